@@ -1,0 +1,68 @@
+"""Progress bars for work that may take over two seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+#: Work shorter than this shows no bar.
+PATIENCE_S = 2.0
+
+
+def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
+    """Yield `items` and show a bar on standard error once two seconds have passed.
+
+    Parameters
+    ----------
+    items : iterable
+        What to go through.
+    description : str
+        What is being done, for the person waiting.
+    total : int, optional
+        Number of items; taken from ``len(items)`` where it has one.
+
+    Examples
+    --------
+    >>> sum(track([1, 2, 3], "adding"))
+    6
+    """
+    if total is None:
+        total = len(items) if hasattr(items, "__len__") else None
+    started = time.monotonic()
+    bar = None
+    try:
+        for done, item in enumerate(items):
+            if bar is None and time.monotonic() - started > PATIENCE_S:
+                bar, task = _start(description, total, done)
+            yield item
+            if bar is not None:
+                bar.update(task, completed=done + 1)
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def _start(description: str, total: int | None, done: int):
+    """A running bar; rich is imported here because most calls never need it."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    task = bar.add_task(description, total=total, completed=done)
+    bar.start()
+    return bar, task
