@@ -1,0 +1,347 @@
+"""Georeferenced rasters in and out, by windows; products are Cloud-Optimised GeoTIFF.
+
+Floats carry NaN for nodata as soon as they are read. Class rasters carry 0 for
+unlabelled, a colour table and category names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
+
+from landcover.errors import LandcoverError
+from landcover.grid import Grid, Window
+from landcover.legend import Legend
+
+#: Pixels of a window's side for reading and writing; a multiple of the files' 512 px blocks.
+WINDOW_PX = 1024
+BLOCK_PX = 512
+
+#: GDAL's block cache: the default is a share of the machine's memory, far more than windows need.
+_GDAL_SETTINGS = {"GDAL_CACHEMAX": 128, "GDAL_NUM_THREADS": "ALL_CPUS"}
+
+
+@contextmanager
+def open_raster(path: str | Path) -> Iterator[Any]:
+    """An open rasterio dataset.
+
+    Raises
+    ------
+    LandcoverError
+        If the file is missing, is no raster, or breaks off while being read.
+    """
+    if not Path(path).exists():
+        raise LandcoverError(f"{path} does not exist; check the path")
+    try:
+        with rasterio.Env(**_GDAL_SETTINGS), rasterio.open(path) as dataset:
+            yield dataset
+    except RasterioIOError as error:
+        raise LandcoverError(
+            f"{path} cannot be read as a raster ({_first_line(error)}); "
+            "it may be truncated or of another kind: check it with gdalinfo or fetch it again"
+        ) from error
+
+
+@contextmanager
+def open_on_grid(path: str | Path, grid: Grid, resampling: str = "nearest") -> Iterator[Any]:
+    """A dataset warped to a grid on the fly; its windows are read like any other's.
+
+    Parameters
+    ----------
+    path : path
+        Raster in any CRS.
+    grid : Grid
+        Where its pixels are wanted.
+    resampling : str
+        Name of a rasterio resampling; "nearest" keeps classes.
+    """
+    with open_raster(path) as source:
+        Grid.of(source)
+        # tolerance 0: an approximated transform would let labels depend on the window
+        with WarpedVRT(
+            source,
+            crs=grid.crs,
+            transform=grid.transform,
+            width=grid.cols,
+            height=grid.rows,
+            resampling=Resampling[resampling],
+            tolerance=0,
+        ) as warped:
+            yield warped
+
+
+def grid_of(path: str | Path) -> Grid:
+    """The grid of a raster file."""
+    with open_raster(path) as dataset:
+        try:
+            return Grid.of(dataset)
+        except LandcoverError as error:
+            raise LandcoverError(f"{path}: {error}") from None
+
+
+def band_names(path: str | Path) -> tuple[str, ...]:
+    """Band descriptions of a raster; "band 1" and so on where it has none."""
+    with open_raster(path) as dataset:
+        return tuple(
+            name or f"band {number}" for number, name in enumerate(dataset.descriptions, start=1)
+        )
+
+
+def read(
+    path: str | Path,
+    window: Window | None = None,
+    bands: Sequence[int | str] | None = None,
+) -> np.ndarray:
+    """Read a window of a raster.
+
+    Parameters
+    ----------
+    path : path
+        Raster file.
+    window : Window, optional
+        Pixels wanted; it may reach over the edge. The whole raster by default.
+    bands : sequence of int or str, optional
+        1-based numbers or band names; all by default.
+
+    Returns
+    -------
+    array, (bands, rows, cols)
+        In the raster's type. Where nodata or outside: NaN for floats, 0 for integers.
+    """
+    with open_raster(path) as dataset:
+        return read_window(dataset, window, _band_numbers(dataset, bands, path))
+
+
+def read_window(
+    dataset: Any, window: Window | None = None, bands: Sequence[int] | None = None
+) -> np.ndarray:
+    """`read` for a dataset that is open already."""
+    window = window or Window(0, 0, dataset.height, dataset.width)
+    bands = list(bands or dataset.indexes)
+    dtype = np.result_type(*(dataset.dtypes[number - 1] for number in bands))
+    floating = np.issubdtype(dtype, np.floating)
+    pixels = np.full((len(bands), window.rows, window.cols), np.nan if floating else 0, dtype)
+    top, left = max(window.row, 0), max(window.col, 0)
+    bottom = min(window.row + window.rows, dataset.height)
+    right = min(window.col + window.cols, dataset.width)
+    if top < bottom and left < right:
+        inside = dataset.read(bands, window=RasterioWindow(left, top, right - left, bottom - top))
+        if dataset.nodata is not None and not (floating and np.isnan(dataset.nodata)):
+            inside[inside == dataset.nodata] = np.nan if floating else 0
+        rows = slice(top - window.row, bottom - window.row)
+        pixels[:, rows, left - window.col : right - window.col] = inside
+    return pixels
+
+
+def read_classes(path: str | Path, window: Window | None = None) -> np.ndarray:
+    """Class codes (rows, cols) of a one-band class raster, uint16; 0 where unlabelled."""
+    return read(path, window, [1])[0].astype(np.uint16)
+
+
+def read_small(
+    path: str | Path, max_px: int = 1500, bands: Sequence[int | str] | None = None
+) -> np.ndarray:
+    """A raster thinned to at most `max_px` pixels on its longer side, for pictures.
+
+    Classes are picked by nearest pixel, floats averaged; nodata as in `read`.
+    """
+    with open_raster(path) as dataset:
+        numbers = _band_numbers(dataset, bands, path)
+        thin = max(1.0, max(dataset.shape) / max_px)
+        shape = (len(numbers), round(dataset.height / thin), round(dataset.width / thin))
+        floating = np.issubdtype(np.dtype(dataset.dtypes[numbers[0] - 1]), np.floating)
+        resampling = Resampling.average if floating else Resampling.nearest
+        pixels = dataset.read(numbers, out_shape=shape, resampling=resampling)
+        if dataset.nodata is not None and not np.isnan(dataset.nodata):
+            pixels[pixels == dataset.nodata] = np.nan if floating else 0
+        return pixels
+
+
+class RasterWriter:
+    """Write a raster by windows; it appears as a Cloud-Optimised GeoTIFF when whole.
+
+    Leaving the ``with`` block without an error converts and renames; an error
+    removes what was written. The windows may come in any order.
+
+    Parameters
+    ----------
+    path : path
+        Where the product will be.
+    grid : Grid
+        Its grid.
+    dtype : numpy dtype
+        Its type.
+    band_names : sequence of str
+        One name a band.
+    nodata : float, optional
+        Nodata value.
+    legend : Legend, optional
+        Gives a class raster its colour table and category names.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        grid: Grid,
+        dtype: Any,
+        band_names: Sequence[str],
+        nodata: float | None = None,
+        legend: Legend | None = None,
+    ):
+        self.path = Path(path)
+        self.grid = grid
+        self.dtype = np.dtype(dtype)
+        self.band_names = tuple(band_names)
+        self.nodata = nodata
+        self.legend = legend
+        self._part = self.path.with_name(f".{self.path.stem}.part.tif")
+        self._whole = self.path.with_name(f".{self.path.stem}.whole.tif")
+
+    def __enter__(self) -> RasterWriter:
+        self._env = rasterio.Env(**_GDAL_SETTINGS)
+        with self._plain_errors():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._env.__enter__()
+            self._dataset = rasterio.open(
+                self._part,
+                "w",
+                driver="GTiff",
+                crs=self.grid.crs,
+                transform=self.grid.transform,
+                width=self.grid.cols,
+                height=self.grid.rows,
+                count=len(self.band_names),
+                dtype=self.dtype,
+                nodata=self.nodata,
+                tiled=True,
+                blockxsize=BLOCK_PX,
+                blockysize=BLOCK_PX,
+                compress="zstd",
+                zstd_level=1,
+                bigtiff="if_safer",
+            )
+            self._dataset.descriptions = self.band_names
+            if self.legend:
+                colours = {c.code: (*c.colour, 255) for c in self.legend.classes}
+                self._dataset.write_colormap(1, {0: (0, 0, 0, 0)} | colours)
+        return self
+
+    def write(self, pixels: np.ndarray, window: Window | None = None) -> None:
+        """Write (bands, rows, cols), or (rows, cols) of a one-band raster, at a window."""
+        window = window or Window(0, 0, *self.grid.shape)
+        pixels = pixels[np.newaxis] if pixels.ndim == 2 else pixels
+        expected = (len(self.band_names), window.rows, window.cols)
+        if pixels.shape != expected:
+            raise ValueError(f"pixels are {pixels.shape}; the window takes {expected}")
+        with self._plain_errors():
+            self._dataset.write(
+                pixels.astype(self.dtype, copy=False),
+                window=RasterioWindow(window.col, window.row, window.cols, window.rows),
+            )
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        try:
+            with self._plain_errors():
+                self._dataset.close()
+                if kind is None:
+                    self._finish()
+        finally:
+            self._env.__exit__(None, None, None)
+            self._part.unlink(missing_ok=True)
+            self._whole.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        """Turn the plain tiled file into a Cloud-Optimised GeoTIFF and give it its name."""
+        floating = np.issubdtype(self.dtype, np.floating)
+        rasterio.shutil.copy(
+            self._part,
+            self._whole,
+            driver="COG",
+            compress="deflate",
+            level=1 if floating else 6,
+            predictor="yes" if floating else "no",
+            blocksize=BLOCK_PX,
+            # Means of classes or of segment ids would be other classes
+            overview_resampling="average" if floating else "nearest",
+            bigtiff="if_safer",
+            num_threads="all_cpus",
+        )
+        sidecar = self.path.with_name(self.path.name + ".aux.xml")
+        sidecar.unlink(missing_ok=True)
+        if self.legend:
+            sidecar.write_text(_category_names(self.legend), "utf-8")
+        os.replace(self._whole, self.path)
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        """Full disks and unwritable folders, as one line; nothing half-written stays."""
+        try:
+            yield
+        except (OSError, RasterioError) as error:
+            self._part.unlink(missing_ok=True)
+            raise LandcoverError(
+                f"cannot write {self.path}: {_first_line(error)}; "
+                "check free disk space and the folder's permissions"
+            ) from error
+
+
+def write(
+    path: str | Path,
+    pixels: np.ndarray,
+    grid: Grid,
+    band_names: Sequence[str],
+    nodata: float | None = None,
+    legend: Legend | None = None,
+) -> None:
+    """Write a whole array, (bands, rows, cols) or (rows, cols), as `RasterWriter` does."""
+    with RasterWriter(path, grid, pixels.dtype, band_names, nodata, legend) as out:
+        out.write(pixels)
+
+
+def _band_numbers(
+    dataset: Any, bands: Sequence[int | str] | None, path: str | Path
+) -> list[int]:
+    """1-based numbers of bands given by number or name."""
+    if bands is None:
+        return list(dataset.indexes)
+    numbers = []
+    for band in bands:
+        number = band
+        if isinstance(band, str):
+            if band not in dataset.descriptions:
+                held = " ".join(name or "unnamed" for name in dataset.descriptions)
+                raise LandcoverError(f"{path} has no band {band}; its bands are {held}")
+            number = dataset.descriptions.index(band) + 1
+        numbers.append(int(number))
+    return numbers
+
+
+def _category_names(legend: Legend) -> str:
+    """The side file in which GDAL keeps category names, listed from value 0 upwards."""
+    names = {0: "Unlabelled"} | {c.code: f"{c.code} {c.name}" for c in legend.classes}
+    categories = "".join(
+        f"<Category>{escape(names.get(value, ''))}</Category>" for value in range(max(names) + 1)
+    )
+    return (
+        '<PAMDataset><PAMRasterBand band="1">'
+        f"<CategoryNames>{categories}</CategoryNames></PAMRasterBand></PAMDataset>\n"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    """The deepest cause, which is where GDAL says what happened."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

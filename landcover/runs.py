@@ -1,0 +1,189 @@
+"""The run folder: where each product lies, and the manifest that says how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from landcover.errors import LandcoverError
+
+#: The command that makes each product, for people who ask for it too early.
+MADE_BY = {
+    "scene": "python scene_prep.py --out {run}",
+    "labels": "python scene_prep.py --labels CORINE.tif --out {run}",
+    "reference": "python scene_prep.py --reference TRUTH.tif --out {run}",
+    "segments": "python segment.py {run}",
+    "segment_types": "python segment.py {run}",
+    "samples": "python sample_raster.py {run}",
+    "splits": "python sample_raster.py {run}",
+}
+
+_PACKAGES = ("landcover", "numpy", "rasterio", "scikit-learn", "keras", "tensorflow-cpu")
+
+
+class Run:
+    """Paths of one run folder.
+
+    Examples
+    --------
+    >>> run = Run("runs/demo")
+    >>> run.scene.as_posix(), run.map("cnn-7x7").as_posix()
+    ('runs/demo/scene.tif', 'runs/demo/maps/cnn-7x7.tif')
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.scene = self.path / "scene.tif"
+        self.labels = self.path / "labels.tif"
+        self.reference = self.path / "reference.tif"
+        self.segments = self.path / "segments.tif"
+        self.segment_types = self.path / "segment_types.tif"
+        self.samples = self.path / "samples.parquet"
+        self.splits = self.path / "splits.json"
+        self.manifest = self.path / "manifest.json"
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def model(self, name: str) -> Path:
+        """Folder of a model."""
+        return self.path / "models" / name
+
+    def map(self, name: str) -> Path:
+        """Class map of a model."""
+        return self.path / "maps" / f"{name}.tif"
+
+    def confidence(self, name: str) -> Path:
+        """Confidence of a model's map."""
+        return self.path / "maps" / f"{name}_confidence.tif"
+
+    def probabilities(self, name: str) -> Path:
+        """Per-class probabilities of a model's map."""
+        return self.path / "maps" / f"{name}_probabilities.tif"
+
+    def report(self, name: str) -> Path:
+        """Scores of a model."""
+        return self.path / "reports" / f"{name}.json"
+
+    def figure(self, name: str) -> Path:
+        """A picture."""
+        return self.path / "figures" / f"{name}.png"
+
+    def require(self, product: str) -> Path:
+        """The path of a product that must exist.
+
+        Raises
+        ------
+        LandcoverError
+            Naming the command that makes it.
+        """
+        path: Path = getattr(self, product)
+        if not path.exists():
+            command = MADE_BY[product].format(run=self.path)
+            raise LandcoverError(f"{path} does not exist; make it with: {command}")
+        return path
+
+    def record(
+        self,
+        stage: str,
+        settings: dict[str, Any],
+        inputs: Iterable[str | Path] = (),
+        products: Iterable[Path] = (),
+    ) -> None:
+        """Write into the manifest how a stage was run, replacing its earlier entry."""
+        self._update(
+            stage,
+            {
+                "settings": settings,
+                "inputs": [_fingerprint(Path(path)) for path in inputs],
+                "products": [os.path.relpath(path, self.path) for path in products],
+                "versions": versions(),
+            },
+        )
+
+    def measure(self, stage: str, seconds: float, peak_memory_mib: int) -> None:
+        """Add to a recorded stage how long it took and how much memory it used at most."""
+        entry = self._stages().get(stage)
+        if entry is not None:
+            spent = {"seconds": round(seconds, 1), "peak_memory_mib": peak_memory_mib}
+            self._update(stage, entry | spent)
+
+    def _stages(self) -> dict[str, Any]:
+        return read_json(self.manifest)["stages"] if self.manifest.exists() else {}
+
+    def _update(self, stage: str, entry: dict[str, Any]) -> None:
+        write_json(self.manifest, {"stages": self._stages() | {stage: entry}})
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that decide a result."""
+    import platform
+
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@contextmanager
+def replace_when_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` and rename it on success.
+
+    On any error the temporary file is removed and `path` stays as it was. A
+    killed process leaves only the temporary name, which the next run overwrites.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise LandcoverError(
+            f"cannot write {path}: {error.strerror or error}; "
+            "check free disk space and the folder's permissions"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
+    with replace_when_whole(path) as part:
+        part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read JSON that landcover wrote.
+
+    Raises
+    ------
+    LandcoverError
+        If the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise LandcoverError(f"{path} does not exist; run the stage that makes it") from None
+    except (OSError, ValueError) as error:
+        raise LandcoverError(
+            f"{path} is not readable JSON ({error}); remove it and run its stage again"
+        ) from None
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    """Path, size and SHA-256 of an input; a folder, such as a product, has its path only."""
+    if not path.is_file():
+        return {"path": str(path)}
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}
