@@ -1,0 +1,312 @@
+"""Polygons in: areas of interest and training areas, brought to the scene's grid.
+
+Any OGR format is read (GeoJSON, GeoPackage, Shapefile, ...), with all of its
+polygon layers. A pixel is inside a polygon when its centre is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.grid import Grid, Window
+
+if TYPE_CHECKING:
+    import geopandas
+    from shapely.geometry.base import BaseGeometry
+
+LON_LAT = "EPSG:4326"
+
+#: Corners closer than this share of a pixel to a pixel's edge lie on it.
+SNAP_PX = 1e-6
+
+#: An edge that is straight in one CRS is curved in another; so many points a scene follow it.
+POINTS_PER_SCENE = 128
+
+
+@dataclass(frozen=True)
+class Polygons:
+    """Polygons in the CRS of a grid.
+
+    Attributes
+    ----------
+    geometries : list of shapely geometries
+        Polygons or multipolygons.
+    values : list or None
+        The value of the class field for each; None when none was asked for.
+    """
+
+    geometries: list[BaseGeometry]
+    values: list[Any] | None = None
+
+
+def read_aoi(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> BaseGeometry:
+    """An area of interest in the CRS of a grid, clipped to the neighbourhood of the grid.
+
+    Parameters
+    ----------
+    source : path or (west, south, east, north)
+        A vector file with a CRS, or a box. A box whose values are all within
+        -180..180 and -90..90 is longitude and latitude (EPSG:4326); other
+        values are coordinates in the CRS of the grid.
+    grid : Grid
+        The scene's grid.
+
+    Returns
+    -------
+    shapely Polygon or MultiPolygon
+        Union of all polygons. Edges are straight in the source's CRS.
+
+    Raises
+    ------
+    LandcoverError
+        If the file is missing, unreadable, has no CRS or no polygons, if the
+        box is not west < east and south < north, or if the area lies outside
+        the grid.
+    """
+    import shapely
+
+    frame, name = _frame_of(source, grid)
+    return shapely.union_all(_on_grid(frame, grid, name).geometry.to_numpy())
+
+
+def read_polygons(path: str | os.PathLike[str], grid: Grid, field: str | None = None) -> Polygons:
+    """Polygons of a vector file that touch a grid, in its CRS.
+
+    Parameters
+    ----------
+    path : path
+        A vector file with a CRS.
+    grid : Grid
+        The scene's grid.
+    field : str, optional
+        Field whose value goes with each polygon.
+
+    Raises
+    ------
+    LandcoverError
+        As `read_aoi`, and if the field is not there.
+    """
+    frame = _read(path)
+    if field is not None and field not in frame.columns:
+        fields = ", ".join(str(c) for c in frame.columns if c != frame.geometry.name)
+        raise LandcoverError(f"{path} has no field {field!r}; its fields are: {fields or 'none'}")
+    near = _on_grid(frame, grid, f"{path}")
+    values = None if field is None else near[field].tolist()
+    return Polygons(list(near.geometry), values)
+
+
+def aoi_window(geometry: BaseGeometry, grid: Grid) -> Window:
+    """The smallest window of a grid that holds what lies of a geometry on the grid.
+
+    Examples
+    --------
+    >>> from affine import Affine
+    >>> from rasterio.crs import CRS
+    >>> from shapely.geometry import box
+    >>> grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 300000, 0, -10, 5800000), 200, 300)
+    >>> aoi_window(box(300020, 5799900, 300035, 5799990), grid)
+    Window(row=1, col=2, rows=9, cols=2)
+    """
+    width, height = grid.resolution
+    west, south, east, north = geometry.bounds
+    first_col = max(0, _floor((west - grid.transform.c) / width))
+    first_row = max(0, _floor((grid.transform.f - north) / height))
+    end_col = min(grid.cols, -_floor((grid.transform.c - east) / width))
+    end_row = min(grid.rows, -_floor((south - grid.transform.f) / height))
+    if first_col >= end_col or first_row >= end_row:
+        raise _outside("the area of interest", geometry.bounds, grid.crs, grid)
+    return Window(first_row, first_col, end_row - first_row, end_col - first_col)
+
+
+def inside(geometry: BaseGeometry, grid: Grid, window: Window) -> np.ndarray:
+    """Which pixels of a window have their centre inside a geometry: bool (rows, cols)."""
+    return burn(Polygons([geometry]), [1], grid, window).astype(bool)
+
+
+def burn(polygons: Polygons, codes: Sequence[int], grid: Grid, window: Window) -> np.ndarray:
+    """Codes of polygons as pixels of a window.
+
+    Parameters
+    ----------
+    polygons : Polygons
+        In the CRS of the grid.
+    codes : sequence of int
+        One for each polygon, 1-65535; where polygons overlap the last counts.
+    grid : Grid
+        The whole grid.
+    window : Window
+        Which part of it.
+
+    Returns
+    -------
+    array of uint16 (rows, cols)
+        Code of the polygon that holds the pixel's centre; 0 where there is none.
+    """
+    import shapely
+    from rasterio.features import rasterize
+
+    part = grid.crop(window)
+    frame = shapely.box(*part.bounds)
+    shapes = [
+        (geometry, int(code))
+        for geometry, code in zip(polygons.geometries, codes, strict=True)
+        if geometry.intersects(frame)
+    ]
+    if not shapes:
+        return np.zeros((window.rows, window.cols), np.uint16)
+    return rasterize(
+        shapes, (window.rows, window.cols), fill=0, transform=part.transform, dtype="uint16"
+    )
+
+
+def _floor(value: float) -> int:
+    """Floor that forgives rounding just below a whole number."""
+    return int(np.floor(value + SNAP_PX))
+
+
+def _frame_of(source: Any, grid: Grid) -> tuple[geopandas.GeoDataFrame, str]:
+    """Polygons of a path or a box, and what to call them in messages."""
+    if isinstance(source, (str, os.PathLike)):
+        return _read(source), str(source)
+    import geopandas
+    import shapely
+
+    name = "bbox " + " ".join(f"{float(v):g}" for v in source)
+    if len(source) != 4 or not all(np.isfinite(source)):
+        raise LandcoverError(f"{name} is not four finite numbers; give W S E N")
+    west, south, east, north = (float(v) for v in source)
+    if west >= east or south >= north:
+        raise LandcoverError(
+            f"{name} is empty: west must be less than east and south less than north; give W S E N"
+        )
+    lon_lat = -180 <= west and east <= 180 and -90 <= south and north <= 90
+    crs = LON_LAT if lon_lat else grid.crs
+    return geopandas.GeoDataFrame(geometry=[shapely.box(*source)], crs=crs), name
+
+
+def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
+    """All polygons of a file's layers, with its CRS."""
+    import geopandas
+    import pandas
+    import pyogrio
+
+    if not Path(path).exists():
+        raise LandcoverError(f"{path} does not exist; give a GeoJSON, GeoPackage or other polygons")
+    try:
+        layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
+        frames = [geopandas.read_file(path, layer=layer) for layer in layers]
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
+        raise LandcoverError(
+            f"{path} cannot be read as vector data ({_one_line(error)}); "
+            "give a GeoJSON, GeoPackage or other OGR file"
+        ) from error
+    frames = [polygons for frame in frames if len(polygons := _only_polygons(frame))]
+    if not frames:
+        raise LandcoverError(f"{path} holds no polygons; an area needs at least one")
+    for frame in frames:
+        if frame.crs is None:
+            raise LandcoverError(
+                f"{path} has no CRS; assign one, for example with ogr2ogr -a_srs EPSG:32633"
+            )
+    return pandas.concat([frame.to_crs(frames[0].crs) for frame in frames], ignore_index=True)
+
+
+def _only_polygons(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    """Rows with a polygon of some area, made valid and flat."""
+    import shapely
+
+    frame = frame[frame.geometry.notna()]
+    flat = shapely.make_valid(shapely.force_2d(frame.geometry.to_numpy()))
+    frame = frame.set_geometry(_surfaces(flat), crs=frame.crs)
+    return frame[_areas(frame) > 0]
+
+
+def _surfaces(geometries: np.ndarray) -> np.ndarray:
+    """Geometries without the points and lines that repairing and clipping leave.
+
+    Rasterising a line marks pixels whose centre is not on it.
+    """
+    import shapely
+
+    collection = shapely.GeometryType.GEOMETRYCOLLECTION
+    geometries = np.array(geometries, object)
+    for i in np.flatnonzero(shapely.get_type_id(geometries) == collection):
+        parts = shapely.get_parts(shapely.get_parts(geometries[i]))
+        geometries[i] = shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
+    return geometries
+
+
+def _areas(frame: geopandas.GeoDataFrame) -> np.ndarray:
+    """Area in the square of the CRS's own units: only ever compared with 0."""
+    import shapely
+
+    return shapely.area(frame.geometry.to_numpy())
+
+
+def _on_grid(frame: geopandas.GeoDataFrame, grid: Grid, name: str) -> geopandas.GeoDataFrame:
+    """Polygons that touch the grid, in its CRS.
+
+    Far parts are cut off before reprojecting: a country, or the world, has
+    points that the CRS of a scene cannot express.
+    """
+    import shapely
+
+    same = frame.crs == grid.crs
+    west, south, east, north = _bounds_in(grid.bounds, grid.crs, frame.crs)
+    if not np.isfinite([west, south, east, north]).all():
+        raise _outside(name, frame.total_bounds, frame.crs, grid)
+    size = max(abs(east - west), north - south)
+    clipped = frame.geometry.to_numpy()
+    if west < east:  # a scene on the date line has west > east in degrees: nothing is cut off
+        margin = size / 10
+        clip = shapely.box(west - margin, south - margin, east + margin, north + margin)
+        clipped = _surfaces(shapely.intersection(clipped, clip))
+    if not same:
+        clipped = shapely.segmentize(clipped, size / POINTS_PER_SCENE)
+    result = frame.set_geometry(clipped, crs=frame.crs)
+    result = result[_areas(result) > 0]
+    result = result if same else result.to_crs(grid.crs)
+    touching = shapely.intersects(result.geometry.to_numpy(), shapely.box(*grid.bounds))
+    if not touching.any():
+        raise _outside(name, frame.total_bounds, frame.crs, grid)
+    return result[touching]
+
+
+def _bounds_in(bounds: Sequence[float], source: Any, target: Any) -> tuple[float, ...]:
+    """Bounds in another CRS; infinite where it cannot express them."""
+    from pyproj import CRS, Transformer
+    from pyproj.exceptions import ProjError
+
+    source, target = CRS.from_user_input(source), CRS.from_user_input(target)
+    transformer = Transformer.from_crs(source, target, always_xy=True)
+    try:
+        return transformer.transform_bounds(*bounds, densify_pts=21)
+    except ProjError:
+        return (np.inf,) * 4
+
+
+def _outside(name: str, bounds: Sequence[float], crs: Any, grid: Grid) -> LandcoverError:
+    """The error for an area that misses the scene: both extents in one CRS."""
+    area = _lon_lat_text(bounds, crs)
+    scene = _lon_lat_text(grid.bounds, grid.crs)
+    return LandcoverError(
+        f"{name} lies outside the scene: it covers {area}, the scene {scene} "
+        "(W S E N, EPSG:4326); give an area that overlaps the scene"
+    )
+
+
+def _lon_lat_text(bounds: Sequence[float], crs: Any) -> str:
+    """West, south, east and north in degrees."""
+    return " ".join(f"{v:.4f}" for v in _bounds_in(bounds, crs, LON_LAT))
+
+
+def _one_line(error: Exception) -> str:
+    """An error's text without line breaks."""
+    return " ".join(str(error).split())[:160]

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from pyproj import Transformer
+from rasterio.crs import CRS
+from shapely.geometry import Point, box
+
+from landcover.errors import LandcoverError
+from landcover.grid import Grid, Window
+from landcover.vectors import aoi_window, burn, inside, read_aoi, read_polygons
+
+GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 300000, 0, -10, 5800000), 200, 300)
+WHOLE = Window(0, 0, 200, 300)
+
+
+def save(path, geometries, crs="EPSG:32633", layer=None, **fields):
+    frame = geopandas.GeoDataFrame(fields, geometry=geometries, crs=crs)
+    frame.to_file(path, **({} if layer is None else {"layer": layer}))
+    return path
+
+
+def lon_lat(x, y):
+    return Transformer.from_crs(32633, 4326, always_xy=True).transform(x, y)
+
+
+def test_aoi_in_the_scenes_own_crs_is_taken_as_it_is(tmp_path):
+    path = save(tmp_path / "a.gpkg", [box(300100, 5799000, 300400, 5799900)])
+    aoi = read_aoi(path, GRID)
+    assert aoi.equals(box(300100, 5799000, 300400, 5799900))
+    assert aoi_window(aoi, GRID) == Window(10, 10, 90, 30)
+
+
+def test_bbox_in_degrees_covers_the_pixels_whose_centre_is_in_it():
+    west, south = lon_lat(300505, 5798605)
+    east, north = lon_lat(302205, 5799705)
+    mask = inside(read_aoi((west, south, east, north), GRID), GRID, WHOLE)
+    rows, cols = np.indices(GRID.shape)
+    lon, lat = lon_lat(*GRID.xy(rows, cols))
+    expected = (lon > west) & (lon < east) & (lat > south) & (lat < north)
+    assert expected.sum() > 10_000
+    # edges follow the parallels: only a centre within a hair of one may differ
+    assert (mask != expected).sum() <= 2
+
+
+def test_bbox_outside_degrees_is_in_the_scenes_crs():
+    aoi = read_aoi((300000, 5799000, 301000, 5800000), GRID)
+    assert inside(aoi, GRID, WHOLE).sum() == 100 * 100
+
+
+def test_geojson_is_in_degrees(tmp_path):
+    ring = [
+        lon_lat(x, y) for x, y in shapely.get_coordinates(box(300100, 5799000, 300400, 5799900))
+    ]
+    path = tmp_path / "a.geojson"
+    path.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    assert inside(read_aoi(path, GRID), GRID, WHOLE).sum() == pytest.approx(90 * 30, abs=90)
+
+
+def test_a_polygon_as_large_as_the_world_holds_every_pixel(tmp_path):
+    path = save(tmp_path / "world.gpkg", [box(-180, -90, 180, 90)], crs="EPSG:4326")
+    aoi = read_aoi(path, GRID)
+    assert aoi_window(aoi, GRID) == WHOLE
+    assert inside(aoi, GRID, WHOLE).all()
+
+
+def test_mask_by_windows_is_the_mask_of_the_whole(tmp_path):
+    aoi = Point(301512.3, 5799123.4).buffer(777)
+    whole = inside(aoi, GRID, WHOLE)
+    for size in (7, 64):
+        for window in GRID.windows(size):
+            assert np.array_equal(inside(aoi, GRID, window), whole[window.slices])
+    x, y = GRID.xy(*np.indices(GRID.shape))
+    assert np.array_equal(whole, shapely.contains_xy(aoi, x, y))
+
+
+def test_holes_and_layers_without_geometry_and_bowties(tmp_path):
+    ring = box(300000, 5799000, 301000, 5800000) - box(300200, 5799200, 300800, 5799800)
+    path = save(tmp_path / "a.gpkg", [ring], layer="ring")
+    bowtie = shapely.Polygon(
+        [(302000, 5799000), (302200, 5799200), (302200, 5799000), (302000, 5799200)]
+    )
+    save(path, [bowtie, None], layer="bowtie")
+    import sqlite3
+
+    with sqlite3.connect(path) as db:  # the table in which QGIS keeps styles
+        db.execute("create table layer_styles (id integer primary key, styleQML text)")
+        db.execute(
+            "insert into gpkg_contents (table_name, data_type, identifier) "
+            "values ('layer_styles', 'attributes', 'layer_styles')"
+        )
+    aoi = read_aoi(path, GRID)
+    assert aoi.area == pytest.approx(1000**2 - 600**2 + 2 * 100 * 200 / 2)
+    assert not inside(aoi, GRID, WHOLE)[50, 50]
+
+
+def test_polygons_carry_their_field_and_burn_in_order(tmp_path):
+    path = save(
+        tmp_path / "a.gpkg",
+        [
+            box(300000, 5799900, 300100, 5800000),
+            box(300050, 5799900, 300150, 5800000),
+            box(0, 0, 9, 9),
+        ],
+        code=[211, 512, 311],
+    )
+    polygons = read_polygons(path, GRID, "code")
+    assert polygons.values == [211, 512]  # the third is not on the grid
+    pixels = burn(polygons, polygons.values, GRID, Window(0, 0, 10, 20))
+    assert pixels.dtype == np.uint16
+    assert np.array_equal(pixels[0], [211] * 5 + [512] * 10 + [0] * 5)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda d: d / "none.gpkg", "none.gpkg does not exist"),
+        (lambda d: _written(d / "bad.geojson", "not vector data"), "cannot be read as vector data"),
+        (
+            lambda d: _written(d / "a.geojson", '{"type":"FeatureCollection","features":[]}'),
+            "no polygons",
+        ),
+        (lambda d: save(d / "p.gpkg", [Point(300100, 5799000)]), "holds no polygons"),
+        (lambda d: save(d / "n.gpkg", [box(300000, 5799000, 300100, 5799100)], crs=None), "no CRS"),
+        (lambda d: save(d / "far.gpkg", [box(4e5, 5e6, 4.1e5, 5.1e6)]), "outside the scene"),
+        (
+            lambda d: (0, 0, 1, 1),
+            "outside the scene: it covers 0.0000 0.0000 1.0000 1.0000, the scene 12.",
+        ),
+        (lambda d: (13, 52, 12, 53), "bbox 13 52 12 53 is empty"),
+        (lambda d: (13, 52, 14), "not four finite numbers"),
+    ],
+)
+def test_bad_areas_are_one_line_errors(tmp_path, make, text):
+    with pytest.raises(LandcoverError) as error:
+        read_aoi(make(tmp_path), GRID)
+    assert text in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_field_names_those_that_exist(tmp_path):
+    path = save(tmp_path / "a.gpkg", [box(300000, 5799000, 300100, 5799100)], code=[211])
+    with pytest.raises(LandcoverError, match="no field 'class'; its fields are: code"):
+        read_polygons(path, GRID, "class")
+
+
+def _written(path, text):
+    path.write_text(text)
+    return path
