@@ -186,7 +186,7 @@ def _frame_of(source: Any, grid: Grid) -> tuple[geopandas.GeoDataFrame, str]:
         raise LandcoverError(
             f"{name} is empty: west must be less than east and south less than north; give W S E N"
         )
-    lon_lat = -180 <= west and east <= 180 and -90 <= south and north <= 90
+    lon_lat = max(abs(west), abs(east)) <= 180 and max(abs(south), abs(north)) <= 90
     crs = LON_LAT if lon_lat else grid.crs
     return geopandas.GeoDataFrame(geometry=[shapely.box(*source)], crs=crs), name
 
@@ -287,7 +287,8 @@ def _bounds_in(bounds: Sequence[float], source: Any, target: Any) -> tuple[float
     source, target = CRS.from_user_input(source), CRS.from_user_input(target)
     transformer = Transformer.from_crs(source, target, always_xy=True)
     try:
-        return transformer.transform_bounds(*bounds, densify_pts=21)
+        west, south, east, north = bounds
+        return transformer.transform_bounds(west, south, east, north)
     except ProjError:
         return (np.inf,) * 4
 
