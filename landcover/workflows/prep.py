@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -331,7 +332,9 @@ def _same(run: Run, stage: Run) -> bool:
     """Whether scene, labels, reference and split are those of the run, to the byte."""
     for name in ("scene", "labels", "reference", "splits"):
         old, new = getattr(run, name), getattr(stage, name)
-        if old.exists() != new.exists() or (old.exists() and old.read_bytes() != new.read_bytes()):
+        if old.exists() != new.exists():
+            return False
+        if old.exists() and not filecmp.cmp(old, new, shallow=False):
             return False
     return True
 

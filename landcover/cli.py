@@ -1,0 +1,305 @@
+"""The `landcover` command; the scripts at the root are doors to the same stages.
+
+Each command prints its settings and seed first, and the paths that it wrote
+last. Input that cannot be used ends in one line and exit code 2. Everything
+heavy is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from landcover import __version__
+from landcover.errors import LandcoverError
+
+Arguments = argparse.Namespace
+DEFAULT_RUN = Path("runs/demo")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the `landcover` command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="landcover", description=__doc__.split("\n")[0])
+    parser.add_argument("--version", action="version", version=f"landcover {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, (summary, define, act) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        define(command)
+        command.set_defaults(act=act, stage=name)
+    return _run(parser.parse_args(argv))
+
+
+def script(name: str, argv: Sequence[str] | None = None, **fixed: object) -> int:
+    """Run one command as a script of its own.
+
+    Parameters
+    ----------
+    name : str
+        Key of `COMMANDS`.
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+    **fixed
+        Arguments that the script has decided.
+    """
+    summary, define, act = COMMANDS[name]
+    parser = argparse.ArgumentParser(description=summary)
+    define(parser)
+    parser.set_defaults(act=act, stage=name)
+    arguments = parser.parse_args(argv)
+    for key, value in fixed.items():
+        setattr(arguments, key, value)
+    return _run(arguments)
+
+
+def _run(arguments: Arguments) -> int:
+    """Act, time it, and turn errors into one line and exit code 2."""
+    started = time.perf_counter()
+    _print_settings(arguments)
+    try:
+        paths = arguments.act(arguments)
+    except LandcoverError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error}; check the path, its permissions and disk space", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; nothing half-written stays", file=sys.stderr)
+        return 130
+    for path in paths:
+        print(path)
+    _measure(arguments, time.perf_counter() - started)
+    return 0
+
+
+def _print_settings(arguments: Arguments) -> None:
+    hidden = ("act", "stage")
+    shown = {k: v for k, v in vars(arguments).items() if k not in hidden and v is not None}
+    settings = ", ".join(f"{k.replace('_', '-')} {_plain(v)}" for k, v in shown.items())
+    print(f"{arguments.stage}: {settings}", flush=True)
+
+
+def _plain(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _measure(arguments: Arguments, seconds: float) -> None:
+    """Print time and peak memory, and keep them in the manifest."""
+    import resource
+
+    from landcover.runs import Run
+
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"{seconds:.1f} s, peak memory {peak_mib} MiB")
+    stage = arguments.stage if "model" not in arguments else f"{arguments.stage} {arguments.model}"
+    Run(arguments.run).measure(stage, seconds, peak_mib)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run", nargs="?", type=Path, default=DEFAULT_RUN, metavar="RUN", help="run folder"
+    )
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=0, help="seed of every random draw")
+
+
+def _add_segmentation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scale", type=float, default=1200.0, help="larger makes larger segments (default 1200)"
+    )
+    parser.add_argument(
+        "--sigma", type=float, default=0.5, help="smoothing before segmenting, in pixels"
+    )
+    parser.add_argument("--min-size", type=int, default=500, help="smallest segment, in pixels")
+
+
+def _add_sampling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--samples", type=int, default=40_000, help="number of samples to draw")
+    parser.add_argument(
+        "--method",
+        choices=("uniform", "stratified"),
+        default="uniform",
+        help="stratified draws equally from every class for training; testing is always uniform",
+    )
+    parser.add_argument("--polygons", type=Path, help="draw inside the polygons of this file only")
+    parser.add_argument(
+        "--class-field", help="field of --polygons with CLC codes that replace the raster's labels"
+    )
+    parser.add_argument(
+        "--min-count", type=int, default=50, help="leave out classes with fewer labelled pixels"
+    )
+    parser.add_argument(
+        "--max-patch",
+        type=int,
+        help="largest patch that will be trained; sets the guard between splits",
+    )
+
+
+def _define_prep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bands",
+        nargs="+",
+        type=Path,
+        action="extend",
+        metavar="TIF",
+        help="B02 B03 B04 B08, or a stacked file; more files are further tiles of the date",
+    )
+    parser.add_argument(
+        "--product", type=Path, action="append", metavar="X.SAFE", help="a Sentinel-2 product"
+    )
+    parser.add_argument("--band-names", nargs="+", metavar="NAME", help="bands of a stacked file")
+    parser.add_argument("--labels", type=Path, metavar="CORINE.tif", help="coarse labels")
+    parser.add_argument("--reference", type=Path, metavar="TRUTH.tif", help="better labels")
+    area = parser.add_mutually_exclusive_group()
+    area.add_argument("--aoi", type=Path, metavar="AOI.geojson", help="area of interest")
+    area.add_argument(
+        "--bbox", nargs=4, type=float, metavar=("W", "S", "E", "N"), help="area of interest"
+    )
+    parser.add_argument("--segment", action="store_true", help="segment the scene too")
+    _add_segmentation(parser)
+    parser.add_argument(
+        "--quantification",
+        type=float,
+        default=10_000.0,
+        help="reflectance = (dn + offset) / quantification; of loose files (default 10000)",
+    )
+    parser.add_argument(
+        "--offset",
+        type=float,
+        default=0.0,
+        help="-1000 from processing baseline 04.00 on; of loose files (default 0)",
+    )
+    parser.add_argument(
+        "--level", type=int, choices=(1, 2, 3), default=3, help="level of the CORINE legend"
+    )
+    _add_sampling(parser)
+    _add_seed(parser)
+    parser.add_argument(
+        "--out", dest="run", type=Path, default=DEFAULT_RUN, metavar="RUN", help="run folder"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="remove what was made of another scene"
+    )
+
+
+def _prep(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows import prep
+    from landcover.workflows.sample import sample
+    from landcover.workflows.segment import segment
+
+    tiles, labels, reference = _sources(a)
+    for warning in _warnings(tiles):
+        print(f"warning: {warning}", file=sys.stderr)
+    run = Run(a.run)
+    with prep.staged(run, a.overwrite) as stage:
+        paths = prep.prepare(
+            stage, tiles, labels=labels, reference=reference, aoi=a.aoi or a.bbox, level=a.level
+        )
+        if a.segment:
+            paths += segment(stage, a.scale, a.sigma, a.min_size)
+        if labels is not None:
+            paths += sample(stage, **_sampling(a))
+    return [run.path / path.relative_to(stage.path) for path in paths]
+
+
+def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
+    """Tiles, labels and reference that were asked for, or those of the demo scene."""
+    from landcover import products
+    from landcover.workflows.prep import demo_sources
+
+    if a.bands and a.product:
+        raise LandcoverError("--bands and --product were both given; give one of them")
+    if a.product:
+        return [products.from_safe(path) for path in a.product], a.labels, a.reference
+    if a.bands:
+        tiles = products.from_files(a.bands, a.quantification, a.offset, a.band_names or ())
+        return tiles, a.labels, a.reference
+    if a.labels or a.reference or a.aoi or a.bbox:
+        raise LandcoverError(
+            "labels, reference or area were given without a scene; "
+            "give --bands B02.tif B03.tif B04.tif B08.tif or --product X.SAFE"
+        )
+    bands, corine, truth = demo_sources(Path("data/demo"), a.seed)
+    return products.from_files(bands), corine, truth
+
+
+def _warnings(tiles: list) -> list[str]:
+    from landcover.products import radiometry_warning
+
+    found = {radiometry_warning(tile): tile for tile in tiles}
+    return [f"{tile.paths[0]}: {text}" for text, tile in found.items() if text]
+
+
+def _sampling(a: Arguments) -> dict:
+    return {
+        "samples": a.samples,
+        "method": "polygons" if a.polygons else a.method,
+        "polygons": a.polygons,
+        "class_field": a.class_field,
+        "min_count": a.min_count,
+        "max_patch": a.max_patch,
+        "seed": a.seed,
+    }
+
+
+def _define_segment(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    _add_segmentation(parser)
+
+
+def _segment(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.segment import segment
+
+    return segment(Run(a.run), a.scale, a.sigma, a.min_size)
+
+
+def _define_sample(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    _add_sampling(parser)
+    parser.add_argument(
+        "--buffer",
+        type=int,
+        metavar="R",
+        help="also write chips of (2R + 1) x (2R + 1) pixels as one array",
+    )
+    _add_seed(parser)
+
+
+def _sample(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.sample import sample
+
+    return sample(Run(a.run), **_sampling(a), buffer=a.buffer)
+
+
+def _define_compare(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+
+
+def _compare(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.compare import compare
+
+    return compare(Run(a.run))
+
+
+Command = tuple[
+    str, Callable[[argparse.ArgumentParser], None], Callable[[Arguments], list[Path]]
+]
+COMMANDS: dict[str, Command] = {
+    "prep": ("Bring source rasters to a scene, its labels and samples.", _define_prep, _prep),
+    "segment": ("Segment a scene and type its segments.", _define_segment, _segment),
+    "sample": ("Draw samples and deal blocks to splits.", _define_sample, _sample),
+    "compare": ("Set the classifiers' scores and maps side by side.", _define_compare, _compare),
+}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
