@@ -1,0 +1,365 @@
+"""Scores of a class map, with intervals from resampling whole spatial blocks.
+
+Everything is computed from confusion matrices, one a block: they add up, so a
+whole tile is scored by windows, and a bootstrap resample is one weighted sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.legend import UNLABELLED, Legend
+
+#: The scores of a map, the leading one first.
+METRICS = ("overall_accuracy", "balanced_accuracy", "macro_f1", "kappa")
+CLASS_METRICS = ("precision", "recall", "f1")
+
+RESAMPLES = 1000
+_PERCENTILES = (2.5, 97.5)
+
+
+def score(
+    reference: np.ndarray,
+    predicted: np.ndarray,
+    codes: Sequence[int] | None = None,
+    blocks: np.ndarray | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    legend: Legend | None = None,
+) -> dict[str, Any]:
+    """Score predicted classes against reference classes.
+
+    Pixels whose reference is 0 (unlabelled) are left out. A pixel with a
+    reference but without a prediction (0) is an error: it counts in class 0's
+    column of the confusion matrix, which then leads the matrix.
+
+    Parameters
+    ----------
+    reference, predicted : array of int, same shape
+        Class codes; 0 = unlabelled.
+    codes : sequence of int, optional
+        Order of the confusion matrix; the codes that occur by default.
+    blocks : array of int >= 0, same shape, optional
+        Spatial block of each pixel. Neighbouring pixels are alike, so intervals
+        that resample pixels are far too narrow; resampling blocks keeps what
+        they share. Without blocks the pixels are taken as independent.
+    seed : int
+        Of the resampling.
+    resamples : int
+        Number of bootstrap resamples.
+    legend : Legend, optional
+        Gives classes their names.
+
+    Returns
+    -------
+    dict
+        As `score_confusions` gives it.
+
+    Raises
+    ------
+    LandcoverError
+        If shapes differ, no pixel has a reference, or a class is not in `codes`.
+
+    Examples
+    --------
+    >>> scores = score(np.array([211, 211, 512, 0]), np.array([211, 512, 512, 211]))
+    >>> round(scores["overall_accuracy"], 3), scores["n_test"]
+    (0.667, 3)
+    >>> scores["confusion"]
+    {'codes': [211, 512], 'matrix': [[1, 1], [0, 1]]}
+    """
+    reference, predicted = np.asarray(reference), np.asarray(predicted)
+    _require_same_shape(reference, predicted, "predicted")
+    labelled = reference != UNLABELLED
+    held = np.union1d(reference[labelled], predicted[labelled])
+    codes = [int(code) for code in (held if codes is None else codes)]
+    if UNLABELLED in held and UNLABELLED not in codes:
+        codes = [UNLABELLED, *codes]
+    if blocks is None:
+        together = np.zeros(reference.shape, np.int64)
+        total = block_confusion(reference, predicted, together, codes)
+        return score_confusions(total, codes, seed, resamples, legend, independent=True)
+    confusions = block_confusion(reference, predicted, blocks, codes)
+    return score_confusions(confusions, codes, seed, resamples, legend)
+
+
+def block_confusion(
+    reference: np.ndarray, predicted: np.ndarray, blocks: np.ndarray, codes: Sequence[int]
+) -> np.ndarray:
+    """Confusion matrices, one a block.
+
+    Parameters
+    ----------
+    reference, predicted : array of int, same shape
+        Class codes; pixels with reference 0 are left out.
+    blocks : array of int, same shape
+        Block numbers from 0.
+    codes : sequence of int
+        Order of the matrices.
+
+    Returns
+    -------
+    array of int64, (highest block + 1, classes, classes)
+        Rows are the reference, columns the prediction.
+
+    Raises
+    ------
+    LandcoverError
+        If shapes differ or a class is not in `codes`.
+    """
+    reference, predicted, blocks = (np.asarray(a) for a in (reference, predicted, blocks))
+    _require_same_shape(reference, predicted, "predicted")
+    _require_same_shape(reference, blocks, "blocks")
+    labelled = reference != UNLABELLED
+    rows = _positions(reference[labelled], codes, "reference")
+    cols = _positions(predicted[labelled], codes, "predicted")
+    n, classes = int(blocks.max(initial=-1)) + 1, len(codes)
+    cells = (blocks[labelled].astype(np.int64) * classes + rows) * classes + cols
+    return np.bincount(cells, minlength=n * classes**2).reshape(n, classes, classes)
+
+
+def score_confusions(
+    confusions: np.ndarray,
+    codes: Sequence[int],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    legend: Legend | None = None,
+    independent: bool = False,
+) -> dict[str, Any]:
+    """Scores and 95 % percentile-bootstrap intervals from confusion matrices of blocks.
+
+    Balanced accuracy (mean recall) and macro F1 average over the classes that
+    the reference holds, as scikit-learn does for recall; a class that is only
+    predicted lowers the others' scores but has no score of its own in the mean.
+    Intervals resample blocks with replacement (Efron & Tibshirani 1993, ch. 13;
+    blocks as units: Roberts et al. 2017, doi:10.1111/ecog.02881). A single
+    block cannot tell how blocks vary, so its intervals are None.
+
+    Parameters
+    ----------
+    confusions : array of int, (blocks, classes, classes)
+        From `block_confusion`.
+    codes : sequence of int
+        Class codes in the order of the matrices.
+    seed, resamples : int
+        Of the bootstrap.
+    legend : Legend, optional
+        Gives classes their names.
+    independent : bool
+        Resample pixels as if they were independent, instead of blocks.
+
+    Returns
+    -------
+    dict
+        ``n_test`` (pixels), ``n_blocks`` (None if independent), the four `METRICS`, each with
+        ``..._ci95`` [low, high] beside it, ``per_class`` {code: name, precision, recall, f1,
+        their intervals, support}, ``confusion`` {codes, matrix}. Shares are 0-1 (kappa -1 to 1);
+        None where undefined.
+
+    Raises
+    ------
+    LandcoverError
+        If no pixel is counted.
+    """
+    confusions = _occupied(confusions)
+    total = confusions.sum(axis=0)
+    if independent:
+        drawn = _resampled_pixels(total, seed, resamples)
+    else:
+        drawn = _resampled_blocks(confusions, seed, resamples)
+    point, spread = metrics_of(total), metrics_of(drawn)
+    result: dict[str, Any] = {
+        "n_test": int(total.sum()),
+        "n_blocks": None if independent else len(confusions),
+    }
+    for metric in METRICS:
+        result[metric] = _number(point[metric])
+        result[f"{metric}_ci95"] = _interval(spread[metric])
+    support = total.sum(axis=1)
+    result["per_class"] = {
+        str(code): _class_scores(position, code, support[position], point, spread, legend)
+        for position, code in enumerate(codes)
+    }
+    result["confusion"] = {"codes": [int(c) for c in codes], "matrix": total.tolist()}
+    return result
+
+
+def paired_difference(
+    confusions_a: np.ndarray,
+    confusions_b: np.ndarray,
+    metric: str = "overall_accuracy",
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """How much better map a is than map b, both scored on the same blocks.
+
+    Every resample draws the same blocks for both, so what makes a block hard
+    for both cancels; the interval is narrower than the two maps' own suggest.
+
+    Parameters
+    ----------
+    confusions_a, confusions_b : array of int, (blocks, classes, classes)
+        Block for block from the same pixels.
+    metric : str
+        One of `METRICS`.
+    seed, resamples : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        ``difference`` (a - b), ``ci95`` [low, high] or None with a single block,
+        ``share_a_better``: share of resamples in which a beats b.
+
+    Raises
+    ------
+    LandcoverError
+        If the blocks do not hold the same number of pixels.
+    """
+    if metric not in METRICS:
+        raise LandcoverError(f"metric {metric} is unknown; choose one of {', '.join(METRICS)}")
+    support_a, support_b = confusions_a.sum(axis=(1, 2)), confusions_b.sum(axis=(1, 2))
+    if not np.array_equal(support_a, support_b):
+        raise LandcoverError(
+            "the two maps were not scored on the same pixels of the same blocks; "
+            "score both on one split"
+        )
+    both = np.stack([confusions_a, confusions_b], axis=1)[support_a > 0]
+    _require_pixels(both)
+    drawn = metrics_of(_resampled_blocks(both, seed, resamples))[metric]
+    point = metrics_of(both.sum(axis=0))[metric]
+    differences = drawn[:, 0] - drawn[:, 1] if drawn.size else np.empty(0)
+    interval = _interval(differences)
+    return {
+        "difference": _number(point[0] - point[1]),
+        "ci95": interval,
+        "share_a_better": float(np.mean(differences > 0)) if interval else None,
+    }
+
+
+def metrics_of(confusion: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores of confusion matrices (..., classes, classes), NaN where undefined.
+
+    Overall accuracy; balanced accuracy; macro F1; Cohen's kappa (1960,
+    doi:10.1177/001316446002000104), each of shape (...); and precision, recall
+    and f1 of every class, each (..., classes).
+    """
+    confusion = np.asarray(confusion, np.float64)
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)
+    support, claimed = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    n = support.sum(axis=-1)
+    present = support > 0
+    recall = _ratio(right, support)
+    # Without a reference pixel a class has no F1: the formula's 0 would only repeat its absence
+    f1 = np.where(present, _ratio(2 * right, support + claimed), np.nan)
+    overall = _ratio(right.sum(axis=-1), n)
+    chance = _ratio((support * claimed).sum(axis=-1), n**2)
+    return {
+        "overall_accuracy": overall,
+        "balanced_accuracy": _mean_where(recall, present),
+        "macro_f1": _mean_where(f1, present),
+        "kappa": _ratio(overall - chance, 1 - chance),
+        "precision": _ratio(right, claimed),
+        "recall": recall,
+        "f1": f1,
+    }
+
+
+def _resampled_blocks(confusions: np.ndarray, seed: int, resamples: int) -> np.ndarray:
+    """Sums of blocks drawn with replacement, (resamples, ...); empty for fewer than two blocks."""
+    blocks = len(confusions)
+    if blocks < 2:
+        return np.empty((0, *confusions.shape[1:]))
+    rng = np.random.default_rng(seed)
+    times_drawn = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=resamples)
+    sums = times_drawn.astype(np.float64) @ confusions.reshape(blocks, -1).astype(np.float64)
+    return sums.reshape(resamples, *confusions.shape[1:])
+
+
+def _resampled_pixels(total: np.ndarray, seed: int, resamples: int) -> np.ndarray:
+    """Confusion matrices of as many pixels drawn independently, (resamples, classes, classes)."""
+    n = int(total.sum())
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n, total.ravel() / n, size=resamples).reshape(resamples, *total.shape)
+
+
+def _occupied(confusions: np.ndarray) -> np.ndarray:
+    """The blocks that hold a scored pixel; the others say nothing."""
+    confusions = np.asarray(confusions)
+    _require_pixels(confusions)
+    return confusions[confusions.sum(axis=(1, 2)) > 0]
+
+
+def _require_pixels(confusions: np.ndarray) -> None:
+    if not confusions.any():
+        raise LandcoverError(
+            "no labelled pixel to score; the test blocks need labels: "
+            "use a label raster that covers them or another split"
+        )
+
+
+def _require_same_shape(reference: np.ndarray, other: np.ndarray, name: str) -> None:
+    if reference.shape != other.shape:
+        raise LandcoverError(
+            f"{name} has shape {other.shape} and reference {reference.shape}; "
+            "both must hold the same pixels"
+        )
+
+
+def _positions(values: np.ndarray, codes: Sequence[int], name: str) -> np.ndarray:
+    """Position of each class code in `codes`."""
+    table = np.full(int(max(values.max(initial=0), max(codes, default=0))) + 1, -1, np.int64)
+    table[list(codes)] = np.arange(len(codes))
+    positions = table[values]
+    if (positions < 0).any():
+        unknown = ", ".join(str(v) for v in np.unique(values[positions < 0])[:8])
+        raise LandcoverError(
+            f"{name} holds class {unknown}, which is not among the codes "
+            f"{[int(c) for c in codes]}; add it or mask it"
+        )
+    return positions
+
+
+def _class_scores(
+    position: int, code: int, support: int, point: dict, spread: dict, legend: Legend | None
+) -> dict[str, Any]:
+    """One class's row of the report."""
+    scores: dict[str, Any] = {}
+    if code == UNLABELLED:
+        scores["name"] = "No prediction"
+    elif legend is not None:
+        scores["name"] = legend[code].name
+    for metric in CLASS_METRICS:
+        scores[metric] = _number(point[metric][position])
+        scores[f"{metric}_ci95"] = _interval(spread[metric][:, position])
+    scores["support"] = int(support)
+    return scores
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole; NaN where whole is 0."""
+    part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)
+
+
+def _mean_where(values: np.ndarray, use: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of the values in use."""
+    return _ratio(np.where(use, values, 0).sum(axis=-1), use.sum(axis=-1))
+
+
+def _number(value: Any) -> float | None:
+    """A float that JSON can hold."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _interval(values: np.ndarray) -> list[float] | None:
+    """95 % percentile interval of the resamples in which the score is defined."""
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return None
+    low, high = np.percentile(values, _PERCENTILES)
+    return [float(low), float(high)]
