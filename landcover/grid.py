@@ -143,8 +143,18 @@ class Grid:
         """The grid of a window."""
         from affine import Affine
 
-        transform = self.transform * Affine.translation(window.col, window.row)
+        width, height = self.resolution
+        west = self.transform.c + window.col * width
+        north = self.transform.f - window.row * height
+        transform = Affine(width, 0, west, 0, -height, north)
         return Grid(self.crs, transform, window.rows, window.cols)
+
+    def position(self, other: Grid) -> tuple[float, float]:
+        """Row and column, in pixels of this grid, at which the corner of another one lies."""
+        width, height = self.resolution
+        row = (self.transform.f - other.transform.f) / height
+        col = (other.transform.c - self.transform.c) / width
+        return row, col
 
     def difference(self, other: Grid) -> str | None:
         """What sets two grids apart, in words; None when they are equal."""

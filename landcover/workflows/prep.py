@@ -155,7 +155,7 @@ def mosaic_grid(tiles: Sequence[Tile]) -> Grid:
     width, height = first.resolution
     for tile in tiles[1:]:
         other = tile.grid
-        col, row = ~first.transform @ (other.transform.c, other.transform.f)
+        row, col = first.position(other)
         shift = max(abs(col - round(col)), abs(row - round(row)))
         alike = other.crs == first.crs and np.allclose(other.resolution, first.resolution)
         if not alike or shift > TOLERANCE_PX:
@@ -236,7 +236,7 @@ def _fill(
 
 def _shifted(window: Window, grid: Grid, other: Grid) -> Window:
     """The same pixels, counted from the corner of another grid on the same lattice."""
-    col, row = ~other.transform @ (grid.transform.c, grid.transform.f)
+    row, col = other.position(grid)
     return Window(window.row + round(row), window.col + round(col), window.rows, window.cols)
 
 

@@ -1,0 +1,39 @@
+"""What several test files share: real data's place, grids, and small rasters on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from rasterio.crs import CRS
+
+from landcover.grid import Grid
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data; tests that use it skip where it is absent."""
+    folder = Path(os.environ.get("LANDCOVER_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real data not found in {folder}; set LANDCOVER_TEST_DATA")
+    return folder
+
+
+def utm_grid(rows: int, cols: int, west: float = 300_000, north: float = 5_800_000) -> Grid:
+    """A 10 m grid in UTM zone 33 north."""
+    return Grid(CRS.from_epsg(32633), Affine(10, 0, west, 0, -10, north), rows, cols)
+
+
+@pytest.fixture
+def grid() -> Grid:
+    return utm_grid(120, 160)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+from rio_cogeo import cog_validate
+
+from landcover import rasters
+from landcover.errors import LandcoverError
+from landcover.grid import Window
+from landcover.legend import Legend
+from tests.conftest import utm_grid
+
+BANDS = ("B02", "B03", "B04", "B08")
+
+
+@pytest.fixture
+def scene(tmp_path, grid, rng):
+    pixels = rng.random((4, *grid.shape), dtype=np.float32)
+    pixels[:, :7, :9] = np.nan
+    path = tmp_path / "scene.tif"
+    rasters.write(path, pixels, grid, BANDS, nodata=np.nan)
+    return path, pixels
+
+
+def test_round_trip(scene, grid):
+    path, pixels = scene
+    np.testing.assert_array_equal(rasters.read(path), pixels)
+    assert rasters.grid_of(path) == grid
+    assert rasters.band_names(path) == BANDS
+
+
+def test_products_are_valid_cloud_optimised_geotiffs(tmp_path, rng):
+    big = utm_grid(1100, 1300)
+    rasters.write(tmp_path / "s.tif", rng.random((2, 1100, 1300), np.float32), big, ["a", "b"])
+    rasters.write(
+        tmp_path / "l.tif", rng.choice([211, 312], (1100, 1300)).astype(np.uint16), big, ["class"],
+        nodata=0, legend=Legend.corine().subset([211, 312]),
+    )  # fmt: skip
+    for name in ("s.tif", "l.tif"):
+        valid, errors, warnings = cog_validate(tmp_path / name)
+        assert valid and not errors and not warnings
+
+
+def test_a_window_over_the_edge_is_filled(scene):
+    path, pixels = scene
+    window = Window(-2, 155, 5, 10)
+    got = rasters.read(path, window, ["B08", "B02"])
+    assert got.shape == (2, 5, 10)
+    np.testing.assert_array_equal(got[:, 2:, :5], pixels[[3, 0], :3, 155:160])
+    assert np.isnan(got[:, :2]).all() and np.isnan(got[:, :, 5:]).all()
+    far = rasters.read(path, Window(1000, 1000, 3, 3))
+    assert np.isnan(far).all()
+
+
+def test_declared_nodata_becomes_nan_or_zero(tmp_path, grid):
+    floats = np.full(grid.shape, 7, np.float32)
+    floats[0, 0] = -9999
+    rasters.write(tmp_path / "f.tif", floats, grid, ["a"], nodata=-9999)
+    assert np.isnan(rasters.read(tmp_path / "f.tif")[0, 0, 0])
+    integers = np.full(grid.shape, 7, np.uint16)
+    integers[0, 0] = 65535
+    rasters.write(tmp_path / "i.tif", integers, grid, ["a"], nodata=65535)
+    assert rasters.read(tmp_path / "i.tif")[0, 0, 0] == 0
+    assert np.isnan(rasters.read_small(tmp_path / "f.tif")[0, 0, 0])
+
+
+def test_windows_in_any_order_give_the_same_bytes(tmp_path, grid, rng):
+    pixels = rng.integers(1, 500, grid.shape).astype(np.uint16)
+    contents = []
+    for size, step in ((1000, 1), (50, 1), (33, -1)):
+        path = tmp_path / "out.tif"
+        with rasters.RasterWriter(path, grid, np.uint16, ["class"], nodata=0) as out:
+            for window in list(grid.windows(size))[::step]:
+                out.write(pixels[window.slices], window)
+        contents.append(path.read_bytes())
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_a_class_raster_carries_colours_and_names(tmp_path, grid):
+    legend = Legend.corine().subset([211, 512])
+    path = tmp_path / "labels.tif"
+    rasters.write(path, np.full(grid.shape, 512, np.uint16), grid, ["class"], 0, legend)
+    with rasterio.open(path) as dataset:
+        assert dataset.colormap(1)[512] == (*legend[512].colour, 255)
+        assert dataset.colormap(1)[0] == (0, 0, 0, 0)
+    sidecar = (tmp_path / "labels.tif.aux.xml").read_text()
+    names = sidecar.split("<Category>")[1:]
+    assert names[512].startswith("512 Water bodies<") and names[0].startswith("Unlabelled<")
+
+
+def test_an_error_while_writing_leaves_nothing_and_keeps_the_old(scene, grid):
+    path, _ = scene
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError), rasters.RasterWriter(path, grid, np.uint8, ["a"]) as out:
+        out.write(np.ones(grid.shape, np.uint8))
+        raise RuntimeError
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["scene.tif"]
+
+
+def test_pixels_must_fit_the_window(tmp_path, grid):
+    with (
+        pytest.raises(ValueError, match="the window takes"),
+        rasters.RasterWriter(tmp_path / "a.tif", grid, np.uint8, ["a"]) as out,
+    ):
+        out.write(np.ones((3, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_unreadable_and_truncated_files(scene, tmp_path):
+    with pytest.raises(LandcoverError, match=r"nowhere.tif does not exist; check the path"):
+        rasters.read(tmp_path / "nowhere.tif")
+    text = tmp_path / "text.tif"
+    text.write_text("not a raster")
+    with pytest.raises(LandcoverError, match=r"text.tif cannot be read as a raster"):
+        rasters.read(text)
+    path, _ = scene
+    cut = tmp_path / "cut.tif"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(LandcoverError, match=r"cut.tif cannot be read .* truncated"):
+        rasters.read(cut)
+
+
+def test_no_crs_is_named_with_its_file(tmp_path):
+    path = tmp_path / "bare.tif"
+    profile = {"driver": "GTiff", "width": 3, "height": 3, "count": 1, "dtype": "uint8"}
+    with rasterio.open(path, "w", transform=utm_grid(3, 3).transform, **profile):
+        pass
+    with pytest.raises(LandcoverError, match=r"bare.tif: the raster has no CRS; assign one"):
+        rasters.grid_of(path)
+
+
+def test_an_unknown_band_is_named(scene):
+    with pytest.raises(LandcoverError, match=r"has no band B11; its bands are B02 B03 B04 B08"):
+        rasters.read(scene[0], bands=["B11"])
+
+
+def test_an_unwritable_folder_is_one_line(tmp_path, grid):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LandcoverError, match=r"cannot write .*file/a.tif: .*; check free disk"):
+        rasters.write(tmp_path / "file" / "a.tif", np.ones(grid.shape, np.uint8), grid, ["a"])
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
+    """A limit on the size of files stands in for a full disk: both fail in the write itself."""
+    code = f"""
+import resource, signal, numpy as np
+from landcover import rasters
+from landcover.errors import LandcoverError
+from tests.conftest import utm_grid
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, {resource.RLIM_INFINITY}))
+noise = np.random.default_rng(0).random((4, 1200, 1200), np.float32)
+try:
+    rasters.write(r"{tmp_path}/big.tif", noise, utm_grid(1200, 1200), "abcd")
+except LandcoverError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        cwd=rasters.__file__.rsplit("/landcover/", 1)[0], env=os.environ,
+    )  # fmt: skip
+    assert "cannot write" in done.stdout and "check free disk space" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_warped_classes_are_those_of_the_nearest_pixel_whatever_the_window(tmp_path):
+    """Against pyproj, pixel by pixel: the class of the cell in which the pixel's centre lies."""
+    from affine import Affine
+    from pyproj import Transformer
+    from rasterio.crs import CRS
+
+    from landcover.grid import Grid
+
+    scene = utm_grid(90, 110, west=400_000, north=5_800_000)
+    forward = Transformer.from_crs(scene.crs, "EPSG:3035", always_xy=True)
+    x0, y0 = forward.transform(scene.bounds[0], scene.bounds[3])
+    west, north = x0 // 100 * 100 - 1000, y0 // 100 * 100 + 1000
+    coarse = Grid(CRS.from_epsg(3035), Affine(100, 0, west, 0, -100, north), 40, 40)
+    cells = np.arange(1, 1601, dtype=np.uint16).reshape(coarse.shape)
+    rasters.write(tmp_path / "c.tif", cells, coarse, ["id"])
+    cols, rows = np.meshgrid(np.arange(scene.cols), np.arange(scene.rows))
+    expected = cells[coarse.rowcol(*forward.transform(*scene.xy(rows, cols)))]
+    with rasters.open_on_grid(tmp_path / "c.tif", scene) as warped:
+        for size in (1000, 37):
+            got = np.zeros(scene.shape, np.uint16)
+            for window in scene.windows(size):
+                got[window.slices] = rasters.read_window(warped, window)[0]
+            assert (got != expected).mean() < 1e-3  # ties at cell borders
+            if size == 1000:
+                whole = got
+        np.testing.assert_array_equal(got, whole)
