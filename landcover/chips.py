@@ -82,7 +82,7 @@ class Chips:
     def __init__(self, image: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int):
         self.size = int(size)
         self.radius = radius_of(self.size)
-        bands, height, width = image.shape
+        height, width = image.shape[1:]
         if self.size > min(height, width):
             raise LandcoverError(
                 f"patch size {size} is larger than the scene ({height} x {width} pixels); "

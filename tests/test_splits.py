@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import maximum_filter
+
+from landcover.chips import Chips
+from landcover.errors import LandcoverError
+from landcover.grid import Window
+from landcover.splits import SPLITS, Blocks, deal, layout, spatial_blocks
+
+
+def patchy(rows, cols, cell=16, classes=5, seed=0, p=0.35):
+    """Labels in square patches, some classes rarer than others, some unlabelled."""
+    rng = np.random.default_rng(seed)
+    small = np.minimum(rng.geometric(p, (-(-rows // cell), -(-cols // cell))) - 1, classes)
+    codes = np.array([211, 231, 311, 312, 512, 0, 111, 112, 121, 122])
+    return codes[small].repeat(cell, 0).repeat(cell, 1)[:rows, :cols]
+
+
+def split_map(blocks):
+    rows, cols = np.indices((blocks.rows, blocks.cols))
+    return blocks.split_of(rows, cols)
+
+
+@st.composite
+def dealt(draw):
+    """Any deal on any scene, not only those that `deal` would make."""
+    block = draw(st.integers(4, 14))
+    guard = draw(st.integers(0, block // 2))
+    rows, cols = draw(st.integers(3, 50)), draw(st.integers(3, 50))
+    shape = layout(rows, cols, block, guard).shape
+    splits = draw(
+        st.lists(st.integers(0, 2), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1])
+    )
+    return Blocks(rows, cols, block, guard, np.array(splits, np.uint8).reshape(shape))
+
+
+@settings(deadline=None, max_examples=150)
+@given(dealt())
+def test_usable_is_the_chebyshev_guard(blocks):
+    usable = blocks.usable(Window(0, 0, blocks.rows, blocks.cols))
+    split = split_map(blocks)
+    highest = maximum_filter(split, 2 * blocks.guard_px + 1, mode="constant", cval=0)
+    assert np.array_equal(usable, np.where(highest > split, 0, split + 1))
+
+
+@settings(deadline=None, max_examples=60)
+@given(dealt(), st.integers(0, 10))
+def test_no_training_chip_overlaps_a_validation_or_test_pixel(blocks, smaller):
+    size = 2 * max(0, blocks.guard_px - smaller) + 1
+    assume(size <= min(blocks.rows, blocks.cols))
+    usable = blocks.usable(Window(0, 0, blocks.rows, blocks.cols))
+    split = split_map(blocks)[None].astype(np.float32)
+    train = Chips(split, *np.nonzero(usable == 1), size)[:]
+    assert not np.isin(train, [1, 2]).any()
+    validation = Chips(split, *np.nonzero(usable == 2), size)[:]
+    assert not np.isin(validation, [2]).any()
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(60, 130), st.integers(60, 130), st.sampled_from([5, 9, 17]), st.integers(0, 99))
+def test_the_same_for_deals_of_labels_with_the_largest_patch(rows, cols, max_patch, seed):
+    plan = layout(rows, cols, max_patch=max_patch)
+    blocks = spatial_blocks(patchy(rows, cols, seed=seed), plan.block_px, plan.guard_px, seed=seed)
+    usable = blocks.usable(Window(0, 0, rows, cols))
+    split = split_map(blocks)[None].astype(np.float32)
+    train = Chips(split, *np.nonzero(usable == 1), max_patch)[:]
+    assert len(train) and not np.isin(train, [1, 2]).any()
+
+
+@given(dealt(), st.integers(-9, 40), st.integers(-9, 40), st.integers(1, 30), st.integers(1, 30))
+@settings(deadline=None, max_examples=60)
+def test_a_window_of_the_guard_is_the_window_of_the_whole(blocks, row, col, rows, cols):
+    whole = np.pad(blocks.usable(Window(0, 0, blocks.rows, blocks.cols)), 100)
+    part = blocks.usable(Window(row, col, rows, cols))
+    assert np.array_equal(part, whole[100 + row :, 100 + col :][:rows, :cols])
+
+
+def test_test_blocks_stay_whole():
+    blocks = spatial_blocks(patchy(300, 400))
+    usable = blocks.usable(Window(0, 0, 300, 400))
+    assert np.array_equal(usable == 3, split_map(blocks) == 2)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_class_with_three_blocks_is_usable_in_each_split(seed):
+    labels = patchy(480, 640, cell=32, classes=8, seed=seed)
+    blocks = spatial_blocks(labels, block_px=64, guard_px=16, seed=seed)
+    split, usable = split_map(blocks), blocks.usable(Window(0, 0, 480, 640))
+    block = blocks.block_of(*np.indices(labels.shape))
+    for code in np.unique(labels[labels > 0]):
+        if len(np.unique(block[labels == code])) >= 3:
+            assert set(split[labels == code]) == {0, 1, 2}, code
+            assert set(usable[labels == code]) >= {1, 2, 3}, code
+
+
+def test_a_class_in_exactly_three_blocks_goes_one_to_each():
+    labels = np.full((160, 160), 211)
+    for row, col in ((0, 0), (5, 7), (9, 2)):  # blocks of 16
+        labels[row * 16 + 5 : row * 16 + 11, col * 16 + 5 : col * 16 + 11] = 512
+    for seed in range(5):
+        blocks = spatial_blocks(labels, block_px=16, guard_px=4, seed=seed)
+        assert {int(blocks.splits[p]) for p in ((0, 0), (5, 7), (9, 2))} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("fractions", [(0.6, 0.2, 0.2), (0.5, 0.1, 0.4)])
+def test_fractions_of_labelled_pixels(fractions):
+    labels = patchy(640, 640, cell=16, seed=3)
+    blocks = spatial_blocks(labels, block_px=32, fractions=fractions)
+    held = np.bincount(split_map(blocks)[labels > 0], minlength=3) / (labels > 0).sum()
+    assert held == pytest.approx(fractions, abs=0.03)
+
+
+def test_blocks_without_labels_keep_nobody_out():
+    labels = patchy(200, 200, seed=1)
+    labels[100:] = 0
+    blocks = spatial_blocks(labels, block_px=20, guard_px=5)
+    assert not blocks.splits[5:].any()
+
+
+def test_a_seed_deals_the_same_blocks_and_another_seed_others():
+    labels = patchy(300, 300)
+    first, again, other = (spatial_blocks(labels, seed=s).to_dict() for s in (4, 4, 5))
+    assert first == again != other
+
+
+def test_counting_by_windows_deals_as_the_whole_does():
+    labels = patchy(210, 330)
+    codes, index = np.unique(labels, return_inverse=True)
+    index = index.reshape(labels.shape) - 1
+    whole = spatial_blocks(labels, seed=2)
+    for size in (1, 37, 128):
+        plan = layout(210, 330)
+        counts = plan.no_counts(len(codes))
+        for row in range(0, 210, size):
+            for col in range(0, 330, 100):
+                part = index[row : row + size, col : col + 100]
+                plan.count(counts, part, Window(row, col, *part.shape))
+        assert counts.sum() == (labels > 0).sum()
+        assert deal(plan, counts, seed=2).to_dict() == whole.to_dict()
+
+
+def test_json_round_trip():
+    blocks = spatial_blocks(patchy(90, 120))
+    content = json.loads(json.dumps(blocks.to_dict()))
+    assert content["names"] == list(SPLITS)
+    again = Blocks.from_dict(content)
+    assert again.to_dict() == blocks.to_dict() and again.splits.dtype == np.uint8
+
+
+def test_block_ids_run_row_by_row():
+    blocks = Blocks(40, 50, 20, 5, np.array([[0, 1, 2], [2, 1, 0]], np.uint8))
+    assert blocks.block_of([0, 19, 20, 39], [0, 20, 39, 49]).tolist() == [0, 1, 4, 5]
+    assert blocks.split_of([0, 19, 20, 39], [0, 20, 39, 49]).tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: layout(100, 100, 20, 11), "guard of 11 px leaves nothing of blocks of 20 px"),
+        (lambda: layout(100, 100, 0, 0), "blocks of 0 px with a guard of 0 px do not exist"),
+        (lambda: spatial_blocks(np.ones((16, 20), int)), "only 2 of 2 blocks of 16 px hold labels"),
+        (
+            lambda: spatial_blocks(np.zeros((99, 99), int)),
+            "only 0 of 49 blocks of 16 px hold labels",
+        ),
+        (
+            lambda: spatial_blocks(patchy(99, 99), fractions=(1, 0, 0)),
+            r"fractions \[1, 0, 0\] are not",
+        ),
+        (
+            # every label is within 4 px of three other blocks
+            lambda: spatial_blocks(np.pad(np.ones((8, 8), int), 4), 8, 4),
+            "no pixel is left for train: 4 labelled blocks of 8 px with a guard of 4 px",
+        ),
+    ],
+)
+def test_too_little_to_split_is_said_in_one_line(call, text):
+    with pytest.raises(LandcoverError, match=text) as error:
+        call()
+    assert "\n" not in str(error.value)
