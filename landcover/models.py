@@ -1,0 +1,161 @@
+"""Trained models of a run, by name: card, files, and the classifier that a name stands for."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover import mapping, rasters
+from landcover.errors import LandcoverError
+from landcover.legend import Legend
+from landcover.pixels import PixelClassifier
+from landcover.runs import Run, read_json, versions, write_json
+
+#: Model file by kind.
+FILES = {
+    "forest": "model.skops",
+    "knn": "model.skops",
+    "mlp": "model.keras",
+    "cnn": "model.keras",
+    "cnn-published": "model.keras",
+}
+
+
+def names(run: Run) -> list[str]:
+    """Names of the run's finished models, in alphabetical order."""
+    return sorted(card.parent.name for card in run.model("any").parent.glob("*/card.json"))
+
+
+def file_of(run: Run, name: str, kind: str) -> Path:
+    """Path of a model's file."""
+    return run.model(name) / FILES[kind]
+
+
+def write_card(run: Run, name: str, kind: str, legend: Legend, **fields: Any) -> Path:
+    """Write models/NAME/card.json, which finishes a model.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder.
+    name : str
+        Model.
+    kind : str
+        Key of `FILES`.
+    legend : Legend
+        Classes in the order of the model's outputs.
+    **fields
+        bands, features, segment_layers, patch_size, trained_on, split, seed and more.
+    """
+    path = run.model(name) / "card.json"
+    write_json(
+        path,
+        {
+            "name": name,
+            "kind": kind,
+            "file": FILES[kind],
+            "classes": [c.as_dict() for c in legend.classes],
+            **fields,
+            "versions": versions(),
+            "commit": _commit(),
+        },
+    )
+    return path
+
+
+def read_card(run: Run, name: str) -> dict[str, Any]:
+    """Read a model's card.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no such model, naming those there are, or its card is damaged.
+    """
+    path = run.model(name) / "card.json"
+    if not path.exists():
+        there = names(run)
+        held = f"its models are {', '.join(there)}" if there else "it has no model yet"
+        raise LandcoverError(
+            f"{run.path} has no model {name}; {held}: train one with patches.py or a baseline, "
+            f"for example python patches.py {run.path}"
+        )
+    card = read_json(path)
+    needed = {"kind", "classes", "bands", "features", "segment_layers", "patch_size"}
+    lacking = needed - set(card) if isinstance(card, dict) else needed
+    if lacking or card["kind"] not in FILES:
+        raise LandcoverError(
+            f"{path} is damaged ({', '.join(sorted(lacking)) or 'unknown kind'}); "
+            "train the model again"
+        )
+    return card
+
+
+def load(run: Run, name: str, scene: Path | None = None) -> mapping.Classifier:
+    """The classifier of a name, checked against the scene that it is to map.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder that holds the model.
+    name : str
+        Model.
+    scene : path, optional
+        Scene to map; the run's own by default.
+
+    Raises
+    ------
+    LandcoverError
+        If the model is missing or damaged, or was trained on bands that the scene lacks.
+    """
+    card = read_card(run, name)
+    classifier = _classifier(run, name, card)
+    scene = scene or run.require("scene")
+    mapping.require_bands(classifier, rasters.band_names(scene), scene)
+    return classifier
+
+
+def _classifier(run: Run, name: str, card: dict[str, Any]) -> mapping.Classifier:
+    """Load the model's file and put its card's facts around it."""
+    from landcover import forests, networks
+
+    path = file_of(run, name, card["kind"])
+    if not path.exists():
+        raise LandcoverError(f"{path} does not exist; train the model {name} again")
+    legend = Legend.from_dicts(card["classes"])
+    bands = tuple(card["bands"])
+    if card["kind"].startswith("cnn"):
+        model = networks.load(path)
+        return networks.PatchClassifier(name, legend, bands, card["patch_size"], model)
+    if card["kind"] == "mlp":
+        predict = networks.row_predictor(networks.load(path))
+    else:
+        predict = forests.row_predictor(forests.load(path))
+    return PixelClassifier(
+        name, legend, bands, tuple(card["features"]), tuple(card["segment_layers"]), predict
+    )
+
+
+def scaling(values: np.ndarray) -> dict[str, list[float]]:
+    """Means and standard deviations of inputs (rows, inputs) over training rows, NaN left out."""
+    values = values.astype(np.float64)
+    return {
+        "means": [float(v) for v in np.nanmean(values, axis=0)],
+        "stds": [float(v) for v in np.nanstd(values, axis=0)],
+    }
+
+
+def _commit() -> str | None:
+    """The commit of this checkout; None for an installed package or without git."""
+    folder = Path(__file__).parent
+    if not (folder.parent / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None

@@ -1,0 +1,301 @@
+"""Samples to trained models: forest, nearest neighbours, MLP, patch CNN, each with its score.
+
+Models learn from the rows of the train split that are not set aside at random;
+every choice (leaf size, neighbours, when to stop) is made on validation rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.runs import Run, read_json
+from landcover.workflows.training import (
+    Job,
+    class_weights,
+    examples_of,
+    named,
+    pixel_inputs,
+    read_rows,
+)
+
+#: The published method's segment types: percentile bins of brightness, one-hot.
+SEGMENT_LAYERS = ("segment_type",)
+CNN_KINDS = {"valid": "cnn", "published": "cnn-published"}
+MLP_EPOCHS = 60
+CNN_EPOCHS = 40
+
+
+def train_forest(
+    run: Run,
+    seed: int = 0,
+    class_weight: str | None = None,
+    trained_on: str = "labels",
+    leaf_sizes: Sequence[int] | None = None,
+) -> list[Path]:
+    """Train the random forest of a run: model ``random-forest``.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with samples.
+    seed : int
+        Of every random draw.
+    class_weight : {None, "balanced"}
+        "balanced" gives every class the same say, whatever its number of rows.
+    trained_on : {"labels", "reference"}
+        "reference" learns from exact labels, for studies; the model's name says so.
+    leaf_sizes : sequence of int, optional
+        Least samples of a leaf to choose from.
+
+    Returns
+    -------
+    list of Path
+        Model, card and report.
+    """
+    from landcover import forests
+
+    rows = read_rows(run, trained_on)
+    weights = class_weights(rows, class_weight)
+    bands, features = pixel_inputs(run, rows.samples)
+    X, X_validation = (
+        rows.values(part, bands, features)[0] for part in (rows.train, rows.validation)
+    )
+    started = time.perf_counter()
+    model, tried = forests.fit_forest(
+        X,
+        rows.targets(rows.train),
+        X_validation,
+        rows.targets(rows.validation),
+        seed,
+        None if weights is None else dict(enumerate(weights.tolist())),
+        leaf_sizes or forests.LEAF_SIZES,
+    )
+    job = Job(run, rows, named("random-forest", trained_on), "forest", seed, trained_on)
+    return job.finish_pixels(
+        lambda path: forests.save(model, path),
+        forests.row_predictor(model),
+        bands,
+        features,
+        seconds=time.perf_counter() - started,
+        settings={
+            "trees": len(model.estimators_),
+            "leaf_size": model.min_samples_leaf,
+            "validation_accuracy_by_leaf_size": tried,
+            "class_weight": class_weight,
+        },
+    )
+
+
+def train_knn(run: Run, seed: int = 0, trained_on: str = "labels") -> list[Path]:
+    """Train nearest neighbours of a run: model ``knn``. Parameters are those of `train_forest`."""
+    from landcover import forests
+
+    rows = read_rows(run, trained_on)
+    bands, features = pixel_inputs(run, rows.samples)
+    X, X_validation = (
+        rows.values(part, bands, features)[0] for part in (rows.train, rows.validation)
+    )
+    started = time.perf_counter()
+    model, tried = forests.fit_knn(
+        X, rows.targets(rows.train), X_validation, rows.targets(rows.validation)
+    )
+    job = Job(run, rows, named("knn", trained_on), "knn", seed, trained_on)
+    return job.finish_pixels(
+        lambda path: forests.save(model, path),
+        forests.row_predictor(model),
+        bands,
+        features,
+        seconds=time.perf_counter() - started,
+        settings={
+            "neighbours": model[-1].n_neighbors,
+            "validation_accuracy_by_neighbours": tried,
+        },
+    )
+
+
+def train_mlp(
+    run: Run,
+    segments: bool = True,
+    seed: int = 0,
+    class_weight: str | None = None,
+    trained_on: str = "labels",
+    epochs: int = MLP_EPOCHS,
+    segment_layers: Sequence[str] = SEGMENT_LAYERS,
+) -> list[Path]:
+    """Train the MLP of a run: model ``mlp-segments``, or ``mlp`` without segment types.
+
+    Parameters
+    ----------
+    run, seed, class_weight, trained_on
+        As for `train_forest`.
+    segments : bool
+        Give it the segment types, one-hot.
+    epochs : int
+        At most; validation loss stops earlier.
+    segment_layers : sequence of str
+        Columns of segment types to use.
+
+    Returns
+    -------
+    list of Path
+        Model, card, learning curves and report.
+
+    Raises
+    ------
+    LandcoverError
+        If segment types are wanted and the samples have none.
+    """
+    from landcover import models, networks
+
+    rows = read_rows(run, trained_on)
+    bands, features = pixel_inputs(run, rows.samples)
+    layers = tuple(segment_layers) if segments else ()
+    if not set(layers) <= set(rows.samples):
+        raise LandcoverError(
+            f"{run.samples} has no segment types; make them with: "
+            f"python segment.py {run.path} && python sample_raster.py {run.path}; "
+            "or train without: python -m baselines.mlp --no-segments"
+        )
+    train, validation = (
+        rows.values(part, bands, features, layers) for part in (rows.train, rows.validation)
+    )
+    scaling = models.scaling(train[0])
+    counts = [int(rows.samples[layer].max()) + 1 for layer in layers]
+    name = named("mlp-segments" if segments else "mlp", trained_on)
+    started = time.perf_counter()
+    networks.seed_everything(seed)
+    model = networks.build_mlp(
+        train[0].shape[1],
+        len(rows.legend),
+        scaling["means"],
+        np.square(scaling["stds"]).tolist(),
+        counts,
+    )
+    weights = class_weights(rows, class_weight)
+    history = networks.fit(
+        model,
+        examples_of(networks.row_inputs(model, *train), rows.targets(rows.train), weights),
+        examples_of(
+            networks.row_inputs(model, *validation), rows.targets(rows.validation), weights
+        ),
+        seed=seed,
+        epochs=epochs,
+        learning_rate=networks.MLP_LEARNING_RATE,
+        name=name,
+    )
+    job = Job(run, rows, name, "mlp", seed, trained_on)
+    return job.finish_pixels(
+        lambda path: networks.save(model, path),
+        networks.row_predictor(model),
+        bands,
+        features,
+        layers,
+        seconds=time.perf_counter() - started,
+        settings={"epochs": len(history["loss"]), "class_weight": class_weight},
+        scaling=scaling,
+        history=history,
+    )
+
+
+def train_cnn(
+    run: Run,
+    patch_size: int = 7,
+    kind: str = "valid",
+    seed: int = 0,
+    class_weight: str | None = None,
+    trained_on: str = "labels",
+    epochs: int = CNN_EPOCHS,
+) -> list[Path]:
+    """Train a patch CNN of a run: model ``cnn-NxN``, or ``cnn-NxN-published``.
+
+    Parameters
+    ----------
+    run, seed, class_weight, trained_on, epochs
+        As for `train_mlp`.
+    patch_size : int
+        Side of a patch in pixels: odd, 3 to 61, and no wider than the run's guard allows.
+    kind : {"valid", "published"}
+        The network of valid convolutions, or the published same-padded one.
+
+    Returns
+    -------
+    list of Path
+        Model, card, learning curves and report.
+
+    Raises
+    ------
+    LandcoverError
+        If the patch size is even, out of range, larger than the scene, or so large
+        that training patches would overlap test pixels.
+    """
+    from landcover import models, networks, rasters
+    from landcover.chips import Chips
+
+    if kind not in CNN_KINDS:
+        raise LandcoverError(f"kind {kind!r} is unknown; choose among {', '.join(CNN_KINDS)}")
+    scene = run.require("scene")
+    _check_patch(run, patch_size)
+    rows = read_rows(run, trained_on)
+    bands = rasters.band_names(scene)
+    image = rasters.read(scene)
+    chips = Chips(image, rows.samples["row"].to_numpy(), rows.samples["col"].to_numpy(), patch_size)
+    centres = image[:, chips.rows[rows.train], chips.cols[rows.train]].T
+    scaling = models.scaling(centres)
+    suffix = "-published" if kind == "published" else ""
+    name = named(f"cnn-{patch_size}x{patch_size}{suffix}", trained_on)
+    started = time.perf_counter()
+    networks.seed_everything(seed)
+    build = networks.build_published if kind == "published" else networks.build_cnn
+    model = build(
+        patch_size,
+        len(bands),
+        len(rows.legend),
+        scaling["means"],
+        np.square(scaling["stds"]).tolist(),
+    )
+    weights = class_weights(rows, class_weight)
+
+    def examples(part: np.ndarray) -> Any:
+        return examples_of(lambda batch: chips.batch(part[batch]), rows.targets(part), weights)
+
+    history = networks.fit(
+        model,
+        examples(rows.train),
+        examples(rows.validation),
+        seed=seed,
+        epochs=epochs,
+        learning_rate=networks.CNN_LEARNING_RATE,
+        turn=True,
+        name=name,
+    )
+    job = Job(run, rows, name, CNN_KINDS[kind], seed, trained_on)
+    return job.finish(
+        lambda path: networks.save(model, path),
+        lambda part: networks.predict(model, lambda batch: chips.batch(part[batch]), len(part)),
+        seconds=time.perf_counter() - started,
+        settings={"epochs": len(history["loss"]), "class_weight": class_weight},
+        scaling=scaling,
+        history=history,
+        bands=bands,
+        patch_size=patch_size,
+    )
+
+
+def _check_patch(run: Run, patch_size: int) -> None:
+    """Raise LandcoverError if training patches would reach test pixels."""
+    from landcover.chips import radius_of
+
+    radius = radius_of(patch_size)
+    guard = int(read_json(run.require("splits"))["guard_px"])
+    if radius > guard:
+        raise LandcoverError(
+            f"patch size {patch_size} is larger than the run's guard of {guard} px allows "
+            f"(at most {2 * guard + 1}): training patches would hold test pixels; draw the "
+            f"samples again: python sample_raster.py {run.path} --max-patch {patch_size}"
+        )

@@ -1,0 +1,260 @@
+"""What training any model shares: which rows serve what, and how a model is finished."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.legend import UNLABELLED, Legend, level_of
+from landcover.runs import Run, read_json, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRAINED_ON = {"labels": "label", "reference": "reference"}
+CLASS_WEIGHTS = (None, "balanced")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The sample table, and which of its rows serve which purpose.
+
+    Attributes
+    ----------
+    samples : DataFrame
+        All rows.
+    column : str
+        The column of target codes.
+    legend : Legend
+        Classes of the training rows.
+    train, validation, scored : arrays of int
+        Positions of rows. Validation rows of classes that were never trained on are left out.
+    """
+
+    samples: pd.DataFrame
+    column: str
+    legend: Legend
+    train: np.ndarray
+    validation: np.ndarray
+    scored: np.ndarray
+
+    def targets(self, part: np.ndarray) -> np.ndarray:
+        """Positions in the legend."""
+        return self.legend.index(self.samples[self.column].to_numpy()[part]).astype(np.int32)
+
+    def values(
+        self,
+        part: np.ndarray,
+        bands: Sequence[str],
+        features: Sequence[str],
+        layers: Sequence[str] = (),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and segment types of some rows."""
+        from landcover.pixels import inputs_of
+
+        return inputs_of(self.samples.iloc[part], tuple(bands), tuple(features), tuple(layers))
+
+
+@dataclass(frozen=True)
+class Job:
+    """What remains to be done with a fitted model: store, describe, score, record."""
+
+    run: Run
+    rows: Rows
+    name: str
+    kind: str
+    seed: int
+    trained_on: str
+
+    def finish_pixels(
+        self,
+        save: Callable[[Path], None],
+        predict: Callable[[np.ndarray, np.ndarray], np.ndarray],
+        bands: tuple[str, ...],
+        features: tuple[str, ...],
+        layers: tuple[str, ...] = (),
+        scaling: dict | None = None,
+        **rest: Any,
+    ) -> list[Path]:
+        """Finish a classifier of single pixels."""
+        from landcover import models
+
+        if scaling is None:
+            scaling = models.scaling(self.rows.values(self.rows.train, bands, features)[0])
+        return self.finish(
+            save,
+            lambda part: predict(*self.rows.values(part, bands, features, layers)),
+            scaling=scaling,
+            bands=bands,
+            features=features,
+            layers=layers,
+            **rest,
+        )
+
+    def finish(
+        self,
+        save: Callable[[Path], None],
+        predict: Callable[[np.ndarray], np.ndarray],
+        *,
+        seconds: float,
+        settings: dict[str, Any],
+        scaling: dict[str, list[float]],
+        bands: tuple[str, ...],
+        features: tuple[str, ...] = (),
+        layers: tuple[str, ...] = (),
+        patch_size: int = 1,
+        history: dict[str, list[float]] | None = None,
+    ) -> list[Path]:
+        """Write models/NAME and reports/NAME.json; the card comes last and finishes the model."""
+        from landcover import models
+        from landcover.workflows.score import score_samples
+
+        run, rows = self.run, self.rows
+        folder = run.model(self.name)
+        for stale in ("card.json", "history.json"):
+            (folder / stale).unlink(missing_ok=True)
+        products = [models.file_of(run, self.name, self.kind)]
+        save(products[0])
+        if history is not None:
+            products.append(folder / "history.json")
+            write_json(products[1], history)
+        card = models.write_card(
+            run,
+            self.name,
+            self.kind,
+            rows.legend,
+            bands=list(bands),
+            features=list(features),
+            segment_layers=list(layers),
+            inputs=[*bands, *features, *(f"{layer} (one-hot)" for layer in layers)],
+            patch_size=patch_size,
+            scaling=scaling,
+            trained_on=self.trained_on,
+            n_train=len(rows.train),
+            n_validation=len(rows.validation),
+            split=_split(run),
+            seed=self.seed,
+            settings=settings,
+        )
+        started = time.perf_counter()
+        predicted = np.zeros(len(rows.samples), np.uint16)
+        if len(rows.scored):
+            predicted[rows.scored] = rows.legend.code(predict(rows.scored).argmax(axis=1))
+        spent = {"train": seconds, "predict": time.perf_counter() - started}
+        products += [card, run.report(self.name)]
+        run.record(
+            f"train {self.name}",
+            {"model": self.name, "seed": self.seed, "trained_on": self.trained_on, **settings},
+            [run.samples, run.scene],
+            products,
+        )
+        score_samples(run, self.name, rows.samples, predicted, spent, self.seed)
+        return products
+
+
+def read_rows(run: Run, trained_on: str) -> Rows:
+    """Read the sample table and deal its rows to their purposes."""
+    if trained_on not in TRAINED_ON:
+        raise LandcoverError(
+            f"trained_on {trained_on!r} is unknown; choose among {', '.join(TRAINED_ON)}"
+        )
+    samples = _read_samples(run)
+    column = TRAINED_ON[trained_on]
+    if column not in samples:
+        raise LandcoverError(
+            f"{run.samples} has no column {column}; prepare the run with --reference TRUTH.tif "
+            "or train on labels"
+        )
+    codes = samples[column].to_numpy()
+    split, set_aside = samples["split"].to_numpy(), samples["random_test"].to_numpy(bool)
+    labelled = codes != UNLABELLED
+    train = np.flatnonzero((split == "train") & ~set_aside & labelled)
+    found = np.unique(codes[train])
+    if len(found) < 2:
+        held = f"class {found[0]} only" if len(found) else "no labelled row"
+        raise LandcoverError(
+            f"the training rows of {run.samples} hold {held}; a classifier needs two classes: "
+            f"draw more samples (python sample_raster.py {run.path} --samples N) "
+            "or use other labels"
+        )
+    legend = Legend.corine(level_of(found)).subset(found)
+    validation = np.flatnonzero((split == "validation") & np.isin(codes, found))
+    if not len(validation):
+        raise LandcoverError(
+            f"{run.samples} has no validation row of a trained class; draw more samples: "
+            f"python sample_raster.py {run.path} --samples N"
+        )
+    scored = np.flatnonzero((split == "test") | set_aside)
+    return Rows(samples, column, legend, train, validation, scored)
+
+
+def _read_samples(run: Run) -> pd.DataFrame:
+    """The sample table without its geometry."""
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    path = run.require("samples")
+    try:
+        file = parquet.ParquetFile(path)
+        columns = [name for name in file.schema_arrow.names if name not in ("geometry", "bbox")]
+        return file.read(columns).to_pandas()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise LandcoverError(
+            f"{path} is not readable ({str(error).splitlines()[0]}); "
+            f"draw the samples again: python sample_raster.py {run.path}"
+        ) from error
+
+
+def pixel_inputs(run: Run, samples: pd.DataFrame) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Bands of the scene and the features that they allow, as columns of the table."""
+    from landcover import features, rasters
+
+    bands = rasters.band_names(run.require("scene"))
+    names = features.available(bands)
+    missing = [name for name in (*bands, *names) if name not in samples]
+    if missing:
+        raise LandcoverError(
+            f"{run.samples} lacks the columns {' '.join(missing)} of the scene; "
+            f"draw the samples again: python sample_raster.py {run.path}"
+        )
+    return bands, names
+
+
+def class_weights(rows: Rows, mode: str | None) -> np.ndarray | None:
+    """Weight of each class of the legend, from the rows that are trained on."""
+    if mode not in CLASS_WEIGHTS:
+        raise LandcoverError(f"class weight {mode!r} is unknown; choose balanced or none")
+    if mode is None:
+        return None
+    from landcover.sampling import class_weights as weights_of
+
+    weights = weights_of(rows.targets(rows.train))
+    return np.array([weights[position] for position in range(len(rows.legend))])
+
+
+def examples_of(
+    inputs: Callable[[np.ndarray], Any], targets: np.ndarray, weights: np.ndarray | None
+) -> Any:
+    """Rows as networks take them, weighted by class."""
+    from landcover.networks import Examples
+
+    return Examples(
+        inputs, targets, None if weights is None else weights[targets].astype(np.float32)
+    )
+
+
+def _split(run: Run) -> dict[str, Any]:
+    """How the run was split, in short."""
+    splits = read_json(run.require("splits"))
+    return {"kind": "spatial blocks"} | {key: splits[key] for key in ("block_px", "guard_px")}
+
+
+def named(name: str, trained_on: str) -> str:
+    """A model's name, which says so when it learnt from the reference."""
+    return name if trained_on == "labels" else f"{name}-on-reference"
