@@ -33,8 +33,10 @@ BLOCK_PX = 512
 #: its own default of 1/8 px moves the borders of 100 m labels by more than a 10 m pixel.
 WARP_TOLERANCE_PX = 1e-4
 
-#: GDAL's block cache: the default is a share of the machine's memory, far more than windows need.
-_GDAL_SETTINGS = {"GDAL_CACHEMAX": 128, "GDAL_NUM_THREADS": "ALL_CPUS"}
+# GDAL's block cache is a share of the machine's memory unless told otherwise, far more than
+# windows need. GDAL reads these from the environment, where a user's own setting wins.
+os.environ.setdefault("GDAL_CACHEMAX", "128")
+os.environ.setdefault("GDAL_NUM_THREADS", "ALL_CPUS")
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def open_raster(path: str | Path) -> Iterator[Any]:
     if not Path(path).exists():
         raise LandcoverError(f"{path} does not exist; check the path")
     try:
-        with rasterio.Env(**_GDAL_SETTINGS), rasterio.open(path) as dataset:
+        with rasterio.open(path) as dataset:
             yield dataset
     except RasterioIOError as error:
         raise LandcoverError(
@@ -213,10 +215,8 @@ class RasterWriter:
         self._whole = self.path.with_name(f".{self.path.stem}.whole.tif")
 
     def __enter__(self) -> RasterWriter:
-        self._env = rasterio.Env(**_GDAL_SETTINGS)
         with self._plain_errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._env.__enter__()
             self._dataset = rasterio.open(
                 self._part,
                 "w",
@@ -261,7 +261,6 @@ class RasterWriter:
                 if kind is None:
                     self._finish()
         finally:
-            self._env.__exit__(None, None, None)
             self._remove_parts()
 
     def _finish(self) -> None:

