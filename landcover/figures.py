@@ -1,9 +1,10 @@
-"""Rasters as pictures: true colour, class colours, PNG bytes."""
+"""Rasters as pictures: true colour, class colours, PNG bytes; learning curves as SVG."""
 
 from __future__ import annotations
 
+import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from landcover.legend import Legend
 #: Reflectance percentiles that become black and white in a true-colour picture.
 STRETCH_PERCENTILES = (1.0, 99.0)
 NODATA_GREY = 235
+
+#: Colours for classifiers in charts, told apart by colour-blind readers too
+#: (Okabe & Ito 2008, https://jfly.uni-koeln.de/color/), without its yellow, faint on white.
+CHART_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#7a7a7a")
 
 
 def true_colour(image: np.ndarray, bands: Sequence[str]) -> np.ndarray:
@@ -53,3 +58,116 @@ def png(picture: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def class_png(codes: np.ndarray, legend: Legend) -> bytes:
+    """Class codes (rows, cols) as a PNG with a palette, some three times smaller than `png`.
+
+    The colours are those of `class_picture`. Legends have at most 44 classes, a palette 256 entries.
+    """
+    from PIL import Image
+
+    index = legend.index(codes)
+    image = Image.fromarray(np.where(index < 0, len(legend), index).astype(np.uint8))
+    palette = [channel for c in legend.classes for channel in c.colour]
+    image.putpalette([*palette, *(NODATA_GREY,) * 3])
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def jpeg(picture: np.ndarray, quality: int = 85) -> bytes:
+    """A uint8 picture (rows, cols, 3) as JPEG bytes: photographs take a tenth of a PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="JPEG", quality=quality, optimize=True)
+    return buffer.getvalue()
+
+
+def data_uri(content: bytes) -> str:
+    """PNG or JPEG bytes as an address that a page can hold inside itself."""
+    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def busiest_square(marked: np.ndarray, size: int) -> tuple[int, int]:
+    """Where the square of `size` pixels with the most marked pixels begins.
+
+    Parameters
+    ----------
+    marked : array of bool, (rows, cols)
+        Pixels of interest.
+    size : int
+        Side of the square, at most the shorter side of the array.
+
+    Returns
+    -------
+    (row, col) of its first pixel; of the first such square if several are equal.
+
+    Examples
+    --------
+    >>> marked = np.zeros((6, 8), bool)
+    >>> marked[3:5, 5:7] = True
+    >>> busiest_square(marked, 2)
+    (3, 5)
+    """
+    sums = np.pad(marked.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    inside = sums[size:, size:] - sums[:-size, size:] - sums[size:, :-size] + sums[:-size, :-size]
+    row, col = np.unravel_index(inside.argmax(), inside.shape)
+    return int(row), int(col)
+
+
+def learning_curves(history: Mapping[str, Sequence[float]], colour: str) -> str:
+    """Loss and accuracy by epoch as an SVG element.
+
+    Parameters
+    ----------
+    history : mapping
+        Lists under ``loss``, ``val_loss``, ``accuracy``, ``val_accuracy``, one value an epoch.
+    colour : str
+        Of the validation curve; training is grey. A ring marks the epoch of least validation
+        loss, whose weights are kept.
+
+    Returns
+    -------
+    str
+        ``<svg ...>`` with text as text, the same bytes for the same history.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    # A seed of its own a chart: ids inside must not meet those of another chart on the page
+    style = {"svg.fonttype": "none", "svg.hashsalt": repr(history), "font.family": "sans-serif"}
+    with mpl.rc_context(style | {"font.size": 9}):
+        figure = Figure(figsize=(3.7, 3.5), layout="constrained")
+        FigureCanvasSVG(figure)
+        for axes, quantity in zip(
+            figure.subplots(2, 1, sharex=True), ("loss", "accuracy"), strict=True
+        ):
+            _curve_pair(axes, history, quantity, colour)
+        figure.axes[0].legend(frameon=False, fontsize=8)
+        figure.axes[1].set_xlabel("epoch")
+        figure.axes[1].xaxis.get_major_locator().set_params(integer=True)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _curve_pair(axes, history: Mapping[str, Sequence[float]], quantity: str, colour: str) -> None:
+    """Training and validation curves of one quantity."""
+    for key, name, tint in (
+        (quantity, "training", "#8a8f98"),
+        (f"val_{quantity}", "validation", colour),
+    ):
+        values = history.get(key) or []
+        axes.plot(range(1, len(values) + 1), values, color=tint, lw=1.6, label=name)
+    losses, values = history.get("val_loss") or [], history.get(f"val_{quantity}") or []
+    if losses and len(values) == len(losses):
+        kept = int(np.argmin(losses))
+        axes.plot(kept + 1, values[kept], "o", ms=6, mfc="none", mec=colour, label="kept")
+    axes.set_ylabel(quantity)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", lw=0.4, color="#d5d8de")

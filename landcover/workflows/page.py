@@ -1,0 +1,153 @@
+"""The comparison as one self-contained page: pictures, charts and tables, nothing fetched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover import accuracy, figures, rasters, reports
+from landcover.grid import Window
+from landcover.legend import UNLABELLED, Legend
+from landcover.runs import Run, read_json
+
+#: Pictures are thinned to this many pixels on their longer side; a demo scene is shown whole.
+PICTURE_PX = 1600
+#: With more layers than this the pictures get smaller, so that the page stays light.
+MANY_LAYERS = 7
+#: Side of the close-up in pixels of the scene.
+DETAIL_PX = 160
+
+_TRUE_COLOUR = ("B02", "B03", "B04")
+
+
+def html(run: Run, comparison: Mapping[str, Any], legend: Legend) -> str:
+    """The page of a comparison.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with the scene and the class rasters that the comparison names.
+    comparison : mapping
+        As `compare.facts` makes it.
+    legend : Legend
+        The classes of all layers.
+    """
+    colours = {
+        model["name"]: figures.CHART_COLOURS[rank % len(figures.CHART_COLOURS)]
+        for rank, model in enumerate(comparison["models"])
+    }
+    layers = _layers(run, comparison)
+    return reports.render(
+        "comparison.html",
+        c=comparison,
+        axis=_axis(comparison),
+        colours=colours,
+        metrics=accuracy.METRICS,
+        pictures=_pictures(run, layers, legend),
+        detail=_detail(run, layers, legend),
+        curves=[
+            {
+                "title": model["title"],
+                "svg": figures.learning_curves(model["history"], colours[model["name"]]),
+            }
+            for model in comparison["models"]
+            if model["history"].get("loss")
+        ],
+    )
+
+
+def _layers(run: Run, comparison: Mapping[str, Any]) -> dict[str, tuple[str, Path]]:
+    """Class rasters in the order shown: title and path by layer."""
+    layers = {
+        layer: (title, path)
+        for layer, title, path in (
+            ("reference", "Reference", run.reference),
+            ("labels", "Labels", run.labels),
+        )
+        if path.exists()
+    }
+    for model in comparison["models"]:
+        title = model["title"][0].upper() + model["title"][1:]
+        layers[model["name"]] = (title, run.map(model["name"]))
+    return layers
+
+
+def _axis(comparison: Mapping[str, Any]) -> dict[str, Any]:
+    """Range and ticks of the ranking chart: wide enough for every interval, in steps of 5 %."""
+    key = "overall_accuracy"
+    scores = [model["scores"][comparison["against"]] for model in comparison["models"]]
+    if comparison["labels_against_reference"]:
+        scores.append(comparison["labels_against_reference"]["scores"])
+    values = [v for s in scores for v in (s[key], *(s[f"{key}_ci95"] or ()))]
+    low = max(0, math.floor(min(values) * 20 - 0.2) * 5)
+    high = min(100, math.ceil(max(values) * 20 + 0.2) * 5)
+    step = 5 if high - low <= 30 else 10 if high - low <= 60 else 20
+    ticks = [tick for tick in range(0, 101, step) if low <= tick <= high]
+    return {"low": low / 100, "high": high / 100, "ticks": [tick / 100 for tick in ticks]}
+
+
+def _pictures(
+    run: Run, layers: Mapping[str, tuple[str, Path]], legend: Legend
+) -> list[dict[str, str]]:
+    """True colour and every class raster, as data URIs."""
+    size = PICTURE_PX if len(layers) <= MANY_LAYERS else PICTURE_PX // 2
+    pictures = []
+    if set(_TRUE_COLOUR) <= set(rasters.band_names(run.scene)):
+        image = rasters.read_small(run.scene, size, _TRUE_COLOUR)
+        picture = figures.jpeg(figures.true_colour(image, _TRUE_COLOUR))
+        pictures.append(_picture("scene", "True colour", picture))
+    for layer, (title, path) in layers.items():
+        codes = rasters.read_small(path, size)[0]
+        pictures.append(_picture(layer, title, figures.class_png(codes, legend)))
+    return pictures
+
+
+def _detail(
+    run: Run, layers: Mapping[str, tuple[str, Path]], legend: Legend
+) -> list[dict[str, str]]:
+    """Every layer, close up, in the part of the test blocks where the maps differ most."""
+    grid = rasters.grid_of(run.scene)
+    size = min(DETAIL_PX, grid.rows // 2, grid.cols // 2)
+    if size < DETAIL_PX // 4:
+        return []
+    window = _where_maps_differ(run, layers, size)
+    pictures = []
+    if set(_TRUE_COLOUR) <= set(rasters.band_names(run.scene)):
+        image = rasters.read(run.scene, window, _TRUE_COLOUR)
+        picture = figures.png(figures.true_colour(image, _TRUE_COLOUR))
+        pictures.append(_picture("scene", "True colour", picture))
+    for layer, (title, path) in layers.items():
+        codes = rasters.read_classes(path, window)
+        pictures.append(_picture(layer, title, figures.class_png(codes, legend)))
+    return pictures
+
+
+def _where_maps_differ(run: Run, layers: Mapping[str, tuple[str, Path]], size: int) -> Window:
+    """The window with the most test pixels on which two maps, or map and truth, differ."""
+    from landcover.splits import TEST, Blocks
+
+    grid = rasters.grid_of(run.scene)
+    thinned = {
+        layer: rasters.read_small(path, PICTURE_PX)[0] for layer, (_, path) in layers.items()
+    }
+    maps = [codes for layer, codes in thinned.items() if layer not in ("reference", "labels")]
+    if len(maps) == 1:
+        maps.append(thinned.get("reference", thinned.get("labels")))
+    differ = np.any([codes != maps[0] for codes in maps[1:]], axis=0)
+    differ &= np.all([codes != UNLABELLED for codes in maps], axis=0)
+    thin = grid.rows / differ.shape[0]
+    rows = (np.arange(differ.shape[0]) * thin).astype(int)[:, np.newaxis]
+    cols = (np.arange(differ.shape[1]) * grid.cols / differ.shape[1]).astype(int)[np.newaxis]
+    blocks = Blocks.from_dict(read_json(run.splits))
+    differ &= blocks.split_of(rows, cols) == TEST
+    row, col = figures.busiest_square(differ, max(1, int(size / thin)))
+    row, col = min(int(row * thin), grid.rows - size), min(int(col * thin), grid.cols - size)
+    return Window(row, col, size, size)
+
+
+def _picture(layer: str, title: str, content: bytes) -> dict[str, str]:
+    return {"layer": layer, "title": title, "uri": figures.data_uri(content)}

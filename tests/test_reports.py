@@ -1,0 +1,118 @@
+"""Reports on disk: what is written is read; what is broken is named with its remedy."""
+
+import json
+
+import jinja2
+import pytest
+
+from landcover import reports
+from landcover.errors import LandcoverError
+from landcover.runs import Run
+
+
+def report(**changes):
+    return {
+        "model": "knn",
+        "against": "labels",
+        "measure": "agreement with the labels",
+        "scored_on": "test samples",
+        "split": "spatial blocks of 64 px, guard 16 px",
+        "n_test": 10,
+        "overall_accuracy": 0.5,
+        "balanced_accuracy": 0.5,
+        "macro_f1": 0.5,
+        "kappa": None,
+        "per_class": {},
+        "confusion": {},
+        "scores": {"labels": {}},
+        "seconds": {},
+        "seed": 0,
+        "versions": {},
+    } | changes
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run(tmp_path / "run")
+
+
+def test_a_report_is_read_as_written(run):
+    path = reports.write_report(run, report())
+    assert path == run.report("knn")
+    assert reports.read_report(run, "knn") == report()
+    assert [p.name for p in path.parent.iterdir()] == ["knn.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (json.dumps(report())[:80], "is not whole JSON"),
+        ("", "is not whole JSON"),
+        ("[1, 2]", "is not a report: it holds no fields"),
+        ('{"type": "FeatureCollection"}', "is not a report: it lacks model, against"),
+        (json.dumps(report(n_test="ten")), "is not a report: n_test is 'ten'"),
+        (json.dumps(report(model="mlp")), "is not a report: it is of model mlp"),
+        (json.dumps(report(against="reference")), "is not a report: its scores lack reference"),
+    ],
+)
+def test_a_broken_report_is_named_with_the_command_that_makes_it(run, content, message):
+    path = run.report("knn")
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(LandcoverError, match=message) as caught:
+        reports.read_report(run, "knn")
+    assert str(path) in str(caught.value)
+    assert f"make it with: python test_patches.py {run.path} --model knn" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_report_names_the_command(run):
+    with pytest.raises(LandcoverError, match=r"knn.json does not exist; make it with: python test"):
+        reports.read_report(run, "knn")
+
+
+def test_maps_are_found_without_their_side_rasters(run):
+    folder = run.map("any").parent
+    folder.mkdir(parents=True)
+    for name in ("mlp.tif", "knn.tif", "knn_confidence.tif", "knn_probabilities.tif", "knn.qml"):
+        (folder / name).touch()
+    (folder / ".mlp.part.tif").touch()
+    assert reports.mapped_models(run) == ["knn", "mlp"]
+
+
+def test_a_run_without_maps_names_the_command(run):
+    with pytest.raises(
+        LandcoverError, match=r"has no map in maps/; make one with: python test_pat"
+    ):
+        reports.mapped_models(run)
+
+
+def test_a_comparison_is_read_as_written(run):
+    paths = reports.write_comparison(run, {"headline": "It is 5 × better."}, "# é", "<p>é</p>")
+    assert [p.name for p in paths] == ["comparison.json", "comparison.md", "comparison.html"]
+    assert reports.read_comparison(run)["headline"] == "It is 5 × better."
+    assert paths[1].read_text("utf-8") == "# é"
+    assert len(list(run.path.iterdir())) == 3
+
+
+def test_a_missing_or_foreign_comparison_names_the_command(run):
+    command = f"python -m baselines.compare_reports {run.path}"
+    with pytest.raises(LandcoverError, match=f"does not exist; make it with: {command}"):
+        reports.read_comparison(run)
+    run.path.mkdir()
+    (run.path / "comparison.json").write_text("{}")
+    with pytest.raises(LandcoverError, match=f"is not a comparison; make it again with: {command}"):
+        reports.read_comparison(run)
+
+
+def test_a_template_asks_for_all_that_it_shows():
+    with pytest.raises(jinja2.UndefinedError):
+        reports.render("comparison.md")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0349, "+3.5"), (-0.0349, "−3.5"), (0.0004, "0.0"), (-0.0004, "0.0"), (None, "–")],
+)
+def test_points(value, shown):
+    assert reports.points(value) == shown
