@@ -27,6 +27,16 @@ def radius_of(size: int) -> int:
     return size // 2
 
 
+def require_fits(size: int, rows: int, cols: int) -> None:
+    """Raise LandcoverError unless chips of a size can be cut from a scene of rows x cols."""
+    radius_of(size)
+    if size > min(rows, cols):
+        raise LandcoverError(
+            f"patch size {size} is larger than the scene ({rows} x {cols} pixels); "
+            f"choose an odd size of at most {(min(rows, cols) - 1) // 2 * 2 + 1}"
+        )
+
+
 def cut_nbytes(count: int, size: int, bands: int) -> int:
     """Memory of chips cut in advance, float32.
 
@@ -83,11 +93,7 @@ class Chips:
         self.size = int(size)
         self.radius = radius_of(self.size)
         height, width = image.shape[1:]
-        if self.size > min(height, width):
-            raise LandcoverError(
-                f"patch size {size} is larger than the scene ({height} x {width} pixels); "
-                f"choose an odd size of at most {(min(height, width) - 1) // 2 * 2 + 1}"
-            )
+        require_fits(self.size, height, width)
         self.rows = np.asarray(rows, np.int64)
         self.cols = np.asarray(cols, np.int64)
         if self.rows.shape != self.cols.shape or self.rows.ndim != 1:

@@ -1,0 +1,160 @@
+"""What samples are drawn from: the rasters of a run on one grid, and polygons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from landcover import rasters
+from landcover.errors import LandcoverError
+from landcover.grid import Grid, Window
+from landcover.legend import Legend, level_of, to_level
+from landcover.progress import track
+from landcover.runs import Run
+
+#: Rows read at a time: whole rows, because samples are drawn by their rank in reading order.
+STRIP_ROWS = 512
+
+#: Every code of every level.
+CODES = np.array(sorted(code for level in (1, 2, 3) for code in Legend.corine(level).codes))
+
+Reader = Callable[[Window], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What samples are drawn from.
+
+    Attributes
+    ----------
+    name : str
+        Where the labels come from, for messages.
+    grid : Grid
+        Of everything.
+    bands : tuple of str
+        Of the image.
+    image : function of a window
+        Reflectance (bands, rows, cols), NaN for nodata and outside the scene.
+    labels : function of a window
+        Class codes (rows, cols), 0 for unlabelled.
+    inside : function of a window, or None
+        Where training and validation samples may lie, if not everywhere.
+    columns : dict of functions of a window
+        What else the table says of a sample: reference, segment, segment types.
+    """
+
+    name: str
+    grid: Grid
+    bands: tuple[str, ...]
+    image: Reader
+    labels: Reader
+    inside: Reader | None
+    columns: dict[str, Reader]
+
+    def strips(self, description: str) -> Iterator[Window]:
+        """Windows of whole rows, from the top, with a progress bar."""
+        rows, cols = self.grid.shape
+        windows = [
+            Window(row, 0, min(STRIP_ROWS, rows - row), cols) for row in range(0, rows, STRIP_ROWS)
+        ]
+        return track(windows, description)
+
+
+def open_source(
+    run: Run, polygons: str | Path | None = None, class_field: str | None = None
+) -> Source:
+    """Find the rasters of a run and check that they share its grid.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with a scene and, unless `class_field` is given, labels.
+    polygons : path, optional
+        Where training and validation samples may lie.
+    class_field : str, optional
+        Field of the polygons with CLC codes that replace the run's labels.
+    """
+    scene = run.require("scene")
+    grid = rasters.grid_of(scene)
+
+    def layer(path: Path, band: int = 1) -> Reader:
+        grid.require_equal(rasters.grid_of(path), str(scene), str(path))
+        return lambda window: rasters.read(path, window, [band])[0]
+
+    inside, name = None, str(polygons)
+    if class_field is not None:
+        if polygons is None:
+            raise LandcoverError(
+                f"class field {class_field!r} needs polygons to read it from; give --polygons FILE"
+            )
+        labels = _polygon_labels(run, Path(polygons), class_field, grid)
+    else:
+        labels, name = layer(run.require("labels")), str(run.labels)
+        inside = None if polygons is None else _burner(polygons, grid)
+    columns = {}
+    if run.reference.exists():
+        columns["reference"] = layer(run.reference)
+    if run.segments.exists():
+        columns["segment"] = layer(run.segments)
+    if run.segment_types.exists():
+        for number, band in enumerate(rasters.band_names(run.segment_types), start=1):
+            columns[type_column(band)] = layer(run.segment_types, number)
+    bands = rasters.band_names(scene)
+    return Source(
+        name, grid, bands, lambda window: rasters.read(scene, window), labels, inside, columns
+    )
+
+
+def type_column(band: str) -> str:
+    """Column of a layer of segment types.
+
+    >>> type_column("percentile"), type_column("hierarchy-8")
+    ('segment_type', 'segment_type_hierarchy_8')
+    """
+    return "segment_type" if band == "percentile" else f"segment_type_{band.replace('-', '_')}"
+
+
+def index_table(codes: np.ndarray) -> np.ndarray:
+    """Position of every uint16 code among `codes`: -1 for 0, -2 for others."""
+    table = np.full(2**16, -2, np.int64)
+    table[0] = -1
+    table[codes] = np.arange(len(codes))
+    return table
+
+
+def _burner(path: str | Path, grid: Grid) -> Reader:
+    """A reader of 1 inside polygons and 0 outside."""
+    from landcover import vectors
+
+    found = vectors.read_polygons(path, grid)
+    return lambda window: vectors.burn(found, [1] * len(found.geometries), grid, window)
+
+
+def _polygon_labels(run: Run, path: Path, field: str, grid: Grid) -> Reader:
+    """A reader of the class codes of polygons, at the level of the run's labels."""
+    from landcover import vectors
+
+    found = vectors.read_polygons(path, grid, field)
+    codes = [_code(value, path, field) for value in found.values or []]
+    if level_of(codes) == 3 and run.labels.exists():
+        own = np.unique(rasters.read_small(run.labels)[0])
+        level = level_of(own[own > 0].tolist())
+        codes = [int(code) for code in to_level(np.array(codes), level)]
+    return lambda window: vectors.burn(found, codes, grid, window)
+
+
+def _code(value: object, path: Path, field: str) -> int:
+    """A CLC code from a field that may hold numbers or text."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = np.nan
+    if number not in CODES:
+        raise LandcoverError(
+            f"{path}: field {field} holds {value!r}, which is no CLC code; "
+            "give each polygon a code such as 211"
+        )
+    return int(number)
