@@ -260,7 +260,7 @@ def _check(image, scale, sigma, min_size, valid) -> None:
             raise LandcoverError(
                 f"{name} {value} is not a number from 0 up; the default is a start"
             )
-    if min_size != int(min_size) or min_size < 0:
+    if not np.isfinite(min_size) or min_size != int(min_size) or min_size < 0:
         raise LandcoverError(f"min_size {min_size} is not a whole number of pixels from 0 up")
     if valid is not None and (valid.shape != image.shape[1:] or valid.dtype != bool):
         raise LandcoverError(
