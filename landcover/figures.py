@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def true_colour(image: np.ndarray, bands: Sequence[str]) -> np.ndarray:
 
 
 def class_picture(codes: np.ndarray, legend: Legend) -> np.ndarray:
-    """Class codes (rows, cols) in their legend's colours, uint8 (rows, cols, 3); 0 is light grey."""
+    """Class codes (rows, cols) in the legend's colours, uint8 (rows, cols, 3); 0 is light grey."""
     colours = np.array([*(c.colour for c in legend.classes), (NODATA_GREY,) * 3], np.uint8)
     return colours[legend.index(codes)]
 
@@ -63,7 +64,7 @@ def png(picture: np.ndarray) -> bytes:
 def class_png(codes: np.ndarray, legend: Legend) -> bytes:
     """Class codes (rows, cols) as a PNG with a palette, some three times smaller than `png`.
 
-    The colours are those of `class_picture`. Legends have at most 44 classes, a palette 256 entries.
+    The colours are those of `class_picture`. A palette has 256 entries, a legend 44 at most.
     """
     from PIL import Image
 
@@ -137,10 +138,11 @@ def learning_curves(history: Mapping[str, Sequence[float]], colour: str) -> str:
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     # A seed of its own a chart: ids inside must not meet those of another chart on the page
-    style = {"svg.fonttype": "none", "svg.hashsalt": repr(history), "font.family": "sans-serif"}
-    with mpl.rc_context(style | {"font.size": 9}):
+    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": repr(history)}
+    with mpl.rc_context(style | {"font.family": "sans-serif", "font.size": 9}):
         figure = Figure(figsize=(3.7, 3.5), layout="constrained")
         FigureCanvasSVG(figure)
         for axes, quantity in zip(
@@ -149,7 +151,7 @@ def learning_curves(history: Mapping[str, Sequence[float]], colour: str) -> str:
             _curve_pair(axes, history, quantity, colour)
         figure.axes[0].legend(frameon=False, fontsize=8)
         figure.axes[1].set_xlabel("epoch")
-        figure.axes[1].xaxis.get_major_locator().set_params(integer=True)
+        figure.axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()

@@ -230,8 +230,8 @@ def _remarks(comparison: Mapping[str, Any]) -> list[str]:
         )
     if comparison["against"] == "labels":
         remarks.append(
-            f"There is no reference for this scene, so a score is agreement with the labels. {COARSE} "
-            "A map that shows what they leave out loses points for it."
+            "There is no reference for this scene, so a score is agreement with the labels. "
+            f"{COARSE} A map that shows what they leave out loses points for it."
         )
     else:
         remarks.append(f"Scores are measured against the reference. {COARSE}")

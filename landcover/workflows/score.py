@@ -135,7 +135,8 @@ class Tally:
         The classes that occur anywhere.
     confusions : dict
         Against ("reference", "labels") -> model -> (test blocks, classes, classes).
-        Against the reference the labels themselves are scored too, as model "labels".
+        Against the reference the labels themselves are scored too, as model "labels"; they
+        are wrong where they have a gap, as a map would be.
     areas : dict
         Layer ("reference", "labels" or model) -> class code -> pixels in the whole scene.
     """
@@ -154,27 +155,23 @@ def tally_maps(run: Run, names: Sequence[str]) -> Tally:
     """
     layers = _layers(run, names)
     grid = rasters.grid_of(run.require("scene"))
-    for layer, path in layers.items():
+    for path in layers.values():
         grid.require_equal(rasters.grid_of(path), str(run.scene), str(path))
     areas = {layer: _areas(path) for layer, path in layers.items()}
     legend = _legend(np.array([code for area in areas.values() for code in area]))
     codes = (UNLABELLED, *legend.codes)
     blocks = _blocks(run)
-    truths = [layer for layer in ("reference", "labels") if layer in layers]
+    truths: list[str] = [layer for layer in ("reference", "labels") if layer in layers]
     pairs = [(truth, layer) for truth in truths for layer in layers if layer not in truths]
     if "reference" in truths:
         pairs.append(("reference", "labels"))
     ids, position = _test_blocks(blocks)
     shape = (len(ids), len(codes), len(codes))
-    counts = {pair: np.zeros(shape, np.int64) for pair in pairs}
+    counts: dict[tuple[str, str], np.ndarray] = {pair: np.zeros(shape, np.int64) for pair in pairs}
     windows = list(grid.windows(rasters.WINDOW_PX))
     for window in track(windows, "scoring test blocks"):
-        block, test = _test_pixels(blocks, window)
-        if not test.any():
-            continue
-        pixels = {layer: rasters.read_classes(path, window)[test] for layer, path in layers.items()}
-        pixels = _where_scene_has_data(run, window, test, pixels)
-        seen, local = np.unique(block[test], return_inverse=True)
+        block, pixels = _test_pixels(run, blocks, window, layers)
+        seen, local = np.unique(block, return_inverse=True)
         for truth, layer in pairs:
             counts[truth, layer][position[seen]] += accuracy.block_confusion(
                 pixels[truth], pixels[layer], local, codes
@@ -239,11 +236,17 @@ def _test_blocks(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
     return ids, position
 
 
-def _test_pixels(blocks: Blocks, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Block id of each pixel of a window, and whether it is a test block's."""
+def _test_pixels(
+    run: Run, blocks: Blocks, window: Window, layers: Mapping[str, Path]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Block ids of the test pixels of a window, and their classes in every layer."""
     rows = np.arange(window.row, window.row + window.rows)[:, np.newaxis]
     cols = np.arange(window.col, window.col + window.cols)[np.newaxis]
-    return blocks.block_of(rows, cols), _is_test(blocks, rows, cols)
+    test = _is_test(blocks, rows, cols)
+    if not test.any():
+        return np.empty(0, np.int64), {layer: np.empty(0, np.uint16) for layer in layers}
+    pixels = {layer: rasters.read_classes(path, window)[test] for layer, path in layers.items()}
+    return blocks.block_of(rows, cols)[test], _where_scene_has_data(run, window, test, pixels)
 
 
 def _is_test(blocks: Blocks, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:

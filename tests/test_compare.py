@@ -1,0 +1,435 @@
+"""Scores of maps against scikit-learn on the whole arrays; the comparison and its page."""
+
+import base64
+import html.parser
+import io
+import itertools
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from affine import Affine
+from PIL import Image
+from rasterio.crs import CRS
+from sklearn import metrics as sk
+
+from landcover import rasters, reports
+from landcover.errors import LandcoverError
+from landcover.grid import Grid
+from landcover.legend import Legend
+from landcover.runs import Run, write_json
+from landcover.splits import TEST, Blocks
+from landcover.workflows import score
+from landcover.workflows.compare import compare
+
+ROWS, COLS, BLOCK = 200, 330, 20
+LEGEND = Legend.corine().subset([112, 211, 311, 512])
+GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 300000, 0, -10, 5800000), ROWS, COLS)
+EMPTY = (slice(0, 30), slice(0, 45))  # the scene has no data here
+
+
+class World:
+    """A run folder with maps of known quality, and the arrays that it was made of."""
+
+    def __init__(self, path, reference=True):
+        rng = np.random.default_rng(7)
+        patches = rng.integers(0, 4, (ROWS // 10, COLS // 10))
+        self.truth = LEGEND.code(patches.repeat(10, axis=0).repeat(10, axis=1))
+        self.labels = np.where(rng.random((ROWS, COLS)) < 0.2, 211, self.truth).astype(np.uint16)
+        self.labels[:, 300:] = 0
+        image = rng.uniform(0.02, 0.3, (4, ROWS, COLS)).astype(np.float32)
+        image[(slice(None), *EMPTY)] = np.nan
+        down, across = -(-ROWS // BLOCK), -(-COLS // BLOCK)
+        dealt = rng.choice(3, (down, across), p=[0.5, 0.2, 0.3]).astype(np.uint8)
+        dealt[0, 0] = TEST  # where the scene has no data
+        self.blocks = Blocks(ROWS, COLS, BLOCK, 5, dealt)
+        rows, cols = np.indices((ROWS, COLS))
+        self.block = self.blocks.block_of(rows, cols)
+        self.test = self.blocks.split_of(rows, cols) == TEST
+        self.run = Run(path)
+        self.has_reference = reference
+        rasters.write(self.run.scene, image, GRID, ["B02", "B03", "B04", "B08"], nodata=np.nan)
+        rasters.write(self.run.labels, self.labels, GRID, ["labels"], 0, LEGEND)
+        if reference:
+            rasters.write(self.run.reference, self.truth, GRID, ["reference"], 0, LEGEND)
+        write_json(self.run.splits, self.blocks.to_dict())
+
+    def map(self, name, share_wrong, seed=0):
+        """A map that is wrong on a share of pixels; returns the array."""
+        rng = np.random.default_rng(seed)
+        wrong = rng.random((ROWS, COLS)) < share_wrong
+        codes = np.where(wrong, rng.choice(LEGEND.codes, (ROWS, COLS)), self.truth)
+        codes[EMPTY] = 0
+        self.write_map(name, codes)
+        return codes
+
+    def write_map(self, name, codes):
+        rasters.write(self.run.map(name), codes.astype(np.uint16), GRID, ["class"], 0, LEGEND)
+
+    def samples(self, n=3000):
+        rng = np.random.default_rng(1)
+        row, col = rng.integers(30, ROWS, n), rng.integers(45, 300, n)
+        split = np.array(["train", "validation", "test"])[self.blocks.split_of(row, col)]
+        frame = pd.DataFrame({"row": row, "col": col, "label": self.labels[row, col]})
+        frame["block"], frame["split"] = self.blocks.block_of(row, col), split
+        frame["random_test"] = (split == "train") & (rng.random(n) < 0.2)
+        if self.has_reference:
+            frame["reference"] = self.truth[row, col]
+        return frame
+
+    def model(self, name, share_wrong, seed=0):
+        """A map with its reports, as training and mapping leave them; returns the array."""
+        codes = self.map(name, share_wrong, seed)
+        frame = self.samples()
+        predicted = codes[frame["row"], frame["col"]]
+        score.score_samples(self.run, name, frame, predicted, {"train": 12.5}, seed=3)
+        score.score_map(self.run, name, {"predict": 2.25})
+        return codes
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A run with three models, compared: (world, comparison, page)."""
+    world = World(tmp_path_factory.mktemp("compared") / "run & <b>town")
+    for name, wrong in (("random-forest", 0.4), ("cnn-7x7", 0.1), ("mlp", 0.4)):
+        world.model(name, wrong, seed=len(name))
+    history = {k: [1.0, 0.5, 0.7] for k in ("loss", "val_loss", "accuracy", "val_accuracy")}
+    write_json(world.run.model("mlp") / "history.json", history)
+    write_json(world.run.model("mlp") / "card.json", {"n_train": 1234, "kind": "mlp"})
+    world.run.record("prep", {"level": 3})
+    world.model("mlp", 0.4, seed=3)
+    compare(world.run)
+    page = (world.run.path / "comparison.html").read_text("utf-8")
+    return world, reports.read_comparison(world.run), page
+
+
+def assert_scores_equal(report, truth, predicted):
+    """Scores are those of scikit-learn on the same pixels."""
+    present = np.unique(truth)
+    assert report["n_test"] == truth.size
+    assert report["overall_accuracy"] == pytest.approx(sk.accuracy_score(truth, predicted))
+    assert report["balanced_accuracy"] == pytest.approx(
+        sk.recall_score(truth, predicted, labels=present, average="macro")
+    )
+    assert report["macro_f1"] == pytest.approx(
+        sk.f1_score(truth, predicted, labels=present, average="macro")
+    )
+    assert report["kappa"] == pytest.approx(sk.cohen_kappa_score(truth, predicted))
+
+
+def test_samples_are_scored_by_split(world):
+    frame = world.samples()
+    codes = world.map("knn", 0.3)
+    predicted = codes[frame["row"], frame["col"]]
+    report = score.score_samples(world.run, "knn", frame, predicted, {"train": 1.5}, seed=4)
+    test, random_test = frame["split"] == "test", frame["random_test"]
+    assert_scores_equal(report["scores"]["labels"], frame["label"][test], predicted[test])
+    assert_scores_equal(report["scores"]["reference"], frame["reference"][test], predicted[test])
+    for against, column in (("labels_random", "label"), ("reference_random", "reference")):
+        scores = report["scores"][against]
+        assert_scores_equal(scores, frame[column][random_test], predicted[random_test])
+        assert scores["scored_on"] == "random rows of the training blocks"
+    assert report["against"] == "reference"
+    assert report["overall_accuracy"] == report["scores"]["reference"]["overall_accuracy"]
+    assert report["scored_on"] == "test samples"
+    assert report["split"] == "spatial blocks of 20 px, guard 5 px"
+    assert report["n_blocks"] == frame["block"][test].nunique()
+    assert (report["seed"], report["seconds"]) == (4, {"train": 1.5})
+    assert report["versions"]["numpy"] == np.__version__
+    assert reports.read_report(world.run, "knn") == json.loads(json.dumps(report))
+
+
+def test_without_reference_the_report_speaks_of_agreement(tmp_path):
+    world = World(tmp_path / "run", reference=False)
+    codes = world.model("knn", 0.3)
+    report = reports.read_report(world.run, "knn")
+    assert (report["against"], report["measure"]) == ("labels", "agreement with the labels")
+    assert set(report["scores"]) == {"labels", "labels_random"}
+    scored = world.test & (codes > 0) & (world.labels > 0)
+    assert_scores_equal(report, world.labels[scored], codes[scored])
+    compare(world.run)
+    comparison = reports.read_comparison(world.run)
+    assert "agreement with the labels" in comparison["remarks"][0]
+    assert "of pixels as the labels have them" in comparison["headline"]
+    assert "accuracy against" not in (world.run.path / "comparison.md").read_text("utf-8").lower()
+
+
+@pytest.mark.parametrize("window_px", [1024, 64])
+def test_maps_are_scored_wall_to_wall_whatever_the_windows(world, monkeypatch, window_px):
+    monkeypatch.setattr(rasters, "WINDOW_PX", window_px)
+    codes = world.model("knn", 0.3)
+    report = reports.read_report(world.run, "knn")
+    for against, truth in (("reference", world.truth), ("labels", world.labels)):
+        scored = world.test & (codes > 0) & (truth > 0)
+        scores = report["scores"][against]
+        assert_scores_equal(scores, truth[scored], codes[scored])
+        assert scores["scored_on"] == "test blocks, wall to wall"
+        assert scores["n_blocks"] == np.unique(world.block[scored]).size
+
+
+def test_a_map_score_keeps_what_training_reported(world):
+    frame = world.samples()
+    predicted = world.map("knn", 0.3)[frame["row"], frame["col"]]
+    before = score.score_samples(world.run, "knn", frame, predicted, {"train": 1.5}, seed=4)
+    after = score.score_map(world.run, "knn", {"predict": 2})
+    assert after["seconds"] == {"train": 1.5, "predict": 2.0}
+    assert after["seed"] == 4
+    assert after["scores"]["labels_random"] == before["scores"]["labels_random"]
+    assert after["scores"]["reference"]["n_test"] > before["scores"]["reference"]["n_test"]
+
+
+def test_a_hole_in_a_map_is_an_error_and_a_hole_in_the_scene_is_not(world):
+    perfect = world.truth.copy()
+    perfect[EMPTY] = 0
+    world.write_map("perfect", perfect)
+    assert score.score_map(world.run, "perfect", {})["overall_accuracy"] == 1
+    holed = perfect.copy()
+    holed[100:140] = 0
+    world.write_map("holed", holed)
+    report = score.score_map(world.run, "holed", {})
+    scored = world.test & (perfect > 0)
+    assert report["n_test"] == scored.sum()
+    assert report["overall_accuracy"] == pytest.approx((holed == world.truth)[scored].mean())
+    assert report["confusion"]["codes"][0] == 0
+    assert report["per_class"]["0"]["name"] == "No prediction"
+
+
+def test_maps_are_ranked_and_the_headline_says_how_sure(compared):
+    _, comparison, _ = compared
+    assert comparison["models"][0]["name"] == "cnn-7x7"
+    accuracies = [m["scores"]["reference"]["overall_accuracy"] for m in comparison["models"]]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert re.fullmatch(
+        r"The patch CNN 7×7 makes the best map: 9\d\.\d % of pixels right "
+        r"\(95 % interval \d\d\.\d–\d\d\.\d\), \d\d\.\d points \(\d\d\.\d–\d\d\.\d\) more than "
+        r"the (MLP|random forest)\.",
+        comparison["headline"],
+    )
+
+
+def test_pairs_hold_the_differences_of_the_scores(compared):
+    _, comparison, _ = compared
+    scores = {m["name"]: m["scores"]["reference"] for m in comparison["models"]}
+    assert len(comparison["pairs"]) == 3
+    for pair in comparison["pairs"]:
+        for metric in ("overall_accuracy", "macro_f1", "kappa", "balanced_accuracy"):
+            difference = scores[pair["a"]][metric] - scores[pair["b"]][metric]
+            assert pair[metric]["difference"] == pytest.approx(difference)
+            low, high = pair[metric]["ci95"]
+            assert low < difference < high
+    equal = next(p for p in comparison["pairs"] if "cnn-7x7" not in (p["a"], p["b"]))
+    assert equal["overall_accuracy"]["ci95"][0] < 0 < equal["overall_accuracy"]["ci95"][1]
+
+
+def test_scores_of_the_comparison_are_those_of_the_reports(compared):
+    world, comparison, _ = compared
+    for model in comparison["models"]:
+        report = reports.read_report(world.run, model["name"])
+        for against in ("reference", "labels"):
+            expected = {k: v for k, v in report["scores"][against].items() if k != "scored_on"}
+            assert model["scores"][against] == expected
+
+
+def test_labels_are_scored_against_the_reference_too(compared):
+    world, comparison, _ = compared
+    image = rasters.read(world.run.scene)
+    scored = world.test & ~np.isnan(image).any(axis=0)
+    expected = (world.labels == world.truth)[scored].mean()
+    labels = comparison["labels_against_reference"]
+    assert labels["scores"]["overall_accuracy"] == pytest.approx(expected)
+    assert labels["best_map_beyond_labels"]["ci95"][0] > 0
+    assert "The coarse labels themselves are right on" in comparison["remarks"][0]
+
+
+def test_areas_are_shares_of_the_whole_scene(compared):
+    world, comparison, _ = compared
+    mapped = rasters.read_classes(world.run.map("mlp"))
+    for land_class in comparison["classes"]:
+        share = (mapped == land_class["code"]).sum() / (mapped > 0).sum()
+        assert land_class["area"]["mlp"] == pytest.approx(share)
+    assert list(comparison["classes"][0]["area"])[:3] == ["reference", "labels", "cnn-7x7"]
+
+
+def test_the_leak_is_random_minus_blocked(compared):
+    _, comparison, _ = compared
+    for model in comparison["models"]:
+        for against in ("reference", "labels"):
+            random_rows = model["scores"][f"{against}_random"]["overall_accuracy"]
+            blocked = model["scores"][against]["overall_accuracy"]
+            assert model["leaks"][against] == pytest.approx(random_rows - blocked)
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects the page's elements, and complains of any that is not closed."""
+
+    VOID = ("meta", "img", "input", "br", "line", "circle", "link")
+
+    def __init__(self):
+        super().__init__()
+        self.elements, self.open, self.text = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def read_page(page):
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader
+
+
+def test_the_page_holds_all_that_it_shows(compared):
+    world, _, page = compared
+    reader = read_page(page)
+    pictures = [a["src"] for tag, a in reader.elements if tag == "img"]
+    assert len(pictures) == 2 * (3 + 3)  # true colour, reference, labels, three maps; and close up
+    sizes = [
+        Image.open(io.BytesIO(base64.b64decode(src.split(",")[1]))).size for src in pictures[:6]
+    ]
+    assert sizes == [(COLS, ROWS)] * 6
+    assert not [tag for tag, _ in reader.elements if tag in ("script", "link", "iframe")]
+    for tag, attributes in reader.elements:
+        for name in ("src", "href", "xlink:href", "data", "action"):
+            value = attributes.get(name) or ""
+            assert value == "" or value.startswith(("data:", "#")), (tag, name, value[:40])
+    assert not re.search(r"url\((?!#|data:)|@import", page)
+    assert len(page) < 3_000_000
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[3].split(",")[1]))))
+    mapped = rasters.read_classes(world.run.map("cnn-7x7"))
+    assert np.array_equal(shown, np.where(mapped > 0, LEGEND.index(mapped), len(LEGEND)))
+
+
+def test_the_page_says_the_facts(compared):
+    _, comparison, page = compared
+    text = " ".join(" ".join(read_page(page).text).split()).replace("\N{NO-BREAK SPACE}", " ")
+    assert comparison["headline"] in text
+    for remark in comparison["remarks"]:
+        assert remark in text
+    for land_class in comparison["classes"]:
+        assert f"{land_class['code']} {land_class['name']}" in text
+    for model in comparison["models"]:
+        assert reports.percent(model["scores"]["reference"]["overall_accuracy"]) in text
+        assert reports.interval(model["scores"]["reference"]["overall_accuracy_ci95"]) in text
+    assert "12.5 s" in text and "2.2 s" in text and "1,234" in text
+    assert "How the networks learned" in text
+
+
+def test_names_are_escaped(compared):
+    _, _, page = compared
+    assert "<b>town" not in page
+    assert "run &amp; &lt;b&gt;town" in page
+
+
+def test_the_markdown_holds_scores_with_intervals(compared):
+    world, comparison, _ = compared
+    text = (world.run.path / "comparison.md").read_text("utf-8")
+    assert comparison["headline"] in text
+    best = comparison["models"][0]["scores"]["reference"]
+    low, high = best["overall_accuracy_ci95"]
+    assert f"| patch CNN 7×7 | {best['overall_accuracy']:.3f} ({low:.3f}–{high:.3f}) |" in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(tables) > 20
+    for before, line in itertools.pairwise(tables):
+        if set(line) <= set("|-"):
+            assert before.count("|") == line.count("|")
+
+
+def test_the_same_run_gives_the_same_bytes(compared):
+    world, _, _ = compared
+    kinds = ("json", "md", "html")
+    before = [(world.run.path / f"comparison.{kind}").read_bytes() for kind in kinds]
+    compare(world.run)
+    assert before == [(world.run.path / f"comparison.{kind}").read_bytes() for kind in kinds]
+
+
+def test_equal_maps_cannot_be_told_apart(world):
+    world.model("knn", 0.3, seed=1)
+    world.model("mlp", 0.3, seed=2)
+    compare(world.run)
+    headline = reports.read_comparison(world.run)["headline"]
+    assert re.search(
+        r"scores highest, .* of pixels right \(95 % interval .*\), but cannot be told apart from "
+        r"the (MLP|k-nearest-neighbours classifier): the difference is .* points "
+        r"\(−.* to \+.*\)\.",
+        headline,
+    )
+
+
+def test_one_map_has_nothing_to_be_compared_with(world):
+    world.model("my-model", 0.3)
+    compare(world.run)
+    comparison = reports.read_comparison(world.run)
+    assert comparison["pairs"] == []
+    assert "The my-model maps" in comparison["headline"]
+    assert comparison["headline"].endswith("there is no other map to compare it with.")
+    assert "How sure the ranking is" not in (world.run.path / "comparison.html").read_text()
+
+
+def test_a_single_test_block_gives_no_interval(world):
+    splits = np.zeros_like(world.blocks.splits)
+    splits[4, 4] = TEST
+    write_json(world.run.splits, Blocks(ROWS, COLS, BLOCK, 5, splits).to_dict())
+    for name in ("knn", "mlp"):
+        world.map(name, 0.3)
+        score.score_map(world.run, name, {})
+    compare(world.run)
+    comparison = reports.read_comparison(world.run)
+    assert "(in a single block)" in comparison["headline"]
+    assert "cannot be told apart" in comparison["headline"]
+    assert any("The test set is 1 block:" in remark for remark in comparison["remarks"])
+
+
+def test_a_run_without_maps_or_reports_names_the_command(world):
+    with pytest.raises(LandcoverError, match=r"has no map in maps/; make one with: python test_p"):
+        compare(world.run)
+    world.map("knn", 0.3)
+    with pytest.raises(LandcoverError, match=r"knn.json does not exist; .*--model knn"):
+        compare(world.run)
+    assert not (world.run.path / "comparison.html").exists()
+
+
+def test_a_map_without_a_file_names_the_command(world):
+    with pytest.raises(LandcoverError, match=r"maps/knn.tif does not exist; .*--model knn"):
+        score.score_map(world.run, "knn", {})
+
+
+def test_a_map_on_another_grid_is_refused(world):
+    other = GRID.crop(next(GRID.windows(100)))
+    rasters.write(world.run.map("knn"), np.full((100, 100), 211, np.uint16), other, ["class"], 0)
+    with pytest.raises(
+        LandcoverError, match=r"knn.tif is not on the grid of .*scene.tif: 200 x 330"
+    ):
+        score.score_map(world.run, "knn", {})
+
+
+def test_a_run_without_labels_or_splits_names_the_command(world):
+    world.map("knn", 0.3)
+    world.run.splits.unlink()
+    with pytest.raises(LandcoverError, match=r"splits.json does not exist; .*sample_raster.py"):
+        score.score_map(world.run, "knn", {})
+    world.run.labels.unlink()
+    world.run.reference.unlink()
+    with pytest.raises(
+        LandcoverError, match=r"labels.tif does not exist; .*scene_prep.py --labels"
+    ):
+        score.score_map(world.run, "knn", {})
+    assert not world.run.report("knn").exists()
