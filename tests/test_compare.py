@@ -263,7 +263,9 @@ def test_the_leak_is_random_minus_blocked(compared):
         for against in ("reference", "labels"):
             random_rows = model["scores"][f"{against}_random"]["overall_accuracy"]
             blocked = model["scores"][against]["overall_accuracy"]
-            assert model["leaks"][against] == pytest.approx(random_rows - blocked)
+            leak = model["leaks"][against]
+            assert leak["difference"] == pytest.approx(random_rows - blocked)
+            assert leak["ci95"][0] < leak["difference"] < leak["ci95"][1]
 
 
 class Reader(html.parser.HTMLParser):

@@ -125,13 +125,15 @@ def headline(comparison: Mapping[str, Any]) -> str:
 def title_of(name: str) -> str:
     """A model's name in words.
 
-    >>> title_of("cnn-7x7"), title_of("mlp-segments")
-    ('patch CNN 7×7', 'MLP with segment types')
+    >>> title_of("cnn-7x7"), title_of("mlp-segments-on-reference")
+    ('patch CNN 7×7', 'MLP with segment types trained on the reference')
     """
+    name, studied, _ = name.partition("-on-reference")
+    suffix = " trained on the reference" if studied else ""
     cnn = re.fullmatch(r"cnn-(\d+)x\1(-published)?", name)
     if cnn:
-        return f"{'published' if cnn[2] else 'patch'} CNN {cnn[1]}×{cnn[1]}"
-    return _TITLES.get(name, name)
+        return f"{'published' if cnn[2] else 'patch'} CNN {cnn[1]}×{cnn[1]}{suffix}"
+    return _TITLES.get(name, name) + suffix
 
 
 def _how_sure(scores: Mapping[str, Any]) -> str:
@@ -171,10 +173,10 @@ def _model(run: Run, name: str, tally: Tally, report: Mapping, seed: int) -> dic
     }
 
 
-def _leaks(scores: Mapping[str, Any], random_rows: Mapping[str, Any]) -> dict[str, float]:
+def _leaks(scores: Mapping[str, Any], random_rows: Mapping[str, Any]) -> dict[str, Any]:
     """What a random split would have promised beyond the blocked score."""
     return {
-        against: random_rows[f"{against}_random"][LEADING] - scores[against][LEADING]
+        against: accuracy.independent_difference(random_rows[f"{against}_random"], scores[against])
         for against in scores
         if f"{against}_random" in random_rows
     }

@@ -58,8 +58,8 @@ def score_samples(
     Returns
     -------
     dict
-        The report: scores of the test split by resampled blocks, and those of the
-        random rows with the interval that a random split would have claimed.
+        The report: scores of the test split, and those of the random rows, which
+        are what a random split would have reported.
 
     Raises
     ------
@@ -76,13 +76,15 @@ def score_samples(
             continue
         truth = samples[column].to_numpy()
         legend = _legend(np.union1d(truth, predicted))
-        _, block = np.unique(blocks[test], return_inverse=True)
-        scores[against] = {"scored_on": SAMPLES} | accuracy.score(
-            truth[test], predicted[test], blocks=block, seed=seed, legend=legend
-        )
-        if (truth[random_test] != UNLABELLED).any():
-            scores[f"{against}_random"] = {"scored_on": RANDOM_SPLIT} | accuracy.score(
-                truth[random_test], predicted[random_test], seed=seed, legend=legend
+        for key, rows, scored_on in (
+            (against, test, SAMPLES),
+            (f"{against}_random", random_test, RANDOM_SPLIT),
+        ):
+            if key != against and not (truth[rows] != UNLABELLED).any():
+                continue
+            _, block = np.unique(blocks[rows], return_inverse=True)
+            scores[key] = {"scored_on": scored_on} | accuracy.score(
+                truth[rows], predicted[rows], blocks=block, seed=seed, legend=legend
             )
     report = _report(run, name, scores, dict(seconds), seed)
     reports.write_report(run, report)
