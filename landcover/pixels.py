@@ -33,7 +33,7 @@ class PixelClassifier:
     features : tuple of str
         Features that it computes from them.
     segment_layers : tuple of str
-        Layers of segment types that it takes.
+        Layers of segment types that it takes, by the names of their raster's bands.
     predict : callable
         Inputs (pixels, bands + features) and types (pixels, layers) to
         probabilities (pixels, classes). A row with NaN gives an undefined result.
@@ -88,5 +88,14 @@ def inputs_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Inputs (samples, bands + features) float32 and segment types (samples, layers) uint8."""
     values = samples[[*bands, *feature_names]].to_numpy(np.float32)
-    types = samples[list(segment_layers)].to_numpy(np.uint8)
+    types = samples[[type_column(layer) for layer in segment_layers]].to_numpy(np.uint8)
     return values, types
+
+
+def type_column(layer: str) -> str:
+    """Column of a sample table that holds a layer of segment types.
+
+    >>> type_column("percentile"), type_column("hierarchy-8")
+    ('segment_type', 'segment_type_hierarchy_8')
+    """
+    return "segment_type" if layer == "percentile" else f"segment_type_{layer.replace('-', '_')}"

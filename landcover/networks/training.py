@@ -42,7 +42,7 @@ def fit(
     epochs: int,
     batch_size: int = 256,
     learning_rate: float = 1e-3,
-    patience: int = 8,
+    patience: int = 5,
     turn: bool = False,
     name: str | None = None,
 ) -> dict[str, list[float]]:
@@ -50,7 +50,8 @@ def fit(
 
     Adam (Kingma and Ba 2015, arXiv:1412.6980) on cross-entropy with integer
     targets. The learning rate falls to a third when the validation loss has not
-    fallen for a third of `patience`, and training stops after `patience` epochs.
+    fallen for half of `patience`, down to a hundredth of the first; training stops after
+    `patience` epochs without a lower one.
 
     Parameters
     ----------
@@ -88,7 +89,9 @@ def fit(
     )
     progress: Any = track(range(epochs), f"training {name or model.name}")
     callbacks = [
-        keras.callbacks.ReduceLROnPlateau(factor=1 / 3, patience=max(1, patience // 3)),
+        keras.callbacks.ReduceLROnPlateau(
+            factor=1 / 3, patience=max(1, patience // 2), min_lr=learning_rate / 100
+        ),
         keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: next(progress, None)),
     ]

@@ -25,7 +25,7 @@ from landcover.workflows.training import (
 )
 
 #: The published method's segment types: percentile bins of brightness, one-hot.
-SEGMENT_LAYERS = ("segment_type",)
+SEGMENT_LAYERS = ("percentile",)
 CNN_KINDS = {"valid": "cnn", "published": "cnn-published"}
 MLP_EPOCHS = 60
 CNN_EPOCHS = 40
@@ -139,7 +139,7 @@ def train_mlp(
     epochs : int
         At most; validation loss stops earlier.
     segment_layers : sequence of str
-        Columns of segment types to use.
+        Layers of segment_types.tif to use.
 
     Returns
     -------
@@ -152,11 +152,13 @@ def train_mlp(
         If segment types are wanted and the samples have none.
     """
     from landcover import models, networks
+    from landcover.pixels import type_column
 
     rows = read_rows(run, trained_on)
     bands, features = pixel_inputs(run, rows.samples)
     layers = tuple(segment_layers) if segments else ()
-    if not set(layers) <= set(rows.samples):
+    columns = [type_column(layer) for layer in layers]
+    if not set(columns) <= set(rows.samples):
         raise LandcoverError(
             f"{run.samples} has no segment types; make them with: "
             f"python segment.py {run.path} && python sample_raster.py {run.path}; "
@@ -166,7 +168,7 @@ def train_mlp(
         rows.values(part, bands, features, layers) for part in (rows.train, rows.validation)
     )
     scaling = models.scaling(train[0])
-    counts = [int(rows.samples[layer].max()) + 1 for layer in layers]
+    counts = [int(rows.samples[column].max()) + 1 for column in columns]
     name = named("mlp-segments" if segments else "mlp", trained_on)
     started = time.perf_counter()
     networks.seed_everything(seed)
