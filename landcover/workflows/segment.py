@@ -205,22 +205,24 @@ def _write_types_figure(path: Path, layers: Mapping[str, np.ndarray]) -> Path:
 
     rows, cols = next(iter(layers.values())).shape
     step = max(1, max(rows, cols) // 1000)
-    across = 1 if cols > rows else len(layers)
-    down = 1 if across > 1 else len(layers)
+    # Wide scenes below each other, tall ones side by side, others two by two.
+    across = 1 if cols > 1.5 * rows else len(layers) if rows > 1.5 * cols else 2
+    down = -(-len(layers) // across)
     width = 12.0 / across
-    height = width * 0.85 * rows / cols + 0.35
+    height = (width - 0.8) * rows / cols + 0.3
     figure = Figure(figsize=(width * across, height * down), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(down, across, squeeze=False).ravel()
-    for axis, (name, types) in zip(axes, layers.items(), strict=True):
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, (name, types) in zip(axes, layers.items(), strict=False):
         n = int(types.max())
         colours = ListedColormap(colormaps["viridis"](np.linspace(0, 1, n)))
         shown = np.ma.masked_equal(types[::step, ::step], 0)
         norm = BoundaryNorm(np.arange(0.5, n + 1), n)
         drawn = axis.imshow(shown, cmap=colours, norm=norm, interpolation="nearest")
         axis.set_title(name, loc="left")
-        axis.set_axis_off()
-        bar = figure.colorbar(drawn, ax=axis, ticks=range(1, n + 1), fraction=0.05, pad=0.01)
+        bar = figure.colorbar(drawn, ax=axis, ticks=range(1, n + 1), fraction=0.04, pad=0.01)
         bar.ax.tick_params(length=0)
         bar.set_label("darker  →  brighter")
     with replace_when_whole(path) as part:
