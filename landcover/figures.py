@@ -149,9 +149,10 @@ def learning_curves(history: Mapping[str, Sequence[float]], colour: str) -> str:
             figure.subplots(2, 1, sharex=True), ("loss", "accuracy"), strict=True
         ):
             _curve_pair(axes, history, quantity, colour)
-        figure.axes[0].legend(frameon=False, fontsize=8)
+        curves = figure.axes[0].get_legend_handles_labels()
+        figure.legend(*curves, loc="outside upper center", ncols=3, frameon=False, fontsize=8)
         figure.axes[1].set_xlabel("epoch")
-        figure.axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        figure.axes[1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()

@@ -376,6 +376,24 @@ def test_equal_maps_cannot_be_told_apart(world):
     )
 
 
+def test_a_map_that_wins_on_rare_classes_is_named(world):
+    # "common" is right on everything but rare 512; "rare" finds 512 and errs a little elsewhere
+    truth = np.where(world.truth == 512, 311, world.truth)
+    truth[::4, ::9] = 512
+    rasters.write(world.run.reference, truth, GRID, ["reference"], 0, LEGEND)
+    common, rare = np.where(truth == 512, 311, truth), truth.copy()
+    rare[1::4, ::6] = 211
+    for name, codes in {"common": common, "rare": rare}.items():
+        codes[EMPTY] = 0
+        world.write_map(name, codes)
+        score.score_map(world.run, name, {})
+    compare(world.run)
+    comparison = reports.read_comparison(world.run)
+    assert comparison["best"] == "common"
+    said = [remark for remark in comparison["remarks"] if "macro F1" in remark]
+    assert said and "the rare scores highest" in said[0] and "a clear difference" in said[0]
+
+
 def test_one_map_has_nothing_to_be_compared_with(world):
     world.model("my-model", 0.3)
     compare(world.run)

@@ -230,6 +230,7 @@ def _remarks(comparison: Mapping[str, Any]) -> list[str]:
             f"{reports.percent(labels['scores'][LEADING])} of the same pixels: the best map is "
             f"{reports.points(abs(gap)).lstrip('+')} points{bounds} {word} right than they are."
         )
+    remarks += _other_winner(comparison)
     if comparison["against"] == "labels":
         remarks.append(
             "There is no reference for this scene, so a score is agreement with the labels. "
@@ -244,6 +245,24 @@ def _remarks(comparison: Mapping[str, Any]) -> list[str]:
             "with so few the intervals are rough, and likely too narrow."
         )
     return remarks
+
+
+def _other_winner(comparison: Mapping[str, Any]) -> list[str]:
+    """Another map may lead once rare classes count as much as common ones: then say so."""
+    models, against = comparison["models"], comparison["against"]
+    first = models[0]
+    best = max(models, key=lambda model: model["scores"][against]["macro_f1"])
+    if best is first:
+        return []
+    pair = next(p for p in comparison["pairs"] if (p["a"], p["b"]) == (first["name"], best["name"]))
+    bounds = pair["macro_f1"]["ci95"]
+    clear = bounds is not None and bounds[1] < 0
+    scores = [reports.percent(m["scores"][against]["macro_f1"]) for m in (best, first)]
+    return [
+        f"Where every class counts alike, however rare (macro F1), the {best['title']} scores "
+        f"highest: {scores[0]} against {scores[1]} of the {first['title']}, "
+        + ("a clear difference." if clear else "a difference that could be chance.")
+    ]
 
 
 def _made(run: Run) -> dict[str, Any]:
