@@ -113,7 +113,9 @@ def _look(
     off = np.stack([_waves(rng, xx.shape, wave) for _ in range(2)]) * BORDER_M
     length = np.maximum(np.hypot(*off), 1e-9)
     off *= np.minimum(1, BORDER_MAX_M / length)
-    at_rows, at_cols = grid.rowcol(np.array(east) + off[0].ravel(), np.array(north) + off[1].ravel())
+    at_rows, at_cols = grid.rowcol(
+        np.array(east) + off[0].ravel(), np.array(north) + off[1].ravel()
+    )
     seen = truth[at_rows.clip(0, grid.rows - 1), at_cols.clip(0, grid.cols - 1)]
     shape = (rows, SAMPLES, cols, SAMPLES)
     order = (0, 2, 1, 3)
@@ -209,7 +211,8 @@ def merge_small(cells: np.ndarray, minimum: int = MINIMUM_CELLS) -> np.ndarray:
         if parent[small] != small or size[small] != queued or not border[small]:
             continue
         taker = max(
-            border[small], key=lambda r: (border[small][r] * likeness(code[small], code[r]), -r)
+            border[small],
+            key=lambda r: (border[small][r] * likeness(int(code[small]), int(code[r])), -r),
         )
         code[small] = code[taker]
         # every neighbour that now has the same class joins too

@@ -14,15 +14,17 @@ from landcover.synthetic.patterns import hashed, smooth_noise, uneven_steps, uni
 from landcover.synthetic.settlements import Settlements, build_settlements, lay_roads, pick_places
 from landcover.synthetic.waters import Waters, lay_waters
 
-URBAN, INDUSTRY = 112, 121
 ARABLE, PASTURE = 211, 231
 BROAD_LEAVED, CONIFEROUS, MIXED, HEATH = 311, 312, 313, 322
-MARSH, RIVER, LAKE = 411, 511, 512
 
 #: Side of a block of fields that share one direction, in field sides.
 BLOCK_FIELDS = 3.2
-#: Shares of the land that is not forest and heath that one field, alone, uses otherwise.
+#: How much a single field strays from the use that prevails around it, in deviations of the
+#: landscape itself: small scenes have no room for as many strays.
 STRAY = 0.75
+#: Scenes with a shorter side than this have no mixed woods, heath or industry: pieces of 25 ha
+#: would not fit beside each other.
+SMALL_PX = 350
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def draw(rng: np.random.Generator, shape: tuple[int, int], field_px: float, mix:
     land = plots.pop("cover_rng")
     truth = _open_country(land, plots["field"], waters, mix)
     _small_woods(land, truth, waters, shape)
-    places = pick_places(land, shape, waters.distance_px, mix.settlement)
+    places = pick_places(
+        land, shape, waters.distance_px, mix.settlement, estates=min(shape) >= SMALL_PX
+    )
     roads = lay_roads(land, shape, places)
     built = build_settlements(land, shape, places, roads, seed)
     dry = waters.code == 0
@@ -126,7 +130,7 @@ def _open_country(
         return np.bincount(flat, values.ravel(), area.size) / area
 
     def alone(weight: float) -> np.ndarray:
-        return weight * rng.standard_normal(area.size)
+        return weight * min(1.0, min(shape) / 500) * rng.standard_normal(area.size)
 
     meadow = per_field(np.exp(-waters.distance_px / 28))
     dry = per_field(smooth_noise(rng, shape, 90))
@@ -139,7 +143,7 @@ def _open_country(
     wooded = _largest(forest - 0.9 * meadow + alone(0.28), area, mix.woods)
     # poor soil at the woods' edge carries heath, in large pieces
     fringe = -np.abs(forest - np.quantile(forest, 1 - mix.woods)) + 0.8 * dry
-    heathy = _largest(fringe, area, mix.heath)
+    heathy = _largest(fringe, area, mix.heath * (min(shape) >= SMALL_PX))
     open_land = ~wooded & ~heathy
     pasture = _largest(
         np.where(open_land, soil + 1.4 * meadow + alone(STRAY), -np.inf),
@@ -149,7 +153,8 @@ def _open_country(
     codes[pasture & open_land] = PASTURE
     species = stand + alone(0.22)
     order = np.sort(species[wooded]) if wooded.any() else np.zeros(1)
-    low, high = order[int(0.36 * (order.size - 1))], order[int(0.62 * (order.size - 1))]
+    cuts = (0.36, 0.62) if min(shape) >= SMALL_PX else (0.5, 0.5)
+    low, high = (order[int(cut * (order.size - 1))] for cut in cuts)
     codes[wooded] = np.select(
         [species[wooded] < low, species[wooded] < high], [CONIFEROUS, MIXED], BROAD_LEAVED
     )

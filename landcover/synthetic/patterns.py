@@ -47,9 +47,9 @@ def _along_rows(coarse: np.ndarray, spline: tuple[list, int]) -> np.ndarray:
 
 def hashed(*parts: np.ndarray | int) -> np.ndarray:
     """One uint32 for each combination of whole numbers, spread evenly (Murmur3's mixer)."""
-    mixed = np.uint32(0x9E3779B9)
+    mixed = np.full(1, 0x9E3779B9, np.uint32)
     for part in parts:
-        value = np.asarray(part).astype(np.int64).astype(np.uint32)
+        value = np.atleast_1d(part).astype(np.int64).astype(np.uint32)
         mixed = (mixed ^ value) * np.uint32(0x85EBCA6B)
         mixed = (mixed ^ (mixed >> np.uint32(13))) * np.uint32(0xC2B2AE35)
         mixed = mixed ^ (mixed >> np.uint32(16))

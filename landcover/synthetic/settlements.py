@@ -42,7 +42,11 @@ class Settlements:
 
 
 def pick_places(
-    rng: np.random.Generator, shape: tuple[int, int], water_px: np.ndarray, amount: float
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    water_px: np.ndarray,
+    amount: float,
+    estates: bool,
 ) -> list[Place]:
     """Towns first and far apart, then estates beside them, villages and farms."""
     pixels = shape[0] * shape[1] * amount
@@ -53,7 +57,7 @@ def pick_places(
         radius = largest * (1.0 if n == 0 else rng.uniform(0.45, 0.95))
         _place(rng, places, shape, water_px, radius, apart=3.0)
     towns = list(places)
-    for n in range(max(1, round(pixels / PX_PER_ESTATE)) if towns else 0):
+    for n in range(max(1, round(pixels / PX_PER_ESTATE)) if towns and estates else 0):
         town = towns[n % len(towns)]
         _estate(rng, places, shape, water_px, town, min(40.0, size / 7) * rng.uniform(0.8, 1.1))
     for count_px, low, high in ((PX_PER_VILLAGE, 8.0, 21.0), (PX_PER_FARM, 2.5, 6.5)):
@@ -161,7 +165,9 @@ def build_settlements(
         density=np.zeros(shape, np.float32),
         roads=roads[0],
     )
-    uneven = np.float32(0.8) * smooth_noise(rng, shape, 24) + np.float32(0.6) * smooth_noise(rng, shape, 6)
+    uneven = np.float32(0.8) * smooth_noise(rng, shape, 24) + np.float32(0.6) * smooth_noise(
+        rng, shape, 6
+    )
     for number, place in enumerate(sorted(places, key=lambda p: (not p.estate, -p.radius))):
         _build(built, place, roads[1], uneven, rng.uniform(0, np.pi / 2), seed + number)
     return built
@@ -176,7 +182,6 @@ def _build(
     seed: int,
 ) -> None:
     """One place in its own bounding box."""
-    shape = built.code.shape
     reach = int(2.1 * place.radius) + 3
     top, left = max(0, int(place.row) - reach), max(0, int(place.col) - reach)
     box = np.s_[top : int(place.row) + reach, left : int(place.col) + reach]

@@ -96,6 +96,6 @@ WET_SOIL = _row(0.0252, 0.0286, 0.0384, 0.0684)
 HAZE = _row(0.30, 0.26, 0.23, 0.18)
 
 
-def canopy(table: np.ndarray, leaf_area: np.ndarray) -> np.ndarray:
+def canopy(table: np.ndarray, leaf_area: np.ndarray | np.floating) -> np.ndarray:
     """Reflectance (4, ...) of a canopy table at leaf area indices, linear between its rows."""
     return np.stack([np.interp(leaf_area, LEAF_AREA, band) for band in table.T]).astype(np.float32)

@@ -17,12 +17,15 @@ from landcover.synthetic.landscape import (
     BROAD_LEAVED,
     CONIFEROUS,
     HEATH,
-    MARSH,
     MIXED,
     PASTURE,
     Landscape,
 )
 from landcover.synthetic.patterns import smooth_noise, uniform
+from landcover.synthetic.waters import MARSH, RIVER
+
+#: A share of each pixel, or one share for all.
+Share = np.ndarray | np.floating
 
 #: Width of the point spread, as the deviation of a Gaussian in pixels: it passes a quarter of
 #: the contrast at the Nyquist frequency, within what Sentinel-2's 10 m bands show
@@ -32,19 +35,17 @@ BLUR_PX = 0.53
 #: Crops in early summer: name, share, leaf area low and high, ripeness low and high, and the
 #: share of dry straw low and high.
 CROPS = (
-    ("winter wheat", 0.27, 3.0, 6.0, 0.0, 0.25, 0.0, 0.0),
-    ("barley, ripening", 0.13, 2.0, 4.5, 0.55, 1.0, 0.15, 0.55),
-    ("rape after flowering", 0.14, 3.0, 5.0, 0.2, 0.6, 0.0, 0.1),
-    ("maize, young", 0.17, 0.15, 1.6, 0.0, 0.0, 0.0, 0.05),
-    ("beet and potatoes", 0.12, 1.0, 4.0, 0.0, 0.1, 0.0, 0.0),
+    ("winter wheat", 0.29, 3.6, 6.0, 0.0, 0.2, 0.0, 0.0),
+    ("barley, ripening", 0.14, 2.5, 4.5, 0.75, 1.0, 0.15, 0.45),
+    ("rape after flowering", 0.14, 3.6, 5.0, 0.35, 0.6, 0.0, 0.05),
+    ("maize, young", 0.18, 0.15, 1.1, 0.0, 0.0, 0.0, 0.05),
+    ("beet and potatoes", 0.12, 2.0, 5.0, 0.0, 0.1, 0.0, 0.0),
     ("bare soil", 0.07, 0.0, 0.15, 0.0, 0.0, 0.0, 0.15),
-    ("fallow and grass ley", 0.10, 1.5, 4.0, 0.1, 0.5, 0.0, 0.35),
+    ("fallow and grass ley", 0.06, 1.5, 3.5, 0.1, 0.4, 0.05, 0.35),
 )
 
 
-def reflectance(
-    rng: np.random.Generator, land: Landscape, noise: float, haze: float
-) -> np.ndarray:
+def reflectance(rng: np.random.Generator, land: Landscape, noise: float, haze: float) -> np.ndarray:
     """The image of a landscape: float32 (4, rows, cols) reflectance."""
     shape = land.truth.shape
     fine = rng.standard_normal(shape, dtype=np.float32)
@@ -68,14 +69,14 @@ def _unit(values: np.ndarray) -> np.ndarray:
     return values / np.float32(max(float(values.std()), 1e-6))
 
 
-def _mix(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
+def _mix(a: np.ndarray, b: np.ndarray, share: Share) -> np.ndarray:
     """(1 - share) of a and share of b, where a and b are (4,) or (4, pixels)."""
     a = a[:, None] if a.ndim == 1 else a
     b = b[:, None] if b.ndim == 1 else b
     return a + (b - a) * np.clip(share, 0, 1)
 
 
-def _paint(image: np.ndarray, where: np.ndarray, surface: np.ndarray, share: np.ndarray) -> None:
+def _paint(image: np.ndarray, where: np.ndarray, surface: np.ndarray, share: Share) -> None:
     """Cover a share of each pixel in `where` with a surface (4,) or (4, pixels)."""
     image[:, where] = _mix(image[:, where], surface, share)
 
@@ -118,24 +119,26 @@ def _fields(rng, image, land: Landscape, fine, patch, broad) -> None:
     own = _mix(spectra.SOIL, spectra.WET_SOIL * np.float32(1.6), moist[f]) * bright[f]
     own *= np.clip(1 - soil_wet, 0.55, 1.4)
     colour += (own - spectra.GREEN_CANOPY[0][:, None]) * gap
-    straw_share = (np.float32(0.08) + straw[f]) * (1 + np.float32(0.2) * wheels + np.float32(0.15) * patch[where])
+    straw_share = (np.float32(0.08) + straw[f]) * (
+        1 + np.float32(0.2) * wheels + np.float32(0.15) * patch[where]
+    )
     image[:, where] = _mix(colour, spectra.DRY_PLANTS * np.float32(1.15), straw_share)
 
 
 def _pastures(rng, image, land: Landscape, fine, patch, broad) -> None:
     """Grassland: grazed in patches, mown in some paddocks, with single trees."""
     n = land.fields
-    leaf_area = rng.uniform(1.6, 3.8, n).astype(np.float32)
-    dry = rng.beta(1.6, 4.5, n).astype(np.float32) * np.float32(0.6)
-    mown = rng.random(n) < 0.18
-    leaf_area[mown] *= 0.45
-    dry[mown] += 0.15
+    leaf_area = rng.uniform(1.5, 3.0, n).astype(np.float32)
+    dry = rng.uniform(0.16, 0.42, n).astype(np.float32)
+    mown = rng.random(n) < 0.12
+    leaf_area[mown] *= 0.6
+    dry[mown] += 0.12
     where = land.truth == PASTURE
     f = land.field[where]
-    tufts = np.float32(0.22) * patch[where] + np.float32(0.16) * fine[where]
-    area = np.clip(leaf_area[f] * (1 + tufts + np.float32(0.16) * broad[where]), 0.2, 6)
+    tufts = np.float32(0.16) * patch[where] + np.float32(0.11) * fine[where]
+    area = np.clip(leaf_area[f] * (1 + tufts + np.float32(0.12) * broad[where]), 0.2, 6)
     colour = spectra.canopy(spectra.GREEN_CANOPY, area)
-    share = dry[f] + np.float32(0.10) * patch[where] + np.float32(0.06) * fine[where] + 0.05
+    share = dry[f] + np.float32(0.07) * patch[where] + np.float32(0.04) * fine[where] + 0.07
     image[:, where] = _mix(colour, spectra.DRY_PLANTS, share)
     trees = where & (fine > 2.35)
     _paint(image, trees, spectra.BROAD_LEAVED * np.float32(0.5), np.float32(0.7))
@@ -148,17 +151,17 @@ def _woods(image, land: Landscape, fine, clump, patch, broad) -> None:
     stand = uniform(land.field, 71) - np.float32(0.5)
     conifers = np.clip(np.float32(0.5) + np.float32(2.2) * _unit(clump + 0.6 * patch), 0, 1)
     crown = np.float32(0.45) * spectra.BROAD_LEAVED + np.float32(0.31) * spectra.LUSH
-    for code, contrast in ((BROAD_LEAVED, 0.13), (CONIFEROUS, 0.12), (MIXED, 0.13)):
+    for code, contrast in ((BROAD_LEAVED, 0.10), (CONIFEROUS, 0.11), (MIXED, 0.10)):
         where = land.truth == code
         c = {BROAD_LEAVED: 0.04, CONIFEROUS: 0.93, MIXED: 0.5}[code]
         share = np.full(int(where.sum()), c, np.float32)
         if code == MIXED:
-            share = np.float32(0.15) + np.float32(0.7) * conifers[where]
+            share = np.float32(0.27) + np.float32(0.46) * conifers[where]
         else:
-            share += np.float32(0.10) * (patch[where] > 1.6) * np.float32(1 if c < 0.5 else -3)
+            share += np.float32(0.08) * (patch[where] > 1.8) * np.float32(1 if c < 0.5 else -3)
         colour = _mix(crown, spectra.TREES, share)
         light = 1 + np.float32(contrast) * relief[where] + np.float32(0.05) * broad[where]
-        light += np.float32(0.30) * stand[where]
+        light += np.float32(0.15) * stand[where]
         image[:, where] = colour * np.clip(light, 0.35, 1.7)
         # young and thinned stands show the ground
         bare = np.clip(np.float32(0.12) * (uniform(land.field[where], 72) - 0.55) / 0.45, 0, 1)
@@ -171,9 +174,9 @@ def _woods(image, land: Landscape, fine, clump, patch, broad) -> None:
 def _rough_land(image, land: Landscape, fine, clump, patch, broad) -> None:
     """Heath: heather, dry grass, sand and single pines. Marsh: reed, pools and sedge."""
     where = land.truth == HEATH
-    grass = np.float32(0.42) + np.float32(0.16) * patch[where] + np.float32(0.2) * broad[where]
+    grass = np.float32(0.38) + np.float32(0.12) * patch[where] + np.float32(0.16) * broad[where]
     grass += np.float32(0.08) * fine[where]
-    colour = _mix(spectra.HEATHER, spectra.DRY_PLANTS, grass)
+    colour = _mix(spectra.HEATHER * np.float32(0.72), spectra.DRY_PLANTS * np.float32(0.85), grass)
     sand = np.clip(np.float32(0.2) * (patch[where] + broad[where] - 1.5), 0, 0.5)
     colour = _mix(colour, spectra.SAND, sand)
     pines = np.clip(np.float32(0.5) * (clump[where] + np.float32(0.7) * broad[where] - 0.6), 0, 0.7)
@@ -199,7 +202,7 @@ def _lines(image, land: Landscape, clump) -> None:
     _paint(image, margin, spectra.canopy(spectra.GREEN_CANOPY, np.float32(1.8)), np.float32(0.25))
     roads = (land.settlements.roads > 0) & (land.settlements.code == 0)
     shaded = np.where(land.truth[roads] >= BROAD_LEAVED, 0.45, 0.85).astype(np.float32)
-    _paint(image, roads, spectra.PAVED * np.float32(0.85), land.settlements.roads[roads] * shaded)
+    _paint(image, roads, spectra.PAVED * np.float32(0.8), land.settlements.roads[roads] * shaded)
 
 
 def _towns(image, land: Landscape, fine, patch) -> None:
@@ -211,31 +214,31 @@ def _towns(image, land: Landscape, fine, patch) -> None:
     # gardens: lawn, trees and paths
     lawn = spectra.canopy(spectra.GREEN_CANOPY, np.clip(2.2 + 0.8 * wave + 0.5 * rough, 0.3, 5))
     lawn = _mix(lawn, spectra.DRY_PLANTS, np.float32(0.25))
-    trees = np.clip(np.float32(0.38) + np.float32(0.33) * rough, 0, 1)
+    trees = np.clip(np.float32(0.44) + np.float32(0.33) * rough, 0, 1)
     garden = _mix(lawn, spectra.BROAD_LEAVED * np.float32(0.55), trees)
-    ground = _mix(garden, spectra.PAVED * np.float32(0.8), np.float32(0.10) + 0.28 * density)
+    ground = _mix(garden, spectra.PAVED * np.float32(0.8), np.float32(0.06) + 0.26 * density)
     # a house fills part of its pixels, with a roof of tile, slate or sheet
     roof = np.where(
         plot < 0.52,
-        spectra.BRICK[:, None] * (0.6 + 0.9 * plot),
+        spectra.BRICK[:, None] * (0.5 + 0.8 * plot),
         np.where(
             plot < 0.84,
             spectra.DARK_ROOF[:, None] * (0.3 + plot),
-            spectra.CONCRETE[:, None] * (0.1 + plot),
+            spectra.CONCRETE[:, None] * (0.9 * plot - 0.05),
         ),
     ).astype(np.float32)
-    share = np.clip(np.float32(0.30) + 0.42 * density + np.float32(0.15) * rough, 0.08, 0.9)
+    share = np.clip(np.float32(0.24) + 0.36 * density + np.float32(0.13) * rough, 0.08, 0.85)
     hall = np.select(
-        [plot < 0.16, plot < 0.5, plot < 0.6],
+        [plot < 0.12, plot < 0.5, plot < 0.6],
         [
-            spectra.WHITE_ROOF[:, None] * (0.6 + 2.2 * plot),
-            spectra.CONCRETE[:, None] * (0.35 + plot),
+            spectra.WHITE_ROOF[:, None] * (0.4 + 4 * plot),
+            spectra.CONCRETE[:, None] * (0.15 + 0.8 * plot),
             spectra.BRICK[:, None] * 0.8,
         ],
         spectra.DARK_ROOF[:, None] * (0.2 + 1.3 * plot),
     ).astype(np.float32)
-    street = _mix(spectra.PAVED * np.float32(0.7), garden, np.float32(0.48) - 0.3 * density)
-    yard = spectra.PAVED[:, None] * (0.5 + 0.5 * plot + 0.06 * rough)
+    street = _mix(spectra.PAVED * np.float32(0.65), garden, np.float32(0.52) - 0.3 * density)
+    yard = spectra.PAVED[:, None] * (0.38 + 0.3 * plot + 0.06 * rough)
     green = _mix(lawn, spectra.BROAD_LEAVED * np.float32(0.6), np.clip(0.3 + 0.5 * wave, 0, 1))
     colour = np.zeros((4, use.size), np.float32)
     for kind, surface in (
@@ -271,6 +274,8 @@ def _waters(rng, image, land: Landscape, broad) -> None:
     inside = ndimage.distance_transform_edt(land.waters.code > MARSH)[where]
     shallow = np.clip(np.float32(0.3) * (2.2 - inside.astype(np.float32)), 0, 0.3)
     image[:, where] = _mix(colour, spectra.REED, shallow)
+    bridges = (land.waters.code == RIVER) & (land.settlements.roads > 0.4)
+    _paint(image, bridges, spectra.PAVED, land.settlements.roads[bridges])
 
 
 def _sense(rng, image, noise: float, haze: float) -> np.ndarray:

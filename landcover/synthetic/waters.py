@@ -31,7 +31,7 @@ def lay_waters(rng: np.random.Generator, shape: tuple[int, int]) -> Waters:
     size = min(shape)
     code = np.zeros(shape, np.uint16)
     turbid = np.ones(shape, np.float32)
-    river = _river(rng, shape, width_px=min(14.0, max(5.0, size / 28)) * rng.uniform(0.9, 1.25))
+    river = _river(rng, shape, width_px=min(14.0, max(9.0, size / 28)) * rng.uniform(0.9, 1.25))
     river_px = ndimage.distance_transform_edt(~river).astype(np.float32)
     roughness = smooth_noise(rng, shape, 9)
     lakes, reeds = np.zeros(shape, bool), np.zeros(shape, bool)
@@ -41,15 +41,15 @@ def lay_waters(rng: np.random.Generator, shape: tuple[int, int]) -> Waters:
         centre = rng.uniform(0, shape)
         _stamp(lakes, centre, _outline(rng, rng.uniform(2.0, 6.5), 0.25))
     # the old arms of the river silt up into marsh
-    oxbow = (river_px < 20) & (smooth_noise(rng, shape, 55) > 1.35)
+    oxbow = (river_px < 20) & (smooth_noise(rng, shape, 55) > 1.15)
     marsh = (reeds | oxbow) & (roughness > -1.9)
     code[marsh] = MARSH
     code[lakes] = LAKE
     code[river] = RIVER
     water = lakes | river
     distance = ndimage.distance_transform_edt(~water).astype(np.float32)
-    turbid[turbid > 0.9] = rng.uniform(0.02, 0.2)
-    turbid[river] = rng.uniform(0.08, 0.3)
+    turbid[turbid > 0.9] = rng.uniform(0.02, 0.12)
+    turbid[river] = rng.uniform(0.1, 0.22)
     return Waters(code, distance, river_px, turbid)
 
 
@@ -92,21 +92,27 @@ def _lake(
     river_px: np.ndarray,
 ) -> None:
     """One lake away from the river, with a marsh at one of its ends."""
-    radius = rng.uniform(min(26, size / 9), min(50, size / 6))
+    radius = min(rng.uniform(28, 50), size / 6)
     for _ in range(12):
         centre = rng.uniform(0.1, 0.9, 2) * lakes.shape
         if river_px[tuple(centre.astype(int))] > 1.5 * radius:
             break
     water = np.zeros_like(lakes)
-    _stamp(water, centre, _outline(rng, radius, 0.22), stretch=rng.uniform(1, 1.9), turn=rng.uniform(0, 3.14))
+    _stamp(
+        water,
+        centre,
+        _outline(rng, radius, 0.22),
+        stretch=rng.uniform(1, 1.9),
+        turn=rng.uniform(0, 3.14),
+    )
     lake_before = water & lakes
     if lake_before.any():  # one lake, one water
         turbid[water] = turbid[lake_before][0]
     lakes |= water
-    turbid[water & (turbid > 0.9)] = rng.uniform(0.0, 0.14)
+    turbid[water & (turbid > 0.9)] = rng.uniform(0.0, 0.1)
     towards = rng.uniform(0, 2 * np.pi)
     shore = centre + radius * np.array([np.sin(towards), np.cos(towards)]) * 1.05
-    _stamp(reeds, shore, _outline(rng, radius * rng.uniform(0.75, 1.05), 0.3))
+    _stamp(reeds, shore, _outline(rng, radius * rng.uniform(0.9, 1.2), 0.25))
 
 
 def _outline(rng: np.random.Generator, radius: float, rough: float) -> np.ndarray:
@@ -119,7 +125,11 @@ def _outline(rng: np.random.Generator, radius: float, rough: float) -> np.ndarra
 
 
 def _stamp(
-    mask: np.ndarray, centre: np.ndarray, outline: np.ndarray, stretch: float = 1.0, turn: float = 0.0
+    mask: np.ndarray,
+    centre: np.ndarray,
+    outline: np.ndarray,
+    stretch: float = 1.0,
+    turn: float = 0.0,
 ) -> None:
     """Set the pixels inside an outline around `centre`."""
     reach = int(outline.max() * stretch) + 2
