@@ -221,7 +221,7 @@ def _table(
     names = features.available(source.bands)
     values = features.compute(np.stack([drawn[b] for b in source.bands]), source.bands, names)
     split = np.array(splits.SPLITS)[blocks.split_of(rows, cols)]
-    # a plain Arrow string: GDAL before 3.8 does not know pandas' large ones
+    # plain Arrow strings, which every reader of Parquet knows; pandas 3 would write large ones
     text = pandas.ArrowDtype(pyarrow.string())
     columns: dict[str, Any] = {"row": rows.astype(np.int32), "col": cols.astype(np.int32)}
     columns |= {"x": x, "y": y, "label": drawn["label"].astype(np.uint16)}
