@@ -12,9 +12,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from landcover import __version__
 from landcover.errors import LandcoverError
+
+if TYPE_CHECKING:
+    from landcover.runs import Run
 
 Arguments = argparse.Namespace
 DEFAULT_RUN = Path("runs/demo")
@@ -25,14 +29,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="landcover", description=__doc__.split("\n")[0])
     parser.add_argument("--version", action="version", version=f"landcover {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    train = commands.add_parser("train", help="Train a classifier.")
+    trainers = train.add_subparsers(metavar="MODEL", required=True)
     for name, (summary, define, act) in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary)
+        group, _, model = name.rpartition(" ")
+        command = (trainers if group else commands).add_parser(
+            model, help=summary, description=summary
+        )
         define(command)
         command.set_defaults(act=act, stage=name)
     return _run(parser.parse_args(argv))
 
 
-def script(name: str, argv: Sequence[str] | None = None, **fixed: object) -> int:
+def script(name: str, argv: Sequence[str] | None = None) -> int:
     """Run one command as a script of its own.
 
     Parameters
@@ -41,17 +50,12 @@ def script(name: str, argv: Sequence[str] | None = None, **fixed: object) -> int
         Key of `COMMANDS`.
     argv : sequence of str, optional
         Arguments; those of the process by default.
-    **fixed
-        Arguments that the script has decided.
     """
     summary, define, act = COMMANDS[name]
     parser = argparse.ArgumentParser(description=summary)
     define(parser)
     parser.set_defaults(act=act, stage=name)
-    arguments = parser.parse_args(argv)
-    for key, value in fixed.items():
-        setattr(arguments, key, value)
-    return _run(arguments)
+    return _run(parser.parse_args(argv))
 
 
 def _run(arguments: Arguments) -> int:
@@ -75,15 +79,21 @@ def _run(arguments: Arguments) -> int:
     return 0
 
 
+def _settings(arguments: Arguments) -> dict[str, str]:
+    """What was asked for, as text."""
+    hidden = ("act", "stage", "run")
+    given = {k: v for k, v in vars(arguments).items() if k not in hidden and v is not None}
+    return {
+        name.replace("_", "-"): " ".join(map(str, value))
+        if isinstance(value, (list, tuple))
+        else str(value)
+        for name, value in given.items()
+    }
+
+
 def _print_settings(arguments: Arguments) -> None:
-    hidden = ("act", "stage")
-    shown = {k: v for k, v in vars(arguments).items() if k not in hidden and v is not None}
-    settings = ", ".join(f"{k.replace('_', '-')} {_plain(v)}" for k, v in shown.items())
-    print(f"{arguments.stage}: {settings}", flush=True)
-
-
-def _plain(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    settings = ", ".join(f"{name} {value}" for name, value in _settings(arguments).items())
+    print(f"{arguments.stage} {arguments.run}: {settings}", flush=True)
 
 
 def _measure(arguments: Arguments, seconds: float) -> None:
@@ -94,8 +104,7 @@ def _measure(arguments: Arguments, seconds: float) -> None:
 
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"{seconds:.1f} s, peak memory {peak_mib} MiB")
-    stage = arguments.stage if "model" not in arguments else f"{arguments.stage} {arguments.model}"
-    Run(arguments.run).measure(stage, seconds, peak_mib)
+    Run(arguments.run).log(arguments.stage, _settings(arguments), seconds, peak_mib)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -279,24 +288,181 @@ def _sample(a: Arguments) -> list[Path]:
     return sample(Run(a.run), **_sampling(a), buffer=a.buffer)
 
 
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--class-weight", choices=("balanced",), help="weigh rare classes up in training"
+    )
+    parser.add_argument(
+        "--trained-on",
+        choices=("labels", "reference"),
+        default="labels",
+        help="reference: train on the better labels, for studies",
+    )
+    _add_seed(parser)
+
+
+def _add_map_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-map", action="store_true", help="train and report, but do not map")
+
+
+def _define_forest(parser: argparse.ArgumentParser) -> None:
+    _add_training(parser)
+    _add_map_choice(parser)
+
+
+def _train_forest(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.train import train_forest
+
+    run = Run(a.run)
+    paths = train_forest(run, a.seed, a.class_weight, a.trained_on)
+    return paths + _mapped(run, "random-forest", a)
+
+
+def _define_knn(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    _add_seed(parser)
+    _add_map_choice(parser)
+
+
+def _train_knn(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.train import train_knn
+
+    run = Run(a.run)
+    return train_knn(run, a.seed) + _mapped(run, "knn", a)
+
+
+def _define_mlp(parser: argparse.ArgumentParser) -> None:
+    _add_training(parser)
+    parser.add_argument("--no-segments", action="store_true", help="leave the segment types out")
+    parser.add_argument("--epochs", type=int, help="epochs at most")
+    _add_map_choice(parser)
+
+
+def _train_mlp(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.train import MLP_EPOCHS, train_mlp
+
+    run = Run(a.run)
+    epochs = a.epochs or MLP_EPOCHS
+    paths = train_mlp(run, not a.no_segments, a.seed, a.class_weight, a.trained_on, epochs)
+    return paths + _mapped(run, "mlp" if a.no_segments else "mlp-segments", a)
+
+
+def _mapped(run: Run, model: str, a: Arguments) -> list[Path]:
+    from landcover.workflows.map import map_scene
+
+    return [] if a.no_map else map_scene(run, model)
+
+
+def _define_cnn(parser: argparse.ArgumentParser) -> None:
+    _add_training(parser)
+    parser.add_argument(
+        "--patch-size", type=int, default=7, help="side of the patch, odd, 3 to 61 (default 7)"
+    )
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="the published same-padded network, for comparison",
+    )
+    parser.add_argument("--epochs", type=int, help="epochs at most")
+
+
+def _train_cnn(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.train import CNN_EPOCHS, train_cnn
+
+    kind = "published" if a.published else "valid"
+    epochs = a.epochs or CNN_EPOCHS
+    return train_cnn(Run(a.run), a.patch_size, kind, a.seed, a.class_weight, a.trained_on, epochs)
+
+
+def _define_map(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--model",
+        help="name of a model of the run, or the folder of another run's model; "
+        "the newest patch CNN by default",
+    )
+    parser.add_argument(
+        "--tile-px", type=int, default=1024, help="side of the tiles; the map does not depend on it"
+    )
+    parser.add_argument(
+        "--probabilities", action="store_true", help="also write the probability of every class"
+    )
+    parser.add_argument(
+        "--verify",
+        type=int,
+        default=0,
+        metavar="N",
+        help="predict N random pixels patch by patch too, and report the differences",
+    )
+    _add_seed(parser)
+
+
+def _map(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.map import map_scene, verify
+
+    run = Run(a.run)
+    home, model = _model_of(run, a.model)
+    paths = map_scene(run, model, a.tile_px, a.probabilities, trained_in=home)
+    if a.verify:
+        found = verify(run, model, a.verify, a.seed, trained_in=home)
+        print(
+            f"against patch by patch on {found.pixels} random pixels: largest difference of a "
+            f"probability {found.largest_difference:.2g}, labels that differ {found.mismatches}"
+        )
+    return paths
+
+
+def _model_of(run: Run, model: str | None) -> tuple[Run, str]:
+    """The run that holds a model, and the model's name."""
+    from landcover.runs import Run
+
+    if model and (Path(model) / "card.json").exists():
+        folder = Path(model).resolve()
+        return Run(folder.parent.parent), folder.name
+    if model:
+        return run, model
+    cards = sorted(run.path.glob("models/cnn-*/card.json"), key=lambda path: path.stat().st_mtime)
+    if not cards:
+        raise LandcoverError(
+            f"{run.path} has no patch CNN; train one with: python patches.py {run.path}"
+        )
+    return run, cards[-1].parent.name
+
+
 def _define_compare(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
 
 
 def _compare(a: Arguments) -> list[Path]:
+    from landcover.reports import read_comparison
     from landcover.runs import Run
     from landcover.workflows.compare import compare
 
-    return compare(Run(a.run))
+    paths = compare(Run(a.run))
+    print(read_comparison(Run(a.run))["headline"])
+    return paths
 
 
-Command = tuple[
-    str, Callable[[argparse.ArgumentParser], None], Callable[[Arguments], list[Path]]
-]
+Command = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[Arguments], list[Path]]]
 COMMANDS: dict[str, Command] = {
     "prep": ("Bring source rasters to a scene, its labels and samples.", _define_prep, _prep),
     "segment": ("Segment a scene and type its segments.", _define_segment, _segment),
     "sample": ("Draw samples and deal blocks to splits.", _define_sample, _sample),
+    "train random-forest": (
+        "Train a random forest and map with it.",
+        _define_forest,
+        _train_forest,
+    ),
+    "train knn": ("Train nearest neighbours and map with them.", _define_knn, _train_knn),
+    "train mlp": ("Train an MLP and map with it.", _define_mlp, _train_mlp),
+    "train cnn": ("Train a patch CNN.", _define_cnn, _train_cnn),
+    "map": ("Map a scene wall to wall with a trained model.", _define_map, _map),
     "compare": ("Set the classifiers' scores and maps side by side.", _define_compare, _compare),
 }
 

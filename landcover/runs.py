@@ -97,28 +97,30 @@ class Run:
         products: Iterable[Path] = (),
     ) -> None:
         """Write into the manifest how a stage was run, replacing its earlier entry."""
-        self._update(
-            stage,
-            {
-                "settings": settings,
-                "inputs": [_fingerprint(Path(path)) for path in inputs],
-                "products": [os.path.relpath(path, self.path) for path in products],
-                "versions": versions(),
-            },
-        )
+        manifest = self._manifest()
+        manifest["stages"][stage] = {
+            "settings": settings,
+            "inputs": [_fingerprint(Path(path)) for path in inputs],
+            "products": [os.path.relpath(path, self.path) for path in products],
+            "versions": versions(),
+        }
+        write_json(self.manifest, manifest)
 
-    def measure(self, stage: str, seconds: float, peak_memory_mib: int) -> None:
-        """Add to a recorded stage how long it took and how much memory it used at most."""
-        entry = self._stages().get(stage)
-        if entry is not None:
-            spent = {"seconds": round(seconds, 1), "peak_memory_mib": peak_memory_mib}
-            self._update(stage, entry | spent)
+    def log(
+        self, command: str, settings: dict[str, str], seconds: float, peak_memory_mib: int
+    ) -> None:
+        """Keep in the manifest how long a command took and how much memory it used at most."""
+        manifest = self._manifest()
+        key = {"command": command, "settings": settings}
+        others = [entry for entry in manifest["commands"] if not key.items() <= entry.items()]
+        spent = {"seconds": round(seconds, 1), "peak_memory_mib": peak_memory_mib}
+        manifest["commands"] = [*others, key | spent]
+        write_json(self.manifest, manifest)
 
-    def _stages(self) -> dict[str, Any]:
-        return read_json(self.manifest)["stages"] if self.manifest.exists() else {}
-
-    def _update(self, stage: str, entry: dict[str, Any]) -> None:
-        write_json(self.manifest, {"stages": self._stages() | {stage: entry}})
+    def _manifest(self) -> dict[str, Any]:
+        if not self.manifest.exists():
+            return {"stages": {}, "commands": []}
+        return read_json(self.manifest)
 
 
 def versions() -> dict[str, str]:

@@ -15,7 +15,7 @@ LAYERS = {
     0: {"__init__", "errors", "legend", "grid", "progress"},
     1: {"rasters", "products", "vectors", "runs", "reports", "styles"},
     2: {
-        "synthetic", "generalise", "segmentation", "segment_types", "indices", "features", "splits",
+        "synthetic", "generalise", "segmentation", "pixel_graph", "segment_types", "indices", "features", "splits",
         "sampling", "chips", "accuracy", "figures",
     },
     3: {"forests", "networks", "mapping", "models", "pixels"},
@@ -70,7 +70,12 @@ def test_no_two_rooms_import_each_other():
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_keras_lives_in_networks(path):
-    heavy = {name.split(".")[0] for name in imported(path)} & {"keras", "tensorflow", "jax", "torch"}
+    heavy = {name.split(".")[0] for name in imported(path)} & {
+        "keras",
+        "tensorflow",
+        "jax",
+        "torch",
+    }
     assert heavy <= ({"keras"} if room_of(path) == "networks" else set())
 
 

@@ -23,14 +23,18 @@ def test_the_manifest_keeps_what_is_needed_to_repeat(tmp_path):
     run = Run(tmp_path / "run")
     run.record("prep", {"level": 3}, [source], [run.scene])
     run.record("segment", {"scale": 1200.0})
-    run.measure("prep", 12.34, 800)
+    run.log("prep", {"seed": "0"}, 99.0, 999)
+    run.log("prep", {"seed": "0"}, 12.34, 800)
+    commands = json.loads(run.manifest.read_text())["commands"]
+    assert commands == [
+        {"command": "prep", "settings": {"seed": "0"}, "seconds": 12.3, "peak_memory_mib": 800}
+    ]
     stages = json.loads(run.manifest.read_text())["stages"]
     assert list(stages) == ["prep", "segment"]
     assert stages["prep"]["inputs"] == [
         {"path": str(source), "bytes": 6, "sha256": hashlib.sha256(b"pixels").hexdigest()}
     ]
     assert stages["prep"]["products"] == ["scene.tif"]
-    assert stages["prep"]["seconds"] == 12.3 and stages["prep"]["peak_memory_mib"] == 800
     assert "numpy" in stages["prep"]["versions"]
 
 

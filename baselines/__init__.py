@@ -1,0 +1,1 @@
+"""Classifiers to compare with, one experiment a file."""

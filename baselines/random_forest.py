@@ -1,0 +1,16 @@
+"""Samples to a random forest, its report and its map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from landcover.cli import script
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `landcover train random-forest` and return its exit code."""
+    return script("train random-forest", argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
