@@ -14,6 +14,7 @@ from landcover.grid import Grid, Window
 from landcover.legend import Legend, level_of, to_level
 from landcover.progress import track
 from landcover.runs import Run
+from landcover.segment_types import type_column
 
 #: Rows read at a time: whole rows, because samples are drawn by their rank in reading order.
 STRIP_ROWS = 512
@@ -106,15 +107,6 @@ def open_source(
     return Source(
         name, grid, bands, lambda window: rasters.read(scene, window), labels, inside, columns
     )
-
-
-def type_column(band: str) -> str:
-    """Column of a layer of segment types.
-
-    >>> type_column("percentile"), type_column("hierarchy-8")
-    ('segment_type', 'segment_type_hierarchy_8')
-    """
-    return "segment_type" if band == "percentile" else f"segment_type_{band.replace('-', '_')}"
 
 
 def index_table(codes: np.ndarray) -> np.ndarray:
