@@ -1,0 +1,359 @@
+"""Training and mapping stages on a small run: products, cards, rows used, refusals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from landcover import mapping, models, rasters
+from landcover.errors import LandcoverError
+from landcover.legend import Legend
+from landcover.runs import Run, read_json, write_json
+from landcover.workflows import map as map_stage
+from landcover.workflows import train
+from landcover.workflows.sample import sample
+from landcover.workflows.training import read_rows
+from tests.conftest import utm_grid
+
+BANDS = ("B02", "B03", "B04", "B08")
+ROWS, COLS = 128, 160
+LEGEND = Legend.corine(3).subset([211, 311, 512])
+
+
+@dataclass
+class Made:
+    """A run and the products of its training, by model."""
+
+    run: Run
+    products: dict
+
+
+def write_run(folder, seed=0):
+    """Woods are chequered, fields have the same values in disorder; labels err at borders."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.choice([211, 311, 512], size=(ROWS // 8, COLS // 8), p=[0.4, 0.4, 0.2])
+    truth = blocks.repeat(8, axis=0).repeat(8, axis=1).astype(np.uint16)
+    base = np.where(truth == 512, 0.03, 0.2)
+    r, c = np.indices(truth.shape)
+    chequered = 2 * ((r + c) % 2) - 1
+    texture = 0.05 * np.where(truth == 311, chequered, rng.permuted(chequered))
+    image = (base + texture + rng.normal(0, 0.02, (4, ROWS, COLS))).astype(np.float32)
+    image[:, :6, :9] = np.nan
+    labels = np.roll(truth, (1, 1), axis=(0, 1))
+    labels[60:64] = 0
+    run = Run(folder)
+    grid = utm_grid(ROWS, COLS)
+    rasters.write(run.scene, image, grid, BANDS, nodata=np.nan)
+    rasters.write(run.labels, labels, grid, ["class"], nodata=0, legend=LEGEND)
+    rasters.write(run.reference, truth, grid, ["class"], nodata=0, legend=LEGEND)
+    types = np.stack([1 + (truth == 311), 1 + (truth == 512)]).astype(np.uint8)
+    rasters.write(run.segment_types, types, grid, ["percentile", "hierarchy-2"], nodata=0)
+    rasters.write(run.segments, truth.astype(np.uint32), grid, ["segment"], nodata=0)
+    sample(run, samples=3000, max_patch=7, seed=seed)
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    run = write_run(tmp_path_factory.mktemp("run"))
+    products = {
+        "random-forest": train.train_forest(run, leaf_sizes=(5, 20)),
+        "knn": train.train_knn(run),
+        "mlp": train.train_mlp(run, segments=False, epochs=4),
+        "mlp-segments": train.train_mlp(run, epochs=4),
+        "cnn-5x5": train.train_cnn(run, 5, epochs=8),
+        "cnn-3x3-published": train.train_cnn(run, 3, kind="published", epochs=2),
+    }
+    return Made(run, products)
+
+
+MODELS = ("random-forest", "knn", "mlp", "mlp-segments", "cnn-5x5", "cnn-3x3-published")
+
+
+def test_every_model_is_there_by_name(made):
+    assert models.names(made.run) == sorted(MODELS)
+    for name, products in made.products.items():
+        assert all(path.exists() for path in products)
+        assert products[-1] == made.run.report(name)
+        held = {path.name for path in made.run.model(name).iterdir()}
+        network = name.startswith(("mlp", "cnn"))
+        assert held == ({"model.keras", "card.json", "history.json"} if network
+                        else {"model.skops", "card.json"})  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_card_says_what_the_model_is(made, name):
+    card = read_json(made.run.model(name) / "card.json")
+    assert card["classes"] == [c.as_dict() for c in LEGEND.classes]
+    assert card["bands"] == list(BANDS)
+    assert card["patch_size"] == {"cnn-5x5": 5, "cnn-3x3-published": 3}.get(name, 1)
+    assert card["trained_on"] == "labels"
+    assert card["split"]["kind"] == "spatial blocks" and card["split"]["guard_px"] == 3
+    assert card["seed"] == 0
+    assert {"python", "numpy", "scikit-learn", "keras"} <= set(card["versions"])
+    assert card["inputs"][:4] == list(BANDS)
+    assert ("percentile (one-hot)" in card["inputs"]) == (name == "mlp-segments")
+    assert card["commit"] is None or len(card["commit"]) == 40
+
+
+def test_rows_serve_one_purpose_each(made):
+    rows = read_rows(made.run, "labels")
+    table = rows.samples
+    training = table.iloc[rows.train]
+    assert (training["split"] == "train").all() and not training["random_test"].any()
+    assert (training["label"] != 0).all()
+    assert (table.iloc[rows.validation]["split"] == "validation").all()
+    scored = table.iloc[rows.scored]
+    assert ((scored["split"] == "test") | scored["random_test"]).all()
+    purposes = np.concatenate([rows.train, rows.validation, rows.scored])
+    assert len(np.unique(purposes)) == len(purposes)
+    card = read_json(made.run.model("mlp") / "card.json")
+    assert card["n_train"] == len(rows.train)
+
+
+def test_scaling_is_that_of_the_training_rows_alone(made):
+    rows = read_rows(made.run, "labels")
+    training = rows.samples.iloc[rows.train]
+    for name in ("mlp", "cnn-5x5"):
+        scaling = read_json(made.run.model(name) / "card.json")["scaling"]
+        np.testing.assert_allclose(scaling["means"][:4], training[list(BANDS)].mean(), rtol=1e-5)
+        np.testing.assert_allclose(
+            scaling["stds"][:4], training[list(BANDS)].std(ddof=0), rtol=1e-4
+        )
+
+
+def test_reports_lead_with_the_reference_and_tell_the_random_split(made):
+    for name in MODELS:
+        report = read_json(made.run.report(name))
+        assert report["against"] == "reference"
+        assert {"labels", "reference", "labels_random", "reference_random"} <= set(report["scores"])
+        assert report["seconds"]["train"] > 0 and report["seconds"]["predict"] > 0
+
+
+def test_context_beats_single_pixels_where_texture_tells(made):
+    accuracy = {name: read_json(made.run.report(name))["overall_accuracy"] for name in MODELS}
+    assert accuracy["cnn-5x5"] > accuracy["random-forest"] + 0.02
+    assert accuracy["mlp-segments"] > accuracy["mlp"] + 0.02
+
+
+def test_learning_curves_are_stored(made):
+    history = read_json(made.run.model("cnn-5x5") / "history.json")
+    assert set(history) == {"loss", "val_loss", "accuracy", "val_accuracy", "learning_rate"}
+    assert 1 <= len(history["loss"]) <= 8
+    assert history["loss"][-1] < history["loss"][0]
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if n != "knn"])
+def test_a_map_repeats_what_the_model_said_of_the_samples(made, name):
+    paths = map_stage.map_scene(made.run, name, tile_px=64)
+    assert [path.name for path in paths[:3]] == [
+        f"{name}.tif", f"{name}.qml", f"{name}_confidence.tif",
+    ]  # fmt: skip
+    rows = read_rows(made.run, "labels")
+    table = rows.samples.iloc[rows.scored]
+    mapped = rasters.read_classes(made.run.map(name))[table["row"], table["col"]]
+    test = (table["split"] == "test").to_numpy()
+    truth = table["reference"].to_numpy()
+    report = read_json(made.run.report(name))
+    # The map's score is wall to wall; on the samples it must be close to it
+    agreement = (mapped == truth)[test].mean()
+    assert agreement == pytest.approx(report["overall_accuracy"], abs=0.05)
+    assert (mapped != 0).all()
+
+
+def test_maps_are_recorded_with_their_settings(made):
+    map_stage.map_scene(made.run, "random-forest")
+    stages = read_json(made.run.manifest)["stages"]
+    assert stages["map random-forest"]["settings"] == {"model": "random-forest", "tile_px": 1024}
+    assert "maps/random-forest.qml" in stages["map random-forest"]["products"]
+    assert stages["train cnn-5x5"]["settings"]["seed"] == 0
+
+
+def test_probabilities_on_request(made):
+    paths = map_stage.map_scene(made.run, "mlp", probabilities=True)
+    assert made.run.probabilities("mlp") in paths
+    shares = rasters.read(made.run.probabilities("mlp"))
+    np.testing.assert_allclose(np.nansum(shares, axis=0)[10:], 1, atol=1e-5)
+
+
+def test_verify_by_name(made):
+    agreement = map_stage.verify(made.run, "cnn-5x5", 60, seed=1)
+    assert agreement.mismatches == 0 and agreement.largest_difference < 1e-5
+    assert map_stage.verify(made.run, "mlp-segments", 20).mismatches == 0
+
+
+def test_a_model_maps_another_runs_scene(made, tmp_path):
+    other = Run(tmp_path / "other")
+    image = np.random.default_rng(5).uniform(0, 0.3, (4, 40, 50)).astype(np.float32)
+    rasters.write(other.scene, image, utm_grid(40, 50), BANDS, nodata=np.nan)
+    paths = map_stage.map_scene(other, "cnn-5x5", trained_in=made.run)
+    assert paths[0] == other.map("cnn-5x5")
+    assert (rasters.read_classes(paths[0]) != 0).all()
+    assert not other.report("cnn-5x5").exists()
+
+
+@pytest.fixture
+def copy(made, tmp_path):
+    """A run of its own with the scene and samples of the shared one."""
+    run = Run(tmp_path / "run")
+    run.path.mkdir()
+    for product in ("scene", "labels", "samples", "splits"):
+        getattr(run, product).write_bytes(getattr(made.run, product).read_bytes())
+    return run
+
+
+def retrain(copy, name):
+    if name == "random-forest":
+        train.train_forest(copy, leaf_sizes=(5, 20))
+    elif name == "mlp":
+        train.train_mlp(copy, segments=False, epochs=4)
+    else:
+        train.train_cnn(copy, 5, epochs=8)
+
+
+@pytest.mark.parametrize("name", ["random-forest", "mlp", "cnn-5x5"])
+def test_the_same_seed_gives_the_same_map(made, copy, name):
+    retrain(copy, name)
+    bytes_of = []
+    for run in (made.run, copy):
+        mapping.predict_map(
+            models.load(run, name), run.scene, run.map(name), confidence=run.confidence(name)
+        )
+        bytes_of.append(run.map(name).read_bytes() + run.confidence(name).read_bytes())
+    assert bytes_of[0] == bytes_of[1]
+
+
+def test_learning_from_the_reference_has_a_name_of_its_own(made):
+    paths = train.train_forest(made.run, trained_on="reference", leaf_sizes=(20,))
+    card = read_json(made.run.model("random-forest-on-reference") / "card.json")
+    assert card["trained_on"] == "reference"
+    assert paths[-1] == made.run.report("random-forest-on-reference")
+
+
+def test_balanced_weights_are_those_of_the_rows_trained_on(made):
+    from landcover.workflows.training import class_weights
+
+    rows = read_rows(made.run, "labels")
+    counts = rows.samples.iloc[rows.train]["label"].value_counts()
+    expected = [len(rows.train) / (3 * counts[code]) for code in LEGEND.codes]
+    np.testing.assert_allclose(class_weights(rows, "balanced"), expected)
+    with pytest.raises(LandcoverError, match="class weight 'heavy' is unknown"):
+        class_weights(rows, "heavy")
+
+
+@pytest.mark.parametrize(
+    ("patch_size", "message"),
+    [
+        (6, "patch size 6 is even"),
+        (9, r"patch size 9 .*guard of 3 px.*at most 7.*sample_raster\.py .* --max-patch 9"),
+        (1, "patch size 1 is out of range"),
+    ],
+)
+def test_patch_sizes_that_do_not_fit(copy, patch_size, message):
+    with pytest.raises(LandcoverError, match=message):
+        train.train_cnn(copy, patch_size)
+    assert not copy.model("x").parent.exists()
+
+
+def test_a_patch_larger_than_the_scene(copy):
+    splits = read_json(copy.splits)
+    write_json(copy.splits, splits | {"guard_px": 30})
+    small = rasters.read(copy.scene)[:, :40, :40]
+    rasters.write(copy.scene, small, utm_grid(40, 40), BANDS, nodata=np.nan)
+    with pytest.raises(LandcoverError, match=r"patch size 61 is larger than the scene \(40 x 40"):
+        train.train_cnn(copy, 61)
+
+
+def test_segment_types_that_the_run_lacks(copy, made):
+    import pandas as pd
+
+    table = pd.read_parquet(made.run.samples).drop(columns=["segment_type"])
+    table.to_parquet(copy.samples)
+    with pytest.raises(LandcoverError, match=r"no segment types.*segment\.py .*sample_raster\.py"):
+        train.train_mlp(copy, segments=True)
+
+
+@pytest.mark.parametrize(
+    ("product", "command"),
+    [("samples", "sample_raster.py"), ("scene", "scene_prep.py"), ("splits", "sample_raster.py")],
+)
+def test_a_run_without_the_needed_stage(copy, product, command):
+    getattr(copy, product).unlink()
+    with pytest.raises(LandcoverError, match=f"does not exist; make it with: python {command}"):
+        train.train_cnn(copy, 5)
+
+
+def change_samples(copy, change):
+    import pandas as pd
+
+    change(pd.read_parquet(copy.samples)).to_parquet(copy.samples)
+
+
+def test_samples_of_one_class(copy):
+    change_samples(copy, lambda table: table.assign(label=np.uint16(211)))
+    with pytest.raises(LandcoverError, match="hold class 211 only; a classifier needs two"):
+        train.train_forest(copy)
+
+
+def test_samples_without_validation_rows(copy):
+    change_samples(copy, lambda table: table[table["split"] != "validation"])
+    with pytest.raises(LandcoverError, match=r"no validation row.*sample_raster\.py .*--samples"):
+        train.train_forest(copy)
+
+
+def test_samples_of_another_scene(copy):
+    change_samples(copy, lambda table: table.drop(columns=["B08", "ndvi"]))
+    with pytest.raises(LandcoverError, match="lacks the columns B08 ndvi"):
+        train.train_mlp(copy, segments=False)
+
+
+def test_samples_without_a_reference(copy):
+    change_samples(copy, lambda table: table.drop(columns=["reference"]))
+    with pytest.raises(LandcoverError, match="has no column reference"):
+        train.train_forest(copy, trained_on="reference")
+    with pytest.raises(LandcoverError, match="trained_on 'truth' is unknown"):
+        train.train_forest(copy, trained_on="truth")
+
+
+def test_damaged_samples(copy):
+    copy.samples.write_bytes(copy.samples.read_bytes()[:500])
+    with pytest.raises(LandcoverError, match=r"samples\.parquet is not readable") as caught:
+        train.train_forest(copy)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_model_names_those_there_are(made, copy):
+    with pytest.raises(LandcoverError, match=r"no model cnn-9x9; its models are cnn-3x3-published"):
+        models.load(made.run, "cnn-9x9")
+    with pytest.raises(LandcoverError, match=r"it has no model yet: train .*python patches\.py"):
+        map_stage.map_scene(copy, "cnn-7x7")
+
+
+def test_a_model_of_other_bands(made, tmp_path):
+    other = Run(tmp_path)
+    image = np.full((2, 30, 30), 0.1, np.float32)
+    rasters.write(other.scene, image, utm_grid(30, 30), ("B02", "B03"), nodata=np.nan)
+    with pytest.raises(
+        LandcoverError, match=r"random-forest was trained on bands B02 B03 B04 B08; .*has B02 B03:"
+    ):
+        map_stage.map_scene(other, "random-forest", trained_in=made.run)
+
+
+def test_damaged_models(made, copy):
+    folder = copy.model("mlp")
+    folder.mkdir(parents=True)
+    source = made.run.model("mlp")
+    card = json.loads((source / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(LandcoverError, match=r"model\.keras does not exist; train the model mlp"):
+        models.load(copy, "mlp")
+    del card["bands"]
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(LandcoverError, match=r"card\.json is damaged \(bands\)"):
+        models.load(copy, "mlp")
+    (folder / "card.json").write_text(json.dumps(card | {"bands": list(BANDS), "kind": "svm"}))
+    with pytest.raises(LandcoverError, match=r"damaged \(unknown kind\); train the model again"):
+        models.load(copy, "mlp")
