@@ -163,10 +163,10 @@ def collect_edges(image, usable, masked, kernel, low, high, start, stop, parent)
     work, padded = np.empty((3, cols)), np.empty(cols + 2 * len(kernel))
     row_weights = np.empty((4, cols))
     row_bits = row_weights.view(np.int64)
-    weights, edges = (
-        np.empty(4 * cols * (stop - start)),
-        np.empty(4 * cols * (stop - start), np.uint32),
-    )
+    wanted = np.empty(4 * cols + 1, np.int64)
+    # One beyond the most: an edge is written first and counted then.
+    most = 4 * cols * (stop - start) + 1
+    weights, edges = np.empty(most), np.empty(most, np.uint32)
     n = 0
     _smooth_row(image, usable, masked, kernel, start, work, padded, below)
     for row in range(start, stop):
@@ -177,15 +177,19 @@ def collect_edges(image, usable, masked, kernel, low, high, start, stop, parent)
         _weigh_row(this, below, last, row_weights)
         if masked:
             _mask_row(usable, row, last, row_weights)
+        # Counting on without branches: which edges are wanted cannot be foreseen.
+        m = 0
         for i in range(cols):
             for k in range(4):
-                if low <= row_bits[k, i] < high:
-                    pixel = row * cols + i
-                    edge = 4 * pixel + k
-                    if _top(parent, pixel) != _top(parent, _other_end(edge, cols)):
-                        weights[n] = row_weights[k, i]
-                        edges[n] = edge
-                        n += 1
+                bits = row_bits[k, i]
+                wanted[m] = 4 * i + k
+                m += (low <= bits) & (bits < high)
+        for edge in wanted[:m]:
+            i, k = edge >> 2, edge & 3
+            edge += 4 * row * cols
+            weights[n] = row_weights[k, i]
+            edges[n] = edge
+            n += _top(parent, edge >> 2) != _top(parent, _other_end(edge, cols))
     return weights[:n], edges[:n]
 
 
@@ -302,12 +306,19 @@ def join(squares, edges, cols, scale, min_size, parent, limit, rejected, n_rejec
         if a == b:
             continue
         weight = np.sqrt(squares[i])
-        if weight < min(limit[a], limit[b]):
+        # A single pixel's limit is the scale: looking it up would wait for memory.
+        limit_a = scale if parent[a] == -1 else limit[a]
+        limit_b = scale if parent[b] == -1 else limit[b]
+        if weight < min(limit_a, limit_b):
             root = _unite(parent, a, b)
             limit[root] = weight + scale / -parent[root]
         elif -parent[a] < min_size or -parent[b] < min_size:
             rejected[n_rejected] = edge
             n_rejected += 1
+    for i in range(len(parent)):
+        top = _top(parent, i)
+        if top != i:
+            parent[i] = top
     return n_rejected
 
 
