@@ -165,14 +165,18 @@ def _widen(cells: np.ndarray) -> np.ndarray:
 
 
 def likeness(code: int, other: int) -> float:
-    """How readily an interpreter joins one class to another: 4, 2 or 1 times the shared border.
+    """How readily an interpreter joins one class to another: a factor on the shared border.
+
+    Land is hardly ever joined to water, nor water to land, where anything else is near.
 
     >>> likeness(311, 312), likeness(211, 231), likeness(211, 512)
-    (4.0, 2.0, 1.0)
+    (4.0, 2.0, 0.25)
     """
     if code // 10 == other // 10:
         return 4.0
-    return 2.0 if code // 100 == other // 100 else 1.0
+    if code // 100 == other // 100:
+        return 2.0
+    return 0.25 if 5 in (code // 100, other // 100) else 1.0
 
 
 def merge_small(cells: np.ndarray, minimum: int = MINIMUM_CELLS) -> np.ndarray:
