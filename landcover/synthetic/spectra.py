@@ -5,8 +5,8 @@ Two kinds of source:
 *Measured.* `ESRI`: "typical spectral profiles" of Sentinel-2 surface reflectance, sampled by
 Esri for its Sentinel-2 Explorer (github.com/Esri/imagery-explorer-apps,
 src/sentinel-2-explorer/components/SpectralProfileTool/config.ts, Apache-2.0).
-`USGS`: USGS Spectral Library version 7, Kokaly et al. 2017, doi:10.3133/ds1035; spectra at
-20 nm averaged here over each band's nominal width.
+`USGS`: USGS Spectral Library version 7, Kokaly et al. 2017, doi:10.3133/ds1035, read from a
+public 20 nm extract (360 to 820 nm), not the library itself, averaged over nominal band widths.
 
 *Modelled.* `PROSAIL`: PROSPECT-D leaves (Féret et al. 2017, doi:10.1016/j.rse.2017.03.004) under
 4SAIL (Verhoef 1984, doi:10.1016/0034-4257(84)90057-9; Jacquemoud et al. 2009,
@@ -39,8 +39,8 @@ PAVED = _row(0.17267, 0.20002, 0.21904, 0.22776)  # ESRI "Paved Surface"
 SAND = _row(0.24277, 0.30992, 0.36519, 0.41087)  # ESRI "Sand"
 CLEAR_WATER = _row(0.02118, 0.02177, 0.00924, 0.00281)  # ESRI "Clear Water"
 TURBID_WATER = _row(0.09002, 0.12151, 0.14041, 0.09596)  # ESRI "Turbid Water"
-BRICK = _row(0.0814, 0.1202, 0.2393, 0.2438)  # USGS Brick_GDS353_Building_MedRed (B08 to 830 nm)
-CONCRETE = _row(0.2460, 0.2916, 0.3152, 0.3169)  # USGS Concrete_GDS375_Lt_Gry_Road (B08 to 830 nm)
+BRICK = _row(0.0814, 0.1202, 0.2393, 0.2438)  # USGS Brick_GDS353_Building_MedRed (B08 to 820 nm)
+CONCRETE = _row(0.2460, 0.2916, 0.3152, 0.3169)  # USGS Concrete_GDS375_Lt_Gry_Road (B08 to 820 nm)
 
 # --- scaled from a measured row ---------------------------------------------------------
 WHITE_ROOF = CONCRETE * np.float32(1.75)  # painted sheet and light membranes
