@@ -114,15 +114,16 @@ def fit_knn(
 def probabilities(model: Any, X: np.ndarray) -> np.ndarray:
     """Class probabilities (rows, classes), float32; 0 in rows that hold NaN.
 
+    Columns are positions in the legend, also where a class had no row to learn from.
     Every row is computed by one thread over the trees in their order: threads
     that add up trees as they finish would round differently from run to run.
     """
     model = _single_threaded(model)
     known = np.flatnonzero(~np.isnan(X).any(axis=1))
-    result = np.zeros((len(X), len(model.classes_)), np.float32)
+    result = np.zeros((len(X), int(model.classes_[-1]) + 1), np.float32)
 
     def predict(rows: np.ndarray) -> None:
-        result[rows] = model.predict_proba(X[rows])
+        result[np.ix_(rows, model.classes_)] = model.predict_proba(X[rows])
 
     chunks = [known[start : start + _CHUNK_ROWS] for start in range(0, len(known), _CHUNK_ROWS)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:

@@ -77,6 +77,19 @@ def test_rows_with_missing_values_get_no_class(noisy, fitted):
     )
 
 
+def test_columns_are_positions_even_where_a_class_has_no_row():
+    X = np.arange(60, dtype=np.float32)[:, np.newaxis]
+    y = np.where(X[:, 0] < 30, 1, 3)
+    for model in (
+        forests.fit_forest(X, y, X, y, seed=0, leaf_sizes=(1,), n_trees=5)[0],
+        forests.fit_knn(X, y, X, y, neighbours=(1,))[0],
+    ):
+        found = forests.probabilities(model, X)
+        assert found.shape == (60, 4)
+        assert (found[:, [0, 2]] == 0).all()
+        assert (found.argmax(axis=1) == y).all()
+
+
 def test_class_weights_favour_the_rare_class():
     rng = np.random.default_rng(0)
     y = (rng.random(3000) < 0.05).astype(int)
