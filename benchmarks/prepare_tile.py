@@ -64,9 +64,8 @@ def main() -> None:
     print(f"{size} x {size} pixels, 4 bands")
     print(f"by windows:   {ours[0]:6.1f} s  {ours[1]:5.2f} GiB at most")
     print(f"whole arrays: {theirs[0]:6.1f} s  {theirs[1]:5.2f} GiB at most")
-    print(
-        f"windows need {ours[1] / theirs[1]:.2f} of the memory, {ours[0] / theirs[0]:.2f} of the time"
-    )
+    memory, time = ours[1] / theirs[1], ours[0] / theirs[0]
+    print(f"windows need {memory:.2f} of the memory, {time:.2f} of the time")
 
 
 def make_band(path: Path, size: int) -> Path:

@@ -6,7 +6,7 @@ whole tile is scored by windows, and a bootstrap resample is one weighted sum.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -239,42 +239,6 @@ def paired_difference(
         "ci95": interval,
         "share_a_better": float(np.mean(differences > 0)) if interval else None,
     }
-
-
-def independent_difference(
-    scores_a: Mapping[str, Any], scores_b: Mapping[str, Any], metric: str = "overall_accuracy"
-) -> dict[str, Any]:
-    """How much higher one score is than another that was measured on other blocks.
-
-    The interval comes from the two scores' own, by the square root of summed squares of their
-    arms (Zou & Donner 2008, doi:10.1002/sim.3095), which holds for skewed intervals too.
-
-    Parameters
-    ----------
-    scores_a, scores_b : mapping
-        From `score` or `score_confusions`, on different blocks.
-    metric : str
-        One of `METRICS`.
-
-    Returns
-    -------
-    dict
-        ``difference`` (a - b) and ``ci95`` [low, high], None where either has none.
-
-    Examples
-    --------
-    >>> a = {"kappa": 0.8, "kappa_ci95": [0.77, 0.83]}
-    >>> b = {"kappa": 0.7, "kappa_ci95": [0.66, 0.74]}
-    >>> [round(bound, 3) for bound in independent_difference(a, b, "kappa")["ci95"]]
-    [0.05, 0.15]
-    """
-    a, b = scores_a[metric], scores_b[metric]
-    bounds_a, bounds_b = scores_a[f"{metric}_ci95"], scores_b[f"{metric}_ci95"]
-    if a is None or b is None or bounds_a is None or bounds_b is None:
-        return {"difference": None if a is None or b is None else a - b, "ci95": None}
-    low = a - b - np.hypot(a - bounds_a[0], bounds_b[1] - b)
-    high = a - b + np.hypot(bounds_a[1] - a, b - bounds_b[0])
-    return {"difference": a - b, "ci95": [float(low), float(high)]}
 
 
 def metrics_of(confusion: np.ndarray) -> dict[str, np.ndarray]:

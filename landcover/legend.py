@@ -185,7 +185,8 @@ def corine_recoder(values: Iterable[float], nodata: float | None = None):
     elif as_clc <= clc:
         table = {code: code for code in clc}
     else:
-        unknown = sorted(min(as_grid - set(grid_to_clc), as_clc - clc, key=len))
+        neither = as_grid - set(grid_to_clc), as_clc - clc
+        unknown = sorted(neither[0] if len(neither[0]) < len(neither[1]) else neither[1])
         shown = ", ".join(f"{v:g}" for v in unknown[:8])
         raise LandcoverError(
             f"unknown class codes {shown} in the label raster; CORINE has grid codes 1-44 "
@@ -233,6 +234,6 @@ def _corine_classes(level: int) -> tuple[LandClass, ...]:
     classes: dict[int, LandClass] = {}
     for row in _table():
         code = int(row["code"]) // 10 ** (3 - level)
-        name = row[f"level{level}"]
-        classes.setdefault(code, LandClass(code, name, (int(row["r"]), int(row["g"]), int(row["b"]))))
+        colour = int(row["r"]), int(row["g"]), int(row["b"])
+        classes.setdefault(code, LandClass(code, row[f"level{level}"], colour))
     return tuple(classes[code] for code in sorted(classes))

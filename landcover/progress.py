@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -29,8 +29,8 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
     >>> sum(track([1, 2, 3], "adding"))
     6
     """
-    if total is None:
-        total = len(items) if hasattr(items, "__len__") else None
+    if total is None and isinstance(items, Sized):
+        total = len(items)
     started = time.monotonic()
     bar = None
     try:

@@ -316,9 +316,7 @@ def write(
         out.write(pixels)
 
 
-def _band_numbers(
-    dataset: Any, bands: Sequence[int | str] | None, path: str | Path
-) -> list[int]:
+def _band_numbers(dataset: Any, bands: Sequence[int | str] | None, path: str | Path) -> list[int]:
     """1-based numbers of bands given by number or name."""
     if bands is None:
         return list(dataset.indexes)

@@ -18,8 +18,8 @@ from landcover.splits import FRACTIONS, SPLITS, TEST, TRAIN, VALIDATION
 
 METHODS = ("uniform", "stratified", "polygons")
 
-#: Share of the training rows that is set aside to show what a random split would report.
-RANDOM_TEST_SHARE = 0.1
+#: Share of the test rows on which a random split is tried; the others may train it.
+RANDOM_TEST_SHARE = 0.5
 
 #: Fewer samples in a split say nothing.
 MIN_SAMPLES = 10
@@ -36,7 +36,7 @@ class Draws:
     samples : array of int64 (3, classes)
         By split and class.
     random_test : array of int64 (classes,)
-        How many of the training samples are not trained on.
+        How many of the test samples a random split would test on too.
     """
 
     samples: np.ndarray
@@ -46,8 +46,8 @@ class Draws:
 def plan_draws(available: np.ndarray, samples: int, method: str, rng: np.random.Generator) -> Draws:
     """Decide how many samples of each class to draw in each split.
 
-    Test samples and the random rows set aside among the training samples are
-    always uniform over their pixels, so that scores stand for shares of area.
+    Test samples are always uniform over their pixels, so that scores stand for
+    shares of area.
 
     Parameters
     ----------
@@ -90,16 +90,15 @@ def plan_draws(available: np.ndarray, samples: int, method: str, rng: np.random.
                 f"{name} would get {size} of {samples} samples ({most} pixels are there); each "
                 f"split needs at least {MIN_SAMPLES}: ask for more samples or give more labels"
             )
-    set_aside = _uniform(max(1, round(RANDOM_TEST_SHARE * sizes[TRAIN])), available[TRAIN], rng)
     among = _equal if method == "stratified" else _uniform
     drawn = np.stack(
         [
-            set_aside + among(sizes[TRAIN] - set_aside.sum(), available[TRAIN] - set_aside, rng),
+            among(sizes[TRAIN], available[TRAIN], rng),
             among(sizes[VALIDATION], available[VALIDATION], rng),
             _uniform(sizes[TEST], available[TEST], rng),
         ]
     )
-    return Draws(drawn, set_aside)
+    return Draws(drawn, np.ceil(RANDOM_TEST_SHARE * drawn[TEST]).astype(np.int64))
 
 
 def shares(total: int, weights: np.ndarray, limits: np.ndarray) -> np.ndarray:
@@ -159,12 +158,12 @@ class Picker:
     """
 
     def __init__(self, available: np.ndarray, draws: Draws, rng: np.random.Generator):
-        set_aside = np.zeros_like(draws.samples)
-        set_aside[TRAIN] = draws.random_test
+        marked_of = np.zeros_like(draws.samples)
+        marked_of[TEST] = draws.random_test
         self._ranks: list[np.ndarray] = []
         self._marks: list[np.ndarray] = []
         for pixels, wanted, marked in zip(
-            available.ravel(), draws.samples.ravel(), set_aside.ravel(), strict=True
+            available.ravel(), draws.samples.ravel(), marked_of.ravel(), strict=True
         ):
             self._ranks.append(np.sort(rng.choice(pixels, wanted, replace=False, shuffle=False)))
             self._marks.append(rng.permutation(wanted) < marked)
@@ -184,7 +183,7 @@ class Picker:
         rows, cols : arrays of int64
             In the strip, row by row.
         random_test : array of bool
-            Training samples that are set aside.
+            Test samples that a random split would test on too.
         """
         pixels = np.flatnonzero(strata != NOT_DRAWN)
         of_pixels = strata.ravel()[pixels]

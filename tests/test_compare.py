@@ -74,7 +74,7 @@ class World:
         split = np.array(["train", "validation", "test"])[self.blocks.split_of(row, col)]
         frame = pd.DataFrame({"row": row, "col": col, "label": self.labels[row, col]})
         frame["block"], frame["split"] = self.blocks.block_of(row, col), split
-        frame["random_test"] = (split == "train") & (rng.random(n) < 0.2)
+        frame["random_test"] = (split == "test") & (rng.random(n) < 0.5)
         if self.has_reference:
             frame["reference"] = self.truth[row, col]
         return frame
@@ -84,9 +84,14 @@ class World:
         codes = self.map(name, share_wrong, seed)
         frame = self.samples()
         predicted = codes[frame["row"], frame["col"]]
-        score.score_samples(self.run, name, frame, predicted, {"train": 12.5}, seed=3)
+        leaky = np.where(rng_of(seed).random(len(frame)) < 0.5, frame["label"], predicted)
+        score.score_samples(self.run, name, frame, predicted, {"train": 12.5}, 3, leaky)
         score.score_map(self.run, name, {"predict": 2.25})
         return codes
+
+
+def rng_of(seed):
+    return np.random.default_rng([seed, 9])
 
 
 @pytest.fixture
@@ -128,14 +133,22 @@ def test_samples_are_scored_by_split(world):
     frame = world.samples()
     codes = world.map("knn", 0.3)
     predicted = codes[frame["row"], frame["col"]]
-    report = score.score_samples(world.run, "knn", frame, predicted, {"train": 1.5}, seed=4)
+    leaky = np.where(np.arange(len(frame)) % 2, frame["label"], predicted)
+    report = score.score_samples(world.run, "knn", frame, predicted, {"train": 1.5}, 4, leaky)
     test, random_test = frame["split"] == "test", frame["random_test"]
     assert_scores_equal(report["scores"]["labels"], frame["label"][test], predicted[test])
     assert_scores_equal(report["scores"]["reference"], frame["reference"][test], predicted[test])
     for against, column in (("labels_random", "label"), ("reference_random", "reference")):
         scores = report["scores"][against]
-        assert_scores_equal(scores, frame[column][random_test], predicted[random_test])
-        assert scores["scored_on"] == "random rows of the training blocks"
+        truth = frame[column][random_test]
+        assert_scores_equal(scores, truth, leaky[random_test])
+        assert scores["scored_on"] == "test samples beside training samples"
+        blocked = sk.accuracy_score(truth, predicted[random_test])
+        assert scores["leak"]["spatial_blocks"] == pytest.approx(blocked)
+        gain = sk.accuracy_score(truth, leaky[random_test]) - blocked
+        assert scores["leak"]["difference"] == pytest.approx(gain)
+        low, high = scores["leak"]["ci95"]
+        assert low <= gain <= high
     assert report["against"] == "reference"
     assert report["overall_accuracy"] == report["scores"]["reference"]["overall_accuracy"]
     assert report["scored_on"] == "test samples"
@@ -177,7 +190,7 @@ def test_maps_are_scored_wall_to_wall_whatever_the_windows(world, monkeypatch, w
 def test_a_map_score_keeps_what_training_reported(world):
     frame = world.samples()
     predicted = world.map("knn", 0.3)[frame["row"], frame["col"]]
-    before = score.score_samples(world.run, "knn", frame, predicted, {"train": 1.5}, seed=4)
+    before = score.score_samples(world.run, "knn", frame, predicted, {"train": 1.5}, 4, predicted)
     after = score.score_map(world.run, "knn", {"predict": 2})
     assert after["seconds"] == {"train": 1.5, "predict": 2.0}
     assert after["seed"] == 4
@@ -262,9 +275,8 @@ def test_the_leak_is_random_minus_blocked(compared):
     for model in comparison["models"]:
         for against in ("reference", "labels"):
             random_rows = model["scores"][f"{against}_random"]["overall_accuracy"]
-            blocked = model["scores"][against]["overall_accuracy"]
             leak = model["leaks"][against]
-            assert leak["difference"] == pytest.approx(random_rows - blocked)
+            assert leak["difference"] == pytest.approx(random_rows - leak["spatial_blocks"])
             assert leak["ci95"][0] < leak["difference"] < leak["ci95"][1]
 
 

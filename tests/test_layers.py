@@ -15,8 +15,8 @@ LAYERS = {
     0: {"__init__", "errors", "legend", "grid", "progress"},
     1: {"rasters", "products", "vectors", "runs", "reports", "styles"},
     2: {
-        "synthetic", "generalise", "segmentation", "pixel_graph", "segment_types", "indices", "features", "splits",
-        "sampling", "chips", "accuracy", "figures",
+        "synthetic", "generalise", "segmentation", "pixel_graph", "segment_types", "indices",
+        "features", "splits", "sampling", "chips", "accuracy", "figures",
     },
     3: {"forests", "networks", "mapping", "models", "pixels"},
     4: {"workflows"},

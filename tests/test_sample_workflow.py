@@ -87,10 +87,10 @@ def test_splits_of_the_table_are_those_of_the_blocks_outside_the_guard(tmp_path)
     usable = blocks.usable(Window(0, 0, ROWS, COLS))[rows, cols]
     assert np.array_equal(np.array(SPLITS)[usable.astype(int) - 1], table["split"].astype(str))
     assert np.array_equal(table["block"], blocks.block_of(rows, cols))
-    train = (table["split"] == "train").to_numpy()
+    test = (table["split"] == "test").to_numpy()
     marked = table["random_test"].to_numpy(bool)
-    assert not marked[~train].any()
-    assert marked.sum() == round(0.1 * train.sum())
+    assert not marked[~test].any()
+    assert marked.sum() == pytest.approx(test.sum() / 2, abs=4)
     for split in SPLITS:
         assert set(table["label"][table["split"] == split]) == {211, 231, 312, 512}
 
@@ -137,7 +137,7 @@ def test_test_samples_stand_for_area_even_when_training_is_stratified(tmp_path):
     assert len(test) == 800
     for code, expected in share.items():
         assert (test == code).mean() == pytest.approx(expected, abs=0.06), code
-    train = table[(table["split"] == "train") & ~table["random_test"].to_numpy(bool)]
+    train = table[table["split"] == "train"]
     counts = train["label"].value_counts()
     assert counts.max() - counts.min() <= 1
 

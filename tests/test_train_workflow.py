@@ -107,7 +107,7 @@ def test_rows_serve_one_purpose_each(made):
     assert (training["label"] != 0).all()
     assert (table.iloc[rows.validation]["split"] == "validation").all()
     scored = table.iloc[rows.scored]
-    assert ((scored["split"] == "test") | scored["random_test"]).all()
+    assert (scored["split"] == "test").all()
     purposes = np.concatenate([rows.train, rows.validation, rows.scored])
     assert len(np.unique(purposes)) == len(purposes)
     card = read_json(made.run.model("mlp") / "card.json")
@@ -231,6 +231,15 @@ def test_learning_from_the_reference_has_a_name_of_its_own(made):
     card = read_json(made.run.model("random-forest-on-reference") / "card.json")
     assert card["trained_on"] == "reference"
     assert paths[-1] == made.run.report("random-forest-on-reference")
+
+
+def test_a_new_model_takes_the_old_ones_maps_away(copy):
+    train.train_forest(copy, leaf_sizes=(20,))
+    map_stage.map_scene(copy, "random-forest")
+    assert copy.map("random-forest").exists()
+    train.train_forest(copy, seed=1, leaf_sizes=(20,))
+    assert not copy.map("random-forest").exists()
+    assert not copy.confidence("random-forest").exists()
 
 
 def test_balanced_weights_are_those_of_the_rows_trained_on(made):

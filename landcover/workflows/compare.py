@@ -153,32 +153,23 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _model(run: Run, name: str, tally: Tally, report: Mapping, seed: int) -> dict[str, Any]:
-    """One model: scores of its map, scores of random rows, and how it came about."""
+    """One model: scores of its map, those of a random split, and how it came about."""
     scores = {
         against: accuracy.score_confusions(by_model[name], tally.codes, seed, legend=tally.legend)
         for against, by_model in tally.confusions.items()
     }
-    random_rows = {k: v for k, v in report["scores"].items() if k.endswith("_random")}
+    random_split = {k: v for k, v in report["scores"].items() if k.endswith("_random")}
     history = run.model(name) / "history.json"
     return {
         "name": name,
         "title": title_of(name),
-        "scores": scores | random_rows,
-        "leaks": _leaks(scores, random_rows),
+        "scores": scores | random_split,
+        "leaks": {k.removesuffix("_random"): v["leak"] for k, v in random_split.items()},
         "seconds": report["seconds"],
         "seed": report["seed"],
         "versions": report["versions"],
         "card": report.get("card", {}),
         "history": read_json(history) if history.exists() else {},
-    }
-
-
-def _leaks(scores: Mapping[str, Any], random_rows: Mapping[str, Any]) -> dict[str, Any]:
-    """What a random split would have promised beyond the blocked score."""
-    return {
-        against: accuracy.independent_difference(random_rows[f"{against}_random"], scores[against])
-        for against in scores
-        if f"{against}_random" in random_rows
     }
 
 

@@ -175,9 +175,7 @@ def mosaic_grid(tiles: Sequence[Tile]) -> Grid:
     return first.crop(window)
 
 
-def _write_scene(
-    path: Path, tiles: Sequence[Tile], grid: Grid, area: BaseGeometry | None
-) -> Path:
+def _write_scene(path: Path, tiles: Sequence[Tile], grid: Grid, area: BaseGeometry | None) -> Path:
     """Reflectance of all tiles on one grid, NaN where there is none."""
     names = [name for name in tiles[0].bands if all(name in tile.bands for tile in tiles)]
     valid = 0

@@ -181,7 +181,7 @@ def _draw(
     available = available.sum(axis=-1)
     rng = np.random.default_rng([seed, 1])  # another stream than the deal's
     draws = sampling.plan_draws(available, samples, method, rng)
-    if (draws.samples[splits.TRAIN] > draws.random_test).sum() < 2:
+    if (draws.samples[splits.TRAIN] > 0).sum() < 2:
         raise LandcoverError(
             "the training blocks give samples of fewer than two classes; "
             "ask for more samples, give more labels or choose another seed"

@@ -1,13 +1,12 @@
 """Samples to trained models: forest, nearest neighbours, MLP, patch CNN, each with its score.
 
-Models learn from the rows of the train split that are not set aside at random;
-every choice (leaf size, neighbours, when to stop) is made on validation rows.
+Models learn from the rows of the train split; every choice (leaf size,
+neighbours, when to stop) is made on validation rows.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,12 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.runs import Run, read_json
 from landcover.workflows.training import (
+    Fitted,
     Job,
+    Rows,
     class_weights,
     examples_of,
+    inputs_card,
     named,
     pixel_inputs,
     read_rows,
@@ -37,6 +39,7 @@ def train_forest(
     class_weight: str | None = None,
     trained_on: str = "labels",
     leaf_sizes: Sequence[int] | None = None,
+    random_split: bool = True,
 ) -> list[Path]:
     """Train the random forest of a run: model ``random-forest``.
 
@@ -52,6 +55,8 @@ def train_forest(
         "reference" learns from exact labels, for studies; the model's name says so.
     leaf_sizes : sequence of int, optional
         Least samples of a leaf to choose from.
+    random_split : bool
+        Train once more on a random split and report what it would have promised.
 
     Returns
     -------
@@ -61,62 +66,57 @@ def train_forest(
     from landcover import forests
 
     rows = read_rows(run, trained_on)
-    weights = class_weights(rows, class_weight)
     bands, features = pixel_inputs(run, rows.samples)
-    X, X_validation = (
-        rows.values(part, bands, features)[0] for part in (rows.train, rows.validation)
-    )
-    started = time.perf_counter()
-    model, tried = forests.fit_forest(
-        X,
-        rows.targets(rows.train),
-        X_validation,
-        rows.targets(rows.validation),
-        seed,
-        None if weights is None else dict(enumerate(weights.tolist())),
-        leaf_sizes or forests.LEAF_SIZES,
-    )
-    job = Job(run, rows, named("random-forest", trained_on), "forest", seed, trained_on)
-    return job.finish_pixels(
-        lambda path: forests.save(model, path),
-        forests.row_predictor(model),
-        bands,
-        features,
-        seconds=time.perf_counter() - started,
-        settings={
+
+    def fit(rows: Rows) -> Fitted:
+        weights = class_weights(rows, class_weight)
+        model, tried = forests.fit_forest(
+            rows.values(rows.train, bands, features)[0],
+            rows.targets(rows.train),
+            rows.values(rows.validation, bands, features)[0],
+            rows.targets(rows.validation),
+            seed,
+            None if weights is None else dict(enumerate(weights.tolist())),
+            leaf_sizes or forests.LEAF_SIZES,
+        )
+        settings = {
             "trees": len(model.estimators_),
             "leaf_size": model.min_samples_leaf,
             "validation_accuracy_by_leaf_size": tried,
             "class_weight": class_weight,
-        },
-    )
+        }
+        return _fitted_pixels(model, rows, bands, features, settings)
+
+    inputs = inputs_card(bands, features)
+    name = named("random-forest", trained_on)
+    return Job(run, rows, name, "forest", seed, trained_on, inputs).carry_out(fit, random_split)
 
 
-def train_knn(run: Run, seed: int = 0, trained_on: str = "labels") -> list[Path]:
+def train_knn(
+    run: Run, seed: int = 0, trained_on: str = "labels", random_split: bool = True
+) -> list[Path]:
     """Train nearest neighbours of a run: model ``knn``. Parameters are those of `train_forest`."""
     from landcover import forests
 
     rows = read_rows(run, trained_on)
     bands, features = pixel_inputs(run, rows.samples)
-    X, X_validation = (
-        rows.values(part, bands, features)[0] for part in (rows.train, rows.validation)
-    )
-    started = time.perf_counter()
-    model, tried = forests.fit_knn(
-        X, rows.targets(rows.train), X_validation, rows.targets(rows.validation)
-    )
-    job = Job(run, rows, named("knn", trained_on), "knn", seed, trained_on)
-    return job.finish_pixels(
-        lambda path: forests.save(model, path),
-        forests.row_predictor(model),
-        bands,
-        features,
-        seconds=time.perf_counter() - started,
-        settings={
+
+    def fit(rows: Rows) -> Fitted:
+        model, tried = forests.fit_knn(
+            rows.values(rows.train, bands, features)[0],
+            rows.targets(rows.train),
+            rows.values(rows.validation, bands, features)[0],
+            rows.targets(rows.validation),
+        )
+        settings = {
             "neighbours": model[-1].n_neighbors,
             "validation_accuracy_by_neighbours": tried,
-        },
-    )
+        }
+        return _fitted_pixels(model, rows, bands, features, settings)
+
+    inputs = inputs_card(bands, features)
+    name = named("knn", trained_on)
+    return Job(run, rows, name, "knn", seed, trained_on, inputs).carry_out(fit, random_split)
 
 
 def train_mlp(
@@ -127,12 +127,13 @@ def train_mlp(
     trained_on: str = "labels",
     epochs: int = MLP_EPOCHS,
     segment_layers: Sequence[str] = SEGMENT_LAYERS,
+    random_split: bool = True,
 ) -> list[Path]:
     """Train the MLP of a run: model ``mlp-segments``, or ``mlp`` without segment types.
 
     Parameters
     ----------
-    run, seed, class_weight, trained_on
+    run, seed, class_weight, trained_on, random_split
         As for `train_forest`.
     segments : bool
         Give it the segment types, one-hot.
@@ -164,45 +165,45 @@ def train_mlp(
             f"python segment.py {run.path} && python sample_raster.py {run.path}; "
             "or train without: python -m baselines.mlp --no-segments"
         )
-    train, validation = (
-        rows.values(part, bands, features, layers) for part in (rows.train, rows.validation)
-    )
-    scaling = models.scaling(train[0])
     counts = [int(rows.samples[column].max()) + 1 for column in columns]
     name = named("mlp-segments" if segments else "mlp", trained_on)
-    started = time.perf_counter()
-    networks.seed_everything(seed)
-    model = networks.build_mlp(
-        train[0].shape[1],
-        len(rows.legend),
-        scaling["means"],
-        np.square(scaling["stds"]).tolist(),
-        counts,
-    )
-    weights = class_weights(rows, class_weight)
-    history = networks.fit(
-        model,
-        examples_of(networks.row_inputs(model, *train), rows.targets(rows.train), weights),
-        examples_of(
-            networks.row_inputs(model, *validation), rows.targets(rows.validation), weights
-        ),
-        seed=seed,
-        epochs=epochs,
-        learning_rate=networks.MLP_LEARNING_RATE,
-        name=name,
-    )
-    job = Job(run, rows, name, "mlp", seed, trained_on)
-    return job.finish_pixels(
-        lambda path: networks.save(model, path),
-        networks.row_predictor(model),
-        bands,
-        features,
-        layers,
-        seconds=time.perf_counter() - started,
-        settings={"epochs": len(history["loss"]), "class_weight": class_weight},
-        scaling=scaling,
-        history=history,
-    )
+
+    def fit(rows: Rows) -> Fitted:
+        scaling = models.scaling(rows.values(rows.train, bands, features)[0])
+        networks.seed_everything(seed)
+        model = networks.build_mlp(
+            len(bands) + len(features),
+            len(rows.legend),
+            scaling["means"],
+            np.square(scaling["stds"]).tolist(),
+            counts,
+        )
+        weights = class_weights(rows, class_weight)
+
+        def examples(part: np.ndarray) -> Any:
+            values = rows.values(part, bands, features, layers)
+            return examples_of(networks.row_inputs(model, *values), rows.targets(part), weights)
+
+        history = networks.fit(
+            model,
+            examples(rows.train),
+            examples(rows.validation),
+            seed=seed,
+            epochs=epochs,
+            learning_rate=networks.MLP_LEARNING_RATE,
+            name=name,
+        )
+        predict = networks.row_predictor(model)
+        return Fitted(
+            lambda path: networks.save(model, path),
+            lambda part: predict(*rows.values(part, bands, features, layers)),
+            {"epochs": len(history["loss"]), "class_weight": class_weight},
+            scaling,
+            history,
+        )
+
+    inputs = inputs_card(bands, features, layers)
+    return Job(run, rows, name, "mlp", seed, trained_on, inputs).carry_out(fit, random_split)
 
 
 def train_cnn(
@@ -213,12 +214,13 @@ def train_cnn(
     class_weight: str | None = None,
     trained_on: str = "labels",
     epochs: int = CNN_EPOCHS,
+    random_split: bool = True,
 ) -> list[Path]:
     """Train a patch CNN of a run: model ``cnn-NxN``, or ``cnn-NxN-published``.
 
     Parameters
     ----------
-    run, seed, class_weight, trained_on, epochs
+    run, seed, class_weight, trained_on, epochs, random_split
         As for `train_mlp`.
     patch_size : int
         Side of a patch in pixels: odd, 3 to 61, and no wider than the run's guard allows.
@@ -247,45 +249,63 @@ def train_cnn(
     bands = rasters.band_names(scene)
     image = rasters.read(scene)
     chips = Chips(image, rows.samples["row"].to_numpy(), rows.samples["col"].to_numpy(), patch_size)
-    centres = image[:, chips.rows[rows.train], chips.cols[rows.train]].T
-    scaling = models.scaling(centres)
     suffix = "-published" if kind == "published" else ""
     name = named(f"cnn-{patch_size}x{patch_size}{suffix}", trained_on)
-    started = time.perf_counter()
-    networks.seed_everything(seed)
     build = networks.build_published if kind == "published" else networks.build_cnn
-    model = build(
-        patch_size,
-        len(bands),
-        len(rows.legend),
-        scaling["means"],
-        np.square(scaling["stds"]).tolist(),
-    )
-    weights = class_weights(rows, class_weight)
 
-    def examples(part: np.ndarray) -> Any:
-        return examples_of(lambda batch: chips.batch(part[batch]), rows.targets(part), weights)
+    def fit(rows: Rows) -> Fitted:
+        scaling = models.scaling(image[:, chips.rows[rows.train], chips.cols[rows.train]].T)
+        networks.seed_everything(seed)
+        model = build(
+            patch_size,
+            len(bands),
+            len(rows.legend),
+            scaling["means"],
+            np.square(scaling["stds"]).tolist(),
+        )
+        weights = class_weights(rows, class_weight)
 
-    history = networks.fit(
-        model,
-        examples(rows.train),
-        examples(rows.validation),
-        seed=seed,
-        epochs=epochs,
-        learning_rate=networks.CNN_LEARNING_RATE,
-        turn=True,
-        name=name,
-    )
-    job = Job(run, rows, name, CNN_KINDS[kind], seed, trained_on)
-    return job.finish(
-        lambda path: networks.save(model, path),
-        lambda part: networks.predict(model, lambda batch: chips.batch(part[batch]), len(part)),
-        seconds=time.perf_counter() - started,
-        settings={"epochs": len(history["loss"]), "class_weight": class_weight},
-        scaling=scaling,
-        history=history,
-        bands=bands,
-        patch_size=patch_size,
+        def cut(part: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+            return lambda batch: chips.batch(part[batch])
+
+        def examples(part: np.ndarray) -> Any:
+            return examples_of(cut(part), rows.targets(part), weights)
+
+        history = networks.fit(
+            model,
+            examples(rows.train),
+            examples(rows.validation),
+            seed=seed,
+            epochs=epochs,
+            learning_rate=networks.CNN_LEARNING_RATE,
+            turn=True,
+            name=name,
+        )
+        return Fitted(
+            lambda path: networks.save(model, path),
+            lambda part: networks.predict(model, cut(part), len(part)),
+            {"epochs": len(history["loss"]), "class_weight": class_weight},
+            scaling,
+            history,
+        )
+
+    inputs = inputs_card(bands, patch_size=patch_size)
+    job = Job(run, rows, name, CNN_KINDS[kind], seed, trained_on, inputs)
+    return job.carry_out(fit, random_split)
+
+
+def _fitted_pixels(
+    model: Any, rows: Rows, bands: Sequence[str], features: Sequence[str], settings: dict[str, Any]
+) -> Fitted:
+    """A scikit-learn model of single pixels."""
+    from landcover import forests, models
+
+    predict = forests.row_predictor(model)
+    return Fitted(
+        lambda path: forests.save(model, path),
+        lambda part: predict(*rows.values(part, bands, features)),
+        settings,
+        models.scaling(rows.values(rows.train, bands, features)[0]),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ class Rows:
         Classes of the training rows.
     train, validation, scored : arrays of int
         Positions of rows. Validation rows of classes that were never trained on are left out.
+    beside : array of int
+        Test rows that only a random split trains on.
     """
 
     samples: pd.DataFrame
@@ -43,6 +45,13 @@ class Rows:
     train: np.ndarray
     validation: np.ndarray
     scored: np.ndarray
+    beside: np.ndarray
+
+    def randomly_split(self, seed: int) -> Rows:
+        """As many training rows, drawn from training and test blocks alike."""
+        pool = np.concatenate([self.train, self.beside])
+        drawn = np.random.default_rng([seed, 2]).permutation(pool)[: len(self.train)]
+        return replace(self, train=np.sort(drawn))
 
     def targets(self, part: np.ndarray) -> np.ndarray:
         """Positions in the legend."""
@@ -62,8 +71,49 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """A model that has been trained, and what its card says of the training.
+
+    Attributes
+    ----------
+    save : callable
+        Writes the model to a path.
+    predict : callable
+        Positions of rows to probabilities (rows, classes).
+    settings : dict
+        What was chosen, and from what.
+    scaling : dict
+        Means and standard deviations of the inputs over the training rows.
+    history : dict, optional
+        Learning curves.
+    """
+
+    save: Callable[[Path], None]
+    predict: Callable[[np.ndarray], np.ndarray]
+    settings: dict[str, Any]
+    scaling: dict[str, list[float]]
+    history: dict[str, list[float]] | None = None
+
+
+@dataclass(frozen=True)
 class Job:
-    """What remains to be done with a fitted model: store, describe, score, record."""
+    """One model to train, store, describe, score and record.
+
+    Attributes
+    ----------
+    run : Run
+        Run folder.
+    rows : Rows
+        What to train on.
+    name, kind : str
+        Of the model.
+    seed : int
+        Of every random draw.
+    trained_on : str
+        "labels" or "reference".
+    inputs : dict
+        bands, features, segment_layers and patch_size, as the card holds them.
+    """
 
     run: Run
     rows: Rows
@@ -71,91 +121,73 @@ class Job:
     kind: str
     seed: int
     trained_on: str
+    inputs: dict[str, Any]
 
-    def finish_pixels(
-        self,
-        save: Callable[[Path], None],
-        predict: Callable[[np.ndarray, np.ndarray], np.ndarray],
-        bands: tuple[str, ...],
-        features: tuple[str, ...],
-        layers: tuple[str, ...] = (),
-        scaling: dict | None = None,
-        **rest: Any,
-    ) -> list[Path]:
-        """Finish a classifier of single pixels."""
-        from landcover import models
+    def carry_out(self, fit: Callable[[Rows], Fitted], random_split: bool) -> list[Path]:
+        """Train, write models/NAME and reports/NAME.json; the card comes last of the model.
 
-        if scaling is None:
-            scaling = models.scaling(self.rows.values(self.rows.train, bands, features)[0])
-        return self.finish(
-            save,
-            lambda part: predict(*self.rows.values(part, bands, features, layers)),
-            scaling=scaling,
-            bands=bands,
-            features=features,
-            layers=layers,
-            **rest,
-        )
-
-    def finish(
-        self,
-        save: Callable[[Path], None],
-        predict: Callable[[np.ndarray], np.ndarray],
-        *,
-        seconds: float,
-        settings: dict[str, Any],
-        scaling: dict[str, list[float]],
-        bands: tuple[str, ...],
-        features: tuple[str, ...] = (),
-        layers: tuple[str, ...] = (),
-        patch_size: int = 1,
-        history: dict[str, list[float]] | None = None,
-    ) -> list[Path]:
-        """Write models/NAME and reports/NAME.json; the card comes last and finishes the model."""
-        from landcover import models
+        With `random_split` the same is trained once more on rows dealt at random, only to
+        show in the report what such a split would have promised.
+        """
         from landcover.workflows.score import score_samples
 
-        run, rows = self.run, self.rows
+        started = time.perf_counter()
+        fitted = fit(self.rows)
+        trained = time.perf_counter()
+        products = self._store(fitted)
+        predicted = self._codes(fitted)
+        spent = {"train": trained - started, "predict": time.perf_counter() - trained}
+        twin = self._codes(fit(self.rows.randomly_split(self.seed))) if random_split else None
+        settings = {"model": self.name, "seed": self.seed, "trained_on": self.trained_on}
+        products.append(self.run.report(self.name))
+        self.run.record(
+            f"train {self.name}",
+            settings | fitted.settings,
+            [self.run.samples, self.run.scene],
+            products,
+        )
+        score_samples(self.run, self.name, self.rows.samples, predicted, spent, self.seed, twin)
+        return products
+
+    def _store(self, fitted: Fitted) -> list[Path]:
+        """The model, its learning curves and its card."""
+        from landcover import models
+
+        run, rows, inputs = self.run, self.rows, self.inputs
         folder = run.model(self.name)
-        for stale in ("card.json", "history.json"):
-            (folder / stale).unlink(missing_ok=True)
+        maps = [*run.path.glob(f"maps/{self.name}.*"), *run.path.glob(f"maps/{self.name}_*")]
+        for stale in (folder / "card.json", folder / "history.json", *maps):  # of an older model
+            stale.unlink(missing_ok=True)
         products = [models.file_of(run, self.name, self.kind)]
-        save(products[0])
-        if history is not None:
+        fitted.save(products[0])
+        if fitted.history is not None:
             products.append(folder / "history.json")
-            write_json(products[1], history)
+            write_json(products[1], fitted.history)
+        one_hot = [f"{layer} (one-hot)" for layer in inputs["segment_layers"]]
         card = models.write_card(
             run,
             self.name,
             self.kind,
             rows.legend,
-            bands=list(bands),
-            features=list(features),
-            segment_layers=list(layers),
-            inputs=[*bands, *features, *(f"{layer} (one-hot)" for layer in layers)],
-            patch_size=patch_size,
-            scaling=scaling,
+            **inputs,
+            inputs=[*inputs["bands"], *inputs["features"], *one_hot],
+            scaling=fitted.scaling,
             trained_on=self.trained_on,
             n_train=len(rows.train),
             n_validation=len(rows.validation),
             split=_split(run),
             seed=self.seed,
-            settings=settings,
+            settings=fitted.settings,
         )
-        started = time.perf_counter()
-        predicted = np.zeros(len(rows.samples), np.uint16)
+        return [*products, card]
+
+    def _codes(self, fitted: Fitted) -> np.ndarray:
+        """Predicted codes of the scored rows; 0 elsewhere."""
+        rows = self.rows
+        codes = np.zeros(len(rows.samples), np.uint16)
         if len(rows.scored):
-            predicted[rows.scored] = rows.legend.code(predict(rows.scored).argmax(axis=1))
-        spent = {"train": seconds, "predict": time.perf_counter() - started}
-        products += [card, run.report(self.name)]
-        run.record(
-            f"train {self.name}",
-            {"model": self.name, "seed": self.seed, "trained_on": self.trained_on, **settings},
-            [run.samples, run.scene],
-            products,
-        )
-        score_samples(run, self.name, rows.samples, predicted, spent, self.seed)
-        return products
+            codes[rows.scored] = rows.legend.code(fitted.predict(rows.scored).argmax(axis=1))
+        return codes
 
 
 def read_rows(run: Run, trained_on: str) -> Rows:
@@ -172,9 +204,8 @@ def read_rows(run: Run, trained_on: str) -> Rows:
             "or train on labels"
         )
     codes = samples[column].to_numpy()
-    split, set_aside = samples["split"].to_numpy(), samples["random_test"].to_numpy(bool)
-    labelled = codes != UNLABELLED
-    train = np.flatnonzero((split == "train") & ~set_aside & labelled)
+    split, held_out = samples["split"].to_numpy(), samples["random_test"].to_numpy(bool)
+    train = np.flatnonzero((split == "train") & (codes != UNLABELLED))
     found = np.unique(codes[train])
     if len(found) < 2:
         held = f"class {found[0]} only" if len(found) else "no labelled row"
@@ -190,8 +221,9 @@ def read_rows(run: Run, trained_on: str) -> Rows:
             f"{run.samples} has no validation row of a trained class; draw more samples: "
             f"python sample_raster.py {run.path} --samples N"
         )
-    scored = np.flatnonzero((split == "test") | set_aside)
-    return Rows(samples, column, legend, train, validation, scored)
+    scored = np.flatnonzero(split == "test")
+    beside = np.flatnonzero((split == "test") & ~held_out & np.isin(codes, found))
+    return Rows(samples, column, legend, train, validation, scored, beside)
 
 
 def _read_samples(run: Run) -> pd.DataFrame:
@@ -253,6 +285,21 @@ def _split(run: Run) -> dict[str, Any]:
     """How the run was split, in short."""
     splits = read_json(run.require("splits"))
     return {"kind": "spatial blocks"} | {key: splits[key] for key in ("block_px", "guard_px")}
+
+
+def inputs_card(
+    bands: Sequence[str],
+    features: Sequence[str] = (),
+    segment_layers: Sequence[str] = (),
+    patch_size: int = 1,
+) -> dict[str, Any]:
+    """What a model reads, as its card holds it."""
+    return {
+        "bands": list(bands),
+        "features": list(features),
+        "segment_layers": list(segment_layers),
+        "patch_size": patch_size,
+    }
 
 
 def named(name: str, trained_on: str) -> str:
