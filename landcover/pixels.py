@@ -10,6 +10,7 @@ import numpy as np
 
 from landcover import features
 from landcover.legend import Legend
+from landcover.segment_types import type_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,12 +91,3 @@ def inputs_of(
     values = samples[[*bands, *feature_names]].to_numpy(np.float32)
     types = samples[[type_column(layer) for layer in segment_layers]].to_numpy(np.uint8)
     return values, types
-
-
-def type_column(layer: str) -> str:
-    """Column of a sample table that holds a layer of segment types.
-
-    >>> type_column("percentile"), type_column("hierarchy-8")
-    ('segment_type', 'segment_type_hierarchy_8')
-    """
-    return "segment_type" if layer == "percentile" else f"segment_type_{layer.replace('-', '_')}"
