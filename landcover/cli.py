@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from landcover import __version__
 from landcover.errors import LandcoverError
@@ -98,11 +98,9 @@ def _print_settings(arguments: Arguments) -> None:
 
 def _measure(arguments: Arguments, seconds: float) -> None:
     """Print time and peak memory, and keep them in the manifest."""
-    import resource
+    from landcover.runs import Run, peak_memory_mib
 
-    from landcover.runs import Run
-
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    peak_mib = peak_memory_mib()
     print(f"{seconds:.1f} s, peak memory {peak_mib} MiB")
     Run(arguments.run).log(arguments.stage, _settings(arguments), seconds, peak_mib)
 
@@ -214,6 +212,7 @@ def _prep(a: Arguments) -> list[Path]:
             paths += segment(stage, a.scale, a.sigma, a.min_size)
         if labels is not None:
             paths += sample(stage, **_sampling(a))
+            print(_drawn(stage))
     return [run.path / path.relative_to(stage.path) for path in paths]
 
 
@@ -245,7 +244,7 @@ def _warnings(tiles: list) -> list[str]:
     return [f"{tile.paths[0]}: {text}" for text, tile in found.items() if text]
 
 
-def _sampling(a: Arguments) -> dict:
+def _sampling(a: Arguments) -> dict[str, Any]:
     return {
         "samples": a.samples,
         "method": "polygons" if a.polygons else a.method,
@@ -285,7 +284,22 @@ def _sample(a: Arguments) -> list[Path]:
     from landcover.runs import Run
     from landcover.workflows.sample import sample
 
-    return sample(Run(a.run), **_sampling(a), buffer=a.buffer)
+    run = Run(a.run)
+    paths = sample(run, **_sampling(a), buffer=a.buffer)
+    print(_drawn(run))
+    return paths
+
+
+def _drawn(run: Run) -> str:
+    """How many samples there are of each split, and which classes were too rare."""
+    from landcover.runs import read_json
+
+    settings = read_json(run.manifest)["stages"]["sample"]["settings"]
+    text = "samples: " + ", ".join(f"{n} {split}" for split, n in settings["drawn"].items())
+    if settings["dropped_classes"]:
+        rare = ", ".join(f"{code} ({n} px)" for code, n in settings["dropped_classes"].items())
+        text += f"; left out as too rare (--min-count): {rare}"
+    return text
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
@@ -299,7 +313,16 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         default="labels",
         help="reference: train on the better labels, for studies",
     )
+    _add_random_split(parser)
     _add_seed(parser)
+
+
+def _add_random_split(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-random-split",
+        action="store_true",
+        help="do not train once more to show what a random split would promise",
+    )
 
 
 def _add_map_choice(parser: argparse.ArgumentParser) -> None:
@@ -316,12 +339,13 @@ def _train_forest(a: Arguments) -> list[Path]:
     from landcover.workflows.train import train_forest
 
     run = Run(a.run)
-    paths = train_forest(run, a.seed, a.class_weight, a.trained_on)
+    paths = train_forest(run, **_training(a))
     return paths + _mapped(run, "random-forest", a)
 
 
 def _define_knn(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
+    _add_random_split(parser)
     _add_seed(parser)
     _add_map_choice(parser)
 
@@ -331,7 +355,8 @@ def _train_knn(a: Arguments) -> list[Path]:
     from landcover.workflows.train import train_knn
 
     run = Run(a.run)
-    return train_knn(run, a.seed) + _mapped(run, "knn", a)
+    paths = train_knn(run, a.seed, random_split=not a.no_random_split)
+    return paths + _mapped(run, "knn", a)
 
 
 def _define_mlp(parser: argparse.ArgumentParser) -> None:
@@ -346,15 +371,25 @@ def _train_mlp(a: Arguments) -> list[Path]:
     from landcover.workflows.train import MLP_EPOCHS, train_mlp
 
     run = Run(a.run)
-    epochs = a.epochs or MLP_EPOCHS
-    paths = train_mlp(run, not a.no_segments, a.seed, a.class_weight, a.trained_on, epochs)
+    paths = train_mlp(run, not a.no_segments, epochs=a.epochs or MLP_EPOCHS, **_training(a))
     return paths + _mapped(run, "mlp" if a.no_segments else "mlp-segments", a)
+
+
+def _training(a: Arguments) -> dict[str, Any]:
+    return {
+        "seed": a.seed,
+        "class_weight": a.class_weight,
+        "trained_on": a.trained_on,
+        "random_split": not a.no_random_split,
+    }
 
 
 def _mapped(run: Run, model: str, a: Arguments) -> list[Path]:
     from landcover.workflows.map import map_scene
+    from landcover.workflows.training import named
 
-    return [] if a.no_map else map_scene(run, model)
+    trained_on = getattr(a, "trained_on", "labels")
+    return [] if a.no_map else map_scene(run, named(model, trained_on))
 
 
 def _define_cnn(parser: argparse.ArgumentParser) -> None:
@@ -376,7 +411,7 @@ def _train_cnn(a: Arguments) -> list[Path]:
 
     kind = "published" if a.published else "valid"
     epochs = a.epochs or CNN_EPOCHS
-    return train_cnn(Run(a.run), a.patch_size, kind, a.seed, a.class_weight, a.trained_on, epochs)
+    return train_cnn(Run(a.run), a.patch_size, kind, epochs=epochs, **_training(a))
 
 
 def _define_map(parser: argparse.ArgumentParser) -> None:

@@ -123,6 +123,20 @@ class Run:
         return read_json(self.manifest)
 
 
+def peak_memory_mib() -> int:
+    """Peak resident size of this process, MiB, as the operating system counts it."""
+    try:
+        # getrusage would also count the process that forked this one
+        status = Path("/proc/self/status").read_text("ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) // 1024
+    except (OSError, IndexError):
+        import resource
+        import sys
+
+        unit = 1024**2 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+
+
 def versions() -> dict[str, str]:
     """Installed versions of the packages that decide a result."""
     import platform
