@@ -139,26 +139,6 @@ def test_ties_fall_the_same_way_whatever_the_tile_size(scene, tmp_path, monkeypa
     assert len(np.unique(np.frombuffer(maps[0], np.uint16))) > 2
 
 
-class ShapeSensitive(Recorder):
-    """What rounding does to ties, in the extreme: labels follow a tile's shape and place."""
-
-    def predict_window(self, image, segment_types=None):
-        rows, cols = np.indices((image.shape[1] - 4, image.shape[2] - 4))
-        label = (rows // 3 + cols // 5 + rows.size) % 4
-        return (label == np.arange(4)[:, np.newaxis, np.newaxis]).astype(np.float32)
-
-
-def test_even_a_classifier_that_sees_shapes_maps_alike(scene, tmp_path, monkeypatch):
-    monkeypatch.setattr(mapping, "COMPUTE_PX", 40)
-    maps = []
-    for tile_px in TILE_SIZES:
-        out = mapping.predict_map(
-            ShapeSensitive([]), scene[0], tmp_path / "m.tif", tile_px=tile_px
-        )[0]
-        maps.append(rasters.read_classes(out).tobytes())
-    assert len(set(maps)) == 1
-
-
 def test_a_map_is_the_whole_scene_predicted_at_once(classifier, scene, types, tmp_path):
     path, image = scene
     radius = classifier.radius
@@ -229,6 +209,26 @@ class Recorder:
         inner = np.nan_to_num(image[:, 2:-2, 2:-2])
         first = inner[0] > inner[1]
         return np.stack([first, ~first, 0 * first, 0 * first]).astype(np.float32)
+
+
+class ShapeSensitive(Recorder):
+    """What rounding does to ties, in the extreme: labels follow a tile's shape and place."""
+
+    def predict_window(self, image, segment_types=None):
+        rows, cols = np.indices((image.shape[1] - 4, image.shape[2] - 4))
+        label = (rows // 3 + cols // 5 + rows.size) % 4
+        return (label == np.arange(4)[:, np.newaxis, np.newaxis]).astype(np.float32)
+
+
+def test_even_a_classifier_that_sees_shapes_maps_alike(scene, tmp_path, monkeypatch):
+    monkeypatch.setattr(mapping, "COMPUTE_PX", 40)
+    maps = []
+    for tile_px in TILE_SIZES:
+        out = mapping.predict_map(
+            ShapeSensitive([]), scene[0], tmp_path / "m.tif", tile_px=tile_px
+        )[0]
+        maps.append(rasters.read_classes(out).tobytes())
+    assert len(set(maps)) == 1
 
 
 def test_bands_come_by_name_and_every_tile_has_one_shape(scene, tmp_path, monkeypatch):
