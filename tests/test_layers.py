@@ -20,7 +20,7 @@ LAYERS = {
     },
     3: {"forests", "networks", "mapping", "models", "pixels"},
     4: {"workflows"},
-    5: {"cli"},
+    5: {"cli", "commands"},
 }  # fmt: skip
 LAYER = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -267,7 +267,7 @@ def class_weights(rows: Rows, mode: str | None) -> np.ndarray | None:
     from landcover.sampling import class_weights as weights_of
 
     weights = weights_of(rows.targets(rows.train))
-    return np.array([weights[position] for position in range(len(rows.legend))])
+    return np.array([weights.get(position, 0.0) for position in range(len(rows.legend))])
 
 
 def examples_of(
