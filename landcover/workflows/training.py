@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -124,7 +125,7 @@ class Job:
     inputs: dict[str, Any]
 
     def carry_out(self, fit: Callable[[Rows], Fitted], random_split: bool) -> list[Path]:
-        """Train, write models/NAME and reports/NAME.json; the card comes last of the model.
+        """Train, then write models/NAME and reports/NAME.json.
 
         With `random_split` the same is trained once more on rows dealt at random, only to
         show in the report what such a split would have promised.
@@ -134,10 +135,10 @@ class Job:
         started = time.perf_counter()
         fitted = fit(self.rows)
         trained = time.perf_counter()
-        products = self._store(fitted)
         predicted = self._codes(fitted)
         spent = {"train": trained - started, "predict": time.perf_counter() - trained}
         twin = self._codes(fit(self.rows.randomly_split(self.seed))) if random_split else None
+        products = self._store(fitted)
         settings = {"model": self.name, "seed": self.seed, "trained_on": self.trained_on}
         products.append(self.run.report(self.name))
         self.run.record(
@@ -150,22 +151,33 @@ class Job:
         return products
 
     def _store(self, fitted: Fitted) -> list[Path]:
-        """The model, its learning curves and its card."""
+        """Put the model in its folder, whole, and take the maps of an older one away."""
+        run, stage = self.run, Run(self.run.path / ".staging")
+        folder = run.model(self.name)
+        try:
+            files = self._write(stage, fitted)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.parent.mkdir(exist_ok=True)
+            stage.model(self.name).rename(folder)
+        finally:
+            shutil.rmtree(stage.path, ignore_errors=True)
+        for stale in (*run.path.glob(f"maps/{self.name}.*"), *run.path.glob(f"maps/{self.name}_*")):
+            stale.unlink()
+        return [folder / path.name for path in files]
+
+    def _write(self, stage: Run, fitted: Fitted) -> list[Path]:
+        """Write the model, its learning curves and its card."""
         from landcover import models
 
-        run, rows, inputs = self.run, self.rows, self.inputs
-        folder = run.model(self.name)
-        maps = [*run.path.glob(f"maps/{self.name}.*"), *run.path.glob(f"maps/{self.name}_*")]
-        for stale in (folder / "card.json", folder / "history.json", *maps):  # of an older model
-            stale.unlink(missing_ok=True)
-        products = [models.file_of(run, self.name, self.kind)]
-        fitted.save(products[0])
+        rows, inputs = self.rows, self.inputs
+        files = [models.file_of(stage, self.name, self.kind)]
+        fitted.save(files[0])
         if fitted.history is not None:
-            products.append(folder / "history.json")
-            write_json(products[1], fitted.history)
+            files.append(stage.model(self.name) / "history.json")
+            write_json(files[1], fitted.history)
         one_hot = [f"{layer} (one-hot)" for layer in inputs["segment_layers"]]
         card = models.write_card(
-            run,
+            stage,
             self.name,
             self.kind,
             rows.legend,
@@ -175,11 +187,11 @@ class Job:
             trained_on=self.trained_on,
             n_train=len(rows.train),
             n_validation=len(rows.validation),
-            split=_split(run),
+            split=_split(self.run),
             seed=self.seed,
             settings=fitted.settings,
         )
-        return [*products, card]
+        return [*files, card]
 
     def _codes(self, fitted: Fitted) -> np.ndarray:
         """Predicted codes of the scored rows; 0 elsewhere."""
