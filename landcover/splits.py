@@ -8,6 +8,7 @@ the largest patch radius no training chip holds a pixel that is scored.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -158,6 +159,11 @@ class Blocks(Layout):
             "guard_px": self.guard_px,
             "splits": self.splits.tolist(),
         }
+
+    def digest(self) -> str:
+        """A short name of this very split; models remember it."""
+        sizes = np.array([self.rows, self.cols, self.block_px, self.guard_px], np.int64)
+        return hashlib.sha256(sizes.tobytes() + self.splits.tobytes()).hexdigest()[:16]
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Blocks:

@@ -133,6 +133,13 @@ def test_stages_run_again_alone(copy):
     np.testing.assert_array_equal(chips[:, 2, 2], table[list(BANDS)].to_numpy(np.float32))
 
 
+def test_a_model_of_another_split_is_not_scored(copy, capsys):
+    assert sample_raster.main([str(copy), "--samples", "2000", "--max-patch", "7"]) == 0
+    message = r"was trained on another split than .*splits.json holds.*train it again"
+    assert_refused(compare_reports.main, [copy], message, capsys, copy)
+    assert_refused(test_patches.main, [copy], message, capsys, copy)
+
+
 def test_a_model_of_one_run_maps_another_without_labels(made, bands, tmp_path):
     run = tmp_path / "elsewhere"
     assert scene_prep.main(["--bands", *bands, "--out", str(run)]) == 0

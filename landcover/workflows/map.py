@@ -46,9 +46,13 @@ def map_scene(
         If the model is missing, or needs bands or segment types that the run lacks.
     """
     from landcover import mapping, models, styles
+    from landcover.workflows.score import require_same_split, score_map
 
     classifier = models.load(trained_in or run, model, run.require("scene"))
     types = run.require("segment_types") if classifier.segment_layers else None
+    scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
+    if scored and trained_in in (None, run):
+        require_same_split(run, [model])
     started = time.perf_counter()
     paths = mapping.predict_map(
         classifier,
@@ -63,9 +67,7 @@ def map_scene(
     paths.insert(1, styles.write_qml(run.map(model), classifier.legend))
     inputs = [run.scene, (trained_in or run).model(model) / "card.json", *filter(None, [types])]
     run.record(f"map {model}", {"model": model, "tile_px": tile_px}, inputs, paths)
-    if run.splits.exists() and (run.labels.exists() or run.reference.exists()):
-        from landcover.workflows.score import score_map
-
+    if scored:
         score_map(run, model, {"predict": seconds})
         paths.append(run.report(model))
     return paths

@@ -178,6 +178,7 @@ def tally_maps(run: Run, names: Sequence[str]) -> Tally:
     has no data there: then nobody is scored on it.
     """
     layers = _layers(run, names)
+    require_same_split(run, names)
     grid = rasters.grid_of(run.require("scene"))
     for path in layers.values():
         grid.require_equal(rasters.grid_of(path), str(run.scene), str(path))
@@ -205,6 +206,21 @@ def tally_maps(run: Run, names: Sequence[str]) -> Tally:
     for (truth, layer), confusion in counts.items():
         confusions[truth][layer] = confusion
     return Tally(codes, legend, confusions, areas)
+
+
+def require_same_split(run: Run, names: Sequence[str]) -> None:
+    """Raise LandcoverError if a model of the run was trained on another split than its present one.
+
+    The present test blocks may hold pixels that such a model was trained on.
+    """
+    digest = _blocks(run).digest()
+    for name in names:
+        card = run.model(name) / "card.json"
+        if card.exists() and read_json(card).get("split", {}).get("digest", digest) != digest:
+            raise LandcoverError(
+                f"model {name} was trained on another split than {run.splits} holds, so its test "
+                "pixels are not unseen; train it again, or remove its folders and maps"
+            )
 
 
 def _layers(run: Run, names: Sequence[str]) -> dict[str, Path]:

@@ -295,8 +295,15 @@ def examples_of(
 
 def _split(run: Run) -> dict[str, Any]:
     """How the run was split, in short."""
-    splits = read_json(run.require("splits"))
-    return {"kind": "spatial blocks"} | {key: splits[key] for key in ("block_px", "guard_px")}
+    from landcover.splits import Blocks
+
+    blocks = Blocks.from_dict(read_json(run.require("splits")))
+    return {
+        "kind": "spatial blocks",
+        "block_px": blocks.block_px,
+        "guard_px": blocks.guard_px,
+        "digest": blocks.digest(),
+    }
 
 
 def inputs_card(
