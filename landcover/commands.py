@@ -299,17 +299,26 @@ def _train_knn(a: Arguments) -> list[Path]:
 
 def _define_mlp(parser: argparse.ArgumentParser) -> None:
     _add_training(parser)
-    parser.add_argument("--no-segments", action="store_true", help="leave the segment types out")
+    types = parser.add_mutually_exclusive_group()
+    types.add_argument("--no-segments", action="store_true", help="leave the segment types out")
+    types.add_argument(
+        "--segment-types",
+        nargs="+",
+        metavar="LAYER",
+        help="layers of segment_types.tif to learn from (default hierarchy-8); percentile is the published way",
+    )
     parser.add_argument("--epochs", type=COUNT, help="epochs at most")
     _add_map_choice(parser)
 
 
 def _train_mlp(a: Arguments) -> list[Path]:
     from landcover.runs import Run
-    from landcover.workflows.train import MLP_EPOCHS, train_mlp
+    from landcover.workflows.train import MLP_EPOCHS, SEGMENT_LAYERS, train_mlp
 
     run = Run(a.run)
-    paths = train_mlp(run, not a.no_segments, epochs=a.epochs or MLP_EPOCHS, **_training(a))
+    layers = a.segment_types or SEGMENT_LAYERS
+    epochs = a.epochs or MLP_EPOCHS
+    paths = train_mlp(run, not a.no_segments, epochs=epochs, segment_layers=layers, **_training(a))
     return paths + _mapped(run, "mlp" if a.no_segments else "mlp-segments", a)
 
 

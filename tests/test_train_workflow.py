@@ -50,7 +50,7 @@ def write_run(folder, seed=0):
     rasters.write(run.labels, labels, grid, ["class"], nodata=0, legend=LEGEND)
     rasters.write(run.reference, truth, grid, ["class"], nodata=0, legend=LEGEND)
     types = np.stack([1 + (truth == 311), 1 + (truth == 512)]).astype(np.uint8)
-    rasters.write(run.segment_types, types, grid, ["percentile", "hierarchy-2"], nodata=0)
+    rasters.write(run.segment_types, types, grid, ["percentile", "hierarchy-8"], nodata=0)
     rasters.write(run.segments, truth.astype(np.uint32), grid, ["segment"], nodata=0)
     sample(run, samples=3000, max_patch=7, seed=seed)
     return run
@@ -95,7 +95,7 @@ def test_the_card_says_what_the_model_is(made, name):
     assert card["seed"] == 0
     assert {"python", "numpy", "scikit-learn", "keras"} <= set(card["versions"])
     assert card["inputs"][:4] == list(BANDS)
-    assert ("percentile (one-hot)" in card["inputs"]) == (name == "mlp-segments")
+    assert ("hierarchy-8 (one-hot)" in card["inputs"]) == (name == "mlp-segments")
     assert card["commit"] is None or len(card["commit"]) == 40
 
 
@@ -279,7 +279,7 @@ def test_a_patch_larger_than_the_scene(copy):
 def test_segment_types_that_the_run_lacks(copy, made):
     import pandas as pd
 
-    table = pd.read_parquet(made.run.samples).drop(columns=["segment_type"])
+    table = pd.read_parquet(made.run.samples).drop(columns=["segment_type_hierarchy_8"])
     table.to_parquet(copy.samples)
     with pytest.raises(LandcoverError, match=r"no segment types.*segment\.py .*sample_raster\.py"):
         train.train_mlp(copy, segments=True)
