@@ -305,7 +305,8 @@ def _define_mlp(parser: argparse.ArgumentParser) -> None:
         "--segment-types",
         nargs="+",
         metavar="LAYER",
-        help="layers of segment_types.tif to learn from (default hierarchy-8); percentile is the published way",
+        help="layers of segment_types.tif to learn from (default hierarchy-8); "
+        "percentile is the published way",
     )
     parser.add_argument("--epochs", type=COUNT, help="epochs at most")
     _add_map_choice(parser)

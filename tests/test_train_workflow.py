@@ -49,7 +49,7 @@ def write_run(folder, seed=0):
     rasters.write(run.scene, image, grid, BANDS, nodata=np.nan)
     rasters.write(run.labels, labels, grid, ["class"], nodata=0, legend=LEGEND)
     rasters.write(run.reference, truth, grid, ["class"], nodata=0, legend=LEGEND)
-    types = np.stack([1 + (truth == 311), 1 + (truth == 512)]).astype(np.uint8)
+    types = np.stack([1 + (truth == 512), 1 + (truth == 311)]).astype(np.uint8)
     rasters.write(run.segment_types, types, grid, ["percentile", "hierarchy-8"], nodata=0)
     rasters.write(run.segments, truth.astype(np.uint32), grid, ["segment"], nodata=0)
     sample(run, samples=3000, max_patch=7, seed=seed)
