@@ -7,6 +7,7 @@ unlabelled, a colour table and category names.
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -178,7 +179,9 @@ class RasterWriter:
     """Write a raster by windows; it appears as a Cloud-Optimised GeoTIFF when whole.
 
     Leaving the ``with`` block without an error converts and renames; an error
-    removes what was written. The windows may come in any order.
+    removes what was written. The windows may come in any order and do not overlap.
+    The product is read once more before it gets its name: on a full disk GDAL
+    loses the last bytes of a file without an error.
 
     Parameters
     ----------
@@ -213,6 +216,7 @@ class RasterWriter:
         self.legend = legend
         self._part = self.path.with_name(f".{self.path.stem}.part.tif")
         self._whole = self.path.with_name(f".{self.path.stem}.whole.tif")
+        self._checksums: dict[Window, int] = {}
 
     def __enter__(self) -> RasterWriter:
         with self._plain_errors():
@@ -248,11 +252,15 @@ class RasterWriter:
         expected = (len(self.band_names), window.rows, window.cols)
         if pixels.shape != expected:
             raise ValueError(f"pixels are {pixels.shape}; the window takes {expected}")
+        pixels = pixels.astype(self.dtype, copy=False)
         with self._plain_errors():
             self._dataset.write(
-                pixels.astype(self.dtype, copy=False),
-                window=RasterioWindow(window.col, window.row, window.cols, window.rows),
+                pixels, window=RasterioWindow(window.col, window.row, window.cols, window.rows)
             )
+        for row in range(0, window.rows, WINDOW_PX):
+            part = pixels[:, row : row + WINDOW_PX]
+            place = Window(window.row + row, window.col, part.shape[1], window.cols)
+            self._checksums[place] = zlib.crc32(np.ascontiguousarray(part))
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         try:
@@ -279,11 +287,20 @@ class RasterWriter:
             bigtiff="if_safer",
             num_threads="all_cpus",
         )
+        self._check_whole()
         sidecar = self.path.with_name(self.path.name + ".aux.xml")
         sidecar.unlink(missing_ok=True)
         if self.legend:
             sidecar.write_text(_category_names(self.legend), "utf-8")
         os.replace(self._whole, self.path)
+
+    def _check_whole(self) -> None:
+        """Raise OSError unless the product holds what was written."""
+        with rasterio.open(self._whole) as dataset:
+            for place, checksum in self._checksums.items():
+                window = RasterioWindow(place.col, place.row, place.cols, place.rows)
+                if zlib.crc32(dataset.read(window=window)) != checksum:
+                    raise OSError("the file does not hold what was written into it")
 
     def _remove_parts(self) -> None:
         for part in (self._part, self._whole):

@@ -148,27 +148,41 @@ def test_an_unwritable_folder_is_one_line(tmp_path, grid):
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
-    """A limit on the size of files stands in for a full disk: both fail in the write itself."""
+    """A limit on the size of files stands in for a full disk: both fail in the write itself.
+
+    Wherever it strikes, in the first file or in the last bytes of the product, there is an
+    error and no file, or the whole product: GDAL tells of no error in its last writes.
+    """
     code = f"""
 import resource, signal, numpy as np
+from pathlib import Path
 from landcover import rasters
 from landcover.errors import LandcoverError
 from tests.conftest import utm_grid
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, {resource.RLIM_INFINITY}))
-noise = np.random.default_rng(0).random((4, 1200, 1200), np.float32)
-try:
-    rasters.write(r"{tmp_path}/big.tif", noise, utm_grid(1200, 1200), "abcd")
-except LandcoverError as error:
-    print(error)
+path = Path(r"{tmp_path}/big.tif")
+noise = np.random.default_rng(0).integers(0, 60_000, (2, 600, 700)).astype(np.uint16)
+rasters.write(path, noise, utm_grid(600, 700), "ab")
+whole = path.stat().st_size
+for limit in [300_000, *range(whole * 7 // 10, whole, whole // 40), whole - 1, whole]:
+    path.unlink(missing_ok=True)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, {resource.RLIM_INFINITY}))
+    try:
+        rasters.write(path, noise, utm_grid(600, 700), "ab")
+        assert np.array_equal(rasters.read(path), noise), limit
+        print("whole")
+    except LandcoverError as error:
+        assert not list(path.parent.iterdir()), limit
+        print(error)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False,
         cwd=rasters.__file__.rsplit("/landcover/", 1)[0], env=os.environ,
     )  # fmt: skip
-    assert "cannot write" in done.stdout and "check free disk space" in done.stdout
-    assert len(done.stdout.splitlines()) == 1
-    assert not list(tmp_path.iterdir())
+    *refused, last = done.stdout.splitlines()
+    assert last == "whole", done.stderr
+    assert len(refused) >= 12
+    assert all("cannot write" in line and "check free disk space" in line for line in refused)
 
 
 def test_warped_classes_are_those_of_the_nearest_pixel_whatever_the_window(tmp_path):
