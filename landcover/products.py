@@ -64,9 +64,9 @@ def from_files(
     """Tiles from band files.
 
     A file of several bands is a tile of its own; files of one band are put
-    together by the band in their names (``..._B02.jp2``, ``b2.tif``), or,
-    where names do not say, four files in the order B02 B03 B04 B08. The
-    second file of a band belongs to the second tile, and so on.
+    together by the band in their names (``..._B02.jp2``, ``b2.tif``), by the
+    names given, or, where neither says, as four files in the order B02 B03
+    B04 B08. The second file of a band belongs to the second tile, and so on.
 
     Parameters
     ----------
@@ -75,7 +75,8 @@ def from_files(
     quantification, offset : float
         reflectance = (dn + offset) / quantification.
     band_names : sequence of str
-        Names of a stacked file's bands, where it does not hold them itself.
+        Names of a stacked file's bands, where it does not hold them itself; or of
+        single-band files, one a file.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def from_files(
     groups: list[dict[str, tuple[Path, int]]] = [
         _stacked(path, band_names) for path in files if counts[path] > 1
     ]
-    groups += _grouped([path for path in files if counts[path] == 1])
+    groups += _grouped([path for path in files if counts[path] == 1], () if groups else band_names)
     return [
         _tile({name: Band(*place, quantification, offset) for name, place in group.items()})
         for group in groups
@@ -199,15 +200,22 @@ def _stacked(path: Path, band_names: Sequence[str]) -> dict[str, tuple[Path, int
     return {name: (path, number) for number, name in enumerate(names, start=1) if name}
 
 
-def _grouped(paths: Sequence[Path]) -> list[dict[str, tuple[Path, int]]]:
+def _grouped(paths: Sequence[Path], band_names: Sequence[str]) -> list[dict[str, tuple[Path, int]]]:
     """Single-band files as tiles; the k-th file of a band belongs to the k-th tile."""
-    names: Sequence[str | None] = [band_of(path.stem) for path in paths]
+    if band_names and len(band_names) != len(paths):
+        raise LandcoverError(
+            f"{len(paths)} single-band files were given and --band-names gives {len(band_names)}; "
+            "name every file, in order"
+        )
+    given = band_names or [path.stem for path in paths]
+    names: Sequence[str | None] = [band_of(name) for name in given]
     if any(name is None for name in names):
-        if len(paths) != len(CORE_BANDS):
+        in_order = all(name in (None, core) for name, core in zip(names, CORE_BANDS, strict=False))
+        if band_names or len(paths) != len(CORE_BANDS) or not in_order:
             unnamed = next(path for path, name in zip(paths, names, strict=True) if name is None)
             raise LandcoverError(
-                f"{unnamed.name} does not say which band it is; name files like B02.tif, "
-                "or give exactly four in the order B02 B03 B04 B08"
+                f"nothing says which band {unnamed.name} is; name files like B02.tif, give "
+                "--band-names like B02, or exactly four in the order B02 B03 B04 B08"
             )
         names = CORE_BANDS
     groups: list[dict[str, tuple[Path, int]]] = []

@@ -85,7 +85,7 @@ def test_four_files_without_names_are_taken_in_order(tmp_path):
     paths, _ = write_bands(tmp_path, ("blue", "green", "red", "nir"))
     (tile,) = products.from_files(paths)
     assert [band.path.stem for band in tile.bands.values()] == ["blue", "green", "red", "nir"]
-    with pytest.raises(LandcoverError, match=r"blue.tif does not say which band it is"):
+    with pytest.raises(LandcoverError, match=r"which band blue.tif is"):
         products.from_files(paths[:3])
 
 
@@ -196,3 +196,21 @@ def test_real_scenes_with_and_without_offset(shared_data):
         ),
     ]
     assert [products.radiometry_warning(tiles[0]) for tiles in plain] == [None, None, None]
+
+
+def test_names_given_for_single_band_files_count(tmp_path):
+    paths, _ = write_bands(tmp_path, ("red", "green", "blue", "nir"))
+    (tile,) = products.from_files(paths, band_names=["B04", "B03", "B02", "B08"])
+    assert tile.bands["B02"].path.stem == "blue" and tile.bands["B04"].path.stem == "red"
+    with pytest.raises(LandcoverError, match="4 single-band files were given and --band-names giv"):
+        products.from_files(paths, band_names=["B04", "B03"])
+    with pytest.raises(LandcoverError, match=r"which band red.tif is"):
+        products.from_files(paths, band_names=["red", "green", "blue", "nir"])
+
+
+def test_four_files_are_not_taken_in_order_when_a_name_says_otherwise(tmp_path):
+    paths, _ = write_bands(tmp_path, ("nir", "B02", "B03", "B04"))
+    with pytest.raises(LandcoverError, match=r"nothing says which band nir.tif is"):
+        products.from_files(paths)
+    paths, _ = write_bands(tmp_path, ("B02", "B03", "B04", "nir"))
+    assert products.from_files(paths)[0].bands["B08"].path.stem == "nir"
