@@ -188,6 +188,11 @@ def corine_recoder(values: Iterable[float], nodata: float | None = None):
         neither = as_grid - set(grid_to_clc), as_clc - clc
         unknown = sorted(neither[0] if len(neither[0]) < len(neither[1]) else neither[1])
         shown = ", ".join(f"{v:g}" for v in unknown[:8])
+        if all(v != int(v) for v in unknown):
+            raise LandcoverError(
+                f"class codes {shown} in the label raster are not whole: it was interpolated, "
+                "which invents classes; take the original raster, or warp it with nearest"
+            )
         raise LandcoverError(
             f"unknown class codes {shown} in the label raster; CORINE has grid codes 1-44 "
             "or CLC codes 111-523, one kind in one raster: recode or mask these values"

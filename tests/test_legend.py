@@ -45,6 +45,8 @@ def test_unknown_codes_are_named():
         recode_corine(np.array([12, 57, 61]))
     with pytest.raises(LandcoverError, match="unknown class codes"):
         recode_corine(np.array([12, 211]))
+    with pytest.raises(LandcoverError, match=r"class codes 2.25, 7.5 .* it was interpolated"):
+        recode_corine(np.array([2, 2.25, 7.5, 12]))
 
 
 def test_a_window_is_recoded_as_the_whole_raster_was():
