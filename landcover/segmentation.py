@@ -105,6 +105,7 @@ def felzenszwalb(
     image = np.ascontiguousarray(image, None if image.dtype == np.float32 else np.float64)
     if image.size == 0:
         return np.zeros(image.shape[1:], np.int32)
+    min_size = min(int(min_size), MAX_PIXELS)
     usable, masked = _usable(image, valid)
     graph = _Graph(image, usable, masked, _kernel(sigma), scale / GREY_LEVELS, min_size)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -259,7 +260,7 @@ def _check(image, scale, sigma, min_size, valid) -> None:
     for name, value in {"scale": scale, "sigma": sigma}.items():
         if not (np.isfinite(value) and value >= 0):
             raise LandcoverError(f"{name} {value} is out of range; give a number from 0 up")
-    if not np.isfinite(min_size) or min_size != int(min_size) or min_size < 0:
+    if not 0 <= min_size < float("inf") or min_size != int(min_size):
         raise LandcoverError(f"min_size {min_size} is not a whole number of pixels from 0 up")
     if valid is not None and (valid.shape != image.shape[1:] or valid.dtype != bool):
         raise LandcoverError(

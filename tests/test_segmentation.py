@@ -233,6 +233,7 @@ def test_all_invalid():
         (np.zeros((1, 5, 5)), {"sigma": np.nan}, "sigma nan is out of range"),
         (np.zeros((1, 5, 5)), {"min_size": 2.5}, "min_size 2.5 is not a whole number"),
         (np.zeros((1, 5, 5)), {"min_size": np.inf}, "min_size inf is not a whole number"),
+        (np.zeros((1, 5, 5)), {"min_size": np.nan}, "min_size nan is not a whole number"),
         (np.zeros((1, 5, 5)), {"valid": np.ones((5, 4), bool)}, r"valid of shape \(5, 4\)"),
         (np.zeros((1, 5, 5)), {"valid": np.ones((5, 5))}, "type float64 does not fit"),
         (
@@ -245,3 +246,8 @@ def test_all_invalid():
 def test_bad_input(image, settings, message):
     with pytest.raises(LandcoverError, match=message):
         felzenszwalb(image, **settings)
+
+
+def test_a_min_size_beyond_every_image_makes_one_segment():
+    image = np.random.default_rng(0).random((1, 9, 11))
+    assert (felzenszwalb(image, min_size=10**30) == 1).all()
