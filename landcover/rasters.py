@@ -260,7 +260,7 @@ class RasterWriter:
         for row in range(0, window.rows, WINDOW_PX):
             part = pixels[:, row : row + WINDOW_PX]
             place = Window(window.row + row, window.col, part.shape[1], window.cols)
-            self._checksums[place] = zlib.crc32(np.ascontiguousarray(part))
+            self._checksums[place] = zlib.crc32(np.ascontiguousarray(part).data)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         try:
@@ -299,7 +299,8 @@ class RasterWriter:
         with rasterio.open(self._whole) as dataset:
             for place, checksum in self._checksums.items():
                 window = RasterioWindow(place.col, place.row, place.cols, place.rows)
-                if zlib.crc32(dataset.read(window=window)) != checksum:
+                pixels = np.ascontiguousarray(dataset.read(window=window))
+                if zlib.crc32(pixels.data) != checksum:
                     raise OSError("the file does not hold what was written into it")
 
     def _remove_parts(self) -> None:

@@ -100,7 +100,7 @@ class Run:
         manifest = self._manifest()
         manifest["stages"][stage] = {
             "settings": settings,
-            "inputs": [_fingerprint(Path(path)) for path in inputs],
+            "inputs": [self._fingerprint(Path(path)) for path in inputs],
             "products": [os.path.relpath(path, self.path) for path in products],
             "versions": versions(),
         }
@@ -116,6 +116,19 @@ class Run:
         spent = {"seconds": round(seconds, 1), "peak_memory_mib": peak_memory_mib}
         manifest["commands"] = [*others, key | spent]
         write_json(self.manifest, manifest)
+
+    def _fingerprint(self, path: Path) -> dict[str, Any]:
+        """Path, size and SHA-256 of an input; a folder, such as a product, has its path only.
+
+        The run's own products go by their place in it: a run can be moved.
+        """
+        own = path.is_relative_to(self.path)
+        name = {"path": str(path.relative_to(self.path) if own else path)}
+        if not path.is_file():
+            return name
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return name | {"bytes": path.stat().st_size, "sha256": digest}
 
     def _manifest(self) -> dict[str, Any]:
         if not self.manifest.exists():
@@ -195,12 +208,3 @@ def read_json(path: str | Path) -> Any:
         raise LandcoverError(
             f"{path} is not readable JSON ({error}); remove it and run its stage again"
         ) from None
-
-
-def _fingerprint(path: Path) -> dict[str, Any]:
-    """Path, size and SHA-256 of an input; a folder, such as a product, has its path only."""
-    if not path.is_file():
-        return {"path": str(path)}
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}

@@ -241,3 +241,47 @@ def test_the_manifest_says_how_the_scene_was_made(tmp_path, run):
     ]
     assert [item["path"] for item in entry["inputs"]] == [str(path) for path in paths]
     assert all(len(item["sha256"]) == 64 for item in entry["inputs"])
+
+
+def test_tiles_with_different_bands_give_those_that_all_have(tmp_path, run):
+    grid = utm_grid(60, 80)
+    dn = np.full((5, *grid.shape), 700, np.uint16)
+    for name, count in (("a", 5), ("b", 4)):
+        names = ["B02", "B03", "B04", "B08", "B11"][:count]
+        rasters.write(tmp_path / f"{name}.tif", dn[:count], grid, names, nodata=0)
+    prepare(run, products.from_files([tmp_path / "a.tif", tmp_path / "b.tif"]))
+    assert rasters.band_names(run.scene) == ("B02", "B03", "B04", "B08")
+
+
+def test_errors_and_manifest_do_not_speak_of_the_staging_folder(tmp_path, run):
+    paths, _ = write_bands(tmp_path)
+    with pytest.raises(LandcoverError, match=r"run/labels.tif does not"), staged(run) as stage:
+        stage.require("labels")
+    with staged(run) as stage:
+        prepare(stage, products.from_files(paths))
+        stage.record("segment", {}, [stage.scene])
+    assert json.loads(run.manifest.read_text())["stages"]["segment"]["inputs"][0]["path"] == (
+        "scene.tif"
+    )
+
+
+def test_the_same_scene_again_keeps_the_record_of_later_stages(tmp_path, run):
+    paths, _ = write_bands(tmp_path)
+
+    def prepare_again(offset=0.0, overwrite=False):
+        with staged(run, overwrite) as stage:
+            prepare(stage, products.from_files(paths, offset=offset))
+        return json.loads(run.manifest.read_text())
+
+    prepare_again()
+    run.model("knn").mkdir(parents=True)
+    for stage, product in (("train knn", run.model("knn")), ("segment", run.path / "s.parquet")):
+        product.exists() or product.write_text("rows")
+        run.record(stage, {}, products=[product])
+    run.log("train knn", {}, 3.0, 100)
+    manifest = prepare_again()
+    assert set(manifest["stages"]) == {"prep", "train knn"}
+    assert [entry["command"] for entry in manifest["commands"]] == ["train knn"]
+    assert not (run.path / "s.parquet").exists()  # this time the scene was not segmented
+    manifest = prepare_again(offset=-10, overwrite=True)
+    assert set(manifest["stages"]) == {"prep"} and not manifest["commands"]

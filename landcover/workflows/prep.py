@@ -17,10 +17,13 @@ from landcover.grid import TOLERANCE_PX, Grid, Window
 from landcover.legend import Legend, corine_recoder, to_level
 from landcover.products import Tile, reflectance
 from landcover.progress import track
-from landcover.runs import Run
+from landcover.runs import Run, read_json, write_json
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
+
+#: Stages that `staged` makes anew, with all their products.
+_SCENE_STAGES = ("prep", "segment", "sample")
 
 #: Products of later stages, which a new scene makes meaningless.
 _LATER = ("models", "maps", "reports", "comparison.json", "comparison.md", "comparison.html")
@@ -132,6 +135,9 @@ def staged(run: Run, overwrite: bool = False) -> Iterator[Run]:
         yield stage
         _check_stale(run, stage, overwrite)
         _publish(stage, run)
+    except LandcoverError as error:
+        # nobody finds the staged files any more: speak of where they would have been
+        raise LandcoverError(str(error).replace(str(stage.path), str(run.path))) from error
     except OSError as error:
         raise LandcoverError(
             f"cannot write into {run.path}: {error.strerror or error}; "
@@ -177,7 +183,7 @@ def mosaic_grid(tiles: Sequence[Tile]) -> Grid:
 
 def _write_scene(path: Path, tiles: Sequence[Tile], grid: Grid, area: BaseGeometry | None) -> Path:
     """Reflectance of all tiles on one grid, NaN where there is none."""
-    names = [name for name in tiles[0].bands if all(name in tile.bands for tile in tiles)]
+    names = _common_bands(tiles)
     valid = 0
     with (
         ExitStack() as files,
@@ -199,6 +205,11 @@ def _write_scene(path: Path, tiles: Sequence[Tile], grid: Grid, area: BaseGeomet
                 "a scene needs some: check the files and their nodata value"
             )
     return path
+
+
+def _common_bands(tiles: Sequence[Tile]) -> list[str]:
+    """Bands that every tile has."""
+    return [name for name in tiles[0].bands if all(name in tile.bands for tile in tiles)]
 
 
 def _reader(files: ExitStack, tile: Tile, names: Sequence[str]) -> Callable[[Window], np.ndarray]:
@@ -339,9 +350,16 @@ def _same(run: Run, stage: Run) -> bool:
 
 def _publish(stage: Run, run: Run) -> None:
     """Move every staged file to its place; what the new scene does not have goes."""
-    for name in ("labels", "reference", "segments", "segment_types", "samples", "splits"):
-        if not getattr(stage, name).exists():
-            getattr(run, name).unlink(missing_ok=True)
+    if run.manifest.exists():
+        manifest = read_json(run.manifest)
+        for name in _SCENE_STAGES:
+            earlier = manifest["stages"].pop(name, {"products": []})
+            for product in map(Path, earlier["products"]):
+                if ".." not in product.parts and not (stage.path / product).exists():
+                    (run.path / product).unlink(missing_ok=True)
+        if any((run.path / name).exists() for name in _LATER):
+            manifest["stages"] |= read_json(stage.manifest)["stages"]
+            write_json(stage.manifest, manifest)
     for path in sorted(stage.path.rglob("*")):
         if path.is_file():
             target = run.path / path.relative_to(stage.path)
@@ -361,7 +379,7 @@ def _radiometry(tiles: Sequence[Tile]) -> dict[str, Any]:
             }
             for tile in tiles
         ]
-        for name in tiles[0].bands
+        for name in _common_bands(tiles)
     }
 
 
