@@ -230,6 +230,13 @@ def test_the_stage_gives_the_same_bytes_again(run):
     assert [path.read_bytes() for path in segment(run, min_size=100)] == first
 
 
+def test_samples_that_cannot_be_read_stop_before_anything_is_written(run):
+    run.samples.write_bytes(b"half a table")
+    with pytest.raises(LandcoverError, match=r"samples.parquet is not readable .* draw the sample"):
+        segment(run, min_size=100)
+    assert not run.segments.exists()
+
+
 def test_samples_are_brought_up_to_date(run):
     geopandas = pytest.importorskip("geopandas")
     rng = np.random.default_rng(6)

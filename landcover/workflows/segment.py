@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from landcover import rasters
 from landcover.errors import LandcoverError
 from landcover.runs import Run, replace_when_whole
+
+if TYPE_CHECKING:
+    import geopandas
 
 #: Reflectance that counts as the 255 grey levels in which `scale` is given. Land fills a small
 #: part of reflectances 0-1, so that with 1 scale=1200 leaves a scene in a dozen segments;
@@ -58,6 +61,7 @@ def segment(
 
     segment_types.check_levels(levels)
     scene = run.require("scene")
+    samples = _read_samples(run) if run.samples.exists() else None
     grid, bands, image = rasters.grid_of(scene), rasters.band_names(scene), rasters.read(scene)
     # A scale of a twentieth is an image times twenty, without a second image.
     segments = felzenszwalb(image, scale * FULL_SCALE_REFLECTANCE, sigma, min_size)
@@ -82,8 +86,8 @@ def segment(
         _write_png(run.figure("segments"), _borders_picture(image, bands, segments)),
         _write_types_figure(run.figure("segment_types"), of_pixel),
     ]
-    if run.samples.exists():
-        products.append(_refresh_samples(run, segments, of_pixel))
+    if samples is not None:
+        products.append(_refresh_samples(run, samples, segments, of_pixel))
     settings = {
         "scale": scale,
         "sigma": sigma,
@@ -117,13 +121,28 @@ def _write_table(
     return path
 
 
-def _refresh_samples(run: Run, segments: np.ndarray, types: Mapping[str, np.ndarray]) -> Path:
-    """Bring the segment columns of the sample table up to date."""
+def _read_samples(run: Run) -> geopandas.GeoDataFrame:
+    """The sample table, read before anything is written."""
     import geopandas
 
+    try:
+        return geopandas.read_parquet(run.samples)
+    except (OSError, ValueError) as error:
+        raise LandcoverError(
+            f"{run.samples} is not readable ({str(error).splitlines()[0]}); "
+            f"draw the samples again: python sample_raster.py {run.path}"
+        ) from error
+
+
+def _refresh_samples(
+    run: Run,
+    samples: geopandas.GeoDataFrame,
+    segments: np.ndarray,
+    types: Mapping[str, np.ndarray],
+) -> Path:
+    """Bring the segment columns of the sample table up to date."""
     from landcover.segment_types import add_segments
 
-    samples = geopandas.read_parquet(run.samples)
     samples = _plain_text(add_segments(samples, segments, types))
     with replace_when_whole(run.samples) as part:
         samples.to_parquet(part, index=False)
