@@ -134,16 +134,17 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
 
 def _prep(a: Arguments) -> list[Path]:
     from landcover.runs import Run
-    from landcover.workflows import prep
+    from landcover.workflows.prep import prepare
     from landcover.workflows.sample import sample
     from landcover.workflows.segment import segment
+    from landcover.workflows.staging import staged
 
     tiles, labels, reference = _sources(a)
     for warning in _warnings(tiles):
         print(f"warning: {warning}", file=sys.stderr)
     run = Run(a.run)
-    with prep.staged(run, a.overwrite) as stage:
-        paths = prep.prepare(
+    with staged(run, a.overwrite) as stage:
+        paths = prepare(
             stage, tiles, labels=labels, reference=reference, aoi=a.aoi or a.bbox, level=a.level
         )
         if a.segment:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import filecmp
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +15,10 @@ from landcover.grid import TOLERANCE_PX, Grid, Window
 from landcover.legend import Legend, corine_recoder, to_level
 from landcover.products import Tile, reflectance
 from landcover.progress import track
-from landcover.runs import Run, read_json, write_json
+from landcover.runs import Run, replace_when_whole
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
-
-#: Stages that `staged` makes anew, with all their products.
-_SCENE_STAGES = ("prep", "segment", "sample")
-
-#: Products of later stages, which a new scene makes meaningless.
-_LATER = ("models", "maps", "reports", "comparison.json", "comparison.md", "comparison.html")
 
 
 def prepare(
@@ -109,44 +101,6 @@ def demo_sources(folder: Path, seed: int) -> tuple[list[Path], Path, Path]:
     rasters.write(corine, scene.corine, scene.corine_grid, ["CLC grid code"], nodata=0)
     rasters.write(truth, scene.truth, scene.grid, ["CLC code"], nodata=0)
     return bands, corine, truth
-
-
-@contextmanager
-def staged(run: Run, overwrite: bool = False) -> Iterator[Run]:
-    """A run folder beside the real one, whose products move over only when all went well.
-
-    Parameters
-    ----------
-    run : Run
-        The real run folder.
-    overwrite : bool
-        Remove maps, models and reports that a changed scene makes meaningless.
-
-    Raises
-    ------
-    LandcoverError
-        If such products exist and `overwrite` is false.
-    """
-    stage = Run(run.path / ".staging")
-    existed = run.path.exists()
-    try:
-        shutil.rmtree(stage.path, ignore_errors=True)
-        stage.path.mkdir(parents=True)
-        yield stage
-        _check_stale(run, stage, overwrite)
-        _publish(stage, run)
-    except LandcoverError as error:
-        # nobody finds the staged files any more: speak of where they would have been
-        raise LandcoverError(str(error).replace(str(stage.path), str(run.path))) from error
-    except OSError as error:
-        raise LandcoverError(
-            f"cannot write into {run.path}: {error.strerror or error}; "
-            "check free disk space and the folder's permissions"
-        ) from error
-    finally:
-        shutil.rmtree(stage.path, ignore_errors=True)
-        if not existed and run.path.is_dir() and not any(run.path.iterdir()):
-            run.path.rmdir()
 
 
 def mosaic_grid(tiles: Sequence[Tile]) -> Grid:
@@ -304,8 +258,6 @@ def _require_overlap(source: Path, grid: Grid) -> None:
 
 def _pictures(run: Run, products: Iterable[Path]) -> list[Path]:
     """True colour and classes as PNG, thinned to a screen's size."""
-    from landcover.runs import replace_when_whole
-
     pictures = {}
     names = rasters.band_names(run.scene)
     pictures["true_colour"] = figures.true_colour(rasters.read_small(run.scene), names)
@@ -320,51 +272,6 @@ def _pictures(run: Run, products: Iterable[Path]) -> list[Path]:
         with replace_when_whole(paths[-1]) as part:
             part.write_bytes(figures.png(picture))
     return paths
-
-
-def _check_stale(run: Run, stage: Run, overwrite: bool) -> None:
-    """Later products belong to one scene and split; refuse to mix them with another."""
-    held = [name for name in _LATER if (run.path / name).exists()]
-    if not held or _same(run, stage):
-        return
-    if not overwrite:
-        raise LandcoverError(
-            f"{run.path} holds {', '.join(held)} of another scene or split; "
-            "choose another --out, or pass --overwrite to remove them"
-        )
-    for name in held:
-        path = run.path / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _same(run: Run, stage: Run) -> bool:
-    """Whether scene, labels, reference and split are those of the run, to the byte."""
-    for name in ("scene", "labels", "reference", "splits"):
-        old, new = getattr(run, name), getattr(stage, name)
-        if old.exists() != new.exists():
-            return False
-        if old.exists() and not filecmp.cmp(old, new, shallow=False):
-            return False
-    return True
-
-
-def _publish(stage: Run, run: Run) -> None:
-    """Move every staged file to its place; what the new scene does not have goes."""
-    if run.manifest.exists():
-        manifest = read_json(run.manifest)
-        for name in _SCENE_STAGES:
-            earlier = manifest["stages"].pop(name, {"products": []})
-            for product in map(Path, earlier["products"]):
-                if ".." not in product.parts and not (stage.path / product).exists():
-                    (run.path / product).unlink(missing_ok=True)
-        if any((run.path / name).exists() for name in _LATER):
-            manifest["stages"] |= read_json(stage.manifest)["stages"]
-            write_json(stage.manifest, manifest)
-    for path in sorted(stage.path.rglob("*")):
-        if path.is_file():
-            target = run.path / path.relative_to(stage.path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(target)
 
 
 def _radiometry(tiles: Sequence[Tile]) -> dict[str, Any]:
