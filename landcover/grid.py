@@ -109,16 +109,6 @@ class Grid:
         width, height = self.resolution
         return west, north - self.rows * height, west + self.cols * width, north
 
-    @property
-    def pixel_area_m2(self) -> float:
-        """Area of a pixel in square metres; for a geographic CRS, at the grid's centre."""
-        width, height = self.resolution
-        if self.crs.is_geographic:
-            _, south, _, north = self.bounds
-            degree_m = 111_320.0
-            return width * height * degree_m**2 * float(np.cos(np.radians((south + north) / 2)))
-        return width * height * float(self.crs.linear_units_factor[1]) ** 2
-
     def xy(self, rows: Any, cols: Any) -> tuple[np.ndarray, np.ndarray]:
         """Map coordinates of pixel centres."""
         width, height = self.resolution

@@ -73,9 +73,3 @@ def test_difference_forgives_a_hundredth_of_a_pixel(grid):
 def test_a_grid_is_valid_or_not_at_all(crs, transform, message):
     with pytest.raises(LandcoverError, match=message):
         Grid(crs, transform, 5, 5)
-
-
-def test_pixel_area():
-    assert utm_grid(5, 5).pixel_area_m2 == 100
-    degree = Grid(CRS.from_epsg(4326), Affine(0.001, 0, 10, 0, -0.001, 60.005), 10, 10)
-    assert degree.pixel_area_m2 == pytest.approx(111.32**2 * 0.5, rel=0.01)

@@ -62,21 +62,22 @@ def draw(rng: np.random.Generator, shape: tuple[int, int], field_px: float, mix:
     seed = int(rng.integers(1 << 31))
     waters = lay_waters(rng, shape)
     plots = _plots(rng, shape, field_px, seed)
-    land = plots.pop("cover_rng")
-    truth = _open_country(land, plots["field"], waters, mix)
-    _small_woods(land, truth, waters, shape)
+    truth = _open_country(rng, plots["field"], waters, mix)
+    _small_woods(rng, truth, waters, shape)
     places = pick_places(
-        land, shape, waters.distance_px, mix.settlement, estates=min(shape) >= SMALL_PX
+        rng, shape, waters.distance_px, mix.settlement, estates=min(shape) >= SMALL_PX
     )
-    roads = lay_roads(land, shape, places)
-    built = build_settlements(land, shape, places, roads, seed)
+    roads = lay_roads(rng, shape, places)
+    built = build_settlements(rng, shape, places, roads, seed)
     dry = waters.code == 0
     truth[dry & (built.code > 0)] = built.code[dry & (built.code > 0)]
     truth[~dry] = waters.code[~dry]
     return Landscape(truth=truth, waters=waters, settlements=built, **plots)
 
 
-def _plots(rng: np.random.Generator, shape: tuple[int, int], field_px: float, seed: int) -> dict:
+def _plots(
+    rng: np.random.Generator, shape: tuple[int, int], field_px: float, seed: int
+) -> dict[str, np.ndarray]:
     """Fields: rectangles of uneven sides inside warped Voronoi blocks of one direction each."""
     rows, cols = np.meshgrid(
         np.arange(shape[0], dtype=np.float32), np.arange(shape[1], dtype=np.float32), indexing="ij"
@@ -107,7 +108,6 @@ def _plots(rng: np.random.Generator, shape: tuple[int, int], field_px: float, se
         "edge_px": np.minimum(np.minimum(side_px, end_px), border_px),
         "hedges": np.maximum(nearness * (kind > 0.62), inner * lined * np.float32(0.8)) * gaps,
         "tracks": nearness * ((kind < 0.5) * np.float32(0.75)),
-        "cover_rng": rng,
     }
 
 
