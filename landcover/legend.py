@@ -62,9 +62,8 @@ class Legend:
     >>> legend = Legend.corine(level=3).subset([512, 211])
     >>> legend.codes
     (211, 512)
-    >>> legend.index(np.array([[512, 0], [211, 211]]))
-    array([[ 1, -1],
-           [ 0,  0]])
+    >>> legend.index(np.array([[512, 0], [211, 211]])).tolist()
+    [[1, -1], [0, 0]]
     """
 
     classes: tuple[LandClass, ...]
