@@ -16,8 +16,12 @@ STRETCH_PERCENTILES = (1.0, 99.0)
 NODATA_GREY = 235
 
 #: Colours for classifiers in charts, told apart by colour-blind readers too
-#: (Okabe & Ito 2008, https://jfly.uni-koeln.de/color/), without its yellow, faint on white.
-CHART_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#7a7a7a")
+#: (Okabe & Ito 2008, https://jfly.uni-koeln.de/color/), without its yellow, faint on white;
+#: the second row is for comparisons of more.
+CHART_COLOURS = (
+    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#7a7a7a"),
+    *("#8c510a", "#5e3c99", "#b8b000", "#7fbc41", "#1a1a1a"),
+)
 
 
 def true_colour(image: np.ndarray, bands: Sequence[str]) -> np.ndarray:

@@ -84,7 +84,7 @@ def read_card(run: Run, name: str) -> dict[str, Any]:
         )
     card = read_json(path)
     needed = {"kind", "classes", "bands", "features", "segment_layers", "patch_size"}
-    lacking = needed - set(card) if isinstance(card, dict) else needed
+    lacking = needed - set(card)
     if lacking or card["kind"] not in FILES:
         raise LandcoverError(
             f"{path} is damaged ({', '.join(sorted(lacking)) or 'unknown kind'}); "

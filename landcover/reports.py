@@ -86,10 +86,11 @@ def write_comparison(
 ) -> list[Path]:
     """Write comparison.json, .md and .html; returns their paths."""
     data, text, page = (run.path / f"comparison.{kind}" for kind in ("json", "md", "html"))
-    write_json(data, dict(comparison))
-    for path, content in ((text, markdown), (page, html)):
-        with replace_when_whole(path) as part:
-            part.write_text(content, "utf-8")
+    # One inside the other: none gets its name before all are whole, so they always belong together
+    with replace_when_whole(page) as page_part, replace_when_whole(text) as text_part:
+        page_part.write_text(html, "utf-8")
+        text_part.write_text(markdown, "utf-8")
+        write_json(data, dict(comparison))
     return [data, text, page]
 
 
@@ -100,7 +101,7 @@ def read_comparison(run: Run) -> dict[str, Any]:
     if not path.exists():
         raise LandcoverError(f"{path} does not exist; make it with: {command}")
     comparison = read_json(path)
-    if not isinstance(comparison, dict) or "headline" not in comparison:
+    if "headline" not in comparison:
         raise LandcoverError(f"{path} is not a comparison; make it again with: {command}")
     return comparison
 
@@ -170,10 +171,8 @@ def interval(bounds: Iterable[float] | None, signed: bool = False) -> str:
 _NOT_CLASSES = ("_confidence", "_probabilities")
 
 
-def _problem(report: Any, name: str) -> str | None:
-    """What keeps a JSON value from being the report of a model; None when it is one."""
-    if not isinstance(report, dict):
-        return "it holds no fields"
+def _problem(report: dict[str, Any], name: str) -> str | None:
+    """What keeps JSON fields from being the report of a model; None when it is one."""
     missing = [field for field in FIELDS if field not in report]
     if missing:
         return f"it lacks {', '.join(missing)}"

@@ -97,7 +97,7 @@ class Run:
         products: Iterable[Path] = (),
     ) -> None:
         """Write into the manifest how a stage was run, replacing its earlier entry."""
-        manifest = self._manifest()
+        manifest = self.read_manifest()
         manifest["stages"][stage] = {
             "settings": settings,
             "inputs": [self._fingerprint(Path(path)) for path in inputs],
@@ -110,7 +110,7 @@ class Run:
         self, command: str, settings: dict[str, str], seconds: float, peak_memory_mib: int
     ) -> None:
         """Keep in the manifest how long a command took and how much memory it used at most."""
-        manifest = self._manifest()
+        manifest = self.read_manifest()
         key = {"command": command, "settings": settings}
         others = [entry for entry in manifest["commands"] if not key.items() <= entry.items()]
         spent = {"seconds": round(seconds, 1), "peak_memory_mib": peak_memory_mib}
@@ -130,10 +130,10 @@ class Run:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return name | {"bytes": path.stat().st_size, "sha256": digest}
 
-    def _manifest(self) -> dict[str, Any]:
-        if not self.manifest.exists():
-            return {"stages": {}, "commands": []}
-        return read_json(self.manifest)
+    def read_manifest(self) -> dict[str, Any]:
+        """How the run was made: ``stages`` by name, and ``commands``; empty for a new run."""
+        empty: dict[str, Any] = {"stages": {}, "commands": []}
+        return empty | (read_json(self.manifest) if self.manifest.exists() else {})
 
 
 def peak_memory_mib() -> int:
@@ -192,16 +192,19 @@ def write_json(path: str | Path, content: Any) -> None:
         part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read JSON that landcover wrote.
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read JSON that landcover wrote: always an object, its fields by name.
 
     Raises
     ------
     LandcoverError
-        If the file is missing or is not JSON.
+        If the file is missing or is not such JSON.
     """
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        content = json.loads(Path(path).read_text("utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no fields")
+        return content
     except FileNotFoundError:
         raise LandcoverError(f"{path} does not exist; run the stage that makes it") from None
     except (OSError, ValueError) as error:

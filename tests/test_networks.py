@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 import zipfile
 
 import numpy as np
@@ -240,6 +241,10 @@ def test_a_saved_network_is_data_and_the_same(stripes, fitted, tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["model.keras"]
     again = networks.predict(networks.load(path), lambda batch: stripes[0][2000 + batch], 1000)
     assert again.tobytes() == probabilities.tobytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # called directly, as other programs do
+        called = np.asarray(networks.load(path)(stripes[0][2000:2010])).reshape(10, -1)
+    np.testing.assert_allclose(called, probabilities[:10], atol=1e-6)
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
         config = json.loads(archive.read("config.json"))

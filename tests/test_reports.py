@@ -48,7 +48,7 @@ def test_a_report_is_read_as_written(run):
     [
         (json.dumps(report())[:80], "is not whole JSON"),
         ("", "is not whole JSON"),
-        ("[1, 2]", "is not a report: it holds no fields"),
+        ("[1, 2]", "is not whole JSON"),
         ('{"type": "FeatureCollection"}', "is not a report: it lacks model, against"),
         (json.dumps(report(n_test="ten")), "is not a report: n_test is 'ten'"),
         (json.dumps(report(model="mlp")), "is not a report: it is of model mlp"),
@@ -93,6 +93,22 @@ def test_a_comparison_is_read_as_written(run):
     assert reports.read_comparison(run)["headline"] == "It is 5 × better."
     assert paths[1].read_text("utf-8") == "# é"
     assert len(list(run.path.iterdir())) == 3
+
+
+def test_a_comparison_that_cannot_be_written_leaves_the_earlier_one_whole(run):
+    paths = reports.write_comparison(run, {"headline": "first"}, "first", "first")
+    before = [path.read_bytes() for path in paths]
+    blocked = run.path / ".comparison.md.part.md"
+    blocked.mkdir()
+    with pytest.raises(LandcoverError, match=r"cannot write .*comparison\.md"):
+        reports.write_comparison(run, {"headline": "second"}, "second", "second")
+    blocked.rmdir()
+    assert [path.read_bytes() for path in paths] == before
+    assert sorted(path.name for path in run.path.glob("*comparison*")) == [
+        "comparison.html",
+        "comparison.json",
+        "comparison.md",
+    ]
 
 
 def test_a_missing_or_foreign_comparison_names_the_command(run):

@@ -59,6 +59,22 @@ def test_unreadable_json_is_one_line(tmp_path):
         read_json(tmp_path / "half.json")
 
 
+def test_json_that_is_no_object_is_not_ours(tmp_path):
+    path = tmp_path / "card.json"
+    path.write_text("[1, 2]")
+    with pytest.raises(
+        LandcoverError, match=r"card\.json is not readable JSON \(it holds no fields"
+    ):
+        read_json(path)
+
+
+def test_a_manifest_without_fields_counts_as_empty(tmp_path):
+    run = Run(tmp_path)
+    write_json(run.manifest, {})
+    run.record("prep", {"level": 3})
+    assert list(run.read_manifest()["stages"]) == ["prep"]
+
+
 def test_an_unwritable_folder_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LandcoverError, match=r"cannot write .*check free disk space"):

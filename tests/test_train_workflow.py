@@ -268,12 +268,50 @@ def test_patch_sizes_that_do_not_fit(copy, patch_size, message):
 
 
 def test_a_patch_larger_than_the_scene(copy):
-    splits = read_json(copy.splits)
-    write_json(copy.splits, splits | {"guard_px": 30})
-    small = rasters.read(copy.scene)[:, :40, :40]
-    rasters.write(copy.scene, small, utm_grid(40, 40), BANDS, nodata=np.nan)
-    with pytest.raises(LandcoverError, match=r"patch size 61 is larger than the scene \(40 x 40"):
-        train.train_cnn(copy, 61)
+    message = r"patch size 201 is larger than the scene \(128 x 160 .* odd size of at most 127"
+    with pytest.raises(LandcoverError, match=message):
+        train.train_cnn(copy, 201)
+
+
+def test_a_split_of_another_scene(copy):
+    small = rasters.read(copy.scene)[:, :40]
+    rasters.write(copy.scene, small, utm_grid(40, COLS), BANDS, nodata=np.nan)
+    message = r"splits\.json is of a scene of 128 x 160 .* has 40 x 160; .*sample_raster\.py"
+    for fit in (train.train_forest, train.train_cnn):
+        with pytest.raises(LandcoverError, match=message):
+            fit(copy)
+
+
+@pytest.mark.parametrize("content", [[], {}, {"rows": "many"}])
+def test_a_damaged_split(copy, content):
+    write_json(copy.splits, content)
+    with pytest.raises(LandcoverError, match=r"splits\.json is (damaged|not readable JSON)"):
+        train.train_cnn(copy, 5)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_that_not_every_library_takes(copy, seed):
+    with pytest.raises(
+        LandcoverError, match=rf"seed {seed} is out of range; choose 0 to 4294967295"
+    ):
+        train.train_knn(copy, seed)
+
+
+def test_a_damaged_manifest_stops_a_stage_before_it_replaces_anything(copy, made):
+    copy.manifest.write_text("{")
+    with pytest.raises(LandcoverError, match=r"manifest\.json is not readable JSON"):
+        train.train_knn(copy)
+    assert not copy.model("knn").exists()
+    with pytest.raises(LandcoverError, match=r"manifest\.json is not readable JSON"):
+        map_stage.map_scene(copy, "knn", trained_in=made.run)
+    assert not copy.map("knn").exists()
+
+
+def test_labels_on_another_grid_stop_a_map_before_it_is_made(copy, made):
+    rasters.write(copy.labels, np.full((40, 50), 211, np.uint16), utm_grid(40, 50), ["class"])
+    with pytest.raises(LandcoverError, match=r"labels\.tif is not on the grid of"):
+        map_stage.map_scene(copy, "knn", trained_in=made.run)
+    assert not copy.map("knn").exists()
 
 
 def test_segment_types_that_the_run_lacks(copy, made):

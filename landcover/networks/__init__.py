@@ -7,7 +7,13 @@ of its own and counts a missing value as the mean: the saved file is the whole
 model, and a chip and a dense window get the same numbers.
 """
 
-from landcover.networks.architectures import build_cnn, build_mlp, build_published, dilations
+from landcover.networks.architectures import (
+    build_cnn,
+    build_mlp,
+    build_published,
+    check_patch_size,
+    dilations,
+)
 from landcover.networks.backend import (
     load,
     predict,
@@ -33,6 +39,7 @@ __all__ = [
     "build_cnn",
     "build_mlp",
     "build_published",
+    "check_patch_size",
     "dilations",
     "fit",
     "load",

@@ -30,6 +30,16 @@ PUBLISHED_DENSE = 1000
 MIN_PATCH, MAX_PATCH = 3, 61
 
 
+def check_patch_size(patch_size: int) -> None:
+    """Raise LandcoverError unless there is a network for patches of that size: odd, 3 to 61."""
+    radius_of(patch_size)
+    if not MIN_PATCH <= patch_size <= MAX_PATCH:
+        raise LandcoverError(
+            f"patch size {patch_size} is out of range; "
+            f"choose an odd size from {MIN_PATCH} to {MAX_PATCH}"
+        )
+
+
 def dilations(patch_size: int) -> tuple[int, ...]:
     """Dilations of the 3 x 3 layers whose receptive field is exactly `patch_size`.
 
@@ -53,13 +63,8 @@ def dilations(patch_size: int) -> tuple[int, ...]:
     >>> dilations(7), dilations(61)
     ((1, 1, 1), (1, 1, 2, 4, 7, 15))
     """
-    radius = radius_of(patch_size)
-    if not MIN_PATCH <= patch_size <= MAX_PATCH:
-        raise LandcoverError(
-            f"patch size {patch_size} is out of range; "
-            f"choose an odd size from {MIN_PATCH} to {MAX_PATCH}"
-        )
-    rest, found = radius - 1, []
+    check_patch_size(patch_size)
+    rest, found = radius_of(patch_size) - 1, []
     while rest:
         found.append((rest + 1) // 2)
         rest //= 2
@@ -125,7 +130,7 @@ def build_published(
         (batch, patch_size, patch_size, bands) to probabilities (batch, classes).
     """
     keras = keras_module()
-    radius_of(patch_size)
+    check_patch_size(patch_size)
     inputs = keras.layers.Input((patch_size, patch_size, n_bands), name="reflectance")
     x = _standardised(inputs, n_bands, mean, variance)
     for filters in PUBLISHED_FILTERS:

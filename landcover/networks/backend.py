@@ -89,7 +89,9 @@ def save(model: Any, path: str | Path) -> None:
     keras = keras_module()
     with replace_when_whole(path) as part:
         # The optimiser's state triples the file and only serves resumed training
-        keras.Model(model.inputs, model.outputs, name=model.name).save(part)
+        # A list of one input would warn whoever calls the loaded model on an array
+        inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+        keras.Model(inputs, model.outputs[0], name=model.name).save(part)
 
 
 def load(path: str | Path) -> Any:

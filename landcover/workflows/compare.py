@@ -258,9 +258,7 @@ def _other_winner(comparison: Mapping[str, Any]) -> list[str]:
 
 def _made(run: Run) -> dict[str, Any]:
     """Settings of every stage, from the manifest."""
-    if not run.manifest.exists():
-        return {}
-    stages = read_json(run.manifest).get("stages", {})
+    stages = run.read_manifest()["stages"]
     return {
         stage: {key: entry[key] for key in ("settings", "seconds") if key in entry}
         for stage, entry in stages.items()

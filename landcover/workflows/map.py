@@ -46,13 +46,14 @@ def map_scene(
         If the model is missing, or needs bands or segment types that the run lacks.
     """
     from landcover import mapping, models, styles
-    from landcover.workflows.score import require_same_split, score_map
+    from landcover.workflows.score import require_scorable, score_map
 
     classifier = models.load(trained_in or run, model, run.require("scene"))
     types = run.require("segment_types") if classifier.segment_layers else None
     scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
-    if scored and trained_in in (None, run):
-        require_same_split(run, [model])
+    if scored:
+        require_scorable(run, [model] if trained_in in (None, run) else [])
+    run.read_manifest()  # a damaged one ends it before anything is replaced
     started = time.perf_counter()
     paths = mapping.predict_map(
         classifier,

@@ -12,7 +12,8 @@ import numpy as np
 from landcover import accuracy, figures, rasters, reports
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
-from landcover.runs import Run, read_json
+from landcover.runs import Run
+from landcover.workflows.split import read_blocks
 
 #: Pictures are thinned to this many pixels on their longer side; a demo scene is shown whole.
 PICTURE_PX = 1600
@@ -128,7 +129,7 @@ def _detail(
 
 def _where_maps_differ(run: Run, layers: Mapping[str, tuple[str, Path]], size: int) -> Window:
     """The window with the most test pixels on which two maps, or map and truth, differ."""
-    from landcover.splits import TEST, Blocks
+    from landcover.splits import TEST
 
     grid = rasters.grid_of(run.scene)
     thinned = {
@@ -142,7 +143,7 @@ def _where_maps_differ(run: Run, layers: Mapping[str, tuple[str, Path]], size: i
     thin = grid.rows / differ.shape[0]
     rows = (np.arange(differ.shape[0]) * thin).astype(int)[:, np.newaxis]
     cols = (np.arange(differ.shape[1]) * grid.cols / differ.shape[1]).astype(int)[np.newaxis]
-    blocks = Blocks.from_dict(read_json(run.splits))
+    blocks = read_blocks(run)
     differ &= blocks.split_of(rows, cols) == TEST
     row, col = figures.busiest_square(differ, max(1, int(size / thin)))
     row, col = min(int(row * thin), grid.rows - size), min(int(col * thin), grid.cols - size)

@@ -11,10 +11,11 @@ import numpy as np
 
 from landcover import accuracy, rasters, reports
 from landcover.errors import LandcoverError
-from landcover.grid import Window
+from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend, level_of
 from landcover.progress import track
 from landcover.runs import Run, read_json, versions
+from landcover.workflows.split import read_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,14 +179,12 @@ def tally_maps(run: Run, names: Sequence[str]) -> Tally:
     has no data there: then nobody is scored on it.
     """
     layers = _layers(run, names)
-    require_same_split(run, names)
-    grid = rasters.grid_of(run.require("scene"))
-    for path in layers.values():
-        grid.require_equal(rasters.grid_of(path), str(run.scene), str(path))
+    _require_same_split(run, names)
+    grid = _common_grid(run, layers)
     areas = {layer: _areas(path) for layer, path in layers.items()}
     legend = _legend(np.array([code for area in areas.values() for code in area]))
     codes = (UNLABELLED, *legend.codes)
-    blocks = _blocks(run)
+    blocks = read_blocks(run)
     truths: list[str] = [layer for layer in ("reference", "labels") if layer in layers]
     pairs = [(truth, layer) for truth in truths for layer in layers if layer not in truths]
     if "reference" in truths:
@@ -208,12 +207,26 @@ def tally_maps(run: Run, names: Sequence[str]) -> Tally:
     return Tally(codes, legend, confusions, areas)
 
 
-def require_same_split(run: Run, names: Sequence[str]) -> None:
+def require_scorable(run: Run, names: Sequence[str]) -> None:
+    """Raise LandcoverError unless maps of these models, yet to be made, could be scored."""
+    _common_grid(run, _layers(run, []))
+    _require_same_split(run, names)
+
+
+def _common_grid(run: Run, layers: Mapping[str, Path]) -> Grid:
+    """The scene's grid, which every layer must have."""
+    grid = rasters.grid_of(run.require("scene"))
+    for path in layers.values():
+        grid.require_equal(rasters.grid_of(path), str(run.scene), str(path))
+    return grid
+
+
+def _require_same_split(run: Run, names: Sequence[str]) -> None:
     """Raise LandcoverError if a model of the run was trained on another split than its present one.
 
     The present test blocks may hold pixels that such a model was trained on.
     """
-    digest = _blocks(run).digest()
+    digest = read_blocks(run).digest()
     for name in names:
         card = run.model(name) / "card.json"
         if card.exists() and read_json(card).get("split", {}).get("digest", digest) != digest:
@@ -258,12 +271,6 @@ def _legend(codes: np.ndarray) -> Legend:
     """The CORINE legend of the codes that occur."""
     held = {int(code) for code in codes} - {UNLABELLED}
     return Legend.corine(level_of(held)).subset(held) if held else Legend(())
-
-
-def _blocks(run: Run) -> Blocks:
-    from landcover.splits import Blocks
-
-    return Blocks.from_dict(read_json(run.require("splits")))
 
 
 def _test_blocks(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
@@ -333,7 +340,7 @@ def _report(
 ) -> dict[str, Any]:
     """The report's fields: led by the reference where there is one."""
     against = "reference" if "reference" in scores else "labels"
-    blocks = _blocks(run)
+    blocks = read_blocks(run)
     card = run.model(name) / "card.json"
     described = ("kind", "trained_on", "n_train", "patch_size", "bands", "inputs")
     model = read_json(card) if card.exists() else {}

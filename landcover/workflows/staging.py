@@ -85,7 +85,7 @@ def _same(run: Run, stage: Run) -> bool:
 def _publish(stage: Run, run: Run) -> None:
     """Move every staged file to its place; what the new scene does not have goes."""
     if run.manifest.exists():
-        manifest = read_json(run.manifest)
+        manifest = run.read_manifest()
         for name in _SCENE_STAGES:
             earlier = manifest["stages"].pop(name, {"products": []})
             for product in map(Path, earlier["products"]):

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.runs import Run, read_json
+from landcover.runs import Run
+from landcover.workflows.split import read_blocks
 from landcover.workflows.training import (
     Fitted,
     Job,
@@ -310,12 +311,15 @@ def _fitted_pixels(
 
 
 def _check_patch(run: Run, patch_size: int) -> None:
-    """Raise LandcoverError if training patches would reach test pixels."""
-    from landcover.chips import radius_of
+    """Raise LandcoverError if no such network exists, or its patches would reach test pixels."""
+    from landcover.chips import radius_of, require_fits
+    from landcover.networks import check_patch_size
 
-    radius = radius_of(patch_size)
-    guard = int(read_json(run.require("splits"))["guard_px"])
-    if radius > guard:
+    blocks = read_blocks(run)
+    require_fits(patch_size, blocks.rows, blocks.cols)
+    check_patch_size(patch_size)
+    guard = blocks.guard_px
+    if radius_of(patch_size) > guard:
         raise LandcoverError(
             f"patch size {patch_size} is larger than the run's guard of {guard} px allows "
             f"(at most {2 * guard + 1}): training patches would hold test pixels; draw the "

@@ -13,7 +13,8 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.legend import UNLABELLED, Legend, level_of
-from landcover.runs import Run, read_json, write_json
+from landcover.runs import Run, write_json
+from landcover.workflows.split import read_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,6 +133,8 @@ class Job:
         """
         from landcover.workflows.score import score_samples
 
+        _check_seed(self.seed)
+        self.run.read_manifest()  # a damaged one ends it before anything is replaced
         started = time.perf_counter()
         fitted = fit(self.rows)
         trained = time.perf_counter()
@@ -209,6 +212,7 @@ def read_rows(run: Run, trained_on: str) -> Rows:
             f"trained_on {trained_on!r} is unknown; choose among {', '.join(TRAINED_ON)}"
         )
     samples = _read_samples(run)
+    read_blocks(run)  # a split of another scene has other samples than the scene's
     column = TRAINED_ON[trained_on]
     if column not in samples:
         raise LandcoverError(
@@ -293,11 +297,15 @@ def examples_of(
     )
 
 
+def _check_seed(seed: int) -> None:
+    """Raise LandcoverError unless every library takes the seed; some take 32 bits."""
+    if not 0 <= seed < 2**32:
+        raise LandcoverError(f"seed {seed} is out of range; choose 0 to {2**32 - 1}")
+
+
 def _split(run: Run) -> dict[str, Any]:
     """How the run was split, in short."""
-    from landcover.splits import Blocks
-
-    blocks = Blocks.from_dict(read_json(run.require("splits")))
+    blocks = read_blocks(run)
     return {
         "kind": "spatial blocks",
         "block_px": blocks.block_px,
