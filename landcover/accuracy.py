@@ -132,9 +132,8 @@ def score_confusions(
 ) -> dict[str, Any]:
     """Scores and 95 % percentile-bootstrap intervals from confusion matrices of blocks.
 
-    Balanced accuracy (mean recall) and macro F1 average over the classes that
-    the reference holds, as scikit-learn does for recall; a class that is only
-    predicted lowers the others' scores but has no score of its own in the mean.
+    As in scikit-learn, balanced accuracy (mean recall) averages over the classes
+    that the reference holds, and macro F1 over those that either side holds.
     Intervals resample blocks with replacement (Efron & Tibshirani 1993, ch. 13;
     blocks as units: Roberts et al. 2017, doi:10.1111/ecog.02881). A single
     block cannot tell how blocks vary, so its intervals are None.
@@ -254,14 +253,16 @@ def metrics_of(confusion: np.ndarray) -> dict[str, np.ndarray]:
     n = support.sum(axis=-1)
     present = support > 0
     recall = _ratio(right, support)
-    # Without a reference pixel a class has no F1: the formula's 0 would only repeat its absence
-    f1 = np.where(present, _ratio(2 * right, support + claimed), np.nan)
+    # A class that is claimed where there is none at all has F1 0, as in scikit-learn. One that only
+    # a resample happens to miss says nothing there: 0 would be the luck of the draw
+    missed = ~present & present.any(axis=tuple(range(present.ndim - 1)))
+    f1 = np.where(missed, np.nan, _ratio(2 * right, support + claimed))
     overall = _ratio(right.sum(axis=-1), n)
     chance = _ratio((support * claimed).sum(axis=-1), n**2)
     return {
         "overall_accuracy": overall,
         "balanced_accuracy": _mean_where(recall, present),
-        "macro_f1": _mean_where(f1, present),
+        "macro_f1": _mean_where(f1, ~np.isnan(f1)),
         "kappa": _ratio(overall - chance, 1 - chance),
         "precision": _ratio(right, claimed),
         "recall": recall,

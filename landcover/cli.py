@@ -16,6 +16,7 @@ from typing import NoReturn
 from landcover import __version__
 from landcover.commands import COMMANDS, Arguments
 from landcover.errors import LandcoverError
+from landcover.runs import Run, peak_memory_mib
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,6 +66,7 @@ def _run(arguments: Arguments) -> int:
     started = time.perf_counter()
     _print_settings(arguments)
     try:
+        Run(arguments.run).read_manifest()  # a damaged one ends it before anything is done
         paths = arguments.act(arguments)
     except LandcoverError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -100,8 +102,6 @@ def _print_settings(arguments: Arguments) -> None:
 
 def _measure(arguments: Arguments, seconds: float) -> None:
     """Print time and peak memory, and keep them in the manifest."""
-    from landcover.runs import Run, peak_memory_mib
-
     peak_mib = peak_memory_mib()
     print(f"{seconds:.1f} s, peak memory {peak_mib} MiB")
     Run(arguments.run).log(arguments.stage, _settings(arguments), seconds, peak_mib)

@@ -26,9 +26,11 @@ def _number(kind: type, least: float, inclusive: bool = True) -> Callable[[str],
         except ValueError:
             word = "a whole number" if kind is int else "a number"
             raise argparse.ArgumentTypeError(f"{text!r} is not {word}") from None
-        if not (value >= least if inclusive else value > least) or value == float("inf"):
+        if not (value >= least if inclusive else value > least) or value > 1e9:
             bound = "at least" if inclusive else "more than"
-            raise argparse.ArgumentTypeError(f"{text} is out of range; give {bound} {least:g}")
+            raise argparse.ArgumentTypeError(
+                f"{text} is out of range; give {bound} {least:g}, and at most 1e9"
+            )
         return value
 
     return convert
@@ -38,6 +40,7 @@ COUNT = _number(int, 1)
 COUNT_OR_NONE = _number(int, 0)
 POSITIVE = _number(float, 0, inclusive=False)
 POSITIVE_OR_ZERO = _number(float, 0)
+ANY = _number(float, -1e9)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -97,13 +100,18 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--product", type=Path, action="append", metavar="X.SAFE", help="a Sentinel-2 product"
     )
-    parser.add_argument("--band-names", nargs="+", metavar="NAME", help="bands of a stacked file")
+    parser.add_argument(
+        "--band-names",
+        nargs="+",
+        metavar="NAME",
+        help="bands of a stacked file, or of the files in order",
+    )
     parser.add_argument("--labels", type=Path, metavar="CORINE.tif", help="coarse labels")
     parser.add_argument("--reference", type=Path, metavar="TRUTH.tif", help="better labels")
     area = parser.add_mutually_exclusive_group()
     area.add_argument("--aoi", type=Path, metavar="AOI.geojson", help="area of interest")
     area.add_argument(
-        "--bbox", nargs=4, type=float, metavar=("W", "S", "E", "N"), help="area of interest"
+        "--bbox", nargs=4, type=ANY, metavar=("W", "S", "E", "N"), help="area of interest"
     )
     parser.add_argument("--segment", action="store_true", help="segment the scene too")
     _add_segmentation(parser)
@@ -115,7 +123,7 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--offset",
-        type=float,
+        type=ANY,
         default=0.0,
         help="-1000 from processing baseline 04.00 on; of loose files (default 0)",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,11 @@ def scaling(values: np.ndarray) -> dict[str, list[float]]:
         "means": [float(v) for v in np.nanmean(values, axis=0)],
         "stds": [float(v) for v in np.nanstd(values, axis=0)],
     }
+
+
+def types_digest(run: Run) -> str:
+    """A short name of a run's segment types; models that learn from them remember it."""
+    return hashlib.sha256(run.require("segment_types").read_bytes()).hexdigest()[:16]
 
 
 def _commit() -> str | None:

@@ -133,13 +133,13 @@ def from_safe(path: str | Path) -> Tile:
 
 
 def reflectance(dn: np.ndarray, band: Band) -> np.ndarray:
-    """Reflectance of digital numbers, float32; NaN where dn is 0 or NaN.
+    """Reflectance of digital numbers, float32; NaN where dn is 0 or not finite.
 
     >>> reflectance(np.array([0, 1000, 3000]), Band(Path("x"), 1, offset=-1000)).tolist()
     [nan, 0.0, 0.20000000298023224]
     """
     values = (dn.astype(np.float32) + np.float32(band.offset)) / np.float32(band.quantification)
-    return np.where(dn == _NODATA_DN, np.float32(np.nan), values)
+    return np.where((dn == _NODATA_DN) | ~np.isfinite(dn), np.float32(np.nan), values)
 
 
 def radiometry_warning(tile: Tile) -> str | None:
@@ -164,7 +164,7 @@ def radiometry_warning(tile: Tile) -> str | None:
             f"({(darkest + band.offset) / band.quantification:.3f}); does the data carry it?"
         )
     typical = (median + band.offset) / band.quantification
-    if not 0.005 <= typical <= 1.5:
+    if not 0.01 <= typical <= 1.5:
         return (
             f"the median reflectance would be {typical:.4g}: check --quantification "
             "(1 for values that are reflectance already, 1000 for reflectance x 1000)"

@@ -7,6 +7,7 @@ unlabelled, a colour table and category names.
 from __future__ import annotations
 
 import os
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
@@ -38,6 +39,8 @@ WARP_TOLERANCE_PX = 1e-4
 # windows need. GDAL reads these from the environment, where a user's own setting wins.
 os.environ.setdefault("GDAL_CACHEMAX", "128")
 os.environ.setdefault("GDAL_NUM_THREADS", "ALL_CPUS")
+# Errors reach us as exceptions; what GDAL's own threads print beside them would bury our line.
+os.environ.setdefault("CPL_LOG", os.devnull)
 
 
 @contextmanager
@@ -52,7 +55,11 @@ def open_raster(path: str | Path) -> Iterator[Any]:
     if not Path(path).exists():
         raise LandcoverError(f"{path} does not exist; check the path")
     try:
-        with rasterio.open(path) as dataset:
+        with warnings.catch_warnings():
+            # A raster without a place is refused, in our own words, by whoever needs its grid
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            dataset = rasterio.open(path)
+        with dataset:
             yield dataset
     except RasterioIOError as error:
         raise LandcoverError(

@@ -160,7 +160,7 @@ def test_dn_zero_is_nodata_and_small_numbers_stay_negative():
     band = products.Band(Path("x"), 1, 10_000, -1000)
     values = products.reflectance(np.array([0, 900, 1000, 11_000], np.uint16), band)
     np.testing.assert_allclose(values, [np.nan, -0.01, 0.0, 1.0], atol=1e-6)
-    assert np.isnan(products.reflectance(np.array([np.nan]), band)).all()
+    assert np.isnan(products.reflectance(np.array([np.nan, np.inf, -np.inf]), band)).all()
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,20 @@ def test_a_model_of_one_run_maps_another_without_labels(made, bands, tmp_path):
     assert not (run / "reports").exists()
 
 
+def test_a_model_of_other_segment_types_is_refused(copy, capsys):
+    assert segment.main([str(copy), "--min-size", "100"]) == 0
+    message = r"was trained on other segment types than .*python -m baselines.mlp"
+    assert_refused(test_patches.main, [copy, "--model", "mlp-segments"], message, capsys, copy)
+    assert mlp.main([str(copy), "--epochs", "1", "--no-random-split", "--no-map"]) == 0
+    assert test_patches.main([str(copy), "--model", "mlp-segments"]) == 0
+
+
+def test_a_model_of_another_run_does_not_replace_ones_own(made, copy, capsys):
+    model = str(made / "models" / "cnn-5x5")
+    message = r"has a model cnn-5x5 of its own, whose map this would replace"
+    assert_refused(test_patches.main, [copy, "--model", model], message, capsys, copy)
+
+
 def files_of(folder):
     return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
@@ -324,7 +338,8 @@ def test_a_full_disk_leaves_the_run_as_it_was(command, copy):
 
 def test_the_command_and_the_scripts_are_one(made, capsys):
     assert cli.main(["compare", str(made)]) == 0
-    assert "best" in capsys.readouterr().out
+    headline = json.loads((made / "comparison.json").read_text())["headline"]
+    assert headline in capsys.readouterr().out
     with pytest.raises(SystemExit) as stop:
         cli.main(["train", "--help"])
     assert stop.value.code == 0

@@ -148,8 +148,10 @@ def _is_clear(pair: Mapping[str, Any]) -> bool:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """'a', 'a or b', 'a, b or c'."""
-    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    """'a', 'a or b', 'a or 3 others'."""
+    if len(words) > 2:
+        return f"{words[0]} or {len(words) - 1} others"
+    return " or ".join(words)
 
 
 def _model(run: Run, name: str, tally: Tally, report: Mapping, seed: int) -> dict[str, Any]:

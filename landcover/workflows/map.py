@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from landcover.errors import LandcoverError
 from landcover.runs import Run
 
 if TYPE_CHECKING:
@@ -48,11 +49,20 @@ def map_scene(
     from landcover import mapping, models, styles
     from landcover.workflows.score import require_scorable, score_map
 
+    home = (trained_in or run).model(model)
+    guest = home.resolve() != run.model(model).resolve()
+    if guest and run.model(model).exists():
+        raise LandcoverError(
+            f"{run.path} has a model {model} of its own, whose map this would replace; "
+            "map into another run, or without naming the other run's folder"
+        )
     classifier = models.load(trained_in or run, model, run.require("scene"))
     types = run.require("segment_types") if classifier.segment_layers else None
+    if types and not guest:
+        _require_same_types(run, model)
     scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
     if scored:
-        require_scorable(run, [model] if trained_in in (None, run) else [])
+        require_scorable(run, [] if guest else [model])
     run.read_manifest()  # a damaged one ends it before anything is replaced
     started = time.perf_counter()
     paths = mapping.predict_map(
@@ -66,12 +76,23 @@ def map_scene(
     )
     seconds = time.perf_counter() - started
     paths.insert(1, styles.write_qml(run.map(model), classifier.legend))
-    inputs = [run.scene, (trained_in or run).model(model) / "card.json", *filter(None, [types])]
+    inputs = [run.scene, home / "card.json", *filter(None, [types])]
     run.record(f"map {model}", {"model": model, "tile_px": tile_px}, inputs, paths)
     if scored:
         score_map(run, model, {"predict": seconds})
         paths.append(run.report(model))
     return paths
+
+
+def _require_same_types(run: Run, model: str) -> None:
+    """Raise LandcoverError if the run has been segmented anew since the model was trained."""
+    from landcover import models
+
+    if models.read_card(run, model).get("segment_types") not in (None, models.types_digest(run)):
+        raise LandcoverError(
+            f"model {model} was trained on other segment types than {run.segment_types} holds; "
+            f"train it again: python -m baselines.mlp {run.path}"
+        )
 
 
 def verify(run: Run, model: str, n: int, seed: int = 0, trained_in: Run | None = None) -> Agreement:

@@ -191,6 +191,7 @@ class Job:
             n_train=len(rows.train),
             n_validation=len(rows.validation),
             split=_split(self.run),
+            segment_types=models.types_digest(self.run) if inputs["segment_layers"] else None,
             seed=self.seed,
             settings=fitted.settings,
         )
