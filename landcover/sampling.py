@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from landcover.blocks import SPLITS, TEST, TRAIN, VALIDATION
 from landcover.errors import LandcoverError
-from landcover.splits import FRACTIONS, SPLITS, TEST, TRAIN, VALIDATION
+from landcover.splits import FRACTIONS
 
 METHODS = ("uniform", "stratified", "polygons")
 

@@ -16,11 +16,11 @@ from rasterio.crs import CRS
 from sklearn import metrics as sk
 
 from landcover import rasters, reports
+from landcover.blocks import TEST, Blocks
 from landcover.errors import LandcoverError
 from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.runs import Run, write_json
-from landcover.splits import TEST, Blocks
 from landcover.workflows import score
 from landcover.workflows.compare import compare
 

@@ -16,7 +16,7 @@ LAYERS = {
     1: {"rasters", "products", "vectors", "runs", "reports", "styles"},
     2: {
         "synthetic", "generalise", "segmentation", "pixel_graph", "segment_types", "indices",
-        "features", "splits", "sampling", "chips", "accuracy", "figures",
+        "features", "blocks", "splits", "sampling", "chips", "accuracy", "figures",
     },
     3: {"forests", "networks", "mapping", "models", "pixels"},
     4: {"workflows"},

@@ -12,12 +12,12 @@ from rasterio.crs import CRS
 from shapely.geometry import box
 
 from landcover import features, rasters
+from landcover.blocks import SPLITS, Blocks
 from landcover.chips import Chips
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.runs import Run, read_json
-from landcover.splits import SPLITS, Blocks
 from landcover.workflows import sample_source
 from landcover.workflows.sample import sample
 

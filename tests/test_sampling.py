@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from sklearn.utils.class_weight import compute_class_weight
 
+from landcover.blocks import TEST, TRAIN, VALIDATION
 from landcover.errors import LandcoverError
 from landcover.sampling import (
     NOT_DRAWN,
@@ -17,7 +18,6 @@ from landcover.sampling import (
     shares,
     strata_of,
 )
-from landcover.splits import TEST, TRAIN, VALIDATION
 
 CLASSES = 3
 

@@ -8,10 +8,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter
 
+from landcover.blocks import SPLITS, Blocks, layout
 from landcover.chips import Chips
 from landcover.errors import LandcoverError
 from landcover.grid import Window
-from landcover.splits import SPLITS, Blocks, deal, layout, spatial_blocks
+from landcover.splits import deal, spatial_blocks
 
 
 def patchy(rows, cols, cell=16, classes=5, seed=0, p=0.35):

@@ -129,7 +129,7 @@ def _detail(
 
 def _where_maps_differ(run: Run, layers: Mapping[str, tuple[str, Path]], size: int) -> Window:
     """The window with the most test pixels on which two maps, or map and truth, differ."""
-    from landcover.splits import TEST
+    from landcover.blocks import TEST
 
     grid = rasters.grid_of(run.scene)
     thinned = {

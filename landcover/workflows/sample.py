@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landcover import chips, sampling, splits
+from landcover.blocks import SPLITS, TEST, TRAIN, Blocks, Layout, layout
 from landcover.errors import LandcoverError
 from landcover.grid import Grid
 from landcover.runs import Run, replace_when_whole, write_json
@@ -94,7 +95,7 @@ def sample(
             "seed": seed,
             "classes": codes.tolist(),
             "dropped_classes": dropped,
-            "drawn": {name: int((table["split"] == name).sum()) for name in splits.SPLITS},
+            "drawn": {name: int((table["split"] == name).sum()) for name in SPLITS},
         },
         [path for path in (run.scene, run.labels, polygons) if path and Path(path).exists()],
         products,
@@ -102,21 +103,21 @@ def sample(
     return products
 
 
-def _layout(grid: Grid, max_patch: int | None, buffer: int | None) -> splits.Layout:
+def _layout(grid: Grid, max_patch: int | None, buffer: int | None) -> Layout:
     """Blocks and guard for the patches that are announced or written."""
     if buffer is not None and buffer < 0:
         raise LandcoverError(f"buffer {buffer} is negative; give the radius of a chip in pixels")
     for size in (max_patch, None if buffer is None else 2 * buffer + 1):
         if size is not None:
             chips.require_fits(size, grid.rows, grid.cols)
-    plan = splits.layout(grid.rows, grid.cols, max_patch=max_patch)
+    plan = layout(grid.rows, grid.cols, max_patch=max_patch)
     if buffer is not None and buffer > plan.guard_px:
-        plan = splits.layout(grid.rows, grid.cols, max_patch=2 * buffer + 1)
+        plan = layout(grid.rows, grid.cols, max_patch=2 * buffer + 1)
     return plan
 
 
 def _count(
-    source: Source, plan: splits.Layout, min_count: int
+    source: Source, plan: Layout, min_count: int
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Labelled pixels with data: by zone, class and whether polygons hold them.
 
@@ -167,7 +168,7 @@ def _count(
 
 def _draw(
     source: Source,
-    blocks: splits.Blocks,
+    blocks: Blocks,
     counts: np.ndarray,
     codes: np.ndarray,
     samples: int,
@@ -177,11 +178,11 @@ def _draw(
     """Draw the samples and gather what the table says of them."""
     of_split = blocks.usable_zones[..., None] == np.arange(1, 4)
     available = np.einsum("ijs,ijcw->scw", of_split, counts)
-    available[: splits.TEST, :, 0] = 0  # polygons limit training and validation, not testing
+    available[:TEST, :, 0] = 0  # polygons limit training and validation, not testing
     available = available.sum(axis=-1)
     rng = np.random.default_rng([seed, 1])  # another stream than the deal's
     draws = sampling.plan_draws(available, samples, method, rng)
-    if (draws.samples[splits.TRAIN] > 0).sum() < 2:
+    if (draws.samples[TRAIN] > 0).sum() < 2:
         raise LandcoverError(
             "the training blocks give samples of fewer than two classes; "
             "ask for more samples, give more labels or choose another seed"
@@ -193,7 +194,7 @@ def _draw(
         image, labels = source.image(window), source.labels(window)
         usable = blocks.usable(window)
         if source.inside is not None:
-            usable[(source.inside(window) == 0) & (usable < 1 + splits.TEST)] = 0
+            usable[(source.inside(window) == 0) & (usable < 1 + TEST)] = 0
         classes = np.where(np.isfinite(image).all(axis=0), table[labels], -1)
         rows, cols, marks = picker.pick(sampling.strata_of(usable, classes, len(codes)))
         part = {"row": rows + window.row, "col": cols, "label": labels[rows, cols]}
@@ -205,9 +206,7 @@ def _draw(
     return _table(source, blocks, {k: np.concatenate([p[k] for p in parts]) for k in parts[0]})
 
 
-def _table(
-    source: Source, blocks: splits.Blocks, drawn: dict[str, np.ndarray]
-) -> geopandas.GeoDataFrame:
+def _table(source: Source, blocks: Blocks, drawn: dict[str, np.ndarray]) -> geopandas.GeoDataFrame:
     """The sample table, in the order of columns that people read."""
     import geopandas
     import pandas
@@ -220,7 +219,7 @@ def _table(
     x, y = source.grid.xy(rows, cols)
     names = features.available(source.bands)
     values = features.compute(np.stack([drawn[b] for b in source.bands]), source.bands, names)
-    split = np.array(splits.SPLITS)[blocks.split_of(rows, cols)]
+    split = np.array(SPLITS)[blocks.split_of(rows, cols)]
     # plain Arrow strings, which every reader of Parquet knows; pandas 3 would write large ones
     text = pandas.ArrowDtype(pyarrow.string())
     columns: dict[str, Any] = {"row": rows.astype(np.int32), "col": cols.astype(np.int32)}
@@ -238,7 +237,7 @@ def _table(
 
 def _write(
     run: Run,
-    blocks: splits.Blocks,
+    blocks: Blocks,
     table: geopandas.GeoDataFrame,
     buffer: int | None,
     source: Source,

@@ -20,7 +20,7 @@ from landcover.workflows.split import read_blocks
 if TYPE_CHECKING:
     import pandas as pd
 
-    from landcover.splits import Blocks
+    from landcover.blocks import Blocks
 
 SAMPLES = "test samples"
 WALL_TO_WALL = "test blocks, wall to wall"
@@ -297,7 +297,7 @@ def _test_pixels(
 
 
 def _is_test(blocks: Blocks, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-    from landcover.splits import TEST
+    from landcover.blocks import TEST
 
     return blocks.split_of(rows, cols) == TEST
 

@@ -9,7 +9,7 @@ from landcover.errors import LandcoverError
 from landcover.runs import Run, read_json
 
 if TYPE_CHECKING:
-    from landcover.splits import Blocks
+    from landcover.blocks import Blocks
 
 
 def read_blocks(run: Run) -> Blocks:
@@ -20,7 +20,7 @@ def read_blocks(run: Run) -> Blocks:
     LandcoverError
         If splits.json is missing, damaged, or of another scene than the run's.
     """
-    from landcover.splits import Blocks
+    from landcover.blocks import Blocks
 
     content = read_json(run.require("splits"))
     again = f"draw the samples again: python sample_raster.py {run.path}"
