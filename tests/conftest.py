@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
+from hypothesis import settings
 from rasterio.crs import CRS
 
 from landcover.grid import Grid
+
+# A shared machine is slow at times; that is no failure of the property
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
 
 ROOT = Path(__file__).parent.parent
 
