@@ -249,27 +249,58 @@ def test_voronoi_agrees_with_a_search_tree():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 3])
 def test_surroundings_matter(seed):
-    """A 7 x 7 CNN beats a forest by at least 2 points where both learn the truth."""
+    """Learning the truth, a 7 x 7 CNN is nearly right and a forest is not."""
     forest, network = accuracies(make_scene(seed=seed))
-    assert network - forest >= 0.02
+    assert 0.82 <= forest <= 0.90
+    assert network >= 0.94 and network - forest >= 0.05
 
 
-def accuracies(scene, train=40_000, test=20_000) -> tuple[float, float]:
-    """Overall accuracy of a forest on pixels and a CNN on 7 x 7 chips, on held-out blocks."""
-    import keras
-    from sklearn.ensemble import RandomForestClassifier
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_forest_is_not_worse_than_the_labels_it_learns(seed):
+    labels, forest = from_labels(make_scene(seed=seed))
+    assert forest >= labels - 0.01
 
+
+def blocks(scene, train=40_000, test=20_000) -> tuple[np.ndarray, np.ndarray]:
+    """Flat indices of pixels to learn from, and of pixels in held-out blocks of 1 km."""
     rng = np.random.default_rng(1)
     rows, cols = scene.truth.shape
     r, c = np.mgrid[:rows, :cols]
     held_out = rng.integers(4, size=(rows // 100 + 1, cols // 100 + 1))[r // 100, c // 100] == 0
     inside = (r >= 3) & (r < rows - 3) & (c >= 3) & (c < cols - 3)
     guard = (np.minimum(r % 100, c % 100) < 3) | (np.maximum(r % 100, c % 100) >= 97)
-    codes, classes = np.unique(scene.truth, return_inverse=True)
-    classes = classes.reshape(scene.truth.shape)
     fit = np.flatnonzero(inside & ~held_out & ~guard)
     score = np.flatnonzero(inside & held_out)
-    fit, score = rng.choice(fit, train, replace=False), rng.choice(score, test, replace=False)
+    return rng.choice(fit, train, replace=False), rng.choice(score, test, replace=False)
+
+
+def from_labels(scene) -> tuple[float, float]:
+    """Share of held-out truth met by the labels, and by a forest that learns the labels.
+
+    The forest's leaf size is the one of 5, 20 and 50 that meets most held-out labels.
+    """
+    from sklearn.ensemble import RandomForestClassifier
+
+    fit, score = blocks(scene)
+    pixels = scene.image.reshape(4, -1).T
+    labels, truth = scene.labels().ravel(), scene.truth.ravel()[score]
+    tried = []
+    for leaf in (5, 20, 50):
+        trees = RandomForestClassifier(200, min_samples_leaf=leaf, n_jobs=-1, random_state=0)
+        predicted = trees.fit(pixels[fit], labels[fit]).predict(pixels[score])
+        tried.append(((predicted == labels[score]).mean(), (predicted == truth).mean()))
+    return float((labels[score] == truth).mean()), float(max(tried)[1])
+
+
+def accuracies(scene) -> tuple[float, float]:
+    """Overall accuracy of a forest on pixels and a CNN on 7 x 7 chips, on held-out blocks."""
+    import keras
+    from sklearn.ensemble import RandomForestClassifier
+
+    fit, score = blocks(scene)
+    cols = scene.truth.shape[1]
+    codes, classes = np.unique(scene.truth, return_inverse=True)
     bands = scene.image.transpose(1, 2, 0)
     pixels = bands.reshape(-1, 4)
     y, truth = classes.ravel()[fit], classes.ravel()[score]
@@ -293,7 +324,10 @@ def accuracies(scene, train=40_000, test=20_000) -> tuple[float, float]:
             layers.Dense(codes.size, activation="softmax"),
         ]
     )
-    network.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy")
-    network.fit(chips(fit), y, batch_size=256, epochs=8, verbose=0)
+    # the rate sinks to nothing, so that the last steps do not decide a point either way
+    epochs, batch = 12, 256
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * -(-fit.size // batch))
+    network.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    network.fit(chips(fit), y, batch_size=batch, epochs=epochs, verbose=0)
     predicted = network.predict(chips(score), batch_size=2048, verbose=0).argmax(axis=1)
     return float(forest), float((predicted == truth).mean())

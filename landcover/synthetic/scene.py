@@ -74,7 +74,7 @@ def make_scene(
     seed: int = 0,
     *,
     field_px: float = 30.0,
-    noise: float = 0.003,
+    noise: float = 0.0015,
     haze: float = 0.02,
     woods: float = 0.30,
     pastures: float = 0.22,

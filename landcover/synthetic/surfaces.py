@@ -35,13 +35,13 @@ BLUR_PX = 0.53
 #: Crops in early summer: name, share, leaf area low and high, ripeness low and high, and the
 #: share of dry straw low and high.
 CROPS = (
-    ("winter wheat", 0.29, 3.6, 6.0, 0.0, 0.2, 0.0, 0.0),
+    ("winter wheat", 0.29, 3.9, 6.0, 0.0, 0.2, 0.0, 0.0),
     ("barley, ripening", 0.14, 2.5, 4.5, 0.75, 1.0, 0.15, 0.45),
     ("rape after flowering", 0.14, 3.6, 5.0, 0.35, 0.6, 0.0, 0.05),
     ("maize, young", 0.18, 0.15, 1.1, 0.0, 0.0, 0.0, 0.05),
-    ("beet and potatoes", 0.12, 2.0, 5.0, 0.0, 0.1, 0.0, 0.0),
+    ("beet and potatoes", 0.12, 2.8, 5.0, 0.0, 0.1, 0.0, 0.0),
     ("bare soil", 0.07, 0.0, 0.15, 0.0, 0.0, 0.0, 0.15),
-    ("fallow and grass ley", 0.06, 1.5, 3.5, 0.1, 0.4, 0.05, 0.35),
+    ("fallow and grass ley", 0.05, 1.5, 3.5, 0.1, 0.4, 0.05, 0.35),
 )
 
 
@@ -128,8 +128,8 @@ def _fields(rng, image, land: Landscape, fine, patch, broad) -> None:
 def _pastures(rng, image, land: Landscape, fine, patch, broad) -> None:
     """Grassland: grazed in patches, mown in some paddocks, with single trees."""
     n = land.fields
-    leaf_area = rng.uniform(1.5, 3.0, n).astype(np.float32)
-    dry = rng.uniform(0.16, 0.42, n).astype(np.float32)
+    leaf_area = rng.uniform(1.6, 2.7, n).astype(np.float32)
+    dry = rng.uniform(0.20, 0.40, n).astype(np.float32)
     mown = rng.random(n) < 0.12
     leaf_area[mown] *= 0.6
     dry[mown] += 0.12
@@ -149,19 +149,19 @@ def _woods(image, land: Landscape, fine, clump, patch, broad) -> None:
     crowns = np.float32(0.75) * clump + np.float32(0.55) * fine
     relief = crowns - np.roll(crowns, (1, 1), (0, 1))  # sun in the south-east
     stand = uniform(land.field, 71) - np.float32(0.5)
-    conifers = np.clip(np.float32(0.5) + np.float32(2.2) * _unit(clump + 0.6 * patch), 0, 1)
+    conifers = np.clip(np.float32(0.5) + np.float32(2.2) * _unit(clump + 0.3 * patch), 0, 1)
     crown = np.float32(0.45) * spectra.BROAD_LEAVED + np.float32(0.31) * spectra.LUSH
     for code, contrast in ((BROAD_LEAVED, 0.10), (CONIFEROUS, 0.11), (MIXED, 0.10)):
         where = land.truth == code
-        c = {BROAD_LEAVED: 0.04, CONIFEROUS: 0.93, MIXED: 0.5}[code]
+        c = {BROAD_LEAVED: 0.04, CONIFEROUS: 0.95, MIXED: 0.5}[code]
         share = np.full(int(where.sum()), c, np.float32)
         if code == MIXED:
-            share = np.float32(0.27) + np.float32(0.46) * conifers[where]
+            share = np.float32(0.36) + np.float32(0.30) * conifers[where]
         else:
-            share += np.float32(0.08) * (patch[where] > 1.8) * np.float32(1 if c < 0.5 else -3)
+            share += np.float32(0.08) * (patch[where] > 1.8) * np.float32(1 if c < 0.5 else -2)
         colour = _mix(crown, spectra.TREES, share)
         light = 1 + np.float32(contrast) * relief[where] + np.float32(0.05) * broad[where]
-        light += np.float32(0.15) * stand[where]
+        light += np.float32(0.08) * stand[where]
         image[:, where] = colour * np.clip(light, 0.35, 1.7)
         # young and thinned stands show the ground
         bare = np.clip(np.float32(0.12) * (uniform(land.field[where], 72) - 0.55) / 0.45, 0, 1)
@@ -179,13 +179,13 @@ def _rough_land(image, land: Landscape, fine, clump, patch, broad) -> None:
     colour = _mix(spectra.HEATHER * np.float32(0.72), spectra.DRY_PLANTS * np.float32(0.85), grass)
     sand = np.clip(np.float32(0.2) * (patch[where] + broad[where] - 1.5), 0, 0.5)
     colour = _mix(colour, spectra.SAND, sand)
-    pines = np.clip(np.float32(0.5) * (clump[where] + np.float32(0.7) * broad[where] - 0.6), 0, 0.7)
+    pines = np.clip(np.float32(0.5) * (clump[where] + np.float32(0.5) * broad[where] - 0.5), 0, 0.7)
     image[:, where] = _mix(colour, spectra.TREES, pines) * (1 + np.float32(0.06) * fine[where])
     where = land.truth == MARSH
-    sedge = np.clip(np.float32(0.4) + np.float32(0.25) * patch[where] + 0.1 * fine[where], 0, 1)
+    sedge = np.clip(np.float32(0.3) + np.float32(0.25) * patch[where] + 0.1 * fine[where], 0, 1)
     colour = _mix(spectra.REED * np.float32(1.25), spectra.GREEN_CANOPY[3], sedge)
-    colour = _mix(colour, spectra.DRY_PLANTS, np.float32(0.2) + np.float32(0.15) * patch[where])
-    pools = np.clip(np.float32(0.6) * (clump[where] + np.float32(0.8) * broad[where] - 0.8), 0, 0.8)
+    colour = _mix(colour, spectra.DRY_PLANTS, np.float32(0.15) + np.float32(0.1) * patch[where])
+    pools = np.clip(np.float32(0.6) * (clump[where] + np.float32(0.5) * broad[where] - 0.6), 0, 0.8)
     image[:, where] = _mix(colour, spectra.CLEAR_WATER * np.float32(1.3), pools)
 
 
@@ -216,7 +216,7 @@ def _towns(image, land: Landscape, fine, patch) -> None:
     lawn = _mix(lawn, spectra.DRY_PLANTS, np.float32(0.25))
     trees = np.clip(np.float32(0.44) + np.float32(0.33) * rough, 0, 1)
     garden = _mix(lawn, spectra.BROAD_LEAVED * np.float32(0.55), trees)
-    ground = _mix(garden, spectra.PAVED * np.float32(0.8), np.float32(0.06) + 0.26 * density)
+    ground = _mix(garden, spectra.PAVED * np.float32(0.8), np.float32(0.15) + 0.26 * density)
     # a house fills part of its pixels, with a roof of tile, slate or sheet
     roof = np.where(
         plot < 0.52,
@@ -237,9 +237,15 @@ def _towns(image, land: Landscape, fine, patch) -> None:
         ],
         spectra.DARK_ROOF[:, None] * (0.2 + 1.3 * plot),
     ).astype(np.float32)
-    street = _mix(spectra.PAVED * np.float32(0.65), garden, np.float32(0.52) - 0.3 * density)
+    # estates pave more: lorries park where towns have verges and lawns
+    estate = land.truth[where] == town.INDUSTRY
+    verge = np.where(estate, np.float32(0.2), np.float32(0.52) - 0.3 * density)
+    street = _mix(spectra.PAVED * np.float32(0.65), garden, verge)
     yard = spectra.PAVED[:, None] * (0.38 + 0.3 * plot + 0.06 * rough)
-    green = _mix(lawn, spectra.BROAD_LEAVED * np.float32(0.6), np.clip(0.3 + 0.5 * wave, 0, 1))
+    green = _mix(
+        lawn, spectra.BROAD_LEAVED * np.float32(0.6), np.clip(0.5 + 0.3 * wave + 0.2 * rough, 0, 1)
+    )
+    green = _mix(green, spectra.PAVED * np.float32(0.65), np.float32(0.3) * estate)
     colour = np.zeros((4, use.size), np.float32)
     for kind, surface in (
         (town.STREET, street),

@@ -48,8 +48,8 @@ def lay_waters(rng: np.random.Generator, shape: tuple[int, int]) -> Waters:
     code[river] = RIVER
     water = lakes | river
     distance = ndimage.distance_transform_edt(~water).astype(np.float32)
-    turbid[turbid > 0.9] = rng.uniform(0.02, 0.12)
-    turbid[river] = rng.uniform(0.1, 0.22)
+    turbid[turbid > 0.9] = rng.uniform(0.02, 0.10)
+    turbid[river] = rng.uniform(0.15, 0.26)
     return Waters(code, distance, river_px, turbid)
 
 
@@ -109,7 +109,7 @@ def _lake(
     if lake_before.any():  # one lake, one water
         turbid[water] = turbid[lake_before][0]
     lakes |= water
-    turbid[water & (turbid > 0.9)] = rng.uniform(0.0, 0.1)
+    turbid[water & (turbid > 0.9)] = rng.uniform(0.0, 0.08)
     towards = rng.uniform(0, 2 * np.pi)
     shore = centre + radius * np.array([np.sin(towards), np.cos(towards)]) * 1.05
     _stamp(reeds, shore, _outline(rng, radius * rng.uniform(0.9, 1.2), 0.25))
