@@ -24,7 +24,15 @@ MADE_BY = {
     "splits": "python sample_raster.py {run}",
 }
 
-_PACKAGES = ("landcover", "numpy", "rasterio", "scikit-learn", "keras", "tensorflow-cpu")
+_PACKAGES = (
+    "landcover",
+    "numpy",
+    "rasterio",
+    "scikit-learn",
+    "keras",
+    "tensorflow-cpu",
+    "tensorflow",
+)
 
 
 class Run:
