@@ -192,7 +192,7 @@ def train_mlp(
             seed=seed,
             epochs=epochs,
             learning_rate=networks.MLP_LEARNING_RATE,
-            name=name,
+            name=name + rows.remark,
         )
         predict = networks.row_predictor(model)
         return Fitted(
@@ -280,7 +280,7 @@ def train_cnn(
             epochs=epochs,
             learning_rate=networks.CNN_LEARNING_RATE,
             turn=True,
-            name=name,
+            name=name + rows.remark,
         )
         return Fitted(
             lambda path: networks.save(model, path),

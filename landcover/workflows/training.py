@@ -39,6 +39,8 @@ class Rows:
         Positions of rows. Validation rows of classes that were never trained on are left out.
     beside : array of int
         Test rows that only a random split trains on.
+    remark : str
+        What progress bars say of these rows.
     """
 
     samples: pd.DataFrame
@@ -48,12 +50,13 @@ class Rows:
     validation: np.ndarray
     scored: np.ndarray
     beside: np.ndarray
+    remark: str = ""
 
     def randomly_split(self, seed: int) -> Rows:
         """As many training rows, drawn from training and test blocks alike."""
         pool = np.concatenate([self.train, self.beside])
         drawn = np.random.default_rng([seed, 2]).permutation(pool)[: len(self.train)]
-        return replace(self, train=np.sort(drawn))
+        return replace(self, train=np.sort(drawn), remark=" on a random split")
 
     def targets(self, part: np.ndarray) -> np.ndarray:
         """Positions in the legend."""
