@@ -9,83 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landcover.errors import LandcoverError
+from landcover.options import (
+    ANY,
+    COUNT,
+    COUNT_OR_NONE,
+    DEFAULT_RUN,
+    POSITIVE,
+    add_map_choice,
+    add_random_split,
+    add_run,
+    add_sampling,
+    add_seed,
+    add_segmentation,
+    add_training,
+)
 
 if TYPE_CHECKING:
     from landcover.runs import Run
 
 Arguments = argparse.Namespace
-DEFAULT_RUN = Path("runs/demo")
-
-
-def _number(kind: type, least: float, inclusive: bool = True) -> Callable[[str], float]:
-    """A converter of arguments that refuses numbers below `least`."""
-
-    def convert(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            word = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {word}") from None
-        if not (value >= least if inclusive else value > least) or value > 1e9:
-            bound = "at least" if inclusive else "more than"
-            raise argparse.ArgumentTypeError(
-                f"{text} is out of range; give {bound} {least:g}, and at most 1e9"
-            )
-        return value
-
-    return convert
-
-
-COUNT = _number(int, 1)
-COUNT_OR_NONE = _number(int, 0)
-POSITIVE = _number(float, 0, inclusive=False)
-POSITIVE_OR_ZERO = _number(float, 0)
-ANY = _number(float, -1e9)
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run", nargs="?", type=Path, default=DEFAULT_RUN, metavar="RUN", help="run folder"
-    )
-
-
-def _add_seed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=COUNT_OR_NONE, default=0, help="seed of every random draw")
-
-
-def _add_segmentation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--scale", type=POSITIVE, default=1200.0, help="larger makes larger segments (default 1200)"
-    )
-    parser.add_argument(
-        "--sigma", type=POSITIVE_OR_ZERO, default=0.5, help="smoothing before segmenting, in pixels"
-    )
-    parser.add_argument("--min-size", type=COUNT, default=500, help="smallest segment, in pixels")
-
-
-def _add_sampling(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--samples", type=COUNT, default=40_000, help="number of samples to draw")
-    parser.add_argument(
-        "--method",
-        choices=("uniform", "stratified"),
-        default="uniform",
-        help="stratified draws equally from every class for training; testing is always uniform",
-    )
-    parser.add_argument("--polygons", type=Path, help="draw inside the polygons of this file only")
-    parser.add_argument(
-        "--class-field", help="field of --polygons with CLC codes that replace the raster's labels"
-    )
-    parser.add_argument(
-        "--min-count",
-        type=COUNT_OR_NONE,
-        default=50,
-        help="leave out classes with fewer labelled pixels",
-    )
-    parser.add_argument(
-        "--max-patch",
-        type=COUNT,
-        help="largest patch that will be trained; sets the guard between splits",
-    )
 
 
 def _define_prep(parser: argparse.ArgumentParser) -> None:
@@ -114,7 +56,7 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
         "--bbox", nargs=4, type=ANY, metavar=("W", "S", "E", "N"), help="area of interest"
     )
     parser.add_argument("--segment", action="store_true", help="segment the scene too")
-    _add_segmentation(parser)
+    add_segmentation(parser)
     parser.add_argument(
         "--quantification",
         type=POSITIVE,
@@ -130,8 +72,8 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--level", type=int, choices=(1, 2, 3), default=3, help="level of the CORINE legend"
     )
-    _add_sampling(parser)
-    _add_seed(parser)
+    add_sampling(parser)
+    add_seed(parser)
     parser.add_argument(
         "--out", dest="run", type=Path, default=DEFAULT_RUN, metavar="RUN", help="run folder"
     )
@@ -204,8 +146,8 @@ def _sampling(a: Arguments) -> dict[str, Any]:
 
 
 def _define_segment(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
-    _add_segmentation(parser)
+    add_run(parser)
+    add_segmentation(parser)
 
 
 def _segment(a: Arguments) -> list[Path]:
@@ -216,15 +158,15 @@ def _segment(a: Arguments) -> list[Path]:
 
 
 def _define_sample(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
-    _add_sampling(parser)
+    add_run(parser)
+    add_sampling(parser)
     parser.add_argument(
         "--buffer",
         type=COUNT_OR_NONE,
         metavar="R",
         help="also write chips of (2R + 1) x (2R + 1) pixels as one array",
     )
-    _add_seed(parser)
+    add_seed(parser)
 
 
 def _sample(a: Arguments) -> list[Path]:
@@ -249,36 +191,9 @@ def _drawn(run: Run) -> str:
     return text
 
 
-def _add_training(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
-    parser.add_argument(
-        "--class-weight", choices=("balanced",), help="weigh rare classes up in training"
-    )
-    parser.add_argument(
-        "--trained-on",
-        choices=("labels", "reference"),
-        default="labels",
-        help="reference: train on the better labels, for studies",
-    )
-    _add_random_split(parser)
-    _add_seed(parser)
-
-
-def _add_random_split(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--no-random-split",
-        action="store_true",
-        help="do not train once more to show what a random split would promise",
-    )
-
-
-def _add_map_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--no-map", action="store_true", help="train and report, but do not map")
-
-
 def _define_forest(parser: argparse.ArgumentParser) -> None:
-    _add_training(parser)
-    _add_map_choice(parser)
+    add_training(parser)
+    add_map_choice(parser)
 
 
 def _train_forest(a: Arguments) -> list[Path]:
@@ -291,10 +206,10 @@ def _train_forest(a: Arguments) -> list[Path]:
 
 
 def _define_knn(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
-    _add_random_split(parser)
-    _add_seed(parser)
-    _add_map_choice(parser)
+    add_run(parser)
+    add_random_split(parser)
+    add_seed(parser)
+    add_map_choice(parser)
 
 
 def _train_knn(a: Arguments) -> list[Path]:
@@ -307,7 +222,7 @@ def _train_knn(a: Arguments) -> list[Path]:
 
 
 def _define_mlp(parser: argparse.ArgumentParser) -> None:
-    _add_training(parser)
+    add_training(parser)
     types = parser.add_mutually_exclusive_group()
     types.add_argument("--no-segments", action="store_true", help="leave the segment types out")
     types.add_argument(
@@ -318,7 +233,7 @@ def _define_mlp(parser: argparse.ArgumentParser) -> None:
         "percentile is the published way",
     )
     parser.add_argument("--epochs", type=COUNT, help="epochs at most")
-    _add_map_choice(parser)
+    add_map_choice(parser)
 
 
 def _train_mlp(a: Arguments) -> list[Path]:
@@ -350,7 +265,7 @@ def _mapped(run: Run, model: str, a: Arguments) -> list[Path]:
 
 
 def _define_cnn(parser: argparse.ArgumentParser) -> None:
-    _add_training(parser)
+    add_training(parser)
     parser.add_argument(
         "--patch-size", type=COUNT, default=7, help="side of the patch, odd, 3 to 61 (default 7)"
     )
@@ -372,7 +287,7 @@ def _train_cnn(a: Arguments) -> list[Path]:
 
 
 def _define_map(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument(
         "--model",
         help="name of a model of the run, or the folder of another run's model; "
@@ -394,7 +309,7 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="predict N random pixels patch by patch too, and report the differences",
     )
-    _add_seed(parser)
+    add_seed(parser)
 
 
 def _map(a: Arguments) -> list[Path]:
@@ -431,7 +346,7 @@ def _model_of(run: Run, model: str | None) -> tuple[Run, str]:
 
 
 def _define_compare(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
 
 
 def _compare(a: Arguments) -> list[Path]:

@@ -76,10 +76,6 @@ class PixelClassifier:
         probabilities = self.predict(np.ascontiguousarray(values.reshape(len(values), -1).T), types)
         return probabilities.T.reshape(-1, rows, cols)
 
-    def predict_samples(self, samples: pd.DataFrame) -> np.ndarray:
-        """Probabilities (samples, classes) of rows of a sample table."""
-        return self.predict(*inputs_of(samples, self.bands, self.features, self.segment_layers))
-
 
 def inputs_of(
     samples: pd.DataFrame,

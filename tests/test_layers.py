@@ -20,7 +20,7 @@ LAYERS = {
     },
     3: {"forests", "networks", "mapping", "models", "pixels"},
     4: {"workflows"},
-    5: {"cli", "commands"},
+    5: {"cli", "commands", "options"},
 }  # fmt: skip
 LAYER = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,15 +96,9 @@ def _pictures(
 ) -> list[dict[str, str]]:
     """True colour and every class raster, as data URIs."""
     size = PICTURE_PX if len(layers) <= MANY_LAYERS else PICTURE_PX // 2
-    pictures = []
-    if set(_TRUE_COLOUR) <= set(rasters.band_names(run.scene)):
-        image = rasters.read_small(run.scene, size, _TRUE_COLOUR)
-        picture = figures.jpeg(figures.true_colour(image, _TRUE_COLOUR))
-        pictures.append(_picture("scene", "True colour", picture))
-    for layer, (title, path) in layers.items():
-        codes = rasters.read_small(path, size)[0]
-        pictures.append(_picture(layer, title, figures.class_png(codes, legend)))
-    return pictures
+    return _gallery(
+        run, layers, legend, lambda path, bands: rasters.read_small(path, size, bands), figures.jpeg
+    )
 
 
 def _detail(
@@ -116,14 +110,25 @@ def _detail(
     if size < DETAIL_PX // 4:
         return []
     window = _where_maps_differ(run, layers, size)
+    return _gallery(
+        run, layers, legend, lambda path, bands: rasters.read(path, window, bands), figures.png
+    )
+
+
+def _gallery(
+    run: Run,
+    layers: Mapping[str, tuple[str, Path]],
+    legend: Legend,
+    read: Callable[[Path, Sequence[int | str]], np.ndarray],
+    encode: Callable[[np.ndarray], bytes],
+) -> list[dict[str, str]]:
+    """True colour and every class raster, read and encoded as told."""
     pictures = []
     if set(_TRUE_COLOUR) <= set(rasters.band_names(run.scene)):
-        image = rasters.read(run.scene, window, _TRUE_COLOUR)
-        picture = figures.png(figures.true_colour(image, _TRUE_COLOUR))
-        pictures.append(_picture("scene", "True colour", picture))
+        picture = figures.true_colour(read(run.scene, _TRUE_COLOUR), _TRUE_COLOUR)
+        pictures.append(_picture("scene", "True colour", encode(picture)))
     for layer, (title, path) in layers.items():
-        codes = rasters.read_classes(path, window)
-        pictures.append(_picture(layer, title, figures.class_png(codes, legend)))
+        pictures.append(_picture(layer, title, figures.class_png(read(path, [1])[0], legend)))
     return pictures
 
 

@@ -72,10 +72,7 @@ def train_forest(
     def fit(rows: Rows) -> Fitted:
         weights = class_weights(rows, class_weight)
         model, tried = forests.fit_forest(
-            rows.values(rows.train, bands, features)[0],
-            rows.targets(rows.train),
-            rows.values(rows.validation, bands, features)[0],
-            rows.targets(rows.validation),
+            *_tables(rows, bands, features),
             seed,
             None if weights is None else dict(enumerate(weights.tolist())),
             leaf_sizes or forests.LEAF_SIZES,
@@ -103,12 +100,7 @@ def train_knn(
     bands, features = pixel_inputs(run, rows.samples)
 
     def fit(rows: Rows) -> Fitted:
-        model, tried = forests.fit_knn(
-            rows.values(rows.train, bands, features)[0],
-            rows.targets(rows.train),
-            rows.values(rows.validation, bands, features)[0],
-            rows.targets(rows.validation),
-        )
+        model, tried = forests.fit_knn(*_tables(rows, bands, features))
         settings = {
             "neighbours": model[-1].n_neighbors,
             "validation_accuracy_by_neighbours": tried,
@@ -293,6 +285,16 @@ def train_cnn(
     inputs = inputs_card(bands, patch_size=patch_size)
     job = Job(run, rows, name, CNN_KINDS[kind], seed, trained_on, inputs)
     return job.carry_out(fit, random_split)
+
+
+def _tables(
+    rows: Rows, bands: Sequence[str], features: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs and targets of the training rows, and those of the validation rows."""
+    X, X_validation = (
+        rows.values(part, bands, features)[0] for part in (rows.train, rows.validation)
+    )
+    return X, rows.targets(rows.train), X_validation, rows.targets(rows.validation)
 
 
 def _fitted_pixels(
