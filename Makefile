@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 RUN ?= runs/demo
+BENCHMARKS := prepare_tile sampling segmentation dense training forests
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 
@@ -42,8 +43,9 @@ check: $(VENV)/.dev  ## Lint, format, types and doctests
 	$(BIN)/mypy
 	$(PY) -m pytest --doctest-modules landcover --quiet
 
-bench: $(VENV)/.dev  ## Measure speed and memory against named alternatives
-	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
+bench: $(VENV)/.dev  ## Measure speed and memory against named alternatives, in short
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(PY) -m benchmarks.$$name || exit 1; done
+	@if nvidia-smi -L > /dev/null 2>&1; then echo "== gpu"; $(PY) -m benchmarks.gpu; fi
 
 docs: $(VENV)/.dev  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -1,26 +1,30 @@
 """Seconds and peak memory of drawing samples, beside joining points to polygons.
 
-    python -m benchmarks.sampling                   # 400,000 samples of 1100 x 4000 pixels
-    python -m benchmarks.sampling --rows 10980 --cols 10980
+    python -m benchmarks.sampling            # 100,000 samples of 600 x 2000 pixels
+    python -m benchmarks.sampling --full     # and 400,000 samples of a whole tile
 
-Each way runs in a process of its own. The alternative is the one that scripts often take:
-random points, a spatial join to the labels as polygons, and the raster read point by point.
+The run has a reference, segments and segment types too. The alternative is the one that
+scripts often take: random points, a spatial join to the labels as polygons, and the raster
+read point by point; it deals no blocks and reads nothing but labels and bands.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measure import in_process, interleaved, peak_mib, ratio
+
+TILE_PX = 10_980
+
 
 def make_run(folder: Path, rows: int, cols: int) -> None:
-    """A run with a four-band scene and labels in irregular patches, written by windows."""
+    """A run with a four-band scene and irregular classes and segments, written by windows."""
     from affine import Affine
     from rasterio.crs import CRS
     from scipy.ndimage import zoom
@@ -34,15 +38,29 @@ def make_run(folder: Path, rows: int, cols: int) -> None:
     grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 300000, 0, -10, 5900000), rows, cols)
     rng = np.random.default_rng(0)
     codes = np.array([112, 121, 211, 231, 243, 311, 312, 324, 512])
-    field = zoom(rng.random((rows // 50 + 2, cols // 50 + 2)), 50, order=1)[:rows, :cols]
-    ranks = np.searchsorted(np.quantile(field[::7, ::7], np.linspace(0.1, 0.9, 8)), field)
-    labels = codes[ranks].astype(np.uint16)
-    rasters.write(run.labels, labels, grid, ["class"], 0, Legend.corine().subset(codes))
-    with rasters.RasterWriter(run.scene, grid, np.float32, ["B02", "B03", "B04", "B08"]) as out:
+    legend = Legend.corine().subset(codes)
+    coarse = rng.random((rows // 50 + 2, cols // 50 + 2), dtype=np.float32)
+    field = zoom(coarse, 50, order=1)[:rows, :cols]
+    limits = np.quantile(field[::7, ::7], np.linspace(0.1, 0.9, 8))
+    ranks = np.searchsorted(limits, field).astype(np.uint8)
+    types = ["percentile", "hierarchy-4", "hierarchy-8", "hierarchy-16"]
+    with (
+        rasters.RasterWriter(run.labels, grid, np.uint16, ["class"], 0, legend) as labels,
+        rasters.RasterWriter(run.reference, grid, np.uint16, ["class"], 0, legend) as reference,
+        rasters.RasterWriter(run.segments, grid, np.uint32, ["segment"], 0) as segments,
+        rasters.RasterWriter(run.segment_types, grid, np.uint8, types, 0) as segment_types,
+        rasters.RasterWriter(run.scene, grid, np.float32, ["B02", "B03", "B04", "B08"]) as scene,
+    ):
         for window in grid.windows(1024):
-            level = ranks[window.slices] / 20 + 0.05
+            rank = ranks[window.slices]
+            labels.write(codes[rank], window)
+            reference.write(codes[(rank + (field[window.slices] * 200 % 9 < 1)) % 9], window)
+            down = np.arange(window.row, window.row + window.rows)[:, None] // 40
+            ids = down * (cols // 40 + 1) + np.arange(window.col, window.col + window.cols) // 40
+            segments.write((ids * 9 + rank + 1).astype(np.uint32), window)
+            segment_types.write(np.stack([rank % n + 1 for n in (6, 4, 8, 16)]), window)
             noise = rng.normal(0, 0.02, (4, window.rows, window.cols))
-            out.write(np.round(level + noise, 4).astype(np.float32), window)
+            scene.write(np.round(rank / 20 + 0.05 + noise, 4).astype(np.float32), window)
 
 
 def by_strips(folder: Path, samples: int) -> int:
@@ -84,44 +102,48 @@ def by_join(folder: Path, samples: int) -> int:
     return len(joined)
 
 
-def peak_mib() -> float:
-    """Peak memory of this process; getrusage would count the parent's at the fork too."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
 WAYS = {"strips": by_strips, "join": by_join}
 
 
 def main() -> None:
-    """Make the run once and time each way in a fresh process."""
+    """Compare both ways on a small scene, then measure each in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1100)
-    parser.add_argument("--cols", type=int, default=4000)
-    parser.add_argument("--samples", type=int, default=400_000)
-    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
-    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--full", action="store_true", help="400,000 samples of a whole tile")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     a = parser.parse_args()
     if a.child:
-        started = time.perf_counter()
-        drawn = WAYS[a.child[0]](Path(a.child[1]), a.samples)
-        seconds = time.perf_counter() - started
-        print(f"{seconds} {peak_mib()} {drawn}")
+        way, folder, samples = a.child
+        run_alone(way, Path(folder), int(samples))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        make_run(Path(folder), a.rows, a.cols)
-        print(f"{a.samples:,} samples of {a.rows} x {a.cols} pixels, 4 bands")
-        first = None
-        for way in a.ways:
-            command = [sys.executable, "-m", "benchmarks.sampling", "--child", way, folder]
-            command += ["--samples", str(a.samples)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            seconds, peak, drawn = (float(v) for v in done.stdout.split())
-            first = first or seconds
-            print(
-                f"{way:>7}: {seconds:6.2f} s, peak {peak:6.0f} MiB, {drawn:,.0f} drawn, "
-                f"{seconds / first:.1f} x"
-            )
+    with tempfile.TemporaryDirectory() as name:
+        compare(Path(name) / "small", 600, 2000, 100_000, a.runs)
+        if a.full:
+            make_run(Path(name) / "tile", TILE_PX, TILE_PX)
+            print(f"{TILE_PX} x {TILE_PX} pixels")
+            print(alone("strips", Path(name) / "tile", 400_000))
+
+
+def compare(folder: Path, rows: int, cols: int, samples: int, runs: int) -> None:
+    """Print the ratio of times, and each way's own time and memory."""
+    make_run(folder, rows, cols)
+    times = interleaved({k: partial(way, folder, samples) for k, way in WAYS.items()}, runs)
+    print(f"{rows} x {cols} pixels, {samples:,} samples: {ratio(times['join'], times['strips'])}")
+    for way in WAYS:
+        print(alone(way, folder, samples), flush=True)
+
+
+def alone(way: str, folder: Path, samples: int) -> str:
+    """Time and memory of a way in a process of its own."""
+    return in_process("benchmarks.sampling", "--child", way, str(folder), str(samples))[-1]
+
+
+def run_alone(way: str, folder: Path, samples: int) -> None:
+    """What the process started by `alone` does."""
+    started = time.perf_counter()
+    drawn = WAYS[way](folder, samples)
+    seconds = time.perf_counter() - started
+    print(f"{way:>7}: {seconds:6.2f} s, peak {peak_mib():5.0f} MiB, {drawn:,} drawn")
 
 
 if __name__ == "__main__":

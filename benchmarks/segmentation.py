@@ -1,110 +1,171 @@
 """Felzenszwalb segmentation against scikit-image: ratios of time and of memory.
 
-    python benchmarks/segmentation.py [--size 1500] [--runs 5]
+    python -m benchmarks.segmentation            # images of 250 and 500 px, half a minute
+    python -m benchmarks.segmentation --full     # and to 2745 px; landcover alone to a tile
 
-Times are interleaved in one process. Memory is the peak resident size that the operating
-system reports for a process that holds the image and segments it once, less that of one
-that only holds the image; both have segmented a small image before.
+Both segment the same float32 image of four bands in turn. Memory is what the peak of a process
+rises above the image it holds, the result included; small images were segmented before, so
+compiled code is not counted. scikit-image has no nodata: it is not asked where there is any.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measure import forget_peak, in_process, interleaved, peak_mib, ratio
+
 SETTINGS = {"scale": 1200.0, "sigma": 0.5, "min_size": 500}
+TILE_PX = 10_980
 
 
-def textured_image(size: int, bands: int = 4, seed: int = 0) -> np.ndarray:
-    """Fields of uniform colour with noise and shading, float32 (bands, size, size)."""
+def fields(size: int, seed: int = 0) -> np.ndarray:
+    """Fields of uniform colour with noise and shading, in steps of 1/10000 as reflectance is."""
     rng = np.random.default_rng(seed)
-    rows, cols = np.mgrid[0:size, 0:size].astype(np.float32)
+    rows, cols = np.ogrid[0:size, 0:size]
     warp = 12 * np.sin(rows / 37 + cols / 91) + 9 * np.cos(cols / 29)
-    fields = ((rows + warp) // 41).astype(int) * 1009 + ((cols + warp) // 53).astype(int)
-    colours = rng.random((bands, int(fields.max()) + 1), dtype=np.float32)
-    noise = rng.normal(0, 0.03, (bands, size, size)).astype(np.float32)
-    return np.clip(colours[:, fields] + noise + 0.1 * np.sin(rows / 200), 0, 1)
+    number = ((rows + warp) // 41).astype(int) * 1009 + ((cols + warp) // 53).astype(int)
+    colours = rng.random((4, int(number.max()) + 1), dtype=np.float32)
+    shade = (0.1 * np.sin(rows / 200)).astype(np.float32)
+    image = np.empty((4, size, size), np.float32)
+    for band, colour in zip(image, colours, strict=True):
+        band[:] = rng.standard_normal(band.shape, np.float32)
+        band *= 0.03
+        band += colour[number]
+        band += shade
+        np.clip(band, 0, 1, out=band)
+        band *= 10_000
+        np.round(band, out=band)
+        band /= 10_000
+    return image
 
 
-def ours(image: np.ndarray) -> np.ndarray:
+def noise(size: int) -> np.ndarray:
+    """White noise."""
+    return np.random.default_rng(1).random((4, size, size), dtype=np.float32)
+
+
+def smooth(size: int) -> np.ndarray:
+    """Waves far longer than a pixel."""
+    rows, cols = np.mgrid[0:size, 0:size].astype(np.float32) / size
+    return np.stack([0.2 + 0.1 * np.sin(cols * (5 + k) + 3 * rows**2) for k in range(4)])
+
+
+def few_values(size: int) -> np.ndarray:
+    """Four values at random: most weights are equal or nearly so."""
+    return (np.random.default_rng(2).integers(0, 4, (4, size, size)) / 10).astype(np.float32)
+
+
+def one_value(size: int) -> np.ndarray:
+    """A single value: all weights are equal."""
+    return np.full((4, size, size), 0.3, np.float32)
+
+
+def half_nodata(size: int) -> np.ndarray:
+    """Fields with a slanted collar without data, as at the edge of a swath."""
+    image = fields(size)
+    image[:, np.add.outer(np.arange(size), np.arange(size)) < size] = np.nan
+    return image
+
+
+IMAGES = {
+    image.__name__: image for image in (fields, noise, smooth, few_values, one_value, half_nodata)
+}
+
+
+def ours(image: np.ndarray, **settings: float) -> np.ndarray:
     """landcover's segments."""
     from landcover.segmentation import felzenszwalb
 
-    return felzenszwalb(image, **SETTINGS)
+    return felzenszwalb(image, **SETTINGS | settings)
 
 
-def theirs(image: np.ndarray) -> np.ndarray:
+def theirs(image: np.ndarray, **settings: float) -> np.ndarray:
     """scikit-image's segments."""
     from skimage.segmentation import felzenszwalb
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return felzenszwalb(np.moveaxis(image, 0, -1), channel_axis=-1, **SETTINGS)
-
-
-def seconds(segment, image: np.ndarray) -> float:
-    """Wall time of one run."""
-    start = time.perf_counter()
-    segment(image)
-    return time.perf_counter() - start
-
-
-def peak_bytes(who: str, size: int) -> int:
-    """Peak resident size of a fresh process; `who` is "ours", "theirs" or "neither"."""
-    command = [sys.executable, __file__, "--size", str(size), "--peak-of", who]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def report_own_peak(who: str, size: int) -> None:
-    """What the process started by `peak_bytes` does."""
-    small, image = textured_image(64), textured_image(size)
-    ours(small)
-    theirs(small)
-    # Linux's own way to forget the peak of the image's making.
-    Path("/proc/self/clear_refs").write_text("5")
-    if who != "neither":
-        {"ours": ours, "theirs": theirs}[who](image)
-    status = Path("/proc/self/status").read_text()
-    print(int(status.split("VmHWM:")[1].split()[0]) * 1024)
+        return felzenszwalb(np.moveaxis(image, 0, -1), channel_axis=-1, **SETTINGS | settings)
 
 
 def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two segmentations are equal up to renaming."""
-    pairs = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1).shape[1]
+    pairs = len(np.unique(a.ravel().astype(np.int64) * (int(b.max()) + 1) + b.ravel()))
     return pairs == len(np.unique(a)) == len(np.unique(b))
+
+
+def compare(size: int, runs: int) -> None:
+    """Print a line of ratios for every kind of image that scikit-image takes."""
+    for name, make in IMAGES.items():
+        image = make(size)
+        if np.isnan(image).any():
+            continue
+        for scale in (SETTINGS["scale"], 20.0) if name == "noise" else (SETTINGS["scale"],):
+            times = interleaved(
+                {
+                    "ours": lambda image=image, scale=scale: ours(image, scale=scale),
+                    "theirs": lambda image=image, scale=scale: theirs(image, scale=scale),
+                },
+                runs,
+            )
+            nanoseconds = np.median(times["ours"]) / size**2 * 1e9
+            print(
+                f"{name:10} scale {scale:4.0f} {size:5} px: {nanoseconds:4.0f} ns a pixel, "
+                f"{ratio(times['theirs'], times['ours'])}",
+                flush=True,
+            )
+
+
+def alone(name: str, size: int, way: str) -> str:
+    """Seconds, and bytes a pixel above the image, of one run in a process of its own."""
+    options = ["--image", name, "--sizes", str(size), "--alone", way]
+    return in_process("benchmarks.segmentation", *options)[-1]
+
+
+def run_alone(name: str, size: int, way: str) -> None:
+    """What the process started by `alone` does."""
+    segment = {"ours": ours, "theirs": theirs}[way]
+    for small in (fields(300), half_nodata(300)):
+        segment(np.nan_to_num(small) if way == "theirs" else small)
+    image = IMAGES[name](size)
+    forget_peak()
+    before, started = peak_mib(), time.perf_counter()
+    result = segment(image)
+    seconds = time.perf_counter() - started
+    bytes_px = (peak_mib() - before) * 2**20 / size**2
+    print(
+        f"{name:12} {size:5} px: {seconds:6.2f} s, {seconds / size**2 * 1e9:4.0f} ns and "
+        f"{bytes_px:5.1f} bytes a pixel ({result.itemsize} of them the result), "
+        f"{len(np.unique(result))} segments"
+    )
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=1500)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--peak-of", choices=["ours", "theirs", "neither"], help="internal")
-    args = parser.parse_args()
-    if args.peak_of:
-        report_own_peak(args.peak_of, args.size)
+    parser.add_argument("--full", action="store_true", help="also large images, up to a tile")
+    parser.add_argument("--sizes", type=int, nargs="+", help="sides, pixels")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--image", choices=list(IMAGES), help=argparse.SUPPRESS)
+    parser.add_argument("--alone", choices=["ours", "theirs"], help=argparse.SUPPRESS)
+    a = parser.parse_args()
+    if a.alone:
+        run_alone(a.image, a.sizes[0], a.alone)
         return
-    image = textured_image(args.size)
-    pixels = args.size**2
-    first, second = ours(image), theirs(image)
-    times = np.array([(seconds(ours, image), seconds(theirs, image)) for _ in range(args.runs)])
-    ratios = times[:, 1] / times[:, 0]
-    mine, other = np.median(times, axis=0)
-    print(f"image                {args.size} x {args.size} x {len(image)} {image.dtype}")
-    print(f"same partition       {same_partition(first, second)} ({first.max()} segments)")
-    print(f"scikit-image         {other:.2f} s, {other / pixels * 1e9:.0f} ns a pixel")
-    print(f"landcover            {mine:.2f} s, {mine / pixels * 1e9:.0f} ns a pixel")
-    print(f"ratio of medians     {other / mine:.1f} (runs {ratios.min():.1f}-{ratios.max():.1f})")
-    base, mine, other = (peak_bytes(who, args.size) for who in ("neither", "ours", "theirs"))
-    print(f"scikit-image memory  {(other - base) / pixels:.0f} bytes a pixel with its result")
-    print(f"landcover memory     {(mine - base) / pixels:.0f} bytes a pixel with its result (4)")
-    print(f"ratio of memory      {(other - base) / (mine - base):.1f}")
+    same = same_partition(ours(noise(500)), theirs(noise(500)))
+    print(f"same partition as scikit-image on noise of 500 px: {same}")
+    for size in a.sizes or ([250, 500, 1000, 2745] if a.full else [250, 500]):
+        compare(size, a.runs)
+    print("memory above the image")
+    print("scikit-image", alone("fields", 1000, "theirs"))
+    for name in IMAGES:
+        print("landcover   ", alone(name, 2745 if a.full else 1000, "ours"), flush=True)
+    for size in (TILE_PX // 4, TILE_PX // 2, TILE_PX) if a.full else ():
+        print("landcover   ", alone("fields", size, "ours"), flush=True)
 
 
 if __name__ == "__main__":

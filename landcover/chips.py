@@ -1,15 +1,23 @@
-"""Chips: square patches of a scene, as views until a batch is made.
+"""Chips and other squares of a scene, cut when a batch is made.
 
-A scene is kept once, with a margin of NaN; a chip is a place in it. Cutting
-400,000 chips of 61 x 61 pixels and 4 bands in advance takes 23.8 GB; as views
-they take the scene itself and 16 bytes each.
+What is held is the smaller of two things: the scene once, with the squares as views
+on it, or the squares themselves. 400,000 chips of 61 x 61 pixels and 4 bands would
+take 23.8 GB when cut; 40,000 of 7 x 7 take 31 MB, where a whole Sentinel-2 tile
+takes 1.9 GB.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.grid import Window
+
+#: Rows of a scene that are read at a time.
+STRIP_ROWS = 512
 
 
 def radius_of(size: int) -> int:
@@ -37,8 +45,18 @@ def require_fits(size: int, rows: int, cols: int) -> None:
         )
 
 
+def valid_pixels(image: np.ndarray, radius: int) -> np.ndarray:
+    """Where (rows, cols) an image (bands, rows, cols) has every band, without its margin.
+
+    >>> valid_pixels(np.array([[[1.0, 2.0, np.nan, 3.0]] * 3]), radius=1)
+    array([[ True, False]])
+    """
+    rows, cols = (slice(radius, side - radius) for side in image.shape[1:])
+    return ~np.isnan(image[:, rows, cols]).any(axis=0)
+
+
 def cut_nbytes(count: int, size: int, bands: int) -> int:
-    """Memory of chips cut in advance, float32.
+    """Memory of squares cut in advance, float32.
 
     >>> cut_nbytes(400_000, 61, 4) / 1e9
     23.8144
@@ -46,18 +64,94 @@ def cut_nbytes(count: int, size: int, bands: int) -> int:
     return count * size * size * bands * 4
 
 
-def view_nbytes(count: int, size: int, bands: int, rows: int, cols: int) -> int:
-    """Memory of the same chips as views on a scene of rows x cols pixels.
+@dataclass(frozen=True)
+class Squares:
+    """Squares of one size of a scene, each by the place of its upper left corner.
 
-    >>> view_nbytes(400_000, 61, 4, 1100, 4000) / 1e6
-    81.7536
+    Attributes
+    ----------
+    held : array of float32 (rows, cols, size, size, bands)
+        A square for every place: views on the scene, or (squares, 1, ...) when they are cut.
+    rows, cols : arrays of int (squares,)
+        Where in `held` each one is.
+    nbytes : int
+        Memory held.
     """
-    margin = 2 * radius_of(size)
-    return (rows + margin) * (cols + margin) * bands * 4 + count * 2 * 8
+
+    held: np.ndarray
+    rows: np.ndarray
+    cols: np.ndarray
+    nbytes: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(squares, size, size, bands): what cutting all of them would give."""
+        return (len(self), *self.held.shape[2:])
+
+    def batch(self, indices: int | slice | np.ndarray) -> np.ndarray:
+        """Cut some squares: float32 (n, size, size, bands), NaN for nodata and outside."""
+        return self.held[self.rows[indices], self.cols[indices]]
+
+    def __getitem__(self, key: int | slice | np.ndarray) -> np.ndarray:
+        """Cut squares by index, slice, list or mask."""
+        return self.batch(key)
 
 
-class Chips:
-    """Chips of one size, one around each of some pixels.
+def squares(
+    read: Callable[[Window], np.ndarray], tops: np.ndarray, lefts: np.ndarray, size: int
+) -> Squares:
+    """Read what some squares need of a scene, each strip of it once.
+
+    Parameters
+    ----------
+    read : callable
+        A window, which may reach over the edge, to (bands, rows, cols), NaN outside.
+    tops, lefts : arrays of int (squares,)
+        Corner pixels; negative ones lie outside the scene.
+    size : int
+        Side in pixels.
+
+    Returns
+    -------
+    Squares
+        Views on the region that they span, or cut ones where those are smaller.
+    """
+    tops, lefts = np.asarray(tops, np.int64), np.asarray(lefts, np.int64)
+    top, left = (int(at.min(initial=0)) for at in (tops, lefts))
+    rows, cols = int(tops.max(initial=0)) - top + size, int(lefts.max(initial=0)) - left + size
+    bands = len(read(Window(0, 0, 1, 1)))
+    as_views = rows * cols < len(tops) * size * size
+    # The two forms are filled alike: a strip is read, and what lies in it is copied
+    shape = (rows, cols, bands) if as_views else (len(tops), size, size, bands)
+    held = np.full(shape, np.nan, np.float32)
+    for start in range(0, rows, STRIP_ROWS):
+        inside = np.flatnonzero((tops - top >= start) & (tops - top < start + STRIP_ROWS))
+        if not as_views and len(inside):
+            strip = read(Window(top + start, left, STRIP_ROWS + size - 1, cols))
+            found = views(np.moveaxis(strip, 0, -1), size)
+            held[inside] = found[tops[inside] - top - start, lefts[inside] - left]
+        elif as_views:
+            height = min(STRIP_ROWS, rows - start)
+            strip = read(Window(top + start, left, height, cols))
+            held[start : start + height] = np.moveaxis(strip, 0, -1)
+    if as_views:
+        return Squares(views(held, size), tops - top, lefts - left, held.nbytes)
+    return Squares(held[:, np.newaxis], np.arange(len(tops)), np.zeros_like(tops), held.nbytes)
+
+
+def chips(
+    read: Callable[[Window], np.ndarray], rows: np.ndarray, cols: np.ndarray, size: int
+) -> Squares:
+    """Chips around pixels, read as by `squares`; the pixel of a chip is at [radius, radius]."""
+    radius = radius_of(size)
+    return squares(read, np.asarray(rows) - radius, np.asarray(cols) - radius, size)
+
+
+def chips_of(image: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int) -> Squares:
+    """Chips around pixels of an array.
 
     Parameters
     ----------
@@ -76,9 +170,9 @@ class Chips:
     Examples
     --------
     >>> image = np.arange(20, dtype=np.float32).reshape(1, 4, 5)
-    >>> chips = Chips(image, [1, 0], [1, 4], size=3)
-    >>> len(chips), chips.nbytes
-    (2, 200)
+    >>> chips = chips_of(image, [1, 0], [1, 4], size=3)
+    >>> chips.shape
+    (2, 3, 3, 1)
     >>> chips[0][..., 0]
     array([[ 0.,  1.,  2.],
            [ 5.,  6.,  7.],
@@ -88,55 +182,29 @@ class Chips:
            [ 3.,  4., nan],
            [ 8.,  9., nan]], dtype=float32)
     """
-
-    def __init__(self, image: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int):
-        self.size = int(size)
-        self.radius = radius_of(self.size)
-        height, width = image.shape[1:]
-        require_fits(self.size, height, width)
-        self.rows = np.asarray(rows, np.int64)
-        self.cols = np.asarray(cols, np.int64)
-        if self.rows.shape != self.cols.shape or self.rows.ndim != 1:
-            raise ValueError(f"{self.rows.shape} rows and {self.cols.shape} cols")
-        if len(self) and not (
-            0 <= self.rows.min() <= self.rows.max() < height
-            and 0 <= self.cols.min() <= self.cols.max() < width
-        ):
-            raise ValueError(f"centres lie outside the image of {height} x {width} pixels")
-        self._padded = _padded(image, self.radius)
-        windows = np.lib.stride_tricks.sliding_window_view(
-            self._padded, (self.size, self.size), axis=(0, 1)
-        )
-        self._windows = windows.transpose(0, 1, 3, 4, 2)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(chips, size, size, bands): what cutting all of them would give."""
-        return len(self), self.size, self.size, self._padded.shape[2]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held: the scene with its margin and the chips' places."""
-        return self._padded.nbytes + self.rows.nbytes + self.cols.nbytes
-
-    def batch(self, indices: int | slice | np.ndarray) -> np.ndarray:
-        """Cut some chips: float32 (n, size, size, bands), NaN for nodata and outside.
-
-        The pixel that a chip belongs to is at [radius, radius].
-        """
-        return self._windows[self.rows[indices], self.cols[indices]]
-
-    def __getitem__(self, key: int | slice | np.ndarray) -> np.ndarray:
-        """Cut chips by index, slice, list or mask."""
-        return self.batch(key)
+    height, width = image.shape[1:]
+    require_fits(size, height, width)
+    rows, cols = np.asarray(rows, np.int64), np.asarray(cols, np.int64)
+    if rows.shape != cols.shape or rows.ndim != 1:
+        raise ValueError(f"{rows.shape} rows and {cols.shape} cols")
+    if len(rows) and not (
+        0 <= rows.min() <= rows.max() < height and 0 <= cols.min() <= cols.max() < width
+    ):
+        raise ValueError(f"centres lie outside the image of {height} x {width} pixels")
+    return chips(lambda window: _inside(image, window), rows, cols, size)
 
 
-def _padded(image: np.ndarray, radius: int) -> np.ndarray:
-    """The image with a margin of NaN, bands last as networks take them, float32."""
-    bands, rows, cols = image.shape
-    padded = np.full((rows + 2 * radius, cols + 2 * radius, bands), np.nan, np.float32)
-    padded[radius : radius + rows, radius : radius + cols] = np.moveaxis(image, 0, -1)
-    return padded
+def _inside(image: np.ndarray, window: Window) -> np.ndarray:
+    """A window of an array, NaN outside."""
+    found = np.full((len(image), window.rows, window.cols), np.nan, np.float32)
+    top, left = max(window.row, 0), max(window.col, 0)
+    part = image[:, top : window.row + window.rows, left : window.col + window.cols]
+    row, col = top - window.row, left - window.col
+    found[:, row : row + part.shape[1], col : col + part.shape[2]] = part
+    return found
+
+
+def views(image: np.ndarray, size: int) -> np.ndarray:
+    """Every square of an image (rows, cols, bands), as (rows, cols, size, size, bands)."""
+    found = np.lib.stride_tricks.sliding_window_view(image, (size, size), axis=(0, 1))
+    return found.transpose(0, 1, 3, 4, 2)

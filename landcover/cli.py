@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from typing import NoReturn
 
 from landcover import __version__
-from landcover.commands import COMMANDS, Arguments
+from landcover.commands import COMMANDS, GROUPS
 from landcover.errors import LandcoverError
+from landcover.options import Arguments
 from landcover.runs import Run, peak_memory_mib
+from landcover.stopwatch import Stopwatch, describe, running
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,13 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(prog="landcover", description=__doc__.split("\n")[0])
     parser.add_argument("--version", action="version", version=f"landcover {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    train = commands.add_parser("train", help="Train a classifier.")
-    trainers = train.add_subparsers(metavar="MODEL", required=True)
+    groups = {"": commands}
+    for word, (summary, metavar) in GROUPS.items():
+        group = commands.add_parser(word, help=summary, description=summary)
+        groups[word] = group.add_subparsers(metavar=metavar, required=True)
     for name, (summary, define, act) in COMMANDS.items():
-        group, _, model = name.rpartition(" ")
-        command = (trainers if group else commands).add_parser(
-            model, help=summary, description=summary
-        )
+        first, _, last = name.rpartition(" ")
+        command = groups[first].add_parser(last, help=summary, description=summary)
         define(command)
         command.set_defaults(act=act, stage=name)
     return _run(parser.parse_args(argv))
@@ -63,21 +64,22 @@ def script(name: str, argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Arguments) -> int:
     """Act, time it, and turn errors into one line and exit code 2."""
-    started = time.perf_counter()
     _print_settings(arguments)
     try:
         Run(arguments.run).read_manifest()  # a damaged one ends it before anything is done
-        paths = arguments.act(arguments)
+        with running() as watch:
+            paths = arguments.act(arguments)
     except LandcoverError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error}; check the path, its permissions and disk space", file=sys.stderr)
+        print(f"error: {error}; check free disk space and permissions", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; nothing half-written stays", file=sys.stderr)
+        goes_on = "; the same command goes on" if arguments.stage == "map" else ""
+        print(f"stopped; nothing half-written stays{goes_on}", file=sys.stderr)
         return 130
-    _measure(arguments, time.perf_counter() - started)
+    _measure(arguments, watch)
     for path in dict.fromkeys(paths):
         print(path)
     return 0
@@ -100,11 +102,11 @@ def _print_settings(arguments: Arguments) -> None:
     print(f"{arguments.stage} {arguments.run}: {settings}", flush=True)
 
 
-def _measure(arguments: Arguments, seconds: float) -> None:
-    """Print time and peak memory, and keep them in the manifest."""
-    peak_mib = peak_memory_mib()
-    print(f"{seconds:.1f} s, peak memory {peak_mib} MiB")
-    Run(arguments.run).log(arguments.stage, _settings(arguments), seconds, peak_mib)
+def _measure(arguments: Arguments, watch: Stopwatch) -> None:
+    """Print time, where it went, and peak memory, and keep them in the manifest."""
+    seconds, shares, peak_mib = watch.seconds, watch.shares(), peak_memory_mib()
+    print(f"{seconds:.1f} s ({describe(shares)}), peak memory {peak_mib} MiB")
+    Run(arguments.run).log(arguments.stage, _settings(arguments), seconds, shares, peak_mib)
 
 
 if __name__ == "__main__":

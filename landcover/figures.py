@@ -43,7 +43,7 @@ def true_colour(image: np.ndarray, bands: Sequence[str]) -> np.ndarray:
     missing = np.isnan(rgb).any(axis=-1)
     if missing.all():
         return np.full(rgb.shape, NODATA_GREY, np.uint8)
-    low, high = np.percentile(rgb[~missing], STRETCH_PERCENTILES)
+    low, high = np.percentile(rgb[~missing], STRETCH_PERCENTILES).astype(rgb.dtype)
     stretched = np.clip((rgb - low) / max(high - low, 1e-6), 0, 1) ** (1 / 1.4)
     picture = (np.nan_to_num(stretched) * 255).round().astype(np.uint8)
     picture[missing] = NODATA_GREY

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +12,10 @@ from landcover import mapping, rasters
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.pixels import PixelClassifier
-from landcover.runs import Run, read_json, versions, write_json
+from landcover.runs import Run, digest, read_json, versions, write_json
+
+if TYPE_CHECKING:
+    from landcover.networks import Engine
 
 #: Model file by kind.
 FILES = {
@@ -94,7 +96,9 @@ def read_card(run: Run, name: str) -> dict[str, Any]:
     return card
 
 
-def load(run: Run, name: str, scene: Path | None = None) -> mapping.Classifier:
+def load(
+    run: Run, name: str, scene: Path | None = None, engine: Engine | None = None
+) -> mapping.Classifier:
     """The classifier of a name, checked against the scene that it is to map.
 
     Parameters
@@ -105,6 +109,8 @@ def load(run: Run, name: str, scene: Path | None = None) -> mapping.Classifier:
         Model.
     scene : path, optional
         Scene to map; the run's own by default.
+    engine : Engine, optional
+        What runs a patch network, from `networks.choose_engine`; Keras by default.
 
     Raises
     ------
@@ -113,12 +119,14 @@ def load(run: Run, name: str, scene: Path | None = None) -> mapping.Classifier:
     """
     card = read_card(run, name)
     classifier = _classifier(run, name, card)
+    if engine is not None and card["kind"].startswith("cnn"):
+        classifier = classifier.with_engine(engine)
     scene = scene or run.require("scene")
     mapping.require_bands(classifier, rasters.band_names(scene), scene)
     return classifier
 
 
-def _classifier(run: Run, name: str, card: dict[str, Any]) -> mapping.Classifier:
+def _classifier(run: Run, name: str, card: dict[str, Any]) -> Any:
     """Load the model's file and put its card's facts around it."""
     from landcover import forests, networks
 
@@ -150,7 +158,7 @@ def scaling(values: np.ndarray) -> dict[str, list[float]]:
 
 def types_digest(run: Run) -> str:
     """A short name of a run's segment types; models that learn from them remember it."""
-    return hashlib.sha256(run.require("segment_types").read_bytes()).hexdigest()[:16]
+    return digest(run.require("segment_types"))[:16]
 
 
 def _commit() -> str | None:

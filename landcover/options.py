@@ -1,12 +1,17 @@
-"""Options that several commands share, and the numbers that they accept."""
+"""What commands are made of: options that several share, and the numbers that they accept."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 DEFAULT_RUN = Path("runs/demo")
+
+Arguments = argparse.Namespace
+#: A summary, what defines the options, and what acts on them and returns the paths it wrote.
+Command = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[Arguments], list[Path]]]
 
 
 def _number(kind: type, least: float, inclusive: bool = True) -> Callable[[str], float]:
@@ -33,6 +38,22 @@ COUNT_OR_NONE = _number(int, 0)
 POSITIVE = _number(float, 0, inclusive=False)
 POSITIVE_OR_ZERO = _number(float, 0)
 ANY = _number(float, -1e9)
+
+
+def _share(text: str) -> Fraction:
+    """A part of a whole, such as 1/16 or 0.25, up to 1."""
+    try:
+        share = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        share = Fraction(0)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no part of a whole; give more than 0 and at most 1, such as 1/16"
+        )
+    return share
+
+
+SHARE = _share
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:

@@ -73,7 +73,7 @@ class PixelClassifier:
             types = segment_types.reshape(len(self.segment_layers), -1).T
         else:
             types = np.zeros((rows * cols, 0), np.uint8)
-        probabilities = self.predict(np.ascontiguousarray(values.reshape(len(values), -1).T), types)
+        probabilities = self.predict(values.reshape(len(values), -1).T, types)
         return probabilities.T.reshape(-1, rows, cols)
 
 

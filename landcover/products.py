@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,6 +30,8 @@ _BAND_IDS = (*ALL_BANDS[:8], "B8A", "B09", "B10", "B11", "B12")
 #: dn that means nodata in every product, whatever a file declares.
 _NODATA_DN = 0
 
+#: Of an image of a product: tile, start of the data take, band.
+_TIME_IN_NAME = re.compile(r"T\d{2}[A-Z]{3}_(\d{8}T\d{6})_")
 _BAND_IN_NAME = re.compile(r"(?<![A-Za-z0-9])[Bb](8[Aa]|0?[1-9]|1[0-2])(?![0-9A-Za-z])")
 
 
@@ -44,10 +47,11 @@ class Band:
 
 @dataclass(frozen=True)
 class Tile:
-    """The bands of one tile, by name, on one grid."""
+    """The bands of one tile, by name, on one grid, and when they were taken (ISO 8601, UTC)."""
 
     grid: Grid
     bands: dict[str, Band]
+    acquired: str | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -118,7 +122,8 @@ def from_safe(path: str | Path) -> Tile:
         raise LandcoverError(
             f"{path} holds no MTD_MSIL1C.xml or MTD_MSIL2A.xml; give the product's .SAFE folder"
         )
-    quantification, offsets = _radiometry(metadata[0])
+    elements, offsets = _metadata(metadata[0])
+    quantification = _quantification(elements, metadata[0])
     bands = {}
     for name in CORE_BANDS:
         images = sorted(path.glob(f"GRANULE/*/IMG_DATA/*_{name}.jp2"))
@@ -129,7 +134,8 @@ def from_safe(path: str | Path) -> Tile:
                 "fetch the product again, or give the images of one granule with --bands"
             )
         bands[name] = Band(images[0], 1, quantification, offsets.get(name, 0.0))
-    return _tile(bands)
+    tile = _tile(bands)
+    return replace(tile, acquired=_utc(elements.get("PRODUCT_START_TIME")) or tile.acquired)
 
 
 def reflectance(dn: np.ndarray, band: Band) -> np.ndarray:
@@ -140,6 +146,15 @@ def reflectance(dn: np.ndarray, band: Band) -> np.ndarray:
     """
     values = (dn.astype(np.float32) + np.float32(band.offset)) / np.float32(band.quantification)
     return np.where((dn == _NODATA_DN) | ~np.isfinite(dn), np.float32(np.nan), values)
+
+
+def digital_numbers(reflectance: np.ndarray) -> np.ndarray:
+    """Reflectance as uint16 digital numbers of the default quantification; 0 is kept for nodata.
+
+    >>> digital_numbers(np.array([0.0, 0.1234])).tolist()
+    [1, 1234]
+    """
+    return np.clip(np.rint(reflectance * DEFAULT_QUANTIFICATION), 1, 65_535).astype(np.uint16)
 
 
 def radiometry_warning(tile: Tile) -> str | None:
@@ -243,31 +258,57 @@ def _tile(bands: dict[str, Band]) -> Tile:
     grid = rasters.grid_of(first)
     for band in ordered.values():
         grid.require_equal(rasters.grid_of(band.path), str(first), str(band.path))
-    return Tile(grid, ordered)
+    times = {_time_in_name(band.path.name) for band in ordered.values()}
+    return Tile(grid, ordered, times.pop() if len(times) == 1 else None)
 
 
-def _radiometry(metadata: Path) -> tuple[float, dict[str, float]]:
-    """Quantification and offsets by band from a product's XML; offsets are absent before 04.00."""
+def _time_in_name(name: str) -> str | None:
+    """When an image named by ESA's convention was taken.
+
+    >>> _time_in_name("T33UUU_20170216T102101_B02.jp2")
+    '2017-02-16T10:21:01Z'
+    """
+    found = _TIME_IN_NAME.search(name)
+    return _utc(found[1]) if found else None
+
+
+def _utc(text: str | None) -> str | None:
+    """A time as ISO 8601 writes it in UTC; None for what is no time."""
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return time.isoformat().replace("+00:00", "Z")
+
+
+def _metadata(metadata: Path) -> tuple[dict[str, str | None], dict[str, float]]:
+    """Elements of a product's XML, and offsets by band, which are absent before 04.00."""
     try:
         root = ElementTree.parse(metadata).getroot()
     except (OSError, ElementTree.ParseError) as error:
         raise LandcoverError(
             f"{metadata} is not readable XML ({error}); fetch the product again"
         ) from None
-    elements = {}
+    elements: dict[str, str | None] = {}
     offsets = {}
     for element in root.iter():
         tag = element.tag.rpartition("}")[2]
         elements[tag] = element.text
         if tag in ("RADIO_ADD_OFFSET", "BOA_ADD_OFFSET"):
             offsets[_BAND_IDS[int(element.attrib["band_id"])]] = float(element.text or 0)
+    return elements, offsets
+
+
+def _quantification(elements: dict[str, str | None], metadata: Path) -> float:
+    """What digital numbers are divided by."""
     text = elements.get("BOA_QUANTIFICATION_VALUE") or elements.get("QUANTIFICATION_VALUE")
     if not text:
         raise LandcoverError(
             f"{metadata} gives no quantification value; give the images with --bands and "
             "--quantification"
         )
-    return float(text), offsets
+    return float(text)
 
 
 def _darkness(tile: Tile) -> tuple[float, float]:

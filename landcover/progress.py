@@ -1,7 +1,8 @@
-"""Progress bars for work that may take over two seconds."""
+"""What a person waiting sees: bars for work that may take over two seconds, and single lines."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
@@ -43,6 +44,12 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
     finally:
         if bar is not None:
             bar.stop()
+
+
+def say(line: str) -> None:
+    """Tell the person waiting something, on standard output, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _start(description: str, total: int | None, done: int):

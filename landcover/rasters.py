@@ -6,6 +6,7 @@ unlabelled, a colour table and category names.
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 import zlib
@@ -26,6 +27,7 @@ from rasterio.windows import Window as RasterioWindow
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
+from landcover.stopwatch import spent
 
 #: Pixels of a window's side for reading and writing; a multiple of the files' 512 px blocks.
 WINDOW_PX = 1024
@@ -37,7 +39,8 @@ WARP_TOLERANCE_PX = 1e-4
 
 # GDAL's block cache is a share of the machine's memory unless told otherwise, far more than
 # windows need. GDAL reads these from the environment, where a user's own setting wins.
-os.environ.setdefault("GDAL_CACHEMAX", "128")
+CACHE_MIB = 128
+os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MIB))
 os.environ.setdefault("GDAL_NUM_THREADS", "ALL_CPUS")
 # Errors reach us as exceptions; what GDAL's own threads print beside them would bury our line.
 os.environ.setdefault("CPL_LOG", os.devnull)
@@ -55,7 +58,7 @@ def open_raster(path: str | Path) -> Iterator[Any]:
     if not Path(path).exists():
         raise LandcoverError(f"{path} does not exist; check the path")
     try:
-        with warnings.catch_warnings():
+        with spent("reading"), warnings.catch_warnings():
             # A raster without a place is refused, in our own words, by whoever needs its grid
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset = rasterio.open(path)
@@ -150,7 +153,10 @@ def read_window(
     bottom = min(window.row + window.rows, dataset.height)
     right = min(window.col + window.cols, dataset.width)
     if top < bottom and left < right:
-        inside = dataset.read(bands, window=RasterioWindow(left, top, right - left, bottom - top))
+        with spent("reading"):
+            inside = dataset.read(
+                bands, window=RasterioWindow(left, top, right - left, bottom - top)
+            )
         if dataset.nodata is not None and not (floating and np.isnan(dataset.nodata)):
             inside[inside == dataset.nodata] = np.nan if floating else 0
         rows = slice(top - window.row, bottom - window.row)
@@ -176,7 +182,8 @@ def read_small(
         shape = (len(numbers), round(dataset.height / thin), round(dataset.width / thin))
         floating = np.issubdtype(np.dtype(dataset.dtypes[numbers[0] - 1]), np.floating)
         resampling = Resampling.average if floating else Resampling.nearest
-        pixels = dataset.read(numbers, out_shape=shape, resampling=resampling)
+        with spent("reading"):
+            pixels = dataset.read(numbers, out_shape=shape, resampling=resampling)
         if dataset.nodata is not None and not np.isnan(dataset.nodata):
             pixels[pixels == dataset.nodata] = np.nan if floating else 0
         return pixels
@@ -226,7 +233,7 @@ class RasterWriter:
         self._checksums: dict[Window, int] = {}
 
     def __enter__(self) -> RasterWriter:
-        with self._plain_errors():
+        with self._writing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._dataset = rasterio.open(
                 self._part,
@@ -260,18 +267,18 @@ class RasterWriter:
         if pixels.shape != expected:
             raise ValueError(f"pixels are {pixels.shape}; the window takes {expected}")
         pixels = pixels.astype(self.dtype, copy=False)
-        with self._plain_errors():
+        with self._writing():
             self._dataset.write(
                 pixels, window=RasterioWindow(window.col, window.row, window.cols, window.rows)
             )
-        for row in range(0, window.rows, WINDOW_PX):
-            part = pixels[:, row : row + WINDOW_PX]
-            place = Window(window.row + row, window.col, part.shape[1], window.cols)
-            self._checksums[place] = zlib.crc32(np.ascontiguousarray(part).data)
+            for row in range(0, window.rows, WINDOW_PX):
+                part = pixels[:, row : row + WINDOW_PX]
+                place = Window(window.row + row, window.col, part.shape[1], window.cols)
+                self._checksums[place] = zlib.crc32(np.ascontiguousarray(part).data)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         try:
-            with self._plain_errors():
+            with self._writing():
                 self._dataset.close()
                 if kind is None:
                     self._finish()
@@ -281,25 +288,37 @@ class RasterWriter:
     def _finish(self) -> None:
         """Turn the plain tiled file into a Cloud-Optimised GeoTIFF and give it its name."""
         floating = np.issubdtype(self.dtype, np.floating)
-        rasterio.shutil.copy(
-            self._part,
-            self._whole,
-            driver="COG",
-            compress="deflate",
-            level=1 if floating else 6,
-            predictor="yes" if floating else "no",
-            blocksize=BLOCK_PX,
-            # Means of classes or of segment ids would be other classes
-            overview_resampling="average" if floating else "nearest",
-            bigtiff="if_safer",
-            num_threads="all_cpus",
-        )
+        with rasterio.Env(**self._cache()):
+            rasterio.shutil.copy(
+                self._part,
+                self._whole,
+                driver="COG",
+                compress="deflate",
+                level=1 if floating else 6,
+                predictor="yes" if floating else "no",
+                blocksize=BLOCK_PX,
+                # Means of classes or of segment ids would be other classes
+                overview_resampling="average" if floating else "nearest",
+                bigtiff="if_safer",
+                num_threads="all_cpus",
+            )
         self._check_whole()
         sidecar = self.path.with_name(self.path.name + ".aux.xml")
         sidecar.unlink(missing_ok=True)
         if self.legend:
             sidecar.write_text(_category_names(self.legend), "utf-8")
         os.replace(self._whole, self.path)
+
+    def _cache(self) -> dict[str, int]:
+        """Room for two rows of blocks, which overviews are made of.
+
+        With less they are read over and over: 10.3 GB instead of 3.0 were measured for
+        10980 x 2745 pixels of four bands.
+        """
+        blocks = math.ceil(self.grid.cols / BLOCK_PX) * len(self.band_names)
+        needed = round(2.5 * blocks * BLOCK_PX**2 * self.dtype.itemsize)
+        own = os.environ["GDAL_CACHEMAX"] != str(CACHE_MIB)
+        return {} if own or needed <= CACHE_MIB * 2**20 else {"GDAL_CACHEMAX": needed}
 
     def _check_whole(self) -> None:
         """Raise OSError unless the product holds what was written."""
@@ -316,10 +335,14 @@ class RasterWriter:
                 part.unlink()
 
     @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
-        """Full disks and unwritable folders, as one line; nothing half-written stays."""
+    def _writing(self) -> Iterator[None]:
+        """Time spent writing; full disks and unwritable folders, as one line.
+
+        Nothing half-written stays.
+        """
         try:
-            yield
+            with spent("writing"):
+                yield
         except Exception as error:  # GDAL's errors share no public base class
             self._remove_parts()
             raise LandcoverError(

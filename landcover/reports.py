@@ -106,6 +106,16 @@ def read_comparison(run: Run) -> dict[str, Any]:
     return comparison
 
 
+def write_products(folder: Path, content: Mapping[str, Any]) -> list[Path]:
+    """Write report.md, .html and .json of a list of mapped products; returns their paths."""
+    data, text, page = (folder / f"report.{kind}" for kind in ("json", "md", "html"))
+    for path in (text, page):
+        with replace_when_whole(path) as part:
+            part.write_text(render(f"products{path.suffix}", c=content), "utf-8")
+    write_json(data, dict(content))
+    return [text, page, data]
+
+
 def render(template: str, **content: Any) -> str:
     """Fill one of the package's page templates; text is escaped, missing names are errors.
 

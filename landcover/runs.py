@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from landcover.errors import LandcoverError
+from landcover.stopwatch import spent
 
 #: The command that makes each product, for people who ask for it too early.
 MADE_BY = {
@@ -32,6 +34,10 @@ _PACKAGES = (
     "keras",
     "tensorflow-cpu",
     "tensorflow",
+    "jax",
+    "torch",
+    "openvino",
+    "scikit-learn-intelex",
 )
 
 
@@ -75,6 +81,14 @@ class Run:
         """Per-class probabilities of a model's map."""
         return self.path / "maps" / f"{name}_probabilities.tif"
 
+    def map_job(self, name: str) -> Path:
+        """What is done of a map that is being made."""
+        return self.path / "maps" / f".{name}.job"
+
+    def item(self, name: str) -> Path:
+        """STAC item of a model's map."""
+        return self.path / "maps" / f"{name}.json"
+
     def report(self, name: str) -> Path:
         """Scores of a model."""
         return self.path / "reports" / f"{name}.json"
@@ -115,14 +129,23 @@ class Run:
         write_json(self.manifest, manifest)
 
     def log(
-        self, command: str, settings: dict[str, str], seconds: float, peak_memory_mib: int
+        self,
+        command: str,
+        settings: dict[str, str],
+        seconds: float,
+        shares: dict[str, float],
+        peak_memory_mib: int,
     ) -> None:
-        """Keep in the manifest how long a command took and how much memory it used at most."""
+        """Keep in the manifest what a command took: time, shares of it, and memory at most."""
         manifest = self.read_manifest()
         key = {"command": command, "settings": settings}
         others = [entry for entry in manifest["commands"] if not key.items() <= entry.items()]
-        spent = {"seconds": round(seconds, 1), "peak_memory_mib": peak_memory_mib}
-        manifest["commands"] = [*others, key | spent]
+        took = {
+            "seconds": round(seconds, 1),
+            "shares": {activity: round(share, 3) for activity, share in shares.items()},
+            "peak_memory_mib": peak_memory_mib,
+        }
+        manifest["commands"] = [*others, key | took]
         write_json(self.manifest, manifest)
 
     def _fingerprint(self, path: Path) -> dict[str, Any]:
@@ -134,9 +157,7 @@ class Run:
         name = {"path": str(path.relative_to(self.path) if own else path)}
         if not path.is_file():
             return name
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return name | {"bytes": path.stat().st_size, "sha256": digest}
+        return name | {"bytes": path.stat().st_size, "sha256": digest(path)}
 
     def read_manifest(self) -> dict[str, Any]:
         """How the run was made: ``stages`` by name, and ``commands``; empty for a new run."""
@@ -156,6 +177,18 @@ def peak_memory_mib() -> int:
 
         unit = 1024**2 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file; read once a process as long as its size and time stay."""
+    state = path.stat()
+    return _digest(path.absolute(), state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(path: Path, size: int, modified_ns: int) -> str:
+    with spent("reading"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -226,7 +226,7 @@ def strata_of(usable: np.ndarray, classes: np.ndarray, number: int) -> np.ndarra
         raise LandcoverError(
             f"{number} classes are too many to sample; CORINE has 44 at most: use a coarser level"
         )
-    strata = (usable.astype(np.int64) - 1) * number + classes
+    strata = (usable.astype(np.int16) - 1) * number + classes
     return np.where((usable > 0) & (classes >= 0), strata, NOT_DRAWN).astype(np.uint8)
 
 

@@ -169,14 +169,14 @@ def types_of_pixels(segments: np.ndarray, types: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    segments : array of int, (rows, cols)
-        Segments 1 to n; 0 where there is none.
+    segments : array of int
+        Segments 1 to n of some pixels; 0 where there is none.
     types : array of uint8, (segments,)
         Type of every segment.
 
     Returns
     -------
-    array of uint8, (rows, cols)
+    array of uint8, like `segments`
         0 where there is no segment.
     """
     return np.concatenate([np.zeros(1, types.dtype), types])[segments]
@@ -203,8 +203,8 @@ def add_segments(
         Has columns row and col; earlier segment columns are replaced.
     segments : array of int, (rows, cols)
         Segments of the scene.
-    types : mapping from layer name to array of uint8, (rows, cols)
-        Layers of segment types; `type_column` names their columns.
+    types : mapping from layer name to array of uint8, (segments,)
+        Type of every segment, by layer; `type_column` names their columns.
 
     Returns
     -------
@@ -218,8 +218,11 @@ def add_segments(
             f"{segments.shape[0]} x {segments.shape[1]} pixels; draw the samples again"
         )
     stale = [c for c in samples.columns if c == "segment" or c.startswith("segment_type")]
-    columns = {"segment": segments[row, col].astype(np.uint32)}
-    columns |= {type_column(layer): raster[row, col] for layer, raster in types.items()}
+    of_sample = segments[row, col]
+    columns = {"segment": of_sample.astype(np.uint32)}
+    columns |= {
+        type_column(layer): types_of_pixels(of_sample, values) for layer, values in types.items()
+    }
     return samples.drop(columns=stale).assign(**columns)
 
 
@@ -253,27 +256,32 @@ def _colour_groups(
     """
     group = np.arange(len(means))
     if len(means) > MAX_CENTRES:
-        extent = means.max(axis=0) - means.min(axis=0)
         fine, coarse = 1, MAX_CENTRES
-        cubes = _cube_of(means, extent.max(), fine)
         while coarse - fine > 1:
             middle = (fine + coarse) // 2
-            finer = _cube_of(means, extent.max(), middle)
-            if finer.max() < MAX_CENTRES:
-                fine, cubes = middle, finer
+            if len(np.unique(_cube_of(means, middle))) <= MAX_CENTRES:
+                fine = middle
             else:
                 coarse = middle
-        group = cubes
+        group = np.unique(_cube_of(means, fine), return_inverse=True)[1]
     total = np.bincount(group, weights)
     centres = np.stack([np.bincount(group, weights * band) / total for band in means.T], axis=1)
     return group, centres, total
 
 
-def _cube_of(means: np.ndarray, extent: float, parts: int) -> np.ndarray:
-    """Number of the occupied cube that holds each mean; cubes are extent / parts wide."""
-    side = extent / parts or 1.0
-    cubes = np.floor((means - means.min(axis=0)) / side).astype(np.int64)
-    return np.unique(cubes, axis=0, return_inverse=True)[1].reshape(-1)
+def _cube_of(means: np.ndarray, parts: int) -> np.ndarray:
+    """A number for the cube that holds each mean; the widest band is `parts` cubes wide."""
+    low, extent = means.min(axis=0), (means.max(axis=0) - means.min(axis=0)).max()
+    steps = np.floor((means - low) / (extent / parts or 1.0)).astype(np.int64)
+    cube, room = np.zeros(len(means), np.int64), 2**62
+    for step in steps.T:
+        room //= parts + 1
+        if room == 0:
+            # Many bands: number the cubes anew before the numbers overflow.
+            cube = np.unique(cube, return_inverse=True)[1]
+            room = 2**62 // len(means) // (parts + 1)
+        cube = cube * (parts + 1) + step
+    return cube
 
 
 def _ward(centres: np.ndarray, weights: np.ndarray) -> list[tuple[float, int, int]]:

@@ -1,29 +1,35 @@
 """Graph-based segmentation of all bands: the partition of Felzenszwalb and Huttenlocher (2004).
 
 Pixels are joined along their 8-connected edges in ascending order of weight. Holding all
-edges, four a pixel, is what makes common implementations take hundreds of bytes a pixel.
-Here the weights are computed again from the image whenever they are needed, row by row, and
-edges are taken one range of weights at a time: those that already lie inside one segment
-are dropped before anything is sorted. Every range is sorted exactly, so the partition is
-that of one sort of all edges.
+edges, four a pixel, is what makes common implementations take hundreds of bytes a pixel, and
+going through them in one order over the whole image is what makes them slow. Here strips of
+the image are joined alone first, as far as what lies outside them cannot matter. The other
+edges are taken one range of weights at a time. Weights are computed again from the image
+whenever they are needed, and edges that can no longer join anything are dropped before
+anything is sorted. Every range is sorted exactly, so the partition is that of one sort of
+all edges.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.pixel_edges import deal_edges, sort_bins
 from landcover.pixel_graph import (
     collect_edges,
     count_bits,
     join,
+    join_strip,
     label,
     merge_small,
-    sort_edges_by,
+    shorten,
 )
 from landcover.progress import track
 
@@ -36,8 +42,17 @@ TRUNCATE = 4.0
 #: Scale is given for images of 0-255, as in the paper.
 GREY_LEVELS = 255.0
 
+#: Edges that are sorted at once, a pixel; each takes 24 bytes.
+EDGES_PER_PIXEL = 0.8
+_LEAST_EDGES = 2**16
+
+#: Strips are first joined alone, along this share of their edges, the lightest. Higher strips
+#: have less to wait for outside; heavier edges mostly meet segments that wait.
+STRIP_ROWS = 128
+LIGHTEST = 0.35
+
 _INFINITY_BITS = int(np.array(np.inf).view(np.int64))
-_BLOCK_PIXELS = 2**16
+_BLOCK_PIXELS = 2**14
 _COUNT_BITS = 18
 _THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
 
@@ -87,7 +102,7 @@ def felzenszwalb(
     the same floats, where edge weights are distinct. Edges of equal weight are taken in raster
     order of their first pixel; at one pixel: right, lower left, below, lower right.
 
-    Takes up to 38 bytes a pixel beyond image and result, typically 25 to 30.
+    Takes at most 40 bytes a pixel beyond image and result, from a million pixels on.
 
     References
     ----------
@@ -107,136 +122,169 @@ def felzenszwalb(
         return np.zeros(image.shape[1:], np.int32)
     min_size = min(int(min_size), MAX_PIXELS)
     usable, masked = _usable(image, valid)
-    graph = _Graph(image, usable, masked, _kernel(sigma), scale / GREY_LEVELS, min_size)
     with ThreadPoolExecutor(_THREADS) as pool:
-        for _ in track(graph.join_all(pool), "joining segments"):
+        graph = _Graph(image, usable, masked, _kernel(sigma), scale / GREY_LEVELS, min_size, pool)
+        for _ in track(graph.join_all(), "joining segments"):
             pass
-    merge_small(graph.rejected[: graph.n_rejected], graph.cols, min_size, graph.parent)
-    return label(graph.parent, usable, masked, image.shape[1], image.shape[2])
+    parent = graph.parent
+    del graph
+    return label(parent, usable, masked, image.shape[1], image.shape[2])
 
 
 class _Graph:
     """The pixel graph while it is being joined.
 
-    `parent` is a union-find forest; a root holds minus its segment's size. `limit` is, at a
-    root, the weight that an edge must stay below to join the segment. Weights are squared
-    until they meet a limit, and ranges of them are ranges of their bits as integers: the
-    bits of positive floats sort as the floats do.
+    See `pixel_graph` for `parent` and `limit`. Weights are squared until they meet a limit, and
+    ranges of them are ranges of their bits as integers: the bits of positive floats sort as
+    the floats do.
     """
 
-    def __init__(self, image, usable, masked, kernel, scale, min_size):
+    def __init__(self, image, usable, masked, kernel, scale, min_size, pool):
         _, self.rows, self.cols = image.shape
-        pixels = self.rows * self.cols
         self.source = image, usable, masked, kernel
-        self.scale, self.min_size = scale, min_size
+        self.scale, self.min_size, self.pool = scale, min_size, pool
+        # The smallest size, once small segments are being merged.
+        self.merging = 0
+        pixels = self.rows * self.cols
         self.parent = np.full(pixels, -1, np.int32)
         self.limit = np.full(pixels, scale, np.float64)
-        # Memory is taken only as far as it is filled: mostly far less than four a pixel.
-        self.rejected = np.empty(4 * pixels, np.uint32)
-        self.n_rejected = 0
-        self.n_last = 0
-        capacity = min(4 * pixels, max(pixels // 3, _BLOCK_PIXELS))
+        capacity = min(4 * pixels, max(int(EDGES_PER_PIXEL * pixels), _LEAST_EDGES))
         self.weights, self.edges = np.empty(capacity), np.empty(capacity, np.uint32)
-        self.sorted_weights, self.sorted_edges = np.empty(capacity), np.empty(capacity, np.uint32)
+        self.other_weights, self.other_edges = np.empty(capacity), np.empty(capacity, np.uint32)
+        self.block_rows = max(1, max(_BLOCK_PIXELS, pixels // 256) // self.cols)
 
-    def join_all(self, pool: Executor | None) -> Iterator[None]:
-        """Join along all edges; yields after every range of weights."""
-        self.pool = pool
+    def join_all(self) -> Iterator[None]:
+        """Join along all edges; yields now and then."""
+        if len(self.weights) < 4 * len(self.parent):
+            # In a small image, whole strips would take more memory than all else.
+            rows = min(STRIP_ROWS, max(16, self.rows // 16))
+            yield from self._each_block(self._join_strip, rows)
         yield from self._join_range(0, _INFINITY_BITS)
+        if self.min_size > 1:
+            self.merging = self.min_size
+            yield from self._join_range(0, _INFINITY_BITS)
+
+    def _join_strip(self, start: int, stop: int) -> None:
+        join_strip(self.source, start, stop, LIGHTEST, self.scale, self.parent, self.limit)
 
     def _join_range(self, low: int, high: int) -> Iterator[None]:
         """Join along the edges of weights [low, high), whatever their number."""
         if self._try_join(low, high):
             yield
-        elif high - low == 1:
+            return
+        bins = _Bins(low, high)
+        for weights, _ in self._collect(low, high):
+            bins.add(weights)
+        if bins.low + 1 == bins.high:
             # Edges of one weight need no sorting: they go block by block.
-            for weights, edges in self._blocks(low, high):
+            for weights, edges in self._collect(bins.low, bins.high):
                 self._join(weights, edges)
+            self._shorten()
             yield
-        else:
-            yield from self._join_parts(low, high)
-
-    def _join_parts(self, low: int, high: int) -> Iterator[None]:
-        """Join along the edges of a range too full to sort at once."""
-        shift = max(0, (high - low - 1).bit_length() - _COUNT_BITS)
-        below = np.concatenate([[0], np.cumsum(self._count(low, high, shift))])
-        capacity, last = len(self.weights), len(below) - 1
-        start, share = 0, 1.0
+            return
+        below = np.concatenate([[0], np.cumsum(bins.counts)])
+        start, last = 0, len(bins.counts)
         while start < last:
-            # As much as fits if, as in the last part, only a share lies between segments.
-            room = below[start] + capacity * 0.9 / share
-            stop = int(np.searchsorted(below, room, side="right")) - 1
-            stop = min(max(stop, start + 1), last)
-            held = int(below[stop] - below[start])
-            part = low + (start << shift), min(low + (stop << shift), high)
-            if held and stop - start == 1:
-                yield from self._join_range(*part)
-            elif held:
-                if not self._try_join(*part):
-                    share = 1.0
-                    continue
-                yield
-                share = max(self.n_last / held, 0.02)
+            stop = int(np.searchsorted(below, below[start] + len(self.weights), side="right")) - 1
+            stop = max(stop, start + 1)
+            yield from self._join_range(*bins.range(start, stop))
             start = stop
+            # What was joined has settled many heavier edges too: mostly the rest fits at once.
+            if start < last and self._try_join(*bins.range(start, last)):
+                yield
+                return
 
     def _try_join(self, low: int, high: int) -> bool:
         """Join along the edges of a range, if they fit at once."""
         n = 0
-        for weights, edges in self._blocks(low, high):
+        for weights, edges in self._collect(low, high):
             if n + len(weights) > len(self.weights):
                 return False
             self.weights[n : n + len(weights)] = weights
             self.edges[n : n + len(weights)] = edges
             n += len(weights)
-        _sort(self.weights[:n], self.edges[:n], self.sorted_weights, self.sorted_edges)
-        self._join(self.sorted_weights[:n], self.sorted_edges[:n])
-        self.n_last = n
+        self._sort(n)
+        self._join(self.weights[:n], self.edges[:n])
+        self._shorten()
         return True
 
-    def _count(self, low: int, high: int, shift: int) -> np.ndarray:
-        """Number of edges in bins of 2**shift of a range."""
-        counts = np.zeros(((high - low - 1) >> shift) + 1, np.int64)
-        for weights, _ in self._blocks(low, high):
-            count_bits(weights.view(np.int64), low, shift, counts)
-        return counts
+    def _sort(self, n: int) -> None:
+        """Sort the first n edges by weight, then number: dealt to bins, then bin by bin."""
+        weights, edges = self.weights[:n], self.edges[:n]
+        dealt_weights, dealt_edges = self.other_weights[:n], self.other_edges[:n]
+        low, high = weights.min(initial=np.inf), weights.max(initial=0.0)
+        # Bins even in bits suit a long tail of weights, which is what the last range is.
+        long_tail = n and weights.mean() < low + (high - low) / 8
+        keys = weights.view(np.int64) if long_tail else weights
+        n_bins = min(max(n >> 13, 1), 1024)
+        starts = deal_edges(keys, weights, edges, n_bins, dealt_weights, dealt_edges)
 
-    def _blocks(self, low: int, high: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Weights and numbers of the edges of a range between segments, a block of rows a time."""
-        step = max(1, _BLOCK_PIXELS // self.cols)
-        blocks = [(row, min(row + step, self.rows)) for row in range(0, self.rows, step)]
+        def sort_part(first: int, last: int) -> None:
+            sort_bins(dealt_weights, dealt_edges, starts, first, last, weights, edges)
 
-        def collect(block):
-            image, usable, masked, kernel = self.source
-            first, stop = block
-            return collect_edges(image, usable, masked, kernel, low, high, first, stop, self.parent)
-
-        if self.pool is None or len(blocks) == 1:
-            yield from map(collect, blocks)
-            return
-        for first in range(0, len(blocks), _THREADS):
-            yield from list(self.pool.map(collect, blocks[first : first + _THREADS]))
+        cuts = np.unique(np.searchsorted(starts, np.linspace(0, n, 4 * _THREADS + 1)))
+        list(self.pool.map(sort_part, cuts[:-1], cuts[1:]))
 
     def _join(self, weights: np.ndarray, edges: np.ndarray) -> None:
-        self.n_rejected = join(
-            weights,
-            edges,
-            self.cols,
-            self.scale,
-            self.min_size,
-            self.parent,
-            self.limit,
-            self.rejected,
-            self.n_rejected,
+        if self.merging:
+            merge_small(edges, self.cols, self.merging, self.parent)
+        else:
+            join(weights, edges, self.cols, self.scale, self.parent, self.limit)
+
+    def _shorten(self) -> None:
+        for _ in self._each_block(
+            lambda start, stop: shorten(self.parent, start * self.cols, stop * self.cols)
+        ):
+            pass
+
+    def _collect(self, low: int, high: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Weights and numbers of the edges of a range that matter, a block of rows a time."""
+        forest = self.parent, self.limit, self.merging
+        return self._each_block(
+            lambda start, stop: collect_edges(self.source, low, high, start, stop, *forest)
         )
 
+    def _each_block(self, work: Callable[[int, int], Any], step: int = 0) -> Iterator[Any]:
+        """Results of work on every block of rows, in order, a few ahead."""
+        step = step or self.block_rows
+        blocks = [(row, min(row + step, self.rows)) for row in range(0, self.rows, step)]
+        if len(blocks) == 1:
+            yield work(*blocks[0])
+            return
+        waiting: deque[Future] = deque()
+        try:
+            for block in blocks:
+                waiting.append(self.pool.submit(work, *block))
+                if len(waiting) > _THREADS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for left in waiting:
+                left.cancel()
 
-def _sort(weights, edges, sorted_weights, sorted_edges) -> None:
-    """Sort edges by weight, then number."""
-    low, high = weights.min(initial=np.inf), weights.max(initial=0.0)
-    # Bins even in bits suit a long tail of weights, which is what the last range is.
-    long_tail = weights.size and weights.mean() < low + (high - low) / 8
-    keys = weights.view(np.int64) if long_tail else weights
-    sort_edges_by(keys, weights, edges, sorted_weights, sorted_edges)
+
+class _Bins:
+    """Numbers of edges in bins of a range of weights, and where in it they lie."""
+
+    def __init__(self, low: int, high: int):
+        self.shift = max(0, (high - low - 1).bit_length() - _COUNT_BITS)
+        self.counts = np.zeros(((high - low - 1) >> self.shift) + 1, np.int64)
+        self.first, self.end = low, high
+        self.low, self.high = high, low
+
+    def add(self, weights: np.ndarray) -> None:
+        """Count edges."""
+        bits = weights.view(np.int64)
+        if len(bits):
+            count_bits(bits, self.first, self.shift, self.counts)
+            self.low = min(self.low, int(bits.min()))
+            self.high = max(self.high, int(bits.max()) + 1)
+
+    def range(self, start: int, stop: int) -> tuple[int, int]:
+        """Range of weights of some bins."""
+        bits = self.first + (start << self.shift), self.first + (stop << self.shift)
+        return max(bits[0], self.low), min(bits[1], self.high)
 
 
 def _check(image, scale, sigma, min_size, valid) -> None:

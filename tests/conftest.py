@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,10 @@ from hypothesis import settings
 from rasterio.crs import CRS
 
 from landcover.grid import Grid
+
+# In one process with OpenVINO, scikit-learn-intelex loads only if it comes first: their TBB differ
+with suppress(ImportError):
+    import sklearnex  # noqa: F401
 
 # A shared machine is slow at times; that is no failure of the property
 settings.register_profile("default", deadline=None)

@@ -12,13 +12,14 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "landcover"
 LAYERS = {
-    0: {"__init__", "errors", "legend", "grid", "progress"},
-    1: {"rasters", "products", "vectors", "runs", "reports", "styles"},
+    0: {"__init__", "errors", "legend", "grid", "progress", "stopwatch"},
+    1: {"rasters", "products", "vectors", "runs", "jobs", "catalog", "reports", "styles"},
     2: {
-        "synthetic", "generalise", "segmentation", "pixel_graph", "segment_types", "indices",
-        "features", "blocks", "splits", "sampling", "chips", "accuracy", "figures",
+        "synthetic", "generalise", "segmentation", "pixel_graph", "pixel_edges", "segment_types",
+        "indices", "features", "trees", "blocks", "splits", "sampling", "chips", "tiles",
+        "accuracy", "figures", "winners",
     },
-    3: {"forests", "networks", "mapping", "models", "pixels"},
+    3: {"exchange", "forest_onnx", "forests", "networks", "mapping", "models", "pixels"},
     4: {"workflows"},
     5: {"cli", "commands", "options"},
 }  # fmt: skip

@@ -154,15 +154,6 @@ def test_every_network_has_the_published_layers():
     assert [layer.units for layer in mlp.layers if hasattr(layer, "units")] == [400, 300, 200, 5]
 
 
-def test_the_eight_orientations_and_nothing_else():
-    chip = np.arange(9, dtype=np.float32).reshape(1, 3, 3, 1)
-    turned = networks.turned(np.repeat(chip, 400, axis=0), np.random.default_rng(0))
-    found = {tuple(t.ravel().astype(int)) for t in turned}
-    square = chip[0, ..., 0].astype(int)
-    expected = {tuple(np.rot90(way, k).ravel()) for way in (square, square.T) for k in range(4)}
-    assert found == expected
-
-
 @pytest.mark.parametrize(
     ("size", "message"),
     [

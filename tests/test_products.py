@@ -144,6 +144,28 @@ def test_a_product_brings_its_own_numbers(tmp_path, level, offset):
     np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-7)
 
 
+def test_when_a_product_was_taken(tmp_path):
+    safe, _ = write_safe(tmp_path, "L2A", -1000)
+    assert products.from_safe(safe).acquired == "2022-06-01T10:00:00Z"  # by the images' names
+    metadata = safe / "MTD_MSIL2A.xml"
+    start = "<PRODUCT_START_TIME>{}</PRODUCT_START_TIME></n1:General_Info>"
+    text = metadata.read_text()
+    metadata.write_text(
+        text.replace("</n1:General_Info>", start.format("2022-06-01T10:00:31.024Z"))
+    )
+    assert products.from_safe(safe).acquired == "2022-06-01T10:00:31.024000Z"
+    metadata.write_text(text.replace("</n1:General_Info>", start.format("in June")))
+    assert products.from_safe(safe).acquired == "2022-06-01T10:00:00Z"
+
+
+def test_loose_files_say_their_time_by_name_or_not_at_all(tmp_path):
+    named, _ = write_bands(tmp_path, [f"T33UUU_20170216T102101_{band}" for band in CORE])
+    assert products.from_files(named)[0].acquired == "2017-02-16T10:21:01Z"
+    plain, _ = write_bands(tmp_path)
+    assert products.from_files(plain)[0].acquired is None
+    assert products.from_files([*named[:3], plain[3]])[0].acquired is None
+
+
 def test_a_folder_that_is_no_product(tmp_path):
     with pytest.raises(LandcoverError, match=r"holds no MTD_MSIL1C.xml or MTD_MSIL2A.xml"):
         products.from_safe(tmp_path)

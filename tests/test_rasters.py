@@ -14,7 +14,7 @@ from landcover import rasters
 from landcover.errors import LandcoverError
 from landcover.grid import Window
 from landcover.legend import Legend
-from tests.conftest import utm_grid
+from tests.conftest import ROOT, utm_grid
 
 BANDS = ("B02", "B03", "B04", "B08")
 
@@ -211,3 +211,28 @@ def test_warped_classes_are_those_of_the_nearest_pixel_whatever_the_window(tmp_p
             if size == 1000:
                 whole = got
         np.testing.assert_array_equal(got, whole)
+
+
+def test_overviews_of_wide_scenes_do_not_read_their_blocks_over_and_over(tmp_path):
+    """Bytes that a process reads in all, as the operating system counts them; a small cache
+    stands in for a wide scene."""
+    code = """
+import sys, numpy as np
+from pathlib import Path
+from landcover import rasters
+from tests.conftest import utm_grid
+rasters.CACHE_MIB = 8
+grid, path = utm_grid(2048, 3000), Path(sys.argv[1])
+pixels = np.random.default_rng(0).random((4, *grid.shape), np.float32)
+def bytes_read():
+    return int(Path("/proc/self/io").read_text().split()[1])
+with rasters.RasterWriter(path, grid, np.float32, list("abcd"), np.nan) as out:
+    out.write(pixels)
+    before = bytes_read()
+print((bytes_read() - before) / path.stat().st_size)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "wide.tif")], cwd=ROOT, text=True, check=True,
+        capture_output=True, env=os.environ | {"GDAL_CACHEMAX": "8"},
+    )  # fmt: skip
+    assert float(done.stdout) < 8

@@ -23,11 +23,18 @@ def test_the_manifest_keeps_what_is_needed_to_repeat(tmp_path):
     run = Run(tmp_path / "run")
     run.record("prep", {"level": 3}, [source], [run.scene])
     run.record("segment", {"scale": 1200.0})
-    run.log("prep", {"seed": "0"}, 99.0, 999)
-    run.log("prep", {"seed": "0"}, 12.34, 800)
+    shares = {"reading": 0.25, "computing": 0.62501, "writing": 0.12499}
+    run.log("prep", {"seed": "0"}, 99.0, shares, 999)
+    run.log("prep", {"seed": "0"}, 12.34, shares, 800)
     commands = json.loads(run.manifest.read_text())["commands"]
     assert commands == [
-        {"command": "prep", "settings": {"seed": "0"}, "seconds": 12.3, "peak_memory_mib": 800}
+        {
+            "command": "prep",
+            "settings": {"seed": "0"},
+            "seconds": 12.3,
+            "shares": {"reading": 0.25, "computing": 0.625, "writing": 0.125},
+            "peak_memory_mib": 800,
+        }
     ]
     stages = json.loads(run.manifest.read_text())["stages"]
     assert list(stages) == ["prep", "segment"]

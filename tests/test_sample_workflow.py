@@ -13,7 +13,7 @@ from shapely.geometry import box
 
 from landcover import features, rasters
 from landcover.blocks import SPLITS, Blocks
-from landcover.chips import Chips
+from landcover.chips import chips_of
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
@@ -102,7 +102,7 @@ def test_no_training_chip_of_the_announced_size_overlaps_a_scored_pixel(tmp_path
     assert blocks.guard_px == 12
     held = blocks.split_of(*np.indices((ROWS, COLS)))[None].astype(np.float32)
     train = table[table["split"] == "train"]
-    seen = Chips(held, train["row"].to_numpy(), train["col"].to_numpy(), 25)[:]
+    seen = chips_of(held, train["row"].to_numpy(), train["col"].to_numpy(), 25)[:]
     assert len(seen) > 500 and not np.isin(seen, [1, 2]).any()
 
 
@@ -194,7 +194,7 @@ def test_chips_are_written_in_the_order_of_the_table(tmp_path, monkeypatch):
     written = np.load(paths[-1], mmap_mode="r", allow_pickle=False)
     table = table_of(run)
     assert written.shape == (600, 13, 13, 4) and written.dtype == np.float32
-    whole = Chips(image, table["row"].to_numpy(), table["col"].to_numpy(), 13)[:]
+    whole = chips_of(image, table["row"].to_numpy(), table["col"].to_numpy(), 13)[:]
     assert np.array_equal(written, whole, equal_nan=True)
     assert np.array_equal(written[:, 6, 6], table[list(BANDS)].to_numpy())
     assert Blocks.from_dict(read_json(run.splits)).guard_px >= 6

@@ -131,6 +131,12 @@ def test_many_segments_are_grouped_first_and_found_again():
     assert 500 < groups.max() < segment_types.MAX_CENTRES
 
 
+def test_cubes_of_many_bands_are_told_apart():
+    means = np.random.default_rng(7).integers(0, 3, (4000, 30)) / 2
+    cubes = segment_types._cube_of(means, 1000)
+    assert same_partition(cubes, np.unique(means, axis=0, return_inverse=True)[1])
+
+
 def test_pixels_get_types_by_index():
     types = types_of_pixels(np.array([[0, 2], [1, 2]]), np.array([7, 9], np.uint8))
     np.testing.assert_array_equal(types, [[0, 9], [7, 9]])
@@ -141,7 +147,7 @@ def test_samples_get_their_segments():
     samples = pd.DataFrame({"row": [1, 0], "col": [0, 1], "segment": [8, 8], "B02": [0.1, 0.2]})
     samples["segment_type_hierarchy_99"] = 5
     segments = np.array([[1, 2], [3, 4]])
-    layers = {"percentile": np.uint8([[1, 2], [3, 4]]), "hierarchy-4": np.uint8([[5, 6], [7, 8]])}
+    layers = {"percentile": np.uint8([1, 2, 3, 4]), "hierarchy-4": np.uint8([5, 6, 7, 8])}
     table = add_segments(samples, segments, layers)
     assert table.columns.tolist() == [
         "row", "col", "B02", "segment", "segment_type", "segment_type_hierarchy_4"

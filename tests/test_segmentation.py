@@ -69,7 +69,10 @@ def plain_segments(image, scale, sigma, min_size, valid=None) -> np.ndarray:
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Room for few edges at a time: many ranges, refined bins, several threads."""
+    """Room for few edges at a time: many strips and ranges, refined bins, several threads."""
+    monkeypatch.setattr(segmentation, "EDGES_PER_PIXEL", 0.3)
+    monkeypatch.setattr(segmentation, "STRIP_ROWS", 7)
+    monkeypatch.setattr(segmentation, "_LEAST_EDGES", 40)
     monkeypatch.setattr(segmentation, "_BLOCK_PIXELS", 40)
     monkeypatch.setattr(segmentation, "_COUNT_BITS", 4)
     monkeypatch.setattr(segmentation, "_THREADS", 3)
@@ -95,11 +98,13 @@ def test_equals_scikit_image(rows, cols, bands, options, seed, single):
 
 
 @pytest.mark.usefixtures("narrow")
-@pytest.mark.parametrize("seed", range(25))
-def test_equals_scikit_image_when_edges_come_in_many_ranges(seed):
+@pytest.mark.parametrize("seed", range(40))
+def test_equals_scikit_image_when_edges_come_in_many_ranges(seed, monkeypatch):
     rng = np.random.default_rng(seed)
+    monkeypatch.setattr(segmentation, "STRIP_ROWS", int(rng.integers(1, 41)))
+    monkeypatch.setattr(segmentation, "LIGHTEST", float(rng.choice([0.1, 0.35, 1.0])))
     image = rng.gamma(0.3, size=(3, 40, 37)) ** 2
-    options = {"scale": float(rng.choice([10, 300])), "sigma": 0.5, "min_size": 12}
+    options = {"scale": float(rng.choice([10, 300, 3000])), "sigma": 0.5, "min_size": 12}
     assert same_partition(felzenszwalb(image, **options), skimage_segments(image, **options))
 
 
@@ -212,6 +217,17 @@ def test_the_partition_turns_with_the_image(turn):
     ours = felzenszwalb(turned, 60, 0, 9)
     back = ours.T if turn is np.transpose else turn(ours[np.newaxis])[0]
     assert same_partition(back, felzenszwalb(image, 60, 0, 9))
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("seed", range(10))
+def test_strips_and_ranges_keep_to_the_definition_around_invalid_pixels(seed):
+    rng = np.random.default_rng(seed)
+    image, valid = rng.integers(0, 50, (2, 41, 35)) / 64.0, rng.random((41, 35)) > 0.15
+    valid[:, : seed * 3] = False
+    options = {"scale": float(rng.choice([20, 200])), "sigma": 0.0, "min_size": 9}
+    ours = felzenszwalb(image, **options, valid=valid)
+    np.testing.assert_array_equal(ours, plain_segments(image, **options, valid=valid))
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 5), (2, 0, 5), (2, 4, 0)])

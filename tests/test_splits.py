@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter
 
 from landcover.blocks import SPLITS, Blocks, layout
-from landcover.chips import Chips
+from landcover.chips import chips_of
 from landcover.errors import LandcoverError
 from landcover.grid import Window
 from landcover.splits import deal, spatial_blocks
@@ -57,9 +57,9 @@ def test_no_training_chip_overlaps_a_validation_or_test_pixel(blocks, smaller):
     assume(size <= min(blocks.rows, blocks.cols))
     usable = blocks.usable(Window(0, 0, blocks.rows, blocks.cols))
     split = split_map(blocks)[None].astype(np.float32)
-    train = Chips(split, *np.nonzero(usable == 1), size)[:]
+    train = chips_of(split, *np.nonzero(usable == 1), size)[:]
     assert not np.isin(train, [1, 2]).any()
-    validation = Chips(split, *np.nonzero(usable == 2), size)[:]
+    validation = chips_of(split, *np.nonzero(usable == 2), size)[:]
     assert not np.isin(validation, [2]).any()
 
 
@@ -70,7 +70,7 @@ def test_the_same_for_deals_of_labels_with_the_largest_patch(rows, cols, max_pat
     blocks = spatial_blocks(patchy(rows, cols, seed=seed), plan.block_px, plan.guard_px, seed=seed)
     usable = blocks.usable(Window(0, 0, rows, cols))
     split = split_map(blocks)[None].astype(np.float32)
-    train = Chips(split, *np.nonzero(usable == 1), max_patch)[:]
+    train = chips_of(split, *np.nonzero(usable == 1), max_patch)[:]
     assert len(train) and not np.isin(train, [1, 2]).any()
 
 

@@ -72,7 +72,7 @@ def test_the_same_scene_again_keeps_the_record_of_later_stages(tmp_path, run):
     for stage, product in (("train knn", run.model("knn")), ("segment", run.path / "s.parquet")):
         product.exists() or product.write_text("rows")
         run.record(stage, {}, products=[product])
-    run.log("train knn", {}, 3.0, 100)
+    run.log("train knn", {}, 3.0, {}, 100)
     manifest = prepare_again()
     assert set(manifest["stages"]) == {"prep", "train knn"}
     assert [entry["command"] for entry in manifest["commands"]] == ["train knn"]

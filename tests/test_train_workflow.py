@@ -149,9 +149,8 @@ def test_learning_curves_are_stored(made):
 @pytest.mark.parametrize("name", [n for n in MODELS if n != "knn"])
 def test_a_map_repeats_what_the_model_said_of_the_samples(made, name):
     paths = map_stage.map_scene(made.run, name, tile_px=64)
-    assert [path.name for path in paths[:3]] == [
-        f"{name}.tif", f"{name}.qml", f"{name}_confidence.tif",
-    ]  # fmt: skip
+    beside = {f"{name}.tif", f"{name}.qml", f"{name}_confidence.tif"}
+    assert paths[0].name == f"{name}.tif" and beside <= {path.name for path in paths}
     rows = read_rows(made.run, "labels")
     table = rows.samples.iloc[rows.scored]
     mapped = rasters.read_classes(made.run.map(name))[table["row"], table["col"]]
@@ -167,7 +166,8 @@ def test_a_map_repeats_what_the_model_said_of_the_samples(made, name):
 def test_maps_are_recorded_with_their_settings(made):
     map_stage.map_scene(made.run, "random-forest")
     stages = read_json(made.run.manifest)["stages"]
-    assert stages["map random-forest"]["settings"] == {"model": "random-forest", "tile_px": 1024}
+    recorded = stages["map random-forest"]["settings"]
+    assert recorded["model"] == "random-forest" and recorded["tile_px"] == 1024
     assert "maps/random-forest.qml" in stages["map random-forest"]["products"]
     assert stages["train cnn-5x5"]["settings"]["seed"] == 0
 
@@ -193,6 +193,11 @@ def test_a_model_maps_another_runs_scene(made, tmp_path):
     assert paths[0] == other.map("cnn-5x5")
     assert (rasters.read_classes(paths[0]) != 0).all()
     assert not other.report("cnn-5x5").exists()
+
+
+def test_the_card_says_how_the_network_was_trained(made):
+    for name, way in (("cnn-5x5", "chips"), ("cnn-3x3-published", "chips")):
+        assert read_json(made.run.model(name) / "card.json")["settings"]["train_on"] == way
 
 
 @pytest.fixture
@@ -237,7 +242,11 @@ def test_a_new_model_takes_the_old_ones_maps_away(copy):
     train.train_forest(copy, leaf_sizes=(20,))
     map_stage.map_scene(copy, "random-forest")
     assert copy.map("random-forest").exists()
+    begun = copy.map_job("random-forest")
+    begun.mkdir()
+    (begun / "000000.part").write_bytes(b"of an interrupted map")
     train.train_forest(copy, seed=1, leaf_sizes=(20,))
+    assert not begun.exists()
     assert not copy.map("random-forest").exists()
     assert not copy.confidence("random-forest").exists()
 
@@ -251,6 +260,24 @@ def test_balanced_weights_are_those_of_the_rows_trained_on(made):
     np.testing.assert_allclose(class_weights(rows, "balanced"), expected)
     with pytest.raises(LandcoverError, match="class weight 'heavy' is unknown"):
         class_weights(rows, "heavy")
+
+
+def test_training_on_tiles_learns_what_chips_learn_and_repeats_itself(made, copy):
+    train.train_cnn(copy, 5, epochs=8, train_on="tiles")
+    card = read_json(copy.model("cnn-5x5") / "card.json")
+    assert card["settings"]["train_on"] == "tiles" and card["settings"]["tile_px"] >= 1
+    on_tiles = read_json(copy.report("cnn-5x5"))["scores"]["labels"]["overall_accuracy"]
+    on_chips = read_json(made.run.report("cnn-5x5"))["scores"]["labels"]["overall_accuracy"]
+    assert on_tiles > on_chips - 0.05
+    weights = models.load(copy, "cnn-5x5").model.get_weights()
+    train.train_cnn(copy, 5, epochs=8, train_on="tiles", random_split=False)
+    again = models.load(copy, "cnn-5x5").model.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
+
+
+def test_tiles_for_the_published_network(copy):
+    with pytest.raises(LandcoverError, match="published network pads its patches"):
+        train.train_cnn(copy, 3, kind="published", train_on="tiles")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from landcover.networks.architectures import (
     dilations,
 )
 from landcover.networks.backend import (
+    backend_name,
     load,
     predict,
     row_inputs,
@@ -22,31 +23,43 @@ from landcover.networks.backend import (
     save,
     seed_everything,
 )
+from landcover.networks.batches import Examples, TileExamples
 from landcover.networks.classifier import PatchClassifier
+from landcover.networks.engine_choice import PRECISIONS, Choice, choose_engine
+from landcover.networks.engines import Engine
+from landcover.networks.onnx_form import to_onnx
+from landcover.networks.plans import TRAIN_ON, Plan, plan
 from landcover.networks.training import (
-    CNN_LEARNING_RATE,
     MLP_LEARNING_RATE,
-    Examples,
     fit,
-    turned,
+    predict_examples,
 )
 
 __all__ = [
-    "CNN_LEARNING_RATE",
     "MLP_LEARNING_RATE",
+    "PRECISIONS",
+    "Choice",
+    "Engine",
     "Examples",
     "PatchClassifier",
+    "Plan",
+    "TRAIN_ON",
+    "TileExamples",
+    "backend_name",
     "build_cnn",
     "build_mlp",
     "build_published",
     "check_patch_size",
+    "choose_engine",
     "dilations",
     "fit",
     "load",
+    "plan",
     "predict",
+    "predict_examples",
     "row_inputs",
     "row_predictor",
     "save",
     "seed_everything",
-    "turned",
+    "to_onnx",
 ]

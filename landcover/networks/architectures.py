@@ -13,17 +13,18 @@ from landcover.networks.backend import keras_module
 
 MLP_UNITS = (400, 300, 200)
 MLP_DROPOUT = 0.3
-#: Filters by the number of 3 x 3 layers: early layers, which run on the most pixels of a chip,
-#: are narrow; every network costs some 200-350 thousand operations a pixel when run densely.
+#: Filters by the number of 3 x 3 layers, then of the 1 x 1 layer behind them. Early layers, which
+#: run on the most pixels of a chip, are narrow. With three layers, patches of 7 and 9, a network
+#: nine times as costly (32, 64, 128) learns coarse labels no better: docs/performance.md. Widths
+#: are multiples of 16, the numbers that a vector of the processor holds.
 CNN_FILTERS = {
-    1: (128,),
-    2: (64, 128),
-    3: (32, 64, 128),
-    4: (32, 48, 64, 128),
-    5: (24, 32, 48, 64, 128),
-    6: (16, 32, 32, 64, 64, 128),
+    1: (128, 128),
+    2: (64, 128, 128),
+    3: (32, 16, 32, 48),
+    4: (32, 48, 64, 128, 128),
+    5: (24, 32, 48, 64, 128, 128),
+    6: (16, 32, 32, 64, 64, 128, 128),
 }
-CNN_HEAD = 128
 CNN_DROPOUT = 0.3
 PUBLISHED_FILTERS = (8, 16, 32, 64, 128, 128)
 PUBLISHED_DENSE = 1000
@@ -99,11 +100,12 @@ def build_cnn(
     inputs = keras.layers.Input((None, None, n_bands), name="reflectance")
     x = _standardised(inputs, n_bands, mean, variance)
     steps = dilations(patch_size)
-    for filters, dilation in zip(CNN_FILTERS[len(steps)], steps, strict=True):
+    *widths, head = CNN_FILTERS[len(steps)]
+    for filters, dilation in zip(widths, steps, strict=True):
         x = keras.layers.Conv2D(filters, 3, dilation_rate=dilation, use_bias=False)(x)
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
         x = keras.layers.ReLU()(x)
-    x = keras.layers.Conv2D(CNN_HEAD, 1, activation="relu")(x)
+    x = keras.layers.Conv2D(head, 1, activation="relu")(x)
     x = keras.layers.Dropout(CNN_DROPOUT)(x)
     outputs = keras.layers.Conv2D(n_classes, 1, activation="softmax", name="classes")(x)
     return keras.Model(inputs, outputs, name=f"cnn_{patch_size}x{patch_size}")

@@ -28,11 +28,25 @@ def keras_module() -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         # Sums over threads in a fixed order: the same seed gives the same weights
         os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+        # GPUs would round factors of float32 to 10 bits, unasked: labels would be others
+        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+        os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
     with _quiet():
         import keras
     # Tiles and chips of several shapes are expected here; TensorFlow warns about each
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
+
+
+def keras_on_cpu() -> bool:
+    """Whether Keras' backend computes on the processor, not on a GPU."""
+    return "cpu" in str(getattr(keras_module().ops.zeros(1), "device", "cpu")).lower()
+
+
+def backend_name() -> str:
+    """Keras' backend and where it computes, such as ``tensorflow on cpu``: sums differ by both."""
+    device = "cpu" if keras_on_cpu() else "gpu"
+    return f"{keras_module().config.backend()} on {device}"
 
 
 @contextmanager

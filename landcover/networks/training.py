@@ -1,42 +1,26 @@
-"""Training: batches, augmentation, early stopping, learning curves."""
+"""Training: early stopping on the validation loss, learning curves, tiles or rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from landcover.networks.backend import keras_module
+from landcover.networks.backend import keras_module, predict
+from landcover.networks.batches import Examples, TileExamples, row_batches, tile_batches
+from landcover.networks.shared import sampled_pixels
 from landcover.progress import track
 
-MLP_LEARNING_RATE = CNN_LEARNING_RATE = 1e-3
+MLP_LEARNING_RATE = 1e-3
 
-
-@dataclass(frozen=True)
-class Examples:
-    """Training or validation rows; inputs are made when a batch is.
-
-    Attributes
-    ----------
-    inputs : callable
-        Indices (n,) to a network's input, or the tuple of its inputs.
-    targets : array of int, (rows,)
-        Positions in the legend.
-    weights : array of float32, (rows,), optional
-        Weight of each row in the loss.
-    """
-
-    inputs: Callable[[np.ndarray], Any]
-    targets: np.ndarray
-    weights: np.ndarray | None = None
+#: Samples on tiles that are predicted at a time.
+_PREDICTED = 1024
 
 
 def fit(
     model: Any,
-    train: Examples,
-    validation: Examples,
+    train: Examples | TileExamples,
+    validation: Examples | TileExamples,
     *,
     seed: int,
     epochs: int,
@@ -57,21 +41,22 @@ def fit(
     ----------
     model : keras.Model
         From one of the builders.
-    train, validation : Examples
-        Rows to learn from, and rows that decide when to stop.
+    train, validation : Examples or TileExamples
+        Rows to learn from, and rows that decide when to stop; both of one kind.
     seed : int
         Of the order of rows and of turns. Together with `seed_everything` before
         building, it gives the same weights on one machine.
     epochs : int
         At most.
     batch_size : int
-        Rows of a step.
+        Rows of a step; on tiles about as many, or those of `batches.STEP_TILES` tiles where
+        these are more.
     learning_rate : float
         At the start.
     patience : int
         Epochs without a better validation loss.
     turn : bool
-        Show every chip flipped and turned at random: land has no up.
+        Show every chip, or tile, flipped and turned at random: land has no up.
     name : str, optional
         What the progress bar calls it.
 
@@ -81,26 +66,35 @@ def fit(
         Learning curves: loss, val_loss, accuracy, val_accuracy, learning_rate, one value an epoch.
     """
     keras = keras_module()
-    model.compile(
+    trained, reduction = model, "sum_over_batch_size"
+    if isinstance(train, TileExamples):  # whose weights are those of a mean already
+        trained, reduction = sampled_pixels(model, train.tiles.side, train.dense), "sum"
+    trained.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
-        loss="sparse_categorical_crossentropy",
-        weighted_metrics=["accuracy"],
-        jit_compile=False,  # compiling takes longer than it saves on networks this small
+        loss=keras.losses.SparseCategoricalCrossentropy(reduction=reduction),
+        # Unlike the loss as Keras logs it, a weighted metric is exact for steps of any size
+        weighted_metrics=[
+            keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy"),
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+        ],
+        jit_compile=_compiled(keras),
     )
     progress: Any = track(range(epochs), f"training {name or model.name}")
+    judged = "val_cross_entropy"
     callbacks = [
         keras.callbacks.ReduceLROnPlateau(
-            factor=1 / 3, patience=max(1, patience // 2), min_lr=learning_rate / 100
+            judged, factor=1 / 3, patience=max(1, patience // 2), min_lr=learning_rate / 100
         ),
-        keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True),
+        keras.callbacks.EarlyStopping(
+            judged, patience=patience, mode="min", restore_best_weights=True
+        ),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: next(progress, None)),
     ]
     next(progress)
-    shape = (1,) * (len(model.output_shape) - 2)
     try:
-        history = model.fit(
-            _batches(train, batch_size, shape, seed, turn),
-            validation_data=_batches(validation, 4 * batch_size, shape),
+        history = trained.fit(
+            _batches(model, train, batch_size, seed, turn),
+            validation_data=_batches(model, validation, 4 * batch_size),
             epochs=epochs,
             callbacks=callbacks,
             shuffle=False,  # the batches shuffle themselves, by the seed
@@ -109,57 +103,48 @@ def fit(
     finally:
         progress.close()
     return {
-        curve: [round(float(value), 6) for value in history[curve]]
-        for curve in ("loss", "val_loss", "accuracy", "val_accuracy", "learning_rate")
+        curve: [round(float(value), 6) for value in history[logged]]
+        for curve, logged in (
+            ("loss", "cross_entropy"),
+            ("val_loss", judged),
+            ("accuracy", "accuracy"),
+            ("val_accuracy", "val_accuracy"),
+            ("learning_rate", "learning_rate"),
+        )
     }
 
 
-def turned(chips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Square chips (n, size, size, bands), each in one of its eight orientations at random."""
-    result = np.empty_like(chips)
-    drawn = rng.integers(8, size=len(chips))
-    for orientation in range(8):
-        chosen = drawn == orientation
-        some = np.rot90(chips[chosen], orientation % 4, axes=(1, 2))
-        result[chosen] = some[:, ::-1] if orientation >= 4 else some
-    return result
+def predict_examples(model: Any, examples: Examples | TileExamples) -> np.ndarray:
+    """Probabilities (rows, classes) of examples of either kind; their targets are not used."""
+    if isinstance(examples, Examples):
+        return predict(model, examples.inputs, len(examples.targets))
+    trained = sampled_pixels(model, examples.tiles.side, examples.dense)
+    batches = tile_batches(examples, _PREDICTED)
+    found = np.zeros((len(examples.samples), model.output_shape[-1]), np.float32)
+    for number in range(len(batches)):
+        rows = batches.rows(number)
+        inputs = batches[number][0]
+        found[rows] = np.asarray(trained.predict_on_batch(inputs))[: len(rows)]
+    return found
 
 
 def _batches(
-    examples: Examples,
+    model: Any,
+    examples: Examples | TileExamples,
     size: int,
-    shape: tuple[int, ...],
     seed: int | None = None,
     turn: bool = False,
 ) -> Any:
-    """Batches as Keras takes them; shuffled anew every epoch when there is a seed."""
-    keras: Any = keras_module()
+    """Steps of either kind of examples."""
+    if isinstance(examples, TileExamples):
+        return tile_batches(examples, size, seed, turn)
+    return row_batches(examples, size, (1,) * (len(model.output_shape) - 2), seed, turn)
 
-    class Batches(keras.utils.PyDataset):  # type: ignore[name-defined]
-        """The draws of a batch follow from seed, epoch and number, not from who asks when."""
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.epoch = -1
-            self.on_epoch_end()
+def _compiled(keras: Any) -> bool:
+    """Whether steps are compiled as a whole.
 
-        def __len__(self) -> int:
-            return -(-len(examples.targets) // size)
-
-        def on_epoch_end(self) -> None:
-            self.epoch += 1
-            self.order = np.arange(len(examples.targets))
-            if seed is not None:
-                np.random.default_rng([seed, self.epoch]).shuffle(self.order)
-
-        def __getitem__(self, number: int) -> tuple[Any, ...]:
-            rows = self.order[number * size : (number + 1) * size]
-            inputs = examples.inputs(rows)
-            if turn:
-                inputs = turned(inputs, np.random.default_rng([seed or 0, self.epoch, number]))
-            targets = examples.targets[rows].reshape(-1, *shape)
-            if examples.weights is None:
-                return inputs, targets
-            return inputs, targets, examples.weights[rows].reshape(-1, *shape)
-
-    return Batches()
+    JAX runs operation by operation otherwise; elsewhere, compiling takes longer than it saves
+    on networks this small.
+    """
+    return bool(keras.backend.backend() == "jax")

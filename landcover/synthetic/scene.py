@@ -80,6 +80,7 @@ def make_scene(
     pastures: float = 0.22,
     heath: float = 0.05,
     settlement: float = 1.0,
+    origin: tuple[float, float] = ORIGIN,
 ) -> SyntheticScene:
     """Make a scene from a seed.
 
@@ -101,6 +102,9 @@ def make_scene(
         each, woods and heath at most 0.85 together.
     settlement : float
         Number of towns, villages and farms against the usual, 0 to 3.
+    origin : (float, float)
+        North-west corner in EPSG:32633 (m): where the cells of the labels lie follows from it,
+        so scenes that are to lie beside each other are made at their places.
 
     Returns
     -------
@@ -132,7 +136,7 @@ def make_scene(
     _check("heath", heath, 0, 0.7)
     _check("woods + heath", woods + heath, 0, 0.85)
     _check("settlement", settlement, 0, 3)
-    grid = Grid(CRS.from_epsg(32633), Affine(10, 0, ORIGIN[0], 0, -10, ORIGIN[1]), rows, cols)
+    grid = Grid(CRS.from_epsg(32633), Affine(10, 0, origin[0], 0, -10, origin[1]), rows, cols)
     ground, light, interpreter = (np.random.default_rng([seed, part]) for part in range(3))
     land = draw(ground, grid.shape, field_px, Mix(woods, pastures, heath, settlement))
     image = reflectance(light, land, noise, haze)

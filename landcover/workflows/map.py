@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from landcover.errors import LandcoverError
-from landcover.runs import Run
+from landcover.runs import Run, digest, versions
+from landcover.workflows.map_engine import engine_of_map, key_of, with_engine
 
 if TYPE_CHECKING:
-    from landcover.mapping import Agreement
+    from landcover.mapping import Agreement, Classifier
+    from landcover.networks import Engine
 
 
 def map_scene(
@@ -19,8 +24,12 @@ def map_scene(
     tile_px: int = 1024,
     probabilities: bool = False,
     trained_in: Run | None = None,
+    precision: str = "auto",
+    client: Any = None,
 ) -> list[Path]:
     """Map every valid pixel of a run's scene and score the map.
+
+    Killed at any moment, the same call goes on where it was.
 
     Parameters
     ----------
@@ -31,57 +40,169 @@ def map_scene(
     tile_px : int
         Side of the windows read at once; more takes more memory. The map does not depend on it.
     probabilities : bool
-        Also write the probability of every class.
+        Also write the probability of every class; networks then compute in float32.
     trained_in : Run, optional
         Run folder that holds the model, where it is another one; its bands must be the same.
+    precision : str
+        "auto" lets a patch network compute in reduced precision where that is faster;
+        "float32" declines it.
+    client : distributed.Client, optional
+        Of a Dask cluster that predicts the windows, from `mapping.connected`.
 
     Returns
     -------
     list of Path
-        Class map with its QGIS style, confidence, probabilities if asked for, and the report
-        where the run has labels to score against.
+        Class map with its QGIS style and STAC item, confidence, probabilities if asked for,
+        and the report where the run has labels to score against.
 
     Raises
     ------
     LandcoverError
-        If the model is missing, or needs bands or segment types that the run lacks.
+        If the model is missing, or needs bands or segment types that the run lacks, or another
+        process is mapping with it.
     """
-    from landcover import mapping, models, styles
+    from landcover import jobs, mapping, rasters, styles
+    from landcover.workflows.export import write_item
     from landcover.workflows.score import require_scorable, score_map
 
-    home = (trained_in or run).model(model)
-    guest = home.resolve() != run.model(model).resolve()
+    holder = trained_in or run
+    classifier, types = _checked(run, model, holder)
+    scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
+    if scored:
+        require_scorable(run, [] if _is_guest(run, model, holder) else [model])
+    run.read_manifest()  # a damaged one ends it before anything is replaced
+    precision = "float32" if probabilities else precision
+    facts = _facts(run, model, holder, probabilities, precision)
+    windows = {"windows": mapping.layout(rasters.grid_of(run.scene), tile_px)}
+    with jobs.opened(run.map_job(model), facts | windows) as job:
+        started = time.perf_counter()
+        classifier, engine = with_engine(
+            classifier, run.scene, job, holder.model(model), facts, precision
+        )
+        workers = client and _workers(client, run, model, holder, engine, facts.get("backend"))
+        paths = mapping.predict_map(
+            classifier,
+            run.scene,
+            run.map(model),
+            tile_px=tile_px,
+            confidence=run.confidence(model),
+            probabilities=run.probabilities(model) if probabilities else None,
+            segment_types=types,
+            job=job,
+            workers=workers,
+        )
+        seconds = time.perf_counter() - started + job.seconds_found
+        paths.insert(1, styles.write_qml(run.map(model), classifier.legend))
+        paths.insert(2, write_item(run, model, holder))
+        settings = {
+            "model": model,
+            "tile_px": tile_px,
+            "made_of": key_of(facts),
+            "seconds": round(seconds, 1),
+            **job.notes,
+        }
+        inputs = [run.scene, holder.model(model) / "card.json", *filter(None, [types])]
+        run.record(f"map {model}", settings, inputs, paths)
+        if scored:
+            score_map(run, model, {"predict": seconds}, job.notes)
+            paths.append(run.report(model))
+    return paths
+
+
+def is_mapped(
+    run: Run,
+    model: str,
+    probabilities: bool = False,
+    trained_in: Run | None = None,
+    precision: str = "auto",
+) -> bool:
+    """Whether the run holds the map that `map_scene` would make of the same files."""
+    entry = run.read_manifest()["stages"].get(f"map {model}")
+    if entry is None or not all((run.path / path).exists() for path in entry["products"]):
+        return False
+    precision = "float32" if probabilities else precision
+    facts = _facts(run, model, trained_in or run, probabilities, precision)
+    return entry["settings"].get("made_of") == key_of(facts)
+
+
+def _files(run: Run, model: str, holder: Run) -> list[Path]:
+    """The files that a map is made from."""
+    from landcover import models
+
+    card = models.read_card(holder, model)
+    types = [run.require("segment_types")] if card["segment_layers"] else []
+    own = [holder.model(model) / "card.json", models.file_of(holder, model, card["kind"])]
+    return [run.require("scene"), *types, *own]
+
+
+def _facts(
+    run: Run, model: str, holder: Run, probabilities: bool, precision: str
+) -> dict[str, Any]:
+    """Everything that a map depends on."""
+    from landcover import models, networks
+
+    kind = models.read_card(holder, model)["kind"]
+    facts: dict[str, Any] = {
+        **{path.name: digest(path) for path in _files(run, model, holder)},
+        "layers": ["probabilities"] if probabilities else [],
+        "versions": versions(),
+    }
+    if kind == "cnn":  # the only one that has a choice
+        facts["precision"] = precision
+    if kind in ("mlp", "cnn", "cnn-published"):
+        facts["backend"] = networks.backend_name()
+    return facts
+
+
+@contextmanager
+def on_cluster(address: str | None) -> Iterator[Any]:
+    """A client of the Dask scheduler at an address; None without one."""
+    if address is None:
+        yield None
+        return
+    from landcover import mapping
+
+    with mapping.connected(address) as client:
+        yield client
+
+
+def _checked(run: Run, model: str, holder: Run) -> tuple[Classifier, Path | None]:
+    """The classifier, and the segment types if it needs them, fit for the run's scene."""
+    from landcover import models
+
+    guest = _is_guest(run, model, holder)
     if guest and run.model(model).exists():
         raise LandcoverError(
             f"{run.path} has a model {model} of its own, whose map this would replace; "
             "map into another run, or without naming the other run's folder"
         )
-    classifier = models.load(trained_in or run, model, run.require("scene"))
+    classifier = models.load(holder, model, run.require("scene"))
     types = run.require("segment_types") if classifier.segment_layers else None
     if types and not guest:
         _require_same_types(run, model)
-    scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
-    if scored:
-        require_scorable(run, [] if guest else [model])
-    run.read_manifest()  # a damaged one ends it before anything is replaced
-    started = time.perf_counter()
-    paths = mapping.predict_map(
-        classifier,
-        run.scene,
-        run.map(model),
-        tile_px=tile_px,
-        confidence=run.confidence(model),
-        probabilities=run.probabilities(model) if probabilities else None,
-        segment_types=types,
+    return classifier, types
+
+
+def _is_guest(run: Run, model: str, holder: Run) -> bool:
+    """Whether a model belongs to another run."""
+    return holder.model(model).resolve() != run.model(model).resolve()
+
+
+def _workers(
+    client: Any, run: Run, model: str, holder: Run, engine: Engine | None, backend: str | None
+) -> Any:
+    """A cluster that maps the scene; paths are absolute, since workers start elsewhere."""
+    from landcover import mapping, models
+
+    scene, files = run.scene.absolute(), _files(run, model, holder)
+    return mapping.Workers(
+        client,
+        load=partial(models.load, Run(holder.path.absolute()), model, scene, engine),
+        scene=scene,
+        segment_types=run.segment_types.absolute() if run.segment_types in files else None,
+        digests={str(path.absolute()): digest(path) for path in files},
+        backend=backend,
     )
-    seconds = time.perf_counter() - started
-    paths.insert(1, styles.write_qml(run.map(model), classifier.legend))
-    inputs = [run.scene, home / "card.json", *filter(None, [types])]
-    run.record(f"map {model}", {"model": model, "tile_px": tile_px}, inputs, paths)
-    if scored:
-        score_map(run, model, {"predict": seconds})
-        paths.append(run.report(model))
-    return paths
 
 
 def _require_same_types(run: Run, model: str) -> None:
@@ -98,13 +219,23 @@ def _require_same_types(run: Run, model: str) -> None:
 def verify(run: Run, model: str, n: int, seed: int = 0, trained_in: Run | None = None) -> Agreement:
     """Compare a model's map with patch-by-patch prediction on n random valid pixels.
 
+    The map's side is the engine that made it, and the labels as written; the other side is
+    Keras in float32.
+
     Returns
     -------
     Agreement
         Largest difference of a probability, and labels that differ.
+
+    Raises
+    ------
+    LandcoverError
+        If the run has no such map.
     """
     from landcover import mapping, models
 
-    classifier = models.load(trained_in or run, model, run.require("scene"))
-    types = run.require("segment_types") if classifier.segment_layers else None
-    return mapping.verify(classifier, run.scene, n, seed, types)
+    holder, engine = trained_in or run, engine_of_map(run, model)
+    by_patch = models.load(holder, model, run.require("scene"))
+    mapped = models.load(holder, model, run.scene, engine)
+    types = run.require("segment_types") if mapped.segment_layers else None
+    return mapping.verify(mapped, run.scene, n, seed, types, by_patch, run.map(model))

@@ -67,40 +67,16 @@ def prepare(
     products += _pictures(run, products)
     run.record(
         "prep",
-        {"level": level, "aoi": None if aoi is None else _plain(aoi), "bands": _radiometry(tiles)},
+        {
+            "level": level,
+            "aoi": None if aoi is None else _plain(aoi),
+            "acquired": _acquired(tiles),
+            "bands": _radiometry(tiles),
+        },
         [*(path for tile in tiles for path in tile.paths), *filter(None, (labels, reference))],
         products,
     )
     return products
-
-
-def demo_sources(folder: Path, seed: int) -> tuple[list[Path], Path, Path]:
-    """Write the synthetic demo scene as a user's own files would be: bands, CORINE, truth.
-
-    Parameters
-    ----------
-    folder : path
-        Where the four band files (digital numbers), the 100 m CORINE raster
-        in EPSG:3035 and the exact 10 m truth go.
-    seed : int
-        Seed of the scene.
-
-    Returns
-    -------
-    bands, corine, truth : list of Path, Path, Path
-    """
-    from landcover.products import DEFAULT_QUANTIFICATION
-    from landcover.synthetic import make_scene
-
-    scene = make_scene(seed=seed)
-    dn = np.clip(np.rint(scene.image * DEFAULT_QUANTIFICATION), 1, 65_535).astype(np.uint16)
-    bands = [folder / f"{name}.tif" for name in scene.bands]
-    for path, pixels in zip(bands, dn, strict=True):
-        rasters.write(path, pixels, scene.grid, [path.stem], nodata=0)
-    corine, truth = folder / "corine.tif", folder / "truth.tif"
-    rasters.write(corine, scene.corine, scene.corine_grid, ["CLC grid code"], nodata=0)
-    rasters.write(truth, scene.truth, scene.grid, ["CLC code"], nodata=0)
-    return bands, corine, truth
 
 
 def mosaic_grid(tiles: Sequence[Tile]) -> Grid:
@@ -272,6 +248,12 @@ def _pictures(run: Run, products: Iterable[Path]) -> list[Path]:
         with replace_when_whole(paths[-1]) as part:
             part.write_bytes(figures.png(picture))
     return paths
+
+
+def _acquired(tiles: Sequence[Tile]) -> list[str]:
+    """When the tiles were taken, where all of them say so."""
+    times = {tile.acquired for tile in tiles}
+    return sorted(filter(None, times)) if None not in times else []
 
 
 def _radiometry(tiles: Sequence[Tile]) -> dict[str, Any]:

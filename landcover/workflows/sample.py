@@ -11,7 +11,7 @@ import numpy as np
 from landcover import chips, sampling, splits
 from landcover.blocks import SPLITS, TEST, TRAIN, Blocks, Layout, layout
 from landcover.errors import LandcoverError
-from landcover.grid import Grid
+from landcover.grid import Grid, Window
 from landcover.runs import Run, replace_when_whole, write_json
 from landcover.workflows.sample_source import CODES, Source, index_table, open_source
 
@@ -133,11 +133,13 @@ def _count(
     counts = plan.no_counts(2 * len(CODES))
     table = index_table(CODES)
     valid = False
-    for window in source.strips("Counting labelled pixels"):
-        has_data = np.isfinite(source.image(window)).all(axis=0)
+
+    def load(window: Window) -> tuple[np.ndarray, np.ndarray]:
+        return _has_data(source.image(window)), source.labels(window)
+
+    for window, (has_data, labels) in source.strips("Counting labelled pixels", load):
         valid |= bool(has_data.any())
-        labels = source.labels(window)
-        index = np.where(has_data, table[labels], -1)
+        index = np.where(has_data, table[labels], np.int16(-1))
         if (index[has_data] == -2).any():
             unknown = np.unique(labels[index == -2])[:8].tolist()
             raise LandcoverError(
@@ -190,20 +192,29 @@ def _draw(
     picker = sampling.Picker(available, draws, rng)
     table = index_table(codes)
     parts: list[dict[str, np.ndarray]] = []
-    for window in source.strips("Drawing samples"):
-        image, labels = source.image(window), source.labels(window)
+
+    def load(window: Window) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        return source.image(window), source.labels(window), source.more(window)
+
+    for window, (image, labels, more) in source.strips("Drawing samples", load):
         usable = blocks.usable(window)
         if source.inside is not None:
             usable[(source.inside(window) == 0) & (usable < 1 + TEST)] = 0
-        classes = np.where(np.isfinite(image).all(axis=0), table[labels], -1)
+        classes = np.where(_has_data(image), table[labels], np.int16(-1))
         rows, cols, marks = picker.pick(sampling.strata_of(usable, classes, len(codes)))
         part = {"row": rows + window.row, "col": cols, "label": labels[rows, cols]}
         part["random_test"] = marks
         part |= {name: image[i, rows, cols] for i, name in enumerate(source.bands)}
-        if len(rows):
-            part |= {name: read(window)[rows, cols] for name, read in source.columns.items()}
-            parts.append(part)
+        parts.append(part | {name: values[rows, cols] for name, values in more.items()})
     return _table(source, blocks, {k: np.concatenate([p[k] for p in parts]) for k in parts[0]})
+
+
+def _has_data(image: np.ndarray) -> np.ndarray:
+    """Pixels that are finite in every band, without an array of all bands."""
+    has_data = np.isfinite(image[0])
+    for band in image[1:]:
+        has_data &= np.isfinite(band)
+    return has_data
 
 
 def _table(source: Source, blocks: Blocks, drawn: dict[str, np.ndarray]) -> geopandas.GeoDataFrame:
@@ -271,10 +282,11 @@ def _write_chips(path: Path, source: Source, table: geopandas.GeoDataFrame, radi
     with replace_when_whole(path) as part, part.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-        for window in source.strips("Cutting chips"):
+        for window, image in source.strips(
+            "Cutting chips", lambda window: source.image(window.padded(radius))
+        ):
             first, end = np.searchsorted(rows, (window.row, window.row + window.rows))
-            image = source.image(window.padded(radius))
-            cut = chips.Chips(
+            cut = chips.chips_of(
                 image, rows[first:end] - window.row + radius, cols[first:end] + radius, size
             )
             for start in range(0, len(cut), 1024):

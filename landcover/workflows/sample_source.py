@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from landcover.legend import Legend, level_of, to_level
 from landcover.progress import track
 from landcover.runs import Run
 from landcover.segment_types import type_column
+from landcover.stopwatch import spent
 
 #: Rows read at a time: whole rows, because samples are drawn by their rank in reading order.
 STRIP_ROWS = 512
@@ -23,6 +26,7 @@ STRIP_ROWS = 512
 CODES = np.array(sorted(code for level in (1, 2, 3) for code in Legend.corine(level).codes))
 
 Reader = Callable[[Window], np.ndarray]
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,10 @@ class Source:
         Class codes (rows, cols), 0 for unlabelled.
     inside : function of a window, or None
         Where training and validation samples may lie, if not everywhere.
-    columns : dict of functions of a window
+    columns : tuple of str
         What else the table says of a sample: reference, segment, segment types.
+    more : function of a window
+        Values of `columns` by name, each (rows, cols).
     """
 
     name: str
@@ -53,15 +59,28 @@ class Source:
     image: Reader
     labels: Reader
     inside: Reader | None
-    columns: dict[str, Reader]
+    columns: tuple[str, ...]
+    more: Callable[[Window], dict[str, np.ndarray]]
 
-    def strips(self, description: str) -> Iterator[Window]:
-        """Windows of whole rows, from the top, with a progress bar."""
+    def strips(
+        self, description: str, load: Callable[[Window], Part]
+    ) -> Iterator[tuple[Window, Part]]:
+        """Windows of whole rows, from the top, and what is loaded of them, one strip ahead.
+
+        With a progress bar.
+        """
         rows, cols = self.grid.shape
         windows = [
             Window(row, 0, min(STRIP_ROWS, rows - row), cols) for row in range(0, rows, STRIP_ROWS)
         ]
-        return track(windows, description)
+        with ThreadPoolExecutor(1) as reader:
+            pending = reader.submit(load, windows[0])
+            for i, window in enumerate(track(windows, description)):
+                with spent("reading"):
+                    part = pending.result()
+                if i + 1 < len(windows):
+                    pending = reader.submit(load, windows[i + 1])
+                yield window, part
 
 
 def open_source(
@@ -95,23 +114,34 @@ def open_source(
     else:
         labels, name = layer(run.require("labels")), str(run.labels)
         inside = None if polygons is None else _burner(polygons, grid)
-    columns = {}
-    if run.reference.exists():
-        columns["reference"] = layer(run.reference)
-    if run.segments.exists():
-        columns["segment"] = layer(run.segments)
+    single = {"reference": run.reference, "segment": run.segments}
+    singles = {name: layer(path) for name, path in single.items() if path.exists()}
+    types: list[str] = []
     if run.segment_types.exists():
-        for number, band in enumerate(rasters.band_names(run.segment_types), start=1):
-            columns[type_column(band)] = layer(run.segment_types, number)
-    bands = rasters.band_names(scene)
+        grid.require_equal(rasters.grid_of(run.segment_types), str(scene), str(run.segment_types))
+        types = [type_column(band) for band in rasters.band_names(run.segment_types)]
+
+    def more(window: Window) -> dict[str, np.ndarray]:
+        values = {name: read(window) for name, read in singles.items()}
+        if types:
+            values |= zip(types, rasters.read(run.segment_types, window), strict=True)
+        return values
+
     return Source(
-        name, grid, bands, lambda window: rasters.read(scene, window), labels, inside, columns
+        name,
+        grid,
+        rasters.band_names(scene),
+        lambda window: rasters.read(scene, window),
+        labels,
+        inside,
+        (*singles, *types),
+        more,
     )
 
 
 def index_table(codes: np.ndarray) -> np.ndarray:
     """Position of every uint16 code among `codes`: -1 for 0, -2 for others."""
-    table = np.full(2**16, -2, np.int64)
+    table = np.full(2**16, -2, np.int16)
     table[0] = -1
     table[codes] = np.arange(len(codes))
     return table

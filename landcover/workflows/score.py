@@ -114,7 +114,9 @@ def _random_split(
     }
 
 
-def score_map(run: Run, name: str, seconds: Mapping[str, float]) -> dict[str, Any]:
+def score_map(
+    run: Run, name: str, seconds: Mapping[str, float], computed: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Score a map on every labelled pixel of the test blocks and write reports/NAME.json.
 
     The scores of the random split, the training time and the seed are kept from the
@@ -128,6 +130,8 @@ def score_map(run: Run, name: str, seconds: Mapping[str, float]) -> dict[str, An
         Model.
     seconds : mapping
         ``predict``, the time that the map took.
+    computed : mapping, optional
+        How it was computed, for the report: ``engine`` and ``measured`` of a patch network.
 
     Returns
     -------
@@ -144,6 +148,7 @@ def score_map(run: Run, name: str, seconds: Mapping[str, float]) -> dict[str, An
     }
     scores |= {k: v for k, v in earlier.get("scores", {}).items() if k.endswith("_random")}
     report = _report(run, name, scores, earlier.get("seconds", {}) | dict(seconds), seed)
+    report |= dict(computed or {})
     reports.write_report(run, report)
     return report
 
@@ -181,7 +186,7 @@ def tally_maps(run: Run, names: Sequence[str]) -> Tally:
     layers = _layers(run, names)
     _require_same_split(run, names)
     grid = _common_grid(run, layers)
-    areas = {layer: _areas(path) for layer, path in layers.items()}
+    areas = {layer: class_pixels(path) for layer, path in layers.items()}
     legend = _legend(np.array([code for area in areas.values() for code in area]))
     codes = (UNLABELLED, *legend.codes)
     blocks = read_blocks(run)
@@ -256,7 +261,7 @@ def _layers(run: Run, names: Sequence[str]) -> dict[str, Path]:
     return layers
 
 
-def _areas(path: Path) -> dict[int, int]:
+def class_pixels(path: Path) -> dict[int, int]:
     """Pixels of each class of a class raster."""
     counts = np.zeros(np.iinfo(np.uint16).max + 1, np.int64)
     windows = list(rasters.grid_of(path).windows(rasters.WINDOW_PX))

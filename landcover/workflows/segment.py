@@ -10,6 +10,8 @@ import numpy as np
 
 from landcover import rasters
 from landcover.errors import LandcoverError
+from landcover.grid import Grid, Window
+from landcover.progress import track
 from landcover.runs import Run, replace_when_whole
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def segment(
     segment_types.check_levels(levels)
     scene = run.require("scene")
     samples = _read_samples(run) if run.samples.exists() else None
-    grid, bands, image = rasters.grid_of(scene), rasters.band_names(scene), rasters.read(scene)
+    grid, bands, image = rasters.grid_of(scene), rasters.band_names(scene), _read_image(scene)
     # A scale of a twentieth is an image times twenty, without a second image.
     segments = felzenszwalb(image, scale * FULL_SCALE_REFLECTANCE, sigma, min_size)
     if not segments.any():
@@ -70,24 +72,21 @@ def segment(
             f"{scene} has no pixel that is valid in every band; check nodata and the AOI"
         )
     means, counts = segment_types.segment_means(image, segments)
+    borders = _borders_picture(image, bands, segments)
+    del image
     hierarchy = segment_types.hierarchy_types(means, counts, levels)
     names = ["percentile", *(f"hierarchy-{level}" for level in levels)]
-    of_segment = dict(zip(names, [segment_types.percentile_types(means), *hierarchy], strict=True))
-    of_pixel = {
-        name: segment_types.types_of_pixels(segments, types) for name, types in of_segment.items()
-    }
-    rasters.write(run.segments, segments.astype(np.uint32), grid, ["segment"], nodata=0)
-    layers = np.stack(list(of_pixel.values()))
-    rasters.write(run.segment_types, layers, grid, names, nodata=0)
+    types = dict(zip(names, [segment_types.percentile_types(means), *hierarchy], strict=True))
+    _write_rasters(run, grid, segments, types)
     products = [
         run.segments,
         run.segment_types,
-        _write_table(run, bands, means, counts, of_segment),
-        _write_png(run.figure("segments"), _borders_picture(image, bands, segments)),
-        _write_types_figure(run.figure("segment_types"), of_pixel),
+        _write_table(run, bands, means, counts, types),
+        _write_png(run.figure("segments"), borders),
+        _write_types_figure(run.figure("segment_types"), segments, types),
     ]
     if samples is not None:
-        products.append(_refresh_samples(run, samples, segments, of_pixel))
+        products.append(_refresh_samples(run, samples, segments, types))
     settings = {
         "scale": scale,
         "sigma": sigma,
@@ -98,6 +97,38 @@ def segment(
     }
     run.record("segment", settings, [scene], products)
     return products
+
+
+def _read_image(scene: Path) -> np.ndarray:
+    """The scene in one array, read by strips: a read as a whole would hold it twice."""
+    grid = rasters.grid_of(scene)
+    strips = [
+        Window(row, 0, min(rasters.BLOCK_PX, grid.rows - row), grid.cols)
+        for row in range(0, grid.rows, rasters.BLOCK_PX)
+    ]
+    image = np.empty((0, 0, 0))
+    for strip in track(strips, "Reading the scene"):
+        part = rasters.read(scene, strip)
+        if not image.size:
+            image = np.empty((len(part), *grid.shape), part.dtype)
+        image[:, strip.row : strip.row + strip.rows] = part
+    return image
+
+
+def _write_rasters(
+    run: Run, grid: Grid, segments: np.ndarray, types: Mapping[str, np.ndarray]
+) -> None:
+    """segments.tif and segment_types.tif, by windows."""
+    from landcover.segment_types import types_of_pixels
+
+    with (
+        rasters.RasterWriter(run.segments, grid, np.uint32, ["segment"], nodata=0) as out,
+        rasters.RasterWriter(run.segment_types, grid, np.uint8, list(types), nodata=0) as types_out,
+    ):
+        for window in track(list(grid.windows(rasters.WINDOW_PX)), "Writing segments"):
+            part = segments[window.slices]
+            out.write(part.astype(np.uint32), window)
+            types_out.write(np.stack([types_of_pixels(part, t) for t in types.values()]), window)
 
 
 def _write_table(
@@ -215,18 +246,21 @@ def _centre(shape: tuple[int, ...]) -> tuple[slice, ...]:
     )
 
 
-def _write_types_figure(path: Path, layers: Mapping[str, np.ndarray]) -> Path:
+def _write_types_figure(path: Path, segments: np.ndarray, types: Mapping[str, np.ndarray]) -> Path:
     """Every layer of types in one palette from dark to bright, each with its legend."""
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.figure import Figure
 
-    rows, cols = next(iter(layers.values())).shape
+    from landcover.segment_types import types_of_pixels
+
+    rows, cols = segments.shape
     step = max(1, max(rows, cols) // 1000)
+    thinned = segments[::step, ::step]
     # Wide scenes below each other, tall ones side by side, others two by two.
-    across = 1 if cols > 1.5 * rows else len(layers) if rows > 1.5 * cols else 2
-    down = -(-len(layers) // across)
+    across = 1 if cols > 1.5 * rows else len(types) if rows > 1.5 * cols else 2
+    down = -(-len(types) // across)
     width = 12.0 / across
     height = (width - 0.8) * rows / cols + 0.3
     figure = Figure(figsize=(width * across, height * down), dpi=120, layout="constrained")
@@ -234,10 +268,10 @@ def _write_types_figure(path: Path, layers: Mapping[str, np.ndarray]) -> Path:
     axes = figure.subplots(down, across, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
-    for axis, (name, types) in zip(axes, layers.items(), strict=False):
-        n = int(types.max())
+    for axis, (name, of_segment) in zip(axes, types.items(), strict=False):
+        n = int(of_segment.max())
         colours = ListedColormap(colormaps["viridis"](np.linspace(0, 1, n)))
-        shown = np.ma.masked_equal(types[::step, ::step], 0)
+        shown = np.ma.masked_equal(types_of_pixels(thinned, of_segment), 0)
         norm = BoundaryNorm(np.arange(0.5, n + 1), n)
         drawn = axis.imshow(shown, cmap=colours, norm=norm, interpolation="nearest")
         axis.set_title(name, loc="left")

@@ -6,7 +6,7 @@ neighbours, when to stop) is made on validation rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ from landcover.workflows.training import (
     Job,
     Rows,
     class_weights,
-    examples_of,
     inputs_card,
     named,
     pixel_inputs,
     read_rows,
+    weights_of,
 )
 
 #: Eight colours, which tell more of the class than the published method's six bins of brightness.
@@ -71,7 +71,7 @@ def train_forest(
 
     def fit(rows: Rows) -> Fitted:
         weights = class_weights(rows, class_weight)
-        model, tried = forests.fit_forest(
+        model, tried, grown_with = forests.fit_forest(
             *_tables(rows, bands, features),
             seed,
             None if weights is None else dict(enumerate(weights.tolist())),
@@ -79,6 +79,7 @@ def train_forest(
         )
         settings = {
             "trees": len(model.estimators_),
+            "grown_with": grown_with,
             "leaf_size": model.min_samples_leaf,
             "validation_accuracy_by_leaf_size": tried,
             "class_weight": class_weight,
@@ -175,7 +176,10 @@ def train_mlp(
 
         def examples(part: np.ndarray) -> Any:
             values = rows.values(part, bands, features, layers)
-            return examples_of(networks.row_inputs(model, *values), rows.targets(part), weights)
+            targets = rows.targets(part)
+            return networks.Examples(
+                networks.row_inputs(model, *values), targets, weights_of(targets, weights)
+            )
 
         history = networks.fit(
             model,
@@ -208,6 +212,7 @@ def train_cnn(
     trained_on: str = "labels",
     epochs: int = CNN_EPOCHS,
     random_split: bool = True,
+    train_on: str = "auto",
 ) -> list[Path]:
     """Train a patch CNN of a run: model ``cnn-NxN``, or ``cnn-NxN-published``.
 
@@ -219,6 +224,8 @@ def train_cnn(
         Side of a patch in pixels: odd, 3 to 61, and no wider than the run's guard allows.
     kind : {"valid", "published"}
         The network of valid convolutions, or the published same-padded one.
+    train_on : {"auto", "chips", "tiles"}
+        Chips one by one, tiles that share convolutions, or the cheaper one, see `networks.plan`.
 
     Returns
     -------
@@ -229,40 +236,41 @@ def train_cnn(
     ------
     LandcoverError
         If the patch size is even, out of range, larger than the scene, or so large
-        that training patches would overlap test pixels.
+        that training patches would overlap test pixels; if tiles are asked for of the
+        published network.
     """
     from landcover import models, networks, rasters
-    from landcover.chips import Chips
 
     if kind not in CNN_KINDS:
         raise LandcoverError(f"kind {kind!r} is unknown; choose among {', '.join(CNN_KINDS)}")
     scene = run.require("scene")
     _check_patch(run, patch_size)
     rows = read_rows(run, trained_on)
-    bands = rasters.band_names(scene)
-    image = rasters.read(scene)
-    chips = Chips(image, rows.samples["row"].to_numpy(), rows.samples["col"].to_numpy(), patch_size)
+    bands, _ = pixel_inputs(run, rows.samples)
+    row, col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
     suffix = "-published" if kind == "published" else ""
     name = named(f"cnn-{patch_size}x{patch_size}{suffix}", trained_on)
-    build = networks.build_published if kind == "published" else networks.build_cnn
+    builder = networks.build_published if kind == "published" else networks.build_cnn
+
+    def build(scaling: dict[str, list[float]]) -> Any:
+        networks.seed_everything(seed)
+        variances = np.square(scaling["stds"]).tolist()
+        return builder(patch_size, len(bands), len(rows.legend), scaling["means"], variances)
+
+    def scaling_of(rows: Rows) -> dict[str, list[float]]:
+        return models.scaling(rows.values(rows.train, bands, ())[0])
+
+    way = networks.plan(build(scaling_of(rows)), row[rows.train], col[rows.train], train_on)
+    held = way.hold(lambda window: rasters.read(scene, window), row, col)
 
     def fit(rows: Rows) -> Fitted:
-        scaling = models.scaling(image[:, chips.rows[rows.train], chips.cols[rows.train]].T)
-        networks.seed_everything(seed)
-        model = build(
-            patch_size,
-            len(bands),
-            len(rows.legend),
-            scaling["means"],
-            np.square(scaling["stds"]).tolist(),
-        )
+        scaling = scaling_of(rows)
+        model = build(scaling)
         weights = class_weights(rows, class_weight)
 
-        def cut(part: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-            return lambda batch: chips.batch(part[batch])
-
         def examples(part: np.ndarray) -> Any:
-            return examples_of(cut(part), rows.targets(part), weights)
+            targets = rows.targets(part)
+            return way.examples(held, part, targets, weights_of(targets, weights))
 
         history = networks.fit(
             model,
@@ -270,14 +278,19 @@ def train_cnn(
             examples(rows.validation),
             seed=seed,
             epochs=epochs,
-            learning_rate=networks.CNN_LEARNING_RATE,
+            learning_rate=way.learning_rate,
             turn=True,
             name=name + rows.remark,
         )
+
+        def predict(part: np.ndarray) -> np.ndarray:
+            anything = np.zeros(len(part), np.int32)
+            return networks.predict_examples(model, way.examples(held, part, anything))
+
         return Fitted(
             lambda path: networks.save(model, path),
-            lambda part: networks.predict(model, cut(part), len(part)),
-            {"epochs": len(history["loss"]), "class_weight": class_weight},
+            predict,
+            {"epochs": len(history["loss"]), "class_weight": class_weight} | way.as_dict(),
             scaling,
             history,
         )

@@ -169,6 +169,7 @@ class Job:
             shutil.rmtree(stage.path, ignore_errors=True)
         for stale in (*run.path.glob(f"maps/{self.name}.*"), *run.path.glob(f"maps/{self.name}_*")):
             stale.unlink()
+        shutil.rmtree(run.map_job(self.name), ignore_errors=True)
         return [folder / path.name for path in files]
 
     def _write(self, stage: Run, fitted: Fitted) -> list[Path]:
@@ -290,15 +291,9 @@ def class_weights(rows: Rows, mode: str | None) -> np.ndarray | None:
     return np.array([weights.get(position, 0.0) for position in range(len(rows.legend))])
 
 
-def examples_of(
-    inputs: Callable[[np.ndarray], Any], targets: np.ndarray, weights: np.ndarray | None
-) -> Any:
-    """Rows as networks take them, weighted by class."""
-    from landcover.networks import Examples
-
-    return Examples(
-        inputs, targets, None if weights is None else weights[targets].astype(np.float32)
-    )
+def weights_of(targets: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+    """Weight of each row, by its class."""
+    return None if weights is None else weights[targets].astype(np.float32)
 
 
 def _check_seed(seed: int) -> None:

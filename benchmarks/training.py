@@ -1,0 +1,218 @@
+"""Training a patch network on chips and on tiles: time an epoch, time to the stop, accuracy.
+
+    python -m benchmarks.training            # 7 and 31 px, a few steps of both ways
+    python -m benchmarks.training --full     # 3, 7, 15, 31, 61 px, and training to the stop
+
+Both ways train the same network on the same samples of a synthetic scene. Steps of one and of
+the other follow each other in one process, so their ratio does not depend on who else
+computes. Beside it stands the ratio that `networks.plan` estimates, and by which it chooses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import interleaved, peak_mib, ratio
+from landcover import accuracy, models, networks, rasters
+from landcover.networks.batches import row_batches, tile_batches
+from landcover.networks.plans import ways
+from landcover.networks.shared import sampled_pixels
+from landcover.runs import Run
+from landcover.workflows.prep import prepare
+from landcover.workflows.sample import sample
+from landcover.workflows.sources import demo_sources
+from landcover.workflows.train import CNN_EPOCHS
+from landcover.workflows.training import Rows, read_rows
+
+BATCH = 256
+SIZES = (3, 7, 15, 31, 61)
+#: Chips of 61 x 61 pixels take an hour or more to the stop.
+LARGEST_STOPPED_ON_CHIPS = 15
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A run, its rows, and what reads its scene."""
+
+    run: Run
+    rows: Rows
+
+    @property
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of all samples."""
+        return self.rows.samples["row"].to_numpy(), self.rows.samples["col"].to_numpy()
+
+    def build(self, size: int, seed: int) -> Any:
+        """A network that knows the mean and variance of the training rows."""
+        networks.seed_everything(seed)
+        bands = rasters.band_names(self.run.scene)
+        scaling = models.scaling(self.rows.values(self.rows.train, bands, ())[0])
+        variances = np.square(scaling["stds"]).tolist()
+        return networks.build_cnn(
+            size, len(bands), len(self.rows.legend), scaling["means"], variances
+        )
+
+    def plan(self, size: int, train_on: str, tile_px: int | None = None) -> networks.Plan:
+        """The cheapest plan of a way, or of tiles of one size."""
+        row, col = (axis[self.rows.train] for axis in self.places)
+        network = self.build(size, 0)
+        if train_on != "tiles" or tile_px is None:
+            return networks.plan(network, row, col, train_on)
+        return min((p for p in ways(network, row, col) if p.side == tile_px), key=lambda p: p.cost)
+
+    def examples(self, way: networks.Plan, held: Any, part: np.ndarray) -> Any:
+        """Some rows in the way of a plan."""
+        return way.examples(held, part, self.rows.targets(part))
+
+    def hold(self, way: networks.Plan) -> Any:
+        """The imagery that a plan needs."""
+        return way.hold(lambda window: rasters.read(self.run.scene, window), *self.places)
+
+
+class Steps:
+    """The first steps of an epoch, all of them unless a count is given; the same each time.
+
+    As in an epoch, a step's batch is made when its turn comes.
+    """
+
+    def __init__(self, setting: Setting, way: networks.Plan, held: Any, count: int | None = None):
+        import keras
+
+        examples = setting.examples(way, held, setting.rows.train)
+        self.network = self.model = setting.build(way.patch_size, 0)
+        if way.way == "chips":
+            self.batches = row_batches(examples, BATCH, (1, 1), 0, True)
+        else:
+            self.batches = tile_batches(examples, BATCH, 0, True)
+            self.model = sampled_pixels(self.network, way.side, way.dense)
+        self.model.compile(
+            "adam",
+            "sparse_categorical_crossentropy",
+            jit_compile=keras.backend.backend() == "jax",  # as `networks.fit` does
+        )
+        self.numbers = range(min(count or len(self.batches), len(self.batches)))
+        rows = self.batches.chosen if way.way == "chips" else self.batches.rows
+        self.samples = sum(len(rows(number)) for number in self.numbers)
+
+    def __call__(self) -> None:
+        """Take the steps."""
+        for number in self.numbers:
+            self.model.train_on_batch(*self.batches[number])
+
+
+def compare(setting: Setting, size: int, count: int, runs: int) -> None:
+    """Print seconds of 10,000 samples both ways, and the ratio beside the estimated one."""
+    plans = {way: setting.plan(size, way) for way in ("chips", "tiles")}
+    # A step of chips of 61 x 61 pixels takes seconds: fewer of them do
+    counts = {"tiles": count, "chips": 2}
+    steps = {way: Steps(setting, p, setting.hold(p), counts[way]) for way, p in plans.items()}
+    seconds = {
+        way: values / steps[way].samples * 10_000
+        for way, values in interleaved(steps, runs=runs).items()
+    }
+    chosen = setting.plan(size, "auto").way
+    tiles = plans["tiles"]
+    print(
+        f"{size:>2} px: chips {np.median(seconds['chips']):7.2f} s, tiles "
+        f"{np.median(seconds['tiles']):6.2f} s for 10,000 samples "
+        f"(tiles of {tiles.side} px, {tiles.dense} layers dense); "
+        f"tiles {ratio(seconds['chips'], seconds['tiles'])}, "
+        f"estimated {plans['chips'].cost / tiles.cost:.1f}; default: {chosen}",
+        flush=True,
+    )
+
+
+def to_the_stop(
+    setting: Setting, size: int, planned: networks.Plan, seed: int, epochs: int
+) -> np.ndarray:
+    """Print what training to the stop takes; return confusions with the truth, by blocks."""
+    rows = setting.rows
+    started = time.perf_counter()
+    held = setting.hold(planned)
+    model = setting.build(size, seed)
+    history = networks.fit(
+        model,
+        setting.examples(planned, held, rows.train),
+        setting.examples(planned, held, rows.validation),
+        seed=seed,
+        epochs=epochs,
+        learning_rate=planned.learning_rate,
+        turn=True,
+    )
+    seconds = time.perf_counter() - started
+    truth, blocks = (rows.samples[x].to_numpy()[rows.scored] for x in ("reference", "block"))
+    found = networks.predict_examples(model, setting.examples(planned, held, rows.scored))
+    codes = sorted({*rows.legend.codes, *truth[truth > 0].tolist()})
+    predicted = rows.legend.code(found.argmax(axis=1))
+    confusions = accuracy.block_confusion(truth, predicted, blocks, codes)
+    right = accuracy.metrics_of(confusions.sum(axis=0))["overall_accuracy"]
+    way = f"tiles of {planned.side} px" if planned.side else "chips"
+    print(
+        f"{size:>2} px on {way}, seed {seed}: {len(history['loss'])} epochs in {seconds:.0f} s, "
+        f"validation loss {min(history['val_loss']):.3f}, "
+        f"accuracy on the truth {100 * right:.1f} %",
+        flush=True,
+    )
+    return confusions
+
+
+def train_both(setting: Setting, size: int, plans: list[networks.Plan], a: Any) -> None:
+    """Train to the stop with every plan and seed, and print what tiles gain over chips."""
+    for seed in a.seeds:
+        confusions = [to_the_stop(setting, size, p, seed, a.epochs) for p in plans]
+        if len(plans) == 2:
+            gained = accuracy.paired_difference(confusions[1], confusions[0])
+            low, high = (100 * x for x in gained["ci95"])
+            print(
+                f"   {plans[1].way} less {plans[0].way}: {100 * gained['difference']:+.1f} points, "
+                f"95 % interval over test blocks {low:+.1f} to {high:+.1f}",
+                flush=True,
+            )
+
+
+def make_setting(folder: Path, samples: int) -> Setting:
+    """The demo scene with samples for patches up to 61 px."""
+    from landcover import products
+
+    run = Run(folder / "run")
+    bands, labels, reference = demo_sources(folder / "sources", 0)
+    prepare(run, products.from_files(bands), labels=labels, reference=reference)
+    sample(run, samples=samples, max_patch=61)
+    return Setting(run, read_rows(run, "labels"))
+
+
+def main() -> None:
+    """Compare the two ways size by size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--full", action="store_true", help="all sizes, and training to the stop")
+    parser.add_argument("--samples", type=int, default=40_000)
+    parser.add_argument("--sizes", type=int, nargs="+")
+    parser.add_argument(
+        "--ways", nargs="+", choices=("chips", "tiles"), help="train to the stop only, so"
+    )
+    parser.add_argument("--tile-px", type=int, help="of tiles, in training to the stop")
+    parser.add_argument("--epochs", type=int, default=CNN_EPOCHS, help="at most")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    a = parser.parse_args()
+    sizes = a.sizes or (SIZES if a.full else (7, 31))
+    with tempfile.TemporaryDirectory() as folder:
+        setting = make_setting(Path(folder), a.samples)
+        print(f"{len(setting.rows.train):,} training rows of {a.samples:,} samples, 800 x 1600 px")
+        for size in () if a.ways else sizes:
+            compare(setting, size, 8 if a.full else 3, 3)
+        for size in sizes if a.full or a.ways else ():
+            both = ("chips", "tiles") if size <= LARGEST_STOPPED_ON_CHIPS else ("tiles",)
+            plans = [setting.plan(size, way, a.tile_px) for way in a.ways or both]
+            train_both(setting, size, plans, a)
+        print(f"peak memory of this process {peak_mib():.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""What each command takes and does; the stages themselves are in `workflows`."""
+
+from __future__ import annotations
+
+from landcover.commands import maps, scene, train
+from landcover.options import Command
+
+COMMANDS: dict[str, Command] = scene.COMMANDS | train.COMMANDS | maps.COMMANDS
+#: First words of commands of two, and what they say and ask for.
+GROUPS = {
+    "train": ("Train a classifier.", "MODEL"),
+    "bench": ("Measure the whole job on this machine.", "SCENE"),
+}

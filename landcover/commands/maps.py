@@ -1,0 +1,199 @@
+"""From trained classifiers to maps, exports and comparisons: what the commands take and do."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from landcover.errors import LandcoverError
+from landcover.options import (
+    COUNT,
+    COUNT_OR_NONE,
+    SHARE,
+    Arguments,
+    Command,
+    add_run,
+    add_seed,
+)
+
+if TYPE_CHECKING:
+    from landcover.runs import Run
+
+
+def _define_map(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument(
+        "--model",
+        help="name of a model of the run, or the folder of another run's model; "
+        "the newest patch CNN by default",
+    )
+    parser.add_argument(
+        "--tile-px",
+        type=COUNT,
+        default=1024,
+        help="side of the windows read at once; the map does not depend on it",
+    )
+    parser.add_argument(
+        "--probabilities", action="store_true", help="also write the probability of every class"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32"),
+        default="auto",
+        help="float32 keeps patch networks from computing in reduced precision where it is faster",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="map on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786",
+    )
+    parser.add_argument(
+        "--products",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="map these instead of RUN's scene: X.SAFE products, prepared run folders, or text "
+        "files with one such path a line",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="run folders and report of --products go here (default RUN/products)",
+    )
+    parser.add_argument(
+        "--verify",
+        type=COUNT_OR_NONE,
+        default=0,
+        metavar="N",
+        help="predict N random pixels patch by patch too, and report the differences",
+    )
+    add_seed(parser)
+
+
+def _map(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.map import map_scene, on_cluster, verify
+    from landcover.workflows.map_products import map_products
+
+    run = Run(a.run)
+    home, model = _model_of(run, a.model)
+    if a.products and a.verify:
+        raise LandcoverError("--verify is of one scene; give it without --products")
+    if a.out and not a.products:
+        raise LandcoverError(f"--out {a.out} is where --products go; give it with --products")
+    with on_cluster(a.scheduler) as client:
+        how = {
+            "tile_px": a.tile_px,
+            "probabilities": a.probabilities,
+            "precision": a.precision,
+            "client": client,
+        }
+        if a.products:
+            return map_products(home, model, a.products, a.out or run.path / "products", **how)
+        paths = map_scene(run, model, trained_in=home, **how)
+    if a.verify:
+        found = verify(run, model, a.verify, a.seed, trained_in=home)
+        print(f"against patch by patch on {found}")
+    return paths
+
+
+def _model_of(run: Run, model: str | None) -> tuple[Run, str]:
+    """The run that holds a model, and the model's name."""
+    from landcover.runs import Run
+
+    if model and (Path(model) / "card.json").exists():
+        folder = Path(model).resolve()
+        return Run(folder.parent.parent), folder.name
+    if model:
+        return run, model
+    cards = sorted(run.path.glob("models/cnn-*/card.json"), key=lambda path: path.stat().st_mtime)
+    if not cards:
+        raise LandcoverError(
+            f"{run.path} has no patch CNN; train one with: python patches.py {run.path}"
+        )
+    return run, cards[-1].parent.name
+
+
+def _define_export(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument(
+        "--model", help="name of a model of the run, or its folder; the newest patch CNN by default"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where to write (default: the model's folder)"
+    )
+
+
+def _export(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.export import export
+
+    home, model = _model_of(Run(a.run), a.model)
+    exported = export(home, model, a.out)
+    for remark in exported.remarks:
+        print(remark)
+    return exported.paths
+
+
+def _define_compare(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+
+
+def _compare(a: Arguments) -> list[Path]:
+    from landcover.reports import read_comparison
+    from landcover.runs import Run
+    from landcover.workflows.compare import compare
+
+    paths = compare(Run(a.run))
+    print(read_comparison(Run(a.run))["headline"])
+    return paths
+
+
+def _define_bench_tile(parser: argparse.ArgumentParser) -> None:
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--size", type=COUNT, metavar="PX", help="side of the scene in pixels (default 10980)"
+    )
+    size.add_argument(
+        "--share",
+        nargs="+",
+        type=SHARE,
+        metavar="SHARE",
+        help="parts of a tile, such as 1/16 1/4 1; several show how the cost grows",
+    )
+    parser.add_argument("--samples", type=COUNT, default=40_000, help="number to train with")
+    add_seed(parser)
+    parser.add_argument(
+        "--folder",
+        dest="run",
+        type=Path,
+        default=Path("data/bench"),
+        metavar="FOLDER",
+        help="where scenes, runs and tables go (default data/bench; 5 GB for a tile); "
+        "remove it to have the scenes made anew",
+    )
+
+
+def _bench_tile(a: Arguments) -> list[Path]:
+    from landcover.workflows.bench import TILE_PX, bench_tile
+
+    sizes = [a.size or TILE_PX]
+    if a.share:
+        sizes = [round(TILE_PX * float(share) ** 0.5) for share in a.share]
+    paths = bench_tile(a.run, sizes, a.samples, a.seed, tell=print)
+    print(paths[0].read_text("utf-8"))
+    return paths
+
+
+COMMANDS: dict[str, Command] = {
+    "map": ("Map a scene wall to wall with a trained model.", _define_map, _map),
+    "export": ("Write a model as other programs read it: ONNX, skops.", _define_export, _export),
+    "compare": ("Set the classifiers' scores and maps side by side.", _define_compare, _compare),
+    "bench tile": (
+        "Take a tile through every stage; print time, memory and where the time goes.",
+        _define_bench_tile,
+        _bench_tile,
+    ),
+}

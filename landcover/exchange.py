@@ -1,0 +1,208 @@
+"""What a model's card says, in the words of other programs: ONNX metadata and STAC's MLM fields.
+
+MLM is the machine-learning-model extension of STAC,
+https://github.com/stac-extensions/mlm.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landcover import __version__
+from landcover.legend import Legend
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+#: The features of `features.FEATURES`, with names of bands and functions of NumPy.
+FORMULAS = {
+    "ndvi": "clip((B08 - B04) / (B08 + B04), -1, 1)",
+    "ndwi": "clip((B03 - B08) / (B03 + B08), -1, 1)",
+    "bi2": "sqrt((B04 * B04 + B03 * B03 + B08 * B08) / 3)",
+}
+_ARCHITECTURES = {
+    "forest": "random forest",
+    "knn": "k-nearest neighbours",
+    "mlp": "MLP",
+    "cnn": "CNN",
+    "cnn-published": "CNN",
+}
+#: MLM wants the three numbers of semantic versioning.
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+def usage(card: Mapping[str, Any]) -> str:
+    """How to call a model that is given its card: inputs, outputs, missing values.
+
+    >>> card = {"kind": "cnn", "bands": ["B04", "B08"], "features": [], "segment_layers": [],
+    ...         "patch_size": 7}
+    >>> usage(card).splitlines()[0]
+    'reflectance: float32 (batch, rows, cols, bands), the bands B04 B08 as reflectance, 0 to 1.'
+    """
+    side = card["patch_size"]
+    if card["kind"].startswith("cnn"):
+        lines = [
+            "reflectance: float32 (batch, rows, cols, bands), the bands "
+            f"{' '.join(card['bands'])} as reflectance, 0 to 1.",
+            "NaN is a missing value and counts as the mean over the training pixels.",
+        ]
+        if card["kind"] == "cnn":
+            lines.append(
+                f"classes: probabilities (batch, rows - {side - 1}, cols - {side - 1}, classes); "
+                f"output pixel (r, c) is input pixel (r + {side // 2}, c + {side // 2})."
+            )
+        else:
+            lines.append(
+                f"classes: probabilities (batch, classes) of the centre of {side} x {side}."
+            )
+        return "\n".join(lines)
+    names = [*card["bands"], *card["features"]]
+    lines = [f"values: float32 (batch, {len(names)}), in this order: {' '.join(names)}."]
+    lines.append("Bands are reflectance, 0 to 1. A row with NaN has no meaningful result.")
+    lines += [f"{name} = {FORMULAS[name]}, 0 where not finite" for name in card["features"]]
+    if card["segment_layers"]:
+        lines.append(
+            f"segment_types: int32 (batch, {len(card['segment_layers'])}), the layers "
+            f"{' '.join(card['segment_layers'])} of segment_types.tif."
+        )
+    return "\n".join([*lines, "classes: probabilities (batch, classes)."])
+
+
+def add_metadata(model: ModelProto, card: Mapping[str, Any]) -> None:
+    """Write into an ONNX model what its user must know, so that the file alone says it.
+
+    ``doc_string`` says it to people. ``metadata_props`` says it to programs: name, kind,
+    bands, features (with formulas), segment_layers, classes (in the order of the outputs),
+    patch_size, and the whole card, each as JSON.
+    """
+    from onnx import helper
+
+    model.producer_name, model.producer_version = "landcover", __version__
+    legend = ", ".join(f"{c['code']} {c['name']}" for c in card["classes"])
+    model.doc_string = (
+        f"{card['name']}, land cover from Sentinel-2.\n{usage(card)}\nClasses in order: {legend}."
+    )
+    facts = {key: card[key] for key in ("name", "kind", "bands", "segment_layers", "patch_size")}
+    facts |= {"features": _formulas(card), "classes": card["classes"], "card": card}
+    helper.set_model_props(
+        model, {key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()}
+    )
+
+
+def mlm_properties(
+    card: Mapping[str, Any], dn_range: tuple[float, float] | None = None
+) -> dict[str, Any]:
+    """A model as properties of a STAC item, by the MLM extension 1.4.0.
+
+    Parameters
+    ----------
+    card : mapping
+        Of the model.
+    dn_range : (float, float), optional
+        Digital numbers of reflectance 0 and 1 in the product that was mapped. The models
+        standardise inside, so this is all the scaling that their inputs need.
+    """
+    dense = card["kind"].startswith("cnn")
+    tasks = ["semantic-segmentation"] if dense else ["classification"]
+    framework = "Keras" if card["file"].endswith(".keras") else "scikit-learn"
+    version = card.get("versions", {}).get(framework.lower(), "")
+    properties = {
+        "mlm:name": card["name"],
+        "mlm:architecture": _ARCHITECTURES[card["kind"]],
+        "mlm:tasks": tasks,
+        "mlm:framework": framework,
+        "mlm:framework_version": version,
+        "mlm:pretrained": False,
+        "mlm:pretrained_source": None,
+        "mlm:input": _inputs(card, dense, dn_range),
+        "mlm:output": [_output(card, dense, tasks)],
+        "mlm:hyperparameters": {"patch_size": card["patch_size"], "seed": card.get("seed")}
+        | card.get("settings", {}),
+    }
+    if not _VERSION.fullmatch(version):
+        del properties["mlm:framework_version"]
+    return properties
+
+
+def mlm_bands(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a model reads, as ``raster:bands`` of its asset: names, types, training statistics."""
+    names = [*card["bands"], *card["features"]]
+    scaling = card.get("scaling", {})
+    means, stds = (scaling.get(key, [None] * len(names)) for key in ("means", "stds"))
+    bands: list[dict[str, Any]] = [{"name": name, "data_type": "float32"} for name in names]
+    for band, mean, std in zip(bands, means, stds, strict=True):
+        if mean is not None and np.isfinite([mean, std]).all():
+            band["statistics"] = {"mean": mean, "stddev": std}
+    return bands + [{"name": layer, "data_type": "uint8"} for layer in card["segment_layers"]]
+
+
+def stac_classes(legend: Legend) -> list[dict[str, Any]]:
+    """Classes as ``classification:classes``, with codes as values.
+
+    >>> stac_classes(Legend.corine(1))[-1]["name"]
+    'water_bodies'
+    """
+    return [
+        {
+            "value": c.code,
+            "name": re.sub(r"[^0-9a-z]+", "_", c.name.lower()).strip("_"),
+            "description": f"{c.code} {c.name}",
+            "color_hint": c.hex_colour.lstrip("#").upper(),
+        }
+        for c in legend.classes
+    ]
+
+
+def _formulas(card: Mapping[str, Any]) -> dict[str, str]:
+    """Features of a model, in the order in which it takes them."""
+    return {name: FORMULAS[name] for name in card["features"]}
+
+
+def _inputs(
+    card: Mapping[str, Any], dense: bool, dn_range: tuple[float, float] | None
+) -> list[dict[str, Any]]:
+    """Model Input Objects of MLM."""
+    formulas = _formulas(card)
+    derived = [{"name": n, "format": "numpy", "expression": f} for n, f in formulas.items()]
+    # pystac reads names alone or objects alone
+    bands = [{"name": band} for band in card["bands"]] if derived else card["bands"]
+    first: dict[str, Any] = {
+        "name": "reflectance" if dense else "values",
+        "bands": [*bands, *derived],
+        "input": _structure(card, dense, len(card["bands"]) + len(derived), "channel"),
+        "description": usage(card),
+    }
+    if dn_range:
+        scale = {"type": "min-max", "minimum": dn_range[0], "maximum": dn_range[1]}
+        same = {"type": "scale", "value": 1}
+        first["value_scaling"] = [scale] * len(card["bands"]) + [same] * len(derived)
+    if not card["segment_layers"]:
+        return [first]
+    layers = card["segment_layers"]
+    shape = {"shape": [-1, len(layers)], "dim_order": ["batch", "channel"], "data_type": "int32"}
+    return [first, {"name": "segment_types", "bands": list(layers), "input": shape}]
+
+
+def _output(card: Mapping[str, Any], dense: bool, tasks: Sequence[str]) -> dict[str, Any]:
+    """The Model Output Object of MLM."""
+    return {
+        "name": "classes",
+        "tasks": list(tasks),
+        "result": _structure(card, dense, len(card["classes"]), "class"),
+        "description": "Probability of every class, in the order of classification:classes.",
+        "classification:classes": stac_classes(Legend.from_dicts(card["classes"])),
+    }
+
+
+def _structure(card: Mapping[str, Any], dense: bool, last: int, axis: str) -> dict[str, Any]:
+    """Shape, order and type of an input or output; -1 is any size."""
+    shape, order = [-1, last], ["batch", axis]
+    if dense and (axis == "channel" or card["kind"] == "cnn"):
+        side = card["patch_size"] if card["kind"] == "cnn-published" else -1
+        shape, order = [-1, side, side, last], ["batch", "height", "width", axis]
+    return {"shape": shape, "dim_order": order, "data_type": "float32"}

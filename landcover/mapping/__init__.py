@@ -1,0 +1,28 @@
+"""Wall-to-wall prediction: every valid pixel of a scene, by overlapping windows.
+
+Floating-point sums depend a little on the shape of the arrays they run over, and
+so can a label where two classes tie. Prediction therefore runs on tiles whose
+shape and place follow from the scene alone; how many of them are read at once,
+in which order, by which process, and how often the work was interrupted changes
+time and memory, never a number.
+"""
+
+from landcover.mapping.agreement import Agreement, verify
+from landcover.mapping.classifier import Classifier, require_bands
+from landcover.mapping.cluster import Workers, connected
+from landcover.mapping.prediction import predict_map
+from landcover.mapping.source import COMPUTE_PX, CONFIDENCE_NODATA, Source, layout
+
+__all__ = [
+    "COMPUTE_PX",
+    "CONFIDENCE_NODATA",
+    "Agreement",
+    "Classifier",
+    "Source",
+    "Workers",
+    "connected",
+    "layout",
+    "predict_map",
+    "require_bands",
+    "verify",
+]
