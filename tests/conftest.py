@@ -34,6 +34,11 @@ def shared_data() -> Path:
     return folder
 
 
+def error_lines(stderr: str) -> list[str]:
+    """The lines of standard error without progress bars, which a slow machine shows."""
+    return [line for line in stderr.splitlines() if line.strip() and "\u2501" not in line]
+
+
 def utm_grid(rows: int, cols: int, west: float = 300_000, north: float = 5_800_000) -> Grid:
     """A 10 m grid in UTM zone 33 north."""
     return Grid(CRS.from_epsg(32633), Affine(10, 0, west, 0, -10, north), rows, cols)

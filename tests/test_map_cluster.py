@@ -12,6 +12,7 @@ import pytest
 
 from landcover import cli, networks
 from landcover.mapping import cluster as cluster_room
+from tests.conftest import error_lines
 from tests.map_runs import hidden, make_run, maps_of
 from tests.test_map_jobs import interrupted
 
@@ -188,7 +189,7 @@ def refused(code, capsys, message):
     """Exit code 2 and one line of that text."""
     import re
 
-    errors = capsys.readouterr().err.splitlines()
+    errors = error_lines(capsys.readouterr().err)
     errors = [line for line in errors if not line.startswith("mapping with")]  # the bar
     assert code == 2
     assert len(errors) == 1, errors

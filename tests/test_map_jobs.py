@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from landcover import cli, jobs, mapping, models, rasters
 from landcover.errors import LandcoverError
 from landcover.runs import Run
-from tests.conftest import ROOT, utm_grid
+from tests.conftest import ROOT, error_lines, utm_grid
 from tests.map_runs import LANDCOVER, hidden, make_run, maps_of
 from tests.test_mapping import BANDS, cnn_classifier
 
@@ -208,7 +208,7 @@ def test_a_second_process_is_kept_out(whole, unmapped, capsys):
     try:
         capsys.readouterr()
         assert cli.main(["map", str(unmapped.path), *MAP]) == 2
-        errors = capsys.readouterr().err.splitlines()
+        errors = error_lines(capsys.readouterr().err)
         assert len(errors) == 1
         assert "random-forest is being worked on by another process; wait" in errors[0]
     finally:
@@ -313,7 +313,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(unmapped, capsys):
     else:
         (unmapped.path / "maps").mkdir(mode=0o500)
     assert cli.main(["map", str(unmapped.path), *MAP]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert len(error_lines(capsys.readouterr().err)) == 1
 
 
 def test_bad_settings_are_refused(whole):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from landcover import cli, rasters
+from tests.conftest import error_lines
 from tests.map_runs import hidden, make_run, maps_of
 from tests.test_products import write_safe
 
@@ -86,7 +87,7 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(home, safes, tmp_path,
     image.write_bytes(whole[:300])
     out = tmp_path / "out"
     assert map_products(home, *safes[:2], "--out", out) == 2
-    errors = capsys.readouterr().err.splitlines()
+    errors = error_lines(capsys.readouterr().err)
     assert len(errors) == 1
     assert errors[0].startswith(f"error: 1 of 2 products failed, the first {safes[0]}: ")
     assert "cannot be read as a raster" in errors[0] and str(out / "report.md") in errors[0]
@@ -188,7 +189,7 @@ def test_what_cannot_be_mapped_is_refused_at_once(
     Path("list.txt").write_text("east.SAFE\ngone\n")
     Path("B02.tif").write_bytes(b"II*\x00\xff\xfe\xfd")
     assert map_products(home, *paths) == 2
-    errors = capsys.readouterr().err.splitlines()
+    errors = error_lines(capsys.readouterr().err)
     assert len(errors) == 1 and re.search(message, errors[0]), errors
     assert not (home.path / "products").exists()
 

@@ -25,7 +25,7 @@ import segment
 from baselines import compare_reports, knn, mlp, random_forest
 from landcover import cli, rasters
 from landcover.synthetic import make_scene
-from tests.conftest import ROOT
+from tests.conftest import ROOT, error_lines
 from tests.test_products import write_bands
 
 # pytest must not collect the script, whose name says "test"
@@ -180,7 +180,7 @@ def assert_refused(main, argv, message, capsys, run=None):
         code = main([str(argument) for argument in argv])
     except SystemExit as stop:
         code = stop.code
-    errors = capsys.readouterr().err.splitlines()
+    errors = error_lines(capsys.readouterr().err)
     assert code == 2
     assert len(errors) == 1, errors
     assert re.search(message, errors[0]), errors[0]
@@ -330,7 +330,7 @@ def test_a_full_disk_leaves_the_run_as_it_was(command, copy):
         [sys.executable, "-m", module, str(copy)],
         cwd=ROOT, capture_output=True, text=True, preexec_fn=limit, check=False, env=os.environ,
     )  # fmt: skip
-    errors = done.stderr.splitlines()
+    errors = error_lines(done.stderr)
     assert done.returncode == 2, done.stderr
     assert len(errors) == 1 and "check free disk space" in errors[0], errors
     assert files_of(copy) == before

@@ -180,6 +180,8 @@ def test_probabilities_on_request(made):
 
 
 def test_verify_by_name(made):
+    for name in ("cnn-5x5", "mlp-segments"):
+        map_stage.map_scene(made.run, name)
     agreement = map_stage.verify(made.run, "cnn-5x5", 60, seed=1)
     assert agreement.mismatches == 0 and agreement.largest_difference < 1e-5
     assert map_stage.verify(made.run, "mlp-segments", 20).mismatches == 0
