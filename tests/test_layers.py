@@ -16,8 +16,8 @@ LAYERS = {
     1: {"rasters", "products", "vectors", "runs", "jobs", "catalog", "reports", "styles"},
     2: {
         "synthetic", "generalise", "segmentation", "pixel_graph", "pixel_edges", "segment_types",
-        "indices", "features", "trees", "blocks", "splits", "sampling", "chips", "tiles",
-        "accuracy", "figures", "winners",
+        "area_estimation", "indices", "features", "trees", "blocks", "splits", "sampling", "chips", "tiles",
+        "accuracy", "calibration", "figures", "winners",
     },
     3: {"exchange", "forest_onnx", "forests", "networks", "mapping", "models", "pixels"},
     4: {"workflows"},
