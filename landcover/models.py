@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcover import mapping, rasters
+from landcover import calibration, mapping, rasters
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.pixels import PixelClassifier
@@ -51,7 +51,8 @@ def write_card(run: Run, name: str, kind: str, legend: Legend, **fields: Any) ->
     legend : Legend
         Classes in the order of the model's outputs.
     **fields
-        bands, features, segment_layers, patch_size, trained_on, split, seed and more.
+        bands, features, segment_layers, patch_size, temperature, trained_on, split, seed and
+        more.
     """
     path = run.model(name) / "card.json"
     write_json(
@@ -93,6 +94,10 @@ def read_card(run: Run, name: str) -> dict[str, Any]:
             f"{path} is damaged ({', '.join(sorted(lacking)) or 'unknown kind'}); "
             "train the model again"
         )
+    try:
+        calibration.require_temperature(card.setdefault("temperature", 1.0))
+    except LandcoverError as error:
+        raise LandcoverError(f"{path} is damaged ({error}); train the model again") from None
     return card
 
 
@@ -137,13 +142,21 @@ def _classifier(run: Run, name: str, card: dict[str, Any]) -> Any:
     bands = tuple(card["bands"])
     if card["kind"].startswith("cnn"):
         model = networks.load(path)
-        return networks.PatchClassifier(name, legend, bands, card["patch_size"], model)
+        return networks.PatchClassifier(
+            name, legend, bands, card["patch_size"], model, temperature=card["temperature"]
+        )
     if card["kind"] == "mlp":
         predict = networks.row_predictor(networks.load(path))
     else:
         predict = forests.row_predictor(forests.load(path))
     return PixelClassifier(
-        name, legend, bands, tuple(card["features"]), tuple(card["segment_layers"]), predict
+        name,
+        legend,
+        bands,
+        tuple(card["features"]),
+        tuple(card["segment_layers"]),
+        predict,
+        temperature=card["temperature"],
     )
 
 

@@ -38,6 +38,8 @@ class PixelClassifier:
     predict : callable
         Inputs (pixels, bands + features) and types (pixels, layers) to
         probabilities (pixels, classes). A row with NaN gives an undefined result.
+    temperature : float
+        What maps temper the probabilities by; see `calibration.tempered`.
     """
 
     name: str
@@ -47,6 +49,7 @@ class PixelClassifier:
     segment_layers: tuple[str, ...]
     predict: Predict
     radius: int = 0
+    temperature: float = 1.0
 
     def predict_window(
         self, image: np.ndarray, segment_types: np.ndarray | None = None

@@ -203,6 +203,7 @@ class Recorder:
     bands: tuple = ("B08", "B02")
     radius: int = 2
     segment_layers: tuple = ()
+    temperature: float = 1.0
 
     def predict_window(self, image, segment_types=None):
         self.shapes.append(image.shape)

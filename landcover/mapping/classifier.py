@@ -26,6 +26,8 @@ class Classifier(Protocol):
         Pixels around a pixel that its prediction depends on.
     segment_layers : tuple of str
         Bands of the raster of segment types that it reads; empty if none.
+    temperature : float
+        What maps temper its probabilities by; see `calibration.tempered`.
     """
 
     @property
@@ -38,11 +40,16 @@ class Classifier(Protocol):
     def radius(self) -> int: ...  # noqa: D102
     @property
     def segment_layers(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def temperature(self) -> float: ...  # noqa: D102
 
     def predict_window(
         self, image: np.ndarray, segment_types: np.ndarray | None = None
     ) -> np.ndarray:
-        """Probabilities (classes, rows, cols) of an image padded by `radius` on every side."""
+        """Probabilities (classes, rows, cols) of an image padded by `radius` on every side.
+
+        They are the model's own, which labels come from; `temperature` is not in them.
+        """
 
 
 def require_bands(classifier: Classifier, held: tuple[str, ...], scene: str | Path) -> None:

@@ -18,6 +18,7 @@ from landcover.mapping.cluster import Workers
 from landcover.mapping.source import (
     CONFIDENCE,
     CONFIDENCE_NODATA,
+    ENTROPY,
     LABELS,
     PROBABILITIES,
     Pixels,
@@ -35,6 +36,7 @@ def predict_map(
     tile_px: int = 1024,
     confidence: str | Path | None = None,
     probabilities: str | Path | None = None,
+    entropy: str | Path | None = None,
     segment_types: str | Path | None = None,
     job: Job | None = None,
     workers: Workers | None = None,
@@ -56,6 +58,9 @@ def predict_map(
         Where to write the winning class's probability in percent, uint8; 255 is nodata.
     probabilities : path, optional
         Where to write the probability of every class, one float32 band a class; NaN is nodata.
+    entropy : path, optional
+        Where to write how undecided the probabilities are, uint8: their entropy in percent of
+        the largest possible, 255 is nodata.
     segment_types : path, optional
         Raster of segment types on the scene's grid, for classifiers with `segment_layers`.
     job : Job, optional
@@ -63,6 +68,8 @@ def predict_map(
         Its facts must name all that the result depends on.
     workers : Workers, optional
         A Dask cluster that predicts the windows; needs a `job`.
+
+    Confidence, probabilities and entropy are those at the classifier's temperature.
 
     Returns
     -------
@@ -77,7 +84,12 @@ def predict_map(
     """
     source = Source(classifier, scene, segment_types)
     windows = reading_windows(source.grid, tile_px)
-    given = {LABELS: out, CONFIDENCE: confidence, PROBABILITIES: probabilities}
+    given = {
+        LABELS: out,
+        CONFIDENCE: confidence,
+        PROBABILITIES: probabilities,
+        ENTROPY: entropy,
+    }
     paths = {layer: Path(path) for layer, path in given.items() if path}
     layers, title = tuple(paths), f"mapping with {classifier.name}"
     if job is None:
@@ -138,6 +150,7 @@ def _write(
         LABELS: (np.uint16, ["class"], UNLABELLED, legend),
         CONFIDENCE: (np.uint8, ["confidence_percent"], CONFIDENCE_NODATA),
         PROBABILITIES: (np.float32, [f"{c.code} {c.name}" for c in legend.classes], np.nan),
+        ENTROPY: (np.uint8, ["entropy_percent"], CONFIDENCE_NODATA),
     }
     with ExitStack() as stack:
         writers = {

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from landcover import rasters
+from landcover import calibration, rasters
 from landcover.chips import valid_pixels
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
-from landcover.legend import UNLABELLED, Legend
+from landcover.legend import UNLABELLED
 from landcover.mapping.classifier import Classifier, require_bands
 from landcover.winners import winners
 
@@ -21,12 +21,13 @@ from landcover.winners import winners
 COMPUTE_PX = 256
 #: Tiles predicted at once; their probabilities are in memory together.
 _TOGETHER = 16
-#: Confidence is the winner's probability in percent, 0-100.
+#: Confidence is the winner's probability in percent, 0-100; so is entropy, of the largest possible.
 CONFIDENCE_NODATA = 255
 
 #: What a map consists of, by layer: arrays (rows, cols), or (classes, rows, cols).
 Pixels = dict[str, np.ndarray]
 LABELS, CONFIDENCE, PROBABILITIES = "labels", "confidence", "probabilities"
+ENTROPY = "entropy"
 
 
 class Source:
@@ -111,11 +112,12 @@ class Source:
         layers: Sequence[str] = (LABELS, CONFIDENCE),
     ) -> Pixels:
         """The layers of a window that starts where a tile starts, from what `read_tiles` gave."""
-        legend, valid = self.classifier.legend, self.valid(image)
-        pixels = {layer: _empty(layer, len(legend), valid.shape) for layer in layers}
+        valid = self.valid(image)
+        classes = len(self.classifier.legend)
+        pixels = {layer: _empty(layer, classes, valid.shape) for layer in layers}
         places = [place for place in self._places(valid.shape) if valid[place.slices].any()]
         for place, shares in zip(places, self._shares(places, image, types), strict=True):
-            inside, found = valid[place.slices], _layers(layers, shares, legend)
+            inside, found = valid[place.slices], _layers(layers, shares, self.classifier)
             for layer, out in pixels.items():
                 np.copyto(out[..., *place.slices], found[layer], where=inside, casting="unsafe")
         return {layer: out[..., : window.rows, : window.cols] for layer, out in pixels.items()}
@@ -208,17 +210,23 @@ def _empty(layer: str, classes: int, shape: tuple[int, int]) -> np.ndarray:
     """A layer of nodata."""
     if layer == LABELS:
         return np.full(shape, UNLABELLED, np.uint16)
-    if layer == CONFIDENCE:
+    if layer in (CONFIDENCE, ENTROPY):
         return np.full(shape, CONFIDENCE_NODATA, np.uint8)
     return np.full((classes, *shape), np.nan, np.float32)
 
 
-def _layers(layers: Sequence[str], shares: np.ndarray, legend: Legend) -> Pixels:
-    """What the layers hold, from probabilities (classes, rows, cols)."""
+def _layers(layers: Sequence[str], shares: np.ndarray, classifier: Classifier) -> Pixels:
+    """What the layers hold, from a classifier's probabilities (classes, rows, cols).
+
+    Labels are those of the probabilities as they come, so that no rounding of tempered ones
+    can change any.
+    """
     index, best = winners(shares)
+    meant = calibration.tempered(shares, classifier.temperature, axis=0)
     held = {
-        LABELS: lambda: legend.code(index),
-        CONFIDENCE: lambda: np.rint(100 * best),
-        PROBABILITIES: lambda: shares,
+        LABELS: lambda: classifier.legend.code(index),
+        CONFIDENCE: lambda: np.rint(100 * (best if meant is shares else meant.max(axis=0))),
+        PROBABILITIES: lambda: meant,
+        ENTROPY: lambda: np.rint(100 * calibration.normalised_entropy(meant, axis=0)),
     }
     return {layer: held[layer]() for layer in layers}

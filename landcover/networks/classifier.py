@@ -34,6 +34,9 @@ class PatchClassifier:
     engine : Engine
         What runs a dense network; `choose_engine` finds the fastest. The published
         network runs on Keras whatever it says.
+    temperature : float
+        What maps temper the probabilities by; see `calibration.tempered`. Engines and their
+        bounds know nothing of it.
     """
 
     name: str
@@ -43,6 +46,7 @@ class PatchClassifier:
     model: Any
     segment_layers: tuple[str, ...] = ()
     engine: Engine = KERAS
+    temperature: float = 1.0
 
     @property
     def radius(self) -> int:

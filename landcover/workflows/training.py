@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landcover import calibration
 from landcover.errors import LandcoverError
 from landcover.legend import UNLABELLED, Legend, level_of
 from landcover.runs import Run, write_json
@@ -134,6 +135,7 @@ class Job:
         With `random_split` the same is trained once more on rows dealt at random, only to
         show in the report what such a split would have promised.
         """
+        from landcover import reports
         from landcover.workflows.score import score_samples
 
         _check_seed(self.seed)
@@ -141,10 +143,13 @@ class Job:
         started = time.perf_counter()
         fitted = fit(self.rows)
         trained = time.perf_counter()
-        predicted = self._codes(fitted)
+        shares = self._shares(fitted)
         spent = {"train": trained - started, "predict": time.perf_counter() - trained}
-        twin = self._codes(fit(self.rows.randomly_split(self.seed))) if random_split else None
-        products = self._store(fitted)
+        temperature = self._temperature(fitted)
+        twin = None
+        if random_split:
+            twin = self._codes(self._shares(fit(self.rows.randomly_split(self.seed))))
+        products = self._store(fitted, temperature)
         settings = {"model": self.name, "seed": self.seed, "trained_on": self.trained_on}
         products.append(self.run.report(self.name))
         self.run.record(
@@ -153,15 +158,25 @@ class Job:
             [self.run.samples, self.run.scene],
             products,
         )
-        score_samples(self.run, self.name, self.rows.samples, predicted, spent, self.seed, twin)
+        report = score_samples(
+            self.run,
+            self.name,
+            self.rows.samples,
+            self._codes(shares),
+            spent,
+            self.seed,
+            twin,
+        )
+        report["calibration"] = self._calibration(shares, temperature, report["against"])
+        reports.write_report(self.run, report)
         return products
 
-    def _store(self, fitted: Fitted) -> list[Path]:
+    def _store(self, fitted: Fitted, temperature: float) -> list[Path]:
         """Put the model in its folder, whole, and take the maps of an older one away."""
         run, stage = self.run, Run(self.run.path / ".staging")
         folder = run.model(self.name)
         try:
-            files = self._write(stage, fitted)
+            files = self._write(stage, fitted, temperature)
             shutil.rmtree(folder, ignore_errors=True)
             folder.parent.mkdir(exist_ok=True)
             stage.model(self.name).rename(folder)
@@ -172,7 +187,7 @@ class Job:
         shutil.rmtree(run.map_job(self.name), ignore_errors=True)
         return [folder / path.name for path in files]
 
-    def _write(self, stage: Run, fitted: Fitted) -> list[Path]:
+    def _write(self, stage: Run, fitted: Fitted, temperature: float) -> list[Path]:
         """Write the model, its learning curves and its card."""
         from landcover import models
 
@@ -191,6 +206,7 @@ class Job:
             **inputs,
             inputs=[*inputs["bands"], *inputs["features"], *one_hot],
             scaling=fitted.scaling,
+            temperature=temperature,
             trained_on=self.trained_on,
             n_train=len(rows.train),
             n_validation=len(rows.validation),
@@ -201,13 +217,46 @@ class Job:
         )
         return [*files, card]
 
-    def _codes(self, fitted: Fitted) -> np.ndarray:
+    def _shares(self, fitted: Fitted) -> np.ndarray:
+        """Probabilities (scored rows, classes)."""
+        rows = self.rows
+        if not len(rows.scored):
+            return np.zeros((0, len(rows.legend)), np.float32)
+        return fitted.predict(rows.scored)
+
+    def _codes(self, shares: np.ndarray) -> np.ndarray:
         """Predicted codes of the scored rows; 0 elsewhere."""
         rows = self.rows
         codes = np.zeros(len(rows.samples), np.uint16)
-        if len(rows.scored):
-            codes[rows.scored] = rows.legend.code(fitted.predict(rows.scored).argmax(axis=1))
+        codes[rows.scored] = rows.legend.code(shares.argmax(axis=1))
         return codes
+
+    def _temperature(self, fitted: Fitted) -> float:
+        """What suits the validation rows best; 1 where there are none."""
+        rows = self.rows
+        if not len(rows.validation):
+            return 1.0
+        shares = fitted.predict(rows.validation)
+        return calibration.fit_temperature(shares, rows.targets(rows.validation))
+
+    def _calibration(self, shares: np.ndarray, temperature: float, against: str) -> dict[str, Any]:
+        """How far probabilities of test rows can be believed, led by the report's comparison."""
+        rows = self.rows
+        scores = {}
+        for truth, column in TRAINED_ON.items():
+            codes = rows.samples.iloc[rows.scored].get(column)
+            if codes is None or not (known := codes.to_numpy() != UNLABELLED).any():
+                continue
+            targets = rows.legend.index(codes.to_numpy()[known])
+            scores[truth] = calibration.measures(shares[known], targets, temperature)
+        return {
+            "temperature": temperature,
+            "fitted_on": f"validation samples against the {self.trained_on}",
+            "against": against,
+            "scored_on": "test samples",
+            **scores[against],
+            "scores": scores,
+        }
 
 
 def read_rows(run: Run, trained_on: str) -> Rows:
