@@ -8,6 +8,7 @@ training chip holds a pixel that is scored.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +23,16 @@ TRAIN, VALIDATION, TEST = range(3)
 
 #: A default guard never exceeds the radius of the largest patch, 61 x 61.
 MAX_GUARD_PX = 30
+#: Blocks are four guards wide or more, so that most of them is left.
+GUARDS = 4
+
+#: Blocks chosen here are whole numbers of CORINE's 100 m cells.
+CELL_PX = 10
+MIN_BLOCK_PX = 2 * CELL_PX
+#: With fewer blocks a test set of a fifth is a handful, and its intervals say little.
+FEWEST_BLOCKS = 24
+#: Blocks are not made so small as to have more than about these, unless the scene is large.
+ENOUGH_BLOCKS = 64
 
 
 @dataclass(frozen=True)
@@ -108,9 +119,12 @@ class Blocks(Layout):
     ----------
     splits : array of uint8 (blocks down, blocks across)
         0 train, 1 validation, 2 test: positions in `SPLITS`.
+    label_range_px : float, optional
+        Correlation range of the labels that the blocks were dealt by, where it is known.
     """
 
     splits: np.ndarray
+    label_range_px: float | None = None
 
     def split_of(self, rows: Any, cols: Any) -> np.ndarray:
         """Split of each pixel's block, uint8; says nothing of the guard."""
@@ -147,6 +161,7 @@ class Blocks(Layout):
             "cols": self.cols,
             "block_px": self.block_px,
             "guard_px": self.guard_px,
+            "label_range_px": self.label_range_px,
             "splits": self.splits.tolist(),
         }
 
@@ -159,7 +174,11 @@ class Blocks(Layout):
     def from_dict(cls, content: dict[str, Any]) -> Blocks:
         """The inverse of `to_dict`."""
         sizes = {key: int(content[key]) for key in ("rows", "cols", "block_px", "guard_px")}
-        return cls(**sizes, splits=np.asarray(content["splits"], np.uint8))
+        return cls(
+            **sizes,
+            splits=np.asarray(content["splits"], np.uint8),
+            label_range_px=content.get("label_range_px"),
+        )
 
 
 def layout(
@@ -168,35 +187,53 @@ def layout(
     block_px: int | None = None,
     guard_px: int | None = None,
     max_patch: int | None = None,
+    range_px: float = 0.0,
 ) -> Layout:
-    """Blocks for a scene: about 64 of them, of 16 to 128 px, unless told otherwise.
+    """Blocks for a scene, as wide as the labels are alike, unless told otherwise.
 
     Parameters
     ----------
     rows, cols : int
         Shape of the scene.
-    block_px, guard_px : int, optional
-        Sides of blocks and width of the guard. The guard is a quarter of a
-        block by default, at most 30 px.
+    block_px : int, optional
+        Side of a block. By default whole tens of pixels, at least `range_px`, and at least 120,
+        four guards of the largest patch, where that leaves 64 blocks or so. However long the
+        range, blocks do not grow until fewer than 24 are left.
+    guard_px : int, optional
+        Width of the guard: a quarter of a block by default, at most 30 px.
     max_patch : int, optional
         Side of the largest patch of the run: the guard becomes its radius, and
         blocks at least four guards wide.
+    range_px : float
+        Correlation range of the labels (`landcover.correlation`).
 
     Examples
     --------
     >>> layout(800, 1600)
-    Layout(rows=800, cols=1600, block_px=128, guard_px=30)
+    Layout(rows=800, cols=1600, block_px=120, guard_px=30)
+    >>> layout(800, 1600, range_px=151.3).block_px
+    160
+    >>> layout(800, 1600, range_px=900).shape
+    (4, 7)
     >>> layout(200, 200, max_patch=21)
     Layout(rows=200, cols=200, block_px=40, guard_px=10)
     """
     if max_patch is not None and guard_px is None:
         guard_px = max_patch // 2
     if block_px is None:
-        block_px = int(np.clip(round((rows * cols / 64) ** 0.5 / 16) * 16, 16, 128))
-        block_px = max(block_px, 4 * (guard_px or 0))
+        block_px = max(_default_block_px(rows, cols, range_px), GUARDS * (guard_px or 0))
     if guard_px is None:
-        guard_px = min(MAX_GUARD_PX, block_px // 4)
+        guard_px = min(MAX_GUARD_PX, block_px // GUARDS)
     return Layout(rows, cols, block_px, guard_px)
+
+
+def _default_block_px(rows: int, cols: int, range_px: float) -> int:
+    """Side of a block by the range, within what the scene's size allows."""
+    enough = round((rows * cols / ENOUGH_BLOCKS) ** 0.5 / CELL_PX) * CELL_PX
+    wanted = max(math.ceil(range_px / CELL_PX) * CELL_PX, min(enough, GUARDS * MAX_GUARD_PX))
+    while wanted > MIN_BLOCK_PX and -(-rows // wanted) * -(-cols // wanted) < FEWEST_BLOCKS:
+        wanted -= CELL_PX
+    return max(wanted, MIN_BLOCK_PX)
 
 
 def usable_zones_of(splits: np.ndarray) -> np.ndarray:

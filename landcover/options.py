@@ -56,6 +56,11 @@ def _share(text: str) -> Fraction:
 SHARE = _share
 
 
+def _auto_or_count(text: str) -> int | None:
+    """A whole number, or None for "auto"."""
+    return None if text == "auto" else int(COUNT(text))
+
+
 def add_run(parser: argparse.ArgumentParser) -> None:
     """The run folder, runs/demo unless another is named."""
     parser.add_argument(
@@ -102,6 +107,12 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
         "--max-patch",
         type=COUNT,
         help="largest patch that will be trained; sets the guard between splits",
+    )
+    parser.add_argument(
+        "--block-px",
+        type=_auto_or_count,
+        metavar="auto|N",
+        help="side of the blocks dealt to splits; auto (the default): as far as labels are alike",
     )
 
 

@@ -17,7 +17,7 @@ LAYERS = {
     2: {
         "synthetic", "generalise", "segmentation", "pixel_graph", "pixel_edges", "segment_types",
         "area_estimation", "indices", "features", "trees", "blocks", "splits", "sampling", "chips", "tiles",
-        "accuracy", "calibration", "figures", "winners",
+        "accuracy", "calibration", "figures", "winners", "correlation", "mcnemar", "zones",
     },
     3: {"exchange", "forest_onnx", "forests", "networks", "mapping", "models", "pixels"},
     4: {"workflows"},

@@ -14,12 +14,15 @@ from shapely.geometry import box
 from landcover import features, rasters
 from landcover.blocks import SPLITS, Blocks
 from landcover.chips import chips_of
+from landcover.cli import main
+from landcover.correlation import correlation
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.runs import Run, read_json
 from landcover.workflows import sample_source
 from landcover.workflows.sample import sample
+from tests.conftest import error_lines
 
 ROWS, COLS = 192, 256
 BANDS = ("B02", "B03", "B04", "B08")
@@ -328,3 +331,51 @@ def test_a_field_of_words_is_refused(tmp_path):
     geopandas.GeoDataFrame({"use": ["forest"]}, geometry=shapes, crs=32633).to_file(path)
     with pytest.raises(LandcoverError, match="field use holds 'forest', which is no CLC code"):
         sample(run, polygons=path, class_field="use")
+
+
+def test_blocks_are_as_wide_as_the_labels_are_alike(tmp_path, capsys):
+    run, _, labels = make_run(tmp_path)
+    coarse = labels[::16, ::16].repeat(40, 0).repeat(40, 1)[:ROWS, :COLS]
+    found = []
+    for pixels in (labels[::4, ::4].repeat(4, 0).repeat(4, 1), coarse):
+        _labels(run, pixels)
+        assert main(["sample", str(run.path), "--samples", "900"]) == 0
+        said = capsys.readouterr().out
+        settings = read_json(run.manifest)["stages"]["sample"]["settings"]
+        dealt = read_json(run.splits)
+        range_px = settings["label_correlation"]["range_px"]
+        assert dealt["label_range_px"] == range_px == round(correlation(pixels).range_px, 1)
+        assert dealt["block_px"] == settings["block_px"] and settings["block_px_from"] == "labels"
+        assert f"blocks: {len(dealt['splits']) * len(dealt['splits'][0])} of " in said
+        assert f"(labels are alike up to {range_px:.0f} px), guard {dealt['guard_px']} px" in said
+        found.append((range_px, dealt["block_px"]))
+    assert found[0][0] < found[1][0]
+    assert found[1][0] > found[1][1] == 50  # 60 would leave 20 blocks
+
+
+@pytest.mark.parametrize(("option", "block"), [("auto", 40), ("32", 32)])
+def test_the_block_size_can_be_given(tmp_path, capsys, option, block):
+    run, _, _ = make_run(tmp_path)
+    assert main(["sample", str(run.path), "--samples", "900", "--block-px", option]) == 0
+    settings = read_json(run.manifest)["stages"]["sample"]["settings"]
+    assert settings["block_px"] == read_json(run.splits)["block_px"] == block
+    assert settings["block_px_from"] == ("labels" if option == "auto" else "--block-px")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--block-px", "0"], "0 is out of range; give at least 1"),
+        (["--block-px", "wide"], "'wide' is not a whole number"),
+        (["--block-px", "20", "--max-patch", "25"], "a guard of 12 px leaves nothing of blocks"),
+    ],
+)
+def test_a_bad_block_size_is_one_line(tmp_path, capsys, options, text):
+    run, _, _ = make_run(tmp_path)
+    try:
+        code = main(["sample", str(run.path), *options])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    assert text in error_lines(capsys.readouterr().err)[-1]
+    assert not run.splits.exists()

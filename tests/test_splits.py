@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -152,6 +153,40 @@ def test_json_round_trip():
     assert content["names"] == list(SPLITS)
     again = Blocks.from_dict(content)
     assert again.to_dict() == blocks.to_dict() and again.splits.dtype == np.uint8
+    known = replace(blocks, label_range_px=33.3)
+    assert Blocks.from_dict(json.loads(json.dumps(known.to_dict()))).label_range_px == 33.3
+    assert known.digest() == blocks.digest()
+    del content["label_range_px"]  # of an earlier version
+    assert Blocks.from_dict(content).label_range_px is None
+
+
+@given(st.integers(20, 3000), st.integers(20, 3000), st.floats(0, 1000))
+def test_blocks_outgrow_the_range_while_24_are_left(rows, cols, range_px):
+    plan = layout(rows, cols, range_px=range_px)
+    down, across = plan.shape
+    assert plan.block_px % 10 == 0 and plan.block_px >= 20
+    assert down * across >= 24 or plan.block_px == 20
+    larger = plan.block_px + 10
+    assert plan.block_px >= range_px or -(-rows // larger) * -(-cols // larger) < 24
+    assert plan.guard_px == min(30, plan.block_px // 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "block", "guard"),
+    [
+        ({}, 120, 30),
+        ({"range_px": 121}, 130, 30),
+        ({"range_px": 2000}, 2000, 30),
+        ({"range_px": 9000}, 2740, 30),
+        ({"max_patch": 61}, 120, 30),
+        ({"max_patch": 81, "range_px": 30}, 160, 40),
+        ({"block_px": 77, "range_px": 300}, 77, 19),
+        ({"block_px": 77, "max_patch": 15}, 77, 7),
+    ],
+)
+def test_blocks_of_a_whole_tile(settings, block, guard):
+    plan = layout(10980, 10980, **settings)
+    assert (plan.block_px, plan.guard_px) == (block, guard)
 
 
 def test_block_ids_run_row_by_row():
@@ -165,10 +200,10 @@ def test_block_ids_run_row_by_row():
     [
         (lambda: layout(100, 100, 20, 11), "guard of 11 px leaves nothing of blocks of 20 px"),
         (lambda: layout(100, 100, 0, 0), "blocks of 0 px with a guard of 0 px do not exist"),
-        (lambda: spatial_blocks(np.ones((16, 20), int)), "only 2 of 2 blocks of 16 px hold labels"),
+        (lambda: spatial_blocks(np.ones((16, 20), int)), "only 1 of 1 blocks of 20 px hold labels"),
         (
             lambda: spatial_blocks(np.zeros((99, 99), int)),
-            "only 0 of 49 blocks of 16 px hold labels",
+            "only 0 of 25 blocks of 20 px hold labels",
         ),
         (
             lambda: spatial_blocks(patchy(99, 99), fractions=(1, 0, 0)),

@@ -136,6 +136,7 @@ def _sampling(a: Arguments) -> dict[str, Any]:
         "class_field": a.class_field,
         "min_count": a.min_count,
         "max_patch": a.max_patch,
+        "block_px": a.block_px,
         "seed": a.seed,
     }
 
@@ -175,11 +176,17 @@ def _sample(a: Arguments) -> list[Path]:
 
 
 def _drawn(run: Run) -> str:
-    """How many samples there are of each split, and which classes were too rare."""
+    """The blocks, how many samples there are of each split, and which classes were too rare."""
     from landcover.runs import read_json
 
     settings = read_json(run.manifest)["stages"]["sample"]["settings"]
-    text = "samples: " + ", ".join(f"{n} {split}" for split, n in settings["drawn"].items())
+    text = f"blocks: {settings['blocks']} of {settings['block_px']} px"
+    found = settings["label_correlation"]
+    if found:
+        least = "at least " if found["range_px"] >= found["longest_lag_px"] else ""
+        text += f" (labels are alike up to {least}{found['range_px']:.0f} px)"
+    text += f", guard {settings['guard_px']} px\nsamples: "
+    text += ", ".join(f"{n} {split}" for split, n in settings["drawn"].items())
     if settings["dropped_classes"]:
         rare = ", ".join(f"{code} ({n} px)" for code, n in settings["dropped_classes"].items())
         text += f"; left out as too rare (--min-count): {rare}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from landcover import chips, sampling, splits
 from landcover.blocks import SPLITS, TEST, TRAIN, Blocks, Layout, layout
+from landcover.correlation import Correlation, Thinned
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.runs import Run, replace_when_whole, write_json
@@ -29,6 +31,7 @@ def sample(
     max_patch: int | None = None,
     seed: int = 0,
     buffer: int | None = None,
+    block_px: int | None = None,
 ) -> list[Path]:
     """Deal the blocks of a run to splits and draw samples.
 
@@ -57,6 +60,8 @@ def sample(
     buffer : int, optional
         Radius of chips to write as ``chips_R.npy``, float32 (samples, 2R + 1,
         2R + 1, bands), in the order of the table.
+    block_px : int, optional
+        Side of a block; by default from the labels' correlation range, see `blocks.layout`.
 
     Returns
     -------
@@ -73,11 +78,14 @@ def sample(
     if method == "polygons" and polygons is None:
         raise LandcoverError("method 'polygons' needs polygons; give --polygons FILE")
     source = open_source(run, polygons, class_field)
-    plan = _layout(source.grid, max_patch, buffer)
+    correlated = _correlation(source)
+    label_range = round(correlated.range_px, 1) if correlated else None
+    plan = _layout(source.grid, block_px, max_patch, buffer, label_range or 0.0)
     counts, codes, dropped = _count(source, plan, min_count)
     # a class inside the polygons and the same class outside them are dealt as two
     held = counts.reshape(*counts.shape[:2], -1)
     blocks = splits.deal(plan, held[..., held.any(axis=(0, 1))], seed=seed)
+    blocks = replace(blocks, label_range_px=label_range)
     table = _draw(source, blocks, counts, codes, samples, method, seed)
     products = _write(run, blocks, table, buffer, source)
     run.record(
@@ -90,6 +98,9 @@ def sample(
             "min_count": min_count,
             "max_patch": max_patch,
             "block_px": blocks.block_px,
+            "block_px_from": "labels" if block_px is None else "--block-px",
+            "label_correlation": correlated.as_dict() if correlated else None,
+            "blocks": int(blocks.splits.size),
             "guard_px": blocks.guard_px,
             "buffer": buffer,
             "seed": seed,
@@ -103,16 +114,26 @@ def sample(
     return products
 
 
-def _layout(grid: Grid, max_patch: int | None, buffer: int | None) -> Layout:
+def _correlation(source: Source) -> Correlation | None:
+    """How far the labels are alike, from a thinned look at them."""
+    thinned = Thinned(*source.grid.shape)
+    for window, labels in source.strips("Measuring how far labels are alike", source.labels):
+        thinned.add(labels, window)
+    return thinned.correlation()
+
+
+def _layout(
+    grid: Grid, block_px: int | None, max_patch: int | None, buffer: int | None, range_px: float
+) -> Layout:
     """Blocks and guard for the patches that are announced or written."""
     if buffer is not None and buffer < 0:
         raise LandcoverError(f"buffer {buffer} is negative; give the radius of a chip in pixels")
     for size in (max_patch, None if buffer is None else 2 * buffer + 1):
         if size is not None:
             chips.require_fits(size, grid.rows, grid.cols)
-    plan = layout(grid.rows, grid.cols, max_patch=max_patch)
+    plan = layout(grid.rows, grid.cols, block_px, None, max_patch, range_px)
     if buffer is not None and buffer > plan.guard_px:
-        plan = layout(grid.rows, grid.cols, max_patch=2 * buffer + 1)
+        plan = layout(grid.rows, grid.cols, block_px, None, 2 * buffer + 1, range_px)
     return plan
 
 
