@@ -13,11 +13,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "landcover"
 LAYERS = {
     0: {"__init__", "errors", "legend", "grid", "progress", "stopwatch"},
-    1: {"rasters", "products", "vectors", "runs", "jobs", "catalog", "reports", "styles"},
+    1: {
+        "rasters", "products", "vectors", "runs", "jobs", "catalog", "reports", "styles",
+        "reference_sample", "unit_classes",
+    },
     2: {
         "synthetic", "generalise", "segmentation", "pixel_graph", "pixel_edges", "segment_types",
-        "area_estimation", "indices", "features", "trees", "blocks", "splits", "sampling", "chips", "tiles",
-        "accuracy", "calibration", "figures", "winners", "correlation", "mcnemar", "zones",
+        "indices", "features", "trees", "blocks", "splits", "sampling", "chips", "tiles",
+        "accuracy", "calibration", "figures", "winners", "area_estimation", "correlation", "mcnemar", "zones",
     },
     3: {"exchange", "forest_onnx", "forests", "networks", "mapping", "models", "pixels"},
     4: {"workflows"},

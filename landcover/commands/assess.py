@@ -1,0 +1,75 @@
+"""A user's own reference sample: what the commands that draw and use it take and do."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from landcover.options import COUNT, Arguments, Command, add_run, add_seed
+
+
+def _define_assess(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="points or polygons of a probability sample: GeoPackage, GeoJSON, GeoParquet",
+    )
+    parser.add_argument(
+        "--class-field", metavar="NAME", help="its field with CLC codes (default reference)"
+    )
+    parser.add_argument(
+        "--model", nargs="+", default=(), metavar="NAME", help="models; all with a map by default"
+    )
+    parser.add_argument(
+        "--strata",
+        type=Path,
+        metavar="RASTER",
+        help="class raster that the sample was drawn from; by default the design that the file "
+        "carries, or else each map's own classes",
+    )
+
+
+def _assess(a: Arguments) -> list[Path]:
+    from landcover.runs import Run, read_json
+    from landcover.workflows.assess import assess, headline
+
+    paths = assess(Run(a.run), a.reference, a.class_field, a.model, a.strata)
+    for path in paths[1:]:
+        print(headline(read_json(path)))
+    return paths
+
+
+def _define_sample_points(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument("--model", required=True, metavar="NAME", help="model whose map to sample")
+    parser.add_argument(
+        "--n", type=COUNT, default=400, metavar="N", help="points in all (default 400)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="GeoPackage (default RUN/NAME_points.gpkg)"
+    )
+    add_seed(parser)
+
+
+def _sample_points(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.sample_points import sample_points
+
+    return sample_points(Run(a.run), a.model, a.n, a.seed, a.out)
+
+
+COMMANDS: dict[str, Command] = {
+    "sample-points": (
+        "Draw random points of a map, for somebody to say what is there.",
+        _define_sample_points,
+        _sample_points,
+    ),
+    "assess": (
+        "Estimate accuracy and class areas from a reference sample.",
+        _define_assess,
+        _assess,
+    ),
+}
