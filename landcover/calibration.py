@@ -7,6 +7,7 @@ the temperature, takes it out and leaves every label as it is.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,35 +16,79 @@ from landcover.errors import LandcoverError
 
 #: Bins of confidence, as many as Guo et al. take.
 BINS = 15
-#: Smaller probabilities count as this: forests give exact zeros, which have no logarithm.
+#: Least probability of a model that counts no votes: networks give zeros by rounding alone.
 FLOOR = 1e-6
 #: Temperatures that are looked at. Where every row is right the best one would be 0.
 _RANGE = (0.05, 20.0)
 
 
-def tempered(probabilities: np.ndarray, temperature: float, axis: int = -1) -> np.ndarray:
-    """Probabilities at another temperature: p ** (1 / T), made to add up to 1 again.
+@dataclass(frozen=True)
+class Temperature:
+    """What probabilities are tempered by: max(p, floor) ** (1 / value), made to add up to 1.
 
-    Above 1 they come closer together, below 1 they part. The order of classes stays, up to
-    rounding, so labels are taken from the probabilities as the model gives them.
+    Attributes
+    ----------
+    value : float
+        T > 0. Above 1 probabilities come closer together, below 1 they part.
+    floor : float
+        Smaller probabilities count as this, 0 to 1.
+
+    Raises
+    ------
+    LandcoverError
+        If either is out of range.
+
+    Notes
+    -----
+    Forests and nearest neighbours count votes, and a class without a vote gets an exact zero,
+    which has no logarithm. No vote means less than one, so their floor is half a vote. A much
+    smaller one lets the few rows whose class got no vote decide the temperature alone.
+    """
+
+    value: float = 1.0
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, held, most in (("temperature", self.value, np.inf), ("floor", self.floor, 1)):
+            number = isinstance(held, int | float) and not isinstance(held, bool)
+            if not (number and 0 <= held < most) or (name == "temperature" and held == 0):
+                raise LandcoverError(
+                    f"{name} {held!r} is out of range; a temperature is a positive number, and "
+                    "a floor at least 0 and less than 1"
+                )
+
+
+#: Leaves probabilities as they are.
+UNTEMPERED = Temperature()
+
+
+def floor_of(votes: int | None) -> float:
+    """The least probability that a model of so many votes can mean; of None for one without.
+
+    >>> floor_of(100), floor_of(None)
+    (0.005, 1e-06)
+    """
+    return 0.5 / votes if votes else FLOOR
+
+
+def tempered(probabilities: np.ndarray, temperature: Temperature, axis: int = -1) -> np.ndarray:
+    """Probabilities at another temperature.
+
+    The order of classes stays, up to rounding and the floor, so labels are taken from the
+    probabilities as the model gives them.
 
     Parameters
     ----------
     probabilities : array of float
-        Classes along `axis`. Below `FLOOR` they count as that. NaN stays NaN.
-    temperature : float
-        T > 0. At 1 the probabilities are returned as they are.
+        Classes along `axis`. NaN stays NaN.
+    temperature : Temperature
+        `UNTEMPERED` returns the probabilities as they are.
     axis : int
         Axis of the classes.
 
     Returns
     -------
     array of the same shape and type
-
-    Raises
-    ------
-    LandcoverError
-        If the temperature is not positive and finite.
 
     References
     ----------
@@ -52,31 +97,22 @@ def tempered(probabilities: np.ndarray, temperature: float, axis: int = -1) -> n
 
     Examples
     --------
-    >>> tempered(np.array([0.8, 0.2]), 2.0).round(3).tolist()
+    >>> tempered(np.array([0.8, 0.2]), Temperature(2.0)).round(3).tolist()
     [0.667, 0.333]
     """
-    require_temperature(temperature)
-    if temperature == 1:
+    if temperature == UNTEMPERED:
         return probabilities
-    logs = np.log(np.maximum(probabilities, FLOOR))
+    logs = _logarithms(probabilities, temperature.floor)
     logs -= logs.max(axis=axis, keepdims=True)
-    logs /= temperature
+    logs /= temperature.value
     shares = np.exp(logs, out=logs)
     shares /= shares.sum(axis=axis, keepdims=True)
     return shares
 
 
-def require_temperature(temperature: Any) -> None:
-    """Raise LandcoverError unless it is a positive, finite number."""
-    number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
-    if not (number and 0 < temperature < np.inf):
-        raise LandcoverError(
-            f"temperature {temperature!r} is not a positive number; "
-            "1 leaves probabilities as they are"
-        )
-
-
-def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
+def fit_temperature(
+    probabilities: np.ndarray, targets: np.ndarray, floor: float = FLOOR
+) -> Temperature:
     """The temperature under which targets are most likely.
 
     Minimises the mean negative log-likelihood of rows that the model did not learn from. It
@@ -88,26 +124,28 @@ def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
     targets : array of int, (rows,)
         Positions of the right classes. Rows with -1, a class that the model does not have,
         say nothing of a temperature and are left out.
+    floor : float
+        Least probability, from `floor_of`.
 
     Returns
     -------
-    float
-        0.05 to 20, to four decimals; 1 where no row is left.
+    Temperature
+        Its value from 0.05 to 20, to four decimals; `UNTEMPERED` where no row is left.
 
     Examples
     --------
     Three of four right at 90 % is too sure of itself; 75 % is 90 % at twice the temperature.
 
     >>> fit_temperature(np.tile([0.9, 0.1], (4, 1)), np.array([0, 0, 0, 1]))
-    2.0
+    Temperature(value=2.0, floor=1e-06)
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import logsumexp
 
     rows = np.flatnonzero(np.asarray(targets) >= 0)
     if not len(rows):
-        return 1.0
-    logs = np.log(np.maximum(np.asarray(probabilities, np.float64)[rows], FLOOR))
+        return UNTEMPERED
+    logs = _logarithms(np.asarray(probabilities, np.float64)[rows], floor)
     right = logs[np.arange(len(rows)), np.asarray(targets)[rows]]
 
     def loss(log_temperature: float) -> float:
@@ -115,7 +153,7 @@ def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
         return float(np.mean(logsumexp(factor * logs, axis=1) - factor * right))
 
     found = minimize_scalar(loss, bounds=np.log(_RANGE), method="bounded", options={"xatol": 1e-7})
-    return round(float(np.exp(found.x)), 4)
+    return Temperature(round(float(np.exp(found.x)), 4), floor)
 
 
 def reliability(
@@ -215,7 +253,9 @@ def brier_score(probabilities: np.ndarray, targets: np.ndarray) -> float:
     return float(np.mean((shares**2).sum(axis=1) - 2 * right + 1))
 
 
-def measures(probabilities: np.ndarray, targets: np.ndarray, temperature: float) -> dict[str, Any]:
+def measures(
+    probabilities: np.ndarray, targets: np.ndarray, temperature: Temperature
+) -> dict[str, Any]:
     """What a report says of a model's probabilities, before and after its temperature.
 
     Parameters
@@ -225,7 +265,7 @@ def measures(probabilities: np.ndarray, targets: np.ndarray, temperature: float)
     targets : array of int, (rows,)
         Positions of the right classes; -1 is a class that the model does not have, so
         whatever it says there is wrong.
-    temperature : float
+    temperature : Temperature
         Of the model.
 
     Returns
@@ -237,7 +277,7 @@ def measures(probabilities: np.ndarray, targets: np.ndarray, temperature: float)
     winner = probabilities.argmax(axis=1)
     right = winner == np.asarray(targets)
     result: dict[str, Any] = {"n": len(right)}
-    for suffix, t in (("_before", 1.0), ("", temperature)):
+    for suffix, t in (("_before", UNTEMPERED), ("", temperature)):
         shares = tempered(probabilities, t)
         confidence = shares[np.arange(len(shares)), winner]
         bins = reliability(confidence, right)
@@ -278,7 +318,12 @@ def normalised_entropy(probabilities: np.ndarray, axis: int = -1) -> np.ndarray:
     if classes == 1:
         return np.zeros_like(probabilities.sum(axis=axis))
     # 0 log 0 is 0, which any finite logarithm gives
-    tiny = np.finfo(probabilities.dtype).tiny
-    terms = np.log(np.maximum(probabilities, tiny))
+    terms = _logarithms(probabilities, 0)
     terms *= probabilities
     return np.abs(terms.sum(axis=axis)) / np.log(classes).astype(probabilities.dtype)
+
+
+def _logarithms(probabilities: np.ndarray, floor: float) -> np.ndarray:
+    """Logarithms of probabilities, of the same type, none of them infinite."""
+    least = max(floor, float(np.finfo(probabilities.dtype).tiny))
+    return np.log(np.maximum(probabilities, least))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcover import calibration, mapping, rasters
+from landcover import mapping, rasters
+from landcover.calibration import Temperature
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.pixels import PixelClassifier
@@ -51,8 +52,8 @@ def write_card(run: Run, name: str, kind: str, legend: Legend, **fields: Any) ->
     legend : Legend
         Classes in the order of the model's outputs.
     **fields
-        bands, features, segment_layers, patch_size, temperature, trained_on, split, seed and
-        more.
+        bands, features, segment_layers, patch_size, temperature, probability_floor,
+        trained_on, split, seed and more.
     """
     path = run.model(name) / "card.json"
     write_json(
@@ -95,10 +96,15 @@ def read_card(run: Run, name: str) -> dict[str, Any]:
             "train the model again"
         )
     try:
-        calibration.require_temperature(card.setdefault("temperature", 1.0))
+        temperature_of(card)
     except LandcoverError as error:
         raise LandcoverError(f"{path} is damaged ({error}); train the model again") from None
     return card
+
+
+def temperature_of(card: dict[str, Any]) -> Temperature:
+    """What a model's probabilities are tempered by; cards of older models leave them alone."""
+    return Temperature(card.get("temperature", 1.0), card.get("probability_floor", 0.0))
 
 
 def load(
@@ -143,7 +149,7 @@ def _classifier(run: Run, name: str, card: dict[str, Any]) -> Any:
     if card["kind"].startswith("cnn"):
         model = networks.load(path)
         return networks.PatchClassifier(
-            name, legend, bands, card["patch_size"], model, temperature=card["temperature"]
+            name, legend, bands, card["patch_size"], model, temperature=temperature_of(card)
         )
     if card["kind"] == "mlp":
         predict = networks.row_predictor(networks.load(path))
@@ -156,7 +162,7 @@ def _classifier(run: Run, name: str, card: dict[str, Any]) -> Any:
         tuple(card["features"]),
         tuple(card["segment_layers"]),
         predict,
-        temperature=card["temperature"],
+        temperature=temperature_of(card),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover import features
+from landcover.calibration import UNTEMPERED, Temperature
 from landcover.legend import Legend
 from landcover.segment_types import type_column
 
@@ -38,8 +39,8 @@ class PixelClassifier:
     predict : callable
         Inputs (pixels, bands + features) and types (pixels, layers) to
         probabilities (pixels, classes). A row with NaN gives an undefined result.
-    temperature : float
-        What maps temper the probabilities by; see `calibration.tempered`.
+    temperature : Temperature
+        What maps temper the probabilities by.
     """
 
     name: str
@@ -49,7 +50,7 @@ class PixelClassifier:
     segment_layers: tuple[str, ...]
     predict: Predict
     radius: int = 0
-    temperature: float = 1.0
+    temperature: Temperature = UNTEMPERED
 
     def predict_window(
         self, image: np.ndarray, segment_types: np.ndarray | None = None

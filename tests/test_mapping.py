@@ -9,6 +9,7 @@ import pytest
 import rasterio
 
 from landcover import forests, mapping, networks, rasters
+from landcover.calibration import UNTEMPERED, Temperature
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.pixels import PixelClassifier
@@ -203,7 +204,7 @@ class Recorder:
     bands: tuple = ("B08", "B02")
     radius: int = 2
     segment_layers: tuple = ()
-    temperature: float = 1.0
+    temperature: Temperature = UNTEMPERED
 
     def predict_window(self, image, segment_types=None):
         self.shapes.append(image.shape)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from landcover.calibration import Temperature
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 
@@ -26,8 +27,8 @@ class Classifier(Protocol):
         Pixels around a pixel that its prediction depends on.
     segment_layers : tuple of str
         Bands of the raster of segment types that it reads; empty if none.
-    temperature : float
-        What maps temper its probabilities by; see `calibration.tempered`.
+    temperature : Temperature
+        What maps temper its probabilities by.
     """
 
     @property
@@ -41,7 +42,7 @@ class Classifier(Protocol):
     @property
     def segment_layers(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
-    def temperature(self) -> float: ...  # noqa: D102
+    def temperature(self) -> Temperature: ...  # noqa: D102
 
     def predict_window(
         self, image: np.ndarray, segment_types: np.ndarray | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from landcover.calibration import UNTEMPERED, Temperature
 from landcover.chips import radius_of, views
 from landcover.legend import Legend
 from landcover.networks.backend import predict
@@ -34,9 +35,8 @@ class PatchClassifier:
     engine : Engine
         What runs a dense network; `choose_engine` finds the fastest. The published
         network runs on Keras whatever it says.
-    temperature : float
-        What maps temper the probabilities by; see `calibration.tempered`. Engines and their
-        bounds know nothing of it.
+    temperature : Temperature
+        What maps temper the probabilities by. Engines and their bounds know nothing of it.
     """
 
     name: str
@@ -46,7 +46,7 @@ class PatchClassifier:
     model: Any
     segment_layers: tuple[str, ...] = ()
     engine: Engine = KERAS
-    temperature: float = 1.0
+    temperature: Temperature = UNTEMPERED
 
     @property
     def radius(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ def map_scene(
     trained_in: Run | None = None,
     precision: str = "auto",
     client: Any = None,
+    entropy: bool = False,
 ) -> list[Path]:
     """Map every valid pixel of a run's scene and score the map.
 
@@ -48,12 +49,14 @@ def map_scene(
         "float32" declines it.
     client : distributed.Client, optional
         Of a Dask cluster that predicts the windows, from `mapping.connected`.
+    entropy : bool
+        Also write how undecided the probabilities are.
 
     Returns
     -------
     list of Path
-        Class map with its QGIS style and STAC item, confidence, probabilities if asked for,
-        and the report where the run has labels to score against.
+        Class map with its QGIS style and STAC item, confidence, probabilities and entropy if
+        asked for, and the report where the run has labels to score against.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def map_scene(
         require_scorable(run, [] if _is_guest(run, model, holder) else [model])
     run.read_manifest()  # a damaged one ends it before anything is replaced
     precision = "float32" if probabilities else precision
-    facts = _facts(run, model, holder, probabilities, precision)
+    facts = _facts(run, model, holder, _layers(probabilities, entropy), precision)
     windows = {"windows": mapping.layout(rasters.grid_of(run.scene), tile_px)}
     with jobs.opened(run.map_job(model), facts | windows) as job:
         started = time.perf_counter()
@@ -87,6 +90,7 @@ def map_scene(
             tile_px=tile_px,
             confidence=run.confidence(model),
             probabilities=run.probabilities(model) if probabilities else None,
+            entropy=_entropy_of(run, model) if entropy else None,
             segment_types=types,
             job=job,
             workers=workers,
@@ -104,7 +108,7 @@ def map_scene(
         inputs = [run.scene, holder.model(model) / "card.json", *filter(None, [types])]
         run.record(f"map {model}", settings, inputs, paths)
         if scored:
-            score_map(run, model, {"predict": seconds}, job.notes)
+            score_map(run, model, {"predict": seconds}, _calibration(run, model) | job.notes)
             paths.append(run.report(model))
     return paths
 
@@ -115,13 +119,15 @@ def is_mapped(
     probabilities: bool = False,
     trained_in: Run | None = None,
     precision: str = "auto",
+    entropy: bool = False,
 ) -> bool:
     """Whether the run holds the map that `map_scene` would make of the same files."""
     entry = run.read_manifest()["stages"].get(f"map {model}")
     if entry is None or not all((run.path / path).exists() for path in entry["products"]):
         return False
     precision = "float32" if probabilities else precision
-    facts = _facts(run, model, trained_in or run, probabilities, precision)
+    layers = _layers(probabilities, entropy)
+    facts = _facts(run, model, trained_in or run, layers, precision)
     return entry["settings"].get("made_of") == key_of(facts)
 
 
@@ -135,8 +141,30 @@ def _files(run: Run, model: str, holder: Run) -> list[Path]:
     return [run.require("scene"), *types, *own]
 
 
+def _layers(probabilities: bool, entropy: bool) -> list[str]:
+    """What is asked for beyond labels and confidence."""
+    asked = {"probabilities": probabilities, "entropy": entropy}
+    return [layer for layer, wanted in asked.items() if wanted]
+
+
+def _entropy_of(run: Run, model: str) -> Path:
+    """The entropy of a model's map, beside it."""
+    return run.map(model).with_name(f"{model}_entropy.tif")
+
+
+def _calibration(run: Run, model: str) -> dict[str, Any]:
+    """What training reported of the model's probabilities, to stay in the report of its map."""
+    from landcover import reports
+
+    try:
+        report = reports.read_report(run, model)
+    except LandcoverError:  # a lost or broken report is about to be replaced
+        return {}
+    return {key: report[key] for key in ("calibration",) if key in report}
+
+
 def _facts(
-    run: Run, model: str, holder: Run, probabilities: bool, precision: str
+    run: Run, model: str, holder: Run, layers: Sequence[str], precision: str
 ) -> dict[str, Any]:
     """Everything that a map depends on."""
     from landcover import models, networks
@@ -144,7 +172,7 @@ def _facts(
     kind = models.read_card(holder, model)["kind"]
     facts: dict[str, Any] = {
         **{path.name: digest(path) for path in _files(run, model, holder)},
-        "layers": ["probabilities"] if probabilities else [],
+        "layers": list(layers),
         "versions": versions(),
     }
     if kind == "cnn":  # the only one that has a choice

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landcover import calibration
+from landcover.calibration import Temperature
 from landcover.errors import LandcoverError
 from landcover.legend import UNLABELLED, Legend, level_of
 from landcover.runs import Run, write_json
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 TRAINED_ON = {"labels": "label", "reference": "reference"}
 CLASS_WEIGHTS = (None, "balanced")
+#: Settings of models that count votes, which say how many.
+_VOTES = ("trees", "neighbours")
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,7 @@ class Job:
         reports.write_report(self.run, report)
         return products
 
-    def _store(self, fitted: Fitted, temperature: float) -> list[Path]:
+    def _store(self, fitted: Fitted, temperature: Temperature) -> list[Path]:
         """Put the model in its folder, whole, and take the maps of an older one away."""
         run, stage = self.run, Run(self.run.path / ".staging")
         folder = run.model(self.name)
@@ -187,7 +190,7 @@ class Job:
         shutil.rmtree(run.map_job(self.name), ignore_errors=True)
         return [folder / path.name for path in files]
 
-    def _write(self, stage: Run, fitted: Fitted, temperature: float) -> list[Path]:
+    def _write(self, stage: Run, fitted: Fitted, temperature: Temperature) -> list[Path]:
         """Write the model, its learning curves and its card."""
         from landcover import models
 
@@ -206,7 +209,8 @@ class Job:
             **inputs,
             inputs=[*inputs["bands"], *inputs["features"], *one_hot],
             scaling=fitted.scaling,
-            temperature=temperature,
+            temperature=temperature.value,
+            probability_floor=temperature.floor,
             trained_on=self.trained_on,
             n_train=len(rows.train),
             n_validation=len(rows.validation),
@@ -231,15 +235,21 @@ class Job:
         codes[rows.scored] = rows.legend.code(shares.argmax(axis=1))
         return codes
 
-    def _temperature(self, fitted: Fitted) -> float:
-        """What suits the validation rows best; 1 where there are none."""
+    def _temperature(self, fitted: Fitted) -> Temperature:
+        """What suits the validation rows best; none where there are no such rows."""
         rows = self.rows
         if not len(rows.validation):
-            return 1.0
-        shares = fitted.predict(rows.validation)
-        return calibration.fit_temperature(shares, rows.targets(rows.validation))
+            return calibration.UNTEMPERED
+        votes = next((fitted.settings[key] for key in _VOTES if key in fitted.settings), None)
+        return calibration.fit_temperature(
+            fitted.predict(rows.validation),
+            rows.targets(rows.validation),
+            calibration.floor_of(votes),
+        )
 
-    def _calibration(self, shares: np.ndarray, temperature: float, against: str) -> dict[str, Any]:
+    def _calibration(
+        self, shares: np.ndarray, temperature: Temperature, against: str
+    ) -> dict[str, Any]:
         """How far probabilities of test rows can be believed, led by the report's comparison."""
         rows = self.rows
         scores = {}
@@ -250,7 +260,7 @@ class Job:
             targets = rows.legend.index(codes.to_numpy()[known])
             scores[truth] = calibration.measures(shares[known], targets, temperature)
         return {
-            "temperature": temperature,
+            "temperature": temperature.value,
             "fitted_on": f"validation samples against the {self.trained_on}",
             "against": against,
             "scored_on": "test samples",
