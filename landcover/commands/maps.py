@@ -38,6 +38,9 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
         "--probabilities", action="store_true", help="also write the probability of every class"
     )
     parser.add_argument(
+        "--entropy", action="store_true", help="also write how undecided the probabilities are"
+    )
+    parser.add_argument(
         "--precision",
         choices=("auto", "float32"),
         default="auto",
@@ -89,6 +92,7 @@ def _map(a: Arguments) -> list[Path]:
             "probabilities": a.probabilities,
             "precision": a.precision,
             "client": client,
+            "entropy": a.entropy,
         }
         if a.products:
             return map_products(home, model, a.products, a.out or run.path / "products", **how)
