@@ -59,6 +59,15 @@ def read_report(run: Run, name: str) -> dict[str, Any]:
     return report
 
 
+def model_of(name: str) -> str:
+    """The model of a map by the map's name; of a postprocessed map, that of the map it came from.
+
+    >>> model_of("mlp-segments"), model_of("mlp-segments+smooth+mmu50px")
+    ('mlp-segments', 'mlp-segments')
+    """
+    return name.partition("+")[0]
+
+
 def mapped_models(run: Run) -> list[str]:
     """Names of the models that have a map, in alphabetical order.
 

@@ -20,7 +20,7 @@ LAYERS = {
     2: {
         "synthetic", "generalise", "segmentation", "pixel_graph", "pixel_edges", "segment_types",
         "indices", "features", "trees", "blocks", "splits", "sampling", "chips", "tiles",
-        "accuracy", "calibration", "figures", "winners",
+        "accuracy", "calibration", "figures", "winners", "smoothing", "postprocess",
         "area_estimation", "correlation", "mcnemar", "zones",
     },
     3: {"exchange", "forest_onnx", "forests", "networks", "mapping", "models", "pixels"},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from landcover.commands import assess, maps, scene, train
+from landcover.commands import assess, maps, postprocess, scene, train
 from landcover.options import Command
 
-COMMANDS: dict[str, Command] = scene.COMMANDS | train.COMMANDS | maps.COMMANDS | assess.COMMANDS
+COMMANDS: dict[str, Command] = (
+    scene.COMMANDS | train.COMMANDS | maps.COMMANDS | postprocess.COMMANDS | assess.COMMANDS
+)
 #: First words of commands of two, and what they say and ask for.
 GROUPS = {
     "train": ("Train a classifier.", "MODEL"),

@@ -81,7 +81,7 @@ def _map(a: Arguments) -> list[Path]:
     from landcover.workflows.map_products import map_products
 
     run = Run(a.run)
-    home, model = _model_of(run, a.model)
+    home, model = chosen_model(run, a.model)
     if a.products and a.verify:
         raise LandcoverError("--verify is of one scene; give it without --products")
     if a.out and not a.products:
@@ -103,7 +103,7 @@ def _map(a: Arguments) -> list[Path]:
     return paths
 
 
-def _model_of(run: Run, model: str | None) -> tuple[Run, str]:
+def chosen_model(run: Run, model: str | None) -> tuple[Run, str]:
     """The run that holds a model, and the model's name."""
     from landcover.runs import Run
 
@@ -134,7 +134,7 @@ def _export(a: Arguments) -> list[Path]:
     from landcover.runs import Run
     from landcover.workflows.export import export
 
-    home, model = _model_of(Run(a.run), a.model)
+    home, model = chosen_model(Run(a.run), a.model)
     exported = export(home, model, a.out)
     for remark in exported.remarks:
         print(remark)

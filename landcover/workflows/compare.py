@@ -10,6 +10,7 @@ from typing import Any
 
 from landcover import accuracy, reports
 from landcover.runs import Run, read_json
+from landcover.workflows.postprocess import in_words, require_same_maps
 from landcover.workflows.score import MEASURES, WALL_TO_WALL, Tally, tally_maps
 
 #: The score that ranks the maps.
@@ -52,6 +53,7 @@ def compare(run: Run) -> list[Path]:
 
     names = reports.mapped_models(run)
     model_reports = {name: reports.read_report(run, name) for name in names}
+    require_same_maps(run, model_reports)
     tally = tally_maps(run, names)
     comparison = facts(run, tally, model_reports)
     html = page.html(run, comparison, tally.legend)
@@ -127,9 +129,13 @@ def title_of(name: str) -> str:
 
     >>> title_of("cnn-7x7"), title_of("mlp-segments-on-reference")
     ('patch CNN 7×7', 'MLP with segment types trained on the reference')
+    >>> title_of("random-forest+smooth")
+    'random forest after smoothing'
     """
+    name, _, steps = name.partition("+")
     name, studied, _ = name.partition("-on-reference")
     suffix = " trained on the reference" if studied else ""
+    suffix += f" after {in_words(steps)}" if steps else ""
     cnn = re.fullmatch(r"cnn-(\d+)x\1(-published)?", name)
     if cnn:
         return f"{'published' if cnn[2] else 'patch'} CNN {cnn[1]}×{cnn[1]}{suffix}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landcover import reports
 from landcover.chips import views
 from landcover.errors import LandcoverError
 from landcover.progress import track
@@ -102,9 +103,10 @@ def write_item(run: Run, name: str, home: Run) -> Path:
     """Write the STAC item of a model's map; `home` is the run that holds the model."""
     from landcover import catalog, exchange, models
 
-    card = models.read_card(home, name)
+    model = reports.model_of(name)
+    card = models.read_card(home, model)
     properties = exchange.mlm_properties(card, _dn_range(run))
-    return catalog.write_item(run, name, home.model(name), properties, exchange.mlm_bands(card))
+    return catalog.write_item(run, name, home.model(model), properties, exchange.mlm_bands(card))
 
 
 def _dn_range(run: Run) -> tuple[float, float] | None:

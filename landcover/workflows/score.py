@@ -127,7 +127,7 @@ def score_map(
     run : Run
         Run folder with labels, splits and the model's map.
     name : str
-        Model.
+        Model, or a postprocessed map.
     seconds : mapping
         ``predict``, the time that the map took.
     computed : mapping, optional
@@ -138,7 +138,8 @@ def score_map(
     dict
         The report.
     """
-    earlier = _earlier_report(run, name)
+    model = reports.model_of(name)
+    earlier = _earlier_report(run, model)
     seed = earlier.get("seed", 0)
     tally = tally_maps(run, [name])
     scores: dict[str, Any] = {
@@ -146,7 +147,8 @@ def score_map(
         | accuracy.score_confusions(by_model[name], tally.codes, seed, legend=tally.legend)
         for against, by_model in tally.confusions.items()
     }
-    scores |= {k: v for k, v in earlier.get("scores", {}).items() if k.endswith("_random")}
+    if name == model:  # the random split is the model's, not that of what became of its map
+        scores |= {k: v for k, v in earlier.get("scores", {}).items() if k.endswith("_random")}
     report = _report(run, name, scores, earlier.get("seconds", {}) | dict(seconds), seed)
     report |= dict(computed or {})
     reports.write_report(run, report)
@@ -233,7 +235,7 @@ def _require_same_split(run: Run, names: Sequence[str]) -> None:
     """
     digest = read_blocks(run).digest()
     for name in names:
-        card = run.model(name) / "card.json"
+        card = run.model(reports.model_of(name)) / "card.json"
         if card.exists() and read_json(card).get("split", {}).get("digest", digest) != digest:
             raise LandcoverError(
                 f"model {name} was trained on another split than {run.splits} holds, so its test "
@@ -346,7 +348,7 @@ def _report(
     """The report's fields: led by the reference where there is one."""
     against = "reference" if "reference" in scores else "labels"
     blocks = read_blocks(run)
-    card = run.model(name) / "card.json"
+    card = run.model(reports.model_of(name)) / "card.json"
     described = ("kind", "trained_on", "n_train", "patch_size", "bands", "inputs")
     model = read_json(card) if card.exists() else {}
     return {

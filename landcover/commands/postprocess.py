@@ -1,0 +1,90 @@
+"""From a map to a calmer one: what the command takes and does."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from landcover.commands.maps import chosen_model
+from landcover.options import POSITIVE, Arguments, Command, add_run
+
+
+def _define_postprocess(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument(
+        "--model",
+        help="whose map; a model of the run, the folder of another run's model, or a map made by "
+        "this command; the newest patch CNN by default",
+    )
+    parser.add_argument(
+        "--smooth",
+        action="store_true",
+        help="weigh each pixel's probabilities against its neighbours', up to edges in the image",
+    )
+    parser.add_argument(
+        "--segments", action="store_true", help="give every segment its commonest class"
+    )
+    parser.add_argument(
+        "--polygons",
+        type=Path,
+        metavar="FILE",
+        help="give every polygon of this vector file its commonest class",
+    )
+    parser.add_argument(
+        "--mmu-ha",
+        type=POSITIVE,
+        metavar="X",
+        help="merge regions of less than X hectares into their largest neighbour",
+    )
+    parser.add_argument(
+        "--by-probability",
+        action="store_true",
+        help="segments and polygons take the class of the highest summed probability",
+    )
+
+
+def _postprocess(a: Arguments) -> list[Path]:
+    from landcover.reports import read_report
+    from landcover.runs import Run
+    from landcover.workflows.postprocess import postprocess
+
+    run = Run(a.run)
+    home, model = chosen_model(run, a.model)
+    paths = postprocess(
+        run,
+        model,
+        smooth=a.smooth,
+        segments=a.segments,
+        polygons=a.polygons,
+        mmu_ha=a.mmu_ha,
+        by_probability=a.by_probability,
+        trained_in=home,
+    )
+    name = paths[0].stem
+    if run.report(name) in paths:
+        for line in _changes(read_report(run, name)):
+            print(line)
+    return paths
+
+
+def _changes(report: dict[str, Any]) -> list[str]:
+    """What the steps changed, a line for the reference and one for the labels."""
+    from landcover.reports import interval, percent, points
+    from landcover.workflows.score import MEASURES
+
+    return [
+        f"{MEASURES[against]}: {percent(report['scores'][against]['overall_accuracy'])}, "
+        f"{points(change['difference'])} points against {report['postprocessing']['of']} "
+        f"(95 % interval {interval(change['ci95'], signed=True)})"
+        for against, change in report["change"].items()
+    ]
+
+
+COMMANDS: dict[str, Command] = {
+    "postprocess": (
+        "Make a calmer map of a map, and score both.",
+        _define_postprocess,
+        _postprocess,
+    ),
+}
