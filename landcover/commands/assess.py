@@ -21,7 +21,7 @@ def _define_assess(parser: argparse.ArgumentParser) -> None:
         "--class-field", metavar="NAME", help="its field with CLC codes (default reference)"
     )
     parser.add_argument(
-        "--model", nargs="+", default=(), metavar="NAME", help="models; all with a map by default"
+        "--model", nargs="+", metavar="NAME", help="models; all with a map by default"
     )
     parser.add_argument(
         "--strata",
@@ -36,7 +36,7 @@ def _assess(a: Arguments) -> list[Path]:
     from landcover.runs import Run, read_json
     from landcover.workflows.assess import assess, headline
 
-    paths = assess(Run(a.run), a.reference, a.class_field, a.model, a.strata)
+    paths = assess(Run(a.run), a.reference, a.class_field, a.model or (), a.strata)
     for path in paths[1:]:
         print(headline(read_json(path)))
     return paths
