@@ -135,8 +135,8 @@ def write_sample(
         part.unlink(missing_ok=True)
         try:
             pyogrio.write_dataframe(frame, part, layer="sample", driver="GPKG")
-        except pyogrio.errors.DataSourceError as error:
-            raise OSError(str(error)) from error
+        except RuntimeError as error:  # every error of pyogrio is one
+            raise OSError(" ".join(str(error).split())[:160]) from error
 
 
 def require_new(path: Path) -> None:

@@ -1,5 +1,10 @@
 """From a drawn sample to an assessment, against estimates from the arrays themselves."""
 
+import resource
+import signal
+import subprocess
+import sys
+
 import geopandas
 import numpy as np
 import pytest
@@ -487,6 +492,25 @@ def test_a_sample_that_cannot_be_drawn(world):
     world.add("void", np.zeros((ROWS, COLS)))
     with pytest.raises(LandcoverError, match="no mapped pixel to draw"):
         sample_points(world.run, "void")
+
+
+@pytest.mark.parametrize("room", [20_000, 60_000])
+def test_a_full_disk_leaves_no_sample(shared, tmp_path, room):
+    """A limit on the size of files stands in for a full disk."""
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    command = [sys.executable, "-m", "landcover.cli", "sample-points", str(shared.run.path)]
+    done = subprocess.run(
+        [*command, "--model", "cnn-7x7", "--out", str(tmp_path / "new" / "points.gpkg")],
+        capture_output=True, text=True, preexec_fn=limit, check=False,
+    )  # fmt: skip
+    errors = error_lines(done.stderr)
+    assert done.returncode == 2, done.stderr
+    assert len(errors) == 1 and "check free disk space" in errors[0], errors
+    assert not list((tmp_path / "new").iterdir())
 
 
 def test_several_layers_and_points_with_height(world, tmp_path):
