@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +12,10 @@ import numpy as np
 
 from landcover import rasters, reports
 from landcover.errors import LandcoverError
-from landcover.grid import Grid, Window
+from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
-from landcover.progress import track
 from landcover.runs import Run, digest
-
-#: Side of the windows of smoothing and of polygons. Several arrays of all classes are in memory.
-WINDOW_PX = 512
-#: `vectors.burn` can tell so many polygons of a window apart.
-_MOST_POLYGONS = 65_535
+from landcover.workflows.postprocess_steps import Source, steps_of
 
 _WORDS = {
     "smooth": "smoothing",
@@ -31,35 +24,6 @@ _WORDS = {
     "polygons": "majority by polygon",
     "polygons-by-probability": "the likeliest class by polygon",
 }
-
-
-@dataclass(frozen=True)
-class Step:
-    """One way to change a map.
-
-    Attributes
-    ----------
-    suffix : str
-        What the name of the new map says of it.
-    inputs : tuple of Path
-        Files that it reads beside the map.
-    apply : callable
-        From class codes (rows, cols) to class codes.
-    """
-
-    suffix: str
-    inputs: tuple[Path, ...]
-    apply: Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class _Source:
-    """The map that is to be changed, and what its steps have to know of it."""
-
-    run: Run
-    model: str
-    legend: Legend
-    grid: Grid
 
 
 def postprocess(
@@ -96,7 +60,8 @@ def postprocess(
         Merge regions smaller than this, in hectares, into their largest neighbour
         (`postprocess.sieve`, pixels connected by their sides).
     by_probability : bool
-        Segments and polygons take the class of the highest summed probability instead.
+        Segments and polygons take the class of the highest summed probability instead, by the
+        model's own probabilities, whatever steps came before.
     trained_in : Run, optional
         Run folder that holds the model, where it is another one.
 
@@ -118,8 +83,8 @@ def postprocess(
 
     home = trained_in or run
     legend = Legend.from_dicts(models.read_card(home, reports.model_of(model))["classes"])
-    source = _Source(run, model, legend, _grid_of_map(run, model))
-    steps = list(_steps(source, smooth, segments, polygons, mmu_ha, by_probability))
+    source = Source(run, model, legend, _grid_of_map(run, model))
+    steps = list(steps_of(source, smooth, segments, polygons, mmu_ha, by_probability))
     if not steps:
         raise LandcoverError(
             "no step was chosen; give at least one of --smooth, --segments, --polygons, --mmu-ha"
@@ -182,16 +147,11 @@ def _grid_of_map(run: Run, model: str) -> Grid:
             f"landcover map {run.path} --model {model}"
         )
     grid = rasters.grid_of(run.require("scene"))
-    return _on(grid, run.map(model), run)
-
-
-def _on(grid: Grid, path: Path, run: Run) -> Grid:
-    """The grid, which a raster must have."""
-    grid.require_equal(rasters.grid_of(path), str(run.scene), str(path))
+    grid.require_equal(rasters.grid_of(run.map(model)), str(run.scene), str(run.map(model)))
     return grid
 
 
-def _read(source: _Source) -> np.ndarray:
+def _read(source: Source) -> np.ndarray:
     """The map as a whole."""
     codes = np.empty(source.grid.shape, np.uint16)
     for window in source.grid.windows(rasters.WINDOW_PX):
@@ -205,157 +165,7 @@ def _read(source: _Source) -> np.ndarray:
     return codes
 
 
-def _steps(
-    source: _Source,
-    smooth: bool,
-    segments: bool,
-    polygons: Path | None,
-    mmu_ha: float | None,
-    by_probability: bool,
-) -> Iterator[Step]:
-    """The steps asked for, checked, in order."""
-    run = source.run
-    if by_probability and not (segments or polygons):
-        raise LandcoverError(
-            "--by-probability says how regions choose; give it with --segments or --polygons"
-        )
-    shares = _probabilities(source) if smooth or by_probability else None
-    votes = shares if by_probability else None
-    how = "-by-probability" if by_probability else ""
-    if smooth and shares:
-        yield Step("smooth", (run.scene, shares), lambda codes: _smoothed(source, shares, codes))
-    if segments:
-        path = run.require("segments")
-        _on(source.grid, path, run)
-        yield _vote(source, f"segments{how}", path, lambda w: rasters.read(path, w)[0], votes)
-    if polygons:
-        numbers = _numbers(polygons, source.grid)
-        yield _vote(source, f"polygons{how}", polygons, numbers, votes)
-    if mmu_ha:
-        yield _sieve(source.grid, mmu_ha)
-
-
-def _probabilities(source: _Source) -> Path:
-    """The probabilities that belong to the map."""
-    run, model = source.run, source.model
-    if model != reports.model_of(model):
-        raise LandcoverError(
-            f"{model} has no probabilities of its own; --smooth and --by-probability work on a "
-            f"model's own map: --model {reports.model_of(model)}"
-        )
-    path = run.probabilities(model)
-    made = run.read_manifest()["stages"].get(f"map {model}", {}).get("products", [])
-    bands = tuple(f"{c.code} {c.name}" for c in source.legend.classes)
-    current = path.relative_to(run.path).as_posix() in made and path.exists()
-    if not current or rasters.band_names(path) != bands:
-        raise LandcoverError(
-            f"{path} of this map does not exist; make it with: "
-            f"landcover map {run.path} --model {model} --probabilities"
-        )
-    _on(source.grid, path, run)
-    return path
-
-
-def _smoothed(source: _Source, shares: Path, codes: np.ndarray) -> np.ndarray:
-    """The classes of smoothed probabilities, by windows that see as far as smoothing reaches."""
-    from landcover import smoothing
-    from landcover.winners import winners
-
-    scene, margin = source.run.scene, smoothing.ITERATIONS
-    windows, smoothed = list(source.grid.windows(WINDOW_PX)), codes.copy()
-    scale = _contrast(scene, windows)
-    for window in track(windows, "smoothing"):
-        around = window.padded(margin)
-        field = smoothing.smooth(rasters.read(shares, around), rasters.read(scene, around), scale)
-        field = field[:, margin:-margin, margin:-margin]
-        before = codes[window.slices]
-        held = np.isfinite(field[0]) & (before != UNLABELLED)
-        smoothed[window.slices] = np.where(held, source.legend.code(winners(field)[0]), before)
-    return smoothed
-
-
-def _contrast(scene: Path, windows: Sequence[Window]) -> np.ndarray:
-    """Mean squared difference of neighbouring pixels, of every band."""
-    from landcover import smoothing
-
-    bands = len(rasters.band_names(scene))
-    sums, pairs = np.zeros(bands), np.zeros(bands, np.int64)
-    for window in track(windows, "measuring contrast"):
-        of_window = smoothing.contrast(rasters.read(scene, window))
-        sums, pairs = sums + of_window[0], pairs + of_window[1]
-    return np.divide(sums, pairs, out=np.zeros(bands), where=pairs > 0)
-
-
-def _vote(
-    source: _Source,
-    suffix: str,
-    path: Path,
-    numbers: Callable[[Window], np.ndarray],
-    shares: Path | None,
-) -> Step:
-    """A step that gives every region of a layer one class."""
-    from landcover.postprocess import Ballot
-
-    windows = list(source.grid.windows(WINDOW_PX))
-
-    def apply(codes: np.ndarray) -> np.ndarray:
-        ballot, settled = Ballot(source.legend.codes), np.empty_like(codes)
-        for window in track(windows, f"voting by {suffix}"):
-            if shares:
-                ballot.add_shares(numbers(window), rasters.read(shares, window))
-            else:
-                ballot.add(numbers(window), codes[window.slices])
-        for window in track(windows, f"settling {suffix}"):
-            settled[window.slices] = ballot.settle(numbers(window), codes[window.slices])
-        return settled
-
-    return Step(suffix, (path, shares) if shares else (path,), apply)
-
-
-def _numbers(path: Path, grid: Grid) -> Callable[[Window], np.ndarray]:
-    """A function that gives the number of each pixel's polygon, from 1, for a window."""
-    import shapely
-
-    from landcover import vectors
-
-    geometries = np.array(vectors.read_polygons(path, grid).geometries, object)
-    tree = shapely.STRtree(geometries)
-
-    def numbers(window: Window) -> np.ndarray:
-        near = np.sort(tree.query(shapely.box(*grid.crop(window).bounds)))
-        if near.size > _MOST_POLYGONS:
-            raise LandcoverError(
-                f"{path} has {near.size} polygons on {window.rows} x {window.cols} pixels, too "
-                "small for a majority of pixels; give larger polygons"
-            )
-        here = vectors.Polygons(list(geometries[near]))
-        local = vectors.burn(here, range(1, near.size + 1), grid, window)
-        return np.concatenate([[0], near + 1])[local]
-
-    return numbers
-
-
-def _sieve(grid: Grid, mmu_ha: float) -> Step:
-    """A step that leaves no region smaller than some hectares."""
-    from landcover.postprocess import sieve
-
-    if not grid.crs.is_projected:
-        raise LandcoverError(
-            "the scene is in degrees, and hectares need metres; warp it to a projected CRS, "
-            "for example with gdalwarp -t_srs EPSG:32633"
-        )
-    pixel_m2 = math.prod(grid.resolution) * grid.crs.linear_units_factor[1] ** 2
-    # The smallest whole number of pixels that reaches the area, forgiving rounding
-    pixels = math.ceil(mmu_ha * 1e4 / pixel_m2 - 1e-6)
-    if not 2 <= pixels < grid.rows * grid.cols:
-        raise LandcoverError(
-            f"--mmu-ha {mmu_ha:g} is {pixels} of {grid.rows * grid.cols} pixels; "
-            f"a pixel has {pixel_m2 / 1e4:g} ha: choose more than that, and less than the scene"
-        )
-    return Step(f"mmu{pixels}px", (), lambda codes: sieve(codes, pixels))
-
-
-def _score(source: _Source, name: str, seconds: float) -> Path:
+def _score(source: Source, name: str, seconds: float) -> Path:
     """Score the new map as any other, and beside the one that it came from."""
     from landcover import accuracy
     from landcover.workflows.score import score_map, tally_maps
