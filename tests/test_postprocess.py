@@ -147,14 +147,21 @@ def test_a_small_region_goes_to_the_largest_neighbour():
     assert np.array_equal(sieve(codes, 4), codes)
 
 
-def test_a_noisy_map_leaves_nothing_behind(rng):
+@pytest.mark.parametrize("smallest", [8, 50])
+def test_a_noisy_map_leaves_nothing_behind(rng, smallest):
     """GDAL's filter called once leaves small regions among small neighbours alone."""
     from rasterio.features import sieve as gdal_sieve
 
-    codes = rng.choice(CODES, (80, 90)).astype(np.uint16)
-    once = gdal_sieve(codes, 30, mask=(codes > 0).astype(np.uint8))
-    assert regions_of(once, 4)[1][1:].min() < 30
-    assert regions_of(sieve(codes, 30), 4)[1][1:].min() >= 30
+    codes = rng.choice([*CODES, 523], (300, 360)).astype(np.uint16)
+    once = gdal_sieve(codes, smallest, mask=np.ones(codes.shape, np.uint8))
+    assert regions_of(once, 4)[1][1:].min() < smallest
+    assert regions_of(sieve(codes, smallest), 4)[1][1:].min() >= smallest
+
+
+def test_what_is_left_of_a_merger_is_merged_too():
+    codes = np.array([[3, 4, 1], [1, 3, 2], [4, 4, 2]], np.uint16)
+    # After one pass the 3 in the corner is alone; only then does it touch a region of two
+    assert sieve(codes, 2).tolist() == [[4, 2, 2], [4, 2, 2], [4, 4, 2]]
 
 
 def test_a_diagonal_brook_stays_whole_by_its_corners():
