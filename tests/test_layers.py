@@ -21,7 +21,7 @@ LAYERS = {
         "synthetic", "generalise", "segmentation", "pixel_graph", "pixel_edges", "segment_types",
         "indices", "features", "trees", "blocks", "splits", "sampling", "chips", "tiles",
         "accuracy", "calibration", "figures", "winners", "smoothing", "postprocess",
-        "area_estimation", "correlation", "mcnemar", "zones",
+        "area_estimation", "correlation", "mcnemar", "breakdown",
     },
     3: {"exchange", "forest_onnx", "forests", "networks", "mapping", "models", "pixels"},
     4: {"workflows"},
