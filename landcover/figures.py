@@ -1,4 +1,4 @@
-"""Rasters as pictures: true colour, class colours, PNG bytes; learning curves as SVG."""
+"""Rasters as pictures: true colour, class colours, PNG bytes; curves as SVG."""
 
 from __future__ import annotations
 
@@ -123,7 +123,9 @@ def busiest_square(marked: np.ndarray, size: int) -> tuple[int, int]:
     return int(row), int(col)
 
 
-def learning_curves(history: Mapping[str, Sequence[float]], colour: str) -> str:
+def learning_curves(
+    history: Mapping[str, Sequence[float]], colour: str, measure: str = "accuracy"
+) -> str:
     """Loss and accuracy by epoch as an SVG element.
 
     Parameters
@@ -133,6 +135,8 @@ def learning_curves(history: Mapping[str, Sequence[float]], colour: str) -> str:
     colour : str
         Of the validation curve; training is grey. A ring marks the epoch of least validation
         loss, whose weights are kept.
+    measure : str
+        What accuracy is called: against coarse labels it is agreement.
 
     Returns
     -------
@@ -144,21 +148,76 @@ def learning_curves(history: Mapping[str, Sequence[float]], colour: str) -> str:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    # A seed of its own a chart: ids inside must not meet those of another chart on the page
-    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": repr(history)}
-    with mpl.rc_context(style | {"font.family": "sans-serif", "font.size": 9}):
+    with mpl.rc_context(_style(history)):
         figure = Figure(figsize=(3.7, 3.5), layout="constrained")
         FigureCanvasSVG(figure)
         for axes, quantity in zip(
             figure.subplots(2, 1, sharex=True), ("loss", "accuracy"), strict=True
         ):
             _curve_pair(axes, history, quantity, colour)
+        figure.axes[1].set_ylabel(measure)
         curves = figure.axes[0].get_legend_handles_labels()
         figure.legend(*curves, loc="outside upper center", ncols=3, frameon=False, fontsize=8)
         figure.axes[1].set_xlabel("epoch")
         figure.axes[1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+        return _svg(figure)
+
+
+def reliability_curve(
+    bins: Sequence[Mapping[str, float]], colour: str, measure: str = "share right"
+) -> str:
+    """How often a map is right, by how sure it is, as an SVG element.
+
+    Parameters
+    ----------
+    bins : sequence of mapping
+        ``confidence`` and ``accuracy``, the means of a bin, 0 to 1, and ``n``, its size.
+    colour : str
+        Of the curve. The area of a dot is its bin's share; on the grey diagonal confidence
+        is what it says.
+    measure : str
+        What ``accuracy`` is called.
+
+    Returns
+    -------
+    str
+        ``<svg ...>`` with text as text, the same bytes for the same bins.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    held = [b for b in bins if b["n"]]
+    x, y = ([b[key] for b in held] for key in ("confidence", "accuracy"))
+    n = sum(b["n"] for b in held)
+    with mpl.rc_context(_style((held, colour))):
+        figure = Figure(figsize=(2.7, 2.6), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color="#8a8f98", lw=1)
+        axes.plot(x, y, color=colour, lw=1.6)
+        axes.scatter(x, y, s=[6 + 150 * b["n"] / n for b in held], color=colour, alpha=0.6, lw=0)
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel=measure)
+        axes.set_aspect("equal")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(lw=0.4, color="#d5d8de")
+        return _svg(figure)
+
+
+def _style(content: Any) -> dict[Any, Any]:
+    """Text as text. A seed of its own a chart: ids must not meet those of another on the page."""
+    return {
+        "svg.fonttype": "none",
+        "svg.hashsalt": repr(content),
+        "font.family": "sans-serif",
+        "font.size": 9,
+    }
+
+
+def _svg(figure: Any) -> str:
+    """A figure as an SVG element."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
 

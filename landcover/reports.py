@@ -148,6 +148,7 @@ def render(template: str, **content: Any) -> str:
     environment.filters["percent"] = percent
     environment.filters["points"] = points
     environment.filters["interval"] = interval
+    environment.filters["p_value"] = p_value
     return environment.get_template(template).render(**content)
 
 
@@ -184,6 +185,17 @@ def interval(bounds: Iterable[float] | None, signed: bool = False) -> str:
     if signed:
         return f"{points(low)} to {points(high)}"
     return f"{100 * low:.1f}–{100 * high:.1f}".replace("-", "−")
+
+
+def p_value(value: float | None) -> str:
+    """A p-value to three digits.
+
+    >>> p_value(0.0423), p_value(1e-9), p_value(None)
+    ('0.042', '< 0.001', '–')
+    """
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 #: Rasters beside a map that are not maps themselves.

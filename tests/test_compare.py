@@ -13,7 +13,9 @@ import pytest
 from affine import Affine
 from PIL import Image
 from rasterio.crs import CRS
+from scipy.ndimage import maximum_filter
 from sklearn import metrics as sk
+from statsmodels.stats.contingency_tables import mcnemar
 
 from landcover import rasters, reports
 from landcover.blocks import TEST, Blocks
@@ -161,15 +163,35 @@ def test_without_reference_the_report_speaks_of_agreement(tmp_path):
     world = World(tmp_path / "run", reference=False)
     codes = world.model("knn", 0.3)
     report = reports.read_report(world.run, "knn")
-    assert (report["against"], report["measure"]) == ("labels", "agreement with the labels")
+    assert (report["against"], report["measure"]) == ("labels", "agreement with CORINE")
     assert set(report["scores"]) == {"labels", "labels_random"}
     scored = world.test & (codes > 0) & (world.labels > 0)
     assert_scores_equal(report, world.labels[scored], codes[scored])
     compare(world.run)
     comparison = reports.read_comparison(world.run)
-    assert "agreement with the labels" in comparison["remarks"][0]
-    assert "of pixels as the labels have them" in comparison["headline"]
-    assert "accuracy against" not in (world.run.path / "comparison.md").read_text("utf-8").lower()
+    assert "agreement with CORINE" in comparison["remarks"][0]
+    assert "of pixels in agreement with CORINE" in comparison["headline"]
+    assert comparison["measure"] == "agreement with CORINE"
+    for kind in ("md", "html"):
+        text = (world.run.path / f"comparison.{kind}").read_text("utf-8")
+        if kind == "html":
+            text = " ".join(read_page(text).text)
+        text = text.replace("overall_accuracy", "").lower()  # a field's name in the settings
+        assert "accuracy" not in text and "agreement with the labels" not in text
+        assert "agreement with corine" in text
+    assert [*comparison["models"][0]["zones"]] == ["core", "border"]
+    assert comparison["labels_against_reference"] is None
+
+
+@pytest.mark.parametrize("rivals", [{}, {"mlp": 0.9}, {"mlp": 0.3}])
+def test_every_headline_without_reference_says_agreement_with_corine(tmp_path, rivals):
+    world = World(tmp_path / "run", reference=False)
+    for name, wrong in ({"knn": 0.3} | rivals).items():
+        world.model(name, wrong, seed=len(name))
+    compare(world.run)
+    headline = reports.read_comparison(world.run)["headline"]
+    assert "agreement with CORINE" in headline
+    assert " right" not in headline and "accura" not in headline and "best" not in headline
 
 
 @pytest.mark.parametrize("window_px", [1024, 64])
@@ -259,6 +281,128 @@ def test_labels_are_scored_against_the_reference_too(compared):
     assert "The coarse labels themselves are right on" in comparison["remarks"][0]
 
 
+def expected_zones(world):
+    """Zones of the whole scene, by looking around every pixel."""
+    index = LEGEND.index(world.labels)
+    held = np.stack([maximum_filter(index == k, 21, mode="constant") for k in range(4)])
+    border = (held.sum(axis=0) > 1) & (world.labels > 0)
+    cells = world.truth.reshape(ROWS // 10, 10, COLS // 10, 10)
+    mixed = cells.min(axis=(1, 3)) < cells.max(axis=(1, 3))
+    mixed = mixed.repeat(10, axis=0).repeat(10, axis=1)
+    return {"core": (world.labels > 0) & ~border, "border": border, "mixed": mixed}
+
+
+@pytest.mark.parametrize("window_px", [1024, 64])
+def test_zones_are_scored_on_their_pixels_whatever_the_windows(world, monkeypatch, window_px):
+    # coarser labels than the fixture's speckle, and truth that splits some cells
+    world.labels[:, :300] = np.where(np.arange(300) // 70 % 2, 211, 311)[np.newaxis]
+    world.labels[140:, :90] = 0
+    rasters.write(world.run.labels, world.labels, GRID, ["labels"], 0, LEGEND)
+    world.truth[3::40, 5::30] = 512
+    rasters.write(world.run.reference, world.truth, GRID, ["reference"], 0, LEGEND)
+    monkeypatch.setattr(rasters, "WINDOW_PX", window_px)
+    codes = world.model("knn", 0.3)
+    compare(world.run)
+    comparison = reports.read_comparison(world.run)
+    scored = world.test & (codes > 0)
+    for zone, inside in expected_zones(world).items():
+        for scores, layer in (
+            (comparison["models"][0]["zones"][zone], codes),
+            (comparison["labels_against_reference"]["zones"][zone], world.labels),
+        ):
+            pixels = inside & scored
+            assert scores["n_test"] == pixels.sum() > 100
+            right = (layer == world.truth)[pixels].mean()
+            assert scores["overall_accuracy"] == pytest.approx(right)
+            low, high = scores["overall_accuracy_ci95"]
+            assert low <= right <= high
+            assert scores["n_blocks"] == np.unique(world.block[pixels]).size
+
+
+def test_zones_need_labels(world):
+    world.run.labels.unlink()
+    codes = world.map("knn", 0.3)
+    report = score.score_map(world.run, "knn", {})
+    assert report["n_test"] == (world.test & (codes > 0)).sum()
+    compare(world.run)
+    assert reports.read_comparison(world.run)["models"][0]["zones"] == {}
+    assert "near them, in mixed" not in (world.run.path / "comparison.html").read_text("utf-8")
+
+
+def test_levels_come_from_the_same_maps(compared):
+    world, comparison, _ = compared
+    image = rasters.read(world.run.scene)
+    scored = world.test & ~np.isnan(image).any(axis=0)
+    assert comparison["level"] == 3
+    for model in comparison["models"]:
+        codes = rasters.read_classes(world.run.map(model["name"]))[scored]
+        for level, divisor in (("2", 10), ("1", 100)):
+            truth, predicted = world.truth[scored] // divisor, codes // divisor
+            scores = model["levels"][level]
+            assert scores["overall_accuracy"] == pytest.approx((truth == predicted).mean())
+            assert scores["kappa"] == pytest.approx(sk.cohen_kappa_score(truth, predicted))
+            f1 = sk.f1_score(truth, predicted, average="macro")
+            assert scores["macro_f1"] == pytest.approx(f1)
+
+
+def test_pairs_are_tested_on_pixels_that_one_map_alone_has_right(compared):
+    world, comparison, _ = compared
+    image = rasters.read(world.run.scene)
+    scored = world.test & ~np.isnan(image).any(axis=0)
+    for pair in comparison["pairs"]:
+        a, b = (
+            rasters.read_classes(world.run.map(pair[side])) == world.truth for side in ("a", "b")
+        )
+        tests = pair["mcnemar"]
+        assert tests["first_only"] == (a & ~b & scored).sum()
+        assert tests["second_only"] == (b & ~a & scored).sum()
+        theirs = mcnemar([[0, tests["first_only"]], [tests["second_only"], 0]], exact=False)
+        assert tests["pixels"]["p_value"] == pytest.approx(theirs.pvalue)
+        excess = np.bincount(world.block[scored], (a.astype(int) - b)[scored])
+        excess = excess[np.bincount(world.block[scored]) > 0]
+        k = len(excess)
+        expected = (k - 1) / k * excess.sum() ** 2 / (excess**2).sum()
+        assert tests["blocks"]["statistic"] == pytest.approx(expected)
+        assert tests["blocks"]["n_blocks"] == k == comparison["n_blocks"]
+
+
+def test_errors_that_reach_over_a_block_are_said(world):
+    speckled = world.model("knn", 0.3)
+    patches = np.random.default_rng(5).random((ROWS // 50, -(-COLS // 50))) < 0.5
+    wrong = patches.repeat(50, axis=0).repeat(50, axis=1)[:ROWS, :COLS]
+    world.write_map("mlp", np.where(wrong & (speckled > 0), 111, world.truth))
+    score.score_map(world.run, "mlp", {})
+    compare(world.run)
+    comparison = reports.read_comparison(world.run)
+    ranges = {m["name"]: m["error_correlation"]["range_px"] for m in comparison["models"]}
+    assert ranges["knn"] < 3
+    assert comparison["blocks"] == {"block_px": BLOCK, "guard_px": 5, "label_range_px": None}
+    assert 50 < ranges["mlp"] <= 100
+    said = [remark for remark in comparison["remarks"] if "neighbouring blocks share" in remark]
+    assert len(said) == 1
+    assert said[0].startswith(f"Errors of the MLP are alike over up to {ranges['mlp']:.0f} pixels")
+    assert "a block is 20 wide" in said[0]
+
+
+def test_calibration_is_kept_and_shown(world):
+    world.model("knn", 0.3)
+    bins = [
+        {"confidence": 0.35, "accuracy": 0.5, "n": 40},
+        {"confidence": 0.9, "accuracy": 0.7, "n": 60},
+    ]
+    fields = {"temperature": 1.37, "ece": 0.1234, "ece_before": 0.2345, "bins": bins}
+    reports.write_report(world.run, reports.read_report(world.run, "knn") | {"calibration": fields})
+    assert score.score_map(world.run, "knn", {})["calibration"] == fields
+    compare(world.run)
+    assert reports.read_comparison(world.run)["models"][0]["calibration"] == fields
+    reader = read_page((world.run.path / "comparison.html").read_text("utf-8"))
+    text = " ".join(" ".join(reader.text).split()).replace("\N{NO-BREAK SPACE}", " ")
+    assert "How far its confidence holds" in text
+    assert "12.3 %" in text and "23.4 %" in text and "1.37" in text and "share right" in text
+    markdown = (world.run.path / "comparison.md").read_text("utf-8")
+    assert "12.3 % | 23.4 % | 1.37 |" in markdown
+
+
 def test_areas_are_shares_of_the_whole_scene(compared):
     world, comparison, _ = compared
     mapped = rasters.read_classes(world.run.map("mlp"))
@@ -342,7 +486,14 @@ def test_the_page_says_the_facts(compared):
         assert reports.percent(model["scores"]["reference"]["overall_accuracy"]) in text
         assert reports.interval(model["scores"]["reference"]["overall_accuracy_ci95"]) in text
     assert "12.5 s" in text and "2.2 s" in text and "1,234" in text
-    assert "How the networks learned" in text
+    assert "How the networks learned" in text and "How far its confidence" not in text
+    zones = comparison["models"][0]["zones"]
+    for zone in ("core", "border", "mixed"):
+        assert reports.percent(zones[zone]["overall_accuracy"]) in text
+    for level in comparison["models"][0]["levels"].values():
+        assert reports.interval(level["overall_accuracy_ci95"]) in text
+    tests = comparison["pairs"][-1]["mcnemar"]
+    assert reports.p_value(tests["blocks"]["p_value"]) in text
 
 
 def test_names_are_escaped(compared):

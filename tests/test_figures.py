@@ -115,6 +115,29 @@ def test_learning_curves_of_one_epoch_or_without_validation(history):
     ElementTree.fromstring(figures.learning_curves(history, "#000000"))
 
 
+BINS = [
+    {"confidence": 0.3, "accuracy": 0.5, "n": 10},
+    {"confidence": 0.6, "accuracy": 0.4, "n": 0},
+    {"confidence": 0.9, "accuracy": 0.7, "n": 90},
+]
+
+
+def test_a_reliability_curve_shows_the_bins_that_hold_pixels():
+    svg = figures.reliability_curve(BINS, "#0072b2", "share in agreement")
+    assert svg == figures.reliability_curve(BINS, "#0072b2", "share in agreement")
+    root = ElementTree.fromstring(svg)
+    texts = {"".join(e.itertext()).strip() for e in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"confidence", "share in agreement", "0.0", "1.0"} <= texts
+    whole = figures.reliability_curve([b for b in BINS if b["n"]], "#0072b2", "share in agreement")
+    assert svg == whole
+    assert len(svg) < 30_000
+
+
+def test_learning_curves_are_called_what_they_measure():
+    svg = figures.learning_curves(HISTORY, "#0072b2", "agreement")
+    assert ">agreement<" in svg and ">accuracy<" not in svg
+
+
 def test_chart_colours_differ_for_colour_blind_eyes():
     # Machado et al. 2009 (doi:10.1109/TVCG.2009.113), full deuteranopia and protanopia, linear RGB
     simulate = {

@@ -20,7 +20,7 @@ from landcover.runs import Run, replace_when_whole, versions, write_json
 from landcover.unit_classes import classes_amid, classes_of
 from landcover.workflows.compare import title_of
 from landcover.workflows.sample_points import map_of
-from landcover.workflows.score import class_pixels
+from landcover.workflows.tally import class_pixels
 
 MEASURE = "accuracy against a reference sample"
 

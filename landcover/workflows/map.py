@@ -66,7 +66,8 @@ def map_scene(
     """
     from landcover import jobs, mapping, rasters, styles
     from landcover.workflows.export import write_item
-    from landcover.workflows.score import require_scorable, score_map
+    from landcover.workflows.score import score_map
+    from landcover.workflows.tally import require_scorable
 
     holder = trained_in or run
     classifier, types = _checked(run, model, holder)

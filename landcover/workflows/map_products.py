@@ -187,7 +187,7 @@ def _map(run: Run, holder: Run, model: str, settings: Mapping[str, Any]) -> floa
 
 def _facts(run: Run, model: str) -> dict[str, Any]:
     """What a map holds: pixels, the share that is valid, km2 of every class."""
-    from landcover.workflows.score import class_pixels
+    from landcover.workflows.tally import class_pixels
 
     counts = class_pixels(run.map(model))
     grid = rasters.grid_of(run.map(model))

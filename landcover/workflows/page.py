@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from landcover import accuracy, figures, rasters, reports
+from landcover import accuracy, breakdown, figures, rasters, reports
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.runs import Run
@@ -50,15 +50,45 @@ def html(run: Run, comparison: Mapping[str, Any], legend: Legend) -> str:
         metrics=accuracy.METRICS,
         pictures=_pictures(run, layers, legend),
         detail=_detail(run, layers, legend),
-        curves=[
-            {
-                "title": model["title"],
-                "svg": figures.learning_curves(model["history"], colours[model["name"]]),
-            }
-            for model in comparison["models"]
-            if model["history"].get("loss")
-        ],
+        curves=_learning_curves(comparison, colours),
+        reliability=_reliability_curves(comparison, colours),
+        zones=breakdown.ZONES,
     )
+
+
+def _learning_curves(
+    comparison: Mapping[str, Any], colours: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """Learning curves of the networks; what they reach on labels is agreement."""
+    return [
+        {
+            "title": model["title"],
+            "svg": figures.learning_curves(
+                model["history"],
+                colours[model["name"]],
+                "accuracy" if model["card"].get("trained_on") == "reference" else "agreement",
+            ),
+        }
+        for model in comparison["models"]
+        if model["history"].get("loss")
+    ]
+
+
+def _reliability_curves(
+    comparison: Mapping[str, Any], colours: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """How far the confidence of every model holds, where its report says so."""
+    measure = "share right" if comparison["against"] == "reference" else "share in agreement"
+    return [
+        {
+            "title": model["title"],
+            "svg": figures.reliability_curve(
+                model["calibration"]["bins"], colours[model["name"]], measure
+            ),
+        }
+        for model in comparison["models"]
+        if model["calibration"]
+    ]
 
 
 def _layers(run: Run, comparison: Mapping[str, Any]) -> dict[str, tuple[str, Path]]:

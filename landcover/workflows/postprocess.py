@@ -79,7 +79,7 @@ def postprocess(
     """
     from landcover import models, styles
     from landcover.workflows.export import write_item
-    from landcover.workflows.score import require_scorable
+    from landcover.workflows.tally import require_scorable
 
     home = trained_in or run
     legend = Legend.from_dicts(models.read_card(home, reports.model_of(model))["classes"])
@@ -168,7 +168,8 @@ def _read(source: Source) -> np.ndarray:
 def _score(source: Source, name: str, seconds: float) -> Path:
     """Score the new map as any other, and beside the one that it came from."""
     from landcover import accuracy
-    from landcover.workflows.score import score_map, tally_maps
+    from landcover.workflows.score import score_map
+    from landcover.workflows.tally import tally_maps
 
     run, model = source.run, source.model
     confusions = tally_maps(run, [model, name]).confusions

@@ -15,7 +15,7 @@ from landcover.runs import Run
 from landcover.sampling import NOT_DRAWN, Draws, Picker
 from landcover.unit_classes import classes_at
 from landcover.workflows.sample_source import STRIP_ROWS
-from landcover.workflows.score import class_pixels
+from landcover.workflows.tally import class_pixels
 
 #: Of each class, where that takes no more than half of the sample (Olofsson et al. 2014, 5.1.2).
 LEAST = 50
