@@ -52,6 +52,10 @@ def html(run: Run, comparison: Mapping[str, Any], legend: Legend) -> str:
         detail=_detail(run, layers, legend),
         curves=_learning_curves(comparison, colours),
         reliability=_reliability_curves(comparison, colours),
+        fitted_to_labels=any(
+            model["calibration"] and not _learnt_from_reference(model)
+            for model in comparison["models"]
+        ),
         zones=breakdown.ZONES,
     )
 
@@ -66,12 +70,17 @@ def _learning_curves(
             "svg": figures.learning_curves(
                 model["history"],
                 colours[model["name"]],
-                "accuracy" if model["card"].get("trained_on") == "reference" else "agreement",
+                "accuracy" if _learnt_from_reference(model) else "agreement",
             ),
         }
         for model in comparison["models"]
         if model["history"].get("loss")
     ]
+
+
+def _learnt_from_reference(model: Mapping[str, Any]) -> bool:
+    """Whether a model was trained, and judged while training, on the better labels."""
+    return model["card"].get("trained_on") == "reference"
 
 
 def _reliability_curves(

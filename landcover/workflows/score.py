@@ -169,7 +169,7 @@ def _report(
     split = f"spatial blocks of {blocks.block_px} px, guard {blocks.guard_px} px"
     if blocks.label_range_px is not None:
         split += f"; labels are alike up to {blocks.label_range_px:.0f} px"
-    card = run.model(name) / "card.json"
+    card = run.model(reports.model_of(name)) / "card.json"
     described = ("kind", "trained_on", "n_train", "patch_size", "bands", "inputs")
     model = read_json(card) if card.exists() else {}
     return {
