@@ -262,7 +262,8 @@ def _test_pixels(
     test = _is_test(blocks, rows, cols)
     if not test.any():
         return None
-    classes, zones = {}, {}
+    classes: dict[str, np.ndarray] = {}
+    zones: dict[str, np.ndarray] = {}
     for layer, path in layers.items():
         if layer in ("reference", "labels"):
             wide = rasters.read_classes(path, window.padded(breakdown.CELL_PX))
