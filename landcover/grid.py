@@ -35,6 +35,11 @@ class Window:
         """Row and column slices, for an array of the whole grid."""
         return slice(self.row, self.row + self.rows), slice(self.col, self.col + self.cols)
 
+    def contains(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """Which pixels lie in the window, bool."""
+        down, across = rows - self.row, cols - self.col
+        return (down >= 0) & (down < self.rows) & (across >= 0) & (across < self.cols)
+
     def padded(self, pixels: int) -> Window:
         """The window with a margin of `pixels` on every side."""
         return Window(

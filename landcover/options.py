@@ -7,6 +7,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+from landcover.denoising import CHOICES, DEFAULT
+
 DEFAULT_RUN = Path("runs/demo")
 
 Arguments = argparse.Namespace
@@ -128,8 +130,20 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         default="labels",
         help="reference: train on the better labels, for studies",
     )
+    add_denoise(parser)
     add_random_split(parser)
     add_seed(parser)
+
+
+def add_denoise(parser: argparse.ArgumentParser) -> None:
+    """What to learn from labels that are partly wrong."""
+    parser.add_argument(
+        "--denoise",
+        choices=CHOICES,
+        default=DEFAULT,
+        help="what to learn from labels that are partly wrong (default refine); "
+        "none learns them as they are",
+    )
 
 
 def add_random_split(parser: argparse.ArgumentParser) -> None:

@@ -24,6 +24,9 @@ MADE_BY = {
     "segment_types": "python segment.py {run}",
     "samples": "python sample_raster.py {run}",
     "splits": "python sample_raster.py {run}",
+    "label_confidence": "landcover denoise {run}",
+    "refined_labels": "landcover denoise {run}",
+    "label_noise": "landcover denoise {run}",
 }
 
 _PACKAGES = (
@@ -60,6 +63,9 @@ class Run:
         self.segment_types = self.path / "segment_types.tif"
         self.samples = self.path / "samples.parquet"
         self.splits = self.path / "splits.json"
+        self.label_confidence = self.path / "label_confidence.tif"
+        self.refined_labels = self.path / "refined_labels.tif"
+        self.label_noise = self.path / "label_noise.parquet"
         self.manifest = self.path / "manifest.json"
 
     def __repr__(self) -> str:

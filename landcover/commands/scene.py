@@ -193,8 +193,21 @@ def _drawn(run: Run) -> str:
     return text
 
 
+def _define_denoise(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    add_seed(parser)
+
+
+def _denoise(a: Arguments) -> list[Path]:
+    from landcover.runs import Run
+    from landcover.workflows.denoise import denoise
+
+    return denoise(Run(a.run), a.seed)
+
+
 COMMANDS: dict[str, Command] = {
     "prep": ("Bring source rasters to a scene, its labels and samples.", _define_prep, _prep),
     "segment": ("Segment a scene and type its segments.", _define_segment, _segment),
     "sample": ("Draw samples and deal blocks to splits.", _define_sample, _sample),
+    "denoise": ("Estimate where the labels are wrong.", _define_denoise, _denoise),
 }

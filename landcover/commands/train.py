@@ -10,6 +10,7 @@ from landcover.options import (
     COUNT,
     Arguments,
     Command,
+    add_denoise,
     add_map_choice,
     add_random_split,
     add_run,
@@ -37,6 +38,7 @@ def _train_forest(a: Arguments) -> list[Path]:
 
 def _define_knn(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
+    add_denoise(parser)
     add_random_split(parser)
     add_seed(parser)
     add_map_choice(parser)
@@ -47,7 +49,7 @@ def _train_knn(a: Arguments) -> list[Path]:
     from landcover.workflows.train import train_knn
 
     run = Run(a.run)
-    paths = train_knn(run, a.seed, random_split=not a.no_random_split)
+    paths = train_knn(run, a.seed, random_split=not a.no_random_split, denoise=a.denoise)
     return paths + _mapped(run, "knn", a)
 
 
@@ -83,6 +85,7 @@ def _training(a: Arguments) -> dict[str, Any]:
         "class_weight": a.class_weight,
         "trained_on": a.trained_on,
         "random_split": not a.no_random_split,
+        "denoise": a.denoise,
     }
 
 
@@ -91,7 +94,7 @@ def _mapped(run: Run, model: str, a: Arguments) -> list[Path]:
     from landcover.workflows.training import named
 
     trained_on = getattr(a, "trained_on", "labels")
-    return [] if a.no_map else map_scene(run, named(model, trained_on))
+    return [] if a.no_map else map_scene(run, named(model, trained_on, a.denoise))
 
 
 def _define_cnn(parser: argparse.ArgumentParser) -> None:

@@ -11,11 +11,19 @@ from landcover.mapping.agreement import Agreement, verify
 from landcover.mapping.classifier import Classifier, require_bands
 from landcover.mapping.cluster import Workers, connected
 from landcover.mapping.prediction import predict_map
-from landcover.mapping.source import COMPUTE_PX, CONFIDENCE_NODATA, Source, layout
+from landcover.mapping.source import (
+    COMPUTE_PX,
+    CONFIDENCE_NODATA,
+    PROBABILITIES,
+    Source,
+    layout,
+    reading_windows,
+)
 
 __all__ = [
     "COMPUTE_PX",
     "CONFIDENCE_NODATA",
+    "PROBABILITIES",
     "Agreement",
     "Classifier",
     "Source",
@@ -23,6 +31,7 @@ __all__ = [
     "connected",
     "layout",
     "predict_map",
+    "reading_windows",
     "require_bands",
     "verify",
 ]

@@ -64,7 +64,7 @@ def segment(
     segment_types.check_levels(levels)
     scene = run.require("scene")
     samples = _read_samples(run) if run.samples.exists() else None
-    grid, bands, image = rasters.grid_of(scene), rasters.band_names(scene), _read_image(scene)
+    grid, bands, image = rasters.grid_of(scene), rasters.band_names(scene), read_image(scene)
     # A scale of a twentieth is an image times twenty, without a second image.
     segments = felzenszwalb(image, scale * FULL_SCALE_REFLECTANCE, sigma, min_size)
     if not segments.any():
@@ -99,7 +99,7 @@ def segment(
     return products
 
 
-def _read_image(scene: Path) -> np.ndarray:
+def read_image(scene: Path) -> np.ndarray:
     """The scene in one array, read by strips: a read as a whole would hold it twice."""
     grid = rasters.grid_of(scene)
     strips = [

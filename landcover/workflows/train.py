@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from landcover.denoising import DEFAULT
 from landcover.errors import LandcoverError
 from landcover.runs import Run
+from landcover.workflows.denoise import rows_to_learn
+from landcover.workflows.patch_training import PatchTraining
 from landcover.workflows.split import read_blocks
 from landcover.workflows.training import (
     Fitted,
@@ -23,7 +26,6 @@ from landcover.workflows.training import (
     inputs_card,
     named,
     pixel_inputs,
-    read_rows,
     weights_of,
 )
 
@@ -41,6 +43,7 @@ def train_forest(
     trained_on: str = "labels",
     leaf_sizes: Sequence[int] | None = None,
     random_split: bool = True,
+    denoise: str = DEFAULT,
 ) -> list[Path]:
     """Train the random forest of a run: model ``random-forest``.
 
@@ -58,6 +61,9 @@ def train_forest(
         Least samples of a leaf to choose from.
     random_split : bool
         Train once more on a random split and report what it would have promised.
+    denoise : str
+        What to learn from labels that are partly wrong, of `denoising.CHOICES`; "none" learns
+        them as they are, and the model's name says so.
 
     Returns
     -------
@@ -66,7 +72,7 @@ def train_forest(
     """
     from landcover import forests
 
-    rows = read_rows(run, trained_on)
+    rows = rows_to_learn(run, trained_on, denoise, seed)
     bands, features = pixel_inputs(run, rows.samples)
 
     def fit(rows: Rows) -> Fitted:
@@ -87,17 +93,21 @@ def train_forest(
         return _fitted_pixels(model, rows, bands, features, settings)
 
     inputs = inputs_card(bands, features)
-    name = named("random-forest", trained_on)
+    name = named("random-forest", trained_on, denoise)
     return Job(run, rows, name, "forest", seed, trained_on, inputs).carry_out(fit, random_split)
 
 
 def train_knn(
-    run: Run, seed: int = 0, trained_on: str = "labels", random_split: bool = True
+    run: Run,
+    seed: int = 0,
+    trained_on: str = "labels",
+    random_split: bool = True,
+    denoise: str = DEFAULT,
 ) -> list[Path]:
     """Train nearest neighbours of a run: model ``knn``. Parameters are those of `train_forest`."""
     from landcover import forests
 
-    rows = read_rows(run, trained_on)
+    rows = rows_to_learn(run, trained_on, denoise, seed)
     bands, features = pixel_inputs(run, rows.samples)
 
     def fit(rows: Rows) -> Fitted:
@@ -109,7 +119,7 @@ def train_knn(
         return _fitted_pixels(model, rows, bands, features, settings)
 
     inputs = inputs_card(bands, features)
-    name = named("knn", trained_on)
+    name = named("knn", trained_on, denoise)
     return Job(run, rows, name, "knn", seed, trained_on, inputs).carry_out(fit, random_split)
 
 
@@ -122,12 +132,13 @@ def train_mlp(
     epochs: int = MLP_EPOCHS,
     segment_layers: Sequence[str] = SEGMENT_LAYERS,
     random_split: bool = True,
+    denoise: str = DEFAULT,
 ) -> list[Path]:
     """Train the MLP of a run: model ``mlp-segments``, or ``mlp`` without segment types.
 
     Parameters
     ----------
-    run, seed, class_weight, trained_on, random_split
+    run, seed, class_weight, trained_on, random_split, denoise
         As for `train_forest`.
     segments : bool
         Give it the segment types, one-hot.
@@ -149,7 +160,7 @@ def train_mlp(
     from landcover import models, networks
     from landcover.pixels import type_column
 
-    rows = read_rows(run, trained_on)
+    rows = rows_to_learn(run, trained_on, denoise, seed)
     bands, features = pixel_inputs(run, rows.samples)
     layers = tuple(segment_layers) if segments else ()
     columns = [type_column(layer) for layer in layers]
@@ -160,7 +171,7 @@ def train_mlp(
             "or train without: python -m baselines.mlp --no-segments"
         )
     counts = [int(rows.samples[column].max()) + 1 for column in columns]
-    name = named("mlp-segments" if segments else "mlp", trained_on)
+    name = named("mlp-segments" if segments else "mlp", trained_on, denoise)
 
     def fit(rows: Rows) -> Fitted:
         scaling = models.scaling(rows.values(rows.train, bands, features)[0])
@@ -213,12 +224,13 @@ def train_cnn(
     epochs: int = CNN_EPOCHS,
     random_split: bool = True,
     train_on: str = "auto",
+    denoise: str = DEFAULT,
 ) -> list[Path]:
     """Train a patch CNN of a run: model ``cnn-NxN``, or ``cnn-NxN-published``.
 
     Parameters
     ----------
-    run, seed, class_weight, trained_on, epochs, random_split
+    run, seed, class_weight, trained_on, epochs, random_split, denoise
         As for `train_mlp`.
     patch_size : int
         Side of a patch in pixels: odd, 3 to 61, and no wider than the run's guard allows.
@@ -239,62 +251,28 @@ def train_cnn(
         that training patches would overlap test pixels; if tiles are asked for of the
         published network.
     """
-    from landcover import models, networks, rasters
+    from landcover import networks
 
     if kind not in CNN_KINDS:
         raise LandcoverError(f"kind {kind!r} is unknown; choose among {', '.join(CNN_KINDS)}")
-    scene = run.require("scene")
     _check_patch(run, patch_size)
-    rows = read_rows(run, trained_on)
-    bands, _ = pixel_inputs(run, rows.samples)
-    row, col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
+    rows = rows_to_learn(run, trained_on, denoise, seed)
     suffix = "-published" if kind == "published" else ""
-    name = named(f"cnn-{patch_size}x{patch_size}{suffix}", trained_on)
-    builder = networks.build_published if kind == "published" else networks.build_cnn
-
-    def build(scaling: dict[str, list[float]]) -> Any:
-        networks.seed_everything(seed)
-        variances = np.square(scaling["stds"]).tolist()
-        return builder(patch_size, len(bands), len(rows.legend), scaling["means"], variances)
-
-    def scaling_of(rows: Rows) -> dict[str, list[float]]:
-        return models.scaling(rows.values(rows.train, bands, ())[0])
-
-    way = networks.plan(build(scaling_of(rows)), row[rows.train], col[rows.train], train_on)
-    held = way.hold(lambda window: rasters.read(scene, window), row, col)
+    name = named(f"cnn-{patch_size}x{patch_size}{suffix}", trained_on, denoise)
+    training = PatchTraining(run, rows, patch_size, seed, kind == "published", train_on)
 
     def fit(rows: Rows) -> Fitted:
-        scaling = scaling_of(rows)
-        model = build(scaling)
-        weights = class_weights(rows, class_weight)
-
-        def examples(part: np.ndarray) -> Any:
-            targets = rows.targets(part)
-            return way.examples(held, part, targets, weights_of(targets, weights))
-
-        history = networks.fit(
-            model,
-            examples(rows.train),
-            examples(rows.validation),
-            seed=seed,
-            epochs=epochs,
-            learning_rate=way.learning_rate,
-            turn=True,
-            name=name + rows.remark,
-        )
-
-        def predict(part: np.ndarray) -> np.ndarray:
-            anything = np.zeros(len(part), np.int32)
-            return networks.predict_examples(model, way.examples(held, part, anything))
-
+        model, history = training.fit(rows, epochs, name, class_weight)
+        settings = {"epochs": len(history["loss"]), "class_weight": class_weight}
         return Fitted(
             lambda path: networks.save(model, path),
-            predict,
-            {"epochs": len(history["loss"]), "class_weight": class_weight} | way.as_dict(),
-            scaling,
+            lambda part: training.predict(model, part),
+            settings | training.way.as_dict(),
+            training.scaling(rows),
             history,
         )
 
+    bands = training.bands
     inputs = inputs_card(bands, patch_size=patch_size)
     job = Job(run, rows, name, CNN_KINDS[kind], seed, trained_on, inputs)
     return job.carry_out(fit, random_split)

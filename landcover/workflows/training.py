@@ -13,6 +13,7 @@ import numpy as np
 
 from landcover import calibration
 from landcover.calibration import Temperature
+from landcover.denoising import DEFAULT, PLAIN
 from landcover.errors import LandcoverError
 from landcover.legend import UNLABELLED, Legend, level_of
 from landcover.runs import Run, write_json
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRAINED_ON = {"labels": "label", "reference": "reference"}
+#: Column of the targets that denoising gives.
+TARGET = "target"
 CLASS_WEIGHTS = (None, "balanced")
 #: Settings of models that count votes, which say how many.
 _VOTES = ("trees", "neighbours")
@@ -43,6 +46,8 @@ class Rows:
         Positions of rows. Validation rows of classes that were never trained on are left out.
     beside : array of int
         Test rows that only a random split trains on.
+    denoise : str
+        How doubtful labels were treated, of `denoising.CHOICES`.
     remark : str
         What progress bars say of these rows.
     """
@@ -54,6 +59,7 @@ class Rows:
     validation: np.ndarray
     scored: np.ndarray
     beside: np.ndarray
+    denoise: str = PLAIN
     remark: str = ""
 
     def randomly_split(self, seed: int) -> Rows:
@@ -61,6 +67,12 @@ class Rows:
         pool = np.concatenate([self.train, self.beside])
         drawn = np.random.default_rng([seed, 2]).permutation(pool)[: len(self.train)]
         return replace(self, train=np.sort(drawn), remark=" on a random split")
+
+    @property
+    def learnt(self) -> str:
+        """What the targets are, in words."""
+        words = {"label": "labels", "reference": "reference"}
+        return words.get(self.column, f"labels after --denoise {self.denoise}")
 
     def targets(self, part: np.ndarray) -> np.ndarray:
         """Positions in the legend."""
@@ -153,7 +165,12 @@ class Job:
         if random_split:
             twin = self._codes(self._shares(fit(self.rows.randomly_split(self.seed))))
         products = self._store(fitted, temperature)
-        settings = {"model": self.name, "seed": self.seed, "trained_on": self.trained_on}
+        settings = {
+            "model": self.name,
+            "seed": self.seed,
+            "trained_on": self.trained_on,
+            "denoise": self.rows.denoise,
+        }
         products.append(self.run.report(self.name))
         self.run.record(
             f"train {self.name}",
@@ -212,6 +229,7 @@ class Job:
             temperature=temperature.value,
             probability_floor=temperature.floor,
             trained_on=self.trained_on,
+            denoise=rows.denoise,
             n_train=len(rows.train),
             n_validation=len(rows.validation),
             split=_split(self.run),
@@ -261,7 +279,7 @@ class Job:
             scores[truth] = calibration.measures(shares[known], targets, temperature)
         return {
             "temperature": temperature.value,
-            "fitted_on": f"validation samples against the {self.trained_on}",
+            "fitted_on": f"validation samples against the {rows.learnt}",
             "against": against,
             "scored_on": "test samples",
             **scores[against],
@@ -387,6 +405,14 @@ def inputs_card(
     }
 
 
-def named(name: str, trained_on: str) -> str:
-    """A model's name, which says so when it learnt from the reference."""
-    return name if trained_on == "labels" else f"{name}-on-reference"
+def named(name: str, trained_on: str, denoise: str = DEFAULT) -> str:
+    """A model's name, which says so when it was not trained as is the default.
+
+    >>> named("mlp", "labels"), named("mlp", "labels", "none"), named("mlp", "labels", "erode")
+    ('mlp', 'mlp-plain', 'mlp-erode')
+    >>> named("mlp", "reference", "none")
+    'mlp-on-reference'
+    """
+    if trained_on != "labels":
+        return f"{name}-on-reference"
+    return name if denoise == DEFAULT else f"{name}-{'plain' if denoise == PLAIN else denoise}"

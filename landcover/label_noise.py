@@ -1,0 +1,178 @@
+"""Where coarse labels are wrong, estimated from what a classifier makes of the image.
+
+A classifier that has learnt from noisy labels predicts labels, p(label | image), not classes.
+Two things stand between them. Large classes swallow the small ones that lie scattered in them, so
+the label of the larger wins wherever the image is undecided; and labels are drawn in areas, so
+that a network that sees a pixel's surroundings learns where they were drawn. Averages over small
+segments, whose borders come from the image, answer the second. Two corrections answer the first:
+dividing by a root of the labels' own shares (logit adjustment), and undoing the transitions from
+classes to labels, which the segments that are surest of a class show. Either alone goes wrong on
+some scenes; their product holds.
+
+Rows of shares are pixels or segments, columns are classes, here and throughout.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from landcover.legend import UNLABELLED
+
+#: Power of the labels' shares that is divided out. 0 keeps what the labels prefer, 1 treats all
+#: classes as equally common; half-way errs least where it is not known how many were swallowed.
+PRIOR_POWER = 0.5
+#: Of the area that carries a class's label, the part that is surest of it shows its transitions.
+ANCHOR_SHARE = 0.1
+_LEAST_ANCHORS = 3
+#: Steps of undoing transitions. More of them trust the transitions further than they are known.
+_STEPS = 30
+#: Shares never count as smaller: a class is not ruled out, and no logarithm is infinite.
+_FLOOR = 1e-3
+
+
+def without_priors(
+    shares: np.ndarray, priors: np.ndarray, power: float = PRIOR_POWER
+) -> np.ndarray:
+    """Shares as they would be if labels were more alike in number.
+
+    Logit adjustment (Menon et al. 2021, arXiv:2007.07314): p / prior ** power, normalised.
+
+    Parameters
+    ----------
+    shares : array of float (rows, classes)
+        Probabilities of labels.
+    priors : array of float (classes,)
+        Share of each label among what the classifier learnt from.
+    power : float
+        0 to 1.
+
+    Examples
+    --------
+    >>> without_priors(np.array([[0.6, 0.4]]), np.array([0.8, 0.2])).round(2)
+    array([[0.43, 0.57]])
+    """
+    return _normalised(shares / np.maximum(priors, _FLOOR) ** power)
+
+
+def transitions(shares: np.ndarray, sizes: np.ndarray, priors: np.ndarray) -> np.ndarray:
+    """How often each class carries which label, from anchors.
+
+    Anchors of a class are the segments most sure to carry its label, up to a tenth of the area that
+    does. There the class itself is beyond doubt, whatever its label is elsewhere, so
+    the mean of their shares is p(label | class) (Patrini et al. 2017, arXiv:1609.03683).
+
+    Parameters
+    ----------
+    shares : array of float (segments, classes)
+        Mean probabilities of labels.
+    sizes : array of int (segments,)
+        Pixels.
+    priors : array of float (classes,)
+        Share of each label.
+
+    Returns
+    -------
+    array of float64 (classes, labels)
+        Rows make 1.
+
+    Examples
+    --------
+    >>> shares = np.array([[0.9, 0.1], [0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.6, 0.4]])
+    >>> transitions(shares, np.full(5, 20), np.array([0.8, 0.2])).round(2)
+    array([[0.87, 0.13],
+           [0.67, 0.33]])
+    """
+    found = np.empty((shares.shape[1],) * 2)
+    for position, prior in enumerate(priors):
+        surest = np.argsort(-shares[:, position], kind="stable")
+        wanted = ANCHOR_SHARE * max(prior, _FLOOR) * sizes.sum()
+        enough = max(_LEAST_ANCHORS, int(np.searchsorted(sizes[surest].cumsum(), wanted)))
+        anchors = surest[:enough]
+        found[position] = np.average(shares[anchors], axis=0, weights=sizes[anchors])
+    return _normalised(found)
+
+
+def undo(shares: np.ndarray, transition: np.ndarray) -> np.ndarray:
+    """Shares of classes whose labels would be distributed as given.
+
+    Maximum likelihood by expectation maximisation from equal shares, thirty steps, which cannot
+    leave the range from 0 to 1 as the inverse matrix does (Richardson 1972,
+    doi:10.1364/JOSA.62.000055, for a matrix).
+
+    Parameters
+    ----------
+    shares : array of float (rows, labels)
+        Probabilities of labels.
+    transition : array of float (classes, labels)
+        From `transitions`.
+
+    Returns
+    -------
+    array of float (rows, classes)
+
+    Examples
+    --------
+    >>> undo(np.array([[0.65, 0.35]]), np.array([[0.95, 0.05], [0.6, 0.4]])).round(2)
+    array([[0.16, 0.84]])
+    """
+    found = np.full((len(shares), len(transition)), 1 / len(transition))
+    for _ in range(_STEPS):
+        found *= (shares / np.maximum(found @ transition, 1e-9)) @ transition.T
+    return _normalised(found)
+
+
+def posterior(shares: np.ndarray, priors: np.ndarray, transition: np.ndarray) -> np.ndarray:
+    """Shares of classes: both corrections multiplied.
+
+    The likeliest class is that of their geometric mean. The root is not taken, as means over the
+    pixels of a segment understate how sure the segment is: on synthetic scenes, how often labels
+    are right comes out lower with it.
+
+    Parameters
+    ----------
+    shares : array of float (rows, labels)
+        Probabilities of labels; means over segments serve best.
+    priors : array of float (labels,)
+        Share of each label.
+    transition : array of float (classes, labels)
+        From `transitions`.
+    """
+    adjusted, undone = without_priors(shares, priors), undo(shares, transition)
+    return _normalised(adjusted * (undone + _FLOOR))
+
+
+def border_distance(labels: np.ndarray, most: int) -> np.ndarray:
+    """Distance of every pixel to the nearest one that carries another label.
+
+    Parameters
+    ----------
+    labels : array of int (rows, cols)
+        Class codes; 0 = unlabelled, which is no other label.
+    most : int
+        Larger distances count as this.
+
+    Returns
+    -------
+    array of float32 (rows, cols)
+        Pixels between centres, 1 beside a border; `most` where there is no border.
+
+    Examples
+    --------
+    >>> border_distance(np.array([[211, 211, 211, 311, 311]]), 9)
+    array([[3., 2., 1., 1., 2.]], dtype=float32)
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    found = np.full(labels.shape, most, np.float32)
+    for code in np.unique(labels[labels != UNLABELLED]):
+        own = labels == code
+        if not (own | (labels == UNLABELLED)).all():
+            far = distance_transform_edt(own | (labels == UNLABELLED))
+            found[own] = np.minimum(far[own], most)
+    return found
+
+
+def _normalised(shares: np.ndarray) -> np.ndarray:
+    """Rows that make 1; equal shares where there is nothing."""
+    total = shares.sum(axis=1, keepdims=True)
+    return np.where(total > 0, shares / np.maximum(total, 1e-30), 1 / shares.shape[1])
