@@ -43,6 +43,8 @@ def _write_card(run: Run, name: str, kind: str, features: list[str], patch_size:
         features=features,
         segment_layers=[],
         patch_size=patch_size,
+        temperature=1.5,
+        probability_floor=1e-3,
         trained_on="labels",
         split={},
         seed=0,

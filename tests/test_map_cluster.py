@@ -24,7 +24,7 @@ MAP = ["--tile-px", "1"]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     run = make_run(tmp_path_factory.mktemp("runs") / "run", 100, 5000, cnn=True)
-    forest = ["--model", "random-forest", "--probabilities"]
+    forest = ["--model", "random-forest", "--probabilities", "--entropy"]
     assert cli.main(["map", str(run.path), *forest, *MAP]) == 0
     return run
 
@@ -50,7 +50,7 @@ def workers_pids(cluster):
 
 def test_two_workers_give_equal_bytes(run, cluster, capfd):
     before = maps_of(run)
-    assert on(cluster, run, "random-forest", "--probabilities") == 0
+    assert on(cluster, run, "random-forest", "--probabilities", "--entropy") == 0
     assert maps_of(run) == before and hidden(run) == []
 
 
@@ -72,7 +72,7 @@ def kill_a_worker_at(run, model, cluster, n_parts):
     "model", ["random-forest", pytest.param("cnn-7x7", marks=pytest.mark.slow)]
 )
 def test_a_worker_killed_half_way_gives_equal_bytes(model, run, cluster):
-    arguments = ["--probabilities"] if model == "random-forest" else []
+    arguments = ["--probabilities", "--entropy"] if model == "random-forest" else []
     assert cli.main(["map", str(run.path), "--model", model, *MAP, *arguments]) == 0
     before = maps_of(run)
     killed = kill_a_worker_at(run, model, cluster, n_parts=6)
@@ -158,9 +158,9 @@ def test_without_workers_it_gives_up_and_keeps_what_is_done(run, monkeypatch, ca
     interrupted(run, monkeypatch, after=3)
     capsys.readouterr()
     with distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty:
-        code = on(empty, run, "random-forest", "--probabilities")
+        code = on(empty, run, "random-forest", "--probabilities", "--entropy")
     assert refused(code, capsys, r"no worker for 2 s")
-    forest = ["--model", "random-forest", "--probabilities"]
+    forest = ["--model", "random-forest", "--probabilities", "--entropy"]
     assert cli.main(["map", str(run.path), *forest, *MAP]) == 0
     assert "going on: 3 of 20" in capsys.readouterr().out
 

@@ -23,7 +23,7 @@ from tests.conftest import ROOT, error_lines, utm_grid
 from tests.map_runs import LANDCOVER, hidden, make_run, maps_of
 from tests.test_mapping import BANDS, cnn_classifier
 
-MAP = ["--model", "random-forest", "--tile-px", "1", "--probabilities"]
+MAP = ["--model", "random-forest", "--tile-px", "1", "--probabilities", "--entropy"]
 
 
 @pytest.fixture(scope="module")

@@ -261,7 +261,8 @@ _one_at_a_time = threading.Lock()
 
 def _predict(site: _Site, window: Window, layers: tuple[str, ...]) -> Pixels:
     """Layers of a window, on a worker that loads the model at its first one."""
-    key = repr((site.load, site.digests))
+    # Clients of other versions may come to a worker that holds the model already
+    key = repr((site.load, site.digests, site.versions, site.backend))
     with _one_at_a_time:
         if key not in _held:
             _held.clear()
