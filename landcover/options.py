@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from landcover.denoising import CHOICES, DEFAULT
+from landcover.denoising import CHOICES
 
 DEFAULT_RUN = Path("runs/demo")
 
@@ -140,9 +140,8 @@ def add_denoise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--denoise",
         choices=CHOICES,
-        default=DEFAULT,
-        help="what to learn from labels that are partly wrong (default refine); "
-        "none learns them as they are",
+        help="what to learn from labels that are partly wrong; none learns them as they are, "
+        "the default for labels from --class-field; refine is the default for all others",
     )
 
 

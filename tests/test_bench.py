@@ -191,9 +191,14 @@ def test_the_job_holds_commands_that_there_are():
     for stage in job:
         words = [" ".join(stage.command[:n]) for n in (1, 2)]
         assert any(word in COMMANDS for word in words), stage
-    limits = {stage.name: (stage.most_s, stage.most_gib) for stage in job if stage.most_s}
+    limits = {
+        stage.name: (stage.most_s, stage.most_gib)
+        for stage in job
+        if stage.most_s or stage.most_gib
+    }
     assert limits == {
         "segment": (240, 8),
+        "find doubtful labels": (None, 8),
         "sample 400,000": (60, 2),
         "map, forest": (480, None),
         "map, 7x7 CNN": (300, 3),
@@ -223,7 +228,7 @@ def test_a_small_scene_goes_through_every_stage(tmp_path):
     numbers = json.loads((tmp_path / "bench" / "bench.json").read_text())
     stages = numbers["sizes"]["700"]
     assert [stage["stage"]["command"][0] for stage in stages] == [
-        "prep", "segment", "sample", "sample", "train", "train", "map", "map"
+        "prep", "segment", "sample", "sample", "denoise", "train", "train", "map", "map"
     ]  # fmt: skip
     for stage in stages:
         assert stage["seconds"] > 0 and stage["gib"] > 0 and stage["met"] is None

@@ -2,7 +2,9 @@
 
 Every stage is the real command in a process of its own. Its time is taken from outside, so
 it holds the start of Python and of libraries; shares and peak memory are those that the
-command itself keeps in the manifest.
+command itself keeps in the manifest. Models learn as they do by default; what is estimated of
+doubtful labels first, once for all of them, is a stage of its own, so that training is measured
+alone.
 """
 
 from __future__ import annotations
@@ -91,6 +93,7 @@ def job(run: Run, sources: Sources, samples: int, seed: int) -> list[Stage]:
         Stage("segment", ("segment", path), most_s=240, most_gib=8),
         Stage(f"sample {MANY_SAMPLES:,}", sample(MANY_SAMPLES), most_s=60, most_gib=2),
         Stage(f"sample {samples:,}", sample(samples)),
+        Stage("find doubtful labels", ("denoise", path, *seeded), most_gib=8),
         Stage("train forest", ("train", "random-forest", path, "--no-map", *seeded), False),
         Stage("train 7x7 CNN", ("train", "cnn", path, "--patch-size", "7", *seeded), False),
         Stage("map, forest", map_with("random-forest"), most_s=480),

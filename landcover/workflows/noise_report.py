@@ -15,59 +15,98 @@ from landcover.runs import Run, replace_when_whole, write_json
 
 #: Upper ends of the ranges of distance to a border between labels, in pixels.
 DISTANCES_PX = (5, 10, 20, np.inf)
-#: 100 m cells, and the share of a cell that a second class must hold for the cell to straddle.
+#: 100 m cells, and the share that classes other than its commonest hold of a cell that straddles.
 CELL_PX, STRADDLES = 10, 0.1
-_NODATA = 255
+#: Side of the windows in which cells are counted: whole cells.
+_CELLS_PX = 102 * CELL_PX
 
 
-@dataclass
+@dataclass(frozen=True)
 class Counts:
-    """What one pass over the rasters counts.
+    """What is counted of pixels with data whose label was learnt.
 
     Attributes
     ----------
-    confidence : array of int64 (distances, 101, 2)
-        Pixels by distance, confidence in percent, and whether the label is right (1). Without a
-        reference all count as wrong (0).
-    hidden, real : array of int64 (labels, classes)
-        Pixels by label and likeliest class, and by label and class of the reference.
+    legend : Legend
+        Classes that were learnt.
+    confidence : array of int64 (distances, 101)
+        Pixels by distance and confidence in percent.
+    judged : array of int64 (distances, 101, 2)
+        The same of pixels that have a reference, by whether their label is right (1).
+    hidden : array of int64 (labels, classes)
+        Pixels by label and likeliest class.
+    real : array of int64 (labels, classes + 1)
+        Pixels by label and class of the reference; the last is any other class.
     class_confidence : array of float (labels,)
-        Sum of the confidence of each label's pixels.
-    cells, straddling : int
-        Whole 100 m cells, and those in which the likeliest classes are two or more.
+        Sum of the confidence of each label's pixels, 0 to 1 each.
     """
 
+    legend: Legend
     confidence: np.ndarray
+    judged: np.ndarray
     hidden: np.ndarray
     real: np.ndarray
     class_confidence: np.ndarray
-    cells: int = 0
-    straddling: int = 0
+
+    @classmethod
+    def of(cls, legend: Legend) -> Counts:
+        """Nothing counted yet."""
+        n, rings = len(legend), len(DISTANCES_PX)
+        return cls(
+            legend,
+            np.zeros((rings, 101), np.int64),
+            np.zeros((rings, 101, 2), np.int64),
+            np.zeros((n, n), np.int64),
+            np.zeros((n, n + 1), np.int64),
+            np.zeros(n),
+        )
+
+    def add(
+        self,
+        learnt: np.ndarray,
+        labels: np.ndarray,
+        refined: np.ndarray,
+        percent: np.ndarray,
+        border_px: np.ndarray,
+        truth: np.ndarray | None,
+    ) -> None:
+        """Count a window; all arrays are (rows, cols), and `learnt` says which pixels count."""
+        ring = np.searchsorted(DISTANCES_PX, border_px[learnt])
+        label, percent = self.legend.index(labels[learnt]), percent[learnt]
+        np.add.at(self.confidence, (ring, percent), 1)
+        np.add.at(self.hidden, (label, self.legend.index(refined[learnt])), 1)
+        np.add.at(self.class_confidence, label, percent / 100)
+        if truth is not None:
+            real = truth[learnt]
+            known = real != UNLABELLED
+            right = (real == labels[learnt])[known].astype(int)
+            np.add.at(self.judged, (ring[known], percent[known], right), 1)
+            np.add.at(self.real, (label[known], self.legend.index(real)[known]), 1)
 
 
 def write_report(
-    run: Run, legend: Legend, priors: np.ndarray, transition: np.ndarray
+    run: Run, counts: Counts, priors: np.ndarray, transition: np.ndarray
 ) -> list[Path]:
-    """Write label_noise.md and label_noise.json from the rasters that `denoise` has written.
+    """Write label_noise.md and label_noise.json.
 
     Parameters
     ----------
     run : Run
-        Run folder with labels, label_confidence.tif and refined_labels.tif.
-    legend : Legend
-        Classes that were learnt.
+        Folder with refined_labels.tif, where the report is written too.
+    counts : Counts
+        Of the whole scene.
     priors : array (classes,)
         Share of each label among the samples that were learnt.
     transition : array (classes, labels)
         From `label_noise.transitions`.
     """
-    counts = _count(run, legend)
+    whole, straddling = count_cells(run.refined_labels)
     facts = {
-        "classes": _classes(counts, legend, priors, transition, run.reference.exists()),
-        "distances": _distances(counts, run.reference.exists()),
-        "cells": {"whole": counts.cells, "straddling": counts.straddling},
-        "mean_confidence": _mean_confidence(counts.confidence.sum(axis=(0, 2))),
-        "against_reference": _against_reference(counts) if run.reference.exists() else None,
+        "classes": _classes(counts, priors, transition),
+        "distances": _distances(counts),
+        "cells": {"whole": whole, "straddling": straddling},
+        "mean_confidence": _mean_confidence(counts.confidence.sum(axis=0)),
+        "against_reference": _against_reference(counts.judged.sum(axis=0)),
     }
     json, markdown = run.path / "label_noise.json", run.path / "label_noise.md"
     write_json(json, facts)
@@ -76,60 +115,33 @@ def write_report(
     return [markdown, json]
 
 
-def _count(run: Run, legend: Legend) -> Counts:
-    from landcover.workflows.denoise import distances
+def count_cells(classes: Path) -> tuple[int, int]:
+    """Cells of 100 m that a class raster fills, and those of them that straddle.
 
-    n = len(legend)
-    counts = Counts(
-        np.zeros((len(DISTANCES_PX), 101, 2), np.int64),
-        np.zeros((n, n), np.int64),
-        np.zeros((n, n), np.int64),
-        np.zeros(n),
-    )
-    grid = rasters.grid_of(run.scene)
-    for window in track(list(grid.windows(rasters.WINDOW_PX)), "counting doubts"):
-        labels = rasters.read_classes(run.labels, window)
-        refined = rasters.read_classes(run.refined_labels, window)
-        confidence = rasters.read(run.label_confidence, window)[0]
-        truth = rasters.read_classes(run.reference, window) if run.reference.exists() else None
-        known = (confidence != _NODATA) & (refined != UNLABELLED)
-        if truth is not None:
-            known &= truth != UNLABELLED
-        ring = np.searchsorted(DISTANCES_PX, distances(run, grid, window)[known])
-        right = (truth == labels)[known].astype(int) if truth is not None else 0
-        np.add.at(counts.confidence, (ring, confidence[known], right), 1)
-        learnt = known & (legend.index(labels) >= 0)
-        label = legend.index(labels)[learnt]
-        np.add.at(counts.hidden, (label, legend.index(refined)[learnt]), 1)
-        counts.class_confidence += np.bincount(label, confidence[learnt] / 100, minlength=n)
-        if truth is not None:
-            real = legend.index(truth)[learnt]
-            np.add.at(counts.real, (label[real >= 0], real[real >= 0]), 1)
-        whole, straddling = _straddling(refined)
-        counts.cells += whole
-        counts.straddling += straddling
-    return counts
+    Cells are counted from the scene's corner; a cell straddles where classes other than its
+    commonest hold a tenth of it or more.
+    """
+    windows = list(rasters.grid_of(classes).windows(_CELLS_PX))
+    found = [_cells(rasters.read_classes(classes, w)) for w in track(windows, "counting cells")]
+    whole, straddling = np.sum(found, axis=0)
+    return int(whole), int(straddling)
 
 
-def _straddling(refined: np.ndarray) -> tuple[int, int]:
-    """Cells of 100 m that are wholly known, and those that hold two classes or more."""
-    rows, cols = (side // CELL_PX for side in refined.shape)
-    cells = refined[: rows * CELL_PX, : cols * CELL_PX].reshape(rows, CELL_PX, cols, CELL_PX)
+def _cells(classes: np.ndarray) -> tuple[int, int]:
+    """`count_cells` of a window."""
+    rows, cols = (side // CELL_PX for side in classes.shape)
+    cells = classes[: rows * CELL_PX, : cols * CELL_PX].reshape(rows, CELL_PX, cols, CELL_PX)
     cells = np.sort(cells.transpose(0, 2, 1, 3).reshape(rows * cols, CELL_PX**2), axis=1)
-    cells = cells[cells[:, :1].ravel() != UNLABELLED] if len(cells) else cells
-    if not len(cells):
-        return 0, 0
-    # The commonest class leaves less than a tenth where some value spans nine tenths in order
-    span = int(np.ceil((1 - STRADDLES) * CELL_PX**2))
-    pure = (cells[:, span - 1 :] == cells[:, : cells.shape[1] - span + 1]).any(axis=1)
+    cells = cells[cells[:, 0] != UNLABELLED]
+    # The commonest class leaves less than a tenth where some value spans more than nine tenths
+    beyond = int((1 - STRADDLES) * CELL_PX**2)
+    pure = (cells[:, beyond:] == cells[:, : CELL_PX**2 - beyond]).any(axis=1)
     return len(cells), int((~pure).sum())
 
 
-def _classes(
-    counts: Counts, legend: Legend, priors: np.ndarray, transition: np.ndarray, known: bool
-) -> list[dict[str, Any]]:
+def _classes(counts: Counts, priors: np.ndarray, transition: np.ndarray) -> list[dict[str, Any]]:
     """A row a class: how far its label is right, what hides in it, where it hides."""
-    found = []
+    found, legend = [], counts.legend
     for position, (code, name) in enumerate(zip(legend.codes, legend.names, strict=True)):
         row = counts.hidden[position]
         pixels = int(row.sum())
@@ -142,14 +154,12 @@ def _classes(
                 "pixels": pixels,
                 "share_of_samples": float(priors[position]),
                 "right": float(counts.class_confidence[position] / pixels) if pixels else None,
-                "really_right": _share(counts.real[position], position) if known else None,
+                "really_right": _share(counts.real[position], position),
                 "hides": [
                     {"code": int(legend.codes[k]), "share": float(row[k] / pixels)} for k in others
                 ],
                 "labelled_as_itself": float(kept[position]),
-                "really_labelled_as_itself": (
-                    _share(counts.real[:, position], position) if known else None
-                ),
+                "really_labelled_as_itself": _share(counts.real[:, position], position),
                 "labelled_as": [
                     {"code": int(legend.codes[k]), "share": float(kept[k])}
                     for k in np.argsort(-kept)
@@ -164,18 +174,17 @@ def _share(counts: np.ndarray, position: int) -> float | None:
     return float(counts[position] / counts.sum()) if counts.sum() else None
 
 
-def _distances(counts: Counts, known: bool) -> list[dict[str, Any]]:
+def _distances(counts: Counts) -> list[dict[str, Any]]:
     """A row a range of distances: how far labels are right."""
     found, low = [], 0.0
-    for ring, high in zip(counts.confidence, DISTANCES_PX, strict=True):
-        pixels = int(ring.sum())
+    for ring, judged, high in zip(counts.confidence, counts.judged, DISTANCES_PX, strict=True):
         found.append(
             {
                 "from_m": 10 * low,
                 "to_m": 10 * high if np.isfinite(high) else None,
-                "pixels": pixels,
-                "right": _mean_confidence(ring.sum(axis=1)),
-                "really_right": float(ring[:, 1].sum() / pixels) if known and pixels else None,
+                "pixels": int(ring.sum()),
+                "right": _mean_confidence(ring),
+                "really_right": _share(judged.sum(axis=0), 1),
             }
         )
         low = high
@@ -188,29 +197,33 @@ def _mean_confidence(pixels: np.ndarray) -> float | None:
     return float((pixels * np.arange(101)).sum() / total / 100) if total else None
 
 
-def _against_reference(counts: Counts) -> dict[str, Any]:
-    """How well the confidence tells right labels from wrong ones.
+def _against_reference(judged: np.ndarray) -> dict[str, Any] | None:
+    """How well the confidence tells right labels from wrong ones; None without a reference.
 
     ``auc`` is the chance that a right label has more confidence than a wrong one, ties
     counting half (Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747).
     """
-    wrong, right = counts.confidence.sum(axis=0).T.astype(float)
+    if not judged.any():
+        return None
+    wrong, right = judged.T.astype(float)
     below = np.cumsum(wrong) - wrong
     pairs = right.sum() * wrong.sum()
-    bins = [slice(low, low + 20 if low < 80 else 101) for low in range(0, 100, 20)]
     return {
-        "right": float(right.sum() / (right.sum() + wrong.sum())),
+        "right": _share(judged.sum(axis=0), 1),
         "auc": float((right * (below + wrong / 2)).sum() / pairs) if pairs else None,
-        "bins": [
-            {
-                "from": part.start / 100,
-                "to": min(part.stop, 100) / 100,
-                "pixels": int((right + wrong)[part].sum()),
-                "estimated": _mean_confidence(
-                    np.where(np.isin(np.arange(101), np.arange(101)[part]), right + wrong, 0)
-                ),
-                "right": float(right[part].sum() / max(1, (right + wrong)[part].sum())),
-            }
-            for part in bins
-        ],
+        "bins": [_bin(judged, low, low + 20) for low in range(0, 100, 20)],
+    }
+
+
+def _bin(judged: np.ndarray, low: int, high: int) -> dict[str, Any]:
+    """Pixels of a range of confidence: what was estimated of them, and what is so."""
+    percent = np.arange(101)
+    inside = (percent >= low) & ((percent < high) | (high == 100))
+    pixels = np.where(inside[:, np.newaxis], judged, 0)
+    return {
+        "from": low / 100,
+        "to": high / 100,
+        "pixels": int(pixels.sum()),
+        "estimated": _mean_confidence(pixels.sum(axis=1)),
+        "right": _share(pixels.sum(axis=0), 1),
     }

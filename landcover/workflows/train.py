@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from landcover.denoising import DEFAULT
 from landcover.errors import LandcoverError
 from landcover.runs import Run
-from landcover.workflows.denoise import rows_to_learn
 from landcover.workflows.patch_training import PatchTraining
 from landcover.workflows.split import read_blocks
+from landcover.workflows.targets import rows_to_learn
 from landcover.workflows.training import (
     Fitted,
     Job,
@@ -26,6 +25,7 @@ from landcover.workflows.training import (
     inputs_card,
     named,
     pixel_inputs,
+    read_rows,
     weights_of,
 )
 
@@ -43,7 +43,7 @@ def train_forest(
     trained_on: str = "labels",
     leaf_sizes: Sequence[int] | None = None,
     random_split: bool = True,
-    denoise: str = DEFAULT,
+    denoise: str | None = None,
 ) -> list[Path]:
     """Train the random forest of a run: model ``random-forest``.
 
@@ -61,9 +61,9 @@ def train_forest(
         Least samples of a leaf to choose from.
     random_split : bool
         Train once more on a random split and report what it would have promised.
-    denoise : str
+    denoise : str, optional
         What to learn from labels that are partly wrong, of `denoising.CHOICES`; "none" learns
-        them as they are, and the model's name says so.
+        them as they are, and the model's name says so. For the default see `rows_to_learn`.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def train_forest(
     """
     from landcover import forests
 
-    rows = rows_to_learn(run, trained_on, denoise, seed)
+    rows = rows_to_learn(run, trained_on, denoise)
     bands, features = pixel_inputs(run, rows.samples)
 
     def fit(rows: Rows) -> Fitted:
@@ -102,12 +102,12 @@ def train_knn(
     seed: int = 0,
     trained_on: str = "labels",
     random_split: bool = True,
-    denoise: str = DEFAULT,
+    denoise: str | None = None,
 ) -> list[Path]:
     """Train nearest neighbours of a run: model ``knn``. Parameters are those of `train_forest`."""
     from landcover import forests
 
-    rows = rows_to_learn(run, trained_on, denoise, seed)
+    rows = rows_to_learn(run, trained_on, denoise)
     bands, features = pixel_inputs(run, rows.samples)
 
     def fit(rows: Rows) -> Fitted:
@@ -132,7 +132,7 @@ def train_mlp(
     epochs: int = MLP_EPOCHS,
     segment_layers: Sequence[str] = SEGMENT_LAYERS,
     random_split: bool = True,
-    denoise: str = DEFAULT,
+    denoise: str | None = None,
 ) -> list[Path]:
     """Train the MLP of a run: model ``mlp-segments``, or ``mlp`` without segment types.
 
@@ -160,16 +160,16 @@ def train_mlp(
     from landcover import models, networks
     from landcover.pixels import type_column
 
-    rows = rows_to_learn(run, trained_on, denoise, seed)
-    bands, features = pixel_inputs(run, rows.samples)
     layers = tuple(segment_layers) if segments else ()
     columns = [type_column(layer) for layer in layers]
-    if not set(columns) <= set(rows.samples):
+    if not set(columns) <= set(read_rows(run, trained_on).samples):
         raise LandcoverError(
             f"{run.samples} has no segment types; make them with: "
             f"python segment.py {run.path} && python sample_raster.py {run.path}; "
             "or train without: python -m baselines.mlp --no-segments"
         )
+    rows = rows_to_learn(run, trained_on, denoise)
+    bands, features = pixel_inputs(run, rows.samples)
     counts = [int(rows.samples[column].max()) + 1 for column in columns]
     name = named("mlp-segments" if segments else "mlp", trained_on, denoise)
 
@@ -224,7 +224,7 @@ def train_cnn(
     epochs: int = CNN_EPOCHS,
     random_split: bool = True,
     train_on: str = "auto",
-    denoise: str = DEFAULT,
+    denoise: str | None = None,
 ) -> list[Path]:
     """Train a patch CNN of a run: model ``cnn-NxN``, or ``cnn-NxN-published``.
 
@@ -256,7 +256,7 @@ def train_cnn(
     if kind not in CNN_KINDS:
         raise LandcoverError(f"kind {kind!r} is unknown; choose among {', '.join(CNN_KINDS)}")
     _check_patch(run, patch_size)
-    rows = rows_to_learn(run, trained_on, denoise, seed)
+    rows = rows_to_learn(run, trained_on, denoise)
     suffix = "-published" if kind == "published" else ""
     name = named(f"cnn-{patch_size}x{patch_size}{suffix}", trained_on, denoise)
     training = PatchTraining(run, rows, patch_size, seed, kind == "published", train_on)

@@ -153,7 +153,7 @@ class Job:
         from landcover import reports
         from landcover.workflows.score import score_samples
 
-        _check_seed(self.seed)
+        check_seed(self.seed)
         self.run.read_manifest()  # a damaged one ends it before anything is replaced
         started = time.perf_counter()
         fitted = fit(self.rows)
@@ -175,7 +175,7 @@ class Job:
         self.run.record(
             f"train {self.name}",
             settings | fitted.settings,
-            [self.run.samples, self.run.scene],
+            [self.run.samples, self.run.scene, *self._evidence()],
             products,
         )
         report = score_samples(
@@ -190,6 +190,10 @@ class Job:
         report["calibration"] = self._calibration(shares, temperature, report["against"])
         reports.write_report(self.run, report)
         return products
+
+    def _evidence(self) -> list[Path]:
+        """What the targets were made of, beside the samples."""
+        return [] if self.rows.denoise == PLAIN else [self.run.label_noise]
 
     def _store(self, fitted: Fitted, temperature: Temperature) -> list[Path]:
         """Put the model in its folder, whole, and take the maps of an older one away."""
@@ -373,7 +377,7 @@ def weights_of(targets: np.ndarray, weights: np.ndarray | None) -> np.ndarray | 
     return None if weights is None else weights[targets].astype(np.float32)
 
 
-def _check_seed(seed: int) -> None:
+def check_seed(seed: int) -> None:
     """Raise LandcoverError unless every library takes the seed; some take 32 bits."""
     if not 0 <= seed < 2**32:
         raise LandcoverError(f"seed {seed} is out of range; choose 0 to {2**32 - 1}")
@@ -405,7 +409,7 @@ def inputs_card(
     }
 
 
-def named(name: str, trained_on: str, denoise: str = DEFAULT) -> str:
+def named(name: str, trained_on: str, denoise: str | None = None) -> str:
     """A model's name, which says so when it was not trained as is the default.
 
     >>> named("mlp", "labels"), named("mlp", "labels", "none"), named("mlp", "labels", "erode")
@@ -415,4 +419,6 @@ def named(name: str, trained_on: str, denoise: str = DEFAULT) -> str:
     """
     if trained_on != "labels":
         return f"{name}-on-reference"
-    return name if denoise == DEFAULT else f"{name}-{'plain' if denoise == PLAIN else denoise}"
+    if denoise in (None, DEFAULT):
+        return name
+    return f"{name}-{'plain' if denoise == PLAIN else denoise}"
