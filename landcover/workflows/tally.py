@@ -137,11 +137,15 @@ class _Counts:
         for truth in self.truths:
             scored = pixels.codes[truth] != UNLABELLED
             block, reference = pixels.block[scored], pixels.codes[truth][scored]
+            seen = np.flatnonzero(self._by_block(block))
+            local = np.searchsorted(seen, np.arange(self.blocks))[block]
             right = {}
             for layer in self.confusions[truth]:
                 predicted = pixels.codes[layer][scored]
                 right[layer] = predicted == reference
-                self._add_confusion(self.confusions[truth][layer], reference, predicted, block)
+                self.confusions[truth][layer][seen] += accuracy.block_confusion(
+                    reference, predicted, local, self.codes
+                )
                 for zone, inside in pixels.zones.items():
                     held = self.zones[truth][layer].setdefault(
                         zone, np.zeros((self.blocks, 2), np.int64)
@@ -150,12 +154,6 @@ class _Counts:
                     held[:, 1] += self._by_block(block[inside[scored] & right[layer]])
             if truth == self.truths[0]:
                 self._add_right(pixels, scored, block, [right[name] for name in self.names])
-
-    def _add_confusion(
-        self, counts: np.ndarray, reference: np.ndarray, predicted: np.ndarray, block: np.ndarray
-    ) -> None:
-        seen, local = np.unique(block, return_inverse=True)
-        counts[seen] += accuracy.block_confusion(reference, predicted, local, self.codes)
 
     def _add_right(
         self, pixels: _Pixels, scored: np.ndarray, block: np.ndarray, right: list[np.ndarray]
