@@ -143,13 +143,24 @@ def score_map(
         for against, by_model in tally.confusions.items()
     }
     if name == model:  # the random split is the model's, not that of what became of its map
-        scores |= {k: v for k, v in earlier.get("scores", {}).items() if k.endswith("_random")}
+        beside = [f"{against}_random" for against in tally.confusions]
+        scores |= {k: v for k, v in earlier.get("scores", {}).items() if k in beside}
     report = _report(run, name, scores, earlier.get("seconds", {}) | dict(seconds), seed)
-    if name == model and "calibration" in earlier:
-        report["calibration"] = earlier["calibration"]
+    calibration = _calibration(earlier, report["against"])
+    if name == model and calibration:
+        report["calibration"] = calibration
     report |= dict(computed or {})
     reports.write_report(run, report)
     return report
+
+
+def _calibration(earlier: Mapping[str, Any], against: str) -> dict[str, Any] | None:
+    """What training found of the confidence, against that which leads now."""
+    held = earlier.get("calibration") or {}
+    if held.get("against", against) == against:
+        return held or None
+    measured = held.get("scores", {}).get(against)
+    return held | {"against": against} | measured if measured else None
 
 
 def _earlier_report(run: Run, name: str) -> dict[str, Any]:
