@@ -1,0 +1,1 @@
+"""Studies behind the documentation, one a file."""

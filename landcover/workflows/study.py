@@ -1,0 +1,144 @@
+"""What studies share: run folders of their own, and the tables that they end in."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover import models, products, reports
+from landcover.progress import say
+from landcover.runs import Run, digest, read_json, replace_when_whole, write_json
+from landcover.workflows.prep import prepare
+from landcover.workflows.sample import sample
+from landcover.workflows.segment import segment
+from landcover.workflows.sources import demo_sources
+from landcover.workflows.staging import staged
+
+#: What a study takes from the run that it is about; samples, models and reports are its own.
+_SHARED = ("scene", "labels", "reference", "segments", "segment_types")
+
+
+def open_run(path: Path, demo: Path) -> Run:
+    """The run at `path`; at `demo` the segmented demo scene is made if nothing is there."""
+    run = Run(path)
+    if path == demo and not path.exists():
+        bands, labels, reference = demo_sources(path / "sources", seed=0)
+        with staged(run) as stage:
+            prepare(stage, products.from_files(bands), labels=labels, reference=reference)
+            segment(stage)
+    return run
+
+
+def study_run(
+    run: Run, name: str, samples: int, max_patch: int | None = None, seed: int = 0
+) -> Run:
+    """A run folder for a study, in RUN/studies: a run's scene and labels, and samples of its own.
+
+    Parameters
+    ----------
+    run : Run
+        What the study is about; nothing of it changes.
+    name : str
+        Of the folder.
+    samples, max_patch, seed
+        See `sample.sample`. The same numbers draw the same samples again.
+    """
+    for product in ("scene", "labels"):
+        run.require(product)
+    own = Run(run.path / "studies" / name)
+    own.path.mkdir(parents=True, exist_ok=True)
+    for product in _SHARED:
+        path = getattr(run, product)
+        if path.exists():
+            with replace_when_whole(getattr(own, product)) as part:
+                shutil.copyfile(path, part)
+    sample(own, samples, max_patch=max_patch, seed=seed)
+    return own
+
+
+def thin(run: Run, share: float, seed: int = 0) -> None:
+    """Keep a share of the training and validation samples of a study, and every test sample."""
+    import geopandas
+
+    table = geopandas.read_parquet(run.samples)
+    drawn = np.random.default_rng([seed, 3]).random(len(table)) < share
+    with replace_when_whole(run.samples) as part:
+        table[drawn | (table["split"] == "test").to_numpy()].to_parquet(part, index=False)
+
+
+def outcome(run: Run, name: str) -> dict[str, Any]:
+    """What training a model took and gave, as cells of a `Table`.
+
+    Returns
+    -------
+    dict
+        Rows trained on, epochs (None of models that have none), seconds of training, and on
+        test samples the accuracy against the reference (None where there is none) and the
+        agreement with the labels, both 0-1.
+    """
+    card, report = models.read_card(run, name), reports.read_report(run, name)
+    right = {key: score["overall_accuracy"] for key, score in report["scores"].items()}
+    return {
+        "trained on": card["n_train"],
+        "epochs": card["settings"].get("epochs"),
+        "seconds": round(report["seconds"]["train"]),
+        "accuracy": right.get("reference"),
+        "agreement": right.get("labels"),
+    }
+
+
+class Table:
+    """Rows of a study, written as they come; a study that is run again makes what is missing.
+
+    Parameters
+    ----------
+    path : path
+        JSON file. Rows that it holds of the same scene, labels and settings are kept.
+    run : Run
+        What the study is about.
+    **settings
+        What all rows share.
+    """
+
+    def __init__(self, path: Path, run: Run, **settings: Any):
+        self.path = path
+        made_of = {name: digest(run.require(name)) for name in ("scene", "labels")}
+        self._settings = {"made_of": made_of, "settings": settings}
+        self.rows: list[dict[str, Any]] = []
+        if path.exists():
+            known = read_json(path)
+            rows = known.pop("rows")
+            self.rows = rows if known == self._settings else []
+
+    def add(self, key: Mapping[str, Any], make: Callable[[], Mapping[str, Any]]) -> None:
+        """Add a row of `key` and the cells that `make` returns, unless there is one of that key."""
+        if any(key.items() <= row.items() for row in self.rows):
+            return
+        say(", ".join(f"{name} {value}" for name, value in key.items()))
+        self.rows.append({**key, **make()})
+        write_json(self.path, self._settings | {"rows": self.rows})
+
+    def __str__(self) -> str:
+        """Markdown; shares are in percent, lists of differences their mean and reach in points."""
+        columns = list(dict.fromkeys(column for row in self.rows for column in row))
+        lines = [columns, ["---"] * len(columns)]
+        lines += [[_cell(row.get(column)) for column in columns] for row in self.rows]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    """One value of a table in words.
+
+    >>> _cell(0.8415), _cell(None), _cell(7), _cell([0.01, 0.03])
+    ('84.1 %', '–', '7', '+2.0 (+1.0 to +3.0)')
+    """
+    if isinstance(value, list):
+        reach = f" ({reports.interval((min(value), max(value)), signed=True)})"
+        return reports.points(float(np.mean(value))) + (reach if len(value) > 1 else "")
+    if value is None or isinstance(value, float):
+        return reports.percent(value)
+    return str(value)
