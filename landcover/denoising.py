@@ -117,7 +117,7 @@ def transition(known: Evidence) -> np.ndarray:
     return label_noise.undo(known.pixels, known.transition).argmax(axis=1)
 
 
-def segments(known: Evidence) -> np.ndarray:
+def average(known: Evidence) -> np.ndarray:
     """The likeliest label of the pixel's segment."""
     return known.segments.argmax(axis=1)
 
@@ -133,7 +133,7 @@ METHODS: dict[str, Callable[[Evidence], np.ndarray]] = {
     "confident": confident,
     "prior": prior,
     "transition": transition,
-    "segments": segments,
+    "average": average,
     "refine": refine,
 }
 PLAIN, DEFAULT = "none", "refine"

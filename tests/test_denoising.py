@@ -38,7 +38,7 @@ def evidence(seed=0, wrong=0.2):
     )
 
 
-@pytest.mark.parametrize("way", ["prior", "transition", "segments", "refine"])
+@pytest.mark.parametrize("way", ["prior", "transition", "average", "refine"])
 def test_ways_that_correct_never_ask_the_label(way):
     known = evidence()
     targets = METHODS[way](known)

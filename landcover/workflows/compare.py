@@ -11,7 +11,7 @@ from typing import Any
 from landcover import accuracy, breakdown, mcnemar, reports
 from landcover.legend import level_of
 from landcover.runs import Run, read_json
-from landcover.workflows import verdict
+from landcover.workflows import selection, verdict
 from landcover.workflows.postprocess import in_words, require_same_maps
 from landcover.workflows.score import MEASURES, WALL_TO_WALL
 from landcover.workflows.split import read_blocks
@@ -23,6 +23,15 @@ _TITLES = {
     "mlp": "MLP",
     "mlp-segments": "MLP with segment types",
     "knn": "k-nearest-neighbours classifier",
+}
+#: How models that did not learn by the default way did, by the ends of their names.
+_WAYS = {
+    "plain": "on labels as they are",
+    "erode": "away from labels' borders",
+    "confident": "by confident learning",
+    "prior": "with priors corrected",
+    "transition": "with transitions undone",
+    "average": "on averages over segments",
 }
 
 
@@ -66,7 +75,13 @@ def facts(run: Run, tally: Tally, model_reports: Mapping[str, dict]) -> dict[str
     against = "reference" if "reference" in tally.confusions else "labels"
     seed = min(report["seed"] for report in model_reports.values())
     models = [_model(run, name, tally, report, seed) for name, report in model_reports.items()]
-    models.sort(key=lambda model: -model["scores"][against][LEADING])
+    chosen = selection.criteria(run, list(model_reports))
+    for model in models:
+        model["criterion"] = chosen and chosen[model["name"]]
+    if against == "labels" and chosen:
+        models.sort(key=lambda model: -model["criterion"])
+    else:
+        models.sort(key=lambda model: -model["scores"][against][LEADING])
     ranked = [model["name"] for model in models]
     pairs = [_pair(tally, against, a, b, seed) for a, b in combinations(ranked, 2)]
     baseline = _labels_as_map(tally, ranked[0], seed)
@@ -83,6 +98,7 @@ def facts(run: Run, tally: Tally, model_reports: Mapping[str, dict]) -> dict[str
         "n_blocks": leading["n_blocks"],
         "seed": seed,
         "best": ranked[0],
+        "chosen_without_reference": max(chosen, key=chosen.__getitem__) if chosen else None,
         "models": models,
         "pairs": pairs,
         "labels_against_reference": baseline,
@@ -98,12 +114,15 @@ def title_of(name: str) -> str:
 
     >>> title_of("cnn-7x7"), title_of("mlp-segments-on-reference")
     ('patch CNN 7×7', 'MLP with segment types trained on the reference')
-    >>> title_of("random-forest+smooth")
-    'random forest after smoothing'
+    >>> title_of("random-forest+smooth"), title_of("mlp-plain")
+    ('random forest after smoothing', 'MLP on labels as they are')
     """
     name, _, steps = name.partition("+")
     name, studied, _ = name.partition("-on-reference")
     suffix = " trained on the reference" if studied else ""
+    plain, _, way = name.rpartition("-")
+    if plain and way in _WAYS:
+        name, suffix = plain, f" {_WAYS[way]}"
     suffix += f" after {in_words(steps)}" if steps else ""
     cnn = re.fullmatch(r"cnn-(\d+)x\1(-published)?", name)
     if cnn:

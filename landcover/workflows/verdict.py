@@ -29,6 +29,12 @@ def headline(comparison: Mapping[str, Any]) -> str:
     how_good = f"{share} {right}{_how_sure(scores)}"
     if len(models) == 1:
         return f"The {best} maps {how_good}; there is no other map to compare it with."
+    if against == "labels" and comparison["chosen_without_reference"]:
+        agreed = reports.percent(models[0]["criterion"])
+        return (
+            f"The {best} is chosen: {agreed} of its pixels are as the refined labels have them, "
+            f"and {share} in agreement with CORINE{_how_sure(scores)}."
+        )
     titles = {model["name"]: f"the {model['title']}" for model in models}
     rivals = [pair for pair in comparison["pairs"] if pair["a"] == models[0]["name"]]
     tied = [pair for pair in rivals if not _is_clear(pair)]
@@ -64,7 +70,7 @@ def remarks(comparison: Mapping[str, Any]) -> list[str]:
             f"{reports.percent(labels['scores'][LEADING])} of the same pixels: the best map is "
             f"{reports.points(abs(gap)).lstrip('+')} points{bounds} {word} right than they are."
         )
-    said += _other_winner(comparison)
+    said += _other_winner(comparison) + _chosen(comparison)
     if comparison["against"] == "labels":
         said.append(
             "There is no reference for this scene, so a score is agreement with CORINE. "
@@ -98,6 +104,23 @@ def _wide_errors(comparison: Mapping[str, Any]) -> list[str]:
         f"is {block_px} wide: neighbouring blocks share some of their luck, and intervals are "
         f"likely too narrow. Wider blocks: --block-px {math.ceil(ranges[widest] / 10) * 10}, "
         "where the scene has room for enough of them."
+    ]
+
+
+def _chosen(comparison: Mapping[str, Any]) -> list[str]:
+    """Which map would be chosen without a reference, and by what."""
+    name = comparison["chosen_without_reference"]
+    if name is None:
+        return []
+    chosen = next(model for model in comparison["models"] if model["name"] == name)
+    if comparison["against"] == "labels":
+        return [
+            "Agreement with CORINE favours maps that repeat its coarseness, so the map is chosen by "
+            "agreement with refined labels, which follow the image (label_noise.md)."
+        ]
+    return [
+        f"Without the reference the {chosen['title']} would be chosen: it is as the refined "
+        f"labels have it on {reports.percent(chosen['criterion'])} of the test pixels."
     ]
 
 
