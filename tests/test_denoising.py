@@ -53,7 +53,7 @@ def test_ways_are_made_of_what_they_say():
     np.testing.assert_array_equal(denoising.prior(known), adjusted.argmax(axis=1))
     undone = label_noise.undo(known.pixels, known.transition)
     np.testing.assert_array_equal(denoising.transition(known), undone.argmax(axis=1))
-    np.testing.assert_array_equal(denoising.segments(known), known.segments.argmax(axis=1))
+    np.testing.assert_array_equal(denoising.average(known), known.segments.argmax(axis=1))
     both = label_noise.posterior(known.segments, known.priors, known.transition)
     np.testing.assert_array_equal(denoising.refine(known), both.argmax(axis=1))
 
