@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from landcover import rasters, reports, synthetic
 from landcover.denoising import CHOICES
+from landcover.progress import say
 from landcover.runs import Run
 from landcover.workflows import sample, segment, train
 
@@ -48,35 +51,53 @@ def make_run(folder: Path, number: int) -> Run:
     return run
 
 
-def scores(run: Run, model: str, **settings: Any) -> tuple[float, float]:
-    """Accuracy on test samples and agreement with their labels, in percent; trained if it is not."""
+def scores(run: Run, model: str, **settings: Any) -> tuple[float, ...]:
+    """Train; accuracy on test samples, and agreement with their labels, in percent."""
     paths = TRAINERS[model](run, random_split=False, **settings)
     found = reports.read_report(run, paths[-1].stem)["scores"]
     return tuple(100 * found[against]["overall_accuracy"] for against in ("reference", "labels"))
 
 
-def main() -> None:
+def table(known: dict[str, tuple[float, ...]], model: str, ways: Sequence[str]) -> str:
+    """Accuracies by scene; below, means, and the share of the gap to the truth that is closed."""
+    scenes = [n for n in range(len(KINDS)) if all(f"{model} {way} {n}" in known for way in ways)]
+    values = np.array([[known[f"{model} {way} {n}"][0] for way in ways] for n in scenes])
+    lines = [f"| {model}: scene | " + " | ".join(ways) + " |", "|---" * (len(ways) + 1) + "|"]
+    for number, row in zip(scenes, values, strict=True):
+        kind = ", ".join(f"{key} {value:g}" for key, value in KINDS[number].items()) or "usual"
+        lines.append(f"| {kind} | " + " | ".join(f"{value:.1f}" for value in row) + " |")
+    mean = values.mean(axis=0)
+    lines.append("| *mean* | " + " | ".join(f"{value:.1f}" for value in mean) + " |")
+    if {"none", "truth"} <= set(ways):
+        plain, truth = (mean[list(ways).index(way)] for way in ("none", "truth"))
+        closed = 100 * (mean - plain) / (truth - plain)
+        lines.append("| *of the gap* | " + " | ".join(f"{value:.0f} %" for value in closed) + " |")
+        worst = (values - values[:, [list(ways).index("none")]]).min(axis=0)
+        lines.append("| *worst gain* | " + " | ".join(f"{value:+.1f}" for value in worst) + " |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
     """Train what is missing, write every score as it comes, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--models", nargs="+", choices=TRAINERS, default=["cnn"])
-    parser.add_argument(
-        "--ways", nargs="+", choices=[*CHOICES, "truth"], default=[*CHOICES, "truth"]
-    )
+    every = [*CHOICES, "truth"]
+    parser.add_argument("--ways", nargs="+", choices=every, default=every)
     parser.add_argument("--scenes", nargs="+", type=int, default=range(len(KINDS)))
-    a = parser.parse_args()
+    a = parser.parse_args(argv)
     a.out.mkdir(parents=True, exist_ok=True)
     book = a.out / "scores.json"
-    known = json.loads(book.read_text()) if book.exists() else {}
-    for number in a.scenes:
-        for model in a.models:
-            for way in a.ways:
-                key = f"{model} {way} {number}"
-                if key not in known:
-                    kind = {"trained_on": "reference"} if way == "truth" else {"denoise": way}
-                    known[key] = scores(make_run(a.out, number), model, **kind)
-                    book.write_text(json.dumps(known, indent=1))
-                    print(key, *(f"{value:.1f}" for value in known[key]), flush=True)
+    known = json.loads(book.read_text("utf-8")) if book.exists() else {}
+    for number, model, way in product(a.scenes, a.models, a.ways):
+        key = f"{model} {way} {number}"
+        if key not in known:
+            settings = {"trained_on": "reference"} if way == "truth" else {"denoise": way}
+            known[key] = scores(make_run(a.out, number), model, **settings)
+            book.write_text(json.dumps(known, indent=1), "utf-8")
+            say(f"{key}: {known[key][0]:.1f} % right, {known[key][1]:.1f} % as labelled")
+    for model in a.models:
+        say("\n" + table(known, model, a.ways))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ LAYERS = {
     2: {
         "synthetic", "generalise", "segmentation", "pixel_graph", "pixel_edges", "segment_types",
         "indices", "features", "trees", "blocks", "splits", "sampling", "chips", "tiles",
-        "accuracy", "calibration", "label_noise", "denoising", "figures", "winners", "smoothing", "postprocess",
+        "accuracy", "calibration", "label_noise", "denoising", "figures", "winners", "smoothing",
+        "postprocess",
         "area_estimation", "correlation", "mcnemar", "breakdown",
     },
     3: {"exchange", "forest_onnx", "forests", "networks", "mapping", "models", "pixels"},

@@ -115,8 +115,8 @@ def _chosen(comparison: Mapping[str, Any]) -> list[str]:
     chosen = next(model for model in comparison["models"] if model["name"] == name)
     if comparison["against"] == "labels":
         return [
-            "Agreement with CORINE favours maps that repeat its coarseness, so the map is chosen by "
-            "agreement with refined labels, which follow the image (label_noise.md)."
+            "Agreement with CORINE favours maps that repeat its coarseness, so the map is chosen "
+            "by agreement with refined labels, which follow the image (label_noise.md)."
         ]
     return [
         f"Without the reference the {chosen['title']} would be chosen: it is as the refined "

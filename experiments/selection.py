@@ -1,0 +1,101 @@
+"""Does agreement with refined labels rank maps as the truth does? On ten synthetic scenes.
+
+    python -m experiments.selection OUT [--scenes 0 1 ...]
+
+Every scene is mapped by forests, MLPs and CNNs of several patch sizes, leaf sizes and lengths of
+training, on labels as they are and refined. Spearman's correlation over these maps says how far
+a score that needs no truth ranks them as accuracy does; beside it, what the map chosen by
+each score loses against the best one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.coarse_labels import KINDS, make_run
+from landcover import reports
+from landcover.progress import say
+from landcover.runs import Run
+from landcover.workflows import map, selection, train
+
+#: Candidates by name: what trains them. A model of one name replaces the last, so each is mapped
+#: and scored before the next is trained.
+CANDIDATES: dict[str, Callable[[Run], list[Path]]] = {
+    f"{title}, {way}": lambda run, fit=fit, settings=settings, way=way: fit(
+        run, random_split=False, denoise=way, **settings
+    )
+    for way in ("refine", "none")  # the first makes what judges the others
+    for title, fit, settings in (
+        ("forest of leaf 1", train.train_forest, {"leaf_sizes": [1]}),
+        ("forest of leaf 50", train.train_forest, {"leaf_sizes": [50]}),
+        ("MLP", train.train_mlp, {"segments": False}),
+        ("MLP with segment types", train.train_mlp, {}),
+        ("CNN 3x3", train.train_cnn, {"patch_size": 3}),
+        ("CNN 7x7, 2 epochs", train.train_cnn, {"epochs": 2}),
+        ("CNN 7x7", train.train_cnn, {}),
+        ("CNN 15x15", train.train_cnn, {"patch_size": 15}),
+    )
+}
+SCORES = ("agreement with refined labels", "agreement with the labels")
+
+
+def measure(run: Run, candidate: str) -> tuple[float, ...]:
+    """Train, map, score: accuracy, then what each of SCORES says, in percent."""
+    name = CANDIDATES[candidate](run)[-1].stem
+    map.map_scene(run, name)
+    found = reports.read_report(run, name)["scores"]
+    refined = (selection.criteria(run, [name]) or {name: float("nan")})[name]
+    accuracy, agreement = (found[key]["overall_accuracy"] for key in ("reference", "labels"))
+    return 100 * accuracy, 100 * refined, 100 * agreement
+
+
+def table(known: dict[str, tuple[float, ...]]) -> str:
+    """Rank correlation and loss by scene."""
+    from scipy.stats import spearmanr
+
+    head = [f"{what}: {score}" for score in SCORES for what in ("rank correlation", "lost, points")]
+    lines = ["| scene | maps | " + " | ".join(head) + " |", "|---" * (len(head) + 2) + "|"]
+    rows = []
+    for number, kind in enumerate(KINDS):
+        values = np.array([v for k, v in known.items() if k.endswith(f"; {number}")])
+        if len(values) < 3:
+            continue
+        truth, row = values[:, 0], []
+        for score in values[:, 1:].T:
+            row += [spearmanr(truth, score).statistic, truth.max() - truth[score.argmax()]]
+        rows.append(row)
+        title = ", ".join(f"{key} {value:g}" for key, value in kind.items()) or "usual"
+        lines.append(f"| {title} | {len(values)} | " + " | ".join(f"{v:.2f}" for v in row) + " |")
+    if rows:
+        mean = " | ".join(f"{value:.2f}" for value in np.mean(rows, axis=0))
+        lines.append(f"| *mean* | | {mean} |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure what is missing, write every score as it comes, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--scenes", nargs="+", type=int, default=range(len(KINDS)))
+    a = parser.parse_args(argv)
+    a.out.mkdir(parents=True, exist_ok=True)
+    book = a.out / "selection.json"
+    known: dict[str, Any] = json.loads(book.read_text("utf-8")) if book.exists() else {}
+    for number in a.scenes:
+        for candidate in CANDIDATES:
+            key = f"{candidate}; {number}"
+            if key not in known:
+                known[key] = measure(make_run(a.out, number), candidate)
+                book.write_text(json.dumps(known, indent=1), "utf-8")
+                say(f"{key}: " + ", ".join(f"{value:.1f}" for value in known[key]))
+    say("\n" + table(known))
+
+
+if __name__ == "__main__":
+    main()
