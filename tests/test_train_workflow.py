@@ -12,8 +12,8 @@ from landcover import mapping, models, rasters
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.runs import Run, read_json, write_json
+from landcover.workflows import denoise, train
 from landcover.workflows import map as map_stage
-from landcover.workflows import train
 from landcover.workflows.sample import sample
 from landcover.workflows.training import read_rows
 from tests.conftest import utm_grid
@@ -54,6 +54,14 @@ def write_run(folder, seed=0):
     rasters.write(run.segments, truth.astype(np.uint32), grid, ["segment"], nodata=0)
     sample(run, samples=3000, max_patch=7, seed=seed)
     return run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hasty_teacher():
+    """Two epochs: what the models learn is not the matter here, only that they learn it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(denoise, "TEACHER_EPOCHS", 2)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -241,16 +249,16 @@ def test_learning_from_the_reference_has_a_name_of_its_own(made):
 
 
 def test_a_new_model_takes_the_old_ones_maps_away(copy):
-    train.train_forest(copy, leaf_sizes=(20,))
-    map_stage.map_scene(copy, "random-forest")
-    assert copy.map("random-forest").exists()
-    begun = copy.map_job("random-forest")
+    train.train_forest(copy, leaf_sizes=(20,), denoise="none")
+    map_stage.map_scene(copy, "random-forest-plain")
+    assert copy.map("random-forest-plain").exists()
+    begun = copy.map_job("random-forest-plain")
     begun.mkdir()
     (begun / "000000.part").write_bytes(b"of an interrupted map")
-    train.train_forest(copy, seed=1, leaf_sizes=(20,))
+    train.train_forest(copy, seed=1, leaf_sizes=(20,), denoise="none")
     assert not begun.exists()
-    assert not copy.map("random-forest").exists()
-    assert not copy.confidence("random-forest").exists()
+    assert not copy.map("random-forest-plain").exists()
+    assert not copy.confidence("random-forest-plain").exists()
 
 
 def test_balanced_weights_are_those_of_the_rows_trained_on(made):
@@ -265,21 +273,21 @@ def test_balanced_weights_are_those_of_the_rows_trained_on(made):
 
 
 def test_training_on_tiles_learns_what_chips_learn_and_repeats_itself(made, copy):
-    train.train_cnn(copy, 5, epochs=8, train_on="tiles")
-    card = read_json(copy.model("cnn-5x5") / "card.json")
+    train.train_cnn(copy, 5, epochs=8, train_on="tiles", denoise="none")
+    card = read_json(copy.model("cnn-5x5-plain") / "card.json")
     assert card["settings"]["train_on"] == "tiles" and card["settings"]["tile_px"] >= 1
-    on_tiles = read_json(copy.report("cnn-5x5"))["scores"]["labels"]["overall_accuracy"]
+    on_tiles = read_json(copy.report("cnn-5x5-plain"))["scores"]["labels"]["overall_accuracy"]
     on_chips = read_json(made.run.report("cnn-5x5"))["scores"]["labels"]["overall_accuracy"]
     assert on_tiles > on_chips - 0.05
-    weights = models.load(copy, "cnn-5x5").model.get_weights()
-    train.train_cnn(copy, 5, epochs=8, train_on="tiles", random_split=False)
-    again = models.load(copy, "cnn-5x5").model.get_weights()
+    weights = models.load(copy, "cnn-5x5-plain").model.get_weights()
+    train.train_cnn(copy, 5, epochs=8, train_on="tiles", denoise="none", random_split=False)
+    again = models.load(copy, "cnn-5x5-plain").model.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
 
 
 def test_tiles_for_the_published_network(copy):
     with pytest.raises(LandcoverError, match="published network pads its patches"):
-        train.train_cnn(copy, 3, kind="published", train_on="tiles")
+        train.train_cnn(copy, 3, kind="published", train_on="tiles", denoise="none")
 
 
 @pytest.mark.parametrize(
@@ -323,14 +331,14 @@ def test_seeds_that_not_every_library_takes(copy, seed):
     with pytest.raises(
         LandcoverError, match=rf"seed {seed} is out of range; choose 0 to 4294967295"
     ):
-        train.train_knn(copy, seed)
+        train.train_knn(copy, seed, denoise="none")
 
 
 def test_a_damaged_manifest_stops_a_stage_before_it_replaces_anything(copy, made):
     copy.manifest.write_text("{")
     with pytest.raises(LandcoverError, match=r"manifest\.json is not readable JSON"):
         train.train_knn(copy)
-    assert not copy.model("knn").exists()
+    assert not copy.model("knn").exists() and not copy.label_noise.exists()
     with pytest.raises(LandcoverError, match=r"manifest\.json is not readable JSON"):
         map_stage.map_scene(copy, "knn", trained_in=made.run)
     assert not copy.map("knn").exists()
