@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def error_lines(stderr: str) -> list[str]:
 def utm_grid(rows: int, cols: int, west: float = 300_000, north: float = 5_800_000) -> Grid:
     """A 10 m grid in UTM zone 33 north."""
     return Grid(CRS.from_epsg(32633), Affine(10, 0, west, 0, -10, north), rows, cols)
+
+
+@pytest.fixture(scope="module")
+def hasty_teacher() -> Iterator[None]:
+    """Doubtful labels are found in two epochs, where what models learn is not the matter."""
+    from landcover.workflows import denoise
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(denoise, "TEACHER_EPOCHS", 2)
+        yield
 
 
 @pytest.fixture

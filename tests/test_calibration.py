@@ -301,9 +301,9 @@ def test_entropy_of_certain_missing_and_single_classes():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     run = write_run(tmp_path_factory.mktemp("trained") / "run")
-    train.train_forest(run, leaf_sizes=(5,), random_split=False)
-    train.train_knn(run, random_split=False)
-    train.train_mlp(run, segments=False, epochs=3, random_split=False)
+    train.train_forest(run, leaf_sizes=(5,), random_split=False, denoise="none")
+    train.train_knn(run, random_split=False, denoise="none")
+    train.train_mlp(run, segments=False, epochs=3, random_split=False, denoise="none")
     return run
 
 
@@ -316,7 +316,8 @@ def shares_of(run, name, part):
 
 
 @pytest.mark.parametrize(
-    ("name", "floor"), [("random-forest", 0.005), ("knn", None), ("mlp", calibration.FLOOR)]
+    ("name", "floor"),
+    [("random-forest-plain", 0.005), ("knn-plain", None), ("mlp-plain", calibration.FLOOR)],
 )
 def test_the_card_holds_the_temperature_of_the_validation_rows(trained, name, floor):
     card, rows = models.read_card(trained, name), read_rows(trained, "labels")
@@ -329,7 +330,7 @@ def test_the_card_holds_the_temperature_of_the_validation_rows(trained, name, fl
     assert models.load(trained, name).temperature == models.temperature_of(card)
 
 
-@pytest.mark.parametrize("name", ["random-forest", "knn", "mlp"])
+@pytest.mark.parametrize("name", ["random-forest-plain", "knn-plain", "mlp-plain"])
 def test_the_report_says_how_far_confidence_holds(trained, name):
     report, rows = read_json(trained.report(name)), read_rows(trained, "labels")
     found = report["calibration"]
@@ -360,15 +361,15 @@ def test_without_a_reference_the_labels_lead(trained, tmp_path):
     for product in ("scene", "labels", "splits"):
         shutil.copy(getattr(trained, product), getattr(run, product))
     pd.read_parquet(trained.samples).drop(columns=["reference"]).to_parquet(run.samples)
-    train.train_knn(run, random_split=False)
-    found = read_json(run.report("knn"))["calibration"]
+    train.train_knn(run, random_split=False, denoise="none")
+    found = read_json(run.report("knn-plain"))["calibration"]
     assert found["against"] == "labels" and set(found["scores"]) == {"labels"}
 
 
 def test_the_report_of_a_map_keeps_what_training_said(trained):
-    before = read_json(trained.report("random-forest"))["calibration"]
-    map_stage.map_scene(trained, "random-forest")
-    after = read_json(trained.report("random-forest"))
+    before = read_json(trained.report("random-forest-plain"))["calibration"]
+    map_stage.map_scene(trained, "random-forest-plain")
+    after = read_json(trained.report("random-forest-plain"))
     assert after["calibration"] == before
     assert after["scored_on"] == "test blocks, wall to wall"
 

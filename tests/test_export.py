@@ -42,7 +42,7 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, hasty_teacher):
     """A synthetic scene of 102,400 pixels, every kind of model, each exported."""
     folder = tmp_path_factory.mktemp("exchange")
     scene = make_scene(320, 320, seed=3)

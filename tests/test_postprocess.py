@@ -292,7 +292,7 @@ def test_images_and_probabilities_of_different_pixels_are_refused():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, hasty_teacher):
     run = write_run(tmp_path_factory.mktemp("post") / "run")
     train_forest(run, leaf_sizes=(20,), random_split=True)
     map_scene(run, MAP, probabilities=True)

@@ -33,6 +33,8 @@ test_patches = __import__("importlib").import_module("test_patches")
 
 BANDS = ("B02", "B03", "B04", "B08")
 
+pytestmark = pytest.mark.usefixtures("hasty_teacher")
+
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
@@ -53,7 +55,7 @@ def bands(sources):
 
 
 @pytest.fixture(scope="module")
-def made(sources, bands, tmp_path_factory):
+def made(sources, bands, tmp_path_factory, hasty_teacher):
     """A run taken through every stage by the scripts."""
     run = tmp_path_factory.mktemp("runs") / "small"
     labels, reference = str(sources / "corine.tif"), str(sources / "truth.tif")

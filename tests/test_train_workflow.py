@@ -12,8 +12,8 @@ from landcover import mapping, models, rasters
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.runs import Run, read_json, write_json
-from landcover.workflows import denoise, train
 from landcover.workflows import map as map_stage
+from landcover.workflows import train
 from landcover.workflows.sample import sample
 from landcover.workflows.training import read_rows
 from tests.conftest import utm_grid
@@ -21,6 +21,8 @@ from tests.conftest import utm_grid
 BANDS = ("B02", "B03", "B04", "B08")
 ROWS, COLS = 128, 160
 LEGEND = Legend.corine(3).subset([211, 311, 512])
+
+pytestmark = pytest.mark.usefixtures("hasty_teacher")
 
 
 @dataclass
@@ -56,16 +58,8 @@ def write_run(folder, seed=0):
     return run
 
 
-@pytest.fixture(scope="module", autouse=True)
-def hasty_teacher():
-    """Two epochs: what the models learn is not the matter here, only that they learn it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(denoise, "TEACHER_EPOCHS", 2)
-        yield
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, hasty_teacher):
     run = write_run(tmp_path_factory.mktemp("run"))
     products = {
         "random-forest": train.train_forest(run, leaf_sizes=(5, 20)),
