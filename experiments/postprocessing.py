@@ -16,7 +16,7 @@ from landcover.synthetic import make_scene
 from landcover.workflows import map, postprocess, sample, segment, train
 
 KINDS = ({}, {"field_px": 18}, {"field_px": 55}, {"noise": 0.008}, {"haze": 0.2}, {"woods": 0.5})
-MODELS, OVERALL = ("random-forest", "cnn-7x7"), "overall_accuracy"
+MODELS, OVERALL = ("random-forest-plain", "cnn-7x7-plain"), "overall_accuracy"
 KEYS = (("reference", OVERALL), ("reference", "macro_f1"), ("labels", OVERALL))
 
 out, rows, cols = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -29,8 +29,8 @@ for number, kind in enumerate(KINDS):
     outlines = [shape(s) for s, _ in shapes(scene.truth, transform=scene.grid.transform)]
     GeoSeries(outlines, crs=scene.grid.crs).to_file(run.path / "outlines.gpkg")
     sample.sample(run, 20_000, max_patch=7)
-    train.train_forest(run, random_split=False)
-    train.train_cnn(run, epochs=15, random_split=False)
+    train.train_forest(run, random_split=False, denoise="none")
+    train.train_cnn(run, epochs=15, random_split=False, denoise="none")
     steps = {
         "as mapped": {},
         "smoothing": {"smooth": True},
