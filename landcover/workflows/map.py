@@ -109,7 +109,7 @@ def map_scene(
         inputs = [run.scene, holder.model(model) / "card.json", *filter(None, [types])]
         run.record(f"map {model}", settings, inputs, paths)
         if scored:
-            score_map(run, model, {"predict": seconds}, _calibration(run, model) | job.notes)
+            score_map(run, model, {"predict": seconds}, job.notes)
             paths.append(run.report(model))
     return paths
 
@@ -151,17 +151,6 @@ def _layers(probabilities: bool, entropy: bool) -> list[str]:
 def _entropy_of(run: Run, model: str) -> Path:
     """The entropy of a model's map, beside it."""
     return run.map(model).with_name(f"{model}_entropy.tif")
-
-
-def _calibration(run: Run, model: str) -> dict[str, Any]:
-    """What training reported of the model's probabilities, to stay in the report of its map."""
-    from landcover import reports
-
-    try:
-        report = reports.read_report(run, model)
-    except LandcoverError:  # a lost or broken report is about to be replaced
-        return {}
-    return {key: report[key] for key in ("calibration",) if key in report}
 
 
 def _facts(
