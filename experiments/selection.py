@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.coarse_labels import KINDS, make_run
 from landcover import reports
 from landcover.progress import say
 from landcover.runs import Run
-from landcover.workflows import map, selection, train
+from landcover.workflows import map, selection, study, train
 
 #: Candidates by name: what trains them. A model of one name replaces the last, so each is mapped
 #: and scored before the next is trained.
@@ -62,7 +61,7 @@ def table(known: dict[str, tuple[float, ...]]) -> str:
     head = [f"{what}: {score}" for score in SCORES for what in ("rank correlation", "lost, points")]
     lines = ["| scene | maps | " + " | ".join(head) + " |", "|---" * (len(head) + 2) + "|"]
     rows = []
-    for number, kind in enumerate(KINDS):
+    for number in range(len(study.KINDS)):
         values = np.array([v for k, v in known.items() if k.endswith(f"; {number}")])
         if len(values) < 3:
             continue
@@ -70,8 +69,11 @@ def table(known: dict[str, tuple[float, ...]]) -> str:
         for score in values[:, 1:].T:
             row += [spearmanr(truth, score).statistic, truth.max() - truth[score.argmax()]]
         rows.append(row)
-        title = ", ".join(f"{key} {value:g}" for key, value in kind.items()) or "usual"
-        lines.append(f"| {title} | {len(values)} | " + " | ".join(f"{v:.2f}" for v in row) + " |")
+        lines.append(
+            f"| {study.kind_title(number)} | {len(values)} | "
+            + " | ".join(f"{v:.2f}" for v in row)
+            + " |"
+        )
     if rows:
         mean = " | ".join(f"{value:.2f}" for value in np.mean(rows, axis=0))
         lines.append(f"| *mean* | | {mean} |")
@@ -82,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure what is missing, write every score as it comes, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--scenes", nargs="+", type=int, default=range(len(KINDS)))
+    parser.add_argument("--scenes", nargs="+", type=int, default=range(len(study.KINDS)))
     a = parser.parse_args(argv)
     a.out.mkdir(parents=True, exist_ok=True)
     book = a.out / "selection.json"
@@ -91,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for candidate in CANDIDATES:
             key = f"{candidate}; {number}"
             if key not in known:
-                known[key] = measure(make_run(a.out, number), candidate)
+                known[key] = measure(study.kind_run(a.out, number), candidate)
                 book.write_text(json.dumps(known, indent=1), "utf-8")
                 say(f"{key}: " + ", ".join(f"{value:.1f}" for value in known[key]))
     say("\n" + table(known))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from landcover import models, products, reports
+from landcover import models, products, rasters, reports, synthetic
 from landcover.progress import say
 from landcover.runs import Run, digest, read_json, replace_when_whole, write_json
 from landcover.workflows.prep import prepare
@@ -21,6 +21,21 @@ from landcover.workflows.staging import staged
 #: What a study takes from the run that it is about; samples, models and reports are its own.
 _SHARED = ("scene", "labels", "reference", "segments", "segment_types")
 
+#: Synthetic scenes that differ in fields, class mix, noise and haze; their seeds, 200 to 209, were
+#: not used in choosing how to learn from labels.
+KINDS: tuple[dict[str, Any], ...] = (
+    {},
+    {"field_px": 18},
+    {"field_px": 55},
+    {"woods": 0.5, "pastures": 0.4},
+    {"woods": 0.12, "heath": 0.2},
+    {"noise": 0.008},
+    {"haze": 0.2},
+    {"settlement": 2.5},
+    {"noise": 0.02, "haze": 0.1, "field_px": 24},
+    {"woods": 0.2, "pastures": 0.6, "settlement": 0.5},
+)
+
 
 def open_run(path: Path, demo: Path) -> Run:
     """The run at `path`; at `demo` the segmented demo scene is made if nothing is there."""
@@ -30,6 +45,28 @@ def open_run(path: Path, demo: Path) -> Run:
         with staged(run) as stage:
             prepare(stage, products.from_files(bands), labels=labels, reference=reference)
             segment(stage)
+    return run
+
+
+def kind_title(number: int) -> str:
+    """What sets one of KINDS apart.
+
+    >>> kind_title(0), kind_title(3)
+    ('usual', 'woods 0.5, pastures 0.4')
+    """
+    return ", ".join(f"{key} {value:g}" for key, value in KINDS[number].items()) or "usual"
+
+
+def kind_run(folder: Path, number: int) -> Run:
+    """The run FOLDER/NUMBER of one of KINDS, segmented and sampled; what is there is kept."""
+    run = Run(folder / f"{number}")
+    if not run.samples.exists():
+        scene = synthetic.make_scene(600, 800, 200 + number, **KINDS[number])
+        rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
+        rasters.write(run.labels, scene.labels(), scene.grid, ["class"], 0)
+        rasters.write(run.reference, scene.truth, scene.grid, ["class"], 0)
+        segment(run)
+        sample(run, 40_000)
     return run
 
 
