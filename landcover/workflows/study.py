@@ -170,8 +170,8 @@ class Table:
 def _cell(value: Any) -> str:
     """One value of a table in words.
 
-    >>> _cell(0.8415), _cell(None), _cell(7), _cell([0.01, 0.03])
-    ('84.1 %', '–', '7', '+2.0 (+1.0 to +3.0)')
+    >>> _cell(0.842), _cell(None), _cell(7), _cell([0.01, 0.03])
+    ('84.2 %', '–', '7', '+2.0 (+1.0 to +3.0)')
     """
     if isinstance(value, list):
         reach = f" ({reports.interval((min(value), max(value)), signed=True)})"
