@@ -137,6 +137,7 @@ def _map_assets(
         "map": (run.map(name), "Class codes"),
         "confidence": (run.confidence(name), "Probability of the class of the map, percent"),
         "probabilities": (run.probabilities(name), "Probability of every class"),
+        "entropy": (run.entropy(name), "Entropy of the probabilities, percent of the largest"),
     }
     for key, (path, title) in titles.items():
         if path.exists():

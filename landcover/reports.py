@@ -199,7 +199,7 @@ def p_value(value: float | None) -> str:
 
 
 #: Rasters beside a map that are not maps themselves.
-_NOT_CLASSES = ("_confidence", "_probabilities")
+_NOT_CLASSES = ("_confidence", "_probabilities", "_entropy")
 
 
 def _problem(report: dict[str, Any], name: str) -> str | None:

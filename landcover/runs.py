@@ -87,6 +87,10 @@ class Run:
         """Per-class probabilities of a model's map."""
         return self.path / "maps" / f"{name}_probabilities.tif"
 
+    def entropy(self, name: str) -> Path:
+        """Entropy of a model's map."""
+        return self.path / "maps" / f"{name}_entropy.tif"
+
     def map_job(self, name: str) -> Path:
         """What is done of a map that is being made."""
         return self.path / "maps" / f".{name}.job"

@@ -74,7 +74,14 @@ def test_a_missing_report_names_the_command(run):
 def test_maps_are_found_without_their_side_rasters(run):
     folder = run.map("any").parent
     folder.mkdir(parents=True)
-    for name in ("mlp.tif", "knn.tif", "knn_confidence.tif", "knn_probabilities.tif", "knn.qml"):
+    for name in (
+        "mlp.tif",
+        "knn.tif",
+        "knn_confidence.tif",
+        "knn_probabilities.tif",
+        "knn_entropy.tif",
+        "knn.qml",
+    ):
         (folder / name).touch()
     (folder / ".mlp.part.tif").touch()
     assert reports.mapped_models(run) == ["knn", "mlp"]

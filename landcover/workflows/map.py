@@ -91,7 +91,7 @@ def map_scene(
             tile_px=tile_px,
             confidence=run.confidence(model),
             probabilities=run.probabilities(model) if probabilities else None,
-            entropy=_entropy_of(run, model) if entropy else None,
+            entropy=run.entropy(model) if entropy else None,
             segment_types=types,
             job=job,
             workers=workers,
@@ -146,11 +146,6 @@ def _layers(probabilities: bool, entropy: bool) -> list[str]:
     """What is asked for beyond labels and confidence."""
     asked = {"probabilities": probabilities, "entropy": entropy}
     return [layer for layer, wanted in asked.items() if wanted]
-
-
-def _entropy_of(run: Run, model: str) -> Path:
-    """The entropy of a model's map, beside it."""
-    return run.map(model).with_name(f"{model}_entropy.tif")
 
 
 def _facts(

@@ -55,7 +55,7 @@ def map_products(
     folder : Path
         Where run folders of products, and the report, go.
     **settings
-        tile_px, probabilities, precision and client, as `map_scene` takes them.
+        tile_px, probabilities, precision, client and entropy, as `map_scene` takes them.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def _map(run: Run, holder: Run, model: str, settings: Mapping[str, Any]) -> floa
     """Map a scene unless that is done; the seconds that it took, now or then."""
     from landcover.workflows.map import is_mapped, map_scene
 
-    asked = {k: v for k, v in settings.items() if k in ("probabilities", "precision")}
+    asked = {k: v for k, v in settings.items() if k in ("probabilities", "precision", "entropy")}
     if is_mapped(run, model, trained_in=holder, **asked):
         say("  found mapped already")
     else:
