@@ -15,7 +15,7 @@ LAYERS = {
     0: {"__init__", "errors", "legend", "grid", "progress", "stopwatch"},
     1: {
         "rasters", "products", "vectors", "runs", "jobs", "catalog", "reports", "styles",
-        "reference_sample", "unit_classes",
+        "reference_sample", "unit_classes", "images",
     },
     2: {
         "synthetic", "generalise", "segmentation", "pixel_graph", "pixel_edges", "segment_types",
