@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
+from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.runs import replace_when_whole
 
@@ -72,3 +73,32 @@ def qml(legend: Legend) -> str:
     Xml.SubElement(root, "blendMode").text = "0"
     Xml.indent(root, " ")
     return _DOCTYPE + Xml.tostring(root, encoding="unicode") + "\n"
+
+
+def read_qml(raster: str | Path) -> Legend:
+    """The legend in the style beside a class raster: the inverse of `write_qml`.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no such style, or it holds no classes.
+    """
+    path = Path(raster).with_suffix(".qml")
+    try:
+        entries = [entry.attrib for entry in Xml.parse(path).iter("paletteEntry")]
+        classes = [
+            {
+                "code": entry["value"],
+                "name": entry["label"].removeprefix(f"{entry['value']} "),
+                "colour": entry["color"],
+            }
+            for entry in entries
+        ]
+        legend = Legend.from_dicts(sorted(classes, key=lambda c: int(c["code"])))
+    except (OSError, Xml.ParseError, KeyError, ValueError) as error:
+        raise LandcoverError(
+            f"{path} cannot be read as a style ({error}); make the raster again"
+        ) from None
+    if not legend.classes:
+        raise LandcoverError(f"{path} holds no classes; make the raster again")
+    return legend

@@ -6,7 +6,7 @@ import pytest
 
 from landcover.errors import LandcoverError
 from landcover.legend import LandClass, Legend
-from landcover.styles import qml, write_qml
+from landcover.styles import qml, read_qml, write_qml
 
 
 def entries(text):
@@ -53,3 +53,25 @@ def test_a_style_that_cannot_be_written_is_one_line(tmp_path):
     with pytest.raises(LandcoverError, match=r"cannot write .*cnn\.qml.*permissions"):
         write_qml(tmp_path / "cnn.tif", Legend.corine(1))
     assert [p.name for p in tmp_path.iterdir()] == ["cnn.qml"]
+
+
+@pytest.mark.parametrize(
+    "legend",
+    [Legend.corine(3), Legend((LandClass(7, '7 & "rock" <1 %', (1, 2, 3)),))],
+    ids=["corine", "reserved"],
+)
+def test_a_style_gives_back_its_legend(tmp_path, legend):
+    write_qml(tmp_path / "map.tif", legend)
+    assert read_qml(tmp_path / "map.tif") == legend
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, "", "<qgis/>", '<qgis><paletteEntry value="x" label="x" color="#ffffff"/></qgis>'],
+    ids=["missing", "empty", "no classes", "no code"],
+)
+def test_a_style_without_a_legend_is_one_line(tmp_path, content):
+    if content is not None:
+        (tmp_path / "map.qml").write_text(content)
+    with pytest.raises(LandcoverError, match=r"map\.qml .*make the raster again"):
+        read_qml(tmp_path / "map.tif")
