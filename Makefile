@@ -5,23 +5,39 @@ RUN ?= runs/demo
 BENCHMARKS := prepare_tile sampling segmentation dense training forests
 BIN := $(VENV)/bin
 PY := $(BIN)/python
+WEB := landcover/service/web
+VENDOR := landcover/service/static/vendor
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench docs clean
+.PHONY: help demo web test test-slow check bench docs clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(VENV)/.user: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --editable ".[service]"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.user
 	$(BIN)/pip install --quiet --editable ".[dev]"
 	@touch $@
 
+# What the page takes from npm, as the lock file pins it; no package may run a script of its own
+$(VENDOR)/.made: $(WEB)/package.json $(WEB)/package-lock.json
+	@command -v npm > /dev/null || { echo "make web needs npm (Node.js); install it first"; exit 1; }
+	cd $(WEB) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@mkdir -p $(VENDOR)
+	@cd $(WEB)/node_modules && cp leaflet/dist/leaflet.js leaflet/dist/leaflet.css \
+		swagger-ui-dist/swagger-ui-bundle.js swagger-ui-dist/swagger-ui.css ../../static/vendor
+	@cp $(WEB)/node_modules/leaflet/LICENSE $(VENDOR)/leaflet.LICENSE
+	@cp $(WEB)/node_modules/swagger-ui-dist/LICENSE $(VENDOR)/swagger-ui.LICENSE
+	@touch $@
+
+web: $(VENDOR)/.made  ## Fetch the page's JavaScript from npm, for landcover serve
+
 demo: $(VENV)/.user  ## Make the environment and run the whole job on the embedded scene
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory web; fi
 	$(PY) scene_prep.py --segment --out $(RUN)
 	$(PY) -m baselines.random_forest $(RUN)
 	$(PY) -m baselines.mlp $(RUN) --no-segments
@@ -30,8 +46,9 @@ demo: $(VENV)/.user  ## Make the environment and run the whole job on the embedd
 	$(PY) test_patches.py $(RUN)
 	$(PY) -m baselines.compare_reports $(RUN)
 	@echo "The report: $(abspath $(RUN))/comparison.html"
+	@if [ -e $(VENDOR)/.made ]; then echo "The maps side by side: $(BIN)/landcover serve $(RUN)"; fi
 
-test: $(VENV)/.dev  ## Install what the tests need and run them
+test: $(VENV)/.dev web  ## Install what the tests need and run them
 	$(PY) -m pytest --numprocesses 2
 
 test-slow: $(VENV)/.dev  ## Run the tests that take over half a minute
@@ -51,4 +68,4 @@ docs: $(VENV)/.dev  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:  ## Remove the environment, runs and built files
-	rm -rf $(VENV) runs data/demo site build *.egg-info
+	rm -rf $(VENV) runs data/demo site build *.egg-info $(WEB)/node_modules $(VENDOR)
