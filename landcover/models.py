@@ -16,7 +16,7 @@ from landcover.pixels import PixelClassifier
 from landcover.runs import Run, digest, read_json, versions, write_json
 
 if TYPE_CHECKING:
-    from landcover.networks import Engine
+    from landcover.networks import Engine, ImageClassifier
 
 #: Model file by kind.
 FILES = {
@@ -25,6 +25,7 @@ FILES = {
     "mlp": "model.keras",
     "cnn": "model.keras",
     "cnn-published": "model.keras",
+    "image": "model.keras",
 }
 
 
@@ -129,7 +130,7 @@ def load(
         If the model is missing or damaged, or was trained on bands that the scene lacks.
     """
     card = read_card(run, name)
-    classifier = _classifier(run, name, card)
+    classifier = load_of_card(run, name)
     if engine is not None and card["kind"].startswith("cnn"):
         classifier = classifier.with_engine(engine)
     scene = scene or run.require("scene")
@@ -137,13 +138,42 @@ def load(
     return classifier
 
 
-def _classifier(run: Run, name: str, card: dict[str, Any]) -> Any:
-    """Load the model's file and put its card's facts around it."""
+def load_image_network(run: Run, name: str) -> ImageClassifier:
+    """The classifier of whole images of a name.
+
+    Raises
+    ------
+    LandcoverError
+        If the model is missing, damaged or of pixels.
+    """
+    from landcover import networks
+
+    card = read_card(run, name)
+    if card["kind"] != "image":
+        raise LandcoverError(
+            f"model {name} of {run.path} classifies pixels, not whole images; map with it: "
+            f"landcover map {run.path} --model {name}"
+        )
+    return networks.ImageClassifier(
+        name,
+        Legend.from_dicts(card["classes"]),
+        tuple(card["bands"]),
+        card["patch_size"],
+        networks.load(_existing_file(run, name, card)),
+    )
+
+
+def load_of_card(run: Run, name: str) -> Any:
+    """The classifier of pixels of a name, as its card describes it, for whatever scene."""
     from landcover import forests, networks
 
-    path = file_of(run, name, card["kind"])
-    if not path.exists():
-        raise LandcoverError(f"{path} does not exist; train the model {name} again")
+    card = read_card(run, name)
+    if card["kind"] == "image":
+        raise LandcoverError(
+            f"model {name} of {run.path} classifies whole images; map with it on a stride: "
+            f"landcover map RUN --model {run.model(name)} --stride 32"
+        )
+    path = _existing_file(run, name, card)
     legend = Legend.from_dicts(card["classes"])
     bands = tuple(card["bands"])
     if card["kind"].startswith("cnn"):
@@ -164,6 +194,13 @@ def _classifier(run: Run, name: str, card: dict[str, Any]) -> Any:
         predict,
         temperature=temperature_of(card),
     )
+
+
+def _existing_file(run: Run, name: str, card: dict[str, Any]) -> Path:
+    path = file_of(run, name, card["kind"])
+    if not path.exists():
+        raise LandcoverError(f"{path} does not exist; train the model {name} again")
+    return path
 
 
 def scaling(values: np.ndarray) -> dict[str, list[float]]:

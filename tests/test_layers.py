@@ -15,11 +15,12 @@ LAYERS = {
     0: {"__init__", "errors", "legend", "grid", "progress", "stopwatch"},
     1: {
         "rasters", "products", "vectors", "runs", "jobs", "catalog", "reports", "styles",
-        "reference_sample", "unit_classes", "images",
+        "reference_sample", "unit_classes", "images", "eurosat",
     },
     2: {
         "synthetic", "generalise", "segmentation", "pixel_graph", "pixel_edges", "segment_types",
         "indices", "features", "trees", "blocks", "splits", "sampling", "chips", "tiles",
+        "augmentation",
         "accuracy", "calibration", "label_noise", "denoising", "figures", "winners", "smoothing",
         "postprocess",
         "area_estimation", "correlation", "mcnemar", "breakdown",

@@ -27,6 +27,14 @@ from landcover.networks.batches import Examples, TileExamples
 from landcover.networks.classifier import PatchClassifier
 from landcover.networks.engine_choice import PRECISIONS, Choice, choose_engine
 from landcover.networks.engines import Engine
+from landcover.networks.image_architectures import (
+    HEADS,
+    IMAGE_NETWORKS,
+    IMAGE_PX,
+    build_image_network,
+)
+from landcover.networks.image_classifier import ImageClassifier, image_probabilities
+from landcover.networks.image_training import Images, Recipe, Stage, fit_images
 from landcover.networks.onnx_form import to_onnx
 from landcover.networks.plans import TRAIN_ON, Plan, plan
 from landcover.networks.training import (
@@ -41,18 +49,28 @@ __all__ = [
     "Choice",
     "Engine",
     "Examples",
+    "HEADS",
+    "IMAGE_NETWORKS",
+    "IMAGE_PX",
+    "ImageClassifier",
+    "Images",
     "PatchClassifier",
     "Plan",
+    "Recipe",
+    "Stage",
     "TRAIN_ON",
     "TileExamples",
     "backend_name",
     "build_cnn",
+    "build_image_network",
     "build_mlp",
     "build_published",
     "check_patch_size",
     "choose_engine",
     "dilations",
     "fit",
+    "fit_images",
+    "image_probabilities",
     "load",
     "plan",
     "predict",

@@ -70,7 +70,7 @@ def row_batches(
     """Batches as Keras takes them; shuffled anew every epoch when there is a seed."""
     bounds = np.append(np.arange(0, len(examples.targets), size), len(examples.targets))
 
-    class Batches(_in_steps()):  # type: ignore[misc]
+    class Batches(in_steps()):  # type: ignore[misc]
         """Rows of a step, each turned for itself."""
 
         def __getitem__(self, number: int) -> tuple[Any, ...]:
@@ -106,7 +106,7 @@ def tile_batches(
     # Tiles by class are dealt to the steps one by one, so a step's are `steps` apart
     dealt = np.argsort(np.arange(len(tiles)) % steps, kind="stable")
 
-    class Batches(_in_steps()):  # type: ignore[misc]
+    class Batches(in_steps()):  # type: ignore[misc]
         """Samples of a step, in their tiles, each tile turned as a whole."""
 
         order: np.ndarray
@@ -129,7 +129,7 @@ def tile_batches(
     return Batches(np.append(0, np.cumsum(held)), seed)
 
 
-def _in_steps() -> Any:
+def in_steps() -> Any:
     """The class of what Keras draws steps from; Keras is imported only when there is a need."""
     keras: Any = keras_module()
 

@@ -1,0 +1,298 @@
+"""Training networks on whole images: stages, rates that fall, other views, averaged weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from landcover.augmentation import NONE, Augmentation
+from landcover.networks.backend import keras_module
+from landcover.networks.batches import in_steps
+from landcover.progress import track
+
+CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
+#: Share of a stage's steps in which a rate that falls with a cosine climbs first.
+_CLIMB = 0.05
+#: Thirds of a backbone's layers and the share of the rate that they learn at, where rates differ.
+_DISCRIMINATIVE = (0.01, 0.1, 1.0)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images to learn from or to judge by.
+
+    Attributes
+    ----------
+    read : callable
+        Indices to reflectance, float32 (n, side, side, bands).
+    targets : array of int (n,)
+        Classes as positions in the legend.
+    """
+
+    read: Callable[[np.ndarray], np.ndarray]
+    targets: np.ndarray
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of training.
+
+    Attributes
+    ----------
+    epochs : int
+        At most.
+    learning_rate : float
+        The highest.
+    schedule : {"cosine", "plateau"}
+        "cosine" climbs for a twentieth of the stage and falls to nothing at its end.
+        "plateau" divides by ten when the validation loss has not fallen for 3 epochs, stops
+        after 7, and goes back to the weights of the lowest.
+    frozen : bool
+        The backbone learns nothing but the scale and offset of its batch normalisation, as in
+        the published recipe.
+    discriminative : bool
+        The first third of the backbone learns at a hundredth of the rate, the second at a tenth.
+    sides_px : sequence of int
+        Sides that the images are shown at, each for an equal part of the stage; () is their own.
+    """
+
+    epochs: int
+    learning_rate: float
+    schedule: str = "cosine"
+    frozen: bool = False
+    discriminative: bool = False
+    sides_px: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    stages : sequence of Stage
+        In their order.
+    batch_size : int
+        Images of a step.
+    augmentation : Augmentation
+        Views that the training images are shown in.
+    weight_decay : float
+        Decoupled from the gradient (Loshchilov & Hutter 2019, arXiv:1711.05101).
+    label_smoothing : float
+        Share of a target that goes to all classes alike (Szegedy et al. 2016, arXiv:1512.00567).
+    clip_norm : float, optional
+        A gradient longer than that is shortened to it.
+    averaged : float, optional
+        Share of the running mean of the weights that a step keeps; a stage of schedule
+        "cosine" ends with that mean.
+    """
+
+    stages: tuple[Stage, ...]
+    batch_size: int = 64
+    augmentation: Augmentation = NONE
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    clip_norm: float | None = 1.0
+    averaged: float | None = None
+
+
+def fit_images(
+    model: Any,
+    train: Images,
+    validation: Images,
+    recipe: Recipe,
+    seed: int = 0,
+    seconds: float | None = None,
+    name: str | None = None,
+) -> dict[str, list[float]]:
+    """Train a network on images, in place, with Adam.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_image_network`.
+    train, validation : Images
+        What to learn from, and what curves, plateaus and stopping go by.
+    recipe : Recipe
+        How.
+    seed : int
+        Of the order of the images and of their views. Without `seconds` it gives, together with
+        `seed_everything` before building, the same weights on one machine.
+    seconds : float, optional
+        Training ends after so long, and its schedules with it. Stages get time by their epochs.
+    name : str, optional
+        What the progress bar calls it.
+
+    Returns
+    -------
+    dict
+        Learning curves: `CURVES` and learning_rate, one value an epoch.
+    """
+    history: dict[str, list[float]] = {}
+    epochs, ends = sum(stage.epochs for stage in recipe.stages), time.monotonic() + (seconds or 0)
+    for number, stage in enumerate(recipe.stages, 1):
+        left = None if seconds is None else (ends - time.monotonic()) * stage.epochs / epochs
+        epochs -= stage.epochs
+        title = f"training {name or model.name}, stage {number} of {len(recipe.stages)}"
+        for curve, values in _fit_stage(
+            model, train, validation, recipe, stage, seed + number, left, title
+        ).items():
+            history.setdefault(curve, []).extend(values)
+    freeze_backbone(model, False)
+    return history
+
+
+def freeze_backbone(model: Any, frozen: bool) -> None:
+    """Let a network's backbone learn, or nothing of it but batch normalisation."""
+    normalisation = keras_module().layers.BatchNormalization
+    for layer in _backbone_layers(model):
+        layer.trainable = not frozen or isinstance(layer, normalisation)
+
+
+def _backbone_layers(model: Any) -> list[Any]:
+    """Layers of the backbone, the first ones first; the compact network has none."""
+    return next((layer.layers for layer in model.layers if layer.name == "backbone"), [])
+
+
+def _fit_stage(
+    model: Any,
+    train: Images,
+    validation: Images,
+    recipe: Recipe,
+    stage: Stage,
+    seed: int,
+    seconds: float | None,
+    title: str,
+) -> dict[str, list[float]]:
+    """Train one stage; its curves."""
+    keras = keras_module()
+    freeze_backbone(model, stage.frozen)
+    averaged = recipe.averaged if stage.schedule == "cosine" else None
+    model.compile(
+        optimizer=_adam(
+            _shares_of_rate(model) if stage.discriminative else {},
+            learning_rate=stage.learning_rate,
+            weight_decay=recipe.weight_decay,
+            clipnorm=recipe.clip_norm,
+            use_ema=averaged is not None,
+            ema_momentum=averaged or 0.99,
+        ),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+        metrics=["accuracy"],
+    )
+    steps = -(-len(train.targets) // recipe.batch_size)
+    pace = _Pace(stage.epochs * steps, seconds)
+    progress: Any = track(range(stage.epochs), title)
+    next(progress)
+    rates: list[float] = []
+
+    def on_step(step: int, logs: Any = None) -> None:
+        pace.step += 1
+        if stage.schedule == "cosine":
+            model.optimizer.learning_rate = stage.learning_rate * _cosine(pace.share())
+        model.stop_training = model.stop_training or pace.share() >= 1
+
+    def on_epoch(epoch: int, logs: Any = None) -> None:
+        rates.append(float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)))
+        next(progress, None)
+
+    callbacks: list[Any] = [
+        keras.callbacks.LambdaCallback(on_train_batch_end=on_step, on_epoch_end=on_epoch)
+    ]
+    if stage.schedule == "plateau":
+        callbacks += [
+            keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=3),
+            keras.callbacks.EarlyStopping(patience=7, restore_best_weights=True),
+        ]
+    classes = model.output_shape[-1]
+    try:
+        found = model.fit(
+            _batches(train, recipe, classes, seed, stage.sides_px, pace),
+            validation_data=_batches(validation, recipe, classes),
+            epochs=stage.epochs,
+            callbacks=callbacks,
+            shuffle=False,  # the batches shuffle themselves, by the seed
+            verbose=0,
+        ).history
+    finally:
+        progress.close()
+    curves = {curve: found[curve] for curve in CURVES} | {"learning_rate": rates}
+    return {curve: [round(float(v), 6) for v in values] for curve, values in curves.items()}
+
+
+class _Pace:
+    """How far a stage has come: by steps or by time, whichever is further."""
+
+    def __init__(self, steps: int, seconds: float | None):
+        self.step, self._steps, self._seconds = 0, steps, seconds
+        self._began = time.monotonic()
+
+    def share(self) -> float:
+        """0 at the beginning, 1 at the end."""
+        by_time = 0.0
+        if self._seconds is not None:
+            by_time = (time.monotonic() - self._began) / max(self._seconds, 1e-3)
+        return min(1.0, max(self.step / self._steps, by_time))
+
+
+def _cosine(share: float) -> float:
+    """Share of the highest rate at a share of a stage."""
+    if share < _CLIMB:
+        return max(share, 1e-3) / _CLIMB
+    return 0.5 + 0.5 * float(np.cos(np.pi * (share - _CLIMB) / (1 - _CLIMB)))
+
+
+def _batches(
+    images: Images,
+    recipe: Recipe,
+    classes: int,
+    seed: int | None = None,
+    sides_px: Sequence[int] = (),
+    pace: _Pace | None = None,
+) -> Any:
+    """Steps as Keras takes them; with a seed in another order every epoch, and in other views."""
+    bounds = np.append(np.arange(0, len(images.targets), recipe.batch_size), len(images.targets))
+    one_hot = np.eye(classes, dtype=np.float32)
+
+    class Batches(in_steps()):  # type: ignore[misc]
+        """Images of a step, each in a view of its own."""
+
+        def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+            rows = self.chosen(number)
+            shown = images.read(rows)
+            if seed is not None:
+                side = None
+                if sides_px and pace is not None:
+                    side = sides_px[min(int(pace.share() * len(sides_px)), len(sides_px) - 1)]
+                shown = recipe.augmentation.views(shown, self.rng(number), side)
+            return shown, one_hot[images.targets[rows]]
+
+    return Batches(bounds, seed)
+
+
+def _shares_of_rate(model: Any) -> dict[int, float]:
+    """Share of the learning rate of every weight of the backbone, by the weight's identity."""
+    layers = [layer for layer in _backbone_layers(model) if layer.weights]
+    shares: dict[int, float] = {}
+    for number, layer in enumerate(layers):
+        share = _DISCRIMINATIVE[number * len(_DISCRIMINATIVE) // len(layers)]
+        shares |= {id(weight): share for weight in layer.weights}
+    return shares
+
+
+def _adam(shares: dict[int, float], **settings: Any) -> Any:
+    """Adam with decoupled weight decay, some weights learning at a share of the rate."""
+    keras = keras_module()
+
+    class Adam(keras.optimizers.AdamW):  # type: ignore[name-defined]
+        """Steps of a weight as long as its share says."""
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            share = shares.get(id(variable), 1.0)
+            super().update_step(gradient, variable, learning_rate * share)
+
+    return Adam(**settings)

@@ -1,0 +1,217 @@
+"""Whole images to classes: one image, many, or a scene on a stride."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from landcover import models
+from landcover.errors import LandcoverError
+from landcover.images import Image
+from landcover.legend import Legend
+from landcover.runs import Run
+
+#: The kind of a model, as its card has it, that classifies whole images.
+IMAGE_KIND = "image"
+
+
+class Classifier(Protocol):
+    """Whatever gives whole images a class.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    legend : Legend
+        Classes in the order of the outputs.
+    bands : tuple of str
+        Bands that it reads.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def legend(self) -> Legend: ...  # noqa: D102
+    @property
+    def bands(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    def probabilities(self, images: Sequence[Image]) -> np.ndarray:
+        """Probabilities (images, classes); LandcoverError if an image lacks a band."""
+
+
+@dataclass(frozen=True)
+class OfImages:
+    """An image network for images of any size.
+
+    An image with a place on Earth is covered by squares of the network's size, whose
+    probabilities are averaged. A picture has no scale, so its middle square is brought to
+    the network's size.
+    """
+
+    network: Any
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.network.name
+
+    @property
+    def legend(self) -> Legend:
+        """Classes in the order of the outputs."""
+        return self.network.legend
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that it reads."""
+        return self.network.bands
+
+    def probabilities(self, images: Sequence[Image]) -> np.ndarray:
+        """Probabilities (images, classes)."""
+        squares = [self._squares(image) for image in images]
+        found = self.network.probabilities(np.concatenate(squares))
+        ends = np.cumsum([len(some) for some in squares])[:-1]
+        return np.stack([part.mean(axis=0) for part in np.split(found, ends)])
+
+    def _squares(self, image: Image) -> np.ndarray:
+        """Squares (n, side, side, bands) of an image."""
+        values, side = _bands_of(image, self.bands, self.name), self.network.side_px
+        if image.grid is None:
+            values = _resized(_middle(values), side)
+        rows, cols = (_starts(length, side) for length in values.shape[1:])
+        short = [(0, max(0, side - length)) for length in values.shape[1:]]
+        values = np.pad(values, ((0, 0), *short), constant_values=np.nan)
+        return np.stack(
+            [values[:, r : r + side, c : c + side] for r in rows for c in cols]
+        ).transpose(0, 2, 3, 1)
+
+
+@dataclass(frozen=True)
+class OfPixels:
+    """A classifier of pixels, whose mean probabilities over an image are the image's."""
+
+    pixels: Any
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.pixels.name
+
+    @property
+    def legend(self) -> Legend:
+        """Classes in the order of the outputs."""
+        return self.pixels.legend
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that it reads."""
+        return self.pixels.bands
+
+    def probabilities(self, images: Sequence[Image]) -> np.ndarray:
+        """Probabilities (images, classes): means over the valid pixels."""
+        return np.stack([self._mean(_bands_of(image, self.bands, self.name)) for image in images])
+
+    def _mean(self, values: np.ndarray) -> np.ndarray:
+        valid = ~np.isnan(values).any(axis=0)
+        if not valid.any():
+            raise LandcoverError(
+                f"the image has no pixel with all bands {' '.join(self.bands)} valid, "
+                f"which {self.name} needs; give another image"
+            )
+        border = ((0, 0),) + ((self.pixels.radius,) * 2,) * 2
+        padded = np.pad(values, border, constant_values=np.nan)
+        return self.pixels.predict_window(padded)[:, valid].mean(axis=1)
+
+
+def load_classifier(run: Run, model: str | Path | None = None) -> Classifier:
+    """The classifier of whole images that a run holds.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with models.
+    model : str or path, optional
+        Name of a model of the run, or the folder of a model. By default the newest network of
+        whole images; where there is none, the newest model that sees pixels.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no such model, or it needs segment types, which a single image has not.
+    """
+    home, name = _chosen(run, model)
+    card = models.read_card(home, name)
+    if card["kind"] == IMAGE_KIND:
+        return OfImages(models.load_image_network(home, name))
+    if card["segment_layers"]:
+        raise LandcoverError(
+            f"model {name} needs segment types, which a single image has not; choose another "
+            f"model of {home.path}"
+        )
+    return OfPixels(models.load_of_card(home, name))
+
+
+def _chosen(run: Run, model: str | Path | None) -> tuple[Run, str]:
+    """The run that holds a model, and the model's name."""
+    if model is not None and (Path(model) / "card.json").exists():
+        folder = Path(model).resolve()
+        return Run(folder.parent.parent), folder.name
+    if model is not None:
+        return run, str(model)
+    cards = [run.model(name) / "card.json" for name in models.names(run)]
+    newest = sorted(cards, key=lambda path: path.stat().st_mtime, reverse=True)
+    found = [path.parent.name for path in newest]
+    kinds = {name: models.read_card(run, name) for name in found}
+    whole = [name for name in found if kinds[name]["kind"] == IMAGE_KIND]
+    pixels = [name for name in found if not kinds[name]["segment_layers"]]
+    if not whole + pixels:
+        raise LandcoverError(
+            f"{run.path} has no model that can classify an image; train one with: "
+            f"python -m experiments.eurosat_finetune EuroSAT.zip --out {run.path}"
+        )
+    return run, (whole + pixels)[0]
+
+
+def _bands_of(image: Image, bands: Sequence[str], model: str) -> np.ndarray:
+    """An image's bands in the order of a model's, (bands, rows, cols)."""
+    missing = [band for band in bands if band not in image.bands]
+    if missing:
+        raise LandcoverError(
+            f"the image has bands {' '.join(image.bands)}, and model {model} needs "
+            f"{' '.join(missing)} too; give an image with these or use another model"
+        )
+    return image.values[[image.bands.index(band) for band in bands]]
+
+
+def _middle(values: np.ndarray) -> np.ndarray:
+    """The largest square in the middle of (bands, rows, cols)."""
+    rows, cols = values.shape[1:]
+    side = min(rows, cols)
+    row, col = (rows - side) // 2, (cols - side) // 2
+    return values[:, row : row + side, col : col + side]
+
+
+def _resized(values: np.ndarray, side: int) -> np.ndarray:
+    """A square of another size; shrinking averages, so that nothing aliases."""
+    if values.shape[1] == side:
+        return values
+    from skimage.transform import resize
+
+    shape = (len(values), side, side)
+    known = resize(np.nan_to_num(values), shape, order=1, anti_aliasing=True)
+    weight = resize(1.0 - np.isnan(values), shape, order=1, anti_aliasing=True)
+    with np.errstate(invalid="ignore"):
+        return np.where(weight > 0.5, known / weight, np.nan).astype(np.float32)
+
+
+def _starts(length: int, side: int) -> np.ndarray:
+    """Where squares begin that cover a length, as few as can be, evenly spaced.
+
+    >>> _starts(64, 64).tolist(), _starts(100, 64).tolist(), _starts(30, 64).tolist()
+    ([0], [0, 36], [0])
+    """
+    n = max(1, -(-length // side))
+    return np.linspace(0, max(0, length - side), n).round().astype(int)
