@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from skimage.measure import label
 
 from landcover import legend
 from landcover.errors import LandcoverError
-from landcover.synthetic import MINIMUM_PX, make_scene, patterns, spectra
+from landcover.synthetic import MINIMUM_PX, dates, make_dates, make_scene, patterns, spectra
 
 SEEDS = (1, 2, 3, 4, 5)
 
@@ -331,3 +333,53 @@ def accuracies(scene) -> tuple[float, float]:
     network.fit(chips(fit), y, batch_size=batch, epochs=epochs, verbose=0)
     predicted = network.predict(chips(score), batch_size=2048, verbose=0).argmax(axis=1)
     return float(forest), float((predicted == truth).mean())
+
+
+def test_later_dates_differ_where_estates_were_built_and_nowhere_else():
+    first, second = make_dates(400, 420, 3, later_seed=7, estates=3, later_haze=0.05, sun=0.95)
+    once = make_scene(400, 420, 3)
+    assert digest(first) == digest(once)
+    changed = first.truth != second.truth
+    assert (first.truth[changed] == 211).all() and (second.truth[changed] == 121).all()
+    _, numbers, sizes = np.unique(label(changed), return_index=True, return_counts=True)
+    assert numbers.size >= 4 and changed.sum() >= 3 * dates.ESTATE_PX
+    assert second.grid == first.grid and second.image.dtype == np.float32
+    same = ~ndimage.binary_dilation(changed, iterations=4)
+    shift = np.abs(second.image - first.image).mean(axis=0)
+    assert shift[changed].mean() > 5 * shift[same].mean()
+
+
+def test_a_later_date_can_differ_in_noise_alone_or_in_all_that_grows():
+    first, noisy = make_dates(200, 220, 1, later_seed=5, noise=0.002)
+    _, regrown = make_dates(200, 220, 1, later_seed=5, noise=0.002, new_crops=True)
+    assert (noisy.truth == first.truth).all() and (regrown.truth == first.truth).all()
+    gap = noisy.image - first.image
+    assert 0.0015 < gap.std() < 0.01
+    fields = first.truth == 211
+    assert (
+        np.abs(regrown.image - first.image)[3, fields].mean() > 10 * np.abs(gap)[3, fields].mean()
+    )
+
+
+def test_greenness_moves_the_infrared_of_plants_and_nothing_else():
+    first, later = make_dates(200, 220, 1, later_seed=5, noise=0, haze=0, later_haze=0,
+                              greenness=0.8)  # fmt: skip
+    np.testing.assert_array_equal(later.image[:3], first.image[:3])
+    woods = ndimage.binary_erosion((first.truth >= 311) & (first.truth <= 313), iterations=4)
+    ratio = later.image[3, woods] / first.image[3, woods]
+    assert 0.8 <= ratio.mean() < 0.87
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"sun": 3}, "sun 3 is out of range; choose 0.5 to 2"),
+        ({"greenness": 0}, "greenness 0 is out of range; choose 0.5 to 1.5"),
+        ({"later_haze": 0.6}, "later_haze 0.6 is out of range; choose 0 to 0.5"),
+        ({"later_seed": -1}, "later_seed -1 is out of range"),
+        ({"estates": 900}, "900 estates need as many fields of 300 px or more"),
+    ],
+)
+def test_dates_refuse_settings_out_of_range(settings, text):
+    with pytest.raises(LandcoverError, match=re.escape(text)):
+        make_dates(160, 160, 1, **settings)

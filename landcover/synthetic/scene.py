@@ -9,7 +9,7 @@ import numpy as np
 from landcover import generalise, legend
 from landcover.errors import LandcoverError
 from landcover.grid import Grid
-from landcover.synthetic.landscape import Mix, draw
+from landcover.synthetic.landscape import Landscape, Mix, draw
 from landcover.synthetic.spectra import BANDS
 from landcover.synthetic.surfaces import reflectance
 
@@ -122,6 +122,33 @@ def make_scene(
     >>> scene.image.shape, scene.truth.shape, scene.grid.resolution
     ((4, 160, 200), (160, 200), (10.0, 10.0))
     """
+    settings = {
+        "field_px": field_px,
+        "noise": noise,
+        "haze": haze,
+        "woods": woods,
+        "pastures": pastures,
+        "heath": heath,
+        "settlement": settlement,
+    }
+    return draw_land(rows, cols, seed, origin=origin, **settings)[1]
+
+
+def draw_land(
+    rows: int,
+    cols: int,
+    seed: int,
+    *,
+    field_px: float = 30.0,
+    noise: float = 0.0015,
+    haze: float = 0.02,
+    woods: float = 0.30,
+    pastures: float = 0.22,
+    heath: float = 0.05,
+    settlement: float = 1.0,
+    origin: tuple[float, float] = ORIGIN,
+) -> tuple[Landscape, SyntheticScene]:
+    """The country of a seed, and its scene; parameters and errors are those of `make_scene`."""
     from affine import Affine
     from rasterio.crs import CRS
 
@@ -141,10 +168,11 @@ def make_scene(
     land = draw(ground, grid.shape, field_px, Mix(woods, pastures, heath, settlement))
     image = reflectance(light, land, noise, haze)
     cells, cells_grid = generalise.to_corine(land.truth, grid, interpreter)
-    return SyntheticScene(image, BANDS, grid, land.truth, _grid_codes(cells), cells_grid)
+    scene = SyntheticScene(image, BANDS, grid, land.truth, grid_codes(cells), cells_grid)
+    return land, scene
 
 
-def _grid_codes(cells: np.ndarray) -> np.ndarray:
+def grid_codes(cells: np.ndarray) -> np.ndarray:
     """CLC codes as the grid codes 1 to 44 of CORINE's raster: classes in ascending order."""
     table = np.zeros(1000, np.uint8)
     table[list(legend.Legend.corine().codes)] = np.arange(1, 45)

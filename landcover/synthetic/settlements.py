@@ -16,6 +16,9 @@ PX_PER_VILLAGE = 38_000
 PX_PER_FARM = 13_000
 PX_PER_ESTATE = 330_000
 
+#: Sides of the blocks between streets, across and along, in pixels.
+ESTATE, TOWN = (17.0, 13.0), (10.0, 6.5)
+
 # what stands on a pixel of a settlement
 NONE, STREET, HOUSES, GARDENS, HALL, YARD, GREEN = range(7)
 
@@ -192,9 +195,7 @@ def _build(
     turn = angle + 0.06 * uneven[box] * min(1.0, place.radius / 30)
     u = (dx * np.cos(turn) + dy * np.sin(turn)).astype(np.float32)
     v = (dy * np.cos(turn) - dx * np.sin(turn)).astype(np.float32)
-    wide, deep = (17.0, 13.0) if place.estate else (10.0, 6.5)
-    row, row_px = uneven_steps(v, deep, seed, 1)
-    col, col_px = uneven_steps(u, wide, row, seed, 2)
+    row, row_px, col, col_px = _streets(u, v, *(ESTATE if place.estate else TOWN), seed)
     stretch = np.float32(1 + 0.5 * uniform(seed, 10))
     distance = np.hypot(u / stretch, v * stretch) / place.radius
     score = 1 - distance + 0.25 * uneven[box]
@@ -212,6 +213,25 @@ def _build(
     built.use[box][inside] = use[inside]
     built.plot[box][inside] = plot[inside]
     built.density[box][inside] = np.clip(score, 0, 1)[inside] * min(1.0, place.radius / 40)
+
+
+def build_estate(built: Settlements, where: np.ndarray, angle: float, seed: int) -> None:
+    """Build halls, yards and streets on the pixels `where`, bool (rows, cols), in place."""
+    rows, cols = np.nonzero(where)
+    dy = (rows - rows.mean()).astype(np.float32)
+    dx = (cols - cols.mean()).astype(np.float32)
+    u = dx * np.float32(np.cos(angle)) + dy * np.float32(np.sin(angle))
+    v = dy * np.float32(np.cos(angle)) - dx * np.float32(np.sin(angle))
+    row, row_px, col, col_px = _streets(u, v, *ESTATE, seed)
+    built.code[where] = INDUSTRY
+    built.use[where], built.plot[where] = _halls(u, v, row, col, row_px, col_px, seed)
+
+
+def _streets(u, v, wide: float, deep: float, seed: int) -> tuple:
+    """Rows and columns of blocks between streets, each with the distance to its own streets."""
+    row, row_px = uneven_steps(v, deep, seed, 1)
+    col, col_px = uneven_steps(u, wide, row, seed, 2)
+    return row, row_px, col, col_px
 
 
 def _mean_of_blocks(row: np.ndarray, col: np.ndarray, score: np.ndarray) -> np.ndarray:

@@ -47,6 +47,11 @@ CROPS = (
 
 def reflectance(rng: np.random.Generator, land: Landscape, noise: float, haze: float) -> np.ndarray:
     """The image of a landscape: float32 (4, rows, cols) reflectance."""
+    return sense(rng, ground(rng, land), noise, haze)
+
+
+def ground(rng: np.random.Generator, land: Landscape) -> np.ndarray:
+    """What a landscape reflects under clear air: float32 (4, rows, cols)."""
     shape = land.truth.shape
     fine = rng.standard_normal(shape, dtype=np.float32)
     clump = _unit(ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), 0.9))
@@ -61,7 +66,7 @@ def reflectance(rng: np.random.Generator, land: Landscape, noise: float, haze: f
     _towns(image, land, fine, patch)
     _shadows(image, land)
     _waters(rng, image, land, broad)
-    return _sense(rng, image, noise, haze)
+    return image
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
@@ -284,8 +289,8 @@ def _waters(rng, image, land: Landscape, broad) -> None:
     _paint(image, bridges, spectra.PAVED, land.settlements.roads[bridges])
 
 
-def _sense(rng, image, noise: float, haze: float) -> np.ndarray:
-    """Blur, haze and noise, in the order in which they meet the light."""
+def sense(rng: np.random.Generator, image: np.ndarray, noise: float, haze: float) -> np.ndarray:
+    """Blur, haze and noise, in the order in which they meet the light; changes the image."""
     shape = image.shape[1:]
     veil = np.clip(haze * (1 + 0.45 * smooth_noise(rng, shape, 260)), 0, 0.9).astype(np.float32)
     for band in range(4):
