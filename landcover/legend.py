@@ -74,6 +74,20 @@ class Legend:
         return cls(_corine_classes(_checked_level(level)))
 
     @classmethod
+    def eurosat(cls) -> Legend:
+        """EuroSAT's ten classes, numbered 1-10 in alphabetical order (facts/eurosat_classes.csv).
+
+        >>> Legend.eurosat().names[:3]
+        ('AnnualCrop', 'Forest', 'HerbaceousVegetation')
+        """
+        return cls(
+            tuple(
+                LandClass(int(row["code"]), row["name"], _colour(row))
+                for row in _table("eurosat_classes")
+            )
+        )
+
+    @classmethod
     def from_dicts(cls, classes: Iterable[dict]) -> Legend:
         """The inverse of ``[c.as_dict() for c in legend.classes]``, as cards store it."""
         return cls(
@@ -219,10 +233,14 @@ def _rgb(hex_colour: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
+def _colour(row: dict[str, str]) -> tuple[int, int, int]:
+    return int(row["r"]), int(row["g"]), int(row["b"])
+
+
 @cache
-def _table() -> tuple[dict[str, str], ...]:
-    """Rows of the official legend table."""
-    text = (resources.files("landcover") / "facts" / "corine_clc.csv").read_text("utf-8")
+def _table(name: str = "corine_clc") -> tuple[dict[str, str], ...]:
+    """Rows of a legend table; the official one of CORINE by default."""
+    text = (resources.files("landcover") / "facts" / f"{name}.csv").read_text("utf-8")
     return tuple(csv.DictReader(text.splitlines()))
 
 
@@ -238,6 +256,5 @@ def _corine_classes(level: int) -> tuple[LandClass, ...]:
     classes: dict[int, LandClass] = {}
     for row in _table():
         code = int(row["code"]) // 10 ** (3 - level)
-        colour = int(row["r"]), int(row["g"]), int(row["b"])
-        classes.setdefault(code, LandClass(code, row[f"level{level}"], colour))
+        classes.setdefault(code, LandClass(code, row[f"level{level}"], _colour(row)))
     return tuple(classes[code] for code in sorted(classes))

@@ -23,11 +23,11 @@ LAYERS = {
         "augmentation",
         "accuracy", "calibration", "label_noise", "denoising", "figures", "winners", "smoothing",
         "postprocess",
-        "area_estimation", "correlation", "mcnemar", "breakdown",
+        "area_estimation", "correlation", "mcnemar", "breakdown", "radiometry", "change",
     },
     3: {"exchange", "forest_onnx", "forests", "networks", "mapping", "models", "pixels"},
     4: {"workflows"},
-    5: {"cli", "commands", "options"},
+    5: {"cli", "commands", "options", "service"},
 }  # fmt: skip
 LAYER = {room: layer for layer, rooms in LAYERS.items() for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))
