@@ -1,0 +1,69 @@
+"""The application: endpoints, refusals as one line of JSON, and what every request passes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from landcover import __version__
+from landcover.errors import LandcoverError
+from landcover.service.guard import Guard, answer
+from landcover.service.observe import Observe
+from landcover.service.routes import router
+from landcover.service.state import State
+
+
+def create_app(state: State, hosts: Collection[str] | None = None) -> FastAPI:
+    """The service as an ASGI application.
+
+    Parameters
+    ----------
+    state : State
+        From `landcover.service.state.load`; closed when the application ends.
+    hosts : collection of str, optional
+        Names that it answers to; any where None.
+    """
+    app = FastAPI(
+        title="landcover",
+        version=__version__,
+        description="Classify an image, label a small raster, look at maps side by side.",
+        docs_url=None,  # our own page, whose JavaScript is served from here
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.landcover = state
+    app.include_router(router)
+    app.add_exception_handler(StarletteHTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(LandcoverError, _unusable)
+    app.add_middleware(Guard, limits=state.limits, uploads=state.uploads, hosts=hosts)
+    app.add_middleware(Observe)  # the last one added comes first
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.landcover.close()
+
+
+async def _refused(request: Request, error: Any) -> JSONResponse:
+    return answer(error)
+
+
+async def _invalid(request: Request, error: Any) -> JSONResponse:
+    """What was wrong with a request's parts, in one line instead of pydantic's list."""
+    wrong = "; ".join(
+        f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()[:3]
+    )
+    return answer(HTTPException(422, f"{wrong}; see /docs"))
+
+
+async def _unusable(request: Request, error: Any) -> JSONResponse:
+    return answer(HTTPException(422, str(error)))

@@ -1,0 +1,111 @@
+"""What a request passes on its way in: host, seat, and bounds on bytes and time of its body."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+from fastapi import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from landcover.service.limits import MIB, Limits
+from landcover.service.pool import Pool
+
+
+class Guard:
+    """ASGI middleware that refuses a request before it can cost anything.
+
+    An upload takes its seat before its body is read, so that bodies in memory are as many as
+    seats. A body is bounded while it streams in: its declared length is only a promise, and a
+    chunked one declares none.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What is guarded.
+    limits : Limits
+        Bounds.
+    uploads : Pool
+        Whose seats uploads take.
+    hosts : collection of str, optional
+        Names that the service answers to; any where None. A page elsewhere whose name is made to
+        point here (DNS rebinding) asks under its own name, and is refused.
+    """
+
+    def __init__(
+        self, app: ASGIApp, limits: Limits, uploads: Pool, hosts: Collection[str] | None = None
+    ):
+        self.app = app
+        self.limits = limits
+        self.uploads = uploads
+        self.hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        try:
+            self._check_host(headers)
+            if scope["method"] != "POST":
+                await self.app(scope, receive, send)
+                return
+            with self.uploads.seat():
+                self._check_length(headers)
+                await self.app(scope, _Bounded(receive, self.limits), send)
+        except HTTPException as refusal:
+            await answer(refusal)(scope, receive, send)
+
+    def _check_host(self, headers: dict[bytes, bytes]) -> None:
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.split(":")[0]
+        if self.hosts is not None and name not in self.hosts:
+            raise HTTPException(
+                400, f"host {name[:80]!r} is not served; ask for one of {', '.join(self.hosts)}"
+            )
+
+    def _check_length(self, headers: dict[bytes, bytes]) -> None:
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self.limits.upload_bytes:
+            raise _too_large(self.limits)
+
+
+class _Bounded:
+    """An ASGI receive that ends at so many bytes, and so many seconds after its start."""
+
+    def __init__(self, receive: Receive, limits: Limits):
+        self._receive = receive
+        self._limits = limits
+        self._until = asyncio.get_running_loop().time() + limits.timeout_s
+        self._bytes = 0
+
+    async def __call__(self) -> Message:
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(
+                408,
+                f"the upload took more than {self._limits.timeout_s:g} s; send a smaller one",
+            ) from None
+        self._bytes += len(message.get("body", b""))
+        if self._bytes > self._limits.upload_bytes:
+            raise _too_large(self._limits)
+        return message
+
+
+def _too_large(limits: Limits) -> HTTPException:
+    return HTTPException(
+        413,
+        f"the upload is larger than {limits.upload_bytes / MIB:g} MiB, the most that is taken; "
+        "cut it out or compress it first",
+    )
+
+
+def answer(refusal: Any) -> JSONResponse:
+    """A refusal as every client gets it: {"detail": one line}."""
+    detail = " ".join(str(refusal.detail).split())
+    return JSONResponse({"detail": detail}, refusal.status_code, refusal.headers)

@@ -1,0 +1,200 @@
+"""The layers of a run's map: its scene, labels, reference and maps, as tiles and at points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rio_tiler.constants import WGS84_CRS
+from rio_tiler.errors import PointOutsideBounds, TileOutsideBounds
+from rio_tiler.io import Reader
+from rio_tiler.models import ImageData
+
+from landcover import rasters, reports, styles
+from landcover.errors import LandcoverError
+from landcover.figures import STRETCH_PERCENTILES
+from landcover.legend import UNLABELLED, Legend
+from landcover.mapping import CONFIDENCE_NODATA
+from landcover.runs import Run
+from landcover.workflows.compare import title_of
+
+TILE_PX = 256
+#: Deepest zoom of tiles; a pixel of 10 m is some 300 tiles wide there.
+MAX_ZOOM = 22
+#: Zoom levels beyond a raster's own at which it is still drawn anew; the page enlarges from there.
+_FURTHER_ZOOM = 2
+
+_TRUE_COLOUR = ("B04", "B03", "B02")
+#: Of the scene that the stretch is found on.
+_SMALL_PX = 1000
+_GAMMA = 1.4
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer.
+
+    Attributes
+    ----------
+    title : str
+        For people.
+    path : Path
+        Raster; opened anew for every tile, so that a map made again is seen.
+    bounds : tuple of float
+        West, south, east, north in degrees (WGS 84).
+    zooms : tuple of int
+        Least and greatest zoom at which its own pixels are drawn.
+    legend : Legend or None
+        Of a class raster.
+    bands : tuple of int
+        1-based numbers: red, green and blue of a scene, or the classes.
+    stretch : tuple of float
+        Reflectance shown black and white.
+    confidence : Path or None
+        Raster of a map's confidence.
+    """
+
+    title: str
+    path: Path
+    bounds: tuple[float, float, float, float]
+    zooms: tuple[int, int]
+    legend: Legend | None = None
+    bands: tuple[int, ...] = (1,)
+    stretch: tuple[float, float] = (0.0, 1.0)
+    confidence: Path | None = None
+
+    def tile(self, z: int, x: int, y: int) -> bytes:
+        """A tile of the web-mercator pyramid as PNG; transparent where nodata or outside.
+
+        Raises
+        ------
+        LandcoverError
+            If the raster cannot be read any longer.
+        """
+        try:
+            with _reader(self.path) as reader:
+                draw = self._scene_tile if self.legend is None else self._class_tile
+                return draw(reader, z, x, y)
+        except TileOutsideBounds:
+            return empty_tile()
+
+    def _class_tile(self, reader: Reader, z: int, x: int, y: int) -> bytes:
+        assert self.legend is not None
+        image = reader.tile(
+            x, y, z, TILE_PX, 1, nodata=UNLABELLED,
+            resampling_method="nearest", reproject_method="nearest",
+        )  # fmt: skip
+        index = self.legend.index(image.array.filled(UNLABELLED)[0])
+        colours = np.array([*(c.colour for c in self.legend.classes), (0, 0, 0)], np.uint8)
+        return _png(np.moveaxis(colours[index], -1, 0), index < 0)
+
+    def _scene_tile(self, reader: Reader, z: int, x: int, y: int) -> bytes:
+        image = reader.tile(
+            x, y, z, TILE_PX, self.bands,
+            resampling_method="bilinear", reproject_method="bilinear",
+        )  # fmt: skip
+        values = image.array.filled(np.nan)
+        missing = np.isnan(values).any(axis=0)
+        low, high = self.stretch
+        shown = np.clip((values - low) / max(high - low, 1e-6), 0, 1) ** (1 / _GAMMA)
+        return _png(np.rint(255 * np.nan_to_num(shown)).astype(np.uint8), missing)
+
+    def at(self, lon: float, lat: float) -> dict[str, Any] | None:
+        """Code, name and confidence of the class at a place; None where there is none."""
+        west, south, east, north = self.bounds
+        if self.legend is None or not (west <= lon <= east and south <= lat <= north):
+            return None
+        code = _value_at(self.path, lon, lat)
+        if code is None or code not in self.legend.codes:
+            return None
+        found: dict[str, Any] = {"code": code, "name": self.legend[code].name, "confidence": None}
+        if self.confidence is not None and self.confidence.exists():
+            percent = _value_at(self.confidence, lon, lat)
+            found["confidence"] = None if percent == CONFIDENCE_NODATA else percent
+        return found
+
+
+def layers_of(run: Run) -> dict[str, Layer]:
+    """The layers of a run by name: scene, labels, reference, and map-MODEL of every map."""
+    found: dict[str, Layer] = {}
+    if run.scene.exists():
+        found["scene"] = _scene(run.scene)
+    for name, path in (("labels", run.labels), ("reference", run.reference)):
+        if path.exists():
+            found[name] = _classes(path, name.capitalize())
+    for model in _mapped(run):
+        title = title_of(model)
+        found[f"map-{model}"] = _classes(
+            run.map(model), title[0].upper() + title[1:], run.confidence(model)
+        )
+    return found
+
+
+def _mapped(run: Run) -> list[str]:
+    """Models that have a map; none is no error here."""
+    try:
+        return reports.mapped_models(run)
+    except LandcoverError:
+        return []
+
+
+def _scene(path: Path) -> Layer:
+    names = rasters.band_names(path)
+    shown = _TRUE_COLOUR if set(_TRUE_COLOUR) <= set(names) else (names * 3)[:3]
+    pixels = rasters.read_small(path, _SMALL_PX, shown)
+    pixels = pixels[:, np.isfinite(pixels).all(axis=0)]
+    low, high = np.percentile(pixels, STRETCH_PERCENTILES) if pixels.size else (0.0, 1.0)
+    return Layer(
+        title="True colour" if shown == _TRUE_COLOUR else f"Scene, bands {' '.join(shown)}",
+        path=path,
+        **_place(path),
+        bands=tuple(names.index(name) + 1 for name in shown),
+        stretch=(float(low), float(high)),
+    )
+
+
+def _classes(path: Path, title: str, confidence: Path | None = None) -> Layer:
+    return Layer(title, path, legend=styles.read_qml(path), confidence=confidence, **_place(path))
+
+
+def _place(path: Path) -> dict[str, Any]:
+    with _reader(path) as reader:
+        west, south, east, north = reader.get_geographic_bounds(WGS84_CRS)
+        return {
+            "bounds": (west, south, east, north),
+            "zooms": (reader.minzoom, min(reader.maxzoom + _FURTHER_ZOOM, MAX_ZOOM)),
+        }
+
+
+def _value_at(path: Path, lon: float, lat: float) -> int | None:
+    """The value of a class raster's pixel at a place; None outside."""
+    try:
+        with _reader(path) as reader:
+            return int(reader.point(lon, lat, indexes=1).array.filled(UNLABELLED)[0])
+    except PointOutsideBounds:
+        return None
+
+
+@contextmanager
+def _reader(path: Path) -> Iterator[Reader]:
+    """rio-tiler's reader of a raster; damaged and missing files in our own words."""
+    with rasters.open_raster(path) as dataset:
+        # Colours are the legend's: reading the file's own, 65,536 of them, would take 40 ms
+        yield Reader(None, dataset=dataset, colormap={})
+
+
+def _png(rgb: np.ndarray, missing: np.ndarray) -> bytes:
+    """(3, rows, cols) uint8 as PNG, transparent where missing."""
+    mask = np.broadcast_to(missing, rgb.shape)
+    return ImageData(np.ma.MaskedArray(rgb, mask)).render(img_format="PNG")
+
+
+@cache
+def empty_tile() -> bytes:
+    """A tile outside a raster."""
+    return _png(np.zeros((3, TILE_PX, TILE_PX), np.uint8), np.ones((TILE_PX, TILE_PX), bool))

@@ -1,0 +1,103 @@
+"""Threads for the work of requests, with seats for so many and a time for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from fastapi import HTTPException
+
+Result = TypeVar("Result")
+
+#: What a refused client is told to wait, s.
+RETRY_AFTER_S = 1
+
+
+class Pool:
+    """Threads that requests share.
+
+    A thread cannot be stopped. So a request whose time is up gets its answer, while its work keeps
+    its seat until it ends: abandoned work fills the seats instead of the memory.
+
+    Parameters
+    ----------
+    name : str
+        For the threads.
+    threads : int
+        How many work at once.
+    waiting : int
+        How many more may wait for them.
+    timeout_s : float
+        Longest time from the start of waiting to the result.
+    """
+
+    def __init__(self, name: str, threads: int, waiting: int, timeout_s: float):
+        self.seats = threads + waiting
+        self.taken = 0
+        self.timeout_s = timeout_s
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    @contextmanager
+    def seat(self) -> Iterator[None]:
+        """A seat for as long as the request lasts.
+
+        Raises
+        ------
+        HTTPException
+            429 where all are taken.
+        """
+        if self.taken >= self.seats:
+            raise HTTPException(
+                429,
+                f"{self.taken} requests are at work or waiting, the most there may be; "
+                "try again in a moment",
+                {"Retry-After": str(RETRY_AFTER_S)},
+            )
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns, from a thread; to be called in a seat.
+
+        Raises
+        ------
+        HTTPException
+            503 where it takes too long.
+        """
+        future = self._threads.submit(work)
+        try:
+            return await asyncio.wait_for(
+                asyncio.shield(asyncio.wrap_future(future)), self.timeout_s
+            )
+        except TimeoutError:
+            if not future.cancel():
+                self._keep_seat(future)
+            raise HTTPException(
+                503,
+                f"the work took more than {self.timeout_s:g} s; try a smaller image, or later",
+                {"Retry-After": str(RETRY_AFTER_S)},
+            ) from None
+
+    def _keep_seat(self, future) -> None:
+        """Count abandoned work until it ends."""
+        loop = asyncio.get_running_loop()
+        self.taken += 1
+
+        def leave() -> None:
+            self.taken -= 1
+
+        def ended(_) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(leave)
+
+        future.add_done_callback(ended)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

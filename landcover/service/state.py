@@ -1,0 +1,112 @@
+"""What the service holds from its start to its end: models, layers and the page, loaded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from landcover import models
+from landcover.errors import LandcoverError
+from landcover.images import Image
+from landcover.runs import Run
+from landcover.service import assets
+from landcover.service.layers import Layer, layers_of
+from landcover.service.limits import Limits
+from landcover.service.pool import Pool
+from landcover.service.uploads import Classify, Predict
+from landcover.workflows.classify import IMAGE_KIND, Classifier
+
+_WARM_PX = 64
+
+
+@dataclass(frozen=True)
+class State:
+    """All that answers requests.
+
+    Attributes
+    ----------
+    run : str
+        Name of the run.
+    classify : Classify or None
+        The class of an image; None where the run has no model for it.
+    predict : dict
+        The class of every pixel, by model.
+    layers : dict
+        Layers of the map by name.
+    assets : dict
+        Files of the page by name.
+    limits : Limits
+        Bounds on requests.
+    uploads, views : Pool
+        Threads for uploads, and for tiles and points.
+    """
+
+    run: str
+    classify: Classify | None
+    predict: dict[str, Predict]
+    layers: dict[str, Layer]
+    assets: dict[str, assets.Asset]
+    limits: Limits
+    uploads: Pool = field(init=False)
+    views: Pool = field(init=False)
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        pools = {
+            "uploads": Pool("upload", limits.workers, limits.waiting, limits.timeout_s),
+            "views": Pool("view", limits.workers, limits.tiles_waiting, limits.timeout_s),
+        }
+        for name, pool in pools.items():
+            object.__setattr__(self, name, pool)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self.uploads.close()
+        self.views.close()
+
+
+def load(run: Run, classifier: Classifier | None, limits: Limits) -> State:
+    """Load a run.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with models, or layers, or both.
+    classifier : Classifier, optional
+        Tells the class of whole images.
+    limits : Limits
+        Bounds on requests.
+
+    Raises
+    ------
+    LandcoverError
+        If there is nothing to serve, something of it is damaged, or the page is not whole.
+    """
+    page = assets.load()
+    layers, pixel_models = layers_of(run), _pixel_models(run)
+    if not (layers or pixel_models or classifier):
+        raise LandcoverError(
+            f"{run.path} has no scene, map or model to serve; make one with: "
+            f"python scene_prep.py --out {run.path}"
+        )
+    classify = Classify(classifier) if classifier else None
+    if classifier:
+        _warm(classifier)
+    return State(run.path.resolve().name, classify, pixel_models, layers, page, limits)
+
+
+def _pixel_models(run: Run) -> dict[str, Predict]:
+    """Models of a run that need nothing but an image: those with segment types need more."""
+    cards = {name: models.read_card(run, name) for name in models.names(run)}
+    return {
+        name: Predict(models.load_of_card(run, name))
+        for name, card in cards.items()
+        if card["kind"] != IMAGE_KIND and not card["segment_layers"]
+    }
+
+
+def _warm(classifier: Classifier) -> None:
+    """Classify once, so that no client waits for what a network does at its first call."""
+    grey = np.full((len(classifier.bands), _WARM_PX, _WARM_PX), 0.1, np.float32)
+    classifier.probabilities([Image(grey, tuple(classifier.bands))])

@@ -1,0 +1,58 @@
+// What every class layer holds under the pointer, or under the ring that shows with the keyboard.
+export class Reading {
+  constructor(map, layers) {
+    this.rows = new Map(layers.map((layer) => [layer.name, new Row(layer)]));
+    document.querySelector("#reading tbody").replaceChildren(...[...this.rows.values()].map((row) => row.element));
+    this.place = document.getElementById("place");
+    this.asking = false;
+    map.on("mousemove click", ({ latlng }) => this.read(latlng));
+    map.on("moveend", () => {
+      if (map.getContainer().matches(":focus-visible")) this.read(map.getCenter());
+    });
+  }
+
+  mark(names) {
+    for (const [name, row] of this.rows) row.element.classList.toggle("shown", names.includes(name));
+  }
+
+  // One question at a time; the place that the pointer has reached meanwhile is asked for next
+  async read(latlng) {
+    this.next = latlng.wrap();
+    if (this.asking) return;
+    this.asking = true;
+    while (this.next) {
+      const { lat, lng } = this.next;
+      this.next = null;
+      const response = await fetch(`/point?lon=${lng}&lat=${lat}`).catch(() => null);
+      if (response?.ok) this.show(await response.json());
+    }
+    this.asking = false;
+  }
+
+  show({ lon, lat, classes }) {
+    for (const [name, row] of this.rows) row.show(classes[name]);
+    this.place.textContent = `${degrees(lat, "N", "S")}, ${degrees(lon, "E", "W")}`;
+  }
+}
+
+const degrees = (value, above, below) => `${Math.abs(value).toFixed(5)}° ${value < 0 ? below : above}`;
+
+class Row {
+  constructor({ title, legend }) {
+    this.colours = new Map(legend.map(({ code, colour }) => [code, colour]));
+    this.element = document.createElement("tr");
+    const [head, found, confidence] = ["td", "td", "td"].map((tag) => document.createElement(tag));
+    head.textContent = title;
+    found.textContent = "–";
+    this.element.append(head, found, confidence);
+    Object.assign(this, { found, confidence });
+  }
+
+  show(found) {
+    const swatch = document.createElement("span");
+    swatch.className = "swatch";
+    swatch.style.background = found ? this.colours.get(found.code) : "none";
+    this.found.replaceChildren(...(found ? [swatch, found.name] : ["–"]));
+    this.confidence.textContent = found?.confidence == null ? "" : `${found.confidence} %`;
+  }
+}

@@ -1,0 +1,147 @@
+"""What is made of an uploaded image: the class of the whole, or a raster of classes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landcover.chips import valid_pixels
+from landcover.errors import LandcoverError
+from landcover.grid import Grid, Window
+from landcover.images import read_image
+from landcover.legend import UNLABELLED, Legend
+from landcover.mapping import COMPUTE_PX, require_bands
+from landcover.winners import winners
+
+if TYPE_CHECKING:
+    from landcover import mapping
+    from landcover.service.limits import Limits
+    from landcover.workflows import classify
+
+#: Sides of the tiles that a model sees: a network is compiled once a shape, so that clients
+#: with images of ever other shapes cannot fill the memory with compiled networks.
+_SIDES = (64, 128, COMPUTE_PX)
+
+
+@dataclass(frozen=True)
+class Classify:
+    """The class of a whole image.
+
+    Attributes
+    ----------
+    classifier : workflows.classify.Classifier
+        The model, loaded once. One request at a time runs it: it uses all cores by itself.
+    """
+
+    classifier: classify.Classifier
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __call__(self, content: bytes, limits: Limits) -> dict[str, Any]:
+        """Class, probabilities by class name, and the model's name.
+
+        Raises
+        ------
+        LandcoverError
+            If the content is no image, or not one for this model.
+        """
+        image = read_image(content, max_pixels=limits.pixels)
+        with self._turn:
+            shares = self.classifier.probabilities([image])[0]
+        names = self.classifier.legend.names
+        return {
+            "Type": names[int(np.argmax(shares))],
+            "probabilities": {
+                name: float(share) for name, share in zip(names, shares, strict=True)
+            },
+            "model": self.classifier.name,
+        }
+
+
+@dataclass(frozen=True)
+class Predict:
+    """The class of every pixel of a georeferenced image.
+
+    Attributes
+    ----------
+    classifier : mapping.Classifier
+        A pixel or patch model without segment types.
+    """
+
+    classifier: mapping.Classifier
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __call__(self, content: bytes, limits: Limits) -> bytes:
+        """A GeoTIFF of class codes, uint16, 0 where nodata.
+
+        It holds the legend's colour table, and the class names as tags of its band
+        (``CLASS_211=Non-irrigated arable land``), for which GeoTIFF has no field of its own.
+
+        Raises
+        ------
+        LandcoverError
+            If the content is no image, has no place, lacks a band, or time runs out.
+        """
+        image = read_image(content, max_pixels=limits.pixels)
+        if image.grid is None:
+            raise LandcoverError(
+                "the image has no place on the ground; give a GeoTIFF with a CRS, north up"
+            )
+        require_bands(self.classifier, image.bands, "the image")
+        order = [image.bands.index(band) for band in self.classifier.bands]
+        with self._turn:
+            codes = self.codes(image.values[order], time.monotonic() + limits.timeout_s)
+        return geotiff(codes, image.grid, self.classifier.legend)
+
+    def codes(self, values: np.ndarray, until: float) -> np.ndarray:
+        """Class codes (rows, cols) uint16 of reflectance (bands, rows, cols), tile by tile.
+
+        Raises
+        ------
+        LandcoverError
+            If `until`, of `time.monotonic`, is over: nobody waits for the result any more.
+        """
+        rows, cols = values.shape[1:]
+        side = next((side for side in _SIDES if side >= max(rows, cols)), COMPUTE_PX)
+        radius = self.classifier.radius
+        margins = ((0, 0), (radius, radius + -rows % side), (radius, radius + -cols % side))
+        padded = np.pad(values, margins, constant_values=np.nan)
+        codes = np.full((rows, cols), UNLABELLED, np.uint16)
+        for row in range(0, rows, side):
+            for col in range(0, cols, side):
+                if time.monotonic() > until:
+                    raise LandcoverError("time is up; give a smaller image")
+                tile = padded[:, *Window(row, col, side + 2 * radius, side + 2 * radius).slices]
+                found = self._tile(tile)
+                place = codes[row : row + side, col : col + side]
+                place[:] = found[: place.shape[0], : place.shape[1]]
+        return codes
+
+    def _tile(self, image: np.ndarray) -> np.ndarray:
+        """Class codes of a tile with its margin."""
+        valid = valid_pixels(image, self.classifier.radius)
+        if not valid.any():
+            return np.full(valid.shape, UNLABELLED, np.uint16)
+        index, _ = winners(self.classifier.predict_window(image))
+        return np.where(valid, self.classifier.legend.code(index), UNLABELLED)
+
+
+def geotiff(codes: np.ndarray, grid: Grid, legend: Legend) -> bytes:
+    """Class codes (rows, cols) as the bytes of a GeoTIFF, made in memory."""
+    from rasterio.io import MemoryFile
+
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", crs=grid.crs, transform=grid.transform,
+            width=grid.cols, height=grid.rows, count=1, dtype="uint16", nodata=UNLABELLED,
+            compress="deflate",
+        ) as out:  # fmt: skip
+            out.descriptions = ("class",)
+            colours = {c.code: (*c.colour, 255) for c in legend.classes}
+            out.write_colormap(1, {UNLABELLED: (0, 0, 0, 0)} | colours)
+            out.update_tags(1, **{f"CLASS_{c.code}": c.name for c in legend.classes})
+            out.write(codes, 1)
+        return bytes(memory.read())

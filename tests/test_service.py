@@ -1,0 +1,553 @@
+"""The service over real HTTP: right answers, bad input, limits, and many clients at once."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import socket
+import struct
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import morecantile
+import numpy as np
+import pytest
+from affine import Affine
+from PIL import Image as Picture
+from pyproj import Transformer
+from rasterio.crs import CRS
+from rasterio.io import MemoryFile
+
+from landcover import mapping, models, rasters
+from landcover.errors import LandcoverError
+from landcover.grid import Grid, Window
+from landcover.images import TRUE_COLOUR_BANDS
+from landcover.runs import Run
+from landcover.service import assets
+from landcover.service.server import listen
+from landcover.service.state import load
+from tests.serving import LIMITS, Colours, bare_state, picture, serving, state_of, write_run
+from tests.test_mapping import BANDS, LEGEND
+
+try:
+    assets.load()
+except LandcoverError as error:
+    pytest.skip(str(error), allow_module_level=True)
+
+RED = picture((200, 30, 10))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("service") / "run")
+
+
+@pytest.fixture(scope="module")
+def url(run):
+    with serving(state_of(run)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(url):
+    with httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+def classified(client, content, name="image"):
+    return client.post("/classify", files={"file": (name, content)})
+
+
+def geotiff(values, bands, grid=None, **profile):
+    """A GeoTIFF of (bands, rows, cols), in memory."""
+    count, rows, cols = values.shape
+    place = {"crs": grid.crs, "transform": grid.transform} if grid else {}
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", count=count, height=rows, width=cols, dtype=values.dtype,
+            **place, **profile,
+        ) as out:  # fmt: skip
+            out.write(values)
+            if bands:
+                out.descriptions = bands
+        return bytes(memory.read())
+
+
+# Right answers
+
+
+def test_health_names_what_is_served(client):
+    health = client.get("/health").json()
+    assert health["status"] == "ok"
+    assert health["classifier"] == "colours"
+    assert health["models"] == ["cnn-7x7", "random-forest"]
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+@pytest.mark.parametrize(
+    ("rgb", "name"), [((200, 30, 10), "Red"), ((10, 180, 60), "Green"), ((0, 20, 90), "Blue")]
+)
+def test_a_picture_gets_its_class(client, form, rgb, name):
+    answer = classified(client, picture(rgb, form))
+    assert answer.status_code == 200
+    found = answer.json()
+    assert found["Type"] == name
+    assert found["model"] == "colours"
+    shares = [found["probabilities"][colour] for colour in ("Red", "Green", "Blue")]
+    assert shares == pytest.approx(np.array(rgb) / sum(rgb), abs=0.01)
+
+
+def test_a_geotiff_is_classified_by_its_band_names(client):
+    dn = np.stack([np.full((40, 50), v, np.uint16) for v in (300, 2000, 500)])
+    answer = classified(client, geotiff(dn, ("B02", "B03", "B04"))).json()
+    assert answer["Type"] == "Green"
+    assert answer["probabilities"]["Red"] == pytest.approx(500 / 2800, abs=1e-4)
+
+
+@pytest.mark.parametrize("model", ["random-forest", "cnn-7x7"])
+@pytest.mark.parametrize("window", [Window(3, 5, 50, 60), Window(0, 0, 280, 300)])
+def test_predict_gives_what_mapping_gives(client, run, tmp_path, model, window):
+    path, mapped = tmp_path / "part.tif", tmp_path / "map.tif"
+    grid = rasters.grid_of(run.scene).crop(window)
+    rasters.write(path, rasters.read(run.scene, window), grid, BANDS, np.nan)
+    mapping.predict_map(models.load(run, model), path, mapped)
+
+    answer = client.post(
+        "/predict", params={"model": model}, files={"file": ("part.tif", path.read_bytes())}
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/tiff"
+    with MemoryFile(answer.content) as memory, memory.open() as dataset:
+        assert Grid.of(dataset).difference(grid) is None
+        assert dataset.nodata == 0
+        colours, tags = dataset.colormap(1), dataset.tags(1)
+        for land_class in LEGEND.classes:
+            assert colours[land_class.code] == (*land_class.colour, 255)
+            assert tags[f"CLASS_{land_class.code}"] == land_class.name
+        codes = dataset.read(1)
+    expected = rasters.read_classes(mapped)
+    assert (expected == 0).any() and (expected > 0).mean() > 0.5
+    # Another shape of windows rounds sums otherwise: a tie of two classes may fall the other way
+    assert (codes != expected).mean() <= (0 if model == "random-forest" else 1e-3)
+    assert ((codes == 0) == (expected == 0)).all()
+
+
+def test_layers_have_bounds_and_legends(client, run):
+    layers = {layer["name"]: layer for layer in client.get("/layers").json()["layers"]}
+    assert list(layers) == ["scene", "labels", "reference", "map-random-forest"]
+    assert layers["map-random-forest"]["title"] == "Random forest"
+    assert layers["scene"]["legend"] is None
+    assert [entry["code"] for entry in layers["labels"]["legend"]] == list(LEGEND.codes)
+    west, south, east, north = layers["labels"]["bounds"]
+    box = rasters.grid_of(run.scene).bounds
+    back = Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True)
+    assert back.transform(west, south) == pytest.approx(box[:2], abs=200)
+    assert back.transform(east, north) == pytest.approx(box[2:], abs=200)
+
+
+def tile_at(client, layer, lon, lat, zoom):
+    """A tile as an array (rows, cols, 4), and the row and col on the run's grid of its pixels."""
+    tiles = morecantile.tms.get("WebMercatorQuad")
+    tile = tiles.tile(lon, lat, zoom)
+    answer = client.get(f"/tiles/{layer}/{zoom}/{tile.x}/{tile.y}.png")
+    assert answer.status_code == 200, answer.text
+    pixels = np.array(Picture.open(io.BytesIO(answer.content)).convert("RGBA"))
+    bounds = tiles.xy_bounds(tile)
+    step = (bounds.right - bounds.left) / 256
+    x = bounds.left + (np.arange(256) + 0.5) * step
+    y = bounds.top - (np.arange(256) + 0.5) * step
+    return pixels, np.meshgrid(x, y)
+
+
+@pytest.mark.parametrize("layer", ["labels", "map-random-forest"])
+def test_tiles_show_the_classes_in_their_colours(client, run, layer):
+    grid = rasters.grid_of(run.scene)
+    path = run.labels if layer == "labels" else run.map("random-forest")
+    codes = rasters.read_classes(path)
+    lon, lat = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True).transform(
+        (grid.bounds[0] + grid.bounds[2]) / 2, (grid.bounds[1] + grid.bounds[3]) / 2
+    )
+    pixels, (x, y) = tile_at(client, layer, lon, lat, 14)
+    there = Transformer.from_crs("EPSG:3857", "EPSG:32633", always_xy=True).transform(x, y)
+    rows, cols = grid.rowcol(*there)
+    inside = (rows >= 1) & (rows < grid.rows - 1) & (cols >= 1) & (cols < grid.cols - 1)
+    assert inside.mean() > 0.2
+    colours = {c.code: (*c.colour, 255) for c in LEGEND.classes}
+    near = [codes[rows[inside] + down, cols[inside] + across]
+            for down in (-1, 0, 1) for across in (-1, 0, 1)]  # fmt: skip
+    plain = np.all(np.array(near) == near[4], axis=0)  # no border between classes is near
+    shown, expected = pixels[inside][plain], near[4][plain]
+    assert set(expected) >= set(LEGEND.codes)
+    assert layer == "labels" or (expected == 0).any()
+    for code in LEGEND.codes:
+        assert (shown[expected == code] == colours[code]).all()
+    assert (shown[expected == 0][:, 3] == 0).all()
+
+
+def test_the_scene_is_opaque_where_it_has_data(client, run):
+    grid = rasters.grid_of(run.scene)
+    x, y = grid.xy(grid.rows - 30, grid.cols - 30)
+    lon, lat = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True).transform(x, y)
+    pixels, _ = tile_at(client, "scene", lon, lat, 17)
+    assert (pixels[..., 3] == 255).mean() > 0.9
+    assert pixels[..., :3].std() > 5
+
+
+def test_tiles_outside_and_of_nodata_are_transparent(client):
+    for address in ("/tiles/labels/3/0/0.png", "/tiles/scene/14/1/1.png"):
+        answer = client.get(address)
+        assert answer.status_code == 200
+        pixels = np.array(Picture.open(io.BytesIO(answer.content)).convert("RGBA"))
+        assert pixels.shape == (256, 256, 4)
+        assert not pixels[..., 3].any()
+
+
+def test_the_class_under_the_pointer(client, run, rng):
+    grid = rasters.grid_of(run.scene)
+    held = {
+        name: rasters.read_classes(path)
+        for name, path in (("labels", run.labels), ("map-random-forest", run.map("random-forest")))
+    }
+    confidence = rasters.read_classes(run.confidence("random-forest"))
+    to_degrees = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True)
+    for row, col in rng.integers(0, (grid.rows, grid.cols), (25, 2)):
+        lon, lat = to_degrees.transform(*grid.xy(row, col))
+        found = client.get("/point", params={"lon": lon, "lat": lat}).json()["classes"]
+        for name, codes in held.items():
+            assert (found[name] or {"code": 0})["code"] == codes[row, col]
+        if found["map-random-forest"]:
+            assert found["map-random-forest"]["confidence"] == confidence[row, col]
+            assert found["map-random-forest"]["name"] == LEGEND[codes[row, col]].name
+    nowhere = client.get("/point", params={"lon": -170, "lat": -89}).json()["classes"]
+    assert set(nowhere.values()) == {None}
+
+
+def test_the_page_takes_everything_from_here(client):
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    for address in ("/", "/docs"):
+        names = re.findall(r'(?:src|href)="([^"]+)"', client.get(address).text)
+        assert names and all(name.startswith("/") and name[1:2] != "/" for name in names)
+        for name in names:
+            assert client.get(name).status_code == 200, name
+    script = client.get("/static/page.js")
+    again = client.get("/static/page.js", headers={"If-None-Match": script.headers["etag"]})
+    assert again.status_code == 304 and not again.content
+
+
+# Bad input
+
+
+def png_that_declares(rows, cols):
+    """A PNG of few bytes that would be huge."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(
+            ">I", zlib.crc32(kind + data)
+        )  # fmt: skip
+
+    header = struct.pack(">IIBBBBB", cols, rows, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )  # fmt: skip
+
+
+def huge_geotiff():
+    """A GeoTIFF of few bytes and many pixels."""
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", count=3, height=30_000, width=30_000, dtype="uint8",
+            tiled=True, compress="deflate", sparse_ok=True,
+        ):  # fmt: skip
+            pass
+        return bytes(memory.read())
+
+
+VRT = (
+    b'<VRTDataset rasterXSize="9" rasterYSize="9"><VRTRasterBand dataType="Byte" band="1">'
+    b"<SimpleSource><SourceFilename>/etc/passwd</SourceFilename></SimpleSource>"
+    b"</VRTRasterBand></VRTDataset>"
+)
+BAD_IMAGES = {
+    "empty": (b"", "empty"),
+    "text": (b"hello", "no JPEG, PNG or GeoTIFF"),
+    "program": (b"\x7fELF" + bytes(500), "no JPEG, PNG or GeoTIFF"),
+    "vrt": (VRT, "no JPEG, PNG or GeoTIFF"),
+    "truncated jpeg": (picture((9, 9, 9), "JPEG")[:300], "truncated or damaged"),
+    "truncated png": (picture((9, 9, 9))[:60], "truncated or damaged"),
+    "png bomb": (png_that_declares(60_000, 60_000), "60000 x 60000 pixels"),
+    "png without pixels": (png_that_declares(100, 100), "truncated or damaged"),
+    "large picture": (picture((9, 9, 9), size=700), "700 x 700 pixels"),
+    "tiff head alone": (b"II*\0" + bytes(20), "cannot be decoded"),
+    "unnamed bands": (geotiff(np.ones((5, 8, 8), np.uint16), None), "nothing says what they are"),
+}
+
+
+def assert_one_line(answer, status):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    body = answer.json()
+    assert list(body) == ["detail"]
+    assert isinstance(body["detail"], str) and len(body["detail"].splitlines()) == 1
+    return body["detail"]
+
+
+@pytest.mark.parametrize("endpoint", ["/classify", "/predict"])
+@pytest.mark.parametrize("kind", BAD_IMAGES)
+def test_what_is_no_image_is_refused_and_the_service_goes_on(client, endpoint, kind):
+    content, said = BAD_IMAGES[kind]
+    answer = client.post(endpoint, files={"file": ("../../etc/passwd", content)})
+    detail = assert_one_line(answer, 422)
+    assert said in detail
+    assert "/vsimem" not in detail
+    assert classified(client, RED).json()["Type"] == "Red"
+
+
+def test_a_small_geotiff_of_many_pixels_is_refused(client):
+    content = huge_geotiff()
+    assert len(content) < LIMITS.upload_bytes
+    assert "30000 x 30000 pixels" in assert_one_line(classified(client, content), 422)
+
+
+def test_predict_says_what_an_image_lacks(client):
+    values = np.full((4, 8, 8), 0.1, np.float32)
+    placeless = client.post("/predict", files={"file": ("a.tif", geotiff(values, BANDS))})
+    assert "no place on the ground" in assert_one_line(placeless, 422)
+    grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 3e5, 0, -10, 5.8e6), 8, 8)
+    fewer = geotiff(values[:3], BANDS[:3], grid)
+    answer = client.post("/predict", files={"file": ("a.tif", fewer)})
+    assert "B08" in assert_one_line(answer, 422)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "said"),
+    [
+        ({"method": "POST", "url": "/classify"}, 422, "file: Field required"),
+        ({"method": "POST", "url": "/classify", "json": {"file": "x"}}, 422, "file"),
+        ({"method": "POST", "url": "/classify", "data": {"file": "text"}}, 422, "file"),
+        (
+            {
+                "method": "POST", "url": "/classify", "content": b"--x",
+                "headers": {"Content-Type": "multipart/form-data"},
+            },
+            400, "boundary",
+        ),
+        (
+            {
+                "method": "POST", "url": "/classify", "content": b"nonsense",
+                "headers": {"Content-Type": "multipart/form-data; boundary=x"},
+            },
+            400, "multipart",
+        ),
+        ({"method": "GET", "url": "/classify"}, 405, "Not Allowed"),
+        ({"method": "GET", "url": "/nothing"}, 404, "Not Found"),
+        ({"method": "GET", "url": "/static/style.cs"}, 404, "there is no file"),
+        ({"method": "GET", "url": "/static/..%2f..%2fapp.py"}, 404, "there is no file"),
+        ({"method": "GET", "url": "/static//etc/passwd"}, 404, "there is no file"),
+        ({"method": "GET", "url": "/tiles/sea/1/0/0.png"}, 404, "there is no layer 'sea'"),
+        ({"method": "GET", "url": "/tiles/..%2f..%2fscene/1/0/0.png"}, 404, "Not Found"),
+        ({"method": "GET", "url": "/tiles/labels/1/2/0.png"}, 404, "zoom 1 has no tile 2/0"),
+        ({"method": "GET", "url": "/tiles/labels/99/0/0.png"}, 422, "z"),
+        ({"method": "GET", "url": "/tiles/labels/1/-1/0.png"}, 422, "x"),
+        ({"method": "GET", "url": "/point"}, 422, "lon: Field required; query.lat"),
+        ({"method": "GET", "url": "/point?lon=nan&lat=1"}, 422, "lon"),
+        ({"method": "GET", "url": "/health", "headers": {"Host": "evil.example"}}, 400, "host"),
+    ],
+    ids=lambda value: value["url"] if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_a_bad_request_is_one_line(client, request_, status, said):
+    assert said in assert_one_line(client.request(**request_), status)
+    assert client.get("/health").json()["status"] == "ok"
+
+
+def test_an_unknown_model_is_named_with_those_there_are(client):
+    answer = client.post("/predict", params={"model": "../x"}, files={"file": ("a", RED)})
+    assert "'../x'; there is cnn-7x7, random-forest" in assert_one_line(answer, 404)
+
+
+def test_no_other_origin_may_read_an_answer(client):
+    answer = client.get("/health", headers={"Origin": "http://elsewhere.example"})
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    assert client.options("/classify", headers={"Origin": "http://a.example"}).status_code == 405
+
+
+def test_a_request_is_one_line_of_log(client, capfd):
+    capfd.readouterr()
+    client.get("/health?a=%0Aforged%20line")
+    classified(client, b"hello")
+    time.sleep(0.2)
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert re.search(r"GET /health\?a=%0Aforged%20line 200 \d+ B \d+ ms$", lines[0])
+    assert re.search(r"POST /classify 422 \d+ B \d+ ms$", lines[1])
+
+
+# Limits
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
+def test_a_large_body_is_refused_while_it_streams(chunked):
+    state = bare_state(Colours(), upload_bytes=100_000)
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+
+    def body():
+        yield head
+        for _ in range(2000):
+            yield bytes(10_000)
+        yield b"\r\n--x--\r\n"
+
+    content = body() if chunked else b"".join(body())
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    with serving(state) as url, httpx.Client(base_url=url, timeout=30) as client:
+        answer = client.post("/classify", content=content, headers=headers)
+        assert "larger than 0.0953674 MiB" in assert_one_line(answer, 413)
+        assert classified(client, RED).json()["Type"] == "Red"
+        assert state.uploads.taken == 0
+
+
+def exchange(url, sent, wait_s):
+    """What a server answers to raw bytes, until it closes or says nothing for a while."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=wait_s) as connection:
+        connection.sendall(sent)
+        answer = b""
+        while more := connection.recv(65536):
+            answer += more
+            if answer.endswith(b"}"):
+                break
+        return answer
+
+
+def test_a_slow_upload_is_ended():
+    state = bare_state(Colours(), timeout_s=0.5)
+    begun = (
+        b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+    )
+    with serving(state) as url:
+        answer = exchange(url, begun, 5)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"].startswith("the upload took")
+        assert httpx.get(f"{url}/health").status_code == 200
+        assert state.uploads.taken == 0
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost:"], ids=["silent", "half a head"])
+def test_a_connection_without_a_request_is_closed(sent):
+    with serving(bare_state(Colours(), idle_s=0.3)) as url:
+        started = time.monotonic()
+        assert exchange(url, sent, 10) == b""
+        assert time.monotonic() - started < 5
+
+
+class Slow(Colours):
+    """A classifier that waits to be let go."""
+
+    def __init__(self):
+        self.began, self.go = threading.Event(), threading.Event()
+
+    def probabilities(self, images):
+        self.began.set()
+        self.go.wait(20)
+        return super().probabilities(images)
+
+
+def test_too_many_requests_are_told_when_to_come_again():
+    slow = Slow()
+    state = bare_state(slow, workers=1, waiting=0)
+    with (
+        serving(state) as url, ThreadPoolExecutor(1) as pool,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):  # fmt: skip
+        first = pool.submit(classified, client, RED)
+        assert slow.began.wait(10)
+        refused = classified(client, RED)
+        assert "the most there may be" in assert_one_line(refused, 429)
+        assert int(refused.headers["retry-after"]) >= 1
+        assert client.get("/health").status_code == 200
+        slow.go.set()
+        assert first.result().json()["Type"] == "Red"
+        assert classified(client, RED).status_code == 200
+
+
+def test_work_that_takes_too_long_is_given_up_and_keeps_its_seat():
+    slow = Slow()
+    state = bare_state(slow, workers=1, waiting=0, timeout_s=0.3)
+    with serving(state) as url, httpx.Client(base_url=url, timeout=30) as client:
+        late = classified(client, RED)
+        assert "more than 0.3 s" in assert_one_line(late, 503)
+        assert "retry-after" in late.headers
+        assert classified(client, RED).status_code == 429
+        slow.go.set()
+        for _ in range(100):
+            if state.uploads.taken == 0:
+                break
+            time.sleep(0.05)
+        assert classified(client, RED).json()["Type"] == "Red"
+
+
+def test_a_fault_of_ours_shows_no_traceback():
+    class Broken(Colours):
+        def probabilities(self, images):
+            raise RuntimeError("secret")
+
+    state = bare_state(Broken())
+    with serving(state) as url, httpx.Client(base_url=url) as client:
+        assert "secret" not in assert_one_line(classified(client, RED), 500)
+        assert client.get("/health").status_code == 200
+        assert state.uploads.taken == 0
+
+
+def test_many_clients_at_once_each_get_their_own_answer(url, rng):
+    colours = rng.integers(1, 256, (32, 6, 3))
+
+    def ask(mine):
+        with httpx.Client(base_url=url, timeout=30) as client:
+            return [classified(client, picture(tuple(map(int, rgb)))).json() for rgb in mine]
+
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(ask, colours))
+    for mine, found in zip(colours, answers, strict=True):
+        for rgb, answer in zip(mine, found, strict=True):
+            shares = [answer["probabilities"][name] for name in ("Red", "Green", "Blue")]
+            assert shares == pytest.approx(rgb / rgb.sum(), abs=1e-4)
+
+
+# Starting
+
+
+def test_a_page_without_its_javascript_says_what_fetches_it(monkeypatch):
+    monkeypatch.setattr(assets, "VENDOR", ("missing.js",))
+    with pytest.raises(LandcoverError, match=r"missing\.js.*make web"):
+        assets.load()
+
+
+def test_a_run_with_nothing_to_serve_is_one_line(tmp_path):
+    with pytest.raises(LandcoverError, match=r"no scene, map or model.*scene_prep"):
+        load(Run(tmp_path), None, LIMITS)
+
+
+def test_a_service_without_a_classifier_still_shows_maps(run):
+    state = load(run, None, LIMITS)
+    with serving(state) as url, httpx.Client(base_url=url) as client:
+        assert client.get("/health").json()["classifier"] is None
+        assert "no model that classifies" in assert_one_line(classified(client, RED), 404)
+
+
+def test_a_taken_port_is_one_line():
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LandcoverError, match=rf"port {port} .*choose another"):
+            listen("127.0.0.1", port)
+    with pytest.raises(LandcoverError, match="port 99999"):
+        listen("127.0.0.1", 99_999)
+
+
+def test_true_colour_bands_are_those_of_pictures():
+    assert Colours.bands == TRUE_COLOUR_BANDS
