@@ -34,7 +34,16 @@ from landcover.networks.image_architectures import (
     build_image_network,
 )
 from landcover.networks.image_classifier import ImageClassifier, image_probabilities
-from landcover.networks.image_training import Images, Recipe, Stage, fit_images
+from landcover.networks.image_training import (
+    PRECISIONS_OF_TRAINING,
+    Images,
+    Recipe,
+    Stage,
+    fit_images,
+    parameters_of,
+    precision_of,
+    train_image_network,
+)
 from landcover.networks.onnx_form import to_onnx
 from landcover.networks.plans import TRAIN_ON, Plan, plan
 from landcover.networks.training import (
@@ -46,6 +55,7 @@ from landcover.networks.training import (
 __all__ = [
     "MLP_LEARNING_RATE",
     "PRECISIONS",
+    "PRECISIONS_OF_TRAINING",
     "Choice",
     "Engine",
     "Examples",
@@ -72,12 +82,15 @@ __all__ = [
     "fit_images",
     "image_probabilities",
     "load",
+    "parameters_of",
     "plan",
     "predict",
+    "precision_of",
     "predict_examples",
     "row_inputs",
     "row_predictor",
     "save",
     "seed_everything",
     "to_onnx",
+    "train_image_network",
 ]

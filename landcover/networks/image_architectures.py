@@ -6,7 +6,8 @@ probabilities: what holds for training holds for every later use of the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ COMPACT_DROPOUT = 0.2
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 #: Blocks of the stages of the 50-layer residual networks.
 _BLOCKS_50 = (3, 4, 6, 3)
+#: Weights that are measured, not learnt.
+_STATISTICS = ("moving_mean", "moving_variance", "/mean", "/variance", "/count")
 HEADS = ("concat-512", "dense-256")
 
 
@@ -90,10 +93,43 @@ def build_image_network(
     return keras.Model(inputs, outputs, name=kind.replace("-", "_"))
 
 
+def layer_table(model: Any) -> list[dict[str, Any]]:
+    """Layers of a network that have weights, those of a backbone one by one.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``kind``, ``output`` (shape without the batch), ``parameters`` that training
+        may change, ``trainable`` (whether it may now), and ``statistics``: running moments.
+    """
+    rows: list[dict[str, Any]] = []
+    for layer in model.layers:
+        if isinstance(layer, keras_module().Model):
+            rows += layer_table(layer)
+        elif layer.weights:
+            statistics = _count(w for w in layer.weights if w.path.endswith(_STATISTICS))
+            rows.append(
+                {
+                    "name": layer.name,
+                    "kind": type(layer).__name__,
+                    "output": list(layer.output.shape[1:]),
+                    "parameters": _count(layer.weights) - statistics,
+                    "trainable": _count(layer.trainable_weights),
+                    "statistics": statistics,
+                }
+            )
+    return rows
+
+
+def _count(weights: Iterable[Any]) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
 def _normalised(x: Any, means: Sequence[float], stds: Sequence[float]) -> Any:
     keras = keras_module()
     variances = [std**2 for std in stds]
-    return keras.layers.Normalization(mean=list(means), variance=variances)(x)
+    # In float32 whatever the rest computes in: bands of little contrast need the digits
+    return keras.layers.Normalization(mean=list(means), variance=variances, dtype="float32")(x)
 
 
 def _compact(x: Any) -> Any:

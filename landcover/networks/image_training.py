@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from landcover.augmentation import NONE, Augmentation
-from landcover.networks.backend import keras_module
+from landcover.errors import LandcoverError
+from landcover.networks.backend import keras_module, keras_on_cpu
 from landcover.networks.batches import in_steps
+from landcover.networks.image_architectures import layer_table
 from landcover.progress import track
 
+PRECISIONS_OF_TRAINING = ("auto", "float32", "bfloat16")
 CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
 #: Share of a stage's steps in which a rate that falls with a cosine climbs first.
 _CLIMB = 0.05
@@ -146,11 +150,105 @@ def fit_images(
     return history
 
 
+def train_image_network(
+    build: Callable[[], Any],
+    train: Images,
+    validation: Images,
+    recipe: Recipe,
+    seed: int = 0,
+    seconds: float | None = None,
+    precision: str = "auto",
+    name: str | None = None,
+) -> tuple[Any, dict[str, list[float]]]:
+    """Build and train a network in some precision; the trained network computes in float32.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the network, by `build_image_network`.
+    precision : {"auto", "float32", "bfloat16"}
+        Of products in training; weights and sums stay float32. "auto" takes bfloat16 on a GPU,
+        and on a processor that has instructions for it.
+
+    Other parameters are those of `fit_images`.
+
+    Returns
+    -------
+    keras.Model, dict
+        The network and its learning curves.
+    """
+    keras = keras_module()
+    kept = keras.config.dtype_policy()
+    if precision_of(precision) == "bfloat16":
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        trained = build()
+        history = fit_images(trained, train, validation, recipe, seed, seconds, name)
+    finally:
+        keras.config.set_dtype_policy(kept)
+    model = build()
+    model.set_weights(trained.get_weights())
+    return model, history
+
+
+def precision_of(choice: str) -> str:
+    """What a choice of precision means on this machine.
+
+    Raises
+    ------
+    LandcoverError
+        If the choice is unknown.
+    """
+    if choice not in PRECISIONS_OF_TRAINING:
+        raise LandcoverError(
+            f"precision {choice!r} is unknown; choose {', '.join(PRECISIONS_OF_TRAINING)}"
+        )
+    if choice != "auto":
+        return choice
+    return "bfloat16" if not keras_on_cpu() or "avx512_bf16" in _cpu_flags() else "float32"
+
+
+def _cpu_flags() -> str:
+    """What the processor says that it can; nothing where there is no such file."""
+    try:
+        return Path("/proc/cpuinfo").read_text("ascii", "replace")
+    except OSError:
+        return ""
+
+
 def freeze_backbone(model: Any, frozen: bool) -> None:
     """Let a network's backbone learn, or nothing of it but batch normalisation."""
     normalisation = keras_module().layers.BatchNormalization
     for layer in _backbone_layers(model):
         layer.trainable = not frozen or isinstance(layer, normalisation)
+
+
+def parameters_of(model: Any, recipe: Recipe) -> dict[str, Any]:
+    """How many parameters a network has, and which of them a recipe trains.
+
+    Returns
+    -------
+    dict
+        ``layers``, of `layer_table`, and ``parameters``: ``all``, ``trainable_first`` and
+        ``trainable_last`` (in the first and last stage), and ``statistics``, which no stage
+        trains and ``all`` leaves out.
+    """
+    layers = layer_table(model)
+    trained = []
+    for stage in (recipe.stages[0], recipe.stages[-1]):
+        freeze_backbone(model, stage.frozen)
+        trained.append(sum(layer["trainable"] for layer in layer_table(model)))
+    freeze_backbone(model, False)
+    counts = {key: sum(layer[key] for layer in layers) for key in ("parameters", "statistics")}
+    return {
+        "layers": layers,
+        "parameters": {
+            "all": counts["parameters"],
+            "trainable_first": trained[0],
+            "trainable_last": trained[1],
+            "statistics": counts["statistics"],
+        },
+    }
 
 
 def _backbone_layers(model: Any) -> list[Any]:

@@ -1,0 +1,77 @@
+"""Train a network on EuroSAT's images and report how well it classifies them.
+
+python -m experiments.eurosat_finetune EuroSAT.zip [--model compact] [--split 80/20] [--minutes 30]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from landcover.errors import LandcoverError
+from landcover.networks import HEADS, IMAGE_NETWORKS, PRECISIONS_OF_TRAINING
+from landcover.options import COUNT, COUNT_OR_NONE, POSITIVE
+from landcover.reports import interval, percent, read_report
+from landcover.runs import Run
+from landcover.workflows.finetune import Choices, finetune
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the experiment takes."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("source", type=Path, help="EuroSAT's archive or folder, either form")
+    made.add_argument("--model", choices=IMAGE_NETWORKS, default="compact")
+    made.add_argument(
+        "--split", default="80/20", help="80/20, 75/25, 90/10 or a folder with lists of names"
+    )
+    made.add_argument("--minutes", type=POSITIVE, default=30.0, help="of training, at most")
+    made.add_argument("--epochs", type=COUNT, help="of the last stage, at most")
+    made.add_argument("--seed", type=COUNT_OR_NONE, default=42, help="seed of every random draw")
+    made.add_argument(
+        "--weights", help="of a backbone: imagenet, or a .weights.h5 file of it; none by default"
+    )
+    made.add_argument("--head", choices=HEADS, default=HEADS[0], help="of a backbone")
+    made.add_argument("--frozen", action="store_true", help="train a backbone's head alone")
+    made.add_argument(
+        "--no-augmentation", action="store_true", help="show training images as they are"
+    )
+    made.add_argument("--bands", nargs="+", help="bands to learn from (default all)")
+    made.add_argument("--precision", choices=PRECISIONS_OF_TRAINING, default="auto")
+    made.add_argument("--name", help="of the model (default: that of the network)")
+    made.add_argument("--out", type=Path, default=Path("runs/eurosat"), help="run folder")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, score, print the score and the paths written."""
+    a = parser().parse_args(argv)
+    settings = {key: value for key, value in vars(a).items() if value is not None}
+    print(", ".join(f"{key} {value}" for key, value in settings.items()), flush=True)
+    given = {key: settings.get(key) for key in ("epochs", "weights", "name")}
+    shared = {key: getattr(a, key) for key in ("model", "split", "seed", "minutes", "head")}
+    choices = Choices(
+        **shared,
+        **given,
+        frozen=a.frozen,
+        augmented=not a.no_augmentation,
+        bands=tuple(a.bands) if a.bands else None,
+        precision=a.precision,
+    )
+    try:
+        paths = finetune(Run(a.out), a.source, choices)
+    except LandcoverError as error:
+        parser().exit(2, f"error: {error}\n")
+    report = read_report(Run(a.out), choices.name or a.model)
+    print(
+        f"{percent(report['overall_accuracy'])} of {report['n_test']:,} test images right "
+        f"({interval(report['overall_accuracy_ci95'])}), balanced "
+        f"{percent(report['balanced_accuracy'])}"
+    )
+    for path in paths:
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
