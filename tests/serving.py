@@ -43,9 +43,9 @@ class Colours:
         return (means / means.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def write_run(path: Path, rows: int = 300, cols: int = 340) -> Run:
-    """A run with scene, labels, reference, two models and the forest's map, in UTM zone 33."""
-    run = make_run(path, rows, cols, cnn=True)
+def write_run(path: Path, rows: int = 300, cols: int = 340, *, cnn: bool = True) -> Run:
+    """A run with scene, labels, reference, models and the forest's map, in UTM zone 33."""
+    run = make_run(path, rows, cols, cnn=cnn)
     grid = rasters.grid_of(run.scene)
     codes = np.array(LEGEND.codes, np.uint16)
     down, across = np.arange(rows)[:, np.newaxis], np.arange(cols)
