@@ -12,10 +12,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "landcover"
 LAYERS = {
-    0: {"__init__", "errors", "legend", "grid", "progress", "stopwatch"},
+    0: {"__init__", "errors", "legend", "grid", "progress", "stopwatch", "bigearth_classes"},
     1: {
         "rasters", "products", "vectors", "runs", "jobs", "catalog", "reports", "styles",
-        "reference_sample", "unit_classes", "images", "eurosat",
+        "reference_sample", "unit_classes", "images", "eurosat", "chip_store",
+        "bigearth",
     },
     2: {
         "synthetic", "generalise", "segmentation", "pixel_graph", "pixel_edges", "segment_types",

@@ -1,0 +1,69 @@
+"""BigEarthNet, version 1 or 2, into a store for training.
+
+python -m experiments.bigearth_read SOURCE [--bands B02 B03 B04 B08] [--classes 19] [--out FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from landcover import bigearth
+from landcover.bigearth_classes import CLASSES
+from landcover.errors import LandcoverError
+
+
+def parser() -> argparse.ArgumentParser:
+    """What is read, what is left out, and where it goes."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("source", type=Path, help="the folder that BigEarthNet was unpacked in")
+    made.add_argument("--bands", nargs="+", default=bigearth.BANDS, metavar="B02")
+    made.add_argument("--classes", choices=CLASSES, default="19")
+    made.add_argument("--single", action="store_true", help="only patches of exactly one class")
+    made.add_argument(
+        "--drop-cloudy", nargs="*", type=Path, metavar="LIST",
+        help="leave out snow, cloud and shadow: by the CSV lists of version 1, or by the metadata",
+    )  # fmt: skip
+    made.add_argument(
+        "--splits", type=Path, metavar="FOLDER",
+        help="with train.csv, val.csv and test.csv of version 1; version 2 has its own",
+    )  # fmt: skip
+    made.add_argument("--out", type=Path, default=Path("runs/bigearth"))
+    return made
+
+
+def chosen(a: argparse.Namespace) -> bigearth.Patches:
+    """The patches asked for."""
+    patches = bigearth.open_patches(a.source, a.classes)
+    if a.drop_cloudy is not None:
+        patches = bigearth.without_doubtful(patches, a.drop_cloudy)
+    if a.splits:
+        patches = bigearth.with_splits(patches, a.splits)
+    return patches.select(patches.single()[0]) if a.single else patches
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read, store, and print how many patches each part and class has."""
+    a = parser().parse_args(argv)
+    for name, value in vars(a).items():
+        print(f"{name}: {' '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
+    try:
+        patches = chosen(a)
+        path = bigearth.store(patches, a.out, a.bands)
+    except LandcoverError as error:
+        parser().exit(2, f"error: {error}\n")
+    for part, count in sorted(Counter(patches.splits).items()):
+        print(f"{count:>8} {part or 'of no part'}")
+    for land_class, count in zip(
+        patches.legend.classes, patches.multi_hot().sum(axis=0, dtype=int), strict=True
+    ):
+        if count:
+            print(f"{count:>8} {land_class.code} {land_class.name}")
+    print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
