@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from landcover import __version__
 from landcover.commands import COMMANDS, GROUPS
@@ -63,10 +63,16 @@ def script(name: str, argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Arguments) -> int:
-    """Act, time it, and turn errors into one line and exit code 2."""
-    _print_settings(arguments)
+    """Act, time it, and turn errors into one line and exit code 2.
+
+    A command that only asks (``asks``) says what it was asked on standard error, keeps standard
+    output for the answer, and leaves the run as it is.
+    """
+    asks = getattr(arguments, "asks", False)
+    _print_settings(arguments, sys.stderr if asks else sys.stdout)
     try:
-        Run(arguments.run).read_manifest()  # a damaged one ends it before anything is done
+        if not asks:
+            Run(arguments.run).read_manifest()  # a damaged one ends it before anything is done
         with running() as watch:
             paths = arguments.act(arguments)
     except LandcoverError as error:
@@ -79,7 +85,8 @@ def _run(arguments: Arguments) -> int:
         goes_on = "; the same command goes on" if arguments.stage == "map" else ""
         print(f"stopped; nothing half-written stays{goes_on}", file=sys.stderr)
         return 130
-    _measure(arguments, watch)
+    if not asks:
+        _measure(arguments, watch)
     for path in dict.fromkeys(paths):
         print(path)
     return 0
@@ -87,7 +94,7 @@ def _run(arguments: Arguments) -> int:
 
 def _settings(arguments: Arguments) -> dict[str, str]:
     """What was asked for, as text."""
-    hidden = ("act", "stage", "run")
+    hidden = ("act", "asks", "stage", "run")
     given = {k: v for k, v in vars(arguments).items() if k not in hidden and v is not None}
     return {
         name.replace("_", "-"): " ".join(map(str, value))
@@ -97,9 +104,9 @@ def _settings(arguments: Arguments) -> dict[str, str]:
     }
 
 
-def _print_settings(arguments: Arguments) -> None:
+def _print_settings(arguments: Arguments, out: TextIO) -> None:
     settings = ", ".join(f"{name} {value}" for name, value in _settings(arguments).items())
-    print(f"{arguments.stage} {arguments.run}: {settings}", flush=True)
+    print(f"{arguments.stage} {arguments.run}: {settings}", file=out, flush=True)
 
 
 def _measure(arguments: Arguments, watch: Stopwatch) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from landcover.errors import LandcoverError
 from landcover.runs import Run, read_json, replace_when_whole, write_json
 
+#: Ends the name of a map of patches, whose pixels are not the scene's.
+PATCHES = "_patches"
 #: What every report holds, and the type that it must have.
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "model": str,
@@ -199,7 +201,7 @@ def p_value(value: float | None) -> str:
 
 
 #: Rasters beside a map that are not maps themselves.
-_NOT_CLASSES = ("_confidence", "_probabilities", "_entropy")
+_NOT_CLASSES = ("_confidence", "_probabilities", "_entropy", PATCHES)
 
 
 def _problem(report: dict[str, Any], name: str) -> str | None:

@@ -47,6 +47,13 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
         help="float32 keeps patch networks from computing in reduced precision where it is faster",
     )
     parser.add_argument(
+        "--stride",
+        type=COUNT,
+        metavar="PX",
+        help="of a model of whole images: classify the patch around every cell of so many pixels "
+        "(default 32); up to the model's own side",
+    )
+    parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
         help="map on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786",
@@ -76,8 +83,10 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
 
 
 def _map(a: Arguments) -> list[Path]:
+    from landcover.models import read_card
     from landcover.runs import Run
     from landcover.workflows.map import map_scene, on_cluster, verify
+    from landcover.workflows.map_patches import map_patches
     from landcover.workflows.map_products import map_products
 
     run = Run(a.run)
@@ -86,6 +95,13 @@ def _map(a: Arguments) -> list[Path]:
         raise LandcoverError("--verify is of one scene; give it without --products")
     if a.out and not a.products:
         raise LandcoverError(f"--out {a.out} is where --products go; give it with --products")
+    if read_card(home, model)["kind"] == "image":
+        return map_patches(run, model, a.stride or 32, home)
+    if a.stride:
+        raise LandcoverError(
+            f"--stride {a.stride} is for models of whole images, and {model} sees every pixel; "
+            "leave it out"
+        )
     with on_cluster(a.scheduler) as client:
         how = {
             "tile_px": a.tile_px,

@@ -12,17 +12,30 @@ from landcover.errors import LandcoverError
 from landcover.legend import Legend
 
 
-class Classifier(Protocol):
-    """Any model that maps.
+class Reader(Protocol):
+    """Any model of imagery.
 
     Attributes
     ----------
     name : str
         Name of the model.
-    legend : Legend
-        Classes in the order of the outputs.
     bands : tuple of str
         Bands that it reads, in order.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def bands(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+class Classifier(Reader, Protocol):
+    """Any model that maps.
+
+    Attributes
+    ----------
+    legend : Legend
+        Classes in the order of the outputs.
     radius : int
         Pixels around a pixel that its prediction depends on.
     segment_layers : tuple of str
@@ -32,11 +45,7 @@ class Classifier(Protocol):
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
     def legend(self) -> Legend: ...  # noqa: D102
-    @property
-    def bands(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def radius(self) -> int: ...  # noqa: D102
     @property
@@ -53,7 +62,7 @@ class Classifier(Protocol):
         """
 
 
-def require_bands(classifier: Classifier, held: tuple[str, ...], scene: str | Path) -> None:
+def require_bands(classifier: Reader, held: tuple[str, ...], scene: str | Path) -> None:
     """Raise LandcoverError unless a scene holds the bands that a model was trained on."""
     if not set(classifier.bands) <= set(held):
         raise LandcoverError(

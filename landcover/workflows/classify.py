@@ -154,6 +154,17 @@ def load_classifier(run: Run, model: str | Path | None = None) -> Classifier:
     return OfPixels(models.load_of_card(home, name))
 
 
+def reply(classifier: Classifier, image: Image) -> dict[str, Any]:
+    """What is said of an image: ``Type``, ``probabilities`` by class, and ``model``."""
+    shares = classifier.probabilities([image])[0]
+    names = classifier.legend.names
+    return {
+        "Type": names[int(shares.argmax())],
+        "probabilities": {name: float(p) for name, p in zip(names, shares, strict=True)},
+        "model": classifier.name,
+    }
+
+
 def _chosen(run: Run, model: str | Path | None) -> tuple[Run, str]:
     """The run that holds a model, and the model's name."""
     if model is not None and (Path(model) / "card.json").exists():

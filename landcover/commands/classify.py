@@ -1,0 +1,58 @@
+"""Images to classes: what the command takes and does."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from landcover.errors import LandcoverError
+from landcover.options import Arguments, Command
+
+
+def _define_classify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="JPEG, PNG or GeoTIFF"
+    )
+    parser.add_argument(
+        "--run",
+        type=Path,
+        default=Path("runs/eurosat"),
+        help="run folder that holds the model (default runs/eurosat)",
+    )
+    parser.add_argument(
+        "--model",
+        help="name of a model of the run, or a model's folder; the newest network of whole "
+        "images by default",
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON object an image")
+    parser.set_defaults(asks=True)
+
+
+def _classify(a: Arguments) -> list[Path]:
+    from landcover.images import read_image
+    from landcover.progress import track
+    from landcover.runs import Run
+    from landcover.workflows.classify import load_classifier, reply
+
+    classifier = load_classifier(Run(a.run), a.model)
+    failed = []
+    for path in track(a.images, "classifying images"):
+        try:
+            found = reply(classifier, read_image(path))
+        except LandcoverError as error:
+            failed.append(str(error))
+            continue
+        if a.json:
+            print(json.dumps({"image": str(path), **found}, ensure_ascii=False), flush=True)
+        else:
+            shares = " ".join(f"{name}={p:.4f}" for name, p in found["probabilities"].items())
+            print(f"{path}: {found['Type']} {shares}", flush=True)
+    if failed:
+        raise LandcoverError("; ".join(failed))
+    return []
+
+
+COMMANDS: dict[str, Command] = {
+    "classify": ("Say what images show, with probabilities.", _define_classify, _classify),
+}

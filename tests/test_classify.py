@@ -1,0 +1,205 @@
+"""Whole images to classes: by the command, and a scene by patches."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image as Pillow
+
+from landcover import cli, models, networks, rasters
+from landcover.errors import LandcoverError
+from landcover.images import Image, true_colour
+from landcover.legend import Legend
+from landcover.runs import Run
+from landcover.workflows.classify import OfImages, OfPixels, load_classifier
+from landcover.workflows.map_patches import cells_of
+from tests.conftest import error_lines, utm_grid
+
+LEGEND = Legend.eurosat()
+RGB = ("B04", "B03", "B02")
+
+
+class BySide:
+    """Takes a square for the class of its mean red reflectance in hundredths."""
+
+    name, legend, bands, side_px = "by-red", LEGEND, RGB, 64
+
+    def probabilities(self, squares):
+        assert squares.shape[1:] == (64, 64, 3)
+        place = np.nan_to_num(np.nanmean(squares[..., 0], axis=(1, 2)) * 100).astype(int)
+        return np.eye(10, dtype=np.float32)[np.clip(place, 0, 9)]
+
+
+def image(red, rows=64, cols=64, grid=None):
+    values = np.zeros((3, rows, cols), np.float32)
+    values[0] = red
+    return Image(values, RGB, grid)
+
+
+@pytest.mark.parametrize("side", [10, 64, 65, 200])
+def test_a_picture_of_any_size_gets_the_class_of_its_content(side):
+    shares = OfImages(BySide()).probabilities([image(0.035, side, side)])
+    assert shares.argmax() == 3 and shares.sum() == pytest.approx(1)
+
+
+def test_a_placed_image_is_covered_by_squares_and_averaged():
+    red = np.repeat([0.015, 0.045], 64)[None, :]
+    shares = OfImages(BySide()).probabilities([image(red, 64, 128, utm_grid(64, 128))])[0]
+    assert shares[1] == shares[4] == 0.5
+
+
+def test_several_images_get_what_each_gets_alone():
+    some = [image(0.015), image(0.075, 30, 90), image(0.045, 200, 130, utm_grid(200, 130))]
+    together = OfImages(BySide()).probabilities(some)
+    alone = [OfImages(BySide()).probabilities([one])[0] for one in some]
+    assert np.array_equal(together, alone)
+
+
+def test_bands_are_found_by_name():
+    values = np.stack([np.zeros((64, 64)), np.zeros((64, 64)), np.full((64, 64), 0.055)])
+    swapped = Image(values.astype(np.float32), ("B02", "B03", "B04"), None)
+    assert OfImages(BySide()).probabilities([swapped]).argmax() == 5
+    with pytest.raises(LandcoverError, match="needs B04 B03 too"):
+        OfImages(BySide()).probabilities([Image(values[:1], ("B02",), None)])
+
+
+def test_pixels_vote_for_their_image():
+    class ByPixel:
+        name, legend, bands, radius = "pixel", LEGEND, ("B04",), 1
+
+        def predict_window(self, padded):
+            inside = padded[0, 1:-1, 1:-1]
+            return np.stack([inside < 0.1, inside >= 0.1]).astype(np.float32)
+
+    values = np.full((1, 4, 4), 0.2, np.float32)
+    values[0, 0] = 0.05
+    values[0, 1] = np.nan
+    shares = OfPixels(ByPixel()).probabilities([Image(values, ("B04",), None)])[0]
+    assert shares == pytest.approx([4 / 12, 8 / 12])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run with an untrained network: what it says is arbitrary, and always the same."""
+    run = Run(tmp_path_factory.mktemp("run"))
+    networks.seed_everything(3)
+    network = networks.build_image_network("compact", 3, 10, [0.1] * 3, [0.03] * 3, 0.275)
+    networks.save(network, models.file_of(run, "compact", "image"))
+    models.write_card(
+        run, "compact", "image", LEGEND, bands=list(RGB), features=[], segment_layers=[],
+        patch_size=64,
+    )  # fmt: skip
+    return run
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for name, level in (("dark.png", 40), ("light.jpg", 200)):
+        noise = rng.integers(-30, 30, (64, 64, 3))
+        Pillow.fromarray((level + noise).astype(np.uint8)).save(folder / name)
+    return folder
+
+
+def test_the_command_says_class_and_all_probabilities_in_a_line_an_image(run, pictures, capsys):
+    paths = [str(pictures / "dark.png"), str(pictures / "light.jpg")]
+    assert cli.main(["classify", *paths, "--run", str(run.path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == paths
+    for line in lines:
+        said, *shares = line.partition(": ")[2].split()
+        found = {name: float(p) for name, p in (share.split("=") for share in shares)}
+        assert list(found) == list(LEGEND.names)
+        assert max(found, key=found.get) == said
+        assert sum(found.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_machines_get_json_and_nothing_else(run, pictures, capsys):
+    path = str(pictures / "light.jpg")
+    before = sorted(run.path.rglob("*"))
+    assert cli.main(["classify", path, "--run", str(run.path), "--json"]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    pixels = np.asarray(Pillow.open(path))
+    expected = models.load_image_network(run, "compact").probabilities(true_colour(pixels)[None])
+    assert list(found["probabilities"].values()) == pytest.approx(expected[0].tolist(), abs=1e-5)
+    assert found["image"] == path and found["model"] == "compact"
+    assert sorted(run.path.rglob("*")) == before
+
+
+def test_a_bad_image_is_named_and_the_others_are_classified(run, pictures, tmp_path, capsys):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"hello")
+    good = str(pictures / "dark.png")
+    assert cli.main(["classify", str(bad), good, "--run", str(run.path)]) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith(good)
+    assert "bad.jpg" in next(line for line in error_lines(err) if line.startswith("error: "))
+
+
+def test_no_model_is_said_with_the_command_that_makes_one(tmp_path, pictures, capsys):
+    assert cli.main(["classify", str(pictures / "dark.png"), "--run", str(tmp_path)]) == 2
+    assert "experiments.eurosat_finetune" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    scene = Run(tmp_path_factory.mktemp("scene"))
+    rng = np.random.default_rng(1)
+    values = rng.uniform(0.02, 0.25, (4, 150, 200)).astype(np.float32)
+    values[:, :32, :32] = np.nan
+    rasters.write(scene.scene, values, utm_grid(150, 200), ["B02", "B03", "B04", "B08"], np.nan)
+    return scene
+
+
+def test_a_scene_is_mapped_by_patches_where_they_lie(run, scene):
+    model = str(run.model("compact"))
+    assert cli.main(["map", str(scene.path), "--model", model, "--stride", "32"]) == 0
+    with (
+        rasterio.open(scene.map("compact_patches")) as out,
+        rasterio.open(scene.confidence("compact_patches")) as confidence,
+        rasterio.open(scene.scene) as source,
+    ):
+        codes, sure, pixels = out.read(1), confidence.read(1), source.read([3, 2, 1])
+        assert out.shape == (5, 7)
+        assert out.transform.a == 320 and out.bounds.left == source.bounds.left
+        assert out.bounds.top == source.bounds.top and out.crs == source.crs
+    assert codes[0, 0] == 0 and sure[0, 0] == 255 and (codes > 0).sum() == 34
+    network = models.load_image_network(run, "compact")
+    for row, col in ((1, 2), (2, 3), (3, 4)):
+        top, left = row * 32 - 16, col * 32 - 16
+        chip = pixels[:, top : top + 64, left : left + 64].transpose(1, 2, 0)
+        shares = network.probabilities(chip[None])[0]
+        assert codes[row, col] == LEGEND.codes[shares.argmax()]
+        assert sure[row, col] == pytest.approx(100 * shares.max(), abs=0.51)
+    assert scene.map("compact_patches").with_suffix(".qml").exists()
+
+
+def test_cells_cover_a_grid_from_its_corner():
+    grid = utm_grid(100, 64)
+    cells = cells_of(grid, 32)
+    assert cells.shape == (4, 2)
+    assert cells.bounds[0] == grid.bounds[0] and cells.bounds[3] == grid.bounds[3]
+
+
+@pytest.mark.parametrize(
+    ("stride", "said"), [(["--stride", "65"], "wider than the patch"), (["--stride", "0"], "range")]
+)
+def test_a_stride_that_leaves_gaps_is_refused(run, scene, capsys, stride, said):
+    arguments = ["map", str(scene.path), "--model", str(run.model("compact")), *stride]
+    try:
+        code = cli.main(arguments)
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code == 2 and said in capsys.readouterr().err
+
+
+def test_the_newest_image_network_is_taken_and_a_path_is_a_model_too(run):
+    by_default = load_classifier(run)
+    assert by_default.name == load_classifier(Run("nowhere"), run.model("compact")).name
+    with pytest.raises(LandcoverError, match="no model forest"):
+        load_classifier(run, "forest")
