@@ -1,0 +1,93 @@
+"""A run in the browser: what the command takes and does."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from landcover.errors import LandcoverError
+from landcover.options import COUNT, COUNT_OR_NONE, POSITIVE, Arguments, Command, add_run
+
+if TYPE_CHECKING:
+    from landcover.runs import Run
+
+
+def _define_serve(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument(
+        "--port", type=COUNT_OR_NONE, default=8000, help="0 takes a free one (default 8000)"
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; the default can be reached from this machine alone",
+    )
+    parser.add_argument(
+        "--classifier",
+        type=Path,
+        metavar="MODEL_FOLDER",
+        help="what classifies whole images: a model of the run, or the folder of another run's; "
+        "the run's newest image classifier by default, and without one its pixel models",
+    )
+    parser.add_argument(
+        "--max-upload-mib", type=POSITIVE, default=32.0, help="largest upload (default 32)"
+    )
+    parser.add_argument(
+        "--max-pixels", type=COUNT, default=4_000_000, help="largest image (default 4000000)"
+    )
+    parser.add_argument(
+        "--timeout", type=POSITIVE, default=30.0, help="seconds for a request (default 30)"
+    )
+    parser.add_argument(
+        "--workers", type=COUNT, default=2, help="images worked on at once (default 2)"
+    )
+    parser.add_argument(
+        "--waiting", type=COUNT_OR_NONE, default=64, help="uploads that may wait (default 64)"
+    )
+
+
+def _serve(a: Arguments) -> list[Path]:
+    try:
+        import fastapi  # noqa: F401
+        import python_multipart  # noqa: F401
+        import rio_tiler  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise LandcoverError(
+            f"landcover serve needs {error.name}; install it with: pip install 'landcover[service]'"
+        ) from None
+    from landcover.runs import Run
+    from landcover.service.limits import MIB, Limits
+    from landcover.service.server import serve
+    from landcover.service.state import load
+
+    run = Run(a.run)
+    limits = Limits(
+        upload_bytes=int(a.max_upload_mib * MIB),
+        pixels=a.max_pixels,
+        timeout_s=a.timeout,
+        workers=a.workers,
+        waiting=a.waiting,
+    )
+    serve(load(run, _classifier(run, a.classifier), limits), a.host, a.port)
+    return []
+
+
+def _classifier(run: Run, given: Path | None) -> Any:
+    """The image classifier asked for; None where a run has no model and none is asked for."""
+    from landcover import models
+    from landcover.workflows.classify import load_classifier
+
+    if given is None and not models.names(run):
+        return None
+    return load_classifier(run, given)
+
+
+COMMANDS: dict[str, Command] = {
+    "serve": (
+        "Serve a run on this machine: classify images, see its maps side by side.",
+        _define_serve,
+        _serve,
+    ),
+}
