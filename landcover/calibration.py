@@ -62,6 +62,10 @@ class Temperature:
 UNTEMPERED = Temperature()
 
 
+#: Least probability of a test that takes a temperature for another than 1.
+_SIGNIFICANT = 0.05
+
+
 def floor_of(votes: int | None) -> float:
     """The least probability that a model of so many votes can mean; of None for one without.
 
@@ -111,12 +115,16 @@ def tempered(probabilities: np.ndarray, temperature: Temperature, axis: int = -1
 
 
 def fit_temperature(
-    probabilities: np.ndarray, targets: np.ndarray, floor: float = FLOOR
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    floor: float = FLOOR,
+    blocks: np.ndarray | None = None,
 ) -> Temperature:
-    """The temperature under which targets are most likely.
+    """The temperature under which targets are most likely, where blocks agree on one.
 
     Minimises the mean negative log-likelihood of rows that the model did not learn from. It
-    is convex in 1 / T, so there is one minimum.
+    is convex in 1 / T, so there is one minimum. A few blocks can be harder or easier than the
+    rest, and their temperature is then theirs alone; so one that blocks cannot tell from 1 is 1.
 
     Parameters
     ----------
@@ -126,11 +134,16 @@ def fit_temperature(
         say nothing of a temperature and are left out.
     floor : float
         Least probability, from `floor_of`.
+    blocks : array of int, (rows,), optional
+        Spatial block of every row. A two-sided t-test at 5 % asks whether the slope of the
+        log-likelihood at T = 1, summed over each block, differs from 0 over the blocks (the score
+        test with clustered variance; Liang & Zeger 1986, doi:10.1093/biomet/73.1.13).
 
     Returns
     -------
     Temperature
-        Its value from 0.05 to 20, to four decimals; `UNTEMPERED` where no row is left.
+        Its value from 0.05 to 20, to four decimals; `UNTEMPERED` where no row is left, or where
+        blocks do not tell it from 1.
 
     Examples
     --------
@@ -147,6 +160,8 @@ def fit_temperature(
         return UNTEMPERED
     logs = _logarithms(np.asarray(probabilities, np.float64)[rows], floor)
     right = logs[np.arange(len(rows)), np.asarray(targets)[rows]]
+    if blocks is not None and not _blocks_differ_from_one(logs, right, np.asarray(blocks)[rows]):
+        return UNTEMPERED
 
     def loss(log_temperature: float) -> float:
         factor = np.exp(-log_temperature)
@@ -154,6 +169,17 @@ def fit_temperature(
 
     found = minimize_scalar(loss, bounds=np.log(_RANGE), method="bounded", options={"xatol": 1e-7})
     return Temperature(round(float(np.exp(found.x)), 4), floor)
+
+
+def _blocks_differ_from_one(logs: np.ndarray, right: np.ndarray, blocks: np.ndarray) -> bool:
+    """Whether blocks agree that another temperature than 1 makes the targets likelier."""
+    from scipy.special import softmax
+    from scipy.stats import ttest_1samp
+
+    slopes = right - (softmax(logs, axis=1) * logs).sum(axis=1)
+    number = np.unique(blocks, return_inverse=True)[1]
+    sums = np.bincount(number, slopes)
+    return len(sums) > 1 and float(ttest_1samp(sums, 0.0).pvalue) < _SIGNIFICANT
 
 
 def reliability(

@@ -145,6 +145,45 @@ def test_classes_that_the_model_lacks_say_nothing():
     assert calibration.fit_temperature(shares[:0], targets[:0]) == UNTEMPERED
 
 
+def blocks_of_one_temperature(temperatures, each=400, seed=0):
+    """Rows whose targets come true as often as their probabilities at a block's temperature say."""
+    rng = np.random.default_rng(seed)
+    shares, targets = [], []
+    for temperature in temperatures:
+        some = rng.dirichlet(np.ones(4), each)
+        real = calibration.tempered(some, Temperature(temperature, 1e-9))
+        targets.append((rng.random((each, 1)) > real.cumsum(axis=1)).sum(axis=1).clip(0, 3))
+        shares.append(some)
+    return np.concatenate(shares), np.concatenate(targets), np.arange(len(targets)).repeat(each)
+
+
+def test_blocks_that_agree_get_the_temperature_that_they_have():
+    shares, targets, blocks = blocks_of_one_temperature([1.6, 1.7, 1.5, 1.6, 1.6, 1.7])
+    found = calibration.fit_temperature(shares, targets, blocks=blocks)
+    assert found == calibration.fit_temperature(shares, targets)
+    assert 1.4 < found.value < 1.8
+
+
+def test_blocks_that_do_not_agree_leave_probabilities_alone():
+    shares, targets, blocks = blocks_of_one_temperature([4.0, 2.5, 1.0, 0.8, 1.0, 0.7])
+    assert calibration.fit_temperature(shares, targets).value > 1.05
+    assert calibration.fit_temperature(shares, targets, blocks=blocks) == UNTEMPERED
+
+
+def test_a_calibrated_model_is_tempered_in_about_one_of_twenty_cases():
+    tempered = 0
+    for seed in range(200):
+        shares, targets, blocks = blocks_of_one_temperature([1.0] * 8, 100, seed)
+        tempered += calibration.fit_temperature(shares, targets, blocks=blocks) != UNTEMPERED
+    assert 1 <= tempered <= 22
+
+
+def test_a_single_block_says_nothing_of_other_blocks():
+    shares, targets, _ = blocks_of_one_temperature([2.0])
+    one = np.zeros(len(targets), int)
+    assert calibration.fit_temperature(shares, targets, blocks=one) == UNTEMPERED
+
+
 @pytest.mark.parametrize(("right", "bound"), [(True, 0.05), (False, 20)])
 def test_the_temperature_stays_in_bounds(right, bound):
     shares = np.tile([0.9, 0.1], (50, 1))
@@ -323,9 +362,12 @@ def test_the_card_holds_the_temperature_of_the_validation_rows(trained, name, fl
     card, rows = models.read_card(trained, name), read_rows(trained, "labels")
     floor = floor or 0.5 / card["settings"]["neighbours"]
     expected = calibration.fit_temperature(
-        shares_of(trained, name, "validation"), rows.targets(rows.validation), floor
+        shares_of(trained, name, "validation"),
+        rows.targets(rows.validation),
+        floor,
+        rows.samples["block"].to_numpy()[rows.validation],
     )
-    assert card["probability_floor"] == floor
+    assert card["probability_floor"] == expected.floor
     assert card["temperature"] == pytest.approx(expected.value, abs=2e-3)
     assert models.load(trained, name).temperature == models.temperature_of(card)
 

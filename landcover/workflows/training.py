@@ -267,6 +267,7 @@ class Job:
             fitted.predict(rows.validation),
             rows.targets(rows.validation),
             calibration.floor_of(votes),
+            rows.samples["block"].to_numpy()[rows.validation],
         )
 
     def _calibration(
