@@ -341,8 +341,7 @@ def test_later_dates_differ_where_estates_were_built_and_nowhere_else():
     assert digest(first) == digest(once)
     changed = first.truth != second.truth
     assert (first.truth[changed] == 211).all() and (second.truth[changed] == 121).all()
-    _, numbers, sizes = np.unique(label(changed), return_index=True, return_counts=True)
-    assert numbers.size >= 4 and changed.sum() >= 3 * dates.ESTATE_PX
+    assert label(changed).max() >= 3 and changed.sum() >= 3 * dates.ESTATE_PX
     assert second.grid == first.grid and second.image.dtype == np.float32
     same = ~ndimage.binary_dilation(changed, iterations=4)
     shift = np.abs(second.image - first.image).mean(axis=0)

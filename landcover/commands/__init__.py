@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from landcover.commands import assess, maps, postprocess, scene, train
+from landcover.commands import assess, change, classify, maps, postprocess, scene, serve, train
 from landcover.options import Command
 
 COMMANDS: dict[str, Command] = (
-    scene.COMMANDS | train.COMMANDS | maps.COMMANDS | postprocess.COMMANDS | assess.COMMANDS
+    scene.COMMANDS
+    | train.COMMANDS
+    | maps.COMMANDS
+    | postprocess.COMMANDS
+    | assess.COMMANDS
+    | classify.COMMANDS
+    | change.COMMANDS
+    | serve.COMMANDS
 )
 #: First words of commands of two, and what they say and ask for.
 GROUPS = {

@@ -137,7 +137,7 @@ def _assess(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | None
         sizes,
         Legend.corine(level),
     )
-    ha = _pixel_ha(grid)
+    ha = pixel_ha(grid)
     pixels: Counter[int] = Counter()
     for code, n in population.mapped.items():
         pixels[_coarser(code, of_map, level)] += n
@@ -239,7 +239,7 @@ def _areas(
     }
 
 
-def _pixel_ha(grid: Grid) -> float | None:
+def pixel_ha(grid: Grid) -> float | None:
     """Hectares of a pixel; None where the CRS has no unit of length."""
     if not grid.crs.is_projected:
         return None

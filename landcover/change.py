@@ -1,0 +1,277 @@
+"""Change between two dates, from the class probabilities of both.
+
+Two maps that are each wrong in one pixel of ten differ in almost one of five where nothing
+changed. So change is not where two maps differ: it is where the probabilities of both dates say
+so against the odds of change, and these odds are estimated from the same two dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.legend import UNLABELLED, LandClass, Legend, level_of
+
+#: A probability below this counts as this: no model is surer, and one sure error would be a change.
+LEAST_SHARE = 1e-3
+#: Share of pixels that stay, to begin the estimation with.
+STAY = 0.98
+#: Rounds of the estimation, at most, and the sum of differences at which it has settled.
+ROUNDS, SETTLED = 300, 1e-5
+#: How many degrees of likeness there are, as `radiometry.likeness` tells them.
+LIKENESSES = 3
+#: What the transitions of the whole scene count in those of one likeness, in pixels.
+PRIOR_PIXELS = 50
+#: Classes that stay are drawn with so much of their colour, on white.
+PALE = 0.25
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """How often every class of the first date becomes every class of the second.
+
+    Attributes
+    ----------
+    shares : array of float64, (classes, classes)
+        Share of the pixels, from rows to columns; they add up to 1.
+    odds : array of float32, (likenesses, classes, classes)
+        Among pixels that look so much alike at both dates: their shares over what they would
+        be if the dates had nothing to do with each other.
+    """
+
+    shares: np.ndarray
+    odds: np.ndarray
+
+    def joint(self, before: np.ndarray, after: np.ndarray, likeness: np.ndarray) -> np.ndarray:
+        """Probability of every class at both dates.
+
+        Parameters
+        ----------
+        before, after : array of float, (classes, pixels)
+            Probabilities of the same pixels.
+        likeness : array of int, (pixels,)
+            How much alike each looks, a position in the `odds`.
+
+        Returns
+        -------
+        array of float32, (classes, classes, pixels)
+            From the first axis to the second; they add up to 1 for each pixel, NaN where either
+            date has none.
+        """
+        joint = np.moveaxis(self.odds[likeness], 0, -1) * _floored(before)[:, np.newaxis]
+        joint *= _floored(after)[np.newaxis]
+        joint /= joint.sum(axis=(0, 1))
+        return joint
+
+    def changed(self, before: np.ndarray, after: np.ndarray, likeness: np.ndarray) -> np.ndarray:
+        """Probability that the class changed, float32: 1 less the diagonal of `joint`.
+
+        Parameters are those of `joint`, of pixels in any shape.
+        """
+        before, after = _floored(before), _floored(after)
+        stays, becomes = np.zeros((2, *likeness.shape), np.float32)
+        for i, j in np.ndindex(self.odds.shape[1:]):
+            total = stays if i == j else becomes
+            total += self.odds[:, i, j][likeness] * before[i] * after[j]
+        return becomes / (stays + becomes)
+
+
+def estimate_transitions(
+    before: np.ndarray, after: np.ndarray, likeness: np.ndarray | None = None
+) -> Transitions:
+    """The transitions under which two dates' probabilities are most likely.
+
+    With p and p' the probabilities of the dates and q their mean over the pixels of both, classes
+    i and j have, by Bayes and as long as errors of the dates are independent, the probability::
+
+        P(i, j)  ~  shares_ij / (q_i q_j) p_i p'_j
+
+    where p / q stands for how well a class explains a pixel: one model gave both, and what it
+    took for the frequency of a class is the same, also of a class that one date lacks. So the shares are the mean of P over the pixels, and P follows from them, in turn. The likelihood is concave in the shares, so where this begins does not matter. For two equal dates
+    its maximum has no change at all: by the inequality of the means, no p_i p_j / (q_i q_j) gains
+    on the classes that stay.
+
+    Pixels that look alike change less often than those that do not, so each likeness has shares
+    of its own; the shares of all pixels count there as `PRIOR_PIXELS` more.
+
+    Parameters
+    ----------
+    before, after : array of float, (classes, pixels)
+        Probabilities of the same pixels, a sample of the scene. Pixels with NaN are left out.
+    likeness : array of int, (pixels,), optional
+        How much alike each looks at both dates, below `LIKENESSES`; all the same by default.
+
+    Returns
+    -------
+    Transitions
+
+    Raises
+    ------
+    LandcoverError
+        If no pixel has probabilities at both dates.
+
+    References
+    ----------
+    Bruzzone and Serpico 1997, doi:10.1109/36.602528, who estimate the same joint probabilities
+    with densities in the place of p / q; Saerens, Latinne and Decaestecker 2002,
+    doi:10.1162/089976602753284446, for probabilities of a classifier.
+
+    Examples
+    --------
+    Two maps, each unsure everywhere, that differ in one pixel of five without a change.
+
+    >>> before = np.array([[0.7, 0.7, 0.7, 0.3, 0.3], [0.3, 0.3, 0.3, 0.7, 0.7]])
+    >>> after = before[:, [0, 1, 3, 3, 4]]
+    >>> found = estimate_transitions(before, after)
+    >>> (found.changed(before, after, np.zeros(5, int)) > 0.5).any()
+    np.False_
+    """
+    known = np.isfinite(before).all(axis=0) & np.isfinite(after).all(axis=0)
+    if not known.any():
+        raise LandcoverError(
+            "the two dates have no pixel in common that both map; give maps that overlap"
+        )
+    before = _floored(before[:, known]).astype(np.float64)
+    after = _floored(after[:, known]).astype(np.float64)
+    means = (before.mean(axis=1) + after.mean(axis=1)) / 2
+    before, after = before / means[:, np.newaxis], after / means[:, np.newaxis]
+    apart = np.outer(means, means)
+    start = STAY * np.diag(means) + (1 - STAY) * apart
+    whole = _most_likely(before, after, start, 0 * start)
+    if likeness is None:
+        return Transitions(whole, (whole / apart).astype(np.float32)[np.newaxis])
+    parts = [np.asarray(likeness)[known] == number for number in range(LIKENESSES)]
+    shares = [
+        _most_likely(before[:, part], after[:, part], start, PRIOR_PIXELS * whole) for part in parts
+    ]
+    total = np.average(shares, axis=0, weights=[part.mean() for part in parts])
+    return Transitions(total, (np.array(shares) / apart).astype(np.float32))
+
+
+def _most_likely(
+    before: np.ndarray, after: np.ndarray, shares: np.ndarray, prior: np.ndarray
+) -> np.ndarray:
+    """Shares of transitions by expectation and maximisation.
+
+    `before` and `after` are probabilities over their means, `prior` numbers of pixels that are
+    counted beside those given.
+    """
+    pixels = before.shape[1] + prior.sum()
+    for _ in range(ROUNDS):
+        likelihood = np.einsum("in,in->n", before, shares @ after)
+        made = (shares * ((before / likelihood) @ after.T) + prior) / pixels
+        moved, shares = np.abs(made - shares).sum(), made
+        if moved < SETTLED:
+            break
+    return shares
+
+
+def decide(joint: np.ndarray, changed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The likeliest classes of both dates, given whether a pixel changed.
+
+    Parameters
+    ----------
+    joint : array of float, (classes, classes, pixels)
+        From `Transitions.joint`.
+    changed : array of bool, (pixels,)
+        Where the class differs.
+
+    Returns
+    -------
+    before, after : array of int64, (pixels,)
+        Positions of the classes: equal where nothing changed, else different.
+    """
+    classes, pixels = len(joint), joint.shape[2]
+    stays = joint[np.arange(classes), np.arange(classes)].argmax(axis=0)
+    apart = np.where(np.eye(classes, dtype=bool)[..., np.newaxis], -1, joint)
+    best = apart.reshape(classes * classes, pixels).argmax(axis=0)
+    before, after = np.divmod(best, classes)
+    return np.where(changed, before, stays), np.where(changed, after, stays)
+
+
+def variance_together(probabilities: np.ndarray) -> np.ndarray:
+    """Variance of a number of pixels whose errors go together entirely.
+
+    Of pixels with probabilities p_1 >= p_2 >= ..., k are of the class when one common draw falls
+    between p_(k+1) and p_k. Their expected square is the sum of (2k - 1) p_k. No dependence
+    of pixels has a larger variance.
+
+    Parameters
+    ----------
+    probabilities : array of float, (..., pixels)
+
+    Returns
+    -------
+    array of float64, (...)
+
+    Examples
+    --------
+    A field of 10 pixels, which is built over or not, and one that surely is.
+
+    >>> variance_together(np.array([[0.5] * 10, [1.0] * 10])).tolist()
+    [25.0, 0.0]
+    """
+    falling = -np.sort(-probabilities, axis=-1)
+    k = np.arange(1, falling.shape[-1] + 1, dtype=np.float64)
+    squares = falling.astype(np.float64) @ (2 * k - 1)
+    return np.maximum(squares - falling.sum(axis=-1, dtype=np.float64) ** 2, 0)
+
+
+def coarser(probabilities: np.ndarray, legend: Legend, level: int) -> tuple[np.ndarray, Legend]:
+    """Probabilities (classes, ...) and legend at the same or a coarser level; members add up."""
+    factor = 10 ** (level_of(legend.codes) - level)
+    codes = np.array(legend.codes) // factor
+    coarse = Legend.corine(level).subset(codes)
+    sums = np.zeros((len(coarse), *probabilities.shape[1:]), probabilities.dtype)
+    np.add.at(sums, coarse.index(codes), probabilities)
+    return sums, coarse
+
+
+def from_to(before: np.ndarray, after: np.ndarray, legend: Legend) -> np.ndarray:
+    """Codes of a change raster from positions in the legend, uint16.
+
+    A code is 100 times the first class and once the second, each by its place in the official
+    legend of the level, from 1: at level 3 that is CORINE's grid code. 1203 is arable land (12)
+    that became industry (3); 1212 stayed arable.
+
+    >>> from_to(np.array([0]), np.array([1]), Legend.corine().subset([121, 211])).tolist()
+    [312]
+    """
+    place = _places(legend)
+    return (100 * place[before] + place[after]).astype(np.uint16)
+
+
+def change_legend(codes: Iterable[int], level: int) -> Legend:
+    """Names and colours of the codes of a change raster.
+
+    What changed has the colour of its new class, what stayed a pale one of its own.
+
+    >>> [c.name for c in change_legend([1203, 1212], 3).classes]
+    ['211 to 121 Industrial or commercial units', '211 Non-irrigated arable land, unchanged']
+    """
+    official = Legend.corine(level).classes
+    classes = []
+    for code in sorted(set(codes) - {UNLABELLED}):
+        before, after = official[code // 100 - 1], official[code % 100 - 1]
+        if before == after:
+            pale = tuple(round(255 - PALE * (255 - channel)) for channel in after.colour)
+            name = f"{after.code} {after.name}, unchanged"
+            classes.append(LandClass(code, name, (pale[0], pale[1], pale[2])))
+        else:
+            name = f"{before.code} to {after.code} {after.name}"
+            classes.append(LandClass(code, name, after.colour))
+    return Legend(tuple(classes))
+
+
+def _places(legend: Legend) -> np.ndarray:
+    """Place of each class in the official legend of its level, from 1."""
+    official = Legend.corine(level_of(legend.codes))
+    return official.index(np.array(legend.codes)).astype(np.int64) + 1
+
+
+def _floored(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities as float32, none below the least; NaN stays."""
+    return np.maximum(probabilities, LEAST_SHARE, dtype=np.float32)

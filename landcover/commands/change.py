@@ -1,0 +1,84 @@
+"""Two dates of one place: what the command that compares them takes and does."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from landcover.options import COUNT, Arguments, Command
+
+
+class _After(argparse.Action):
+    """The later date, which says where the products go unless --out does."""
+
+    def __call__(self, parser: Any, namespace: Any, value: Any, option: str | None = None) -> None:
+        namespace.after = value
+        if namespace.run is None:
+            namespace.run = (value.parent if value.suffix else value) / "change"
+
+
+def _define_change(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "before", type=Path, metavar="BEFORE", help="run folder, or scene raster with --model"
+    )
+    parser.add_argument(
+        "after",
+        type=Path,
+        action=_After,
+        metavar="AFTER",
+        help="the later date of the same place, on the same grid",
+    )
+    parser.add_argument(
+        "--out",
+        dest="run",
+        type=Path,
+        metavar="FOLDER",
+        help="where the products go (default: change beside or in AFTER)",
+    )
+    parser.add_argument(
+        "--model",
+        help="map both dates with this model: a name in BEFORE, or RUN/models/NAME; without it "
+        "the probabilities that both runs hold are compared as they are",
+    )
+    parser.add_argument(
+        "--maps", metavar="NAME", help="whose probabilities, where runs hold several models'"
+    )
+    parser.add_argument(
+        "--level", type=int, choices=(1, 2, 3), help="level of the classes; the maps' by default"
+    )
+    parser.add_argument(
+        "--patch-px",
+        type=COUNT,
+        default=64,
+        help="side of the patches that change is summed by (default 64)",
+    )
+    parser.add_argument(
+        "--no-normalise",
+        action="store_true",
+        help="do not bring one date to the radiometry of the other before mapping",
+    )
+
+
+def _change(a: Arguments) -> list[Path]:
+    from landcover.commands.maps import chosen_model
+    from landcover.runs import Run, read_json
+    from landcover.workflows.change import find_change
+
+    paths = find_change(
+        a.before,
+        a.after,
+        Run(a.run),
+        model=chosen_model(Run(a.before), a.model) if a.model else None,
+        maps=a.maps,
+        level=a.level,
+        patch_px=a.patch_px,
+        normalise=not a.no_normalise,
+    )
+    print(read_json(paths[1])["headline"])
+    return paths
+
+
+COMMANDS: dict[str, Command] = {
+    "change": ("Find what changed between two dates of one place.", _define_change, _change),
+}

@@ -1,0 +1,461 @@
+"""Change between two dates: known answers, no change where there is none, and what was built."""
+
+from __future__ import annotations
+
+import json
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from rio_cogeo import cog_validate
+
+from landcover import change, cli, features, forests, models, rasters
+from landcover.change import (
+    Transitions,
+    change_legend,
+    coarser,
+    decide,
+    estimate_transitions,
+    from_to,
+    variance_together,
+)
+from landcover.errors import LandcoverError
+from landcover.legend import Legend
+from landcover.runs import Run, read_json
+from landcover.synthetic import make_dates
+from landcover.workflows import change as workflow
+from landcover.workflows.change import find_change
+from tests.conftest import error_lines, utm_grid
+
+CLASSES = [121, 211, 311]
+LEGEND = Legend.corine().subset(CLASSES)
+MODEL = "random-forest"
+
+
+def observed(rng, truth, shares):
+    """What one model says of unsure signs, for which the classes have such shares: calibrated."""
+    signs = rng.dirichlet(np.full(len(shares), 0.4), 2000)
+    signs /= signs.sum(axis=0)  # how often each is met, by class
+    drawn = np.empty((truth.size, len(shares)))
+    for k in np.unique(truth):
+        here = truth.ravel() == k
+        drawn[here] = signs[rng.choice(len(signs), here.sum(), p=signs[:, k])]
+    drawn *= shares
+    return (drawn / drawn.sum(axis=1, keepdims=True)).T.reshape(-1, *truth.shape)
+
+
+def two_dates(rng, truths, classes):
+    """Probabilities of both dates by one model."""
+    shares = np.bincount(np.ravel(truths), minlength=classes) / np.size(truths)
+    return [observed(rng, np.asarray(truth), shares) for truth in truths]
+
+
+def dates(rng, matrix, pixels=40_000):
+    """Truth and probabilities of two dates with known transitions."""
+    classes = len(matrix)
+    truths = np.divmod(rng.choice(classes**2, pixels, p=np.ravel(matrix)), classes)
+    return truths, two_dates(rng, truths, classes)
+
+
+MATRIX = np.array([[0.28, 0.02, 0.0], [0.0, 0.4, 0.0], [0.01, 0.0, 0.29]])
+
+
+def test_transitions_of_unsure_maps_are_found(rng):
+    truth, shares = dates(rng, MATRIX)
+    found = estimate_transitions(*shares)
+    np.testing.assert_allclose(found.shares, MATRIX, atol=0.01)
+    naive = (shares[0].argmax(axis=0) != shares[1].argmax(axis=0)).mean()
+    assert naive > 0.2, "the maps are so unsure that comparing them says nothing"
+    changed = found.changed(*shares, np.zeros(shares[0].shape[1], int))
+    really = truth[0] != truth[1]
+    assert changed.mean() == pytest.approx(really.mean(), abs=0.01)
+    # a probability is what it says
+    likely = changed > 0.5
+    assert really[likely].mean() == pytest.approx(changed[likely].mean(), abs=0.06)
+
+
+def test_sure_maps_are_counted(rng):
+    truth = rng.integers(0, 3, (2, 5000))
+    shares = [np.eye(3)[:, t] for t in truth]
+    counted = np.zeros((3, 3))
+    np.add.at(counted, tuple(truth), 1 / 5000)
+    np.testing.assert_allclose(estimate_transitions(*shares).shares, counted, atol=0.004)
+
+
+def test_the_shares_are_the_most_likely_ones(rng):
+    _, (before, after) = dates(rng, [[0.5, 0.08], [0.02, 0.4]], 3000)
+    before, after = (np.maximum(p, change.LEAST_SHARE) for p in (before, after))
+    means = (before + after).mean(axis=1, keepdims=True) / 2
+    a, b = before / means, after / means
+
+    def likelihood(shares):
+        return np.log(np.einsum("in,ij,jn->n", a, shares, b)).sum()
+
+    found = estimate_transitions(before, after).shares
+    best = likelihood(found)
+    for _ in range(200):
+        moved = np.clip(found + rng.normal(0, 0.01, (2, 2)), 1e-9, None)
+        assert likelihood(moved / moved.sum()) <= best + 1e-2
+
+
+@given(st.integers(0, 10_000), st.integers(2, 6), st.floats(0.05, 5))
+def test_equal_dates_never_change(seed, classes, concentration):
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.full(classes, concentration), 200).T
+    likeness = rng.integers(0, 3, 200)
+    for alike in (None, likeness):
+        found = estimate_transitions(shares, shares, alike)
+        place = np.zeros(200, int) if alike is None else alike
+        assert (found.changed(shares, shares, place) <= 0.5).all()
+
+
+@given(st.integers(0, 10_000), st.integers(2, 5))
+def test_the_order_of_dates_turns_the_matrix(seed, classes):
+    rng = np.random.default_rng(seed)
+    before, after = rng.dirichlet(np.full(classes, 0.5), (2, 300)).transpose(0, 2, 1)
+    likeness = rng.integers(0, 3, 300)
+    there = estimate_transitions(before, after, likeness)
+    back = estimate_transitions(after, before, likeness)
+    np.testing.assert_allclose(back.shares, there.shares.T, atol=1e-9)
+    joint = there.joint(before, after, likeness)
+    np.testing.assert_allclose(
+        back.joint(after, before, likeness).swapaxes(0, 1), joint, rtol=1e-4, atol=1e-6
+    )
+    np.testing.assert_allclose(joint.sum(axis=(0, 1)), 1, rtol=1e-5)
+    stays = np.einsum("kkn->n", joint)
+    np.testing.assert_allclose(there.changed(before, after, likeness), 1 - stays, atol=1e-5)
+
+
+def test_pixels_that_do_not_look_alike_have_odds_of_their_own(rng):
+    unlike = rng.random(20_000) < 0.05
+    truth = np.zeros((2, 20_000), int)
+    truth[1, unlike] = 1
+    truth[:, -4000:] = 1
+    shares = two_dates(rng, truth, 2)
+    found = estimate_transitions(*shares, 2 * unlike)
+    assert found.odds[0, 0, 1] < 0.05 * found.odds[2, 0, 1]
+    really = truth[0] != truth[1]
+    apart = found.changed(*shares, 2 * unlike) > 0.5
+    together = estimate_transitions(*shares).changed(*shares, 0 * unlike) > 0.5
+    assert (apart != really).mean() < (together != really).mean() / 2
+
+
+def test_missing_probabilities_stay_missing():
+    shares = np.array([[0.9, np.nan, 0.2], [0.1, np.nan, 0.8]])
+    found = estimate_transitions(shares, shares)
+    assert np.isnan(found.changed(shares, shares, np.zeros(3, int))).tolist() == [0, 1, 0]
+    with pytest.raises(LandcoverError, match="no pixel in common"):
+        estimate_transitions(shares[:, 1:2], shares[:, 1:2])
+
+
+def test_a_likeness_that_was_not_met_goes_by_all_pixels(rng):
+    _, shares = dates(rng, MATRIX, 2000)
+    found = estimate_transitions(*shares, np.zeros(2000, int))
+    np.testing.assert_allclose(found.odds[2], estimate_transitions(*shares).odds[0], rtol=1e-3)
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=30))
+def test_variance_is_that_of_one_common_draw(probabilities):
+    p = np.array(probabilities)
+    expected = (np.minimum(p[:, np.newaxis], p) - np.outer(p, p)).sum()
+    assert variance_together(p) == pytest.approx(expected, abs=1e-3)
+
+
+def test_decisions_keep_to_whether_a_pixel_changed():
+    joint = np.array([[0.1, 0.5], [0.15, 0.25]])[..., np.newaxis].repeat(2, axis=2)
+    before, after = decide(joint, np.array([True, False]))
+    assert before.tolist() == [0, 1] and after.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_codes_of_change_name_both_classes(level):
+    legend = Legend.corine(level)
+    places = np.arange(len(legend))
+    pairs = np.meshgrid(places, places, indexing="ij")
+    codes = from_to(*pairs, legend)
+    assert np.unique(codes).size == len(legend) ** 2 and codes.min() == 101
+    named = change_legend(codes.ravel().tolist(), level)
+    for i, j in ((0, 1), (1, 0), (len(legend) - 1, 0)):
+        entry = named[int(codes[i, j])]
+        assert entry.name.startswith(f"{legend.codes[i]} to {legend.codes[j]} ")
+        assert entry.colour == legend.classes[j].colour
+    stayed = named[int(codes[1, 1])]
+    assert stayed.name == f"{legend.codes[1]} {legend.names[1]}, unchanged"
+    assert min(stayed.colour) > 190
+
+
+def test_coarser_probabilities_add_up(rng):
+    shares = rng.dirichlet(np.ones(3), 5).T
+    sums, legend = coarser(shares, Legend.corine().subset([112, 121, 311]), 1)
+    assert legend.codes == (1, 3)
+    np.testing.assert_allclose(sums, [shares[0] + shares[1], shares[2]])
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def write_mapped(path, shares, image, grid, legend=LEGEND, bands=("B02", "B03", "B04", "B08")):
+    """A run folder with a scene and probabilities, as mapping leaves them."""
+    run = Run(path)
+    rasters.write(run.scene, image, grid, bands, np.nan)
+    names = [f"{c.code} {c.name}" for c in legend.classes]
+    rasters.write(run.probabilities(MODEL), shares.astype(np.float32), grid, names, np.nan)
+    return run
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Two mapped runs of 150 x 200 px, of which a square became industry; a corner is empty."""
+    rng = np.random.default_rng(1)
+    truth = rng.integers(0, 2, (15, 20)).repeat(10, axis=0).repeat(10, axis=1) + 1
+    later = truth.copy()
+    later[40:80, 50:100] = 0
+    colours = np.array([[0.3, 0.3, 0.32, 0.33], [0.1, 0.12, 0.15, 0.3], [0.02, 0.04, 0.02, 0.4]])
+    runs = []
+    probabilities = two_dates(rng, (truth, later), 3)
+    for name, held, shares in zip(("before", "after"), (truth, later), probabilities, strict=True):
+        image = colours[held].transpose(2, 0, 1) + rng.normal(0, 0.004, (4, *held.shape))
+        image[:, :20, :30] = shares[:, :20, :30] = np.nan
+        grid = utm_grid(*held.shape)
+        runs.append(write_mapped(tmp_path / name, shares, image.astype(np.float32), grid))
+    return (*runs, truth, later)
+
+
+def changed_in(folder):
+    """Codes of the change raster, and where they say change."""
+    codes = rasters.read_classes(folder / "change.tif")
+    return codes, codes // 100 != codes % 100
+
+
+def test_mapped_runs_are_compared(pair, capsys):
+    before, after, truth, later = pair
+    assert cli.main(["change", str(before.path), str(after.path), "--patch-px", "50"]) == 0
+    out = after.path / "change"
+    codes, changed = changed_in(out)
+    empty = np.zeros(truth.shape, bool)
+    empty[:20, :30] = True
+    really = (truth != later) & ~empty
+    assert changed[really].mean() > 0.97 and changed[~really].mean() < 0.005
+    places = {121: 3, 211: 12, 311: 23}  # grid codes
+    expected = [places[CLASSES[t]] * 100 + 3 for t in truth[really & changed]]
+    assert (codes[really & changed] == expected).mean() > 0.8
+    assert (codes[empty] == 0).all() and (codes[~empty] > 0).all()
+    percent = rasters.read(out / "change_probability.tif")[0]
+    with rasterio.open(out / "change_probability.tif") as dataset:
+        assert dataset.nodata == 255
+        assert (dataset.read(1)[empty] == 255).all()
+    np.testing.assert_array_equal((percent > 50)[~empty], changed[~empty])
+    report = read_json(out / "change.json")
+    matrix = np.array(report["matrix"]["area"])
+    assert matrix.sum() == pytest.approx((~empty).sum() / 100, rel=1e-5)
+    low, high = report["changed"]["area_ci95"]
+    assert low <= really.sum() / 100 <= high
+    mapped = np.array(report["matrix"]["mapped"])
+    assert mapped.sum() == pytest.approx(report["total"])
+    assert report["maps_differ"] > 5 * report["changed"]["mapped"] * 0.5
+    patches = geopandas.read_parquet(out / "patches.parquet")
+    assert len(patches) == 12 and patches.crs.to_epsg() == 32633
+    total = (patches["change_probability"] * patches["pixels"]).sum() / 100
+    assert total == pytest.approx(report["changed"]["area"], rel=1e-6)
+    assert patches.area.max() == 500**2
+    built = patches.loc[patches["change_probability"].idxmax()]
+    assert built["to"] == 121 and (built["row"], built["col"]) == (50, 50)
+    assert report["headline"] in capsys.readouterr().out
+
+
+def test_products_open_elsewhere(pair):
+    before, after, *_ = pair
+    paths = find_change(before.path, after.path, Run(after.path / "out"))
+    assert [path.name for path in paths] == [
+        *("change.md", "change.json", "change.png"),
+        *("change.tif", "change.qml", "change_probability.tif", "patches.parquet"),
+    ]
+    for name in ("change.tif", "change_probability.tif"):
+        valid, errors, _ = cog_validate(str(after.path / "out" / name))
+        assert valid, errors
+    with rasterio.open(after.path / "out" / "change.tif") as dataset:
+        assert dataset.nodata == 0 and dataset.dtypes == ("uint16",)
+        assert dataset.colormap(1)[1203][:3] == LEGEND[121].colour
+    names = (after.path / "out" / "change.tif.aux.xml").read_text("utf-8")
+    assert "211 to 121 Industrial or commercial units" in names
+    assert "211 to 121" in (after.path / "out" / "change.qml").read_text("utf-8")
+    page = (after.path / "out" / "change.md").read_text("utf-8")
+    assert "| 211 | 121 |" in page and "landcover assess" in page and "{" not in page
+    with Image.open(after.path / "out" / "change.png") as picture:
+        assert picture.width > 800
+    stage = Run(after.path / "out").read_manifest()["stages"]["change"]
+    assert len(stage["inputs"]) == 4 and all("sha256" in entry for entry in stage["inputs"])
+    assert set(stage["products"]) == {path.name for path in paths}
+
+
+def test_windows_and_patches_change_no_pixel(pair, monkeypatch):
+    before, after, *_ = pair
+    read = {}
+    for name, window_px, patch_px in (("a", 512, 64), ("b", 64, 64), ("c", 128, 40)):
+        monkeypatch.setattr(workflow, "WINDOW_PX", window_px)
+        out = Run(after.path / name)
+        find_change(before.path, after.path, out, patch_px=patch_px)
+        read[name] = [
+            (out.path / f"{product}.tif").read_bytes()
+            for product in ("change", "change_probability")
+        ]
+        matrix = np.array(read_json(out.path / "change.json")["matrix"]["area"])
+        read[name].append(matrix)
+    for name in ("b", "c"):
+        assert read[name][:2] == read["a"][:2]
+        np.testing.assert_allclose(read[name][2], read["a"][2], rtol=1e-6)
+
+
+def test_the_same_run_twice_has_no_change(pair):
+    before, *_ = pair
+    find_change(before.path, before.path, Run(before.path / "none"))
+    _, changed = changed_in(before.path / "none")
+    assert not changed.any()
+    report = read_json(before.path / "none" / "change.json")
+    assert report["maps_differ"] == 0 and report["changed"]["area"] < 0.01
+
+
+def test_a_coarser_level_merges_what_the_maps_do_not_share(pair, tmp_path):
+    before, after, *_ = pair
+    other = Legend.corine().subset([121, 211, 312])
+    shares, image = rasters.read(after.probabilities(MODEL)), rasters.read(after.scene)
+    run = write_mapped(tmp_path / "other", shares, image, utm_grid(150, 200), other)
+    with pytest.raises(LandcoverError, match=r"only one knows 311, 312; .*coarser --level"):
+        find_change(before.path, run.path, Run(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    find_change(before.path, run.path, Run(tmp_path / "out"), level=2)
+    report = read_json(tmp_path / "out" / "change.json")
+    assert report["matrix"]["codes"] == [12, 21, 31] and report["level"] == 2
+
+
+def refused(argv, text, capsys):
+    """The command ends in one line and exit code 2, and writes no product."""
+    assert cli.main([str(a) for a in argv]) == 2
+    (line,) = error_lines(capsys.readouterr().err)
+    assert text in line
+
+
+def test_bad_input_is_one_line(pair, tmp_path, capsys):
+    before, after, *_ = pair
+    image, shares = rasters.read(after.scene), rasters.read(after.probabilities(MODEL))
+    moved = write_mapped(tmp_path / "moved", shares, image, utm_grid(150, 200, west=300_030))
+    refused(["change", before.path, moved.path], "north-west corner differs by 30 east", capsys)
+    bands = write_mapped(
+        tmp_path / "bands", shares, image, utm_grid(150, 200), bands=("B05", "B06", "B07", "B8A")
+    )
+    refused(["change", before.path, bands.path], "none in common", capsys)
+    bare = Run(tmp_path / "bare")
+    rasters.write(bare.scene, image, utm_grid(150, 200), ("B02", "B03", "B04", "B08"), np.nan)
+    refused(["change", before.path, bare.path], "no model's are in both", capsys)
+    named = ["change", before.path, bare.path, "--maps", MODEL]
+    refused(named, "landcover map " + str(bare.path), capsys)
+    refused(["change", before.path, bare.scene], "is no run folder with maps", capsys)
+    refused(["change", before.path, after.path, "--level", "3", "--patch-px", "4"], "8 to", capsys)
+    refused(["change", before.path, after.path, "--model", "knn"], "has no model knn", capsys)
+    rasters.write(bare.probabilities(MODEL), shares, utm_grid(150, 200), list("abc"), np.nan)
+    refused(["change", before.path, bare.path], "holds no probabilities of classes", capsys)
+    for run in (moved, bands, bare, after):
+        assert not (run.path / "change" / "change.tif").exists()
+
+
+# --- synthetic dates: a field becomes an industrial complex -----------------------------------
+
+
+def teach(run, scene):
+    """A small forest that learnt the truth of the run's scene."""
+    features_of = ("ndvi",)
+    X = np.concatenate([scene.image, features.compute(scene.image, scene.bands, features_of)])
+    X, legend = X.reshape(5, -1).T, Legend.corine().subset(np.unique(scene.truth))
+    y = legend.index(scene.truth).ravel()
+    drawn = np.random.default_rng(0).choice(len(X), 9000, replace=False)
+    rows = X[drawn], y[drawn]
+    forest, *_ = forests.fit_forest(*rows, *rows, seed=0, leaf_sizes=(5,), n_trees=30)
+    run.model(MODEL).mkdir(parents=True)
+    forests.save(forest, models.file_of(run, MODEL, "forest"))
+    models.write_card(
+        run, MODEL, "forest", legend, bands=list(scene.bands), features=list(features_of),
+        segment_layers=[], patch_size=1, temperature=1.0, probability_floor=0.01,
+        trained_on="reference", split={}, seed=0,
+    )  # fmt: skip
+
+
+def put(run, scene):
+    rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
+
+
+@pytest.fixture(scope="module")
+def country(tmp_path_factory):
+    """A run whose model knows it, with a later date on which estates were built."""
+    folder = tmp_path_factory.mktemp("country")
+    first, second = make_dates(
+        360, 380, 2, later_seed=8, estates=5, later_haze=0.05, sun=0.95, greenness=0.97
+    )
+    before, after = Run(folder / "before"), Run(folder / "after")
+    put(before, first)
+    teach(before, first)
+    put(after, second)
+    find_change(before.path, after.path, Run(after.path / "change"), model=(before, MODEL))
+    return before, after, first, second
+
+
+def maps_differ(out):
+    labels = [rasters.read_classes(out / date / "maps" / f"{MODEL}.tif")
+              for date in ("before", "after")]  # fmt: skip
+    return labels[0] != labels[1]
+
+
+def test_fields_that_became_industry_are_found(country):
+    _, after, first, second = country
+    out = after.path / "change"
+    codes, changed = changed_in(out)
+    really = first.truth != second.truth
+    assert (codes[really] == 1203).mean() >= 0.9
+    assert really[changed].mean() >= 0.9
+    assert changed[~really].mean() < 0.005 < maps_differ(out)[~really].mean() / 5
+    report = read_json(out / "change.json")
+    top = report["transitions"][0]
+    assert (top["from"], top["to"]) == (211, 121)
+    assert top["area"] == pytest.approx(really.sum() / 100, rel=0.1)
+    assert report["radiometry"]["kept"] == "earlier"
+
+
+def test_a_difference_of_light_and_haze_is_no_change(country, tmp_path):
+    before, *_ = country
+    _, later = make_dates(360, 380, 2, later_seed=9, later_haze=0.1, sun=0.9, greenness=0.9)
+    put(Run(tmp_path / "later"), later)
+    folders = {}
+    for normalise in (True, False):
+        folders[normalise] = Run(tmp_path / f"{normalise}")
+        find_change(before.path, tmp_path / "later", folders[normalise],
+                    model=(before, MODEL), normalise=normalise)  # fmt: skip
+    assert changed_in(folders[True].path)[1].mean() < 0.002
+    assert maps_differ(folders[True].path).mean() > 0.05
+    assert maps_differ(folders[False].path).mean() > 0.3
+
+
+def test_the_order_of_dates_turns_all_products(country, tmp_path):
+    before, after, *_ = country
+    there = after.path / "change"
+    find_change(after.scene, before.path, Run(tmp_path), model=(before, MODEL))
+    turned = rasters.read_classes(tmp_path / "change.tif")
+    codes = rasters.read_classes(there / "change.tif")
+    np.testing.assert_array_equal(turned % 100 * 100 + turned // 100, codes)
+    ours, theirs = (json.loads((p / "change.json").read_text()) for p in (tmp_path, there))
+    np.testing.assert_allclose(
+        np.transpose(ours["matrix"]["area"]), theirs["matrix"]["area"], rtol=1e-4, atol=1e-3
+    )
+    assert ours["radiometry"]["kept"] == "later"
+
+
+def test_transitions_can_be_built_by_hand():
+    odds = np.array([[[1.0, 0.01], [0.01, 1.0]]], np.float32)
+    sure = Transitions(np.eye(2) / 2, odds)
+    before, after = np.array([[0.9], [0.1]]), np.array([[0.05], [0.95]])
+    stays = 0.9 * 0.05 + 0.1 * 0.95
+    becomes = 0.01 * (0.9 * 0.95 + 0.1 * 0.05)
+    found = sure.changed(before, after, np.array([0]))
+    assert found[0] == pytest.approx(becomes / (stays + becomes), rel=1e-5)
