@@ -204,6 +204,46 @@ def reliability_curve(
         return _svg(figure)
 
 
+def bars(
+    rows: Sequence[tuple[str, float, Sequence[float] | None]], measure: str = "accuracy"
+) -> str:
+    """Shares as horizontal bars with their intervals, the last one on top, as an SVG element.
+
+    Parameters
+    ----------
+    rows : sequence of (name, share, interval)
+        Shares of 0 to 1; an interval is [low, high] or None.
+    measure : str
+        What the shares are called.
+
+    Returns
+    -------
+    str
+        ``<svg ...>`` with text as text, the same bytes for the same rows.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    places = np.arange(len(rows))
+    with mpl.rc_context(_style(rows)):
+        figure = Figure(figsize=(6.2, 0.6 + 0.26 * len(rows)), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.subplots()
+        lengths = [100 * share for _, share, _ in rows]
+        axes.barh(places, lengths, color=CHART_COLOURS[0], height=0.7)
+        for place, (_, share, spread) in zip(places, rows, strict=True):
+            if spread is not None:
+                axes.plot([100 * end for end in spread], [place, place], color="#1d2430", lw=1.2)
+            axes.text(100.5, place, f"{100 * share:.1f}", va="center", fontsize=8)
+        axes.set_yticks(places, [name for name, _, _ in rows])
+        axes.set(xlim=(0, 100), xlabel=f"{measure}, %")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="x", lw=0.4, color="#d5d8de")
+        axes.set_axisbelow(True)
+        return _svg(figure)
+
+
 def _style(content: Any) -> dict[Any, Any]:
     """Text as text. A seed of its own a chart: ids must not meet those of another on the page."""
     return {
