@@ -235,7 +235,7 @@ def bars(
         for place, (_, share, spread) in zip(places, rows, strict=True):
             if spread is not None:
                 axes.plot([100 * end for end in spread], [place, place], color="#1d2430", lw=1.2)
-            axes.text(100.5, place, f"{100 * share:.1f}", va="center", fontsize=8)
+            axes.text(100.5, float(place), f"{100 * share:.1f}", va="center", fontsize=8)
         axes.set_yticks(places, [name for name, _, _ in rows])
         axes.set(xlim=(0, 100), xlabel=f"{measure}, %")
         axes.spines[["top", "right"]].set_visible(False)
