@@ -92,13 +92,14 @@ def write_page(
         wrong=[
             {
                 "uri": _picture(read(rows[[place]])[0], bands),
-                "title": f"{legend.names[labels[place]]}?",
+                "title": legend.names[labels[place]],
                 "remark": f"taken for {legend.names[int(shares[place].argmax())]}, "
                 f"{100 * shares[place].max():.0f} %",
             }
             for place in surest
         ],
         views=_views(read(rows[:: max(1, len(rows) // VIEWED)][:VIEWED]), bands, augmentation),
+        columns=VIEWS + 1,
         published=_published() if report["measure"].endswith("EuroSAT's classes") else [],
         settings=json.dumps(
             {key: report[key] for key in ("settings", "versions")}, indent=1, ensure_ascii=False
