@@ -216,7 +216,7 @@ def store(patches: Patches, path: str | os.PathLike[str], bands: Iterable[str] =
 
 
 def _read_all(folders: Sequence[Path], bands: Sequence[str]) -> Iterator[np.ndarray]:
-    """Chips in order, some of them read ahead by other threads."""
+    """Chips in order, some of them read ahead by other threads: a disk answers small files late."""
     with ThreadPoolExecutor(_READERS) as pool:
         for start in range(0, len(folders), 64):  # all at once would fill the memory
             yield from pool.map(

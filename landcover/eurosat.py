@@ -14,11 +14,12 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
 
 from landcover.errors import LandcoverError
 from landcover.images import EUROSAT_BANDS, TRUE_COLOUR_BANDS
@@ -31,8 +32,6 @@ _JPEG, _TIF = (".jpg", ".jpeg"), (".tif", ".tiff")
 #: Far above any chip: 13 bands of 16 bits take 107 kB.
 _LARGEST_BYTES = 2**20
 _NUMBERED = re.compile(r"(.+)_(\d+)")
-#: Decoders let other threads run; more of them than this gained nothing on any number of cores.
-_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -91,14 +90,11 @@ class ChipSet:
         channels = self._channels(bands or self.bands)
         decode = _decode_jpeg if self.dtype == np.uint8 else _decode_tif
         chips = np.empty((len(wanted), CHIP_PX, CHIP_PX, len(channels)), self.dtype)
-
-        def fill(place: int) -> None:
-            member = self._members[wanted[place]]
-            chips[place] = decode(member, self._fetch(member), channels)
-
-        with ThreadPoolExecutor(_THREADS) as pool:
-            for _ in track(pool.map(fill, range(len(wanted))), "reading chips", len(wanted)):
-                pass
+        # Chips are so small that threads gain nothing, and GDAL's own cost more than its reading
+        with rasterio.Env(GDAL_NUM_THREADS=1):
+            for chip, index in zip(chips, track(wanted, "reading chips"), strict=True):
+                member = self._members[index]
+                chip[:] = decode(member, self._fetch(member), channels)
         return chips
 
     def batches(
@@ -362,15 +358,13 @@ def _decode_jpeg(member: str, data: bytes, channels: list[int]) -> np.ndarray:
 
 def _decode_tif(member: str, data: bytes, channels: list[int]) -> np.ndarray:
     """A GeoTIFF as (rows, cols, bands) of uint16."""
-    import rasterio.errors
-
     _check_bytes(member, data)
     try:
         with rasterio.MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
             found = f"{dataset.height} x {dataset.width} {dataset.dtypes[0]} x {dataset.count}"
             _check_chip(member, found, f"uint16 x {len(EUROSAT_BANDS)}")
             return np.moveaxis(dataset.read([channel + 1 for channel in channels]), 0, -1)
-    except rasterio.errors.RasterioError as error:
+    except RasterioError as error:
         raise _unreadable(member, "GeoTIFF", error) from None
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.interpolate import RectBivariateSpline
+from skimage.transform import resize
 
 from experiments import bigearth_read
 from landcover import bigearth, rasters
@@ -223,6 +224,18 @@ class TestReading:
         chip = read_patch(tmp_path / "P", ["B05"])[..., 0].astype(float)
         inside = slice(30, 90)  # splines differ in what they take for granted beyond the edge
         assert np.abs(chip - expected)[inside, inside].max() <= 1
+
+    @pytest.mark.parametrize("band", ["B01", "B05"])
+    def test_it_is_what_scikit_image_makes_to_the_edge(self, tmp_path, band):
+        px = PIXELS[band]
+        dn = np.random.default_rng(4).integers(500, 3000, (px, px)).astype(np.uint16)
+        write_tif(tmp_path / "P" / f"P_{band}.tif", dn)
+        expected = resize(
+            dn.astype(float), (120, 120), order=3, mode="symmetric",
+            preserve_range=True, anti_aliasing=False, clip=False,
+        )  # fmt: skip
+        chip = read_patch(tmp_path / "P", [band])[..., 0]
+        assert np.abs(chip - expected).max() <= 0.5 + 1e-6
 
     def test_overshoot_does_not_wrap(self, tmp_path):
         dn = np.full((60, 60), 1, np.uint16)
