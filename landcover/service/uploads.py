@@ -9,22 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcover.chips import valid_pixels
 from landcover.errors import LandcoverError
-from landcover.grid import Grid, Window
+from landcover.grid import Grid
 from landcover.images import read_image
 from landcover.legend import UNLABELLED, Legend
-from landcover.mapping import COMPUTE_PX, require_bands
+from landcover.mapping import predict_tiles, require_bands
 from landcover.winners import winners
 
 if TYPE_CHECKING:
     from landcover import mapping
     from landcover.service.limits import Limits
     from landcover.workflows import classify
-
-#: Sides of the tiles that a model sees: a network is compiled once a shape, so that clients
-#: with images of ever other shapes cannot fill the memory with compiled networks.
-_SIDES = (64, 128, COMPUTE_PX)
 
 
 @dataclass(frozen=True)
@@ -85,6 +80,7 @@ class Predict:
         LandcoverError
             If the content is no image, has no place, lacks a band, or time runs out.
         """
+        until = time.monotonic() + limits.timeout_s
         image = read_image(content, max_pixels=limits.pixels)
         if image.grid is None:
             raise LandcoverError(
@@ -93,7 +89,7 @@ class Predict:
         require_bands(self.classifier, image.bands, "the image")
         order = [image.bands.index(band) for band in self.classifier.bands]
         with self._turn:
-            codes = self.codes(image.values[order], time.monotonic() + limits.timeout_s)
+            codes = self.codes(image.values[order], until)
         return geotiff(codes, image.grid, self.classifier.legend)
 
     def codes(self, values: np.ndarray, until: float) -> np.ndarray:
@@ -104,29 +100,13 @@ class Predict:
         LandcoverError
             If `until`, of `time.monotonic`, is over: nobody waits for the result any more.
         """
-        rows, cols = values.shape[1:]
-        side = next((side for side in _SIDES if side >= max(rows, cols)), COMPUTE_PX)
-        radius = self.classifier.radius
-        margins = ((0, 0), (radius, radius + -rows % side), (radius, radius + -cols % side))
-        padded = np.pad(values, margins, constant_values=np.nan)
-        codes = np.full((rows, cols), UNLABELLED, np.uint16)
-        for row in range(0, rows, side):
-            for col in range(0, cols, side):
-                if time.monotonic() > until:
-                    raise LandcoverError("time is up; give a smaller image")
-                tile = padded[:, *Window(row, col, side + 2 * radius, side + 2 * radius).slices]
-                found = self._tile(tile)
-                place = codes[row : row + side, col : col + side]
-                place[:] = found[: place.shape[0], : place.shape[1]]
+        codes = np.full(values.shape[1:], UNLABELLED, np.uint16)
+        for place, valid, shares in predict_tiles(self.classifier, values):
+            if time.monotonic() > until:
+                raise LandcoverError("time is up; give a smaller image")
+            index, _ = winners(np.ascontiguousarray(shares))
+            codes[place.slices] = np.where(valid, self.classifier.legend.code(index), UNLABELLED)
         return codes
-
-    def _tile(self, image: np.ndarray) -> np.ndarray:
-        """Class codes of a tile with its margin."""
-        valid = valid_pixels(image, self.classifier.radius)
-        if not valid.any():
-            return np.full(valid.shape, UNLABELLED, np.uint16)
-        index, _ = winners(self.classifier.predict_window(image))
-        return np.where(valid, self.classifier.legend.code(index), UNLABELLED)
 
 
 def geotiff(codes: np.ndarray, grid: Grid, legend: Legend) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from landcover import models
+from landcover import mapping, models
 from landcover.errors import LandcoverError
 from landcover.images import Image
 from landcover.legend import Legend
@@ -121,9 +121,11 @@ class OfPixels:
                 f"the image has no pixel with all bands {' '.join(self.bands)} valid, "
                 f"which {self.name} needs; give another image"
             )
-        border = ((0, 0),) + ((self.pixels.radius,) * 2,) * 2
-        padded = np.pad(values, border, constant_values=np.nan)
-        return self.pixels.predict_window(padded)[:, valid].mean(axis=1)
+        total = sum(
+            shares[:, inside].sum(axis=1, dtype=np.float64)
+            for _, inside, shares in mapping.predict_tiles(self.pixels, values)
+        )
+        return (total / valid.sum()).astype(np.float32)
 
 
 def load_classifier(run: Run, model: str | Path | None = None) -> Classifier:

@@ -1,0 +1,52 @@
+"""An image in memory as a classifier sees it: tiles of few shapes, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from landcover.chips import valid_pixels
+from landcover.grid import Window
+from landcover.mapping.classifier import Classifier
+from landcover.mapping.source import COMPUTE_PX
+
+#: Sides of tiles. A network is compiled anew for every shape that it sees, and keeps what it
+#: compiled: images of ever other shapes would fill the memory.
+_SIDES = (64, 128, COMPUTE_PX)
+
+#: Where a tile lies, which of its pixels are valid (rows, cols), and their probabilities
+#: (classes, rows, cols).
+Tile = tuple[Window, np.ndarray, np.ndarray]
+
+
+def predict_tiles(classifier: Classifier, values: np.ndarray) -> Iterator[Tile]:
+    """Probabilities of an image, tile by tile.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Any model without segment types.
+    values : array of float32, (bands, rows, cols)
+        Reflectance of the classifier's bands; NaN where nodata.
+
+    Yields
+    ------
+    Window, array of bool (rows, cols), array of float32 (classes, rows, cols)
+        Tiles that hold a valid pixel, cut at the image's edge.
+    """
+    rows, cols = values.shape[1:]
+    side = next((side for side in _SIDES if side >= max(rows, cols)), COMPUTE_PX)
+    radius = classifier.radius
+    margins = ((0, 0), (radius, radius + -rows % side), (radius, radius + -cols % side))
+    padded = np.pad(values, margins, constant_values=np.nan)
+    for row in range(0, rows, side):
+        for col in range(0, cols, side):
+            place = Window(row, col, min(side, rows - row), min(side, cols - col))
+            seen = Window(row, col, side + 2 * radius, side + 2 * radius)
+            image = np.ascontiguousarray(padded[:, *seen.slices])
+            valid = valid_pixels(image, radius)
+            if valid.any():
+                shares = classifier.predict_window(image)
+                inside = slice(place.rows), slice(place.cols)
+                yield place, valid[inside], shares[:, *inside]

@@ -1,0 +1,68 @@
+"""An image in memory, predicted by tiles of few shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from landcover import mapping
+from tests.test_mapping import cnn_classifier, forest_classifier
+
+
+class Watched:
+    """A classifier of two classes that notes the shapes it sees."""
+
+    radius = 2
+
+    def __init__(self):
+        self.shapes = set()
+
+    def predict_window(self, image):
+        self.shapes.add(image.shape)
+        share = image[0, 2:-2, 2:-2]
+        return np.stack([share, 1 - share])
+
+
+def gathered(classifier, values, classes):
+    """Probabilities of all tiles on one array, NaN where there are none."""
+    shares = np.full((classes, *values.shape[1:]), np.nan, np.float32)
+    for place, valid, found in mapping.predict_tiles(classifier, values):
+        assert np.isnan(shares[:, *place.slices]).all(), "tiles overlap"
+        shares[:, *place.slices] = np.where(valid, found, np.nan)
+    return shares
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (64, 64), (65, 3), (128, 100), (300, 513)])
+def test_every_valid_pixel_is_predicted_once(shape, rng):
+    values = rng.uniform(0, 1, (1, *shape)).astype(np.float32)
+    values[0, rng.uniform(size=shape) < 0.1] = np.nan
+    shares = gathered(Watched(), values, 2)
+    np.testing.assert_array_equal(shares[0], values[0])
+
+
+def test_images_of_many_shapes_are_seen_in_three(rng):
+    watched = Watched()
+    for rows, cols in rng.integers(1, 400, (60, 2)):
+        list(mapping.predict_tiles(watched, np.zeros((1, rows, cols), np.float32)))
+    assert watched.shapes == {(1, side + 4, side + 4) for side in (64, 128, 256)}
+
+
+def test_an_image_of_nodata_asks_nothing():
+    watched = Watched()
+    assert list(mapping.predict_tiles(watched, np.full((1, 90, 80), np.nan, np.float32))) == []
+    assert not watched.shapes
+
+
+@pytest.mark.parametrize(
+    "classifier", [forest_classifier(), cnn_classifier(5)], ids=["forest", "cnn"]
+)
+def test_tiles_hold_what_the_whole_image_gives(classifier, rng):
+    values = rng.uniform(0, 0.4, (4, 140, 301)).astype(np.float32)
+    values[:, 30:50, 90:120] = np.nan
+    radius = classifier.radius
+    margin = ((0, 0), (radius, radius), (radius, radius))
+    whole = classifier.predict_window(np.pad(values, margin, constant_values=np.nan))
+    shares = gathered(classifier, values, 4)
+    valid = ~np.isnan(values).any(axis=0)
+    assert np.isnan(shares[:, ~valid]).all()
+    np.testing.assert_allclose(shares[:, valid], whole[:, valid], atol=1e-5)
