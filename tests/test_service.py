@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 import zlib
@@ -22,7 +24,7 @@ from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
-from landcover import mapping, models, rasters
+from landcover import cli, mapping, models, rasters
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.images import TRUE_COLOUR_BANDS
@@ -30,6 +32,8 @@ from landcover.runs import Run
 from landcover.service import assets
 from landcover.service.server import listen
 from landcover.service.state import load
+from tests.conftest import error_lines
+from tests.map_runs import LANDCOVER
 from tests.serving import LIMITS, Colours, bare_state, picture, serving, state_of, write_run
 from tests.test_mapping import BANDS, LEGEND
 
@@ -84,6 +88,7 @@ def test_health_names_what_is_served(client):
     health = client.get("/health").json()
     assert health["status"] == "ok"
     assert health["classifier"] == "colours"
+    assert health["bands"] == ["B04", "B03", "B02"]
     assert health["models"] == ["cnn-7x7", "random-forest"]
 
 
@@ -547,6 +552,30 @@ def test_a_taken_port_is_one_line():
             listen("127.0.0.1", port)
     with pytest.raises(LandcoverError, match="port 99999"):
         listen("127.0.0.1", 99_999)
+
+
+def test_the_command_serves_a_run_until_it_is_stopped(tmp_path):
+    run = write_run(tmp_path / "run", 60, 70, cnn=False)
+    command = [*LANDCOVER, "serve", str(run.path), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
+        assert it.stdout.readline().startswith(f"serve {run.path}: port 0, host 127.0.0.1")
+        address = re.match(r"(http://127\.0\.0\.1:\d+)/ ", it.stdout.readline())[1]
+        health = httpx.get(f"{address}/health").json()
+        assert health["classifier"] in health["models"]
+        it.send_signal(signal.SIGINT)
+        said, errors = it.communicate(timeout=20)
+    assert it.returncode == 130
+    assert re.fullmatch(r"\S+ \S+ GET /health 200 \d+ B \d+ ms\n", said)
+    assert error_lines(errors)[-1].startswith("stopped")
+    assert "Traceback" not in errors
+
+
+def test_a_model_that_is_not_there_is_one_line(run, capsys):
+    arguments = ["serve", str(run.path), "--port", "0", "--classifier", "nothing"]
+    assert cli.main(arguments) == 2
+    assert (
+        "has no model nothing; its models are cnn-7x7" in error_lines(capsys.readouterr().err)[-1]
+    )
 
 
 def test_true_colour_bands_are_those_of_pictures():

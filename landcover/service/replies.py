@@ -20,6 +20,7 @@ class Health(BaseModel):
     version: str
     run: str
     classifier: str | None = Field(description="Model behind /classify")
+    bands: list[str] = Field(description="That it needs; pictures have B04, B03 and B02")
     models: list[str] = Field(description="Models behind /predict; the first is the default")
 
 

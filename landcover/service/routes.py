@@ -57,11 +57,13 @@ def _look_up(table: Mapping[str, Found], name: str, what: str) -> Found:
 async def health(request: Request) -> Health:
     """Whether the service is up, and what it holds."""
     state = _state(request)
+    classifier = state.classify.classifier if state.classify else None
     return Health(
         status="ok",
         version=__version__,
         run=state.run,
-        classifier=state.classify.classifier.name if state.classify else None,
+        classifier=classifier.name if classifier else None,
+        bands=list(classifier.bands) if classifier else [],
         models=list(state.predict),
     )
 

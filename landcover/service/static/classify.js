@@ -2,11 +2,16 @@
 const find = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
+const PICTURE = ["B02", "B03", "B04"]; // the bands of a JPEG or PNG
+
 let asked = 0; // the last image dropped wins, whichever answer comes first
 let picture = null;
 
-export function showClassify() {
+export function showClassify(bands) {
   find("classify").hidden = false;
+  if (!bands.every((band) => PICTURE.includes(band))) {
+    find("kinds").textContent = `GeoTIFF with bands ${bands.join(", ")}`;
+  }
   find("file").addEventListener("change", (event) => take(event.target.files));
   const drop = find("drop");
   for (const kind of ["dragenter", "dragover"]) {

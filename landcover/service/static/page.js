@@ -11,5 +11,5 @@ async function ask(path) {
 const [health, map] = await Promise.all([ask("/health"), ask("/layers")]);
 document.getElementById("run").textContent = health.run;
 document.title = `landcover: ${health.run}`;
-if (health.classifier) showClassify();
+if (health.classifier) showClassify(health.bands);
 if (map.layers.length) showCompare(map.layers);
