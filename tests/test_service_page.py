@@ -220,6 +220,18 @@ def test_the_class_under_the_pointer_is_that_of_the_raster(page, run):
     assert shown[1] == LEGEND[code].name
 
 
+def test_the_class_under_the_ring_is_read_with_keys_alone(page):
+    page.focus("#map")
+    page.keyboard.press("ArrowRight")
+    playwright.expect(page.locator("#place")).to_contain_text("°")
+    assert (
+        page.evaluate("getComputedStyle(document.getElementById('map'), '::after').width") == "18px"
+    )
+    first = page.inner_text("#place")
+    page.keyboard.press("ArrowDown")
+    playwright.expect(page.locator("#place")).not_to_have_text(first)
+
+
 def test_the_legend_is_that_of_the_layers_shown(page):
     page.select_option("#left", "scene")
     page.select_option("#right", "labels")

@@ -6,8 +6,11 @@ export class Reading {
     this.place = document.getElementById("place");
     this.asking = false;
     map.on("mousemove click", ({ latlng }) => this.read(latlng));
+    const frame = map.getContainer();
+    frame.addEventListener("keydown", () => frame.classList.add("keys"));
+    map.on("mousemove click", () => frame.classList.remove("keys"));
     map.on("moveend", () => {
-      if (map.getContainer().matches(":focus-visible")) this.read(map.getCenter());
+      if (frame.classList.contains("keys")) this.read(map.getCenter());
     });
   }
 
