@@ -26,7 +26,7 @@ LIKENESSES = 3
 #: What the transitions of the whole scene count in those of one likeness, in pixels.
 PRIOR_PIXELS = 50
 #: Classes that stay are drawn with so much of their colour, on white.
-PALE = 0.25
+PALE = 0.2
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Date:
     scene: Path
     probabilities: Path
 
-    @property
+    @cached_property
     def legend(self) -> Legend:
         """The classes of the probabilities, from the names of their bands."""
         try:
@@ -250,7 +251,7 @@ def _map_pair(
     normalise: bool,
 ) -> Pair:
     """Dates mapped with one model, on scenes of one radiometry."""
-    from landcover import models
+    from landcover import mapping, models
     from landcover.workflows.map import is_mapped, map_scene
 
     card = models.read_card(home, name)
@@ -259,8 +260,8 @@ def _map_pair(
             f"model {name} needs segment types, which belong to one scene; choose a model without, "
             "or map both runs with --probabilities and compare them with --maps"
         )
-    for scene in scenes:
-        models.load(home, name, scene)
+    classifier = models.load(home, name, scenes[0])
+    mapping.require_bands(classifier, rasters.band_names(scenes[1]), scenes[1])
     bands = tuple(card["bands"])
     lines = _lines(scenes, kept, bands) if normalise else None
     dates = []

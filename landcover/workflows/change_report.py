@@ -15,6 +15,8 @@ from landcover.runs import Run, replace_when_whole, write_json
 
 #: Transitions that the picture's legend and the page's table name.
 NAMED = 10
+#: Smaller ones are none to look for in a picture; hectares or pixels.
+LEAST_SHOWN = 0.05
 #: Longest side of each part of the picture.
 PICTURE_PX = 1100
 
@@ -94,7 +96,7 @@ def _picture(
     changes = rasters.read_small(out.path / "change.tif", PICTURE_PX)[0]
     rows, cols = changes.shape
     wide = cols > 1.6 * rows
-    size = (8.0, 3 * 8.0 * rows / cols + 1.6) if wide else (15.0, 5.0 * rows / cols + 1.6)
+    size = (8.0, 3 * 8.0 * rows / cols + 1.5) if wide else (15.0, 5.0 * rows / cols + 1.0)
     figure = Figure(figsize=size, layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
     axes = figure.subplots(*((3, 1) if wide else (1, 3)))
@@ -104,7 +106,8 @@ def _picture(
         panel.imshow(image, interpolation="nearest")
         panel.set_title(title, fontsize=9)
         panel.set_axis_off()
-    shown = [t for t in sorted(result["transitions"], key=lambda t: -t["mapped"]) if t["mapped"]]
+    mapped = sorted(result["transitions"], key=lambda t: -t["mapped"])
+    shown = [t for t in mapped[:NAMED] if t["mapped"] >= LEAST_SHOWN]
     names = {c["code"]: c for c in result["classes"]}
     handles = [
         Patch(
@@ -112,7 +115,7 @@ def _picture(
             label=f"{t['from']} to {t['to']} {names[t['to']]['name']}: "
             f"{_area(t['mapped'])} {result['unit']}",
         )
-        for t in shown[:NAMED]
+        for t in shown
     ]
     handles.append(Patch(facecolor="#e8e8e8", edgecolor="#9a9a9a", label="unchanged: pale"))
     figure.legend(
