@@ -51,7 +51,7 @@ def test_every_answer_is_one_that_the_openapi_promises(schema, endpoint, mode):
         layer=st.sampled_from(LAYERS),
     )
     @settings(
-        max_examples=40, deadline=None, derandomize=True, database=None,
+        max_examples=25, deadline=None, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     def check(case, image, layer):
