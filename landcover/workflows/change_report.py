@@ -96,7 +96,7 @@ def _picture(
     changes = rasters.read_small(out.path / "change.tif", PICTURE_PX)[0]
     rows, cols = changes.shape
     wide = cols > 1.6 * rows
-    size = (8.0, 3 * 8.0 * rows / cols + 1.5) if wide else (15.0, 5.0 * rows / cols + 1.0)
+    size = (8.0, 3 * 8.0 * rows / cols + 1.8) if wide else (15.0, 5.0 * rows / cols + 1.3)
     figure = Figure(figsize=size, layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
     axes = figure.subplots(*((3, 1) if wide else (1, 3)))
