@@ -38,6 +38,8 @@ EUROSAT_BANDS = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A",
 )  # fmt: skip
 
+#: Bands of a GeoTIFF are often decoded together, whichever are wanted.
+_MOST_BANDS = 32
 #: Reflectance of land and cloud lies lower; a median above it is one of digital numbers.
 _HIGHEST_MEDIAN = 1.5
 
@@ -118,7 +120,7 @@ def true_colour(picture: np.ndarray) -> np.ndarray:
     >>> true_colour(np.array([0, 255], np.uint8)).tolist()
     [0.0, 0.2750000059604645]
     """
-    return np.asarray(picture, np.float32) * np.float32(TRUE_COLOUR_REFLECTANCE / 255)
+    return np.multiply(picture, np.float32(TRUE_COLOUR_REFLECTANCE / 255), dtype=np.float32)
 
 
 def _head(source: Source, name: str) -> bytes:
@@ -187,7 +189,7 @@ def _read_picture(source: Source, name: str, max_pixels: int) -> Image:
                 "or give a GeoTIFF with named bands"
             )
         pixels = np.asarray(picture.convert("RGBA"))
-    values = np.ascontiguousarray(true_colour(pixels[..., :3]).transpose(2, 0, 1))
+    values = true_colour(np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1)))
     values[:, pixels[..., 3] == 0] = np.nan
     return Image(values, TRUE_COLOUR_BANDS)
 
@@ -196,6 +198,11 @@ def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
     """A GeoTIFF by the names, number and type of its bands."""
     with _open_geotiff(source) as dataset:
         _check_size(name, dataset.height, dataset.width, max_pixels)
+        if dataset.count > _MOST_BANDS:
+            raise LandcoverError(
+                f"{name} has {dataset.count} bands and at most {_MOST_BANDS} are allowed; "
+                "leave out what is no Sentinel-2 band"
+            )
         for rows, cols in dataset.block_shapes:  # a block is decoded whole, however small the rest
             _check_size(f"a block of {name}", rows, cols, max_pixels)
         numbers, bands, to_reflectance = _layout(dataset, name)
@@ -206,10 +213,12 @@ def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
             grid = Grid.of(dataset)
         except LandcoverError:  # without a place it can be classified, but not be put on a map
             grid = None
-    valid = values[np.isfinite(values)]
-    if valid.size and np.median(valid) > _HIGHEST_MEDIAN:
+    thin = 1 + max(values.shape[1:]) // 1000
+    thinned = values[:, ::thin, ::thin]
+    median = np.median(thinned[np.isfinite(thinned)]) if np.isfinite(thinned).any() else 0
+    if median > _HIGHEST_MEDIAN:
         raise LandcoverError(
-            f"{name} has a median reflectance of {np.median(valid):.4g}, which lies between 0 and "
+            f"{name} has a median reflectance of {median:.4g}, which lies between 0 and "
             "1; divide digital numbers by their quantification first, or give them as uint16"
         )
     return Image(values, bands, grid)
@@ -221,7 +230,10 @@ def _open_geotiff(source: Source) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         if isinstance(source, bytes):
-            with MemoryFile(source) as memory, memory.open(driver="GTiff") as dataset:
+            with (
+                MemoryFile(source, filename="image.tif") as memory,
+                memory.open(driver="GTiff") as dataset,
+            ):
                 yield dataset
         else:
             with rasterio.open(source, driver="GTiff") as dataset:
@@ -238,11 +250,12 @@ def _layout(dataset: Any, name: str) -> Layout:
         for number, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
         if meaning != ColorInterp.alpha
     ]
-    given = [dataset.descriptions[number - 1] for number in colours]
+    descriptions, dtypes = dataset.descriptions, dataset.dtypes
+    given = [descriptions[number - 1] for number in colours]
     bands = [band_of(text or "") for text in given]
     numbers = [number for number, band in zip(colours, bands, strict=True) if band]
     named = tuple(band for band in bands if band)
-    dtype = np.result_type(*(dataset.dtypes[number - 1] for number in colours))
+    dtype = np.result_type(*(dtypes[number - 1] for number in colours))
     if len(set(named)) < len(named):
         raise LandcoverError(f"{name} names a band twice ({' '.join(named)}); name each once")
     if dtype == np.uint8 and len(colours) == 3 and not named:

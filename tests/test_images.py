@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -216,6 +217,9 @@ class TestGeotiffs:
         refused(data, "a block of it.tif declares 1024 x 1024", name="it.tif", max_pixels=10_000)
         refused(data, "it.tif declares 20 x 30", name="it.tif", max_pixels=100)
 
+    def test_many_bands_are_refused(self):
+        refused(geotiff(np.ones((33, 2, 2), np.uint16), ["B02"]), "33 bands", "at most 32")
+
     def test_a_vrt_reads_no_other_file(self, tmp_path):
         (tmp_path / "a.tif").write_bytes(geotiff(dn(13)))
         vrt = (
@@ -283,6 +287,21 @@ class TestBadInput:
             refused(bytes(damaged), max_pixels=10_000)
         else:
             assert image.values.shape[0] == len(image.bands)
+
+
+def test_uploads_at_one_time_do_not_meet():
+    sources = [picture(), picture(kind="JPEG"), geotiff(dn(13)), b"II*\0junk", picture()[:200]]
+
+    def outcome(number: int) -> bytes | str:
+        try:
+            return read_image(sources[number % len(sources)]).values.tobytes()
+        except LandcoverError as error:
+            return str(error)
+
+    alone = [outcome(number) for number in range(len(sources))]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(outcome, range(100)))
+    assert together == alone * (100 // len(sources))
 
 
 @pytest.mark.parametrize("chip", ["AnnualCrop_1", "Pasture_300", "SeaLake_3000"])
