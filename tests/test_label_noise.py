@@ -44,15 +44,17 @@ def population(seed=0):
     return classes, labels, sizes, np.average(labels, axis=0, weights=sizes)
 
 
-def test_transitions_are_those_of_a_known_population():
+def test_transitions_of_anchors_are_those_of_a_known_population():
     _, labels, sizes, priors = population()
-    np.testing.assert_allclose(label_noise.transitions(labels, sizes, priors), TRUE, atol=1e-12)
+    np.testing.assert_allclose(
+        label_noise.transitions_of_anchors(labels, sizes, priors), TRUE, atol=1e-12
+    )
 
 
-def test_transitions_are_found_through_noise():
+def test_transitions_of_anchors_are_found_through_noise():
     _, labels, sizes, priors = population()
     noisy = normalised((labels + np.random.default_rng(1).normal(0, 0.02, labels.shape)).clip(0))
-    found = label_noise.transitions(noisy, sizes, priors)
+    found = label_noise.transitions_of_anchors(noisy, sizes, priors)
     np.testing.assert_allclose(found, TRUE, atol=0.06)
 
 
@@ -60,16 +62,41 @@ def test_anchors_are_a_tenth_of_the_labels_area():
     """Two hundred equal segments, half of them labelled so: the ten surest are averaged."""
     own = np.concatenate([np.linspace(0.99, 0.6, 100), np.linspace(0.4, 0.01, 100)])
     labels = np.stack([own, 1 - own], axis=1)
-    found = label_noise.transitions(labels, np.full(200, 50), np.array([0.5, 0.5]))
+    found = label_noise.transitions_of_anchors(labels, np.full(200, 50), np.array([0.5, 0.5]))
     assert found[0, 0] == pytest.approx(own[:10].mean(), abs=0.004)
     assert found[1, 1] == pytest.approx(1 - own[-10:].mean(), abs=0.004)
 
 
 def test_a_rare_class_has_anchors_too():
     labels = np.array([[0.9, 0.1]] * 50 + [[0.2, 0.8]])
-    found = label_noise.transitions(labels, np.array([100] * 50 + [20]), np.array([0.99, 0.01]))
+    found = label_noise.transitions_of_anchors(
+        labels, np.array([100] * 50 + [20]), np.array([0.99, 0.01])
+    )
     assert found[1, 1] > found[0, 1]
     np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+def test_transitions_are_nearer_to_those_of_a_class_that_lies_in_large_and_small_pieces():
+    """A wood carries its label where it is large, and elsewhere half the time that of fields."""
+    fields = np.tile([0.95, 0.05], (300, 1))
+    large, small = np.tile([0.05, 0.95], (60, 1)), np.tile([0.45, 0.55], (120, 1))
+    shares, sizes = np.concatenate([fields, large, small]), np.full(480, 100)
+    true = np.array([[0.95, 0.05], np.concatenate([large, small]).mean(axis=0)])
+    priors = shares.mean(axis=0)
+    anchored = label_noise.transitions_of_anchors(shares, sizes, priors)
+    found = label_noise.transitions(shares, sizes, priors)
+    np.testing.assert_allclose(anchored[1], [0.05, 0.95], atol=1e-12)
+    np.testing.assert_allclose(found, (anchored + true) / 2, atol=1e-12)
+
+
+def test_a_class_that_nothing_is_taken_for_keeps_what_its_anchors_say():
+    shares, sizes = np.array([[0.9, 0.08, 0.02]] * 40), np.full(40, 100)
+    priors = np.array([0.9, 0.08, 0.02])
+    found = label_noise.transitions(shares, sizes, priors)
+    taken = label_noise.posterior(shares, priors, found).argmax(axis=1)[0]
+    anchored = label_noise.transitions_of_anchors(shares, sizes, priors)
+    others = np.arange(3) != taken
+    np.testing.assert_allclose(found[others], anchored[others])
 
 
 @given(shares)

@@ -37,6 +37,8 @@ TEACHER_PATCH, TEACHER_EPOCHS = 7, 40
 #: pixels. They hold to borders in the image to a pixel or two, and still average errors out.
 SEGMENT_SCALE, SEGMENT_SIGMA, SEGMENT_MIN_PX = 32.0, 0.7, 20
 CONFIDENCE_NODATA = 255
+#: Another number makes doubts anew that an earlier way of estimating them has left in a run.
+METHOD = 2
 #: Side of the windows that the teacher is asked about.
 ASKING_PX = 1024
 #: Side of the windows that are written.
@@ -129,9 +131,10 @@ def is_made(run: Run, rows: Rows) -> bool:
     return bool(run.labels.exists() and entry["settings"]["made_of"] == _made_of(run, rows))
 
 
-def _made_of(run: Run, rows: Rows) -> dict[str, str]:
+def _made_of(run: Run, rows: Rows) -> dict[str, Any]:
     """What doubts depend on; of the samples, not the columns that segmenting changes."""
     return {
+        "method": METHOD,
         "scene": digest(run.scene),
         "labels": digest(run.labels),
         "splits": digest(run.splits),
