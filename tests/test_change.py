@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from rio_cogeo import cog_validate
+from sklearn.cluster import KMeans
 
 from landcover import change, cli, features, forests, models, rasters
 from landcover.change import (
@@ -24,6 +25,7 @@ from landcover.change import (
     variance_together,
 )
 from landcover.errors import LandcoverError
+from landcover.grid import Window
 from landcover.legend import Legend
 from landcover.runs import Run, read_json
 from landcover.synthetic import make_dates
@@ -295,6 +297,7 @@ def test_products_open_elsewhere(pair):
     assert "211 to 121" in (after.path / "out" / "change.qml").read_text("utf-8")
     page = (after.path / "out" / "change.md").read_text("utf-8")
     assert "| 211 | 121 |" in page and "landcover assess" in page and "{" not in page
+    assert "those of the scenes as they were" in page
     with Image.open(after.path / "out" / "change.png") as picture:
         assert picture.width > 800
     stage = Run(after.path / "out").read_manifest()["stages"]["change"]
@@ -374,19 +377,26 @@ def test_bad_input_is_one_line(pair, tmp_path, capsys):
 # --- synthetic dates: a field becomes an industrial complex -----------------------------------
 
 
+def inputs(image, bands):
+    """Bands and NDVI of every pixel, (pixels, 5)."""
+    return np.concatenate([image, features.compute(image, bands, ("ndvi",))]).reshape(5, -1).T
+
+
 def teach(run, scene):
     """A small forest that learnt the truth of the run's scene."""
-    features_of = ("ndvi",)
-    X = np.concatenate([scene.image, features.compute(scene.image, scene.bands, features_of)])
-    X, legend = X.reshape(5, -1).T, Legend.corine().subset(np.unique(scene.truth))
-    y = legend.index(scene.truth).ravel()
+    legend = Legend.corine().subset(np.unique(scene.truth))
+    X, y = inputs(scene.image, scene.bands), legend.index(scene.truth).ravel()
     drawn = np.random.default_rng(0).choice(len(X), 9000, replace=False)
-    rows = X[drawn], y[drawn]
+    save_forest(run, X[drawn], y[drawn], legend, scene.bands)
+
+
+def save_forest(run, X, y, legend, bands):
+    rows = X, y
     forest, *_ = forests.fit_forest(*rows, *rows, seed=0, leaf_sizes=(5,), n_trees=30)
     run.model(MODEL).mkdir(parents=True)
     forests.save(forest, models.file_of(run, MODEL, "forest"))
     models.write_card(
-        run, MODEL, "forest", legend, bands=list(scene.bands), features=list(features_of),
+        run, MODEL, "forest", legend, bands=list(bands), features=["ndvi"],
         segment_layers=[], patch_size=1, temperature=1.0, probability_floor=0.01,
         trained_on="reference", split={}, seed=0,
     )  # fmt: skip
@@ -485,3 +495,33 @@ def test_transitions_can_be_built_by_hand():
     becomes = 0.01 * (0.9 * 0.95 + 0.1 * 0.05)
     found = sure.changed(before, after, np.array([0]))
     assert found[0] == pytest.approx(becomes / (stays + becomes), rel=1e-5)
+
+
+def test_one_image_before_and_after_atmospheric_correction(shared_data, tmp_path):
+    """No label says what is there; a forest learns the clusters of the first image's spectra."""
+    bands = ("B02", "B03", "B04", "B08")
+    runs = {}
+    for name, prefix in (("l1c", "ref_input_S2"), ("icor", "ref_check_icor_S2")):
+        paths = [shared_data / "lommel-icor" / f"{prefix}_{band}.tif" for band in bands]
+        if not all(path.exists() for path in paths):
+            pytest.skip("the Lommel pair is not there")
+        dn = np.stack([rasters.read(path)[0, :512].astype(np.float32) for path in paths])
+        dn[(dn == 0) | (dn > 20_000)] = np.nan
+        runs[name] = Run(tmp_path / name)
+        grid = rasters.grid_of(paths[0]).crop(Window(0, 0, *dn.shape[1:]))
+        rasters.write(runs[name].scene, dn / 10_000, grid, bands, np.nan)
+    images = {name: rasters.read(run.scene) for name, run in runs.items()}
+    X = inputs(images["l1c"], bands)
+    known = np.flatnonzero(np.isfinite(X).all(axis=1))
+    X = X[np.random.default_rng(0).choice(known, 10_000, replace=False)]
+    clusters = KMeans(8, n_init=1, random_state=0).fit_predict((X - X.mean(axis=0)) / X.std(axis=0))
+    legend = Legend.corine().subset([112, 121, 211, 231, 311, 312, 322, 512])
+    save_forest(runs["l1c"], X, clusters, legend, bands)
+    found = {}
+    for normalise in (True, False):
+        out = Run(tmp_path / f"{normalise}")
+        find_change(runs["l1c"].path, runs["icor"].path, out,
+                    model=(runs["l1c"], MODEL), normalise=normalise)  # fmt: skip
+        found[normalise] = maps_differ(out.path).mean(), changed_in(out.path)[1].mean()
+    assert found[False][0] > 0.1 and found[True][0] < 0.02
+    assert found[True][1] < 0.001
