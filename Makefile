@@ -48,7 +48,8 @@ demo: $(VENV)/.user  ## Make the environment and run the whole job on the embedd
 	@echo "The report: $(abspath $(RUN))/comparison.html"
 	@if [ -e $(VENDOR)/.made ]; then echo "The maps side by side: $(BIN)/landcover serve $(RUN)"; fi
 
-test: $(VENV)/.dev web  ## Install what the tests need and run them
+test: $(VENV)/.dev  ## Install what the tests need and run them
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory web || true; fi
 	$(PY) -m pytest --numprocesses 2
 
 test-slow: $(VENV)/.dev  ## Run the tests that take over half a minute
