@@ -90,9 +90,11 @@ def estimate_transitions(
         P(i, j)  ~  shares_ij / (q_i q_j) p_i p'_j
 
     where p / q stands for how well a class explains a pixel: one model gave both, and what it
-    took for the frequency of a class is the same, also of a class that one date lacks. So the shares are the mean of P over the pixels, and P follows from them, in turn. The likelihood is concave in the shares, so where this begins does not matter. For two equal dates
-    its maximum has no change at all: by the inequality of the means, no p_i p_j / (q_i q_j) gains
-    on the classes that stay.
+    took for the frequency of a class is the same, also of a class that one date lacks. So the
+    shares are the mean of P over the pixels, and P follows from them, in turn. The likelihood is
+    concave in the shares, so where this begins does not matter. For two equal dates its maximum
+    has no change at all: by the inequality of the means, no p_i p_j / (q_i q_j) gains on the
+    classes that stay.
 
     Pixels that look alike change less often than those that do not, so each likeness has shares
     of its own; the shares of all pixels count there as `PRIOR_PIXELS` more.

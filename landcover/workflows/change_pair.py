@@ -1,0 +1,225 @@
+"""Two dates as they are compared: their scenes in one radiometry, and their probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from landcover import change, rasters
+from landcover.errors import LandcoverError
+from landcover.grid import Window
+from landcover.legend import Legend, level_of
+from landcover.progress import say, track
+from landcover.radiometry import Lines, fit_lines, likeness
+from landcover.runs import Run
+
+#: Scenes are thinned to this for comparing their radiometry.
+THIN_PX = 1500
+
+
+@dataclass(frozen=True)
+class Date:
+    """One of the two dates.
+
+    Attributes
+    ----------
+    name : str
+        As given.
+    scene, probabilities : Path
+        Rasters on one grid.
+    """
+
+    name: str
+    scene: Path
+    probabilities: Path
+
+    @cached_property
+    def legend(self) -> Legend:
+        """The classes of the probabilities, from the names of their bands."""
+        try:
+            codes = [int(name.split()[0]) for name in rasters.band_names(self.probabilities)]
+            return Legend.corine(level_of(codes)).subset(codes)
+        except (ValueError, LandcoverError):
+            raise LandcoverError(
+                f"{self.probabilities} holds no probabilities of classes; make it with: "
+                "landcover map RUN --probabilities"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two dates as they are compared.
+
+    Attributes
+    ----------
+    dates : sequence of Date
+        The earlier and the later.
+    bands : tuple of str
+        What is looked at in both scenes.
+    lines : Lines, optional
+        How their radiometry goes together; None where it is not compared.
+    moved : int, optional
+        The date that is brought to the other's radiometry on reading.
+    """
+
+    dates: Sequence[Date]
+    bands: tuple[str, ...]
+    lines: Lines | None = None
+    moved: int | None = None
+
+    def shares(self, window: Window, level: int) -> list[np.ndarray]:
+        """Probabilities of both dates, (classes, rows, cols), at a level."""
+        return [
+            change.coarser(rasters.read(date.probabilities, window), date.legend, level)[0]
+            for date in self.dates
+        ]
+
+    def images(self, window: Window) -> list[np.ndarray]:
+        """Both scenes, (bands, rows, cols), in one radiometry."""
+        images = [rasters.read(date.scene, window, self.bands) for date in self.dates]
+        if self.moved is not None and self.lines is not None:
+            images[self.moved] = self.lines.apply(images[self.moved], window)
+        return images
+
+    def likeness(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """How much alike the dates look, uint8 (rows, cols); 0 everywhere if not compared."""
+        if self.lines is None:
+            return np.zeros(images[0].shape[1:], np.uint8)
+        return likeness(images[0], images[1], self.lines.spread)
+
+
+def scene_of(path: Path) -> Path:
+    """The scene of a run folder, or a scene raster itself."""
+    return Run(path).require("scene") if path.is_dir() else path
+
+
+def common_maps(paths: Sequence[Path]) -> str:
+    """The one model of which both runs hold probabilities."""
+    for path in paths:
+        if not path.is_dir():
+            raise LandcoverError(
+                f"{path} is no run folder with maps; map both dates with --model RUN/models/NAME"
+            )
+    common = sorted(_names(Run(paths[0])) & _names(Run(paths[1])))
+    if len(common) != 1:
+        there = f"both hold {', '.join(common)}" if common else "no model's are in both"
+        raise LandcoverError(
+            f"{paths[0]} and {paths[1]} cannot be compared by the probabilities they hold: "
+            f"{there}; choose with --maps NAME, or map both with --model NAME"
+        )
+    return common[0]
+
+
+def mapped_pair(paths: Sequence[Path], scenes: Sequence[Path], name: str, normalise: bool) -> Pair:
+    """Dates with the probabilities that their runs hold."""
+    dates = []
+    for path, scene in zip(paths, scenes, strict=True):
+        probabilities = Run(path).probabilities(name)
+        if not probabilities.exists():
+            raise LandcoverError(
+                f"{probabilities} does not exist; make it with: "
+                f"landcover map {path} --model {name} --probabilities"
+            )
+        dates.append(Date(str(path), scene, probabilities))
+    held = [rasters.band_names(scene) for scene in scenes]
+    bands = tuple(band for band in held[0] if band in held[1])
+    if not bands:
+        raise LandcoverError(
+            f"{scenes[0]} has bands {' '.join(held[0])} and {scenes[1]} {' '.join(held[1])}, none "
+            "in common; prepare both dates with the same bands"
+        )
+    lines = _lines(scenes, 0, bands) if normalise else None
+    return Pair(dates, bands, lines, moved=1)
+
+
+def _names(run: Run) -> set[str]:
+    """Models of which a run holds probabilities."""
+    found = run.probabilities("any").parent.glob("[!.]*_probabilities.tif")
+    return {path.stem.removesuffix("_probabilities") for path in found}
+
+
+def map_pair(
+    paths: Sequence[Path],
+    scenes: Sequence[Path],
+    out: Run,
+    home: Run,
+    name: str,
+    kept: int,
+    normalise: bool,
+) -> Pair:
+    """Dates mapped with one model, on scenes of one radiometry."""
+    from landcover import mapping, models
+    from landcover.workflows.map import is_mapped, map_scene
+
+    card = models.read_card(home, name)
+    if card["segment_layers"]:
+        raise LandcoverError(
+            f"model {name} needs segment types, which belong to one scene; choose a model without, "
+            "or map both runs with --probabilities and compare them with --maps"
+        )
+    classifier = models.load(home, name, scenes[0])
+    mapping.require_bands(classifier, rasters.band_names(scenes[1]), scenes[1])
+    bands = tuple(card["bands"])
+    lines = _lines(scenes, kept, bands) if normalise else None
+    dates = []
+    for number, (path, scene) in enumerate(zip(paths, scenes, strict=True)):
+        run = Run(out.path / ("before", "after")[number])
+        _write_scene(run, scene, bands, None if number == kept else lines)
+        if not is_mapped(run, name, probabilities=True, trained_in=home):
+            say(f"mapping {path}")
+            map_scene(run, name, probabilities=True, trained_in=home)
+        dates.append(Date(str(path), run.scene, run.probabilities(name)))
+    return Pair(dates, bands, lines)
+
+
+def trained_on(scenes: Sequence[Path], home: Run) -> int:
+    """Which scene the model knows: that of its own run, or else the first."""
+    own = home.scene.resolve()
+    return 1 if scenes[1].resolve() == own != scenes[0].resolve() else 0
+
+
+def _lines(scenes: Sequence[Path], kept: int, bands: Sequence[str]) -> Lines:
+    """What brings the other scene to the radiometry of the one that is kept."""
+    thin = [rasters.read_small(scene, THIN_PX, bands) for scene in scenes]
+    return fit_lines(thin[kept], thin[1 - kept], rasters.grid_of(scenes[0]).shape, bands)
+
+
+def _write_scene(run: Run, scene: Path, bands: Sequence[str], lines: Lines | None) -> None:
+    """A scene in a run folder of its own, brought to another radiometry where there are lines.
+
+    The same scene has the same bytes again, so maps of it that are there already still hold.
+    """
+    grid = rasters.grid_of(scene)
+    with rasters.RasterWriter(run.scene, grid, np.float32, bands, np.nan) as out:
+        windows = list(grid.windows(rasters.WINDOW_PX))
+        for window in track(windows, f"writing the scene {run.path.name}"):
+            image = rasters.read(scene, window, bands)
+            out.write(image if lines is None else lines.apply(image, window), window)
+
+
+def common_legend(dates: Sequence[Date], level: int | None) -> Legend:
+    """The classes to compare, at a level; they must be the same at both dates."""
+    legends = [date.legend for date in dates]
+    levels = [level_of(legend.codes) for legend in legends]
+    wanted = level or max(levels)
+    if wanted > min(levels):
+        raise LandcoverError(
+            f"level {wanted} is finer than the maps, which have levels {levels[0]} and "
+            f"{levels[1]}; choose --level {min(levels)}"
+        )
+    first, second = (
+        Legend.corine(wanted).subset(np.array(legend.codes) // 10 ** (of - wanted))
+        for legend, of in zip(legends, levels, strict=True)
+    )
+    apart = sorted(set(first.codes) ^ set(second.codes))
+    if apart:
+        raise LandcoverError(
+            f"the maps of {dates[0].name} and {dates[1].name} differ in their classes: only one "
+            f"knows {', '.join(map(str, apart))}; map both with one model (--model), or compare "
+            "at a coarser --level"
+        )
+    return first
