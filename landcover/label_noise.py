@@ -5,9 +5,9 @@ Two things stand between them. Large classes swallow the small ones that lie sca
 the label of the larger wins wherever the image is undecided; and labels are drawn in areas, so
 that a network that sees a pixel's surroundings learns where they were drawn. Averages over small
 segments, whose borders come from the image, answer the second. Two corrections answer the first:
-dividing by a root of the labels' own shares (logit adjustment), and undoing the transitions from
-classes to labels, which the segments that are surest of a class show. Either alone goes wrong on
-some scenes; their product holds.
+dividing by a power of the labels' own shares (logit adjustment), and undoing the transitions from
+classes to labels, which the segments that are surest of a class show, and those that are then
+taken for it. Either alone goes wrong on some scenes; their product holds.
 
 Rows of shares are pixels or segments, columns are classes, here and throughout.
 """
