@@ -7,6 +7,7 @@ probabilities: what holds for training holds for every later use of the file.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,9 @@ def _backbone(kind: str, n_bands: int, weights: str | Path | None) -> Any:
     try:
         model = IMAGE_NETWORKS[kind](shape, named)
         if weights is not None and named is None:
-            model.load_weights(weights)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # Keras only warns of layers that a file lacks
+                model.load_weights(weights)
     except LandcoverError:
         raise
     except Exception as error:

@@ -272,7 +272,7 @@ def _fit_stage(
     averaged = recipe.averaged if stage.schedule == "cosine" else None
     model.compile(
         optimizer=_adam(
-            _shares_of_rate(model) if stage.discriminative else {},
+            _shares(model, stage),
             learning_rate=stage.learning_rate,
             weight_decay=recipe.weight_decay,
             clipnorm=recipe.clip_norm,
@@ -372,25 +372,33 @@ def _batches(
     return Batches(bounds, seed)
 
 
-def _shares_of_rate(model: Any) -> dict[int, float]:
-    """Share of the learning rate of every weight of the backbone, by the weight's identity."""
+def _shares(model: Any, stage: Stage) -> list[float]:
+    """Share of the learning rate of every trainable weight in a stage."""
+    if stage.discriminative:
+        return shares_of_rate(model)
+    return [1.0] * len(model.trainable_variables)
+
+
+def shares_of_rate(model: Any) -> list[float]:
+    """Share of the learning rate of every trainable weight, where early layers learn slowly."""
     layers = [layer for layer in _backbone_layers(model) if layer.weights]
     shares: dict[int, float] = {}
     for number, layer in enumerate(layers):
         share = _DISCRIMINATIVE[number * len(_DISCRIMINATIVE) // len(layers)]
         shares |= {id(weight): share for weight in layer.weights}
-    return shares
+    return [shares.get(id(weight), 1.0) for weight in model.trainable_variables]
 
 
-def _adam(shares: dict[int, float], **settings: Any) -> Any:
-    """Adam with decoupled weight decay, some weights learning at a share of the rate."""
+def _adam(shares: Sequence[float], **settings: Any) -> Any:
+    """Adam with decoupled weight decay; weights learn at their share of the rate."""
     keras = keras_module()
 
     class Adam(keras.optimizers.AdamW):  # type: ignore[name-defined]
         """Steps of a weight as long as its share says."""
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            share = shares.get(id(variable), 1.0)
+            # By position: some backends hand over a variable of their own in the weight's place
+            share = shares[self._get_variable_index(variable)]
             super().update_step(gradient, variable, learning_rate * share)
 
     return Adam(**settings)

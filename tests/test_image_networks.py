@@ -1,0 +1,228 @@
+"""Networks of whole images: parts, weights, stages, rates, and the views that training shows."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import map_coordinates
+
+from landcover import networks
+from landcover.augmentation import NONE, Augmentation
+from landcover.errors import LandcoverError
+from landcover.networks import Images, Recipe, Stage, image_training
+
+MEANS, STDS = [0.1, 0.11, 0.12], [0.05, 0.04, 0.03]
+
+
+def network_with_backbone(seed=0):
+    """Two convolutions with batch normalisation as a backbone, and a dense layer behind it."""
+    networks.seed_everything(seed)
+    layers = keras.layers
+    given = layers.Input((16, 16, 3))
+    x = given
+    for _ in range(2):
+        x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(8, 3, use_bias=False)(x)))
+    backbone = keras.Model(given, x, name="backbone")
+    inputs = layers.Input((16, 16, 3))
+    x = layers.GlobalAveragePooling2D()(backbone(inputs))
+    return keras.Model(inputs, layers.Dense(2, activation="softmax")(x))
+
+
+def images_of(n=64, side=16, seed=0):
+    """Bright images of class 1 and dark ones of class 0."""
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(2, size=n)
+    held = rng.normal(0, 0.3, (n, side, side, 3)).astype(np.float32)
+    held += (2 * targets - 1)[:, None, None, None]
+    return Images(lambda rows: held[rows], targets)
+
+
+def weights_by_kind(model):
+    backbone = model.get_layer("backbone")
+    kinds = (keras.layers.Conv2D, keras.layers.BatchNormalization)
+    return [
+        [w.numpy() for layer in backbone.layers if isinstance(layer, kind)
+         for w in layer.trainable_weights]
+        for kind in kinds
+    ]  # fmt: skip
+
+
+def same(first, second):
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_a_frozen_stage_trains_the_head_and_batch_normalisation_only():
+    model = network_with_backbone()
+    convolutions, normalisations = weights_by_kind(model)
+    networks.fit_images(
+        model, images_of(), images_of(seed=1), Recipe((Stage(2, 1e-2, frozen=True),), 16)
+    )
+    after = weights_by_kind(model)
+    assert same(convolutions, after[0]) and not same(normalisations, after[1])
+
+
+def test_a_stage_that_is_not_frozen_trains_everything():
+    model = network_with_backbone()
+    before = weights_by_kind(model)
+    stages = (Stage(1, 1e-2, frozen=True), Stage(1, 1e-2))
+    networks.fit_images(model, images_of(), images_of(seed=1), Recipe(stages, 16))
+    after = weights_by_kind(model)
+    assert not same(before[0], after[0])
+
+
+def test_training_learns_and_its_curves_have_a_value_an_epoch():
+    model = network_with_backbone()
+    history = networks.fit_images(
+        model, images_of(), images_of(seed=1), Recipe((Stage(3, 1e-2), Stage(2, 1e-3)), 16)
+    )
+    assert {len(curve) for curve in history.values()} == {5}
+    assert history["val_accuracy"][-1] == 1.0
+    assert history["learning_rate"][2] < 1e-4  # a stage ends at nothing
+
+
+def test_early_layers_learn_at_a_share_of_the_rate():
+    """One step of Adam moves every weight by its rate, whatever the gradient."""
+    model = network_with_backbone()
+    before = [w.numpy() for w in model.trainable_variables]
+    shares = image_training.shares_of_rate(model)
+    optimizer = image_training._adam(shares, learning_rate=1e-2, weight_decay=0.0)
+    gradients = [keras.ops.ones_like(w) for w in model.trainable_variables]
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+    moved = [
+        np.abs(w.numpy() - b).max() for w, b in zip(model.trainable_variables, before, strict=True)
+    ]
+    assert shares == [0.01, 0.01, 0.01, 0.1, 1.0, 1.0, 1.0, 1.0]
+    np.testing.assert_allclose(moved, 1e-2 * np.array(shares), rtol=1e-3)
+
+
+def test_time_ends_training_and_its_schedule():
+    model = network_with_backbone()
+    recipe = Recipe((Stage(10_000, 1e-2),), 16)
+    history = networks.fit_images(model, images_of(), images_of(seed=1), recipe, seconds=3)
+    assert 1 <= len(history["loss"]) < 10_000
+    assert history["learning_rate"][-1] < 1e-3
+
+
+def test_the_same_seed_trains_the_same_weights():
+    def trained():
+        model = network_with_backbone()
+        recipe = Recipe((Stage(2, 1e-2),), 16, Augmentation(), 0.05, 0.1)
+        networks.fit_images(model, images_of(), images_of(seed=1), recipe, seed=5)
+        return model.get_weights()
+
+    assert same(trained(), trained())
+
+
+def test_training_in_bfloat16_gives_a_network_of_float32():
+    model, history = networks.train_image_network(
+        network_with_backbone, images_of(), images_of(seed=1),
+        Recipe((Stage(2, 1e-2),), 16), precision="bfloat16",
+    )  # fmt: skip
+    assert keras.config.dtype_policy().name == "float32"
+    assert {w.dtype for w in model.weights} == {"float32"}
+    assert model.get_layer("backbone").compute_dtype == "float32"
+    assert history["val_accuracy"][-1] > 0.9
+    with pytest.raises(LandcoverError, match="precision 'half' is unknown"):
+        networks.precision_of("half")
+
+
+@pytest.mark.parametrize("side", [32, 64, 96])
+def test_the_compact_network_takes_any_side(side):
+    network = networks.build_image_network("compact", 3, 10, MEANS, STDS, 0.275)
+    found = network.predict(np.random.default_rng(0).uniform(0, 0.3, (2, side, side, 3)), verbose=0)
+    assert found.shape == (2, 10)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
+def test_land_brighter_than_white_is_white():
+    network = networks.build_image_network("compact", 3, 10, MEANS, STDS, 0.275)
+    white = np.full((1, 64, 64, 3), 0.275, np.float32)
+    np.testing.assert_array_equal(
+        network.predict(white, verbose=0), network.predict(2 * white, verbose=0)
+    )
+
+
+def test_weights_of_a_file_become_those_of_the_backbone(tmp_path):
+    source = keras.applications.EfficientNetB0(
+        include_top=False, weights=None, input_shape=(64, 64, 3)
+    )
+    path = tmp_path / "backbone.weights.h5"
+    source.save_weights(path)
+    network = networks.build_image_network(
+        "efficientnet-b0", 3, 10, MEANS, STDS, 0.275, weights=path
+    )
+    assert same(source.get_weights(), network.get_layer("backbone").get_weights())
+    with pytest.raises(LandcoverError, match=r"cannot be had for vgg16 .*give a file"):
+        networks.build_image_network("vgg16", 3, 10, MEANS, STDS, weights=path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"kind": "alexnet"}, "network 'alexnet' is unknown; choose compact"),
+        ({"kind": "vgg16", "head": "none"}, "head 'none' is unknown; choose concat-512"),
+        ({"kind": "wide-resnet50-2", "weights": "imagenet", "white": 0.275}, "no ImageNet weights"),
+        ({"kind": "vgg16", "weights": "imagenet"}, "pictures, not of 3 bands of reflectance"),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_said(settings, said):
+    with pytest.raises(LandcoverError, match=said):
+        networks.build_image_network(n_bands=3, n_classes=10, means=MEANS, stds=STDS, **settings)
+
+
+def test_a_wide_resnet_has_the_parameters_of_its_paper():
+    """68.88 million, of which 2.05 are those of its head of 1000 classes."""
+    network = networks.build_image_network("wide-resnet50-2", 3, 10, MEANS, STDS)
+    weights = network.get_layer("backbone").trainable_weights
+    assert sum(int(np.prod(w.shape)) for w in weights) == 66_834_240
+
+
+# Views
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(5, 12))
+@settings(max_examples=25, deadline=None)
+def test_a_turn_only_moves_pixels(seed, side):
+    rng = np.random.default_rng(seed)
+    images = rng.random((3, side, side, 2)).astype(np.float32)
+    views = Augmentation(zoom=0, shift_px=0, brightness=0).views(images, rng)
+    for view, image in zip(views, images, strict=True):
+        np.testing.assert_array_equal(
+            np.sort(view.reshape(-1, 2), axis=0), np.sort(image.reshape(-1, 2), axis=0)
+        )
+
+
+def test_nothing_to_change_changes_nothing():
+    images = np.random.default_rng(0).random((3, 8, 8, 2)).astype(np.float32)
+    np.testing.assert_array_equal(NONE.views(images, np.random.default_rng(1)), images)
+
+
+def test_a_zoomed_and_shifted_view_is_scipys_with_mirrored_edges():
+    """Enlarging interpolates linearly; scipy's "mirror" has the same edges."""
+
+    class Fixed:
+        """A generator that draws a scale of 0.8, then moves of 1.5 and -2.25 pixels."""
+
+        def uniform(self, low, high, size):
+            return np.array([-0.2]) if size == 1 else np.array([[1.5], [-2.25]])
+
+    image = np.random.default_rng(0).random((1, 16, 16, 1)).astype(np.float32)
+    view = Augmentation(turn=False, zoom=0.2, shift_px=3, brightness=0).views(image, Fixed())
+    places = 7.5 + (np.arange(16) - 7.5) * 0.8
+    rows, cols = np.meshgrid(places + 1.5, places - 2.25, indexing="ij")
+    expected = map_coordinates(image[0, ..., 0], [rows, cols], order=1, mode="mirror")
+    np.testing.assert_allclose(view[0, ..., 0], expected, atol=1e-5)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([None, 6, 16, 20]))
+@settings(max_examples=25, deadline=None)
+def test_a_view_of_one_value_keeps_it_up_to_brightness(seed, side):
+    images = np.full((4, 16, 16, 3), 0.2, np.float32)
+    views = Augmentation().views(images, np.random.default_rng(seed), side)
+    assert views.shape == (4, side or 16, side or 16, 3) and views.dtype == np.float32
+    for view in views:
+        np.testing.assert_allclose(view, view[0, 0, 0], rtol=1e-5)
+        assert 0.18 <= view[0, 0, 0] <= 0.22
