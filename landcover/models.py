@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,10 @@ FILES = {
     "cnn": "model.keras",
     "cnn-published": "model.keras",
     "image": "model.keras",
+    "encoder": "model.keras",
 }
+#: Kinds of models that give every pixel a class.
+PIXEL_KINDS = ("forest", "knn", "mlp", "cnn", "cnn-published")
 
 
 def names(run: Run) -> list[str]:
@@ -149,6 +153,7 @@ def load_image_network(run: Run, name: str) -> ImageClassifier:
     from landcover import networks
 
     card = read_card(run, name)
+    require_classifier(run, name, card)
     if card["kind"] != "image":
         raise LandcoverError(
             f"model {name} of {run.path} classifies pixels, not whole images; map with it: "
@@ -168,6 +173,7 @@ def load_of_card(run: Run, name: str) -> Any:
     from landcover import forests, networks
 
     card = read_card(run, name)
+    require_classifier(run, name, card)
     if card["kind"] == "image":
         raise LandcoverError(
             f"model {name} of {run.path} classifies whole images; map with it on a stride: "
@@ -194,6 +200,62 @@ def load_of_card(run: Run, name: str) -> Any:
         predict,
         temperature=temperature_of(card),
     )
+
+
+def load_encoder(
+    folder: Path, patch_size: int, bands: Sequence[str]
+) -> tuple[Any, dict[str, list[float]]]:
+    """The network of an encoder, and means and deviations of the bands that it was trained on.
+
+    Parameters
+    ----------
+    folder : path
+        A model's folder, RUN/models/NAME.
+    patch_size : int
+        Of the patch network that is to start from it.
+    bands : sequence of str
+        Bands of that network.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no such model, it is no encoder, or one of another patch size or bands.
+    """
+    from landcover import networks
+
+    folder = folder.resolve()
+    if not (folder / "card.json").exists():
+        raise LandcoverError(
+            f"{folder} holds no model; give the folder of an encoder, which is made with: "
+            "python -m experiments.bigearth_train STORE"
+        )
+    run, name = Run(folder.parent.parent), folder.name
+    card = read_card(run, name)
+    if card["kind"] != "encoder":
+        raise LandcoverError(
+            f"model {name} of {run.path} is of kind {card['kind']}, and a network starts from an "
+            "encoder; make one with: python -m experiments.bigearth_train STORE"
+        )
+    if card["patch_size"] != patch_size:
+        raise LandcoverError(
+            f"encoder {name} sees patches of {card['patch_size']} px, and the network is for "
+            f"{patch_size}; choose --patch-size {card['patch_size']}, or another encoder"
+        )
+    if tuple(card["bands"]) != tuple(bands):
+        raise LandcoverError(
+            f"encoder {name} was trained on bands {' '.join(card['bands'])}, and the scene has "
+            f"{' '.join(bands)}; they must be the same, in that order"
+        )
+    return networks.load(_existing_file(run, name, card)), card["scaling"]
+
+
+def require_classifier(run: Run, name: str, card: dict[str, Any]) -> None:
+    """Raise LandcoverError if a model only helps others to learn."""
+    if card["kind"] == "encoder":
+        raise LandcoverError(
+            f"model {name} of {run.path} is an encoder, which has no classes of the scene; train "
+            f"a network from it: landcover train cnn RUN --encoder {run.model(name)}"
+        )
 
 
 def _existing_file(run: Run, name: str, card: dict[str, Any]) -> Path:

@@ -25,6 +25,7 @@ from landcover.networks.backend import (
 )
 from landcover.networks.batches import Examples, TileExamples
 from landcover.networks.classifier import PatchClassifier
+from landcover.networks.encoders import build_tagger, fit_tagger, predict_tags, start_from
 from landcover.networks.engine_choice import PRECISIONS, Choice, choose_engine
 from landcover.networks.engines import Engine
 from landcover.networks.image_architectures import (
@@ -75,11 +76,13 @@ __all__ = [
     "build_image_network",
     "build_mlp",
     "build_published",
+    "build_tagger",
     "check_patch_size",
     "choose_engine",
     "dilations",
     "fit",
     "fit_images",
+    "fit_tagger",
     "image_probabilities",
     "load",
     "parameters_of",
@@ -87,10 +90,12 @@ __all__ = [
     "predict",
     "precision_of",
     "predict_examples",
+    "predict_tags",
     "row_inputs",
     "row_predictor",
     "save",
     "seed_everything",
+    "start_from",
     "to_onnx",
     "train_image_network",
 ]

@@ -15,7 +15,7 @@ from landcover.service.layers import Layer, layers_of
 from landcover.service.limits import Limits
 from landcover.service.pool import Pool
 from landcover.service.uploads import Classify, Predict
-from landcover.workflows.classify import IMAGE_KIND, Classifier
+from landcover.workflows.classify import Classifier
 
 _WARM_PX = 64
 
@@ -102,7 +102,7 @@ def _pixel_models(run: Run) -> dict[str, Predict]:
     return {
         name: Predict(models.load_of_card(run, name))
         for name, card in cards.items()
-        if card["kind"] != IMAGE_KIND and not card["segment_layers"]
+        if card["kind"] in models.PIXEL_KINDS and not card["segment_layers"]
     }
 
 

@@ -179,7 +179,11 @@ def _chosen(run: Run, model: str | Path | None) -> tuple[Run, str]:
     found = [path.parent.name for path in newest]
     kinds = {name: models.read_card(run, name) for name in found}
     whole = [name for name in found if kinds[name]["kind"] == IMAGE_KIND]
-    pixels = [name for name in found if not kinds[name]["segment_layers"]]
+    pixels = [
+        name
+        for name in found
+        if kinds[name]["kind"] in models.PIXEL_KINDS and not kinds[name]["segment_layers"]
+    ]
     if not whole + pixels:
         raise LandcoverError(
             f"{run.path} has no model that can classify an image; train one with: "

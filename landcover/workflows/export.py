@@ -76,6 +76,7 @@ def export(run: Run, name: str, out: Path | None = None) -> Exported:
     from landcover import exchange, models
 
     card = models.read_card(run, name)
+    models.require_classifier(run, name, card)
     home, folder = run.model(name), out or run.model(name)
     _require_own(folder, name)
     proto, remarks = _onnx_form(home / models.FILES[card["kind"]], card["kind"])
