@@ -115,6 +115,16 @@ def _define_cnn(parser: argparse.ArgumentParser) -> None:
         "auto estimates both and takes the cheaper",
     )
     parser.add_argument("--epochs", type=COUNT, help="epochs at most")
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        metavar="MODEL_FOLDER",
+        help="start from an encoder of experiments.bigearth_train, such as "
+        "runs/bigearth/models/encoder-7x7",
+    )
+    parser.add_argument(
+        "--freeze", action="store_true", help="leave the encoder's convolutions as they are"
+    )
 
 
 def _train_cnn(a: Arguments) -> list[Path]:
@@ -124,7 +134,14 @@ def _train_cnn(a: Arguments) -> list[Path]:
     kind = "published" if a.published else "valid"
     epochs = a.epochs or CNN_EPOCHS
     return train_cnn(
-        Run(a.run), a.patch_size, kind, epochs=epochs, train_on=a.train_on, **_training(a)
+        Run(a.run),
+        a.patch_size,
+        kind,
+        epochs=epochs,
+        train_on=a.train_on,
+        encoder=a.encoder,
+        freeze=a.freeze,
+        **_training(a),
     )
 
 

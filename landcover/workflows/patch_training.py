@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from landcover.runs import Run
 from landcover.workflows.training import Rows, class_weights, pixel_inputs, weights_of
+
+
+@dataclass(frozen=True)
+class Start:
+    """An encoder whose convolutions a patch network starts from.
+
+    Attributes
+    ----------
+    tagger : keras.Model
+        The encoder's network.
+    scaling : dict
+        Means and deviations of the bands that its weights belong to.
+    frozen : bool
+        Leave its convolutions as they are.
+    """
+
+    tagger: Any
+    scaling: dict[str, list[float]]
+    frozen: bool
 
 
 class PatchTraining:
@@ -27,11 +47,13 @@ class PatchTraining:
         The published network instead of that of valid convolutions.
     train_on : {"auto", "chips", "tiles"}
         See `networks.plan`.
+    start : Start, optional
+        Encoder to start from, of the network's patch size and bands; weights are drawn without.
 
     Raises
     ------
     LandcoverError
-        If tiles are asked for of the published network.
+        If tiles are asked for of the published network, or the encoder has other layers.
     """
 
     def __init__(
@@ -42,12 +64,14 @@ class PatchTraining:
         seed: int,
         published: bool = False,
         train_on: str = "auto",
+        start: Start | None = None,
     ):
         from landcover import networks, rasters
 
         self.bands, _ = pixel_inputs(run, rows.samples)
         self._builder = networks.build_published if published else networks.build_cnn
         self._patch_size, self._seed, self._classes = patch_size, seed, len(rows.legend)
+        self._start = start
         row, col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
         model = self._build(self.scaling(rows))
         self.way = networks.plan(model, row[rows.train], col[rows.train], train_on)
@@ -55,9 +79,11 @@ class PatchTraining:
         self._held = self.way.hold(lambda window: rasters.read(scene, window), row, col)
 
     def scaling(self, rows: Rows) -> dict[str, list[float]]:
-        """Means and standard deviations of the bands over the training rows."""
+        """Means and deviations of the bands over the training rows, or those of the encoder."""
         from landcover import models
 
+        if self._start is not None:
+            return self._start.scaling
         return models.scaling(rows.values(rows.train, self.bands, ())[0])
 
     def _build(self, scaling: dict[str, list[float]]) -> Any:
@@ -65,9 +91,12 @@ class PatchTraining:
 
         networks.seed_everything(self._seed)
         variances = np.square(scaling["stds"]).tolist()
-        return self._builder(
+        model = self._builder(
             self._patch_size, len(self.bands), self._classes, scaling["means"], variances
         )
+        if self._start is not None:
+            networks.start_from(model, self._start.tagger, self._start.frozen)
+        return model
 
     def fit(
         self, rows: Rows, epochs: int, name: str, class_weight: str | None = None

@@ -14,7 +14,7 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.runs import Run
-from landcover.workflows.patch_training import PatchTraining
+from landcover.workflows.patch_training import PatchTraining, Start
 from landcover.workflows.split import read_blocks
 from landcover.workflows.targets import rows_to_learn
 from landcover.workflows.training import (
@@ -225,8 +225,12 @@ def train_cnn(
     random_split: bool = True,
     train_on: str = "auto",
     denoise: str | None = None,
+    encoder: Path | None = None,
+    freeze: bool = False,
 ) -> list[Path]:
     """Train a patch CNN of a run: model ``cnn-NxN``, or ``cnn-NxN-published``.
+
+    From an encoder it is ``cnn-NxN-finetuned``, or ``cnn-NxN-frozen``.
 
     Parameters
     ----------
@@ -238,6 +242,10 @@ def train_cnn(
         The network of valid convolutions, or the published same-padded one.
     train_on : {"auto", "chips", "tiles"}
         Chips one by one, tiles that share convolutions, or the cheaper one, see `networks.plan`.
+    encoder : path, optional
+        Folder of an encoder, RUN/models/NAME from `pretrain`, to start from.
+    freeze : bool
+        Leave the encoder's convolutions as they are.
 
     Returns
     -------
@@ -249,21 +257,24 @@ def train_cnn(
     LandcoverError
         If the patch size is even, out of range, larger than the scene, or so large
         that training patches would overlap test pixels; if tiles are asked for of the
-        published network.
+        published network, or the encoder is none, or of another patch size or bands.
     """
     from landcover import networks
 
     if kind not in CNN_KINDS:
         raise LandcoverError(f"kind {kind!r} is unknown; choose among {', '.join(CNN_KINDS)}")
     _check_patch(run, patch_size)
+    suffix = _suffix(kind, encoder, freeze)
+    start = _start(run, patch_size, encoder, freeze)
     rows = rows_to_learn(run, trained_on, denoise)
-    suffix = "-published" if kind == "published" else ""
     name = named(f"cnn-{patch_size}x{patch_size}{suffix}", trained_on, denoise)
-    training = PatchTraining(run, rows, patch_size, seed, kind == "published", train_on)
+    training = PatchTraining(run, rows, patch_size, seed, kind == "published", train_on, start)
 
     def fit(rows: Rows) -> Fitted:
         model, history = training.fit(rows, epochs, name, class_weight)
         settings = {"epochs": len(history["loss"]), "class_weight": class_weight}
+        if encoder is not None:
+            settings |= {"encoder": str(encoder), "frozen": freeze}
         return Fitted(
             lambda path: networks.save(model, path),
             lambda part: training.predict(model, part),
@@ -301,6 +312,30 @@ def _fitted_pixels(
         settings,
         models.scaling(rows.values(rows.train, bands, features)[0]),
     )
+
+
+def _suffix(kind: str, encoder: Path | None, freeze: bool) -> str:
+    """What the name of a patch CNN says of its kind and start."""
+    if freeze and encoder is None:
+        raise LandcoverError("--freeze leaves an encoder as it is; give one: --encoder FOLDER")
+    if kind == "published":
+        if encoder is not None:
+            raise LandcoverError(
+                f"encoder {encoder} has valid convolutions, and the published network pads; "
+                "leave out --published or --encoder"
+            )
+        return "-published"
+    return "" if encoder is None else "-frozen" if freeze else "-finetuned"
+
+
+def _start(run: Run, patch_size: int, encoder: Path | None, freeze: bool) -> Start | None:
+    """What a patch CNN starts from."""
+    from landcover import models, rasters
+
+    if encoder is None:
+        return None
+    bands = rasters.band_names(run.require("scene"))
+    return Start(*models.load_encoder(encoder, patch_size, bands), freeze)
 
 
 def _check_patch(run: Run, patch_size: int) -> None:
