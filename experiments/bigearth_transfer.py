@@ -1,0 +1,209 @@
+"""What an encoder of chips gives a network of pixels: from nothing, frozen, and fine-tuned.
+
+python -m experiments.bigearth_transfer ENCODER [--samples 1000 10000 100000] [--scenes 0 3 8]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover import models, networks, rasters
+from landcover.bigearth_classes import codes_of_corine
+from landcover.chips import chips
+from landcover.errors import LandcoverError
+from landcover.legend import Legend
+from landcover.options import COUNT, COUNT_OR_NONE, add_seed
+from landcover.products import DEFAULT_QUANTIFICATION
+from landcover.reports import percent
+from landcover.runs import Run, digest, read_json, replace_when_whole
+from landcover.workflows import train
+from landcover.workflows.study import KINDS, Table, kind_run, kind_title, outcome, study_run, thin
+from landcover.workflows.training import read_rows
+
+#: What is drawn on a scene; enough that 100,000 are left to learn from, the rest being test ones.
+DRAWN = 160_000
+#: By the name in the table: whether there is an encoder, and whether it is frozen.
+WAYS = {"from nothing": (False, False), "frozen": (True, True), "fine-tuned": (True, False)}
+AS_IT_IS = "chip network as it is"
+#: What sets rows apart; every scene is a column.
+KEYS = ("samples", "network", "labels", "pixels")
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the study takes."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("encoder", type=Path, help="folder of an encoder of the set of 19 classes")
+    made.add_argument(
+        "--samples", nargs="+", type=COUNT, default=[1_000, 10_000, 100_000],
+        help="to learn from and to stop by (default 1000 10000 100000)",
+    )  # fmt: skip
+    made.add_argument(
+        "--refine-at", nargs="*", type=COUNT, default=[10_000], metavar="N",
+        help="samples at which refined labels are learnt too (default 10000)",
+    )  # fmt: skip
+    made.add_argument(
+        "--scenes", nargs="+", type=COUNT_OR_NONE, default=[0, 3, 8], choices=range(len(KINDS)),
+        help="of study.KINDS (default 0 3 8)",
+    )  # fmt: skip
+    made.add_argument("--drawn", type=COUNT, default=DRAWN, help="samples of a scene, test too")
+    made.add_argument("--epochs", type=COUNT, default=train.CNN_EPOCHS, help="at most")
+    made.add_argument("--out", type=Path, default=Path("runs/transfer"))
+    add_seed(made)
+    return made
+
+
+def eight_bit(run: Run) -> Run:
+    """A run of the same place whose scene went through 8 bits: digital numbers modulo 256."""
+    own = Run(run.path.with_name(f"{run.path.name}-8-bit"))
+    if not own.reference.exists():
+        image = rasters.read(run.scene)
+        dn = np.rint(np.nan_to_num(image) * DEFAULT_QUANTIFICATION).clip(0).astype(np.uint16)
+        wrapped = dn.astype(np.uint8).astype(np.float32) / np.float32(DEFAULT_QUANTIFICATION)
+        wrapped[np.isnan(image)] = np.nan
+        grid, bands = rasters.grid_of(run.scene), rasters.band_names(run.scene)
+        rasters.write(own.scene, wrapped, grid, bands, np.nan)
+        for product in ("labels", "reference"):
+            with replace_when_whole(getattr(own, product)) as part:
+                shutil.copyfile(getattr(run, product), part)
+    return own
+
+
+def with_samples(full: Run, samples: int, seed: int) -> Run:
+    """A run beside `full` with the same test samples, and about so many others."""
+    own = Run(full.path.with_name(f"{full.path.name}-{samples}"))
+    if not own.samples.exists():
+        rows = read_rows(full, "labels")
+        learnt = int((rows.samples["split"].to_numpy() != "test").sum())
+        if samples > learnt:
+            raise LandcoverError(
+                f"{full.path} has {learnt:,} samples to learn from, and {samples:,} are wanted; "
+                "draw more: --drawn N, or choose fewer"
+            )
+        part = own.path.with_name(f".{own.path.name}")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(full.path, part)
+        thin(Run(part), samples / learnt, seed)
+        part.rename(own.path)
+    return own
+
+
+def as_it_is(encoder: Path, full: Run) -> dict[str, Any]:
+    """The chip network's own most probable class on the patch of every test pixel."""
+    card = models.read_card(Run(encoder.resolve().parent.parent), encoder.resolve().name)
+    tagger, _ = models.load_encoder(encoder, card["patch_size"], rasters.band_names(full.scene))
+    rows = read_rows(full, "labels")
+    row, col = (rows.samples[axis].to_numpy()[rows.scored] for axis in ("row", "col"))
+    cut = chips(partial(rasters.read, full.scene), row, col, card["patch_size"])
+    shares = networks.predict(tagger, cut.batch, len(row))
+    codes = Legend.from_dicts(card["classes"]).code(shares.argmax(axis=1))
+    of_19 = codes_of_corine("19")
+    truth = rows.samples["reference"].to_numpy()[rows.scored]
+    right = codes == np.array([of_19.get(code, 0) for code in truth.tolist()])
+    return {"trained on": 0, "accuracy": float(right[truth != 0].mean())}
+
+
+def learn(
+    a: argparse.Namespace, full: Callable[[], Run], samples: int, way: str, denoise: str
+) -> dict[str, Any]:
+    """Train one network on the pixels of a scene."""
+    start, freeze = WAYS[way]
+    own = with_samples(full(), samples, a.seed)
+    paths = train.train_cnn(
+        own,
+        patch_size(a.encoder),
+        seed=a.seed,
+        epochs=a.epochs,
+        random_split=False,
+        denoise=denoise,
+        encoder=a.encoder if start else None,
+        freeze=freeze,
+    )
+    return outcome(own, paths[-1].stem)
+
+
+def patch_size(encoder: Path) -> int:
+    """Side of the patches that an encoder sees."""
+    if not (encoder / "card.json").exists():
+        raise LandcoverError(
+            f"{encoder} holds no model; make an encoder with: "
+            "python -m experiments.bigearth_train STORE"
+        )
+    return int(read_json(encoder / "card.json")["patch_size"])
+
+
+def rows_of(a: argparse.Namespace, scene: int, full: Any) -> dict[tuple[Any, ...], Any]:
+    """What makes the cells of a scene, by the values of KEYS."""
+    plain = partial(full, scene, False)
+    wrapped = partial(full, scene, True)
+    made: dict[tuple[Any, ...], Any] = {}
+    for name, of in (("16 bits", plain), ("8 bits", wrapped)):
+        made[0, AS_IT_IS, "–", name] = lambda of=of: as_it_is(a.encoder, of())
+    for samples in a.samples:
+        for way in WAYS:
+            made[samples, way, "none", "16 bits"] = partial(learn, a, plain, samples, way, "none")
+            if samples in a.refine_at:
+                key = samples, way, "refine", "16 bits"
+                made[key] = partial(learn, a, plain, samples, way, "refine")
+        if samples in a.refine_at:
+            key = samples, "from nothing", "none", "8 bits"
+            made[key] = partial(learn, a, wrapped, samples, "from nothing", "none")
+    return made
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """Accuracy by scene and their mean, a line for all rows of the same KEYS."""
+    scenes = list(dict.fromkeys(row["scene"] for row in rows))
+    lines = [[*KEYS, *scenes, "mean"], ["---"] * (len(KEYS) + len(scenes) + 1)]
+    for key in sorted({tuple(row[name] for name in KEYS) for row in rows}, key=_order):
+        found = {r["scene"]: r["accuracy"] for r in rows if tuple(r[n] for n in KEYS) == key}
+        cells = [percent(found.get(scene)) for scene in scenes]
+        mean = percent(float(np.mean(list(found.values())))) if len(found) == len(scenes) else "–"
+        lines.append([f"{key[0]:,}", *key[1:], *cells, mean])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _order(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """By samples, then labels and pixels, then ways in the order of WAYS."""
+    samples, network, labels, pixels = key
+    return samples, labels, -int(pixels.split()[0]), [*WAYS, AS_IT_IS].index(network)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train what is missing and print the table; OUT/transfer.json holds it too."""
+    a = parser().parse_args(argv)
+    try:
+        size = patch_size(a.encoder)
+
+        @cache
+        def full(scene: int, wrapped: bool) -> Run:
+            """A scene with all its samples."""
+            base = kind_run(a.out, scene)
+            return study_run(
+                eight_bit(base) if wrapped else base, f"transfer-{a.drawn}", a.drawn, size, a.seed
+            )
+
+        settings = {
+            "encoder": digest(a.encoder / models.FILES["encoder"]),
+            **{name: getattr(a, name) for name in ("drawn", "epochs", "seed")},
+        }
+        table = Table(a.out / "transfer.json", kind_run(a.out, a.scenes[0]), **settings)
+        made = {scene: rows_of(a, scene, full) for scene in a.scenes}
+        for key in next(iter(made.values())):
+            for scene in a.scenes:
+                named = {"scene": kind_title(scene), **dict(zip(KEYS, key, strict=True))}
+                table.add(named, made[scene][key])
+    except LandcoverError as error:
+        parser().exit(2, f"error: {error}\n")
+    print(markdown(table.rows))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
