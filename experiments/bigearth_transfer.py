@@ -24,11 +24,15 @@ from landcover.products import DEFAULT_QUANTIFICATION
 from landcover.reports import percent
 from landcover.runs import Run, digest, read_json, replace_when_whole
 from landcover.workflows import train
+from landcover.workflows.patch_training import PATIENCE
 from landcover.workflows.study import KINDS, Table, kind_run, kind_title, outcome, study_run, thin
 from landcover.workflows.training import read_rows
 
 #: What is drawn on a scene; enough that 100,000 are left to learn from, the rest being test ones.
 DRAWN = 160_000
+#: With fewer samples an epoch has fewer steps. Training may take as many more epochs, and waits
+#: as many longer for a lower loss, or networks that start from nothing would be cut short.
+FULL_EPOCHS = 10_000
 #: By the name in the table: whether there is an encoder, and whether it is frozen.
 WAYS = {"from nothing": (False, False), "frozen": (True, True), "fine-tuned": (True, False)}
 AS_IT_IS = "chip network as it is"
@@ -53,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
         help="of study.KINDS (default 0 3 8)",
     )  # fmt: skip
     made.add_argument("--drawn", type=COUNT, default=DRAWN, help="samples of a scene, test too")
-    made.add_argument("--epochs", type=COUNT, default=train.CNN_EPOCHS, help="at most")
+    made.add_argument("--epochs", type=COUNT, default=train.CNN_EPOCHS, help="at most, of 10,000")
     made.add_argument("--out", type=Path, default=Path("runs/transfer"))
     add_seed(made)
     return made
@@ -114,12 +118,14 @@ def learn(
 ) -> dict[str, Any]:
     """Train one network on the pixels of a scene."""
     start, freeze = WAYS[way]
+    longer = max(1, FULL_EPOCHS // samples)
     own = with_samples(full(), samples, a.seed)
     paths = train.train_cnn(
         own,
         patch_size(a.encoder),
         seed=a.seed,
-        epochs=a.epochs,
+        epochs=a.epochs * longer,
+        patience=PATIENCE * longer,
         random_split=False,
         denoise=denoise,
         encoder=a.encoder if start else None,

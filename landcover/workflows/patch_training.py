@@ -10,6 +10,9 @@ import numpy as np
 from landcover.runs import Run
 from landcover.workflows.training import Rows, class_weights, pixel_inputs, weights_of
 
+#: Epochs without a lower validation loss after which training ends.
+PATIENCE = 5
+
 
 @dataclass(frozen=True)
 class Start:
@@ -99,9 +102,14 @@ class PatchTraining:
         return model
 
     def fit(
-        self, rows: Rows, epochs: int, name: str, class_weight: str | None = None
+        self,
+        rows: Rows,
+        epochs: int,
+        name: str,
+        class_weight: str | None = None,
+        patience: int = PATIENCE,
     ) -> tuple[Any, dict[str, list[float]]]:
-        """A trained network, and its learning curves."""
+        """A trained network, and its learning curves; parameters as of `networks.fit`."""
         from landcover import networks
 
         model = self._build(self.scaling(rows))
@@ -117,6 +125,7 @@ class PatchTraining:
             examples(rows.validation),
             seed=self._seed,
             epochs=epochs,
+            patience=patience,
             learning_rate=self.way.learning_rate,
             turn=True,
             name=name + rows.remark,

@@ -14,7 +14,7 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.runs import Run
-from landcover.workflows.patch_training import PatchTraining, Start
+from landcover.workflows.patch_training import PATIENCE, PatchTraining, Start
 from landcover.workflows.split import read_blocks
 from landcover.workflows.targets import rows_to_learn
 from landcover.workflows.training import (
@@ -227,6 +227,7 @@ def train_cnn(
     denoise: str | None = None,
     encoder: Path | None = None,
     freeze: bool = False,
+    patience: int = PATIENCE,
 ) -> list[Path]:
     """Train a patch CNN of a run: model ``cnn-NxN``, or ``cnn-NxN-published``.
 
@@ -246,6 +247,8 @@ def train_cnn(
         Folder of an encoder, RUN/models/NAME from `pretrain`, to start from.
     freeze : bool
         Leave the encoder's convolutions as they are.
+    patience : int
+        Epochs without a lower validation loss after which training ends.
 
     Returns
     -------
@@ -271,7 +274,7 @@ def train_cnn(
     training = PatchTraining(run, rows, patch_size, seed, kind == "published", train_on, start)
 
     def fit(rows: Rows) -> Fitted:
-        model, history = training.fit(rows, epochs, name, class_weight)
+        model, history = training.fit(rows, epochs, name, class_weight, patience)
         settings = {"epochs": len(history["loss"]), "class_weight": class_weight}
         if encoder is not None:
             settings |= {"encoder": str(encoder), "frozen": freeze}
