@@ -232,11 +232,11 @@ def test_networks_of_pixels_start_from_an_encoder(encoder, run):
         (["--patch-size", "3", "--encoder", "OTHER"], "is of kind forest"),
     ],
 )
-def test_what_does_not_fit_together(encoder, run, capsys, call, said):
-    if not run.model("random-forest").exists():
-        train.train_forest(run, leaf_sizes=(20,), random_split=False, denoise="none")
-        run.model("random-forest-plain").rename(run.model("random-forest"))
-    places = {"ENCODER": str(encoder), "OTHER": str(run.model("random-forest"))}
+def test_what_does_not_fit_together(encoder, run, tmp_path, capsys, call, said):
+    other = Run(tmp_path)
+    facts = {"bands": BANDS, "features": [], "segment_layers": [], "patch_size": 1}
+    models.write_card(other, "some-forest", "forest", Legend.corine(3), **facts)
+    places = {"ENCODER": str(encoder), "OTHER": str(other.model("some-forest"))}
     before = models.names(run)
     assert script("train cnn", [str(run.path), *(places.get(word, word) for word in call)]) == 2
     (line,) = error_lines(capsys.readouterr().err)
