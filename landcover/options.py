@@ -66,7 +66,12 @@ def _auto_or_count(text: str) -> int | None:
 def add_run(parser: argparse.ArgumentParser) -> None:
     """The run folder, runs/demo unless another is named."""
     parser.add_argument(
-        "run", nargs="?", type=Path, default=DEFAULT_RUN, metavar="RUN", help="run folder"
+        "run",
+        nargs="?",
+        type=Path,
+        default=DEFAULT_RUN,
+        metavar="RUN",
+        help=f"run folder (default {DEFAULT_RUN})",
     )
 
 
@@ -88,7 +93,9 @@ def add_segmentation(parser: argparse.ArgumentParser) -> None:
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:
     """How many samples are drawn, how and where."""
-    parser.add_argument("--samples", type=COUNT, default=40_000, help="number of samples to draw")
+    parser.add_argument(
+        "--samples", type=COUNT, default=40_000, help="number to draw (default 40000)"
+    )
     parser.add_argument(
         "--method",
         choices=("uniform", "stratified"),
@@ -103,7 +110,7 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
         "--min-count",
         type=COUNT_OR_NONE,
         default=50,
-        help="leave out classes with fewer labelled pixels",
+        help="leave out classes with fewer labelled pixels (default 50)",
     )
     parser.add_argument(
         "--max-patch",

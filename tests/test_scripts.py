@@ -16,6 +16,7 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from rio_cogeo import cog_validate
 
 import patches
@@ -239,6 +240,21 @@ def test_prep_refuses_bad_rasters(sources, bands, tmp_path, capsys):
     assert_refused(scene_prep.main, argv, r"each split needs at least 10", capsys, run)
     argv = [*common[:-1], bands[0]]
     assert_refused(scene_prep.main, argv, r"cannot write .*permissions", capsys)
+
+
+def test_polygons_with_classes_are_labels_enough(sources, bands, tmp_path, capsys):
+    run, path = tmp_path / "run", tmp_path / "polygons.gpkg"
+    west, south, east, north = rasters.grid_of(bands[0]).bounds
+    middle = (west + east) / 2
+    halves = [shapely.box(west, south, middle, north), shapely.box(middle, south, east, north)]
+    crs = rasters.grid_of(bands[0]).crs
+    geopandas.GeoDataFrame({"clc": [211, 311]}, geometry=halves, crs=crs).to_file(path)
+    common = ["--bands", *bands, "--polygons", path, "--out", run]
+    assert_refused(scene_prep.main, common, r"without labels.*--class-field", capsys, run)
+    argv = [*common, "--class-field", "clc", "--samples", 600]
+    assert scene_prep.main(list(map(str, argv))) == 0
+    assert "samples: " in capsys.readouterr().out
+    assert set(geopandas.read_parquet(run / "samples.parquet")["label"]) == {211, 311}
 
 
 def test_a_scene_of_nodata_is_refused(tmp_path, capsys):

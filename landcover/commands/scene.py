@@ -65,12 +65,21 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
         help="-1000 from processing baseline 04.00 on; of loose files (default 0)",
     )
     parser.add_argument(
-        "--level", type=int, choices=(1, 2, 3), default=3, help="level of the CORINE legend"
+        "--level",
+        type=int,
+        choices=(1, 2, 3),
+        default=3,
+        help="level of the CORINE legend (default 3)",
     )
     add_sampling(parser)
     add_seed(parser)
     parser.add_argument(
-        "--out", dest="run", type=Path, default=DEFAULT_RUN, metavar="RUN", help="run folder"
+        "--out",
+        dest="run",
+        type=Path,
+        default=DEFAULT_RUN,
+        metavar="RUN",
+        help=f"run folder (default {DEFAULT_RUN})",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="remove what was made of another scene"
@@ -85,6 +94,11 @@ def _prep(a: Arguments) -> list[Path]:
     from landcover.workflows.staging import staged
 
     tiles, labels, reference = _sources(a)
+    if a.polygons and labels is None and a.class_field is None:
+        raise LandcoverError(
+            f"--polygons {a.polygons} was given without labels to draw inside it; "
+            "give --labels CORINE.tif, or --class-field NAME if the polygons hold CLC codes"
+        )
     for warning in _warnings(tiles):
         print(f"warning: {warning}", file=sys.stderr)
     run = Run(a.run)
@@ -94,7 +108,7 @@ def _prep(a: Arguments) -> list[Path]:
         )
         if a.segment:
             paths += segment(stage, a.scale, a.sigma, a.min_size)
-        if labels is not None:
+        if labels is not None or a.class_field:
             paths += sample(stage, **_sampling(a))
             print(_drawn(stage))
     return [run.path / path.relative_to(stage.path) for path in paths]
