@@ -185,6 +185,15 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, run, case):
     assert not run.path.exists()
 
 
+@pytest.mark.parametrize("case", [bad_missing, bad_no_overlap])
+def test_labels_are_looked_at_before_the_scene_is_written(tmp_path, run, case, monkeypatch):
+    paths, _ = write_bands(tmp_path)
+    arguments, message = case(tmp_path)
+    monkeypatch.setattr("landcover.workflows.prep._write_scene", lambda *_: pytest.fail("written"))
+    with pytest.raises(LandcoverError, match=message):
+        prepare(run, products.from_files(paths), **arguments)
+
+
 def test_a_scene_without_data_is_refused(tmp_path, run):
     paths, _ = write_bands(tmp_path, low=0, high=1)
     with pytest.raises(LandcoverError, match=r"B02.tif has no pixel with data in all bands"):

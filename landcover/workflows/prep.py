@@ -60,6 +60,8 @@ def prepare(
 
         area = vectors.read_aoi(aoi, grid)
         grid = grid.crop(vectors.aoi_window(area, grid))
+    for raster in filter(None, (labels, reference)):
+        _require_overlap(raster, grid)  # before the scene, which takes a while to write
     products = [_write_scene(run.scene, tiles, grid, area)]
     for source, product in ((labels, run.labels), (reference, run.reference)):
         if source is not None:
@@ -189,7 +191,6 @@ def _write_classes(
     path: Path, source: Path, grid: Grid, area: BaseGeometry | None, level: int
 ) -> list[Path]:
     """A class raster brought to the grid by nearest neighbour, at a level of the legend."""
-    _require_overlap(source, grid)
     windows = list(grid.windows(rasters.WINDOW_PX))
     with rasters.open_on_grid(source, grid) as warped:
         values: set[float] = set()
