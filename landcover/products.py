@@ -251,7 +251,8 @@ def _tile(bands: dict[str, Band]) -> Tile:
         given = " ".join(f"{name}={band.path.name}" for name, band in bands.items()) or "none"
         raise LandcoverError(
             f"band {' '.join(missing)} is missing (given: {given}); "
-            "blue B02, green B03, red B04 and near-infrared B08 are needed"
+            "blue B02, green B03, red B04 and near-infrared B08 are needed: "
+            "give the files, or name the bands of a stacked file with --band-names"
         )
     ordered = {name: bands[name] for name in ALL_BANDS if name in bands}
     first = ordered["B02"].path
