@@ -141,7 +141,7 @@ def _read(image, window):
         (lambda: patch_network(7), "same patch size and bands"),
         (lambda: patch_network(5, bands=2), "3x3 2-64"),
         (lambda: patch_network(moments=([0.2] * 3, [0.01] * 3)), "standardises its bands"),
-        (lambda: networks.build_published(5, 3, 4), "no layer 'classes'"),
+        (lambda: networks.build_published(5, 3, 4), "has 3x3 3-8, .*same patch size and bands"),
     ],
 )
 def test_a_network_of_other_layers_is_refused_and_left_alone(trained, other, said):
