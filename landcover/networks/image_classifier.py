@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from landcover.legend import Legend
+from landcover.progress import track
 from landcover.tiles import turned
 
 #: Images that a network predicts at a time, in all their orientations.
@@ -63,7 +64,7 @@ def image_probabilities(
     """Probabilities (n, classes) of n images that are read by their indices, in batches."""
     step = max(1, _BATCH // turns)
     parts = []
-    for start in range(0, n, step):
+    for start in track(range(0, n, step), "classifying images"):
         images = _filled(read(np.arange(start, min(start + step, n))))
         views = np.concatenate([turned(images, np.full(len(images), k)) for k in range(turns)])
         found = np.asarray(model.predict_on_batch(views), np.float32)

@@ -13,6 +13,7 @@ from landcover import accuracy, eurosat, images, models, networks, reports
 from landcover.augmentation import NONE, Augmentation
 from landcover.errors import LandcoverError
 from landcover.networks import Recipe, Stage
+from landcover.progress import track
 from landcover.runs import Run, versions, write_json
 from landcover.workflows.image_page import confused_pairs, write_page
 
@@ -233,7 +234,8 @@ def split_of(chips: eurosat.ChipSet, split: str, seed: int) -> eurosat.Split:
 def _moments(held: _Chips, rows: np.ndarray) -> tuple[list[float], list[float]]:
     """Mean and deviation of every band over the training images."""
     sums, squares, n = 0.0, 0.0, 0
-    for some in np.array_split(rows, max(1, len(rows) // 500)):
+    parts = np.array_split(rows, max(1, len(rows) // 500))
+    for some in track(parts, "mean and deviation of bands"):
         values = held.read(some).astype(np.float64)
         sums += values.sum(axis=(0, 1, 2))
         squares += (values**2).sum(axis=(0, 1, 2))
