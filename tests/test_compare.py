@@ -23,7 +23,7 @@ from landcover.errors import LandcoverError
 from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.runs import Run, write_json
-from landcover.workflows import score
+from landcover.workflows import score, selection
 from landcover.workflows.compare import compare
 
 ROWS, COLS, BLOCK = 200, 330, 20
@@ -181,6 +181,29 @@ def test_without_reference_the_report_speaks_of_agreement(tmp_path):
         assert "agreement with corine" in text
     assert [*comparison["models"][0]["zones"]] == ["core", "border"]
     assert comparison["labels_against_reference"] is None
+
+
+def test_without_reference_maps_stand_in_the_order_of_refined_labels(tmp_path, monkeypatch):
+    """The map that copies coarse labels best comes last if refined labels are another map's."""
+    world = World(tmp_path / "run", reference=False)
+    copied = world.model("cnn-61x61", 0.1)
+    refined = world.model("cnn-7x7", 0.5, seed=2)
+    rasters.write(world.run.refined_labels, refined, GRID, ["class"], 0, LEGEND)
+    world.run.samples.write_bytes(b"")
+    monkeypatch.setattr(selection, "is_made", lambda run, rows: True)
+    monkeypatch.setattr(selection, "read_rows", lambda run, trained_on: None)
+    compare(world.run)
+    comparison = reports.read_comparison(world.run)
+    first, second = comparison["models"]
+    assert (first["name"], first["criterion"]) == ("cnn-7x7", 1.0)
+    judged = world.test & (refined > 0)
+    assert second["criterion"] == pytest.approx((copied == refined)[judged].mean())
+    agreed = [model["scores"]["labels"]["overall_accuracy"] for model in (first, second)]
+    assert agreed[0] < agreed[1]
+    table = (world.run.path / "comparison.md").read_text("utf-8").split("| map |")[1]
+    assert table.startswith(" refined labels |") and "CNN 7×7 | 1.000 |" in table
+    page = " ".join(read_page((world.run.path / "comparison.html").read_text("utf-8")).text)
+    assert "100.0 % of refined labels" in page and "in the order of their agreement" in page
 
 
 @pytest.mark.parametrize("rivals", [{}, {"mlp": 0.9}, {"mlp": 0.3}])
