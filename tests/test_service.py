@@ -554,10 +554,16 @@ def test_a_taken_port_is_one_line():
         listen("127.0.0.1", 99_999)
 
 
+def _interruptible():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_the_command_serves_a_run_until_it_is_stopped(tmp_path):
     run = write_run(tmp_path / "run", 60, 70, cnn=False)
     command = [*LANDCOVER, "serve", str(run.path), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # A shell lets what it starts in the background ignore interrupts, and what that starts too
+    with subprocess.Popen(command, preexec_fn=_interruptible, **pipes) as it:
         assert it.stdout.readline().startswith(f"serve {run.path}: port 0, host 127.0.0.1")
         address = re.match(r"(http://127\.0\.0\.1:\d+)/ ", it.stdout.readline())[1]
         health = httpx.get(f"{address}/health").json()
