@@ -383,17 +383,31 @@ def test_no_other_origin_may_read_an_answer(client):
 
 
 def test_a_request_is_one_line_of_log(client, capfd):
-    capfd.readouterr()
     client.get("/health?a=%0Aforged%20line")
-    classified(client, b"hello")
-    time.sleep(0.2)
-    lines = capfd.readouterr().out.splitlines()
+    classified(client, b"hello of the log")
+    said, lines = "", []
+    for _ in range(200):  # a line follows its answer
+        said += capfd.readouterr().out
+        _, asked, rest = said.partition("GET /health?a=")
+        lines = [line for line in (asked + rest).splitlines() if line.endswith("ms")]
+        if len(lines) >= 2:
+            break
+        time.sleep(0.05)
     assert len(lines) == 2
     assert re.search(r"GET /health\?a=%0Aforged%20line 200 \d+ B \d+ ms$", lines[0])
     assert re.search(r"POST /classify 422 \d+ B \d+ ms$", lines[1])
 
 
 # Limits
+
+
+def empties(state):
+    """Whether every seat is given back soon: a client may have its answer a little before."""
+    for _ in range(200):
+        if state.uploads.taken == 0:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
@@ -413,7 +427,7 @@ def test_a_large_body_is_refused_while_it_streams(chunked):
         answer = client.post("/classify", content=content, headers=headers)
         assert "larger than 0.0953674 MiB" in assert_one_line(answer, 413)
         assert classified(client, RED).json()["Type"] == "Red"
-        assert state.uploads.taken == 0
+        assert empties(state)
 
 
 def exchange(url, sent, wait_s):
@@ -440,7 +454,7 @@ def test_a_slow_upload_is_ended():
         assert answer.startswith(b"HTTP/1.1 408")
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"].startswith("the upload took")
         assert httpx.get(f"{url}/health").status_code == 200
-        assert state.uploads.taken == 0
+        assert empties(state)
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost:"], ids=["silent", "half a head"])
@@ -483,17 +497,14 @@ def test_too_many_requests_are_told_when_to_come_again():
 
 def test_work_that_takes_too_long_is_given_up_and_keeps_its_seat():
     slow = Slow()
-    state = bare_state(slow, workers=1, waiting=0, timeout_s=0.3)
+    state = bare_state(slow, workers=1, waiting=0, timeout_s=1.5)
     with serving(state) as url, httpx.Client(base_url=url, timeout=30) as client:
         late = classified(client, RED)
-        assert "more than 0.3 s" in assert_one_line(late, 503)
+        assert "more than 1.5 s" in assert_one_line(late, 503)
         assert "retry-after" in late.headers
         assert classified(client, RED).status_code == 429
         slow.go.set()
-        for _ in range(100):
-            if state.uploads.taken == 0:
-                break
-            time.sleep(0.05)
+        assert empties(state)
         assert classified(client, RED).json()["Type"] == "Red"
 
 
@@ -506,7 +517,7 @@ def test_a_fault_of_ours_shows_no_traceback():
     with serving(state) as url, httpx.Client(base_url=url) as client:
         assert "secret" not in assert_one_line(classified(client, RED), 500)
         assert client.get("/health").status_code == 200
-        assert state.uploads.taken == 0
+        assert empties(state)
 
 
 def test_many_clients_at_once_each_get_their_own_answer(url, rng):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from fastapi import HTTPException
@@ -12,6 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from landcover.service.limits import MIB, Limits
 from landcover.service.pool import Pool
+
+#: Seconds in which what is left of a body that was refused is read and forgotten.
+_READ_ON_S = 2.0
 
 
 class Guard:
@@ -57,6 +61,8 @@ class Guard:
                 self._check_length(headers)
                 await self.app(scope, _Bounded(receive, self.limits), send)
         except HTTPException as refusal:
+            if refusal.status_code == 413 and b"expect" not in headers:
+                await _let_finish(receive)
             await answer(refusal)(scope, receive, send)
 
     def _check_host(self, headers: dict[bytes, bytes]) -> None:
@@ -95,6 +101,14 @@ class _Bounded:
         if self._bytes > self._limits.upload_bytes:
             raise _too_large(self._limits)
         return message
+
+
+async def _let_finish(receive: Receive) -> None:
+    """Read on for a moment: who still sends when the connection closes may lose the answer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_READ_ON_S):
+            while (await receive()).get("more_body"):
+                pass
 
 
 def _too_large(limits: Limits) -> HTTPException:
