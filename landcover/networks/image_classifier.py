@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from landcover.legend import Legend
-from landcover.progress import track
 from landcover.tiles import turned
 
+#: Four quarter turns, each upside down too.
+ORIENTATIONS = 8
 #: Images that a network predicts at a time, in all their orientations.
-_BATCH = 256
+_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,6 @@ class ImageClassifier:
         Rows and columns of an image; with pixels of 10 m, 64 are 640 m.
     model : keras.Model
         Reflectance (batch, side_px, side_px, bands) to probabilities (batch, classes).
-    turns : int
-        Orientations, of the eight, whose probabilities are averaged: land has no up.
     """
 
     name: str
@@ -41,34 +39,32 @@ class ImageClassifier:
     bands: tuple[str, ...]
     side_px: int
     model: Any
-    turns: int = 8
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities of images.
-
-        Parameters
-        ----------
-        images : array of float32 (n, side_px, side_px, bands)
-            Reflectance; a missing value (NaN) counts as its image's mean of the band.
-
-        Returns
-        -------
-        array of float32 (n, classes)
-        """
-        return image_probabilities(self.model, lambda rows: images[rows], len(images), self.turns)
+        """Probabilities of images, as `image_probabilities` gives them."""
+        return image_probabilities(self.model, images)
 
 
-def image_probabilities(
-    model: Any, read: Callable[[np.ndarray], np.ndarray], n: int, turns: int = 8
-) -> np.ndarray:
-    """Probabilities (n, classes) of n images that are read by their indices, in batches."""
-    step = max(1, _BATCH // turns)
+def image_probabilities(model: Any, images: np.ndarray) -> np.ndarray:
+    """Probabilities of images: means over their eight orientations, for land has no up.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_image_network`.
+    images : array of float32 (n, side, side, bands)
+        Reflectance; a missing value (NaN) counts as its image's mean of the band.
+
+    Returns
+    -------
+    array of float32 (n, classes)
+    """
     parts = []
-    for start in track(range(0, n, step), "classifying images"):
-        images = _filled(read(np.arange(start, min(start + step, n))))
-        views = np.concatenate([turned(images, np.full(len(images), k)) for k in range(turns)])
+    for start in range(0, len(images), _BATCH):
+        some = _filled(images[start : start + _BATCH])
+        views = np.concatenate([turned(some, np.full(len(some), k)) for k in range(ORIENTATIONS)])
         found = np.asarray(model.predict_on_batch(views), np.float32)
-        parts.append(found.reshape(turns, len(images), -1).mean(axis=0))
+        parts.append(found.reshape(ORIENTATIONS, len(some), -1).mean(axis=0))
     return np.concatenate(parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from landcover import accuracy, eurosat, images, models, networks, reports
 from landcover.augmentation import NONE, Augmentation
+from landcover.chip_store import reflectance
 from landcover.errors import LandcoverError
 from landcover.networks import Recipe, Stage
 from landcover.progress import track
@@ -19,9 +21,9 @@ from landcover.workflows.image_page import confused_pairs, write_page
 
 #: Share of the training part that every choice is made on.
 VALIDATION_SHARE = 0.05
-#: Orientations that a report averages probabilities over, as every later use does.
-TURNS = 8
-#: From nothing, in half an hour on two cores: docs/eurosat.md says what each part adds.
+#: Images that are read and looked at together.
+PART = 500
+#: From nothing.
 COMPACT = Recipe(
     stages=(Stage(60, 2e-3),),
     batch_size=128,
@@ -110,7 +112,12 @@ class _Chips:
         chips = self.held[rows]
         if chips.dtype == np.uint8:
             return images.true_colour(chips)
-        return chips.astype(np.float32) / np.float32(10_000)
+        return reflectance(chips)
+
+    def parts(self, rows: np.ndarray, what_for: str) -> Iterator[np.ndarray]:
+        """The same in parts of at most `PART`, with a bar that says what for."""
+        for some in track(np.array_split(rows, -(-len(rows) // PART)), what_for):
+            yield self.read(some)
 
     def part(self, rows: np.ndarray, labels: np.ndarray) -> networks.Images:
         """Some of them, to learn from or to judge by."""
@@ -147,6 +154,7 @@ def finetune(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
     networks.precision_of(choices.precision)
     held = _Chips(chips.read(bands=bands))
     means, stds = _moments(held, split.train)
+    white = images.TRUE_COLOUR_REFLECTANCE if chips.dtype == np.uint8 else None
 
     def build() -> Any:
         networks.seed_everything(choices.seed)
@@ -156,7 +164,7 @@ def finetune(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
             len(chips.legend),
             means,
             stds,
-            images.TRUE_COLOUR_REFLECTANCE if chips.dtype == np.uint8 else None,
+            white,
             choices.weights,
             choices.head,
         )
@@ -174,8 +182,11 @@ def finetune(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
     )
     spent = {"train": time.perf_counter() - started}
     started = time.perf_counter()
-    shares = networks.image_probabilities(
-        model, lambda rows: held.read(split.test[rows]), len(split.test), TURNS
+    shares = np.concatenate(
+        [
+            networks.image_probabilities(model, some)
+            for some in held.parts(split.test, "classifying test images")
+        ]
     )
     spent["predict"] = time.perf_counter() - started
 
@@ -193,8 +204,7 @@ def finetune(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
         features=[],
         segment_layers=[],
         patch_size=networks.IMAGE_PX,
-        turns=TURNS,
-        white=images.TRUE_COLOUR_REFLECTANCE if chips.dtype == np.uint8 else None,
+        white=white,
         trained_on="EuroSAT",
         n_train=len(split.train),
         n_validation=len(split.validation),
@@ -234,9 +244,8 @@ def split_of(chips: eurosat.ChipSet, split: str, seed: int) -> eurosat.Split:
 def _moments(held: _Chips, rows: np.ndarray) -> tuple[list[float], list[float]]:
     """Mean and deviation of every band over the training images."""
     sums, squares, n = 0.0, 0.0, 0
-    parts = np.array_split(rows, max(1, len(rows) // 500))
-    for some in track(parts, "mean and deviation of bands"):
-        values = held.read(some).astype(np.float64)
+    for some in held.parts(rows, "mean and deviation of bands"):
+        values = some.astype(np.float64)
         sums += values.sum(axis=(0, 1, 2))
         squares += (values**2).sum(axis=(0, 1, 2))
         n += values[..., 0].size

@@ -13,6 +13,7 @@ import numpy as np
 
 from landcover import figures, reports
 from landcover.augmentation import NONE, Augmentation
+from landcover.images import TRUE_COLOUR_BANDS, TRUE_COLOUR_REFLECTANCE
 from landcover.legend import Legend
 from landcover.runs import Run, replace_when_whole
 
@@ -128,8 +129,9 @@ def _views(
 
 def _picture(image: np.ndarray, bands: tuple[str, ...]) -> str:
     """An image (side, side, bands) in true colour, or its first band in grey."""
-    if {"B04", "B03", "B02"} <= set(bands):
-        shown = image[..., [bands.index(band) for band in ("B04", "B03", "B02")]] / 0.275
+    if set(TRUE_COLOUR_BANDS) <= set(bands):
+        colours = [bands.index(band) for band in TRUE_COLOUR_BANDS]
+        shown = image[..., colours] / TRUE_COLOUR_REFLECTANCE
     else:
         first = image[..., 0]
         shown = (first - first.min()) / max(float(np.ptp(first)), 1e-6)
