@@ -21,8 +21,8 @@ from landcover.workflows.staging import staged
 #: What a study takes from the run that it is about; samples, models and reports are its own.
 _SHARED = ("scene", "labels", "reference", "segments", "segment_types")
 
-#: Synthetic scenes that differ in fields, class mix, noise and haze, of seeds 200 to 209. Numbers 3,
-#: 7 and 9 had no part in choosing how to learn from labels; docs/method.md says which part others had.
+#: Synthetic scenes that differ in fields, class mix, noise and haze, of seeds 200 to 209. Only
+#: numbers 3, 7 and 9 had no part in choosing how to learn from labels: docs/method.md.
 KINDS: tuple[dict[str, Any], ...] = (
     {},
     {"field_px": 18},
