@@ -33,6 +33,14 @@ FILES = {
 PIXEL_KINDS = ("forest", "knn", "mlp", "cnn", "cnn-published")
 
 
+def of_folder(folder: str | Path) -> tuple[Run, str] | None:
+    """Run and name of the model in a folder RUN/models/NAME; None if there is no model."""
+    folder = Path(folder).resolve()
+    if not (folder / "card.json").exists():
+        return None
+    return Run(folder.parent.parent), folder.name
+
+
 def names(run: Run) -> list[str]:
     """Names of the run's finished models, in alphabetical order."""
     return sorted(card.parent.name for card in run.model("any").parent.glob("*/card.json"))
@@ -223,13 +231,13 @@ def load_encoder(
     """
     from landcover import networks
 
-    folder = folder.resolve()
-    if not (folder / "card.json").exists():
+    found = of_folder(folder)
+    if found is None:
         raise LandcoverError(
-            f"{folder} holds no model; give the folder of an encoder, which is made with: "
-            "python -m experiments.bigearth_train STORE"
+            f"{folder.resolve()} holds no model; give the folder of an encoder, which is made "
+            "with: python -m experiments.bigearth_train STORE"
         )
-    run, name = Run(folder.parent.parent), folder.name
+    run, name = found
     card = read_card(run, name)
     if card["kind"] != "encoder":
         raise LandcoverError(

@@ -121,13 +121,10 @@ def _map(a: Arguments) -> list[Path]:
 
 def chosen_model(run: Run, model: str | None) -> tuple[Run, str]:
     """The run that holds a model, and the model's name."""
-    from landcover.runs import Run
+    from landcover import models
 
-    if model and (Path(model) / "card.json").exists():
-        folder = Path(model).resolve()
-        return Run(folder.parent.parent), folder.name
     if model:
-        return run, model
+        return models.of_folder(model) or (run, model)
     cards = sorted(run.path.glob("models/cnn-*/card.json"), key=lambda path: path.stat().st_mtime)
     if not cards:
         raise LandcoverError(

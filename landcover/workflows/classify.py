@@ -169,11 +169,8 @@ def reply(classifier: Classifier, image: Image) -> dict[str, Any]:
 
 def _chosen(run: Run, model: str | Path | None) -> tuple[Run, str]:
     """The run that holds a model, and the model's name."""
-    if model is not None and (Path(model) / "card.json").exists():
-        folder = Path(model).resolve()
-        return Run(folder.parent.parent), folder.name
     if model is not None:
-        return run, str(model)
+        return models.of_folder(model) or (run, str(model))
     cards = [run.model(name) / "card.json" for name in models.names(run)]
     newest = sorted(cards, key=lambda path: path.stat().st_mtime, reverse=True)
     found = [path.parent.name for path in newest]
