@@ -8,12 +8,10 @@ bigearthnet_common, which copy those of TU Berlin.
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from importlib import resources
 
 from landcover.errors import LandcoverError
-from landcover.legend import UNLABELLED, LandClass, Legend
+from landcover.legend import UNLABELLED, LandClass, Legend, facts
 
 #: What a patch's labels can be taken as.
 CLASSES = ("19", "43", "corine")
@@ -30,7 +28,7 @@ def legend_of(classes: str) -> Legend:
     """
     corine = Legend.corine(3)
     found: dict[int, LandClass] = {}
-    for row in _rows():
+    for row in facts("bigearthnet_19"):
         code = _code(row, classes)
         if code and code not in found:
             origin = corine[int(row["clc_code"])]
@@ -57,7 +55,7 @@ def codes_of_labels(classes: str) -> dict[str, int]:
 @cache
 def codes_of_corine(classes: str) -> dict[int, int]:
     """The same of three-digit CORINE codes, which the reference maps of version 2 hold."""
-    return {int(row["clc_code"]): _code(row, classes) for row in _rows()}
+    return {int(row["clc_code"]): _code(row, classes) for row in facts("bigearthnet_19")}
 
 
 def _code(row: dict[str, str], classes: str) -> int:
@@ -70,11 +68,4 @@ def _code(row: dict[str, str], classes: str) -> int:
 
 def _kept() -> list[dict[str, str]]:
     """Rows of classes that patches are labelled with."""
-    return [row for row in _rows() if row["ben43_label"]]
-
-
-@cache
-def _rows() -> tuple[dict[str, str], ...]:
-    """One a CORINE class, ascending by code."""
-    path = resources.files("landcover") / "facts" / "bigearthnet_19.csv"
-    return tuple(csv.DictReader(path.read_text("utf-8").splitlines()))
+    return [row for row in facts("bigearthnet_19") if row["ben43_label"]]

@@ -83,7 +83,7 @@ class Legend:
         return cls(
             tuple(
                 LandClass(int(row["code"]), row["name"], _colour(row))
-                for row in _table("eurosat_classes")
+                for row in facts("eurosat_classes")
             )
         )
 
@@ -238,8 +238,8 @@ def _colour(row: dict[str, str]) -> tuple[int, int, int]:
 
 
 @cache
-def _table(name: str = "corine_clc") -> tuple[dict[str, str], ...]:
-    """Rows of a legend table; the official one of CORINE by default."""
+def facts(name: str = "corine_clc") -> tuple[dict[str, str], ...]:
+    """Rows of a table of the package, facts/NAME.csv; CORINE's official legend by default."""
     text = (resources.files("landcover") / "facts" / f"{name}.csv").read_text("utf-8")
     return tuple(csv.DictReader(text.splitlines()))
 
@@ -247,14 +247,14 @@ def _table(name: str = "corine_clc") -> tuple[dict[str, str], ...]:
 @cache
 def _grid_codes() -> dict[int, int]:
     """Grid code -> CLC code."""
-    return {int(row["grid_code"]): int(row["code"]) for row in _table()}
+    return {int(row["grid_code"]): int(row["code"]) for row in facts()}
 
 
 @cache
 def _corine_classes(level: int) -> tuple[LandClass, ...]:
     """Classes of a level; a coarse class wears the colour of its first member below."""
     classes: dict[int, LandClass] = {}
-    for row in _table():
+    for row in facts():
         code = int(row["code"]) // 10 ** (3 - level)
         classes.setdefault(code, LandClass(code, row[f"level{level}"], _colour(row)))
     return tuple(classes[code] for code in sorted(classes))

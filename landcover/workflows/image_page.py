@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import numpy as np
 from landcover import figures, reports
 from landcover.augmentation import NONE, Augmentation
 from landcover.images import TRUE_COLOUR_BANDS, TRUE_COLOUR_REFLECTANCE
-from landcover.legend import Legend
+from landcover.legend import Legend, facts
 from landcover.runs import Run, replace_when_whole
 
 #: Pairs of classes that are confused less often are not named.
@@ -141,5 +139,4 @@ def _picture(image: np.ndarray, bands: tuple[str, ...]) -> str:
 
 def _published() -> list[dict[str, str]]:
     """Published accuracies on EuroSAT, from facts/reported_results.csv."""
-    text = (resources.files("landcover") / "facts" / "reported_results.csv").read_text("utf-8")
-    return [row for row in csv.DictReader(text.splitlines()) if row["set"] == "EuroSAT"]
+    return [row for row in facts("reported_results") if row["set"] == "EuroSAT"]
