@@ -8,11 +8,11 @@ import re
 import numpy as np
 import pytest
 
-from experiments import eurosat_bands, eurosat_finetune
+from experiments import eurosat_ablation, eurosat_bands, eurosat_finetune
 from landcover import models, networks, reports
 from landcover.legend import Legend
 from landcover.runs import Run
-from landcover.workflows.finetune import split_of
+from landcover.workflows.finetune import Choices, open_task, split_of
 from landcover.workflows.image_page import confused_pairs
 from tests.conftest import error_lines
 from tests.eurosat_sets import write_set
@@ -129,3 +129,23 @@ def test_bands_are_compared_in_one_table_and_one_plot(tmp_path, capsys):
     printed = capsys.readouterr().out
     shown = [line for line in printed.splitlines() if line.startswith("| ")]
     assert len(shown) == 3 and any("RGB (B04 B03 B02)" in line for line in shown)
+
+
+def test_the_ablation_never_looks_at_the_test_part(archive):
+    task = open_task(archive, Choices(seed=3))
+    inner = eurosat_ablation.held_out(task, seed=3)
+    seen = np.concatenate([inner.split.train, inner.split.validation, inner.split.test])
+    assert not set(seen) & set(task.split.test)
+    assert len(seen) == len(set(seen)) == len(task.split.train) + len(task.split.validation)
+    assert len(inner.split.test) == round(eurosat_ablation.HELD_OUT_SHARE * len(seen))
+
+
+def test_the_ablation_scores_every_change_and_keeps_what_it_has(archive, tmp_path, capsys):
+    arguments = [str(archive), "--epochs", "1", "--out", str(tmp_path), "--only"]
+    assert eurosat_ablation.main([*arguments, "the recipe"]) == 0
+    assert eurosat_ablation.main([*arguments, "the recipe", "images as they are"]) == 0
+    rows = json.loads((tmp_path / "ablation.json").read_text())["rows"]
+    assert [row["change"] for row in rows] == ["the recipe", "images as they are"]
+    assert all(0 <= row[views] <= 1 for row in rows for views in ("one view", "eight views"))
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("change")]
+    assert len(said) == 2  # the first is not trained again

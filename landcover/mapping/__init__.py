@@ -9,7 +9,7 @@ time and memory, never a number.
 
 from landcover.mapping.agreement import Agreement, verify
 from landcover.mapping.arrays import predict_tiles
-from landcover.mapping.classifier import Classifier, require_bands
+from landcover.mapping.classifier import Classifier, Reader, require_bands
 from landcover.mapping.cluster import Workers, connected
 from landcover.mapping.prediction import predict_map
 from landcover.mapping.source import (
@@ -28,6 +28,7 @@ __all__ = [
     "Agreement",
     "Classifier",
     "Source",
+    "Reader",
     "Workers",
     "connected",
     "layout",

@@ -35,11 +35,10 @@ from landcover.networks.image_architectures import (
     build_image_network,
 )
 from landcover.networks.image_classifier import ImageClassifier, image_probabilities
+from landcover.networks.image_recipes import Recipe, Stage
 from landcover.networks.image_training import (
     PRECISIONS_OF_TRAINING,
     Images,
-    Recipe,
-    Stage,
     fit_images,
     parameters_of,
     precision_of,

@@ -43,6 +43,15 @@ def keras_on_cpu() -> bool:
     return "cpu" in str(getattr(keras_module().ops.zeros(1), "device", "cpu")).lower()
 
 
+def compiled() -> bool:
+    """Whether training steps are compiled as a whole, for `compile(jit_compile=...)`.
+
+    JAX runs operation by operation otherwise; elsewhere, compiling takes longer than it saves on
+    networks this small, and convolutions that XLA compiles for a processor take twice the time.
+    """
+    return bool(keras_module().backend.backend() == "jax")
+
+
 def backend_name() -> str:
     """Keras' backend and where it computes, such as ``tensorflow on cpu``: sums differ by both."""
     device = "cpu" if keras_on_cpu() else "gpu"

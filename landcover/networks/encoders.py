@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.networks.backend import keras_module
+from landcover.networks.backend import compiled, keras_module
 from landcover.networks.batches import Examples, in_steps
 from landcover.progress import track
 from landcover.tiles import turned
@@ -150,9 +150,9 @@ def fit_tagger(
     losses = keras.losses
     multi = train.targets.ndim == 2
     model.compile(
-        optimizer=keras.optimizers.Adam(rate, clipnorm=1.0),
+        optimizer=keras.optimizers.Adam(rate, global_clipnorm=1.0),
         loss=losses.BinaryCrossentropy() if multi else losses.SparseCategoricalCrossentropy(),
-        jit_compile=keras.backend.backend() == "jax",  # as `fit` does
+        jit_compile=compiled(),
     )
     progress: Any = track(range(epochs), f"training {name or model.name}")
     next(progress)

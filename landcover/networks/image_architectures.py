@@ -137,24 +137,28 @@ def _compact(x: Any) -> Any:
     """Four stages of plain and residual 3 x 3 convolutions, mean and maximum over the image."""
     keras = keras_module()
     first, second, third = COMPACT_FILTERS
-    x = _convolved(x, first, 4, 2)
-    x = keras.layers.MaxPooling2D()(x)
+    x = _convolved(x, first, 4, 2, pool=True)
     x = _residual(x, first)
-    x = _convolved(x, second)
-    x = keras.layers.MaxPooling2D()(x)
+    x = _convolved(x, second, pool=True)
     x = _residual(x, second)
-    x = _convolved(x, third)
-    x = keras.layers.MaxPooling2D()(x)
+    x = _convolved(x, third, pool=True)
     x = _convolved(x, third)
     return keras.layers.Dropout(COMPACT_DROPOUT)(_mean_and_maximum(x))
 
 
-def _convolved(x: Any, filters: int, side: int = 3, stride: int = 1, relu: bool = True) -> Any:
-    """Convolution, batch normalisation, and the larger of the result and 0."""
-    keras = keras_module()
-    x = keras.layers.Conv2D(filters, side, stride, padding="same", use_bias=False)(x)
-    x = keras.layers.BatchNormalization(momentum=0.9)(x)
-    return keras.layers.ReLU()(x) if relu else x
+def _convolved(
+    x: Any, filters: int, side: int = 3, stride: int = 1, relu: bool = True, pool: bool = False
+) -> Any:
+    """Convolution, batch normalisation, and the larger of the result and 0.
+
+    Where only the largest of 2 x 2 places is kept, it is kept before normalisation, which costs
+    more than the convolution and then has a quarter to do.
+    """
+    layers = keras_module().layers
+    x = layers.Conv2D(filters, side, stride, padding="same", use_bias=False)(x)
+    x = layers.MaxPooling2D()(x) if pool else x
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    return layers.ReLU()(x) if relu else x
 
 
 def _residual(x: Any, filters: int) -> Any:

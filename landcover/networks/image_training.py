@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from landcover.augmentation import NONE, Augmentation
 from landcover.errors import LandcoverError
-from landcover.networks.backend import keras_module, keras_on_cpu
+from landcover.networks.backend import compiled, keras_module, keras_on_cpu
 from landcover.networks.batches import in_steps
 from landcover.networks.image_architectures import layer_table
+from landcover.networks.image_recipes import Recipe, Stage
 from landcover.progress import track
 
 PRECISIONS_OF_TRAINING = ("auto", "float32", "bfloat16")
@@ -39,69 +39,6 @@ class Images:
 
     read: Callable[[np.ndarray], np.ndarray]
     targets: np.ndarray
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of training.
-
-    Attributes
-    ----------
-    epochs : int
-        At most.
-    learning_rate : float
-        The highest.
-    schedule : {"cosine", "plateau"}
-        "cosine" climbs for a twentieth of the stage and falls to nothing at its end.
-        "plateau" divides by ten when the validation loss has not fallen for 3 epochs, stops
-        after 7, and goes back to the weights of the lowest.
-    frozen : bool
-        The backbone learns nothing but the scale and offset of its batch normalisation, as in
-        the published recipe.
-    discriminative : bool
-        The first third of the backbone learns at a hundredth of the rate, the second at a tenth.
-    sides_px : sequence of int
-        Sides that the images are shown at, each for an equal part of the stage; () is their own.
-    """
-
-    epochs: int
-    learning_rate: float
-    schedule: str = "cosine"
-    frozen: bool = False
-    discriminative: bool = False
-    sides_px: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
-
-    Attributes
-    ----------
-    stages : sequence of Stage
-        In their order.
-    batch_size : int
-        Images of a step.
-    augmentation : Augmentation
-        Views that the training images are shown in.
-    weight_decay : float
-        Decoupled from the gradient (Loshchilov & Hutter 2019, arXiv:1711.05101).
-    label_smoothing : float
-        Share of a target that goes to all classes alike (Szegedy et al. 2016, arXiv:1512.00567).
-    clip_norm : float, optional
-        A gradient longer than that is shortened to it.
-    averaged : float, optional
-        Share of the running mean of the weights that a step keeps; a stage of schedule
-        "cosine" ends with that mean.
-    """
-
-    stages: tuple[Stage, ...]
-    batch_size: int = 64
-    augmentation: Augmentation = NONE
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    clip_norm: float | None = 1.0
-    averaged: float | None = None
 
 
 def fit_images(
@@ -275,12 +212,13 @@ def _fit_stage(
             _shares(model, stage),
             learning_rate=stage.learning_rate,
             weight_decay=recipe.weight_decay,
-            clipnorm=recipe.clip_norm,
+            global_clipnorm=recipe.clip_norm,
             use_ema=averaged is not None,
             ema_momentum=averaged or 0.99,
         ),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
+        jit_compile=compiled(),
     )
     steps = -(-len(train.targets) // recipe.batch_size)
     pace = _Pace(stage.epochs * steps, seconds)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from landcover.networks.backend import keras_module, predict
+from landcover.networks.backend import compiled, keras_module, predict
 from landcover.networks.batches import Examples, TileExamples, row_batches, tile_batches
 from landcover.networks.shared import sampled_pixels
 from landcover.progress import track
@@ -77,7 +77,7 @@ def fit(
             keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy"),
             keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
         ],
-        jit_compile=_compiled(keras),
+        jit_compile=compiled(),
     )
     progress: Any = track(range(epochs), f"training {name or model.name}")
     judged = "val_cross_entropy"
@@ -139,12 +139,3 @@ def _batches(
     if isinstance(examples, TileExamples):
         return tile_batches(examples, size, seed, turn)
     return row_batches(examples, size, (1,) * (len(model.output_shape) - 2), seed, turn)
-
-
-def _compiled(keras: Any) -> bool:
-    """Whether steps are compiled as a whole.
-
-    JAX runs operation by operation otherwise; elsewhere, compiling takes longer than it saves
-    on networks this small.
-    """
-    return bool(keras.backend.backend() == "jax")

@@ -19,32 +19,45 @@ from landcover.runs import Run
 IMAGE_KIND = "image"
 
 
-class Classifier(Protocol):
+class Classifier(mapping.Reader, Protocol):
     """Whatever gives whole images a class.
 
     Attributes
     ----------
-    name : str
-        Name of the model.
     legend : Legend
         Classes in the order of the outputs.
-    bands : tuple of str
-        Bands that it reads.
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
     def legend(self) -> Legend: ...  # noqa: D102
-    @property
-    def bands(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def probabilities(self, images: Sequence[Image]) -> np.ndarray:
         """Probabilities (images, classes); LandcoverError if an image lacks a band."""
 
 
 @dataclass(frozen=True)
-class OfImages:
+class _Around:
+    """What a classifier of images takes over from the model in it."""
+
+    model: Any
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.model.name
+
+    @property
+    def legend(self) -> Legend:
+        """Classes in the order of the outputs."""
+        return self.model.legend
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that it reads."""
+        return self.model.bands
+
+
+class OfImages(_Around):
     """An image network for images of any size.
 
     An image with a place on Earth is covered by squares of the network's size, whose
@@ -52,33 +65,16 @@ class OfImages:
     the network's size.
     """
 
-    network: Any
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        return self.network.name
-
-    @property
-    def legend(self) -> Legend:
-        """Classes in the order of the outputs."""
-        return self.network.legend
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """Bands that it reads."""
-        return self.network.bands
-
     def probabilities(self, images: Sequence[Image]) -> np.ndarray:
         """Probabilities (images, classes)."""
         squares = [self._squares(image) for image in images]
-        found = self.network.probabilities(np.concatenate(squares))
+        found = self.model.probabilities(np.concatenate(squares))
         ends = np.cumsum([len(some) for some in squares])[:-1]
         return np.stack([part.mean(axis=0) for part in np.split(found, ends)])
 
     def _squares(self, image: Image) -> np.ndarray:
         """Squares (n, side, side, bands) of an image."""
-        values, side = _bands_of(image, self.bands, self.name), self.network.side_px
+        values, side = _bands_of(image, self.bands, self.name), self.model.side_px
         if image.grid is None:
             values = _resized(_middle(values), side)
         rows, cols = (_starts(length, side) for length in values.shape[1:])
@@ -89,26 +85,8 @@ class OfImages:
         ).transpose(0, 2, 3, 1)
 
 
-@dataclass(frozen=True)
-class OfPixels:
+class OfPixels(_Around):
     """A classifier of pixels, whose mean probabilities over an image are the image's."""
-
-    pixels: Any
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        return self.pixels.name
-
-    @property
-    def legend(self) -> Legend:
-        """Classes in the order of the outputs."""
-        return self.pixels.legend
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """Bands that it reads."""
-        return self.pixels.bands
 
     def probabilities(self, images: Sequence[Image]) -> np.ndarray:
         """Probabilities (images, classes): means over the valid pixels."""
@@ -123,7 +101,7 @@ class OfPixels:
             )
         total = sum(
             shares[:, inside].sum(axis=1, dtype=np.float64)
-            for _, inside, shares in mapping.predict_tiles(self.pixels, values)
+            for _, inside, shares in mapping.predict_tiles(self.model, values)
         )
         return (total / valid.sum()).astype(np.float32)
 

@@ -14,6 +14,7 @@ from landcover import accuracy, eurosat, images, models, networks, reports
 from landcover.augmentation import NONE, Augmentation
 from landcover.chip_store import reflectance
 from landcover.errors import LandcoverError
+from landcover.legend import Legend
 from landcover.networks import Recipe, Stage
 from landcover.progress import track
 from landcover.runs import Run, versions, write_json
@@ -102,26 +103,102 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class _Chips:
-    """The chips of a set in memory, as reflectance when asked for."""
+class Task:
+    """Chips in memory, and what each is for.
 
-    held: np.ndarray
+    Attributes
+    ----------
+    pixels : array (chips, side, side, bands)
+        As the set has them.
+    labels : array of int (chips,)
+        Classes as positions in the legend.
+    legend : Legend
+        Their classes.
+    bands : tuple of str
+        Their bands.
+    split : Split
+        Rows to learn from, to choose by, and to test with.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    legend: Legend
+    bands: tuple[str, ...]
+    split: eurosat.Split
+
+    @property
+    def white(self) -> float | None:
+        """Reflectance above which the chips are white; None where they hold reflectance."""
+        return images.TRUE_COLOUR_REFLECTANCE if self.pixels.dtype == np.uint8 else None
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Reflectance, float32 (rows, side, side, bands)."""
-        chips = self.held[rows]
-        if chips.dtype == np.uint8:
-            return images.true_colour(chips)
-        return reflectance(chips)
+        chips = self.pixels[rows]
+        return reflectance(chips) if self.white is None else images.true_colour(chips)
 
     def parts(self, rows: np.ndarray, what_for: str) -> Iterator[np.ndarray]:
         """The same in parts of at most `PART`, with a bar that says what for."""
         for some in track(np.array_split(rows, -(-len(rows) // PART)), what_for):
             yield self.read(some)
 
-    def part(self, rows: np.ndarray, labels: np.ndarray) -> networks.Images:
+    def part(self, rows: np.ndarray) -> networks.Images:
         """Some of them, to learn from or to judge by."""
-        return networks.Images(lambda some: self.read(rows[some]), labels[rows])
+        return networks.Images(lambda some: self.read(rows[some]), self.labels[rows])
+
+    def moments(self) -> tuple[list[float], list[float]]:
+        """Mean and deviation of every band over the training images."""
+        sums, squares, n = 0.0, 0.0, 0
+        for some in self.parts(self.split.train, "mean and deviation of bands"):
+            values = some.astype(np.float64)
+            sums += values.sum(axis=(0, 1, 2))
+            squares += (values**2).sum(axis=(0, 1, 2))
+            n += values[..., 0].size
+        means = np.asarray(sums) / n
+        return means.tolist(), np.sqrt(np.maximum(squares / n - means**2, 1e-12)).tolist()
+
+
+def open_task(source: Path, choices: Choices = Choices()) -> Task:
+    """Read the chips of a set and split them; LandcoverError as in `finetune`."""
+    chips = eurosat.open_chips(source)
+    split = split_of(chips, choices.split, choices.seed)
+    bands = choices.bands or chips.bands
+    networks.precision_of(choices.precision)
+    return Task(chips.read(bands=bands), chips.labels, chips.legend, bands, split)
+
+
+def learn(task: Task, choices: Choices, recipe: Recipe) -> tuple[Any, dict[str, list[float]]]:
+    """Train a network; it and its learning curves."""
+    means, stds = task.moments()
+
+    def build() -> Any:
+        networks.seed_everything(choices.seed)
+        return networks.build_image_network(
+            choices.model,
+            len(task.bands),
+            len(task.legend),
+            means,
+            stds,
+            task.white,
+            choices.weights,
+            choices.head,
+        )
+
+    return networks.train_image_network(
+        build,
+        task.part(task.split.train),
+        task.part(task.split.validation),
+        recipe,
+        choices.seed,
+        choices.minutes and 60 * choices.minutes,
+        choices.precision,
+        choices.name or choices.model,
+    )
+
+
+def predict_test(model: Any, task: Task) -> np.ndarray:
+    """Probabilities (images, classes) of the test images."""
+    parts = task.parts(task.split.test, "classifying test images")
+    return np.concatenate([networks.image_probabilities(model, some) for some in parts])
 
 
 def finetune(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]:
@@ -146,79 +223,42 @@ def finetune(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
     LandcoverError
         If the set or a choice cannot be used; nothing is written then.
     """
-    chips = eurosat.open_chips(source)
-    split = split_of(chips, choices.split, choices.seed)
-    bands = choices.bands or chips.bands
-    recipe = choices.recipe
+    task, recipe = open_task(source, choices), choices.recipe
     name = choices.name or choices.model
-    networks.precision_of(choices.precision)
-    held = _Chips(chips.read(bands=bands))
-    means, stds = _moments(held, split.train)
-    white = images.TRUE_COLOUR_REFLECTANCE if chips.dtype == np.uint8 else None
-
-    def build() -> Any:
-        networks.seed_everything(choices.seed)
-        return networks.build_image_network(
-            choices.model,
-            len(bands),
-            len(chips.legend),
-            means,
-            stds,
-            white,
-            choices.weights,
-            choices.head,
-        )
-
     started = time.perf_counter()
-    model, history = networks.train_image_network(
-        build,
-        held.part(split.train, chips.labels),
-        held.part(split.validation, chips.labels),
-        recipe,
-        choices.seed,
-        choices.minutes and 60 * choices.minutes,
-        choices.precision,
-        name,
-    )
-    spent = {"train": time.perf_counter() - started}
-    started = time.perf_counter()
-    shares = np.concatenate(
-        [
-            networks.image_probabilities(model, some)
-            for some in held.parts(split.test, "classifying test images")
-        ]
-    )
-    spent["predict"] = time.perf_counter() - started
+    model, history = learn(task, choices, recipe)
+    learnt = time.perf_counter()
+    shares = predict_test(model, task)
+    spent = {"train": learnt - started, "predict": time.perf_counter() - learnt}
 
-    folder = run.model(name)
     path = models.file_of(run, name, "image")
     networks.save(model, path)
-    curves = folder / "history.json"
+    curves = run.model(name) / "history.json"
     write_json(curves, history)
+    settings = asdict(choices) | {"recipe": asdict(recipe), "epochs_run": len(history["loss"])}
     card = models.write_card(
         run,
         name,
         "image",
-        chips.legend,
-        bands=list(bands),
+        task.legend,
+        bands=list(task.bands),
         features=[],
         segment_layers=[],
         patch_size=networks.IMAGE_PX,
-        white=white,
+        white=task.white,
         trained_on="EuroSAT",
-        n_train=len(split.train),
-        n_validation=len(split.validation),
+        n_train=len(task.split.train),
+        n_validation=len(task.split.validation),
         split=choices.split,
         seed=choices.seed,
-        settings=_settings(choices, recipe, history),
+        settings=settings,
     )
-    report = _report(name, choices, chips, split, shares, spent)
-    report |= networks.parameters_of(model, recipe)
-    report["confused"] = confused_pairs(report["confusion"], chips.legend)
+    report = _report(name, choices, task, shares, spent) | networks.parameters_of(model, recipe)
+    report["confused"] = confused_pairs(report["confusion"], task.legend)
     reports.write_report(run, report)
-    test = split.test, chips.labels[split.test], shares
+    test = task.split.test, task.labels[task.split.test], shares
     page = write_page(
-        run, report, history, held.read, test, bands, chips.legend, recipe.augmentation
+        run, report, history, task.read, test, task.bands, task.legend, recipe.augmentation
     )
     products = [path, curves, card, run.report(name), page]
     run.record(f"finetune {name}", report["settings"], [source], products)
@@ -241,42 +281,24 @@ def split_of(chips: eurosat.ChipSet, split: str, seed: int) -> eurosat.Split:
     return eurosat.seeded_split(chips.labels, test_share, seed, max(VALIDATION_SHARE, least))
 
 
-def _moments(held: _Chips, rows: np.ndarray) -> tuple[list[float], list[float]]:
-    """Mean and deviation of every band over the training images."""
-    sums, squares, n = 0.0, 0.0, 0
-    for some in held.parts(rows, "mean and deviation of bands"):
-        values = some.astype(np.float64)
-        sums += values.sum(axis=(0, 1, 2))
-        squares += (values**2).sum(axis=(0, 1, 2))
-        n += values[..., 0].size
-    means = np.asarray(sums) / n
-    return means.tolist(), np.sqrt(np.maximum(squares / n - means**2, 1e-12)).tolist()
-
-
-def _settings(choices: Choices, recipe: Recipe, history: dict[str, list[float]]) -> dict[str, Any]:
-    """What the training was, in short."""
-    return {**asdict(choices), "recipe": asdict(recipe), "epochs_run": len(history["loss"])}
-
-
 def _report(
     name: str,
     choices: Choices,
-    chips: eurosat.ChipSet,
-    split: eurosat.Split,
+    task: Task,
     shares: np.ndarray,
     spent: dict[str, float],
 ) -> dict[str, Any]:
     """The report's fields, as those of every other model."""
-    truth = chips.legend.code(chips.labels[split.test])
-    predicted = chips.legend.code(shares.argmax(axis=1))
+    truth = task.legend.code(task.labels[task.split.test])
+    predicted = task.legend.code(shares.argmax(axis=1))
     scores = accuracy.score(
-        truth, predicted, chips.legend.codes, seed=choices.seed, legend=chips.legend
+        truth, predicted, task.legend.codes, seed=choices.seed, legend=task.legend
     )
     return {
         "model": name,
         "against": "reference",
         "measure": "accuracy against EuroSAT's classes",
-        "split": _title(choices.split, split),
+        "split": _title(choices.split, task.split),
         "scored_on": "test images",
         **scores,
         "scores": {"reference": {"scored_on": "test images", **scores}},
@@ -284,8 +306,8 @@ def _report(
         "seed": choices.seed,
         "versions": versions(),
         "kind": "image",
-        "n_train": len(split.train),
-        "n_validation": len(split.validation),
+        "n_train": len(task.split.train),
+        "n_validation": len(task.split.validation),
         "settings": asdict(choices),
     }
 

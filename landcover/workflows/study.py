@@ -134,16 +134,17 @@ class Table:
     Parameters
     ----------
     path : path
-        JSON file. Rows that it holds of the same scene, labels and settings are kept.
-    run : Run
-        What the study is about.
+        JSON file. Rows that it holds of the same files and settings are kept.
+    about : Run or path
+        The run, or the file, that the study is about.
     **settings
         What all rows share.
     """
 
-    def __init__(self, path: Path, run: Run, **settings: Any):
+    def __init__(self, path: Path, about: Run | Path, **settings: Any):
         self.path = path
-        made_of = {name: digest(run.require(name)) for name in ("scene", "labels")}
+        files = [about] if isinstance(about, Path) else map(about.require, ("scene", "labels"))
+        made_of = {file.stem: digest(file) for file in files}
         self._settings = {"made_of": made_of, "settings": settings}
         self.rows: list[dict[str, Any]] = []
         if path.exists():

@@ -1,0 +1,126 @@
+"""What each part of the compact network's training on EuroSAT is worth.
+
+python -m experiments.eurosat_ablation EuroSAT.zip [--only "no zoom" ...] [--minutes 6]
+
+Every row changes one thing. The test part of the split is never looked at: a fifth of what it
+leaves is held out and scored instead, so that what is chosen here can still be tested there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover import eurosat
+from landcover.augmentation import NONE, Augmentation
+from landcover.errors import LandcoverError
+from landcover.networks import Recipe, Stage
+from landcover.options import COUNT, COUNT_OR_NONE, POSITIVE
+from landcover.workflows.finetune import (
+    VALIDATION_SHARE,
+    Choices,
+    Task,
+    learn,
+    open_task,
+    predict_test,
+)
+from landcover.workflows.study import Table
+
+HELD_OUT_SHARE = 0.2
+#: Changes by title: fields of a recipe, of its last stage, or of its augmentation.
+CHANGES: dict[str, dict[str, Any]] = {
+    "the recipe": {},
+    "images as they are": {"augmentation": NONE},
+    "turns alone": {"zoom": 0.0, "shift_px": 0.0, "brightness": 0.0},
+    "no turns": {"turn": False},
+    "no zoom": {"zoom": 0.0},
+    "no shift, no zoom": {"zoom": 0.0, "shift_px": 0.0},
+    "no brightness": {"brightness": 0.0},
+    "no label smoothing": {"label_smoothing": 0.0},
+    "no weight decay": {"weight_decay": 0.0},
+    "averaged weights": {"averaged": 0.998},
+    "sides of 32, 48, 64 px": {"sides_px": (32, 48, 64)},
+    "batches of 64": {"batch_size": 64},
+    "rate 0.004": {"learning_rate": 4e-3},
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the study takes."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("source", type=Path, help="EuroSAT's archive, either form")
+    made.add_argument("--only", nargs="+", choices=CHANGES, default=list(CHANGES), metavar="ROW")
+    made.add_argument("--split", default="80/20", help="as in eurosat_finetune")
+    made.add_argument("--minutes", type=POSITIVE, default=6.0, help="of each training, at most")
+    made.add_argument("--epochs", type=COUNT, help="of each training, at most")
+    made.add_argument("--seeds", nargs="+", type=COUNT_OR_NONE, default=[42])
+    made.add_argument("--out", type=Path, default=Path("runs/eurosat-ablation"), help="folder")
+    return made
+
+
+def held_out(task: Task, seed: int) -> Task:
+    """The same chips without the test part: a share of the others takes its place."""
+    rows = np.sort(np.concatenate([task.split.train, task.split.validation]))
+    inner = eurosat.seeded_split(task.labels[rows], HELD_OUT_SHARE, seed, VALIDATION_SHARE)
+    parts = (rows[part] for part in (inner.train, inner.validation, inner.test))
+    return replace(task, split=eurosat.Split(*parts))
+
+
+def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """A recipe with other fields, of itself, its last stage or its augmentation.
+
+    >>> recipe = changed(Choices().recipe, {"zoom": 0.0, "learning_rate": 0.1, "averaged": 0.9})
+    >>> recipe.augmentation.zoom, recipe.stages[-1].learning_rate, recipe.averaged
+    (0.0, 0.1, 0.9)
+    """
+
+    def own(kind: type) -> dict[str, Any]:
+        names = {field.name for field in fields(kind)}
+        return {key: value for key, value in changes.items() if key in names}
+
+    stages = (*recipe.stages[:-1], replace(recipe.stages[-1], **own(Stage)))
+    views = replace(recipe.augmentation, **own(Augmentation))
+    return replace(recipe, **{"stages": stages, "augmentation": views} | own(Recipe))
+
+
+def measure(task: Task, choices: Choices, title: str) -> dict[str, Any]:
+    """Train once; the cells of the table."""
+    model, history = learn(task, choices, changed(choices.recipe, CHANGES[title]))
+    truth, one_view = task.labels[task.split.test], task.read(task.split.test)
+    found = {
+        "one view": np.asarray(model.predict(one_view, verbose=0)),
+        "eight views": predict_test(model, task),
+    }
+    shares = {name: float(np.mean(p.argmax(axis=1) == truth)) for name, p in found.items()}
+    return {"epochs": len(history["loss"]), "training": history["accuracy"][-1]} | shares
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train what is missing and print the table; OUT/ablation.json holds it too."""
+    a = parser().parse_args(argv)
+    settings = {"split": a.split, "minutes": a.minutes, "epochs": a.epochs}
+    try:
+        tasks = {
+            seed: held_out(open_task(a.source, Choices(split=a.split, seed=seed)), seed)
+            for seed in a.seeds
+        }
+        table = Table(a.out / "ablation.json", a.source, **settings)
+        for seed in a.seeds:
+            for title in a.only:
+                choices = Choices(seed=seed, **settings)
+                key = {"change": title, "seed": seed}
+                table.add(key, partial(measure, tasks[seed], choices, title))
+    except LandcoverError as error:
+        parser().exit(2, f"error: {error}\n")
+    print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,70 @@
+"""How networks of whole images are trained: stages, rates, views, regularisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from landcover.augmentation import NONE, Augmentation
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of training.
+
+    Attributes
+    ----------
+    epochs : int
+        At most.
+    learning_rate : float
+        The highest.
+    schedule : {"cosine", "plateau"}
+        "cosine" climbs for a twentieth of the stage and falls to nothing at its end.
+        "plateau" divides by ten when the validation loss has not fallen for 3 epochs, stops
+        after 7, and goes back to the weights of the lowest.
+    frozen : bool
+        The backbone learns nothing but the scale and offset of its batch normalisation, as in
+        the published recipe.
+    discriminative : bool
+        The first third of the backbone learns at a hundredth of the rate, the second at a tenth.
+    sides_px : sequence of int
+        Sides that the images are shown at, each for an equal part of the stage; () is their own.
+    """
+
+    epochs: int
+    learning_rate: float
+    schedule: str = "cosine"
+    frozen: bool = False
+    discriminative: bool = False
+    sides_px: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    stages : sequence of Stage
+        In their order.
+    batch_size : int
+        Images of a step.
+    augmentation : Augmentation
+        Views that the training images are shown in.
+    weight_decay : float
+        Decoupled from the gradient (Loshchilov & Hutter 2019, arXiv:1711.05101).
+    label_smoothing : float
+        Share of a target that goes to all classes alike (Szegedy et al. 2016, arXiv:1512.00567).
+    clip_norm : float, optional
+        The gradient of all weights together is shortened to it where it is longer.
+    averaged : float, optional
+        Share of the running mean of the weights that a step keeps; a stage of schedule
+        "cosine" ends with that mean.
+    """
+
+    stages: tuple[Stage, ...]
+    batch_size: int = 64
+    augmentation: Augmentation = NONE
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    clip_norm: float | None = 1.0
+    averaged: float | None = None
