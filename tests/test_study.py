@@ -86,6 +86,34 @@ def test_rows_of_another_scene_are_not_kept(run, tmp_path):
     assert Table(path, other).rows == []
 
 
+def test_rows_of_other_settings_are_kept_beside_and_found_again(run, tmp_path, capsys):
+    path = tmp_path / "table.json"
+    for seed in (0, 1):
+        Table(path, run, seed=seed).add({"patch": 3}, lambda seed=seed: {"accuracy": seed / 2})
+    (beside,) = set(tmp_path.glob("*.json")) - {path}
+    assert read_json(beside)["rows"] == [{"patch": 3, "accuracy": 0.0}]
+    assert read_json(beside)["settings"] == {"seed": 0}
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"{path} held rows of other files or settings; they are in {beside.name} now"
+    )
+    again = Table(path, run, seed=0)
+    again.add({"patch": 3}, None)  # it is there: nothing is made, and nothing moves
+    assert read_json(path)["rows"] == [{"patch": 3, "accuracy": 0.5}] and beside.exists()
+    again.add({"patch": 5}, dict)
+    assert read_json(path)["rows"] == [{"patch": 3, "accuracy": 0.0}, {"patch": 5}]
+    (other,) = set(tmp_path.glob("*.json")) - {path}
+    assert read_json(other)["rows"] == [{"patch": 3, "accuracy": 0.5}] and other != beside
+
+
+def test_a_row_that_cannot_be_made_moves_nothing(run, tmp_path):
+    path = tmp_path / "table.json"
+    Table(path, run, seed=0).add({"patch": 3}, dict)
+    before = path.read_bytes()
+    with pytest.raises(ZeroDivisionError):
+        Table(path, run, seed=1).add({"patch": 3}, lambda: {"accuracy": 1 / 0})
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
 def test_missing_cells_and_columns_of_some_rows_are_dashes(run, tmp_path):
     table = Table(tmp_path / "table.json", run)
     table.add({"model": "a"}, lambda: {"epochs": None})

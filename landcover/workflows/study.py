@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -131,6 +133,9 @@ def outcome(run: Run, name: str) -> dict[str, Any]:
 class Table:
     """Rows of a study, written as they come; a study that is run again makes what is missing.
 
+    Rows may have taken hours, so those of other files or settings are not overwritten: they move
+    to a file beside, NAME.MARK.json, and are found there once files and settings are theirs again.
+
     Parameters
     ----------
     path : path
@@ -146,11 +151,8 @@ class Table:
         files = [about] if isinstance(about, Path) else map(about.require, ("scene", "labels"))
         made_of = {file.stem: digest(file) for file in files}
         self._settings = {"made_of": made_of, "settings": settings}
-        self.rows: list[dict[str, Any]] = []
-        if path.exists():
-            known = read_json(path)
-            rows = known.pop("rows")
-            self.rows = rows if known == self._settings else []
+        found = (_read(place) for place in (path, self._beside(self._settings)))
+        self.rows = next((rows for known, rows in found if known == self._settings), [])
 
     def add(self, key: Mapping[str, Any], make: Callable[[], Mapping[str, Any]]) -> None:
         """Add a row of `key` and the cells that `make` returns, unless there is one of that key."""
@@ -158,7 +160,22 @@ class Table:
             return
         say(", ".join(f"{name} {value}" for name, value in key.items()))
         self.rows.append({**key, **make()})
+        self._set_aside()
         write_json(self.path, self._settings | {"rows": self.rows})
+        self._beside(self._settings).unlink(missing_ok=True)  # all of it is in the file now
+
+    def _set_aside(self) -> None:
+        """Move what the file holds of other files or settings beside it."""
+        known, rows = _read(self.path)
+        if known not in ({}, self._settings):
+            kept = self._beside(known)
+            write_json(kept, known | {"rows": rows})
+            say(f"{self.path} held rows of other files or settings; they are in {kept.name} now")
+
+    def _beside(self, settings: Mapping[str, Any]) -> Path:
+        """Where rows of these files and settings are while the file holds others."""
+        text = json.dumps(settings, sort_keys=True)
+        return self.path.with_suffix(f".{hashlib.sha256(text.encode()).hexdigest()[:8]}.json")
 
     def __str__(self) -> str:
         """Markdown; shares are in percent, lists of differences their mean and reach in points."""
@@ -166,6 +183,13 @@ class Table:
         lines = [columns, ["---"] * len(columns)]
         lines += [[_cell(row.get(column)) for column in columns] for row in self.rows]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What the rows of a table's file share, and the rows; both empty where there is no file."""
+    known = read_json(path) if path.exists() else {}
+    rows = known.pop("rows", [])
+    return known, rows
 
 
 def _cell(value: Any) -> str:
