@@ -182,32 +182,37 @@ def _order(key: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train what is missing and print the table; OUT/transfer.json holds it too."""
+    """Train what is missing and print the table; OUT/SCENE/studies/transfer.json has its columns.
+
+    A file a scene, whose rows are of that scene's files: other scenes leave them alone.
+    """
     a = parser().parse_args(argv)
     try:
         size = patch_size(a.encoder)
+        study = f"transfer-{a.drawn}"
 
         @cache
         def full(scene: int, wrapped: bool) -> Run:
             """A scene with all its samples."""
             base = kind_run(a.out, scene)
-            return study_run(
-                eight_bit(base) if wrapped else base, f"transfer-{a.drawn}", a.drawn, size, a.seed
-            )
+            return study_run(eight_bit(base) if wrapped else base, study, a.drawn, size, a.seed)
 
         settings = {
             "encoder": digest(a.encoder / models.FILES["encoder"]),
             **{name: getattr(a, name) for name in ("drawn", "epochs", "seed")},
         }
-        table = Table(a.out / "transfer.json", kind_run(a.out, a.scenes[0]), **settings)
+        tables = {}
+        for scene in a.scenes:
+            run = kind_run(a.out, scene)
+            tables[scene] = Table(run.path / "studies" / "transfer.json", run, **settings)
         made = {scene: rows_of(a, scene, full) for scene in a.scenes}
         for key in next(iter(made.values())):
-            for scene in a.scenes:
+            for scene, table in tables.items():
                 named = {"scene": kind_title(scene), **dict(zip(KEYS, key, strict=True))}
                 table.add(named, made[scene][key])
     except LandcoverError as error:
         parser().exit(2, f"error: {error}\n")
-    print(markdown(table.rows))
+    print(markdown([row for table in tables.values() for row in table.rows]))
     return 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -254,20 +256,57 @@ def test_the_transfer_study(encoder, run, capsys, monkeypatch, tmp_path):
     call += ["--drawn", "3000", "--epochs", "1", "--out", str(tmp_path)]
     assert bigearth_transfer.main(call) == 0
     table = capsys.readouterr().out.splitlines()[-7:]
-    rows = read_json(tmp_path / "transfer.json")["rows"]
+    rows = read_json(run.path / "studies" / "transfer.json")["rows"]
     assert len(rows) == 5 and all(line.startswith("| ") for line in table)
     assert [line.split(" | ")[1] for line in table[4:]] == list(bigearth_transfer.WAYS)
     assert {row["trained on"] for row in rows if row["samples"]} == {rows[2]["trained on"]}
     assert 0 < rows[2]["trained on"] < 900
     tables = [
-        pd.read_parquet(run.path / "studies" / f"transfer-3000{name}" / "samples.parquet")
-        for name in ("", "-900")
+        pd.read_parquet(run.path / "studies" / name / "samples.parquet")
+        for name in ("transfer-3000", "transfer-3000-900")
     ]
     full, few = (table[table["split"] == "test"][["row", "col"]] for table in tables)
     np.testing.assert_array_equal(full, few)
     monkeypatch.setattr(bigearth_transfer.train, "train_cnn", None)
     assert bigearth_transfer.main(call) == 0  # everything is there: nothing is trained
     assert capsys.readouterr().out.splitlines() == table
+
+
+@pytest.fixture
+def places(run, tmp_path, monkeypatch):
+    """The scenes 0 and 3 of a study that trains nothing, and the folders that it would train in."""
+    runs = {0: Run(tmp_path / "0"), 3: write_run(tmp_path / "3", seed=1)}
+    shutil.copytree(run.path, runs[0].path, ignore=shutil.ignore_patterns("studies", "models"))
+    trained = []
+
+    def train_cnn(own, *_, **__):
+        trained.append(own)
+        return [own.path]
+
+    monkeypatch.setattr(bigearth_transfer, "kind_run", lambda folder, number: runs[number])
+    monkeypatch.setattr(bigearth_transfer, "as_it_is", lambda encoder, full: {"accuracy": 0.25})
+    monkeypatch.setattr(bigearth_transfer, "outcome", lambda own, name: {"accuracy": 0.5})
+    monkeypatch.setattr(bigearth_transfer.train, "train_cnn", train_cnn)
+    return runs, trained
+
+
+def study(encoder, *options) -> int:
+    """The study of 900 samples on scene 0, or what the options say."""
+    call = [encoder, "--samples", 900, "--refine-at", "--drawn", 3000, "--scenes", 0, *options]
+    return bigearth_transfer.main([str(word) for word in call])
+
+
+def test_another_scene_trains_its_own_rows_alone(encoder, places, capsys):
+    runs, trained = places
+    for scenes, expected in (([0], [0]), ([3], [3]), ([3, 0], []), ([0, 3], [])):
+        trained.clear()
+        capsys.readouterr()
+        assert study(encoder, "--scenes", *scenes) == 0
+        homes = [runs[scene].path / "studies" for scene in expected]
+        assert [own.path.parent for own in trained] == [home for home in homes for _ in range(3)]
+    head, _, *lines = (line.split(" | ")[-3:] for line in capsys.readouterr().out.splitlines())
+    assert head == ["usual", "woods 0.5, pastures 0.4", "mean |"]
+    assert lines == 2 * [["25.0 %", "25.0 %", "25.0 % |"]] + 3 * [["50.0 %", "50.0 %", "50.0 % |"]]
 
 
 def test_eight_bits_wrap(tmp_path, run):
