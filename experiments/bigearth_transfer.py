@@ -189,7 +189,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     a = parser().parse_args(argv)
     try:
         size = patch_size(a.encoder)
-        study = f"transfer-{a.drawn}"
+        study = f"transfer-{size}x{size}-seed-{a.seed}-{a.drawn}"
 
         @cache
         def full(scene: int, wrapped: bool) -> Run:

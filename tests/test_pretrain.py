@@ -19,6 +19,8 @@ from landcover.runs import Run, read_json
 from landcover.workflows import export, pretrain, train
 from landcover.workflows import map as map_stage
 from landcover.workflows.classify import load_classifier
+from landcover.workflows.study import study_run
+from landcover.workflows.training import read_rows
 from tests.conftest import error_lines
 from tests.test_train_workflow import write_run
 
@@ -263,7 +265,7 @@ def test_the_transfer_study(encoder, run, capsys, monkeypatch, tmp_path):
     assert 0 < rows[2]["trained on"] < 900
     tables = [
         pd.read_parquet(run.path / "studies" / name / "samples.parquet")
-        for name in ("transfer-3000", "transfer-3000-900")
+        for name in ("transfer-3x3-seed-0-3000", "transfer-3x3-seed-0-3000-900")
     ]
     full, few = (table[table["split"] == "test"][["row", "col"]] for table in tables)
     np.testing.assert_array_equal(full, few)
@@ -307,6 +309,22 @@ def test_another_scene_trains_its_own_rows_alone(encoder, places, capsys):
     head, _, *lines = (line.split(" | ")[-3:] for line in capsys.readouterr().out.splitlines())
     assert head == ["usual", "woods 0.5, pastures 0.4", "mean |"]
     assert lines == 2 * [["25.0 %", "25.0 %", "25.0 % |"]] + 3 * [["50.0 %", "50.0 %", "50.0 % |"]]
+
+
+def test_samples_are_of_the_seed_and_the_patch_size(encoder, places, monkeypatch):
+    runs, trained = places
+    seen = []
+    for size, seed in ((3, 0), (3, 1), (5, 1)):
+        trained.clear()
+        monkeypatch.setattr(bigearth_transfer, "patch_size", lambda _, size=size: size)
+        study(encoder, "--seed", seed, "--epochs", size)  # other epochs: the rows are made anew
+        expected = study_run(runs[0], "expected", 3000, size, seed)
+        drawn, learnt = (
+            set(map(tuple, read_rows(own, "labels").samples[["row", "col"]].to_numpy()))
+            for own in (expected, trained[0])
+        )
+        assert len(trained) == 3 and learnt < drawn and learnt not in seen
+        seen.append(learnt)
 
 
 def test_eight_bits_wrap(tmp_path, run):
