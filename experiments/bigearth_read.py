@@ -10,9 +10,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from landcover import bigearth
 from landcover.bigearth_classes import CLASSES
 from landcover.errors import LandcoverError
+from landcover.progress import say
+from landcover.runs import Run
+from landcover.workflows.tally import class_pixels, legend_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,7 +25,12 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("source", type=Path, help="the folder that BigEarthNet was unpacked in")
     made.add_argument("--bands", nargs="+", default=bigearth.BANDS, metavar="B02")
-    made.add_argument("--classes", choices=CLASSES, default="19")
+    classes = made.add_mutually_exclusive_group()
+    classes.add_argument("--classes", choices=CLASSES, default="19")
+    classes.add_argument(
+        "--classes-of", type=Path, metavar="RUN",
+        help="CORINE's classes that the labels of a run hold, at their level, and no others",
+    )  # fmt: skip
     made.add_argument("--single", action="store_true", help="only patches of exactly one class")
     made.add_argument(
         "--drop-cloudy", nargs="*", type=Path, metavar="LIST",
@@ -36,7 +46,10 @@ def parser() -> argparse.ArgumentParser:
 
 def chosen(a: argparse.Namespace) -> bigearth.Patches:
     """The patches asked for."""
-    patches = bigearth.open_patches(a.source, a.classes)
+    if a.classes_of:
+        patches = of_place(a.source, Run(a.classes_of).require("labels"))
+    else:
+        patches = bigearth.open_patches(a.source, a.classes)
     if a.drop_cloudy is not None:
         patches = bigearth.without_doubtful(patches, a.drop_cloudy)
     if a.splits:
@@ -44,9 +57,23 @@ def chosen(a: argparse.Namespace) -> bigearth.Patches:
     return patches.select(patches.single()[0]) if a.single else patches
 
 
+def of_place(source: Path, labels: Path) -> bigearth.Patches:
+    """The patches that have classes of a class raster, named by those."""
+    legend = legend_of(np.array(list(class_pixels(labels))))
+    patches = bigearth.open_patches(source, "corine")
+    kept = bigearth.with_legend(patches, legend)
+    say(
+        f"{len(patches) - len(kept):,} of {len(patches):,} patches are left out: they have none "
+        f"of the {len(legend)} classes of {labels}"
+    )
+    return kept
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Read, store, and print how many patches each part and class has."""
     a = parser().parse_args(argv)
+    if a.classes_of:
+        a.classes = "corine"
     for name, value in vars(a).items():
         print(f"{name}: {' '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
     try:

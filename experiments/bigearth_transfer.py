@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from landcover import models, networks, rasters
-from landcover.bigearth_classes import codes_of_corine
+from landcover.bigearth_classes import codes_of_corine, legend_of
 from landcover.chips import chips
 from landcover.errors import LandcoverError
-from landcover.legend import Legend
+from landcover.legend import UNLABELLED, Legend, level_of, to_level
 from landcover.options import COUNT, COUNT_OR_NONE, add_seed
 from landcover.products import DEFAULT_QUANTIFICATION
 from landcover.reports import percent
@@ -43,7 +43,7 @@ KEYS = ("samples", "network", "labels", "pixels")
 def parser() -> argparse.ArgumentParser:
     """What the study takes."""
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    made.add_argument("encoder", type=Path, help="folder of an encoder of the set of 19 classes")
+    made.add_argument("encoder", type=Path, help="folder of an encoder")
     made.add_argument(
         "--samples", nargs="+", type=COUNT, default=[1_000, 10_000, 100_000],
         help="to learn from and to stop by (default 1000 10000 100000)",
@@ -106,11 +106,18 @@ def as_it_is(encoder: Path, full: Run) -> dict[str, Any]:
     row, col = (rows.samples[axis].to_numpy()[rows.scored] for axis in ("row", "col"))
     cut = chips(partial(rasters.read, full.scene), row, col, card["patch_size"])
     shares = networks.predict(tagger, cut.batch, len(row))
-    codes = Legend.from_dicts(card["classes"]).code(shares.argmax(axis=1))
-    of_19 = codes_of_corine("19")
+    legend = Legend.from_dicts(card["classes"])
     truth = rows.samples["reference"].to_numpy()[rows.scored]
-    right = codes == np.array([of_19.get(code, 0) for code in truth.tolist()])
+    right = legend.code(shares.argmax(axis=1)) == in_classes_of(legend, truth)
     return {"trained on": 0, "accuracy": float(right[truth != 0].mean())}
+
+
+def in_classes_of(legend: Legend, codes: np.ndarray) -> np.ndarray:
+    """CORINE's codes of three digits in an encoder's classes: the 19, or CORINE's of some level."""
+    if not set(legend.classes) <= set(legend_of("19").classes):
+        return to_level(codes, level_of(legend.codes))
+    of_19 = codes_of_corine("19")
+    return np.array([of_19.get(code, UNLABELLED) for code in codes.tolist()])
 
 
 def learn(

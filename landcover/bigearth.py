@@ -24,7 +24,7 @@ from landcover import rasters
 from landcover.bigearth_classes import codes_of_corine, codes_of_labels, legend_of
 from landcover.chip_store import SPLITS, Labelled, write_store
 from landcover.errors import LandcoverError
-from landcover.legend import UNLABELLED, recode_corine
+from landcover.legend import UNLABELLED, Legend, level_of, recode_corine, to_level
 from landcover.products import ALL_BANDS
 from landcover.progress import track
 
@@ -158,6 +158,38 @@ def with_splits(patches: Patches, folder: str | os.PathLike[str]) -> Patches:
             "give the lists of this version"
         )
     return replace(patches, splits=splits)
+
+
+def with_legend(patches: Patches, legend: Legend) -> Patches:
+    """Name patches by CORINE's classes of a place, such as those of a run's labels.
+
+    Labels are brought to the legend's level. Those that it lacks are dropped, and patches that
+    have no other.
+
+    Parameters
+    ----------
+    patches : Patches
+        With CORINE's codes: opened with the classes "43" or "corine".
+    legend : Legend
+        Classes of CORINE, of one level.
+
+    Raises
+    ------
+    LandcoverError
+        If the patches have the codes of the 19, or the legend mixes levels.
+    """
+    if not set(patches.legend.codes) <= set(Legend.corine().codes):
+        raise LandcoverError(
+            "the patches are named by BigEarthNet's 19 classes, which merge CORINE's; "
+            "open them with the classes 'corine'"
+        )
+    level = level_of(legend.codes)
+    codes = tuple(
+        tuple(sorted(set(legend.codes).intersection(to_level(np.array(own), level).tolist())))
+        for own in patches.codes
+    )
+    kept = [place for place, own in enumerate(codes) if own]
+    return replace(patches, codes=codes, legend=legend).select(kept)
 
 
 def read_patch(folder: str | os.PathLike[str], bands: Sequence[str] = BANDS) -> np.ndarray:

@@ -17,11 +17,14 @@ from landcover.bigearth import (
     open_patches,
     read_patch,
     store,
+    with_legend,
     with_splits,
     without_doubtful,
 )
 from landcover.chip_store import open_store
 from landcover.errors import LandcoverError
+from landcover.legend import Legend
+from landcover.runs import Run
 from tests.bigearth_sets import (
     PIXELS,
     TILE,
@@ -72,6 +75,22 @@ class TestVersion1:
         write_version_1(tmp_path / "BigEarthNet-v1.0", LABELS, pixels=False)
         (tmp_path / "S2-notes").mkdir()
         assert len(open_patches(tmp_path)) == 3
+
+    def test_a_legend_of_fewer_or_merged_classes(self, root):
+        patches = open_patches(root, "corine")
+        for level, codes, expected in (
+            (3, [211, 324, 523], {10: (211,), 13: (523,)}),
+            (2, [21, 23, 13], {10: (21, 23), 11: (21,), 12: (13,)}),
+            (1, [2, 5], {10: (2,), 11: (2,), 13: (5,)}),
+        ):
+            legend = Legend.corine(level).subset(codes)
+            found = with_legend(patches, legend)
+            assert found.legend == legend
+            assert found.names == tuple(map(name_1, expected))
+            assert found.codes == tuple(expected.values())
+            assert found.folders == tuple(root / name for name in found.names)
+        message = refused(with_legend, open_patches(root, "19"), legend)
+        assert "BigEarthNet's 19 classes" in message
 
     def test_lists_leave_out_snow_and_cloud(self, root, tmp_path):
         for name, numbers in {"snow": [10], "cloud": [13, 99]}.items():
@@ -310,6 +329,31 @@ class TestScript:
         made = open_store(tmp_path / "out")
         assert made.names == (name_1(11), name_1(13))
         assert made.single()[1].tolist() == [2, 18]
+
+    def test_the_classes_of_a_place(self, tmp_path, capsys):
+        root, home = write_version_1(tmp_path / "set", LABELS), Run(tmp_path / "place")
+        codes = np.array([[0, 213, 231], [412, 412, 0], [0, 0, 0]], np.uint16)
+        write_tif(home.labels, codes, nodata=0)
+        options = ["--bands", "B02", "--classes-of", home.path, "--out", tmp_path / "out"]
+        assert self.run(root, *options) == 0
+        lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+        assert "classes: corine" in lines
+        left_out = "2 of 4 patches are left out: they have none of the 3 classes of"
+        assert f"{left_out} {home.labels}" in lines
+        assert {"1 213 Rice fields", "1 231 Pastures"} < set(lines)
+        made = open_store(tmp_path / "out")
+        assert made.legend == Legend.corine().subset([213, 231, 412])
+        assert dict(zip(made.names, made.codes, strict=True)) == {
+            name_1(10): (231,), name_1(11): (213,),
+        }  # fmt: skip
+        chip = read_patch(root / name_1(11), ["B02"])
+        np.testing.assert_array_equal(made.chips[1], chip)
+
+    def test_a_place_without_labels_is_no_place(self, tmp_path, capsys):
+        with pytest.raises(SystemExit) as caught:
+            self.run(tmp_path, "--classes-of", tmp_path / "place", "--out", tmp_path / "out")
+        (line,) = error_lines(capsys.readouterr().err)
+        assert caught.value.code == 2 and "labels.tif does not exist" in line
 
     def test_an_error_is_one_line(self, tmp_path, capsys):
         with pytest.raises(SystemExit) as caught:

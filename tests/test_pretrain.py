@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
-from experiments import bigearth_synthetic, bigearth_train, bigearth_transfer
+from experiments import bigearth_read, bigearth_synthetic, bigearth_train, bigearth_transfer
 from landcover import bigearth, models, networks, rasters
+from landcover.bigearth_classes import legend_of
 from landcover.chip_store import Labelled, open_store, write_store
 from landcover.cli import script
 from landcover.errors import LandcoverError
@@ -157,6 +158,39 @@ def test_the_card_tells_bands_and_classes_of_the_training_part(encoder, store):
     held = kept.multi_hot()[kept.part("train")].any(axis=0)
     assert [c["code"] for c in card["classes"]] == np.array(kept.legend.codes)[held].tolist()
     assert card["kind"] == "encoder" and card["bands"] == list(BANDS) and card["n_train"] == 28
+
+
+def test_an_encoder_of_the_classes_of_a_place(synthetic_set, run, tmp_path, capsys):
+    out = tmp_path / "store"
+    call = [str(synthetic_set), "--bands", *BANDS, "--classes-of", str(run.path)]
+    assert bigearth_read.main([*call, "--out", str(out)]) == 0
+    kept = open_store(out)
+    place = set(np.unique(rasters.read_classes(run.labels)).tolist()) - {0}
+    assert set(kept.legend.codes) == place
+    expected = {}
+    for path in (synthetic_set / "Reference_Maps").rglob("*.tif"):
+        held = place.intersection(np.unique(rasters.read_classes(path)).tolist())
+        if held:
+            expected[path.parent.name] = tuple(sorted(held))
+    assert dict(zip(kept.names, kept.codes, strict=True)) == expected
+    home = tmp_path / "run"
+    call = [str(out), "--patch-size", "3", "--epochs", "1", "--out", str(home)]
+    assert bigearth_train.main(call) == 0
+    card = models.read_card(Run(home), "encoder-3x3")
+    held = kept.multi_hot()[kept.part("train")].any(axis=0)
+    assert [c["code"] for c in card["classes"]] == np.array(kept.legend.codes)[held].tolist()
+
+
+def test_truth_in_the_classes_of_an_encoder():
+    truth = np.array([124, 211, 231, 523])
+    for legend, expected in (
+        (legend_of("19"), [0, 3, 5, 19]),
+        (legend_of("19").subset([3, 5]), [0, 3, 5, 19]),
+        (legend_of("43"), [124, 211, 231, 523]),
+        (Legend.corine(2).subset([12, 21]), [12, 21, 23, 52]),
+        (Legend.corine(1).subset([2, 5]), [1, 2, 2, 5]),
+    ):
+        assert bigearth_transfer.in_classes_of(legend, truth).tolist() == expected
 
 
 def write_chips(path, codes, splits, rng):
