@@ -59,7 +59,7 @@ check: $(VENV)/.dev  ## Lint, format, types and doctests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PY) -m pytest --doctest-modules landcover --quiet
+	$(PY) -m pytest --doctest-modules landcover experiments --quiet
 
 bench: $(VENV)/.dev  ## Measure speed and memory against named alternatives, in short
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(PY) -m benchmarks.$$name || exit 1; done

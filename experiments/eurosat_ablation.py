@@ -23,9 +23,9 @@ from landcover.errors import LandcoverError
 from landcover.networks import Recipe, Stage
 from landcover.options import COUNT, COUNT_OR_NONE, POSITIVE
 from landcover.workflows.finetune import (
-    VALIDATION_SHARE,
     Choices,
     Task,
+    drawn_split,
     learn,
     open_task,
     predict_test,
@@ -45,7 +45,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "no label smoothing": {"label_smoothing": 0.0},
     "no weight decay": {"weight_decay": 0.0},
     "averaged weights": {"averaged": 0.998},
-    "sides of 32, 48, 64 px": {"sides_px": (32, 48, 64)},
     "batches of 64": {"batch_size": 64},
     "rate 0.004": {"learning_rate": 4e-3},
 }
@@ -67,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
 def held_out(task: Task, seed: int) -> Task:
     """The same chips without the test part: a share of the others takes its place."""
     rows = np.sort(np.concatenate([task.split.train, task.split.validation]))
-    inner = eurosat.seeded_split(task.labels[rows], HELD_OUT_SHARE, seed, VALIDATION_SHARE)
+    inner = drawn_split(task.labels[rows], HELD_OUT_SHARE, seed)
     parts = (rows[part] for part in (inner.train, inner.validation, inner.test))
     return replace(task, split=eurosat.Split(*parts))
 

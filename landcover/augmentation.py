@@ -33,9 +33,7 @@ class Augmentation:
     shift_px: float = 4.0
     brightness: float = 0.1
 
-    def views(
-        self, images: np.ndarray, rng: np.random.Generator, side_px: int | None = None
-    ) -> np.ndarray:
+    def views(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """One view of every image.
 
         Parameters
@@ -44,22 +42,18 @@ class Augmentation:
             Any unit.
         rng : Generator
             Where draws come from.
-        side_px : int, optional
-            Side of the views; that of the images by default.
 
         Returns
         -------
-        array of float32 (n, side_px, side_px, bands)
+        array of float32 (n, side, side, bands)
             Land beyond an image's edge is its mirror image.
         """
         n, side = images.shape[:2]
         images = turned(images, np.asarray(rng.integers(8, size=n))) if self.turn else images
-        if self.zoom or self.shift_px or side_px not in (None, side):
+        if self.zoom or self.shift_px:
             scale = np.asarray(1 + rng.uniform(-self.zoom, self.zoom, n))
             moved = np.asarray(rng.uniform(-self.shift_px, self.shift_px, (2, n)))
-            rows, cols = (
-                _samplers(side, side_px or side, scale, along + (side - 1) / 2) for along in moved
-            )
+            rows, cols = (_samplers(side, scale, along + (side - 1) / 2) for along in moved)
             images = resampled(images, rows, cols)
         if self.brightness:
             factor = 1 + rng.uniform(-self.brightness, self.brightness, (n, 1, 1, 1))
@@ -72,9 +66,9 @@ NONE = Augmentation(turn=False, zoom=0.0, shift_px=0.0, brightness=0.0)
 
 
 def resampled(images: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-    """Images (n, r, c, bands) under samplers (n, new r, r) and (n, new c, c), as two products.
+    """Images (n, r, c, bands) under samplers (n, r, r) and (n, c, c), as two products.
 
-    >>> rows, cols = (_samplers(3, 3, np.ones(1), np.array([middle])) for middle in (1.0, 0.5))
+    >>> rows, cols = (_samplers(3, np.ones(1), np.array([middle])) for middle in (1.0, 0.5))
     >>> resampled(np.arange(9.0).reshape(1, 3, 3, 1), rows, cols)[0, ..., 0].tolist()
     [[0.5, 0.5, 1.5], [3.5, 3.5, 4.5], [6.5, 6.5, 7.5]]
     """
@@ -85,16 +79,15 @@ def resampled(images: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndar
     return both.reshape(n, cols.shape[1], -1, bands).swapaxes(1, 2)
 
 
-def _samplers(side: int, new_side: int, scale: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Linear interpolation along one axis, a matrix (n, new_side, side) of float32 per image.
+def _samplers(side: int, scale: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Linear interpolation along one axis, a matrix (n, side, side) of float32 per image.
 
-    A new pixel covers `scale` times side / new_side old ones, and weighs them by a triangle as
-    wide: wider than a pixel, it averages what finer detail would alias.
+    A new pixel covers `scale` old ones, and weighs them by a triangle as wide: wider than a
+    pixel, it averages what finer detail would alias.
     """
-    pitch = scale[:, None] * side / new_side
-    places = centre[:, None] + (np.arange(new_side) - (new_side - 1) / 2) * pitch
+    places = centre[:, None] + (np.arange(side) - (side - 1) / 2) * scale[:, None]
     last = side - 1
     places = last - np.abs(last - np.abs(places) % (2 * last))  # mirrored at both edges
     distance = np.abs(places[:, :, None] - np.arange(side))
-    weights = np.clip(1 - distance / np.maximum(pitch, 1)[:, :, None], 0, None)
+    weights = np.clip(1 - distance / np.maximum(scale, 1)[:, None, None], 0, None)
     return (weights / weights.sum(axis=2, keepdims=True)).astype(np.float32)

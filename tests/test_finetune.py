@@ -7,9 +7,11 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from experiments import eurosat_ablation, eurosat_bands, eurosat_finetune
-from landcover import models, networks, reports
+from experiments import eurosat_ablation, eurosat_bands, eurosat_finetune, eurosat_splits
+from landcover import eurosat, models, networks, reports
 from landcover.legend import Legend
 from landcover.runs import Run
 from landcover.workflows.finetune import Choices, open_task, split_of
@@ -44,7 +46,7 @@ def test_the_report_is_in_the_form_of_every_other(trained):
 
 
 def test_the_stored_network_gives_the_reported_scores(trained, archive):
-    from landcover import eurosat, images
+    from landcover import images
 
     chips = eurosat.open_chips(archive)
     split = split_of(chips, "80/20", 42)
@@ -92,6 +94,8 @@ def test_confused_pairs_are_named_from_a_count_on():
         (["--split", "80/30"], "neither a folder with lists nor two shares"),
         (["--split", "100/0"], "out of range"),
         (["--weights", "imagenet"], "compact network has none"),
+        (["--weights", "none.weights.h5"], "weights none.weights.h5 do not exist"),
+        (["--frozen"], "convolutions that are drawn at random"),
         (["--bands", "B99"], "no band B99"),
     ],
 )
@@ -103,6 +107,45 @@ def test_bad_choices_end_in_one_line_and_leave_nothing(archive, tmp_path, capsys
     lines = error_lines(capsys.readouterr().err)
     assert len(lines) == 1 and said in lines[0]
     assert not out.exists()
+
+
+def test_a_frozen_backbone_stays_frozen_for_all_its_epochs():
+    frozen = Choices("resnet50", weights="imagenet", frozen=True).recipe
+    staged = Choices("resnet50", weights="imagenet").recipe
+    assert [stage.frozen for stage in frozen.stages] == [True]
+    assert frozen.stages[0].epochs == staged.stages[-1].epochs > 1
+    assert [stage.frozen for stage in staged.stages] == [True, False]
+
+
+@pytest.mark.slow  # half a minute: a network of 25 million
+def test_a_backbone_from_a_file_is_trained_on_listed_parts(archive, tmp_path):
+    """Its convolutions stay as they are in the file when it is frozen, and move when it is not."""
+    import keras
+
+    resnet = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(64, 64, 3))
+    weights = tmp_path / "resnet.weights.h5"
+    resnet.save_weights(weights)
+    chips = eurosat.open_chips(archive)
+    lists, split = tmp_path / "lists", split_of(chips, "80/20", 1)
+    lists.mkdir()
+    for part, rows in (("train", split.train), ("val", split.validation), ("test", split.test)):
+        names = "\n".join(f"{chips.names[row]}.jpg" for row in rows)
+        (lists / f"eurosat-{part}.txt").write_text(names)
+    shared = [
+        str(archive), "--model", "resnet50", "--weights", str(weights), "--head", "dense-256",
+        "--no-augmentation", "--split", str(lists), "--epochs", "1", "--out", str(tmp_path / "run"),
+    ]  # fmt: skip
+    first = resnet.get_layer("conv1_conv").get_weights()[0]
+    moved = {}
+    for name, more in (("frozen", ["--frozen"]), ("staged", [])):
+        assert eurosat_finetune.main([*shared, "--name", name, *more]) == 0
+        network = models.load_image_network(Run(tmp_path / "run"), name)
+        backbone = network.model.get_layer("backbone")
+        moved[name] = np.abs(backbone.get_layer("conv1_conv").get_weights()[0] - first).max()
+    assert moved["frozen"] == 0 < moved["staged"]
+    report = reports.read_report(Run(tmp_path / "run"), "staged")
+    assert report["n_test"] == len(split.test) and "lists of lists" in report["split"]
+    assert report["parameters"]["trainable_first"] < report["parameters"]["all"]
 
 
 def test_a_frozen_resnet_trains_what_the_published_one_trained():
@@ -149,3 +192,27 @@ def test_the_ablation_scores_every_change_and_keeps_what_it_has(archive, tmp_pat
     assert all(0 <= row[views] <= 1 for row in rows for views in ("one view", "eight views"))
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("change")]
     assert len(said) == 2  # the first is not trained again
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_mix_and_rates_add_up_to_the_difference_of_accuracies(seed):
+    rng = np.random.default_rng(seed)
+    first, second = rng.integers(0, 50, (2, 4, 4)) + np.eye(4, dtype=int)
+    mix, rates = eurosat_splits.mix_and_rates(first, second)
+    right = [np.trace(matrix) / matrix.sum() for matrix in (first, second)]
+    assert mix + rates.sum() == pytest.approx(right[1] - right[0])
+
+
+def test_other_shares_of_classes_alone_are_all_mix():
+    first = np.array([[9, 1], [5, 5]])
+    mix, rates = eurosat_splits.mix_and_rates(first, first * [[1], [3]])
+    assert not rates.any() and mix == pytest.approx(24 / 40 - 14 / 20)
+
+
+def test_a_split_beside_itself_differs_in_nothing(trained, archive, capsys):
+    report = str(trained.report("compact"))
+    assert eurosat_splits.main([str(archive), report, report]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    splits, classes = rows[1:3], rows[4:]
+    assert splits[0] == splits[1] and "80/20" in splits[0]
+    assert len(classes) == 11 and all(row.endswith("| 0.0 |") for row in classes)

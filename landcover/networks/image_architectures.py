@@ -48,13 +48,14 @@ def build_image_network(
     n_bands, n_classes : int
         Inputs and outputs.
     means, stds : sequence of float
-        Reflectance of every band over the training images. Backbones with ImageNet's weights
-        get pictures as ImageNet's instead.
+        Reflectance of every band over the training images, which standardises them. Backbones
+        with weights get pictures in the way that their ImageNet weights were made for.
     white : float, optional
         Reflectance above which pictures are white; images brighter than that are clipped.
     weights : "imagenet" or path, optional
-        Weights of the backbone: ImageNet's where Keras has them, or those of a file that Keras'
-        `save_weights` wrote of the same backbone (`.weights.h5`). None draws them at random.
+        Weights of the backbone: ImageNet's where Keras has them, or those of a file: the
+        ``..._notop.h5`` that Keras downloads, or a ``.weights.h5`` that `save_weights` wrote of
+        the same backbone. None draws them at random.
     head : {"concat-512", "dense-256"}
         What follows a backbone. "concat-512": mean and maximum over the image, batch
         normalisation, dropout, a dense layer of 512, and again (Howard & Gugger 2020,
@@ -193,20 +194,34 @@ def _prepared(
 ) -> Any:
     """Bands as a backbone wants them: standardised, or as the pictures that its weights saw."""
     layers = keras_module().layers
-    if weights != "imagenet":
-        return _normalised(x, means, stds)
-    if white is None or len(means) != 3:
-        raise LandcoverError(
-            f"ImageNet's weights are of red, green and blue pictures, not of {len(means)} bands "
-            "of reflectance; train without weights, or on the RGB set"
-        )
-    if kind.startswith("efficientnet"):  # standardises 0 to 255 by itself
-        return layers.Rescaling(255 / white)(x)
+    efficient = kind.startswith("efficientnet")  # takes 0 to 255 and divides by itself
+    if weights is None or white is None or len(means) != 3:
+        if weights == "imagenet":
+            raise LandcoverError(
+                f"ImageNet's weights are of red, green and blue pictures, not of {len(means)} "
+                "bands of reflectance; train without weights, or on the RGB set"
+            )
+        x = _normalised(x, means, stds)
+        return layers.Rescaling(255.0)(x) if efficient else x
+    x = layers.Rescaling(1 / white)(x)
     if kind.startswith("wide"):
-        return _normalised(layers.Rescaling(1 / white)(x), *_IMAGENET)
+        return _normalised(x, *_IMAGENET)
+    if efficient:
+        return layers.Rescaling(255.0)(x if weights == "imagenet" else _contrast_of_imagenet(x))
     # Blue first, less the means of 0 to 255: Keras' preprocess_input of both networks
-    x = layers.Rescaling(255 / white)(x)[..., ::-1]
+    x = layers.Rescaling(255.0)(x)[..., ::-1]
     return _normalised(x, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
+
+
+def _contrast_of_imagenet(x: Any) -> Any:
+    """What Keras' EfficientNet does to pictures when it gets ImageNet's weights by name alone.
+
+    Distances from ImageNet's mean are divided by the root of its deviation, as the weights were
+    trained with (tensorflow issue 49930); a file of the same weights brings no layer that does.
+    """
+    means, stds = _IMAGENET
+    roots = [math.sqrt(std) for std in stds]
+    return _normalised(x, [m * (1 - root) for m, root in zip(means, roots, strict=True)], roots)
 
 
 def _backbone(kind: str, n_bands: int, weights: str | Path | None) -> Any:

@@ -26,8 +26,6 @@ class Stage:
         the published recipe.
     discriminative : bool
         The first third of the backbone learns at a hundredth of the rate, the second at a tenth.
-    sides_px : sequence of int
-        Sides that the images are shown at, each for an equal part of the stage; () is their own.
     """
 
     epochs: int
@@ -35,7 +33,6 @@ class Stage:
     schedule: str = "cosine"
     frozen: bool = False
     discriminative: bool = False
-    sides_px: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

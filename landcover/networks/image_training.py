@@ -64,7 +64,8 @@ def fit_images(
         Of the order of the images and of their views. Without `seconds` it gives, together with
         `seed_everything` before building, the same weights on one machine.
     seconds : float, optional
-        Training ends after so long, and its schedules with it. Stages get time by their epochs.
+        Training ends after so long, and its schedules with it. A stage that others follow takes
+        at most half of what is left.
     name : str, optional
         What the progress bar calls it.
 
@@ -74,10 +75,11 @@ def fit_images(
         Learning curves: `CURVES` and learning_rate, one value an epoch.
     """
     history: dict[str, list[float]] = {}
-    epochs, ends = sum(stage.epochs for stage in recipe.stages), time.monotonic() + (seconds or 0)
+    ends = time.monotonic() + (seconds or 0)
     for number, stage in enumerate(recipe.stages, 1):
-        left = None if seconds is None else (ends - time.monotonic()) * stage.epochs / epochs
-        epochs -= stage.epochs
+        left = None if seconds is None else ends - time.monotonic()
+        if left is not None and number < len(recipe.stages):
+            left /= 2
         title = f"training {name or model.name}, stage {number} of {len(recipe.stages)}"
         for curve, values in _fit_stage(
             model, train, validation, recipe, stage, seed + number, left, title
@@ -247,7 +249,7 @@ def _fit_stage(
     classes = model.output_shape[-1]
     try:
         found = model.fit(
-            _batches(train, recipe, classes, seed, stage.sides_px, pace),
+            _batches(train, recipe, classes, seed),
             validation_data=_batches(validation, recipe, classes),
             epochs=stage.epochs,
             callbacks=callbacks,
@@ -282,14 +284,7 @@ def _cosine(share: float) -> float:
     return 0.5 + 0.5 * float(np.cos(np.pi * (share - _CLIMB) / (1 - _CLIMB)))
 
 
-def _batches(
-    images: Images,
-    recipe: Recipe,
-    classes: int,
-    seed: int | None = None,
-    sides_px: Sequence[int] = (),
-    pace: _Pace | None = None,
-) -> Any:
+def _batches(images: Images, recipe: Recipe, classes: int, seed: int | None = None) -> Any:
     """Steps as Keras takes them; with a seed in another order every epoch, and in other views."""
     bounds = np.append(np.arange(0, len(images.targets), recipe.batch_size), len(images.targets))
     one_hot = np.eye(classes, dtype=np.float32)
@@ -301,10 +296,7 @@ def _batches(
             rows = self.chosen(number)
             shown = images.read(rows)
             if seed is not None:
-                side = None
-                if sides_px and pace is not None:
-                    side = sides_px[min(int(pace.share() * len(sides_px)), len(sides_px) - 1)]
-                shown = recipe.augmentation.views(shown, self.rng(number), side)
+                shown = recipe.augmentation.views(shown, self.rng(number))
             return shown, one_hot[images.targets[rows]]
 
     return Batches(bounds, seed)

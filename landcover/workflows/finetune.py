@@ -66,7 +66,7 @@ class Choices:
     head : str
         Of a backbone: one of `networks.HEADS`.
     frozen : bool
-        Train the head of a backbone alone.
+        Train nothing of a backbone with weights but its batch normalisation, and its head.
     augmented : bool
         Show the training images in other views.
     bands : tuple of str, optional
@@ -92,10 +92,17 @@ class Choices:
 
     @property
     def recipe(self) -> Recipe:
-        """How the network is trained."""
+        """How the network is trained; LandcoverError if nothing would be left to train on."""
         with_weights = self.weights is not None
+        if self.frozen and not with_weights:
+            raise LandcoverError(
+                f"frozen: {self.model} would keep convolutions that are drawn at random; give the "
+                "weights of a backbone, or train all of it"
+            )
         recipe = COMPACT if self.model == "compact" else STAGED if with_weights else FROM_NOTHING
-        stages = recipe.stages[:1] if self.frozen else recipe.stages
+        stages = recipe.stages
+        if self.frozen:
+            stages = (replace(stages[0], epochs=stages[-1].epochs),)
         if self.epochs:
             stages = (*stages[:-1], replace(stages[-1], epochs=self.epochs))
         augmentation = recipe.augmentation if self.augmented else NONE
@@ -159,10 +166,14 @@ class Task:
 
 def open_task(source: Path, choices: Choices = Choices()) -> Task:
     """Read the chips of a set and split them; LandcoverError as in `finetune`."""
+    networks.precision_of(choices.precision)
+    if choices.weights not in (None, "imagenet") and not Path(choices.weights).is_file():
+        raise LandcoverError(
+            f"weights {choices.weights} do not exist; give a file of the backbone's, or none"
+        )
     chips = eurosat.open_chips(source)
     split = split_of(chips, choices.split, choices.seed)
     bands = choices.bands or chips.bands
-    networks.precision_of(choices.precision)
     return Task(chips.read(bands=bands), chips.labels, chips.legend, bands, split)
 
 
@@ -223,7 +234,7 @@ def finetune(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
     LandcoverError
         If the set or a choice cannot be used; nothing is written then.
     """
-    task, recipe = open_task(source, choices), choices.recipe
+    recipe, task = choices.recipe, open_task(source, choices)
     name = choices.name or choices.model
     started = time.perf_counter()
     model, history = learn(task, choices, recipe)
@@ -275,10 +286,13 @@ def split_of(chips: eurosat.ChipSet, split: str, seed: int) -> eurosat.Split:
             f"split {split!r} is neither a folder with lists nor two shares that make 100; "
             "give 80/20, 75/25, 90/10 or a folder"
         )
-    test_share = int(test) / 100
-    # Small sets need more, so that every class is among them
-    least = len(np.unique(chips.labels)) / max(1, round(len(chips) * (1 - test_share)))
-    return eurosat.seeded_split(chips.labels, test_share, seed, max(VALIDATION_SHARE, least))
+    return drawn_split(chips.labels, int(test) / 100, seed)
+
+
+def drawn_split(labels: np.ndarray, test_share: float, seed: int) -> eurosat.Split:
+    """A seeded split that keeps `VALIDATION_SHARE` for choices, or an image of every class."""
+    least = len(np.unique(labels)) / max(1, round(len(labels) * (1 - test_share)))
+    return eurosat.seeded_split(labels, test_share, seed, max(VALIDATION_SHARE, least))
 
 
 def _report(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,9 @@ def write_page(
         wrong=[
             {
                 "uri": _picture(read(rows[[place]])[0], bands),
-                "title": legend.names[labels[place]],
-                "remark": f"taken for {legend.names[int(shares[place].argmax())]}, "
-                f"{100 * shares[place].max():.0f} %",
+                "title": _breakable(legend.names[labels[place]]),
+                "remark": f"taken for {_breakable(legend.names[int(shares[place].argmax())])}, "
+                f"{100 * shares[place].max():.0f}\u00a0%",
             }
             for place in surest
         ],
@@ -107,6 +108,11 @@ def write_page(
     with replace_when_whole(page) as part:
         part.write_text(content, "utf-8")
     return page
+
+
+def _breakable(name: str) -> str:
+    """A class such as AnnualCrop with a place where a caption may break it."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "\u200b", name)
 
 
 def _views(
