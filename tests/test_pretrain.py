@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
 from experiments import bigearth_read, bigearth_synthetic, bigearth_train, bigearth_transfer
-from landcover import bigearth, models, networks, rasters
+from landcover import bigearth, models, networks, rasters, synthetic
 from landcover.bigearth_classes import legend_of
 from landcover.chip_store import Labelled, open_store, write_store
 from landcover.cli import script
@@ -20,7 +21,7 @@ from landcover.runs import Run, read_json
 from landcover.workflows import export, pretrain, train
 from landcover.workflows import map as map_stage
 from landcover.workflows.classify import load_classifier
-from landcover.workflows.study import study_run
+from landcover.workflows.study import KINDS, study_run
 from landcover.workflows.training import read_rows
 from tests.conftest import error_lines
 from tests.test_train_workflow import write_run
@@ -83,7 +84,7 @@ def test_labels_are_the_classes_that_cover_a_hundredth(synthetic_set):
     assert bigearth_synthetic.labels_of(codes) == ["Pastures", "Broad-leaved forest"]
 
 
-def test_scenes_differ_in_what_evaluations_do_not_use():
+def test_settings_of_scenes_are_drawn_all_over_their_ranges():
     settings = [bigearth_synthetic.scene_settings(0, number) for number in range(50)]
     for name, (low, high, _) in bigearth_synthetic.SETTINGS.items():
         drawn = [setting[name] for setting in settings]
@@ -91,6 +92,13 @@ def test_scenes_differ_in_what_evaluations_do_not_use():
         assert len(set(drawn)) == 50
     assert bigearth_synthetic.scene_settings(0, 7) == settings[7]
     assert bigearth_synthetic.scene_settings(1, 7) != settings[7]
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_settings_of_the_transfer_study_lie_inside_the_ranges_of_the_set(number):
+    known = inspect.signature(synthetic.make_scene).parameters
+    for name, (low, high, _) in bigearth_synthetic.SETTINGS.items():
+        assert low < KINDS[number].get(name, known[name].default) < high
 
 
 @pytest.mark.parametrize(("folder", "scenes"), [("there", "10"), ("new", "9")])
