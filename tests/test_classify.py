@@ -51,6 +51,25 @@ def test_a_placed_image_is_covered_by_squares_and_averaged():
     assert shares[1] == shares[4] == 0.5
 
 
+def test_squares_weigh_as_much_as_is_valid_of_them():
+    values = image(np.repeat([0.015, 0.045], 64)[None, :], 64, 128, utm_grid(64, 128)).values
+    values[:, :, :64] = np.nan
+    half_empty = Image(values, RGB, utm_grid(64, 128))
+    assert OfImages(BySide()).probabilities([half_empty])[0, 4] == 1
+    values[:, :16, :64] = [[[0.015]], [[0]], [[0]]]  # a quarter of the left square
+    values[1, :, 96:] = np.nan  # one band of half of the right one
+    shares = OfImages(BySide()).probabilities([half_empty])[0]
+    assert shares[1] == pytest.approx(1 / 3) and shares[4] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("grid", [utm_grid(70, 130), None], ids=["placed", "picture"])
+def test_an_image_without_a_valid_pixel_is_refused(grid):
+    values = np.full((3, 70, 130), 0.1, np.float32)
+    values[0, :, :80], values[1, :, 50:] = np.nan, np.nan
+    with pytest.raises(LandcoverError, match="no pixel with all bands B04 B03 B02 valid"):
+        OfImages(BySide()).probabilities([Image(values, RGB, grid)])
+
+
 def test_several_images_get_what_each_gets_alone():
     some = [image(0.015), image(0.075, 30, 90), image(0.045, 200, 130, utm_grid(200, 130))]
     together = OfImages(BySide()).probabilities(some)

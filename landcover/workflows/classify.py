@@ -61,28 +61,34 @@ class OfImages(_Around):
     """An image network for images of any size.
 
     An image with a place on Earth is covered by squares of the network's size, whose
-    probabilities are averaged. A picture has no scale, so its middle square is brought to
-    the network's size.
+    probabilities are averaged by how many of their pixels are valid; a square without any is
+    not looked at. A picture has no scale, so its middle square is brought to the network's
+    size.
     """
 
     def probabilities(self, images: Sequence[Image]) -> np.ndarray:
-        """Probabilities (images, classes)."""
-        squares = [self._squares(image) for image in images]
+        """Probabilities (images, classes): means over the squares of each."""
+        squares, weights = zip(*(self._squares(image) for image in images), strict=True)
         found = self.model.probabilities(np.concatenate(squares))
-        ends = np.cumsum([len(some) for some in squares])[:-1]
-        return np.stack([part.mean(axis=0) for part in np.split(found, ends)])
+        parts = np.split(found, np.cumsum([len(some) for some in squares])[:-1])
+        means = [np.average(part, 0, shares) for part, shares in zip(parts, weights, strict=True)]
+        return np.stack(means).astype(np.float32)
 
-    def _squares(self, image: Image) -> np.ndarray:
-        """Squares (n, side, side, bands) of an image."""
+    def _squares(self, image: Image) -> tuple[np.ndarray, np.ndarray]:
+        """Squares (n, side, side, bands) of an image, and the share of each that is valid."""
         values, side = _bands_of(image, self.bands, self.name), self.model.side_px
         if image.grid is None:
             values = _resized(_middle(values), side)
         rows, cols = (_starts(length, side) for length in values.shape[1:])
         short = [(0, max(0, side - length)) for length in values.shape[1:]]
         values = np.pad(values, ((0, 0), *short), constant_values=np.nan)
-        return np.stack(
+        squares = np.stack(
             [values[:, r : r + side, c : c + side] for r in rows for c in cols]
         ).transpose(0, 2, 3, 1)
+        shares = _valid(squares, axis=-1).mean(axis=(1, 2))
+        if not shares.any():
+            raise _nothing_valid(self)
+        return squares[shares > 0], shares[shares > 0]
 
 
 class OfPixels(_Around):
@@ -93,12 +99,9 @@ class OfPixels(_Around):
         return np.stack([self._mean(_bands_of(image, self.bands, self.name)) for image in images])
 
     def _mean(self, values: np.ndarray) -> np.ndarray:
-        valid = ~np.isnan(values).any(axis=0)
+        valid = _valid(values)
         if not valid.any():
-            raise LandcoverError(
-                f"the image has no pixel with all bands {' '.join(self.bands)} valid, "
-                f"which {self.name} needs; give another image"
-            )
+            raise _nothing_valid(self)
         total = sum(
             shares[:, inside].sum(axis=1, dtype=np.float64)
             for _, inside, shares in mapping.predict_tiles(self.model, values)
@@ -176,6 +179,18 @@ def _bands_of(image: Image, bands: Sequence[str], model: str) -> np.ndarray:
             f"{' '.join(missing)} too; give an image with these or use another model"
         )
     return image.values[[image.bands.index(band) for band in bands]]
+
+
+def _valid(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Where all bands, which lie along an axis, have a value."""
+    return ~np.isnan(values).any(axis=axis)
+
+
+def _nothing_valid(model: _Around) -> LandcoverError:
+    return LandcoverError(
+        f"the image has no pixel with all bands {' '.join(model.bands)} valid, "
+        f"which {model.name} needs; give another image"
+    )
 
 
 def _middle(values: np.ndarray) -> np.ndarray:
