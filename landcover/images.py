@@ -41,7 +41,7 @@ EUROSAT_BANDS = (
 #: Bands of a GeoTIFF are often decoded together, whichever are wanted.
 _MOST_BANDS = 32
 #: Reflectance of land and cloud lies lower; a median above it is one of digital numbers.
-_HIGHEST_MEDIAN = 1.5
+HIGHEST_MEDIAN = 1.5
 
 _MAGIC = {
     "JPEG": (b"\xff\xd8\xff",),
@@ -216,7 +216,7 @@ def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
     thin = 1 + max(values.shape[1:]) // 1000
     thinned = values[:, ::thin, ::thin]
     median = np.median(thinned[np.isfinite(thinned)]) if np.isfinite(thinned).any() else 0
-    if median > _HIGHEST_MEDIAN:
+    if median > HIGHEST_MEDIAN:
         raise LandcoverError(
             f"{name} has a median reflectance of {median:.4g}, which lies between 0 and "
             "1; divide digital numbers by their quantification first, or give them as uint16"

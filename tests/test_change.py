@@ -487,6 +487,17 @@ def test_scenes_that_a_model_cannot_map_are_refused(country, tmp_path, capsys):
     assert not (tmp_path / "change").exists()
 
 
+def test_digital_numbers_are_no_scene(country, tmp_path, capsys):
+    before, _, first, _ = country
+    dn, model = tmp_path / "dn.tif", str(before.model(MODEL))
+    for dtype, said in ((np.uint16, "holds uint16"), (np.float32, "has a median of ")):
+        pixels = (first.image * 10_000).astype(dtype)
+        rasters.write(dn, pixels, first.grid, first.bands, 0)
+        for pair in ((before.path, dn), (dn, before.path)):
+            refused(["change", *pair, "--model", model, "--out", tmp_path / "out"], said, capsys)
+    assert not (tmp_path / "out").exists()
+
+
 def test_transitions_can_be_built_by_hand():
     odds = np.array([[[1.0, 0.01], [0.01, 1.0]]], np.float32)
     sure = Transitions(np.eye(2) / 2, odds)

@@ -81,8 +81,8 @@ def find_change(
     Raises
     ------
     LandcoverError
-        If the dates differ in grid or classes, lack a band or a raster, or have no pixel in
-        common. Nothing of these products is written then.
+        If the dates differ in grid or classes, lack a band or a raster, hold no reflectance, or
+        have no pixel in common. Nothing of these products is written then.
     """
     if not 8 <= patch_px <= MOST_PATCH_PX:
         raise LandcoverError(

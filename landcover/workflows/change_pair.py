@@ -12,6 +12,7 @@ import numpy as np
 from landcover import change, rasters
 from landcover.errors import LandcoverError
 from landcover.grid import Window
+from landcover.images import HIGHEST_MEDIAN
 from landcover.legend import Legend, level_of
 from landcover.progress import say, track
 from landcover.radiometry import Lines, fit_lines, likeness
@@ -93,8 +94,34 @@ class Pair:
 
 
 def scene_of(path: Path) -> Path:
-    """The scene of a run folder, or a scene raster itself."""
-    return Run(path).require("scene") if path.is_dir() else path
+    """The scene of a run folder, or a scene raster itself.
+
+    Raises
+    ------
+    LandcoverError
+        If the run has no scene, or the raster does not hold reflectance.
+    """
+    if path.is_dir():
+        return Run(path).require("scene")
+    found = _no_reflectance(path)
+    if found:
+        raise LandcoverError(
+            f"{path} {found}, and a scene holds reflectance, 0 to 1, as floats; prepare it with "
+            f"landcover prep --bands {path} --out RUN, and give RUN"
+        )
+    return path
+
+
+def _no_reflectance(path: Path) -> str | None:
+    """What shows that a raster does not hold reflectance; None where nothing does."""
+    with rasters.open_raster(path) as dataset:
+        dtype = np.result_type(*dataset.dtypes)
+    if not np.issubdtype(dtype, np.floating):
+        return f"holds {dtype}"
+    pixels = rasters.read_small(path, THIN_PX, [1])
+    known = pixels[np.isfinite(pixels)]
+    median = np.median(known) if known.size else 0
+    return f"has a median of {median:.4g}" if median > HIGHEST_MEDIAN else None
 
 
 def common_maps(paths: Sequence[Path]) -> str:
