@@ -25,10 +25,11 @@ from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
 from landcover import cli, mapping, models, rasters
+from landcover.commands.serve import _classifier
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.images import TRUE_COLOUR_BANDS
-from landcover.runs import Run
+from landcover.runs import Run, write_json
 from landcover.service import assets
 from landcover.service.server import listen
 from landcover.service.state import load
@@ -585,6 +586,20 @@ def test_the_command_serves_a_run_until_it_is_stopped(tmp_path):
     assert re.fullmatch(r"\S+ \S+ GET /health 200 \d+ B \d+ ms\n", said)
     assert error_lines(errors)[-1].startswith("stopped")
     assert "Traceback" not in errors
+
+
+def test_a_run_whose_models_need_segment_types_is_served_without_a_classifier(tmp_path):
+    run = write_run(tmp_path / "run", 60, 70, cnn=False)
+    card = models.read_card(run, "random-forest") | {"segment_layers": ["hierarchy-8"]}
+    write_json(run.model("random-forest") / "card.json", card)
+    assert _classifier(run, None) is None
+    with serving(load(run, None, LIMITS)) as url, httpx.Client(base_url=url) as client:
+        refused = assert_one_line(classified(client, RED), 404)
+        assert "start the service with --classifier" in refused
+        assert client.get("/health").json()["models"] == []
+        assert "map-random-forest" in client.get("/layers").text
+    with pytest.raises(LandcoverError, match="needs segment types"):
+        _classifier(run, run.model("random-forest"))
 
 
 def test_a_model_that_is_not_there_is_one_line(run, capsys):

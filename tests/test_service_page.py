@@ -14,7 +14,8 @@ from pyproj import Transformer
 from landcover import rasters
 from landcover.errors import LandcoverError
 from landcover.service import assets
-from tests.serving import picture, serving, state_of, write_run
+from landcover.service.state import load
+from tests.serving import LIMITS, picture, serving, state_of, write_run
 from tests.test_mapping import LEGEND
 
 try:
@@ -96,6 +97,7 @@ def bars(page):
 def test_drop_an_image_and_read_its_class(page, tmp_path):
     drop(page, picture((10, 180, 60)))
     page.wait_for_selector("#answer:visible")
+    assert not page.locator("#no-classifier").is_visible()
     assert page.inner_text("#type") == "Green"
     assert [name for name, _ in bars(page)] == ["Green", "Blue", "Red"]
     assert bars(page)[0][1] == page.inner_text("#share") == "72.0 %"
@@ -258,3 +260,16 @@ def test_the_openapi_page_needs_nobody_else(page, url, tmp_path):
     page.wait_for_selector(".opblock")
     assert page.locator(".opblock").count() == 6
     page.screenshot(path=Path(tmp_path) / "docs.png")
+
+
+def test_a_page_without_a_classifier_says_so_and_shows_maps(browser, run, tmp_path):
+    with serving(load(run, None, LIMITS)) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        said = page.locator("#no-classifier")
+        assert said.is_visible() and "--classifier MODEL_FOLDER" in said.inner_text()
+        assert not page.locator("#classify").is_visible()
+        assert page.locator("#compare").is_visible()
+        page.screenshot(path=tmp_path / "without.png")
+        page.close()

@@ -28,7 +28,7 @@ def _define_serve(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="MODEL_FOLDER",
         help="what classifies whole images: a model of the run, or the folder of another run's; "
-        "the run's newest image classifier by default, and without one its pixel models",
+        "the run's newest network of whole images by default, or else its newest model of pixels",
     )
     parser.add_argument(
         "--max-upload-mib", type=POSITIVE, default=32.0, help="largest upload (default 32)"
@@ -75,11 +75,10 @@ def _serve(a: Arguments) -> list[Path]:
 
 
 def _classifier(run: Run, given: Path | None) -> Any:
-    """The image classifier asked for; None where a run has no model and none is asked for."""
-    from landcover import models
-    from landcover.workflows.classify import load_classifier
+    """The image classifier asked for, or the run's own; None where it has none."""
+    from landcover.workflows.classify import default_model, load_classifier
 
-    if given is None and not models.names(run):
+    if given is None and default_model(run) is None:
         return None
     return load_classifier(run, given)
 

@@ -77,7 +77,11 @@ async def classify(request: Request, file: Upload) -> Classification:
     """
     state = _state(request)
     if state.classify is None:
-        raise HTTPException(404, f"run {state.run} has no model that classifies images")
+        raise HTTPException(
+            404,
+            f"run {state.run} has no model that classifies images; start the service with "
+            "--classifier MODEL_FOLDER",
+        )
     content = await file.read()
     found = await state.uploads.run(partial(state.classify, content, state.limits))
     return Classification(**found)

@@ -152,22 +152,30 @@ def _chosen(run: Run, model: str | Path | None) -> tuple[Run, str]:
     """The run that holds a model, and the model's name."""
     if model is not None:
         return models.of_folder(model) or (run, str(model))
-    cards = [run.model(name) / "card.json" for name in models.names(run)]
-    newest = sorted(cards, key=lambda path: path.stat().st_mtime, reverse=True)
-    found = [path.parent.name for path in newest]
-    kinds = {name: models.read_card(run, name) for name in found}
-    whole = [name for name in found if kinds[name]["kind"] == IMAGE_KIND]
-    pixels = [
-        name
-        for name in found
-        if kinds[name]["kind"] in models.PIXEL_KINDS and not kinds[name]["segment_layers"]
-    ]
-    if not whole + pixels:
+    name = default_model(run)
+    if name is None:
         raise LandcoverError(
             f"{run.path} has no model that can classify an image; train one with: "
             f"python -m experiments.eurosat_finetune EuroSAT.zip --out {run.path}"
         )
-    return run, (whole + pixels)[0]
+    return run, name
+
+
+def default_model(run: Run) -> str | None:
+    """The model of a run that classifies images where none is named; None where it has none.
+
+    It is the newest network of whole images, or else the newest model of pixels that needs no
+    segment types.
+    """
+    cards = {name: models.read_card(run, name) for name in models.names(run)}
+    whole = [name for name, card in cards.items() if card["kind"] == IMAGE_KIND]
+    pixels = [
+        name
+        for name, card in cards.items()
+        if card["kind"] in models.PIXEL_KINDS and not card["segment_layers"]
+    ]
+    made = {name: (run.model(name) / "card.json").stat().st_mtime for name in cards}
+    return max(whole or pixels, key=lambda name: made[name], default=None)
 
 
 def _bands_of(image: Image, bands: Sequence[str], model: str) -> np.ndarray:

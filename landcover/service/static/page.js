@@ -12,4 +12,5 @@ const [health, map] = await Promise.all([ask("/health"), ask("/layers")]);
 document.getElementById("run").textContent = health.run;
 document.title = `landcover: ${health.run}`;
 if (health.classifier) showClassify(health.bands);
+else document.getElementById("no-classifier").hidden = false;
 if (map.layers.length) showCompare(map.layers);
