@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 
 import geopandas
@@ -24,6 +25,7 @@ from landcover.change import (
     from_to,
     variance_together,
 )
+from landcover.commands.change import _define_change
 from landcover.errors import LandcoverError
 from landcover.grid import Window
 from landcover.legend import Legend
@@ -303,6 +305,19 @@ def test_products_open_elsewhere(pair):
     stage = Run(after.path / "out").read_manifest()["stages"]["change"]
     assert len(stage["inputs"]) == 4 and all("sha256" in entry for entry in stage["inputs"])
     assert set(stage["products"]) == {path.name for path in paths}
+
+
+def test_products_go_into_a_run_folder_with_a_dot_and_beside_a_raster(pair, tmp_path):
+    before, after, *_ = pair
+    parser = argparse.ArgumentParser()
+    _define_change(parser)
+    assert parser.parse_args(["a", str(after.scene)]).run == after.path / "change"
+    bare = after.scene.rename(tmp_path / "raster")
+    assert parser.parse_args(["a", str(bare)]).run == tmp_path / "change"
+    bare.rename(after.scene)
+    dotted = after.path.rename(tmp_path / "2021.07")
+    assert cli.main(["change", str(before.path), str(dotted)]) == 0
+    assert (dotted / "change" / "change.tif").exists()
 
 
 def test_windows_and_patches_change_no_pixel(pair, monkeypatch):

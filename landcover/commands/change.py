@@ -15,7 +15,7 @@ class _After(argparse.Action):
     def __call__(self, parser: Any, namespace: Any, value: Any, option: str | None = None) -> None:
         namespace.after = value
         if namespace.run is None:
-            namespace.run = (value.parent if value.suffix else value) / "change"
+            namespace.run = (value.parent if value.is_file() else value) / "change"
 
 
 def _define_change(parser: argparse.ArgumentParser) -> None:
