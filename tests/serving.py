@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ class Colours:
          LandClass(3, "Blue", (0, 0, 255)))
     )  # fmt: skip
 
-    def probabilities(self, images: Sequence[Image]) -> np.ndarray:
+    def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
         values = [image.values[[image.bands.index(b) for b in self.bands]] for image in images]
         means = np.array([np.nanmean(v, axis=(1, 2)) for v in values]) + 1e-6
         return (means / means.sum(axis=1, keepdims=True)).astype(np.float32)

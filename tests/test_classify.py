@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from landcover.errors import LandcoverError
 from landcover.images import Image, true_colour
 from landcover.legend import Legend
 from landcover.runs import Run
+from landcover.workflows import classify
 from landcover.workflows.classify import OfImages, OfPixels, load_classifier
 from landcover.workflows.map_patches import cells_of
 from tests.conftest import error_lines, utm_grid
@@ -87,7 +90,7 @@ def test_bands_are_found_by_name():
 
 def test_pixels_vote_for_their_image():
     class ByPixel:
-        name, legend, bands, radius = "pixel", LEGEND, ("B04",), 1
+        name, legend, bands, radius = "pixel", Legend(LEGEND.classes[:2]), ("B04",), 1
 
         def predict_window(self, padded):
             inside = padded[0, 1:-1, 1:-1]
@@ -96,8 +99,30 @@ def test_pixels_vote_for_their_image():
     values = np.full((1, 4, 4), 0.2, np.float32)
     values[0, 0] = 0.05
     values[0, 1] = np.nan
-    shares = OfPixels(ByPixel()).probabilities([Image(values, ("B04",), None)])[0]
+    one = Image(values, ("B04",), None)
+    shares = OfPixels(ByPixel()).probabilities([one])[0]
     assert shares == pytest.approx([4 / 12, 8 / 12])
+    with pytest.raises(TimeoutError):
+        OfPixels(ByPixel()).probabilities([one], time.monotonic() - 1)
+
+
+@pytest.mark.parametrize("batches", [0, 2])
+def test_work_stops_between_batches_when_its_time_is_up(monkeypatch, batches):
+    class Counting(BySide):
+        clock, seen = 0, 0
+
+        def probabilities(self, squares):
+            self.clock += 1
+            self.seen += len(squares)
+            return super().probabilities(squares)
+
+    model = Counting()
+    monkeypatch.setattr(classify, "time", SimpleNamespace(monotonic=lambda: model.clock))
+    large = image(0.035, 640, 640, utm_grid(640, 640))
+    with pytest.raises(TimeoutError):
+        OfImages(model).probabilities([large], batches - 1)
+    assert model.seen == 32 * batches
+    assert OfImages(model).probabilities([large])[0, 3] == 1
 
 
 @pytest.fixture(scope="module")

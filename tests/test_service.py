@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import signal
 import socket
@@ -470,9 +471,10 @@ class Slow(Colours):
     """A classifier that waits to be let go."""
 
     def __init__(self):
-        self.began, self.go = threading.Event(), threading.Event()
+        self.began, self.go, self.asked = threading.Event(), threading.Event(), 0
 
-    def probabilities(self, images):
+    def probabilities(self, images, until=math.inf):
+        self.asked += 1
         self.began.set()
         self.go.wait(20)
         return super().probabilities(images)
@@ -509,9 +511,29 @@ def test_work_that_takes_too_long_is_given_up_and_keeps_its_seat():
         assert classified(client, RED).json()["Type"] == "Red"
 
 
+def test_work_that_nobody_waits_for_any_more_is_not_begun():
+    slow = Slow()
+    state = bare_state(slow, workers=2, waiting=0, timeout_s=1)
+    with serving(state) as url, ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(httpx.post, f"{url}/classify", files={"file": RED}) for _ in range(2)]
+        assert [answer.result().status_code for answer in both] == [503, 503]
+        slow.go.set()
+        assert empties(state)
+        assert slow.asked == 1
+
+
+def test_work_that_gives_up_by_itself_took_too_long():
+    class Late(Colours):
+        def probabilities(self, images, until=math.inf):
+            raise TimeoutError
+
+    with serving(bare_state(Late())) as url, httpx.Client(base_url=url) as client:
+        assert "the work took more than 10 s" in assert_one_line(classified(client, RED), 503)
+
+
 def test_a_fault_of_ours_shows_no_traceback():
     class Broken(Colours):
-        def probabilities(self, images):
+        def probabilities(self, images, until=math.inf):
             raise RuntimeError("secret")
 
     state = bare_state(Broken())

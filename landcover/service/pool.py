@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -62,13 +63,17 @@ class Pool:
         finally:
             self.taken -= 1
 
+    def until(self) -> float:
+        """When a request that begins to wait now is given up, of `time.monotonic`."""
+        return time.monotonic() + self.timeout_s
+
     async def run(self, work: Callable[[], Result]) -> Result:
         """What `work` returns, from a thread; to be called in a seat.
 
         Raises
         ------
         HTTPException
-            503 where it takes too long.
+            503 where it takes too long, or gives up itself with a TimeoutError.
         """
         future = self._threads.submit(work)
         try:

@@ -83,7 +83,8 @@ async def classify(request: Request, file: Upload) -> Classification:
             "--classifier MODEL_FOLDER",
         )
     content = await file.read()
-    found = await state.uploads.run(partial(state.classify, content, state.limits))
+    work = partial(state.classify, content, state.limits.pixels, state.uploads.until())
+    found = await state.uploads.run(work)
     return Classification(**found)
 
 
@@ -111,7 +112,8 @@ async def predict(
     name = next(iter(state.predict), "") if model is None else model
     labelled = _look_up(state.predict, name, "pixel model")
     content = await file.read()
-    raster = await state.uploads.run(partial(labelled, content, state.limits))
+    work = partial(labelled, content, state.limits.pixels, state.uploads.until())
+    raster = await state.uploads.run(work)
     return Response(raster, media_type="image/tiff")
 
 

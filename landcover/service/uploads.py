@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,10 @@ from landcover.images import read_image
 from landcover.legend import UNLABELLED, Legend
 from landcover.mapping import predict_tiles, require_bands
 from landcover.winners import winners
+from landcover.workflows.classify import check_time, reply
 
 if TYPE_CHECKING:
     from landcover import mapping
-    from landcover.service.limits import Limits
     from landcover.workflows import classify
 
 
@@ -35,25 +34,20 @@ class Classify:
     classifier: classify.Classifier
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def __call__(self, content: bytes, limits: Limits) -> dict[str, Any]:
+    def __call__(self, content: bytes, max_pixels: int, until: float) -> dict[str, Any]:
         """Class, probabilities by class name, and the model's name.
 
         Raises
         ------
         LandcoverError
             If the content is no image, or not one for this model.
+        TimeoutError
+            If `until`, of `time.monotonic`, is over.
         """
-        image = read_image(content, max_pixels=limits.pixels)
+        image = read_image(content, max_pixels=max_pixels)
         with self._turn:
-            shares = self.classifier.probabilities([image])[0]
-        names = self.classifier.legend.names
-        return {
-            "Type": names[int(np.argmax(shares))],
-            "probabilities": {
-                name: float(share) for name, share in zip(names, shares, strict=True)
-            },
-            "model": self.classifier.name,
-        }
+            check_time(until)
+            return reply(self.classifier, image, until)
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ class Predict:
     classifier: mapping.Classifier
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def __call__(self, content: bytes, limits: Limits) -> bytes:
+    def __call__(self, content: bytes, max_pixels: int, until: float) -> bytes:
         """A GeoTIFF of class codes, uint16, 0 where nodata.
 
         It holds the legend's colour table, and the class names as tags of its band
@@ -78,10 +72,11 @@ class Predict:
         Raises
         ------
         LandcoverError
-            If the content is no image, has no place, lacks a band, or time runs out.
+            If the content is no image, has no place, or lacks a band.
+        TimeoutError
+            If `until`, of `time.monotonic`, is over.
         """
-        until = time.monotonic() + limits.timeout_s
-        image = read_image(content, max_pixels=limits.pixels)
+        image = read_image(content, max_pixels=max_pixels)
         if image.grid is None:
             raise LandcoverError(
                 "the image has no place on the ground; give a GeoTIFF with a CRS, north up"
@@ -89,6 +84,7 @@ class Predict:
         require_bands(self.classifier, image.bands, "the image")
         order = [image.bands.index(band) for band in self.classifier.bands]
         with self._turn:
+            check_time(until)
             codes = self.codes(image.values[order], until)
         return geotiff(codes, image.grid, self.classifier.legend)
 
@@ -97,13 +93,12 @@ class Predict:
 
         Raises
         ------
-        LandcoverError
+        TimeoutError
             If `until`, of `time.monotonic`, is over: nobody waits for the result any more.
         """
         codes = np.full(values.shape[1:], UNLABELLED, np.uint16)
         for place, valid, shares in predict_tiles(self.classifier, values):
-            if time.monotonic() > until:
-                raise LandcoverError("time is up; give a smaller image")
+            check_time(until)
             index, _ = winners(np.ascontiguousarray(shares))
             codes[place.slices] = np.where(valid, self.classifier.legend.code(index), UNLABELLED)
         return codes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from landcover.runs import Run
 
 #: The kind of a model, as its card has it, that classifies whole images.
 IMAGE_KIND = "image"
+#: Squares that a network sees before the time is looked at again.
+_BATCH = 32
 
 
 class Classifier(mapping.Reader, Protocol):
@@ -31,8 +35,16 @@ class Classifier(mapping.Reader, Protocol):
     @property
     def legend(self) -> Legend: ...  # noqa: D102
 
-    def probabilities(self, images: Sequence[Image]) -> np.ndarray:
-        """Probabilities (images, classes); LandcoverError if an image lacks a band."""
+    def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
+        """Probabilities (images, classes).
+
+        Raises
+        ------
+        LandcoverError
+            If an image lacks a band or a valid pixel.
+        TimeoutError
+            If `until`, of `time.monotonic`, is over.
+        """
 
 
 @dataclass(frozen=True)
@@ -66,13 +78,21 @@ class OfImages(_Around):
     size.
     """
 
-    def probabilities(self, images: Sequence[Image]) -> np.ndarray:
+    def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
         """Probabilities (images, classes): means over the squares of each."""
         squares, weights = zip(*(self._squares(image) for image in images), strict=True)
-        found = self.model.probabilities(np.concatenate(squares))
+        found = self._in_time(np.concatenate(squares), until)
         parts = np.split(found, np.cumsum([len(some) for some in squares])[:-1])
         means = [np.average(part, 0, shares) for part, shares in zip(parts, weights, strict=True)]
         return np.stack(means).astype(np.float32)
+
+    def _in_time(self, squares: np.ndarray, until: float) -> np.ndarray:
+        """Probabilities (n, classes) of squares."""
+        found = []
+        for start in range(0, len(squares), _BATCH):
+            check_time(until)
+            found.append(self.model.probabilities(squares[start : start + _BATCH]))
+        return np.concatenate(found)
 
     def _squares(self, image: Image) -> tuple[np.ndarray, np.ndarray]:
         """Squares (n, side, side, bands) of an image, and the share of each that is valid."""
@@ -94,18 +114,19 @@ class OfImages(_Around):
 class OfPixels(_Around):
     """A classifier of pixels, whose mean probabilities over an image are the image's."""
 
-    def probabilities(self, images: Sequence[Image]) -> np.ndarray:
+    def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
         """Probabilities (images, classes): means over the valid pixels."""
-        return np.stack([self._mean(_bands_of(image, self.bands, self.name)) for image in images])
+        values = (_bands_of(image, self.bands, self.name) for image in images)
+        return np.stack([self._mean(of_image, until) for of_image in values])
 
-    def _mean(self, values: np.ndarray) -> np.ndarray:
+    def _mean(self, values: np.ndarray, until: float) -> np.ndarray:
         valid = _valid(values)
         if not valid.any():
             raise _nothing_valid(self)
-        total = sum(
-            shares[:, inside].sum(axis=1, dtype=np.float64)
-            for _, inside, shares in mapping.predict_tiles(self.model, values)
-        )
+        total = np.zeros(len(self.legend))
+        for _, inside, shares in mapping.predict_tiles(self.model, values):
+            check_time(until)
+            total += shares[:, inside].sum(axis=1, dtype=np.float64)
         return (total / valid.sum()).astype(np.float32)
 
 
@@ -137,15 +158,21 @@ def load_classifier(run: Run, model: str | Path | None = None) -> Classifier:
     return OfPixels(models.load_of_card(home, name))
 
 
-def reply(classifier: Classifier, image: Image) -> dict[str, Any]:
+def reply(classifier: Classifier, image: Image, until: float = math.inf) -> dict[str, Any]:
     """What is said of an image: ``Type``, ``probabilities`` by class, and ``model``."""
-    shares = classifier.probabilities([image])[0]
+    shares = classifier.probabilities([image], until)[0]
     names = classifier.legend.names
     return {
         "Type": names[int(shares.argmax())],
         "probabilities": {name: float(p) for name, p in zip(names, shares, strict=True)},
         "model": classifier.name,
     }
+
+
+def check_time(until: float) -> None:
+    """Raise TimeoutError if `until`, of `time.monotonic`, is over: nobody waits any more."""
+    if time.monotonic() > until:
+        raise TimeoutError
 
 
 def _chosen(run: Run, model: str | Path | None) -> tuple[Run, str]:
