@@ -7,7 +7,7 @@ so against the odds of change, and these odds are estimated from the same two da
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,10 +61,28 @@ class Transitions:
             From the first axis to the second; they add up to 1 for each pixel, NaN where either
             date has none.
         """
-        joint = np.moveaxis(self.odds[likeness], 0, -1) * _floored(before)[:, np.newaxis]
-        joint *= _floored(after)[np.newaxis]
-        joint /= joint.sum(axis=(0, 1))
-        return joint
+        return np.stack(list(self.rows(before, after, likeness)))
+
+    def rows(
+        self, before: np.ndarray, after: np.ndarray, likeness: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """`joint`, one class of the first date after another: (classes, pixels) each.
+
+        Parameters are those of `joint`. Many classes at many pixels need far less memory so.
+        """
+        before, after = _floored(before), _floored(after)
+        totals = np.zeros(likeness.shape, np.float32)
+        for i, row in enumerate(before):
+            totals += row * (self._odds_of(i, likeness) * after).sum(axis=0)
+        for i, row in enumerate(before):
+            joint = self._odds_of(i, likeness)
+            joint *= after
+            joint *= row / totals
+            yield joint
+
+    def _odds_of(self, i: int, likeness: np.ndarray) -> np.ndarray:
+        """Odds from one class to all at pixels, (classes, pixels)."""
+        return np.take(self.odds[:, i].T, likeness, axis=1)
 
     def changed(self, before: np.ndarray, after: np.ndarray, likeness: np.ndarray) -> np.ndarray:
         """Probability that the class changed, float32: 1 less the diagonal of `joint`.
@@ -171,13 +189,13 @@ def _most_likely(
     return shares
 
 
-def decide(joint: np.ndarray, changed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def decide(joint: Iterable[np.ndarray], changed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The likeliest classes of both dates, given whether a pixel changed.
 
     Parameters
     ----------
-    joint : array of float, (classes, classes, pixels)
-        From `Transitions.joint`.
+    joint : (classes, classes, pixels) or its rows, (classes, pixels)
+        From `Transitions.joint` or `Transitions.rows`.
     changed : array of bool, (pixels,)
         Where the class differs.
 
@@ -186,11 +204,17 @@ def decide(joint: np.ndarray, changed: np.ndarray) -> tuple[np.ndarray, np.ndarr
     before, after : array of int64, (pixels,)
         Positions of the classes: equal where nothing changed, else different.
     """
-    classes, pixels = len(joint), joint.shape[2]
-    stays = joint[np.arange(classes), np.arange(classes)].argmax(axis=0)
-    apart = np.where(np.eye(classes, dtype=bool)[..., np.newaxis], -1, joint)
-    best = apart.reshape(classes * classes, pixels).argmax(axis=0)
-    before, after = np.divmod(best, classes)
+    stays, before, after = np.zeros((3, changed.size), np.int64)
+    surest, likeliest = np.full((2, changed.size), -1.0, np.float32)
+    for i, row in enumerate(joint):
+        surer = row[i] > surest
+        stays[surer], surest[surer] = i, row[i][surer]
+        apart = np.array(row)
+        apart[i] = -1
+        best = apart.max(axis=0)
+        likelier = best > likeliest
+        before[likelier], likeliest[likelier] = i, best[likelier]
+        after[likelier] = apart[:, likelier].argmax(axis=0)
     return np.where(changed, before, stays), np.where(changed, after, stays)
 
 
@@ -216,10 +240,10 @@ def variance_together(probabilities: np.ndarray) -> np.ndarray:
     >>> variance_together(np.array([[0.5] * 10, [1.0] * 10])).tolist()
     [25.0, 0.0]
     """
-    falling = -np.sort(-probabilities, axis=-1)
-    k = np.arange(1, falling.shape[-1] + 1, dtype=np.float64)
-    squares = falling.astype(np.float64) @ (2 * k - 1)
-    return np.maximum(squares - falling.sum(axis=-1, dtype=np.float64) ** 2, 0)
+    rising = np.sort(probabilities, axis=-1)
+    k = np.arange(rising.shape[-1], 0, -1, dtype=np.float64)
+    squares = np.einsum("...n,n->...", rising, 2 * k - 1)  # unlike @, in no copy of float64
+    return np.maximum(squares - rising.sum(axis=-1, dtype=np.float64) ** 2, 0)
 
 
 def coarser(probabilities: np.ndarray, legend: Legend, level: int) -> tuple[np.ndarray, Legend]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tracemalloc
 
 import geopandas
 import numpy as np
@@ -33,6 +34,7 @@ from landcover.runs import Run, read_json
 from landcover.synthetic import make_dates
 from landcover.workflows import change as workflow
 from landcover.workflows.change import find_change
+from landcover.workflows.change_tally import Tally
 from tests.conftest import error_lines, utm_grid
 
 CLASSES = [121, 211, 311]
@@ -209,6 +211,49 @@ def test_coarser_probabilities_add_up(rng):
     np.testing.assert_allclose(sums, [shares[0] + shares[1], shares[2]])
 
 
+def put_into_a_tally(rng, legend, shape, patch_px):
+    """A tally of unsure probabilities; the probabilities, transitions and likeness."""
+    classes = len(legend)
+    shares = rng.dirichlet(np.full(classes, 0.3), (2, *shape)).transpose(0, 3, 1, 2)
+    shares = [part.astype(np.float32) for part in shares]
+    odds = (rng.random((3, classes, classes)) + 9 * np.eye(classes)).astype(np.float32)
+    transitions = Transitions(np.full((classes, classes), classes**-2.0), odds)
+    alike = rng.integers(0, 3, shape).astype(np.uint8)
+    changed = transitions.changed(*shares, alike)
+    tally = Tally(legend, utm_grid(*shape), patch_px)
+    tracemalloc.start()
+    tally.add(Window(0, 0, *shape), transitions, shares, alike, changed)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return tally.result(transitions), shares, odds[alike], peak
+
+
+def test_sums_of_patches_are_those_of_the_joint_probabilities(rng):
+    found, (before, after), odds, _ = put_into_a_tally(rng, LEGEND, (8, 64), 8)
+    before, after = (np.maximum(p, change.LEAST_SHARE) for p in (before, after))
+    joint = np.einsum("rcij,irc,jrc->ijrc", odds, before, after)
+    joint /= joint.sum(axis=(0, 1))
+    np.testing.assert_allclose(found["matrix"]["area"], joint.sum(axis=(2, 3)) / 100, rtol=1e-5)
+    stays = np.einsum("iirc->irc", joint)
+    lost, gained = joint.sum(axis=1) - stays, joint.sum(axis=0) - stays
+    summed = [(found["changed"], 1 - stays.sum(axis=0)), (found["stayed"][1], stays[1])]
+    summed += [(found["per_class"]["211"]["lost"], lost[1])]
+    summed += [(found["per_class"]["311"]["gained"], gained[2])]
+    for said, p in summed:
+        # Two pixels of one draw are both of it as often as the less likely one is
+        parts = [p[:, col : col + 8].ravel() for col in range(0, 64, 8)]
+        variance = sum((np.minimum.outer(q, q) - np.outer(q, q)).sum() for q in parts)
+        upper = (p.sum() + 1.959964 * variance**0.5) / 100
+        assert said["area_ci95"][1] == pytest.approx(upper, rel=1e-4)
+        assert upper < 5.12, "so high that the bound is all pixels says nothing"
+
+
+def test_the_widest_patch_of_all_classes_fits_in_memory(rng):
+    side = 96
+    *_, peak = put_into_a_tally(rng, Legend.corine(), (side, side), side)
+    assert peak < 500e6 * (side / workflow.MOST_PATCH_PX) ** 2
+
+
 # --- the command --------------------------------------------------------------------------------
 
 
@@ -381,7 +426,9 @@ def test_bad_input_is_one_line(pair, tmp_path, capsys):
     named = ["change", before.path, bare.path, "--maps", MODEL]
     refused(named, "landcover map " + str(bare.path), capsys)
     refused(["change", before.path, bare.scene], "is no run folder with maps", capsys)
-    refused(["change", before.path, after.path, "--level", "3", "--patch-px", "4"], "8 to", capsys)
+    for side in ("4", "513"):
+        sized = ["change", before.path, after.path, "--patch-px", side]
+        refused(sized, f"patches of {side} px are out of range; choose 8 to 512", capsys)
     refused(["change", before.path, after.path, "--model", "knn"], "has no model knn", capsys)
     rasters.write(bare.probabilities(MODEL), shares, utm_grid(150, 200), list("abc"), np.nan)
     refused(["change", before.path, bare.path], "holds no probabilities of classes", capsys)

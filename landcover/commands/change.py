@@ -51,7 +51,7 @@ def _define_change(parser: argparse.ArgumentParser) -> None:
         "--patch-px",
         type=COUNT,
         default=64,
-        help="side of the patches that change is summed by (default 64)",
+        help="side of the patches that change is summed by, 8 to 512 (default 64)",
     )
     parser.add_argument(
         "--no-normalise",

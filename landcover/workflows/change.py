@@ -30,7 +30,8 @@ from landcover.workflows.change_tally import Tally
 
 #: Side of a patch: 640 m, the side of EuroSAT's chips, and more than CORINE's 25 ha.
 PATCH_PX = 64
-MOST_PATCH_PX = 1024
+#: Wider ones of all 44 classes would take more than some 500 MB.
+MOST_PATCH_PX = 512
 #: Side of the windows that probabilities are read by, about; whole patches.
 WINDOW_PX = 512
 #: Pixels that transitions are estimated from, about, on a regular lattice.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,28 +83,38 @@ class Tally:
                 known = np.isfinite(changed[part])
                 if known.any():
                     before, after = (s[:, *part][:, known] for s in shares)
-                    joint = transitions.joint(before, after, likeness[part][known])
-                    places = change.decide(joint, changed[part][known] > 0.5)
+                    of_patch = before, after, likeness[part][known]
+                    places = change.decide(transitions.rows(*of_patch), changed[part][known] > 0.5)
                     codes[part][known] = change.from_to(*places, self.legend)
                     self._differ += int((before.argmax(axis=0) != after.argmax(axis=0)).sum())
-                    self._add_patch(window.row + row, window.col + col, joint, places)
+                    at = window.row + row, window.col + col
+                    self._add_patch(*at, transitions.rows(*of_patch), places)
         self.codes |= set(np.unique(codes).tolist()) - {UNLABELLED}
         return codes
 
     def _add_patch(
-        self, row: int, col: int, joint: np.ndarray, places: tuple[np.ndarray, np.ndarray]
+        self,
+        row: int,
+        col: int,
+        joint: Iterable[np.ndarray],
+        places: tuple[np.ndarray, np.ndarray],
     ) -> None:
         """Add a patch's pixels to the sums, and its line to the table."""
-        classes, pixels = len(joint), joint.shape[2]
-        expected = joint.sum(axis=2, dtype=np.float64)
+        classes, pixels = len(self.legend), places[0].size
+        expected = np.zeros((classes, classes))
+        gain, lost = np.zeros((classes, pixels), np.float32), np.zeros(pixels, np.float32)
+        for i, of_class in enumerate(joint):
+            expected[i] = of_class.sum(axis=1, dtype=np.float64)
+            self._variance[i] += change.variance_together(of_class)
+            of_class[i] = 0
+            loss = of_class.sum(axis=0)
+            self._lost[i] += change.variance_together(loss)
+            gain += of_class
+            lost += loss
         self._expected += expected
-        np.add.at(self._mapped, places, 1)
-        self._variance += change.variance_together(joint)
-        apart = joint * ~np.eye(classes, dtype=bool)[..., np.newaxis]
-        loss, gain = apart.sum(axis=1), apart.sum(axis=0)
-        self._lost += change.variance_together(loss)
         self._gained += change.variance_together(gain)
-        self._changed += float(change.variance_together(loss.sum(axis=0)))
+        self._changed += float(change.variance_together(lost))
+        np.add.at(self._mapped, places, 1)
         of_change = expected * ~np.eye(classes, dtype=bool)
         before, after = np.unravel_index(of_change.argmax(), of_change.shape)
         total = of_change.sum()
