@@ -31,7 +31,7 @@ from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.images import TRUE_COLOUR_BANDS
 from landcover.runs import Run, write_json
-from landcover.service import assets
+from landcover.service import assets, guard
 from landcover.service.server import listen
 from landcover.service.state import load
 from tests.conftest import error_lines
@@ -457,6 +457,84 @@ def test_a_slow_upload_is_ended():
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"].startswith("the upload took")
         assert httpx.get(f"{url}/health").status_code == 200
         assert empties(state)
+
+
+FORM = (
+    b"POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n"
+    b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+)
+BEGUN = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+
+
+def answer_to_a_sender(url, head, body, pause_s=0.0):
+    """What a client reads that sends all it has, 64 parts of 128 KiB, before it listens."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(head)
+        for number, part in enumerate(body):
+            connection.sendall(part)
+            time.sleep(pause_s if number == 0 else 0.003)
+        answer = b""
+        while more := connection.recv(65536):
+            answer += more
+    head, _, content = answer.partition(b"\r\n\r\n")
+    assert list(json.loads(content)) == ["detail"]
+    return int(head.split()[1])
+
+
+def declared(path=b"/classify"):
+    parts = [BEGUN, *[bytes(2**17)] * 64]
+    return FORM % (path, b"Content-Length: %d" % sum(map(len, parts))), parts
+
+
+def chunked(path=b"/classify"):
+    parts = [b"%x\r\n%s\r\n" % (len(part), part) for part in declared()[1]]
+    return FORM % (path, b"Transfer-Encoding: chunked"), [*parts, b"0\r\n\r\n"]
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """A slow machine reads on for longer."""
+    monkeypatch.setattr(guard, "_READ_ON_S", 10)
+
+
+@pytest.mark.parametrize("sent", [declared, chunked])
+def test_a_sender_gets_to_read_why_it_was_refused(patient, sent):
+    with serving(bare_state(Colours(), upload_bytes=100_000)) as url:
+        assert answer_to_a_sender(url, *sent()) == 413
+        assert answer_to_a_sender(url, *sent(b"/nothing")) == (413 if sent is declared else 404)
+
+
+@pytest.mark.parametrize("sent", [declared, chunked])
+def test_a_slow_sender_gets_to_read_why_it_was_refused(patient, sent):
+    with serving(bare_state(Colours(), timeout_s=0.5)) as url:
+        assert answer_to_a_sender(url, *sent(), pause_s=1) == 408
+
+
+@pytest.mark.parametrize("sent", [declared, chunked])
+def test_a_sender_that_found_no_seat_gets_to_read_so(patient, sent):
+    slow = Slow()
+    state = bare_state(slow, workers=1, waiting=0)
+    with serving(state) as url, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(httpx.post, f"{url}/classify", files={"file": RED}, timeout=30)
+        assert slow.began.wait(10)
+        assert answer_to_a_sender(url, *sent()) == 429
+        slow.go.set()
+        assert first.result().status_code == 200
+
+
+def test_who_waits_to_be_asked_for_a_body_is_not_asked_for_one_too_large():
+    with serving(bare_state(Colours(), upload_bytes=1000)) as url:
+        head = FORM % (b"/classify", b"Expect: 100-continue\r\nContent-Length: 5000")
+        assert exchange(url, head, 1.5).startswith(b"HTTP/1.1 413")
+
+
+def test_a_sender_without_end_is_left_after_a_while():
+    with serving(bare_state(Colours(), upload_bytes=1000)) as url:
+        head = FORM % (b"/classify", b"Content-Length: 5000")
+        started = time.monotonic()
+        assert exchange(url, head, 10).startswith(b"HTTP/1.1 413")
+        assert time.monotonic() - started < 6
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost:"], ids=["silent", "half a head"])

@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from landcover.service.limits import MIB, Limits
 from landcover.service.pool import Pool
 
-#: Seconds in which what is left of a body that was refused is read and forgotten.
+#: What is left of a body that was refused is read and forgotten, so long and so far at most.
 _READ_ON_S = 2.0
+_READ_ON_BYTES = 64 * MIB
 
 
 class Guard:
@@ -52,6 +53,9 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        if scope["method"] == "POST":
+            upload = _Upload(receive, send, self.limits, waits=b"expect" in headers)
+            receive, send = upload.receive, upload.send
         try:
             self._check_host(headers)
             if scope["method"] != "POST":
@@ -59,10 +63,8 @@ class Guard:
                 return
             with self.uploads.seat():
                 self._check_length(headers)
-                await self.app(scope, _Bounded(receive, self.limits), send)
+                await self.app(scope, receive, send)
         except HTTPException as refusal:
-            if refusal.status_code == 413 and b"expect" not in headers:
-                await _let_finish(receive)
             await answer(refusal)(scope, receive, send)
 
     def _check_host(self, headers: dict[bytes, bytes]) -> None:
@@ -79,36 +81,62 @@ class Guard:
             raise _too_large(self.limits)
 
 
-class _Bounded:
-    """An ASGI receive that ends at so many bytes, and so many seconds after its start."""
+class _Upload:
+    """A body that ends at so many bytes and seconds, and an answer that waits for its end.
 
-    def __init__(self, receive: Receive, limits: Limits):
+    Who still sends when the connection closes may lose the answer. So before an answer begins,
+    what is left of the body is read and forgotten, within bounds.
+
+    Parameters
+    ----------
+    receive, send : ASGI callables
+        Of the request.
+    limits : Limits
+        Bounds of the body.
+    waits : bool
+        Whether the client sends nothing before it is asked to (Expect: 100-continue).
+    """
+
+    def __init__(self, receive: Receive, send: Send, limits: Limits, waits: bool):
         self._receive = receive
+        self._send = send
         self._limits = limits
         self._until = asyncio.get_running_loop().time() + limits.timeout_s
         self._bytes = 0
+        self._begun = not waits
+        self._ended = False
 
-    async def __call__(self) -> Message:
+    async def receive(self) -> Message:
         try:
             async with asyncio.timeout_at(self._until):
-                message = await self._receive()
+                message = await self._next()
         except TimeoutError:
             raise HTTPException(
                 408,
                 f"the upload took more than {self._limits.timeout_s:g} s; send a smaller one",
             ) from None
-        self._bytes += len(message.get("body", b""))
         if self._bytes > self._limits.upload_bytes:
             raise _too_large(self._limits)
         return message
 
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._let_finish()
+        await self._send(message)
 
-async def _let_finish(receive: Receive) -> None:
-    """Read on for a moment: who still sends when the connection closes may lose the answer."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_READ_ON_S):
-            while (await receive()).get("more_body"):
-                pass
+    async def _next(self) -> Message:
+        self._begun = True
+        message = await self._receive()
+        self._bytes += len(message.get("body", b""))
+        self._ended = not message.get("more_body")
+        return message
+
+    async def _let_finish(self) -> None:
+        most = self._bytes + _READ_ON_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_READ_ON_S):
+                while self._begun and not self._ended and self._bytes < most:
+                    await self._next()
 
 
 def _too_large(limits: Limits) -> HTTPException:
