@@ -78,9 +78,11 @@ def read_image(source: Source, name: str | None = None, max_pixels: int = MAX_PI
 
     A picture, or a GeoTIFF of three 8-bit bands, is taken as true colour (`true_colour`). A
     GeoTIFF with bands named like B04 is taken by name, one of 13 unnamed 16-bit bands as
-    EuroSAT's (`EUROSAT_BANDS`). 16-bit numbers are dn, divided by 10,000; floats are reflectance
-    already. Nodata: what the file declares, alpha 0, dn 0 of a named band, and dn 0 in all bands
-    of EuroSAT's order, where single bands do reach 0.
+    EuroSAT's (`EUROSAT_BANDS`). 16-bit numbers are dn: reflectance is dn x scale + offset by
+    GDAL's tags where the file has them, and dn / 10,000 where it has none. So dn of processing
+    baseline 04.00 or later that carry +1000 and no tags come out 0.1 too bright. Floats are
+    reflectance already. Nodata: what the file declares, alpha 0, dn 0 of a named band, and dn 0
+    in all bands of EuroSAT's order, where single bands do reach 0.
 
     Parameters
     ----------
@@ -263,11 +265,11 @@ def _layout(dataset: Any, name: str) -> Layout:
     if dtype == np.uint8 and sorted(named) == sorted(TRUE_COLOUR_BANDS):
         return numbers, named, true_colour
     if named and dtype in (np.uint16, np.int16):
-        return numbers, named, _named_dn
+        return numbers, named, _of_dn(dataset, numbers)
     if named and np.issubdtype(dtype, np.floating):
         return numbers, named, lambda values: values.astype(np.float32)
     if not named and dtype == np.uint16 and len(colours) == len(EUROSAT_BANDS):
-        return colours, EUROSAT_BANDS, _eurosat_dn
+        return colours, EUROSAT_BANDS, _of_dn(dataset, colours, in_all=True)
     shown = ", ".join(text or "unnamed" for text in given[:4]) + (", ..." if given[4:] else "")
     raise LandcoverError(
         f"{name} has {len(colours)} bands of {dtype} ({shown}), and nothing says what they are; "
@@ -275,15 +277,24 @@ def _layout(dataset: Any, name: str) -> Layout:
     )
 
 
-def _named_dn(dn: np.ndarray) -> np.ndarray:
-    """Reflectance of digital numbers; 0 is nodata."""
-    values = dn.astype(np.float32) / np.float32(DEFAULT_QUANTIFICATION)
-    values[dn == 0] = np.nan
-    return values
+def _of_dn(
+    dataset: Any, numbers: list[int], in_all: bool = False
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What makes reflectance of digital numbers, by the file's scales and offsets.
 
+    dn 0 is nodata; with `in_all` only where all bands have it, for single bands may reach 0.
+    """
+    factors = []
+    for number in numbers:
+        scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
+        untold = (scale, offset) == (1, 0)  # what GDAL says of a band without tags
+        factors.append((DEFAULT_QUANTIFICATION, 0) if untold else (1 / scale, offset / scale))
+    quantification, offset = np.array(factors, np.float32).T[..., np.newaxis, np.newaxis]
 
-def _eurosat_dn(dn: np.ndarray) -> np.ndarray:
-    """The same, where single bands do reach 0: nodata is 0 in all of them."""
-    values = dn.astype(np.float32) / np.float32(DEFAULT_QUANTIFICATION)
-    values[:, (dn == 0).all(axis=0)] = np.nan
-    return values
+    def reflectance(dn: np.ndarray) -> np.ndarray:
+        values = (dn.astype(np.float32) + offset) / quantification
+        empty = dn == 0
+        values[np.broadcast_to(empty.all(axis=0), dn.shape) if in_all else empty] = np.nan
+        return values
+
+    return reflectance

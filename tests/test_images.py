@@ -27,7 +27,9 @@ def picture(pixels=RGB, mode=None, kind="PNG", **options) -> bytes:
     return out.getvalue()
 
 
-def geotiff(pixels, names=None, meanings=None, grid=True, driver="GTiff", **profile) -> bytes:
+def geotiff(
+    pixels, names=None, meanings=None, grid=True, driver="GTiff", tags=None, **profile
+) -> bytes:
     """A raster of (bands, rows, cols) as bytes."""
     count, rows, cols = pixels.shape
     if grid:
@@ -39,6 +41,8 @@ def geotiff(pixels, names=None, meanings=None, grid=True, driver="GTiff", **prof
         ) as out:
             if meanings:
                 out.colorinterp = meanings
+            for name, values in (tags or {}).items():
+                setattr(out, name, values)
             out.write(pixels)
             for number, name in enumerate(names or (), start=1):
                 out.set_band_description(number, name)
@@ -147,6 +151,24 @@ class TestGeotiffs:
         pixels[0, 1, 1] = 0
         image = read_image(geotiff(pixels, ["B08", "B02", "B03", "B04"]))
         assert np.argwhere(np.isnan(image.values)).tolist() == [[0, 1, 1], [2, 1, 1]]
+
+    def test_dn_with_scale_and_offset_tags_go_by_them(self):
+        pixels = dn(3, low=1001)
+        pixels[0, 0, 0] = 0
+        tags = {"scales": (1e-4, 2.75e-5, 1), "offsets": (-0.1, -0.2, 0)}
+        image = read_image(geotiff(pixels, ["B02", "B03", "B04"], tags=tags))
+        expected = [pixels[0] * 1e-4 - 0.1, pixels[1] * 2.75e-5 - 0.2, pixels[2] / 1e4]
+        expected[0][0, 0] = np.nan
+        np.testing.assert_allclose(image.values, expected, atol=1e-6)
+
+    def test_eurosats_bands_go_by_their_tags_too(self):
+        pixels = dn(13)
+        pixels[3, 1, 1] = 0
+        image = read_image(geotiff(pixels, tags={"scales": [1e-4] * 13, "offsets": [-0.1] * 13}))
+        np.testing.assert_allclose(image.values, pixels * 1e-4 - 0.1, atol=1e-6)
+
+    def test_a_scale_of_0_is_damage(self):
+        refused(geotiff(dn(1), ["B02"], tags={"scales": [0.0]}), "cannot be decoded", "damaged")
 
     def test_it_keeps_its_grid(self):
         assert read_image(geotiff(dn(13))).grid == utm_grid(20, 30)
