@@ -9,10 +9,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from PIL import Image as Pillow
+from rasterio.crs import CRS
 
 from landcover import cli, models, networks, rasters
 from landcover.errors import LandcoverError
+from landcover.grid import Grid
 from landcover.images import Image, true_colour
 from landcover.legend import Legend
 from landcover.runs import Run
@@ -71,6 +74,38 @@ def test_an_image_without_a_valid_pixel_is_refused(grid):
     values[0, :, :80], values[1, :, 50:] = np.nan, np.nan
     with pytest.raises(LandcoverError, match="no pixel with all bands B04 B03 B02 valid"):
         OfImages(BySide()).probabilities([Image(values, RGB, grid)])
+
+
+def grid_of(crs, width, height):
+    north = 50 if crs == 4326 else 6_000_000
+    return Grid(CRS.from_epsg(crs), Affine(width, 0, 12, 0, -height, north), 64, 64)
+
+
+DEGREE_M = 40_030_000 / 360  # of latitude
+
+
+@pytest.mark.parametrize(
+    ("crs", "width", "height", "said"),
+    [
+        (32633, 10, 10, None),
+        (32633, 5, 20, None),
+        (32633, 30, 30, "pixels of 30 x 30 m"),
+        (32633, 10, 60, "pixels of 10 x 60 m"),
+        (32633, 1, 1, "pixels of 1 x 1 m"),
+        (2263, 33, 33, None),  # US survey feet
+        (2263, 10, 10, "pixels of 3.05 x 3.05 m"),
+        (3857, 15.6, 15.6, None),
+        (4326, 10 / DEGREE_M / np.cos(np.radians(50)), 10 / DEGREE_M, None),
+        (4326, 30 / DEGREE_M, 30 / DEGREE_M, "pixels of 19.3 x 30 m"),
+    ],
+)
+def test_squares_are_of_pixels_of_about_10_m(crs, width, height, said):
+    placed = image(0.035, 64, 64, grid_of(crs, width, height))
+    if said is None:
+        assert OfImages(BySide()).probabilities([placed]).argmax() == 3
+        return
+    with pytest.raises(LandcoverError, match=rf"^the image has {said}.*5 to 20 m.*gdalwarp"):
+        OfImages(BySide()).probabilities([placed])
 
 
 def test_several_images_get_what_each_gets_alone():
@@ -221,6 +256,17 @@ def test_a_scene_is_mapped_by_patches_where_they_lie(run, scene):
         assert codes[row, col] == LEGEND.codes[shares.argmax()]
         assert sure[row, col] == pytest.approx(100 * shares.max(), abs=0.51)
     assert scene.map("compact_patches").with_suffix(".qml").exists()
+
+
+def test_a_scene_of_other_pixels_is_not_mapped_by_patches(run, tmp_path, capsys):
+    coarse = Run(tmp_path)
+    values = np.full((3, 64, 64), 0.1, np.float32)
+    rasters.write(coarse.scene, values, grid_of(32633, 20.5, 20.5), RGB, np.nan)
+    model = str(run.model("compact"))
+    assert cli.main(["map", str(coarse.path), "--model", model, "--stride", "32"]) == 2
+    [line] = error_lines(capsys.readouterr().err)
+    assert f"{coarse.scene} has pixels of 20.5 x 20.5 m" in line
+    assert not coarse.map("compact_patches").exists()
 
 
 def test_cells_cover_a_grid_from_its_corner():

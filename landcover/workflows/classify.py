@@ -13,12 +13,17 @@ import numpy as np
 
 from landcover import mapping, models
 from landcover.errors import LandcoverError
+from landcover.grid import Grid
 from landcover.images import Image
 from landcover.legend import Legend
 from landcover.runs import Run
 
 #: The kind of a model, as its card has it, that classifies whole images.
 IMAGE_KIND = "image"
+#: Sides of pixels, in metres, that networks trained on pixels of 10 m are shown.
+PIXEL_M = (5.0, 20.0)
+#: A degree of latitude.
+_DEGREE_M = 111_200.0
 #: Squares that a network sees before the time is looked at again.
 _BATCH = 32
 
@@ -99,6 +104,8 @@ class OfImages(_Around):
         values, side = _bands_of(image, self.bands, self.name), self.model.side_px
         if image.grid is None:
             values = _resized(_middle(values), side)
+        else:
+            require_scale(image.grid, "the image")
         rows, cols = (_starts(length, side) for length in values.shape[1:])
         short = [(0, max(0, side - length)) for length in values.shape[1:]]
         values = np.pad(values, ((0, 0), *short), constant_values=np.nan)
@@ -167,6 +174,29 @@ def reply(classifier: Classifier, image: Image, until: float = math.inf) -> dict
         "probabilities": {name: float(p) for name, p in zip(names, shares, strict=True)},
         "model": classifier.name,
     }
+
+
+def require_scale(grid: Grid, name: str) -> None:
+    """Raise LandcoverError if pixels are not about 10 m wide, those that image networks know.
+
+    Degrees are taken as those of a sphere, at the middle of the grid; a CRS of another kind is
+    not looked at.
+    """
+    sides = np.array(grid.resolution, np.float64)
+    if grid.crs.is_projected:
+        sides *= grid.crs.linear_units_factor[1]
+    elif grid.crs.is_geographic:
+        _, south, _, north = grid.bounds
+        sides *= _DEGREE_M * np.array([np.cos(np.radians((south + north) / 2)), 1])
+    else:
+        return
+    least, most = PIXEL_M
+    if sides.min() < least or sides.max() > most:
+        raise LandcoverError(
+            f"{name} has pixels of {sides[0]:.3g} x {sides[1]:.3g} m, and networks of whole images "
+            f"know pixels of 10 m ({least:g} to {most:g} m are taken); warp it, for example with "
+            "gdalwarp -tr 10 10"
+        )
 
 
 def check_time(until: float) -> None:

@@ -15,6 +15,7 @@ from landcover.mapping import CONFIDENCE_NODATA
 from landcover.progress import track
 from landcover.reports import PATCHES
 from landcover.runs import Run
+from landcover.workflows.classify import require_scale
 
 if TYPE_CHECKING:
     from landcover.networks import ImageClassifier
@@ -49,7 +50,8 @@ def map_patches(
     Raises
     ------
     LandcoverError
-        If the model is missing, classifies pixels, or needs bands that the scene lacks.
+        If the model is missing, classifies pixels, or needs bands that the scene lacks, or if
+        the scene's pixels are not about 10 m wide.
     """
     home = trained_in or run
     network = models.load_image_network(home, model)
@@ -61,6 +63,7 @@ def map_patches(
             f"between patches would not be seen; choose up to {network.side_px}"
         )
     grid = rasters.grid_of(scene)
+    require_scale(grid, str(scene))
     cells = cells_of(grid, stride_px)
     out = run.map(model + PATCHES)
     confidence = run.confidence(model + PATCHES)
