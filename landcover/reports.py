@@ -70,20 +70,25 @@ def model_of(name: str) -> str:
     return name.partition("+")[0]
 
 
+def map_names(run: Run) -> list[str]:
+    """Names of a run's class maps, in alphabetical order, those of patches last."""
+    names = [
+        path.stem
+        for path in run.map("any").parent.glob("*.tif")
+        if not path.name.startswith(".") and not path.stem.endswith(_NOT_CLASSES)
+    ]
+    return sorted(names, key=lambda name: (name.endswith(PATCHES), name))
+
+
 def mapped_models(run: Run) -> list[str]:
-    """Names of the models that have a map, in alphabetical order.
+    """Names of the models that have a map of the scene's pixels, in alphabetical order.
 
     Raises
     ------
     LandcoverError
         If there is none; the message names the command that makes one.
     """
-    folder = run.map("any").parent
-    names = sorted(
-        path.stem
-        for path in folder.glob("*.tif")
-        if not path.name.startswith(".") and not path.stem.endswith(_NOT_CLASSES)
-    )
+    names = [name for name in map_names(run) if not name.endswith(PATCHES)]
     if not names:
         raise LandcoverError(
             f"{run.path} has no map in maps/; make one with: "
@@ -201,7 +206,7 @@ def p_value(value: float | None) -> str:
 
 
 #: Rasters beside a map that are not maps themselves.
-_NOT_CLASSES = ("_confidence", "_probabilities", "_entropy", PATCHES)
+_NOT_CLASSES = ("_confidence", "_probabilities", "_entropy")
 
 
 def _problem(report: dict[str, Any], name: str) -> str | None:

@@ -80,11 +80,14 @@ def test_maps_are_found_without_their_side_rasters(run):
         "knn_confidence.tif",
         "knn_probabilities.tif",
         "knn_entropy.tif",
+        "compact_patches.tif",
+        "compact_patches_confidence.tif",
         "knn.qml",
     ):
         (folder / name).touch()
     (folder / ".mlp.part.tif").touch()
     assert reports.mapped_models(run) == ["knn", "mlp"]
+    assert reports.map_names(run) == ["knn", "mlp", "compact_patches"]
 
 
 def test_a_run_without_maps_names_the_command(run):

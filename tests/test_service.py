@@ -25,16 +25,18 @@ from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
-from landcover import cli, mapping, models, rasters
+from landcover import cli, mapping, models, rasters, styles
 from landcover.commands.serve import _classifier
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.images import TRUE_COLOUR_BANDS
+from landcover.legend import Legend
 from landcover.runs import Run, write_json
 from landcover.service import assets, guard
 from landcover.service.server import listen
 from landcover.service.state import load
-from tests.conftest import error_lines
+from landcover.workflows.map_patches import cells_of
+from tests.conftest import error_lines, utm_grid
 from tests.map_runs import LANDCOVER
 from tests.serving import LIMITS, Colours, bare_state, picture, serving, state_of, write_run
 from tests.test_mapping import BANDS, LEGEND
@@ -193,6 +195,35 @@ def test_tiles_show_the_classes_in_their_colours(client, run, layer):
     for code in LEGEND.codes:
         assert (shown[expected == code] == colours[code]).all()
     assert (shown[expected == 0][:, 3] == 0).all()
+
+
+def test_a_map_by_patches_is_a_layer_with_a_legend_of_its_own(tmp_path, rng):
+    run, grid, legend = Run(tmp_path), utm_grid(320, 256), Legend.eurosat()
+    cells = cells_of(grid, 32)
+    codes = rng.choice(legend.codes, cells.shape).astype(np.uint16)
+    codes[0] = 0
+    sure = np.where(codes > 0, 80, 255).astype(np.uint8)
+    for name, pixels in (("compact_patches", codes), ("mlp", np.full(grid.shape, 211, np.uint16))):
+        held, place = (legend, cells) if name != "mlp" else (LEGEND, grid)
+        rasters.write(run.map(name), pixels, place, ["class"], 0, held)
+        styles.write_qml(run.map(name), held)
+    rasters.write(run.confidence("compact_patches"), sure, cells, ["confidence_percent"], 255)
+    with serving(load(run, None, LIMITS)) as url, httpx.Client(base_url=url) as client:
+        plain, layer = client.get("/layers").json()["layers"]
+        assert (plain["name"], layer["name"]) == ("map-mlp", "map-compact_patches")
+        assert layer["title"] == "Compact by patches"
+        assert layer["max_zoom"] == plain["max_zoom"] > 14
+        assert [entry["name"] for entry in layer["legend"]] == list(legend.names)
+        to_degrees = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True)
+        for row, col in np.ndindex(cells.shape):
+            lon, lat = to_degrees.transform(*cells.xy(row, col))
+            found = client.get("/point", params={"lon": lon, "lat": lat}).json()["classes"]
+            patch = found["map-compact_patches"]
+            assert (patch["code"] if patch else 0) == codes[row, col]
+            assert patch is None or patch["confidence"] == 80
+        pixels, _ = tile_at(client, "map-compact_patches", lon, lat, 17)
+        shown = (*legend[int(codes[-1, -1])].colour, 255)
+        assert (pixels == shown).all(axis=-1).mean() > 0.2
 
 
 def test_the_scene_is_opaque_where_it_has_data(client, run):

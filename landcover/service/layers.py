@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
 from landcover import rasters, reports, styles
-from landcover.errors import LandcoverError
 from landcover.figures import STRETCH_PERCENTILES
 from landcover.legend import UNLABELLED, Legend
 from landcover.mapping import CONFIDENCE_NODATA
@@ -120,27 +119,22 @@ class Layer:
 
 
 def layers_of(run: Run) -> dict[str, Layer]:
-    """The layers of a run by name: scene, labels, reference, and map-MODEL of every map."""
+    """The layers of a run by name: scene, labels, reference, and map-NAME of every map."""
     found: dict[str, Layer] = {}
     if run.scene.exists():
         found["scene"] = _scene(run.scene)
     for name, path in (("labels", run.labels), ("reference", run.reference)):
         if path.exists():
             found[name] = _classes(path, name.capitalize())
-    for model in _mapped(run):
-        title = title_of(model)
-        found[f"map-{model}"] = _classes(
-            run.map(model), title[0].upper() + title[1:], run.confidence(model)
+    for name in reports.map_names(run):
+        model = name.removesuffix(reports.PATCHES)
+        title = title_of(model) + ("" if model == name else " by patches")
+        found[f"map-{name}"] = _classes(
+            run.map(name), title[0].upper() + title[1:], run.confidence(name)
         )
-    return found
-
-
-def _mapped(run: Run) -> list[str]:
-    """Models that have a map; none is no error here."""
-    try:
-        return reports.mapped_models(run)
-    except LandcoverError:
-        return []
+    # The edges of wide cells are drawn as sharp as those of the scene's pixels
+    deepest = max((layer.zooms[1] for layer in found.values()), default=0)
+    return {name: replace(layer, zooms=(layer.zooms[0], deepest)) for name, layer in found.items()}
 
 
 def _scene(path: Path) -> Layer:
