@@ -1,22 +1,29 @@
-"""False and missed change on synthetic dates.
+"""False and missed change on synthetic dates, by plain comparison of maps and by landcover change.
 
-python experiments/false_change.py OUT ROWS COLS [MODEL ...]
+python -m experiments.false_change OUT [--size 600 800] [--models cnn-7x7 ...] [--dates noise ...]
 """
 
-import sys
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from landcover import rasters
+from landcover.errors import LandcoverError
+from landcover.options import COUNT
 from landcover.progress import say
 from landcover.runs import Run, read_json
-from landcover.synthetic import make_dates
+from landcover.synthetic import SyntheticScene, make_dates
 from landcover.workflows import sample, train
 from landcover.workflows.change import find_change
 
 HAZY = {"later_haze": 0.1, "sun": 0.9}
-LATER = {
+#: Settings of `make_dates` for each second date.
+LATER: dict[str, dict[str, Any]] = {
     "noise": {},
     "less haze": {"later_haze": 0.005, "sun": 1.08},
     "haze and less light": HAZY,
@@ -28,21 +35,41 @@ LATER = {
     "industry, haze": HAZY | {"estates": 8},
     "industry, other crops": {"estates": 8, "later_haze": 0.04, "new_crops": True},
 }
-TRAIN = {
+TRAIN: dict[str, Callable[[Run], list[Path]]] = {
     "random-forest-plain": lambda run: train.train_forest(run, random_split=False, denoise="none"),
     "random-forest": lambda run: train.train_forest(run, random_split=False),
     "cnn-7x7": lambda run: train.train_cnn(run, random_split=False),
 }
 FIRST_SEED = 40
+#: The n-th second date has this seed and n more.
+LATER_SEED = 50
+SAMPLES = 20_000
+COLUMNS = (
+    "second date", "model", "maps differ as they are", "in one radiometry", "false change",
+    "found", "right of what is shown", "as 211 to 121", "true ha", "estimated ha",
+)  # fmt: skip
 
 
-def save(run, scene):
+def parser() -> argparse.ArgumentParser:
+    """What the study takes."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("out", type=Path, help="folder of the runs; what is trained there is kept")
+    made.add_argument(
+        "--size", nargs=2, type=COUNT, default=[600, 800], metavar=("ROWS", "COLS"),
+        help="of the country (default 600 800)",
+    )  # fmt: skip
+    made.add_argument("--models", nargs="+", choices=TRAIN, default=list(TRAIN))
+    made.add_argument("--dates", nargs="+", choices=LATER, default=list(LATER), metavar="DATE")
+    return made
+
+
+def save(run: Run, scene: SyntheticScene) -> None:
     """Write a scene and its truth into a run folder."""
     rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
     rasters.write(run.reference, scene.truth, scene.grid, ["class"], 0)
 
 
-def differ(out, model):
+def differ(out: Run, model: str) -> np.ndarray:
     """Where the two maps of a comparison differ."""
     before, after = (
         rasters.read_classes(out.path / date / "maps" / f"{model}.tif")
@@ -51,42 +78,57 @@ def differ(out, model):
     return before != after
 
 
-def row(before, after, model, really):
-    """Shares of false and found change, by plain comparison of maps and by landcover change."""
+def cells(before: Run, after: Run, model: str, really: np.ndarray) -> list[str]:
+    """What stands in a row of the table after its date and model; – where nothing changed."""
     plain, ours = (Run(after.path / f"{model}-{way}") for way in ("plain", "change"))
     find_change(before.path, after.path, plain, model=(before, model), normalise=False)
     find_change(before.path, after.path, ours, model=(before, model))
     codes = rasters.read_classes(ours.path / "change.tif")
     found = codes // 100 != codes % 100
-    cells = [differ(plain, model)[~really].mean(), differ(ours, model)[~really].mean()]
-    cells = [f"{100 * share:.1f}" for share in cells] + [f"{100 * found[~really].mean():.2f}"]
+    differing = [differ(way, model)[~really].mean() for way in (plain, ours)]
+    row = [f"{100 * share:.1f}" for share in differing] + [f"{100 * found[~really].mean():.2f}"]
     if not really.any():
-        return cells
+        return row + ["–"] * 5
     area = read_json(ours.path / "change.json")["changed"]
-    cells += [f"{100 * part:.1f}" for part in (found[really].mean(), really[found].mean())]
-    cells.append(f"{100 * (codes[really] == 1203).mean():.1f}")
+    row += [f"{100 * part:.1f}" for part in (found[really].mean(), really[found].mean())]
+    row.append(f"{100 * (codes[really] == 1203).mean():.1f}")
     bounds = "{:.0f}–{:.0f}".format(*area["area_ci95"])
-    return [*cells, f"{really.sum() / 100:.0f}", f"{area['area']:.0f} ({bounds})"]
+    return [*row, f"{really.sum() / 100:.0f}", f"{area['area']:.0f} ({bounds})"]
 
 
-out, rows, cols = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-models = sys.argv[4:] or list(TRAIN)
-before = Run(out / "before")
-first = make_dates(rows, cols, FIRST_SEED)[0]
-if not before.samples.exists():
-    save(before, first)
-    rasters.write(before.labels, first.labels(), first.grid, ["label"], 0)
-    sample.sample(before, 20_000, max_patch=7)
-for model in models:
-    if not before.model(model).exists():
-        TRAIN[model](before)
-head = ("model", "second date", "maps differ as they are", "in one radiometry", "false change",
-        "found", "right of what is shown", "as 211 to 121", "true ha", "estimated ha")  # fmt: skip
-say(f"| {' | '.join(head)} |\n{'|---' * len(head)}|")
-for number, (title, settings) in enumerate(LATER.items()):
-    after = Run(out / f"{number}")
-    second = make_dates(rows, cols, FIRST_SEED, later_seed=50 + number, **settings)[1]
-    save(after, second)
-    for model in models:
-        cells = row(before, after, model, first.truth != second.truth)
-        say(f"| {' | '.join([model, title, *cells, *['–'] * (8 - len(cells))])} |")
+def first_date(a: argparse.Namespace) -> tuple[Run, SyntheticScene]:
+    """The run of the first date with the models, and its scene."""
+    run, scene = Run(a.out / "before"), make_dates(*a.size, FIRST_SEED)[0]
+    if not run.samples.exists():
+        save(run, scene)
+        rasters.write(run.labels, scene.labels(), scene.grid, ["label"], 0)
+        sample.sample(run, SAMPLES, max_patch=7)
+    for model in a.models:
+        if not run.model(model).exists():
+            TRAIN[model](run)
+    return run, scene
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train what is missing, compare the dates, print the table row by row."""
+    a = parser().parse_args(argv)
+    try:
+        before, first = first_date(a)
+        say(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
+        for number, (title, settings) in enumerate(LATER.items()):
+            if title not in a.dates:
+                continue
+            after = Run(a.out / f"{number}")
+            later_seed = LATER_SEED + number
+            second = make_dates(*a.size, FIRST_SEED, later_seed=later_seed, **settings)[1]
+            save(after, second)
+            for model in a.models:
+                row = cells(before, after, model, first.truth != second.truth)
+                say(f"| {' | '.join([title, model, *row])} |")
+    except LandcoverError as error:
+        parser().exit(2, f"error: {error}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -9,14 +9,14 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score
 
-from experiments import patch_size, published_faults, segment_types
+from experiments import false_change, patch_size, published_faults, segment_types
 from landcover import networks, rasters, reports
 from landcover.networks import architectures
 from landcover.runs import Run, read_json
 from landcover.workflows import denoise
 from landcover.workflows.study import study_run
 from landcover.workflows.training import pixel_inputs, read_rows
-from tests.conftest import error_lines
+from tests.conftest import ROOT, error_lines
 from tests.test_train_workflow import write_run
 
 
@@ -107,6 +107,38 @@ def test_faults(run, capsys, monkeypatch):
     own = Run(run.path / "studies" / "published_faults")
     leak = reports.read_report(own, "random-forest-plain")["scores"]["labels_random"]["leak"]
     assert rows[2]["agreement, points"] == [pytest.approx(leak["difference"])]
+
+
+def test_false_change(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(false_change, "SAMPLES", 2000)
+    monkeypatch.setitem(false_change.LATER, "industry", {"estates": 2, "sun": 0.96})
+    call = [str(tmp_path), "--size", "200", "220", "--models", "random-forest-plain"]
+    assert false_change.main([*call, "--dates", "industry", "noise"]) == 0
+    table = printed(capsys)
+    assert [row["second date"] for row in table] == ["noise", "industry"]
+    assert {row["model"] for row in table} == {"random-forest-plain"}
+    assert table[0]["found"] == table[0]["true ha"] == "–"
+    places = list(false_change.LATER)
+    truth = rasters.read_classes(tmp_path / "before" / "reference.tif")
+    for row in table:
+        run = Run(tmp_path / str(places.index(row["second date"])))
+        codes = rasters.read_classes(run.path / "random-forest-plain-change" / "change.tif")
+        shown, stayed = codes // 100 != codes % 100, rasters.read_classes(run.reference) == truth
+        assert row["false change"] == f"{100 * shown[stayed].mean():.2f}"
+        assert float(row["false change"]) < float(row["maps differ as they are"]) / 5
+    assert table[1]["found"] == f"{100 * shown[~stayed].mean():.1f}"
+    assert table[1]["true ha"] == f"{(~stayed).sum() / 100:.0f}"
+    documented = (ROOT / "docs" / "change.md").read_text("utf-8").splitlines()
+    [head] = [line for line in documented if line.startswith("| second date |")]
+    assert head == f"| {' | '.join(table[0])} |"
+
+
+def test_a_size_that_no_country_fits_in_is_one_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        false_change.main([str(tmp_path), "--size", "20", "20"])
+    assert stopped.value.code == 2
+    [line] = error_lines(capsys.readouterr().err)
+    assert line.startswith("error: ")
 
 
 @pytest.fixture(scope="module")
