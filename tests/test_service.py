@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import re
 import signal
 import socket
@@ -14,6 +15,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import morecantile
@@ -25,6 +27,7 @@ from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
+from benchmarks.service import measure
 from landcover import cli, mapping, models, rasters, styles
 from landcover.commands.serve import _classifier
 from landcover.errors import LandcoverError
@@ -32,7 +35,7 @@ from landcover.grid import Grid, Window
 from landcover.images import TRUE_COLOUR_BANDS
 from landcover.legend import Legend
 from landcover.runs import Run, write_json
-from landcover.service import assets, guard
+from landcover.service import assets, guard, observe
 from landcover.service.server import listen
 from landcover.service.state import load
 from landcover.workflows.map_patches import cells_of
@@ -665,6 +668,20 @@ def test_many_clients_at_once_each_get_their_own_answer(url, rng):
         for rgb, answer in zip(mine, found, strict=True):
             shares = [answer["probabilities"][name] for name in ("Red", "Green", "Blue")]
             assert shares == pytest.approx(rgb / rgb.sum(), abs=1e-4)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory as Linux tells it")
+def test_the_load_is_measured_with_the_failures_that_there_were(url, capsys, monkeypatch):
+    monkeypatch.setattr(observe, "say", lambda line: None)
+    measure(url, os.getpid(), clients=2, seconds=0.5)
+    _, head, _, *rows, memory = capsys.readouterr().out.splitlines()
+    columns = [cell.strip() for cell in head[1:-1].split("|")]
+    for kind, row in zip(("POST /classify", "GET /tiles"), rows, strict=True):
+        found = dict(zip(columns, (cell.strip() for cell in row[1:-1].split("|")), strict=True))
+        assert found["request"] == f"`{kind}`" and found["failures"] == "0"
+        assert int(found["requests"].replace(",", "")) >= 2
+        assert 0 < float(found["p50"].split()[0]) <= float(found["max"].split()[0])
+    assert float(memory.split()[-1]) > 50
 
 
 # Starting
