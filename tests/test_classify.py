@@ -218,6 +218,10 @@ def test_a_bad_image_is_named_and_the_others_are_classified(run, pictures, tmp_p
     out, err = capsys.readouterr()
     assert out.startswith(good)
     assert "bad.jpg" in next(line for line in error_lines(err) if line.startswith("error: "))
+    lacking = tmp_path / "lacking.tif"
+    rasters.write(lacking, np.full((1, 64, 64), 0.1, np.float32), utm_grid(64, 64), ["B08"], np.nan)
+    assert cli.main(["classify", str(lacking), "--run", str(run.path)]) == 2
+    assert f"error: {lacking}: the image has bands B08" in capsys.readouterr().err
 
 
 def test_no_model_is_said_with_the_command_that_makes_one(tmp_path, pictures, capsys):

@@ -41,7 +41,8 @@ def _classify(a: Arguments) -> list[Path]:
         try:
             found = reply(classifier, read_image(path))
         except LandcoverError as error:
-            failed.append(str(error))
+            said = str(error)  # a model does not know what the image is called
+            failed.append(said if str(path) in said else f"{path}: {said}")
             continue
         if a.json:
             print(json.dumps({"image": str(path), **found}, ensure_ascii=False), flush=True)
