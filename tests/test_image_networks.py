@@ -206,7 +206,6 @@ def test_weights_of_a_file_become_those_of_the_backbone(tmp_path):
     ("kind", "application", "name"),
     [
         ("vgg16", "VGG16", "vgg16"),
-        ("resnet50", "ResNet50", "resnet"),
         ("efficientnet-b0", "EfficientNetB0", "efficientnet"),
     ],
 )
@@ -237,8 +236,7 @@ def test_imagenets_weights_mean_the_same_by_name_and_from_a_file(
     np.testing.assert_allclose(from_file, by_name, rtol=1e-3, atol=1e-3)
     if not kind.startswith("efficientnet"):
         expected = module.preprocess_input(pictures.astype(np.float32))
-        inside = from_file[:, -64 - 3 : -3, -64 - 3 : -3] if kind == "resnet50" else from_file
-        np.testing.assert_allclose(inside, expected, atol=1e-2)
+        np.testing.assert_allclose(from_file, expected, atol=1e-2)
 
 
 def test_an_efficientnet_from_nothing_sees_standardised_images():
