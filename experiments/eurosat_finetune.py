@@ -11,7 +11,7 @@ from pathlib import Path
 
 from landcover.errors import LandcoverError
 from landcover.networks import HEADS, IMAGE_NETWORKS, PRECISIONS_OF_TRAINING
-from landcover.options import COUNT, COUNT_OR_NONE, POSITIVE
+from landcover.options import COUNT, COUNT_OR_NONE, POSITIVE, POSITIVE_OR_ZERO
 from landcover.reports import interval, percent, read_report
 from landcover.runs import Run
 from landcover.workflows.finetune import Choices, finetune
@@ -36,6 +36,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--no-augmentation", action="store_true", help="show training images as they are"
     )
+    made.add_argument(
+        "--zoom", type=POSITIVE_OR_ZERO, default=0.0,
+        help="how much larger or smaller training shows images, a share (default 0: it blurs them)",
+    )  # fmt: skip
     made.add_argument("--bands", nargs="+", help="bands to learn from (default all)")
     made.add_argument("--precision", choices=PRECISIONS_OF_TRAINING, default="auto")
     made.add_argument("--name", help="of the model (default: that of the network)")
@@ -55,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         **given,
         frozen=a.frozen,
         augmented=not a.no_augmentation,
+        zoom=a.zoom,
         bands=tuple(a.bands) if a.bands else None,
         precision=a.precision,
     )

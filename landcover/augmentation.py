@@ -20,17 +20,18 @@ class Augmentation:
     ----------
     turn : bool
         Flips and quarter turns.
+    shift_px : int
+        Moves by at most so many pixels along both axes, whole ones: parts of a pixel blur.
     zoom : float
-        A pixel becomes at most so much larger or smaller, as a share of its side.
-    shift_px : float
-        Moves by at most so many pixels along both axes.
+        A pixel becomes at most so much larger or smaller, as a share of its side. Views are
+        blurred then, which images to classify are not.
     brightness : float
         All bands are multiplied by at most so much more or less than one.
     """
 
     turn: bool = True
-    zoom: float = 0.15
-    shift_px: float = 4.0
+    shift_px: int = 4
+    zoom: float = 0.0
     brightness: float = 0.1
 
     def views(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -52,7 +53,7 @@ class Augmentation:
         images = turned(images, np.asarray(rng.integers(8, size=n))) if self.turn else images
         if self.zoom or self.shift_px:
             scale = np.asarray(1 + rng.uniform(-self.zoom, self.zoom, n))
-            moved = np.asarray(rng.uniform(-self.shift_px, self.shift_px, (2, n)))
+            moved = np.asarray(rng.integers(-self.shift_px, self.shift_px, (2, n), endpoint=True))
             rows, cols = (_samplers(side, scale, along + (side - 1) / 2) for along in moved)
             images = resampled(images, rows, cols)
         if self.brightness:
@@ -62,7 +63,7 @@ class Augmentation:
 
 
 #: Images as they are.
-NONE = Augmentation(turn=False, zoom=0.0, shift_px=0.0, brightness=0.0)
+NONE = Augmentation(turn=False, shift_px=0, brightness=0.0)
 
 
 def resampled(images: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:

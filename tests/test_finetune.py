@@ -95,6 +95,7 @@ def test_confused_pairs_are_named_from_a_count_on():
         (["--split", "100/0"], "out of range"),
         (["--weights", "imagenet"], "compact network has none"),
         (["--weights", "none.weights.h5"], "weights none.weights.h5 do not exist"),
+        (["--zoom", "1"], "leaves nothing of a pixel"),
         (["--frozen"], "convolutions that are drawn at random"),
         (["--bands", "B99"], "no band B99"),
     ],

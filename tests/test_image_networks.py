@@ -276,7 +276,7 @@ def test_a_wide_resnet_has_the_parameters_of_its_paper():
 def test_a_turn_only_moves_pixels(seed, side):
     rng = np.random.default_rng(seed)
     images = rng.random((3, side, side, 2)).astype(np.float32)
-    views = Augmentation(zoom=0, shift_px=0, brightness=0).views(images, rng)
+    views = Augmentation(shift_px=0, brightness=0).views(images, rng)
     for view, image in zip(views, images, strict=True):
         np.testing.assert_array_equal(
             np.sort(view.reshape(-1, 2), axis=0), np.sort(image.reshape(-1, 2), axis=0)
@@ -292,17 +292,36 @@ def test_a_zoomed_and_shifted_view_is_scipys_with_mirrored_edges():
     """Enlarging interpolates linearly; scipy's "mirror" has the same edges."""
 
     class Fixed:
-        """A generator that draws a scale of 0.8, then moves of 1.5 and -2.25 pixels."""
+        """A generator that draws a scale of 0.8 and moves of 1 and -2 pixels."""
 
         def uniform(self, low, high, size):
-            return np.array([-0.2]) if size == 1 else np.array([[1.5], [-2.25]])
+            return np.array([-0.2])
+
+        def integers(self, low, high, size, endpoint):
+            assert (low, high, endpoint) == (-3, 3, True)
+            return np.array([[1], [-2]])
 
     image = np.random.default_rng(0).random((1, 16, 16, 1)).astype(np.float32)
     view = Augmentation(turn=False, zoom=0.2, shift_px=3, brightness=0).views(image, Fixed())
     places = 7.5 + (np.arange(16) - 7.5) * 0.8
-    rows, cols = np.meshgrid(places + 1.5, places - 2.25, indexing="ij")
+    rows, cols = np.meshgrid(places + 1, places - 2, indexing="ij")
     expected = map_coordinates(image[0, ..., 0], [rows, cols], order=1, mode="mirror")
     np.testing.assert_allclose(view[0, ..., 0], expected, atol=1e-5)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_a_shifted_view_is_as_sharp_as_the_image(seed):
+    """Its middle is found in the image, pixel by pixel, at a whole distance within the bound."""
+    rng = np.random.default_rng(seed)
+    image = rng.random((1, 16, 16, 2)).astype(np.float32)
+    view = Augmentation(turn=False, brightness=0.0, shift_px=3).views(image, rng)[0]
+    inner = view[3:-3, 3:-3]
+    assert any(
+        np.array_equal(inner, image[0, 3 + r : 13 + r, 3 + c : 13 + c])
+        for r in range(-3, 4)
+        for c in range(-3, 4)
+    )
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -53,9 +53,6 @@ class Recipe:
         Share of a target that goes to all classes alike (Szegedy et al. 2016, arXiv:1512.00567).
     clip_norm : float, optional
         The gradient of all weights together is shortened to it where it is longer.
-    averaged : float, optional
-        Share of the running mean of the weights that a step keeps; a stage of schedule
-        "cosine" ends with that mean.
     """
 
     stages: tuple[Stage, ...]
@@ -64,4 +61,3 @@ class Recipe:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     clip_norm: float | None = 1.0
-    averaged: float | None = None

@@ -1,4 +1,4 @@
-"""Training networks on whole images: stages, rates that fall, other views, averaged weights."""
+"""Training networks on whole images: stages, rates that fall, other views."""
 
 from __future__ import annotations
 
@@ -208,15 +208,12 @@ def _fit_stage(
     """Train one stage; its curves."""
     keras = keras_module()
     freeze_backbone(model, stage.frozen)
-    averaged = recipe.averaged if stage.schedule == "cosine" else None
     model.compile(
         optimizer=_adam(
             _shares(model, stage),
             learning_rate=stage.learning_rate,
             weight_decay=recipe.weight_decay,
             global_clipnorm=recipe.clip_norm,
-            use_ema=averaged is not None,
-            ema_momentum=averaged or 0.99,
         ),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],

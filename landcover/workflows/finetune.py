@@ -69,6 +69,8 @@ class Choices:
         Train nothing of a backbone with weights but its batch normalisation, and its head.
     augmented : bool
         Show the training images in other views.
+    zoom : float
+        How much larger or smaller these may be, as a share.
     bands : tuple of str, optional
         Bands to learn from; all of the set by default.
     precision : {"auto", "float32", "bfloat16"}
@@ -86,6 +88,7 @@ class Choices:
     head: str = "concat-512"
     frozen: bool = False
     augmented: bool = True
+    zoom: float = 0.0
     bands: tuple[str, ...] | None = None
     precision: str = "auto"
     name: str | None = None
@@ -93,6 +96,10 @@ class Choices:
     @property
     def recipe(self) -> Recipe:
         """How the network is trained; LandcoverError if nothing would be left to train on."""
+        if self.zoom >= 1:
+            raise LandcoverError(
+                f"zoom {self.zoom:g} leaves nothing of a pixel; give a share below 1, such as 0.15"
+            )
         with_weights = self.weights is not None
         if self.frozen and not with_weights:
             raise LandcoverError(
@@ -105,7 +112,7 @@ class Choices:
             stages = (replace(stages[0], epochs=stages[-1].epochs),)
         if self.epochs:
             stages = (*stages[:-1], replace(stages[-1], epochs=self.epochs))
-        augmentation = recipe.augmentation if self.augmented else NONE
+        augmentation = replace(recipe.augmentation, zoom=self.zoom) if self.augmented else NONE
         return replace(recipe, stages=stages, augmentation=augmentation)
 
 
