@@ -1,8 +1,15 @@
-"""Postprocessing on six synthetic scenes: python experiments/postprocessing.py OUT ROWS COLS."""
+"""Postprocessing on six synthetic scenes.
 
-import sys
+python -m experiments.postprocessing OUT [--size 600 800]
+"""
+
+from __future__ import annotations
+
+import argparse
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from geopandas import GeoSeries
@@ -10,19 +17,56 @@ from rasterio.features import shapes
 from shapely.geometry import shape
 
 from landcover import rasters, reports
-from landcover.progress import say
+from landcover.errors import LandcoverError
+from landcover.options import COUNT
 from landcover.runs import Run
 from landcover.synthetic import make_scene
 from landcover.workflows import map, postprocess, sample, segment, train
 
-KINDS = ({}, {"field_px": 18}, {"field_px": 55}, {"noise": 0.008}, {"haze": 0.2}, {"woods": 0.5})
+KINDS: tuple[dict[str, Any], ...] = (
+    {},
+    {"field_px": 18},
+    {"field_px": 55},
+    {"noise": 0.008},
+    {"haze": 0.2},
+    {"woods": 0.5},
+)
 MODELS, OVERALL = ("random-forest-plain", "cnn-7x7-plain"), "overall_accuracy"
 KEYS = (("reference", OVERALL), ("reference", "macro_f1"), ("labels", OVERALL))
+STEPS: dict[str, dict[str, Any]] = {
+    "as mapped": {},
+    "smoothing": {"smooth": True},
+    "sieve, 0.1 ha": {"mmu_ha": 0.1},
+    "sieve, 0.5 ha": {"mmu_ha": 0.5},
+    "smoothing, then sieve, 0.5 ha": {"smooth": True, "mmu_ha": 0.5},
+    "true outlines": {"polygons": "outlines.gpkg"},
+    "segments": {"segments": True},
+    "segments, by probability": {"segments": True, "by_probability": True},
+    "small segments": {"segments": True},
+    "small segments, by probability": {"segments": True, "by_probability": True},
+}
+#: Settings of the segments that steps from this one on use.
+SEGMENTS: dict[str, dict[str, Any]] = {
+    "segments": {},
+    "small segments": {"scale": 60, "min_size": 20},
+}
+Found = dict[tuple[str, str], list[list[float]]]
 
-out, rows, cols = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-found = defaultdict(list)
-for number, kind in enumerate(KINDS):
-    run, scene = Run(out / f"{number}"), make_scene(rows, cols, 300 + number, **kind)
+
+def parser() -> argparse.ArgumentParser:
+    """What the study takes."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("out", type=Path, help="folder of the runs")
+    made.add_argument(
+        "--size", nargs=2, type=COUNT, default=[600, 800], metavar=("ROWS", "COLS"),
+        help="of the scenes (default 600 800)",
+    )  # fmt: skip
+    return made
+
+
+def trained_run(out: Path, number: int, size: Sequence[int]) -> Run:
+    """The run OUT/NUMBER of one of KINDS, with both models and the outlines of the truth."""
+    run, scene = Run(out / f"{number}"), make_scene(*size, 300 + number, **KINDS[number])
     rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
     rasters.write(run.labels, scene.labels(), scene.grid, ["label"], 0)
     rasters.write(run.reference, scene.truth, scene.grid, ["class"], 0)
@@ -31,29 +75,48 @@ for number, kind in enumerate(KINDS):
     sample.sample(run, 20_000, max_patch=7)
     train.train_forest(run, random_split=False, denoise="none")
     train.train_cnn(run, epochs=15, random_split=False, denoise="none")
-    steps = {
-        "as mapped": {},
-        "smoothing": {"smooth": True},
-        "sieve, 0.1 ha": {"mmu_ha": 0.1},
-        "sieve, 0.5 ha": {"mmu_ha": 0.5},
-        "smoothing, then sieve, 0.5 ha": {"smooth": True, "mmu_ha": 0.5},
-        "true outlines": {"polygons": run.path / "outlines.gpkg"},
-        "segments": {"segments": True},
-        "segments, by probability": {"segments": True, "by_probability": True},
-        "small segments": {"segments": True},
-        "small segments, by probability": {"segments": True, "by_probability": True},
-    }
-    for title, step in steps.items():
-        if title in ("segments", "small segments"):
-            segment.segment(run, **({"scale": 60, "min_size": 20} if "small" in title else {}))
+    return run
+
+
+def measure(run: Run, found: Found) -> None:
+    """Add the percentages of every step on one run."""
+    for title, step in STEPS.items():
+        if title in SEGMENTS:
+            segment.segment(run, **SEGMENTS[title])
+        if "polygons" in step:
+            step = step | {"polygons": run.path / step["polygons"]}
         for model in MODELS:
-            paths = step and postprocess.postprocess(run, model, **step)
-            paths = paths or map.map_scene(run, model, probabilities=True)
+            if step:
+                paths = postprocess.postprocess(run, model, **step)
+            else:
+                paths = map.map_scene(run, model, probabilities=True)
             s = reports.read_report(run, paths[0].stem)["scores"]
             found[model, title].append([100 * s[against][metric] for against, metric in KEYS])
-say("| map | step | accuracy | macro F1 | agreement | worst | best |\n" + 7 * "|---" + "|")
-for (model, title), values in found.items():
-    change = np.array(values) - found[model, "as mapped"]
-    cells = [f"{v:.1f} ({c:+.1f})" for v, c in np.mean([values, change], axis=1).T]
-    cells += [f"{change[:, 0].min():+.1f}", f"{change[:, 0].max():+.1f}"]
-    say(f"| {' | '.join([model, title, *cells])} |")
+
+
+def table(found: Mapping[tuple[str, str], Sequence[Sequence[float]]]) -> str:
+    """Markdown: means over the scenes, and the worst and best change of accuracy."""
+    lines = ["| map | step | accuracy | macro F1 | agreement | worst | best |", 7 * "|---" + "|"]
+    for (model, title), values in found.items():
+        change = np.array(values) - found[model, "as mapped"]
+        cells = [f"{v:.1f} ({c:+.1f})" for v, c in np.mean([values, change], axis=1).T]
+        cells += [f"{change[:, 0].min():+.1f}", f"{change[:, 0].max():+.1f}"]
+        lines.append(f"| {' | '.join([model, title, *cells])} |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, map and postprocess every scene, and print the table."""
+    a = parser().parse_args(argv)
+    found: Found = defaultdict(list)
+    try:
+        for number in range(len(KINDS)):
+            measure(trained_run(a.out, number, a.size), found)
+    except LandcoverError as error:
+        parser().exit(2, f"error: {error}\n")
+    print(table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
