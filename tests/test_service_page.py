@@ -41,6 +41,12 @@ DROP = """([id, name, type, bytes]) => {
   }
 }"""
 
+#: Tiles fade in once they are there.
+TILES_SHOWN = """() => {
+  const tiles = [...document.querySelectorAll(".leaflet-tile")];
+  return tiles.length > 0 && tiles.every((tile) => getComputedStyle(tile).opacity === "1");
+}"""
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
@@ -136,8 +142,8 @@ def test_a_name_is_shown_as_text(page):
 
 def pixels_of(page):
     """What the map shows, (rows, cols, 3), without the divider's handle and the tags."""
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(400)  # tiles fade in
+    page.wait_for_timeout(400)  # a zoom is animated, and asks for tiles at its end
+    page.wait_for_function(TILES_SHOWN)
     shot = page.locator("#frame").screenshot()
     return np.array(Picture.open(io.BytesIO(shot)).convert("RGB"))
 
