@@ -189,17 +189,13 @@ def test_land_brighter_than_white_is_white():
 
 
 def test_weights_of_a_file_become_those_of_the_backbone(tmp_path):
-    source = keras.applications.EfficientNetB0(
-        include_top=False, weights=None, input_shape=(64, 64, 3)
-    )
+    source = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3))
     path = tmp_path / "backbone.weights.h5"
     source.save_weights(path)
-    network = networks.build_image_network(
-        "efficientnet-b0", 3, 10, MEANS, STDS, 0.275, weights=path
-    )
+    network = networks.build_image_network("vgg16", 3, 10, MEANS, STDS, 0.275, weights=path)
     assert same(source.get_weights(), network.get_layer("backbone").get_weights())
     with pytest.raises(LandcoverError, match=r"cannot be had for vgg16 .*give a file"):
-        networks.build_image_network("vgg16", 3, 10, MEANS, STDS, weights=path)
+        networks.build_image_network("vgg16", 4, 10, [0.1] * 4, [0.05] * 4, weights=path)
 
 
 @pytest.mark.parametrize(
