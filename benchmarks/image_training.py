@@ -33,6 +33,7 @@ def steps(policy: str, xla: bool) -> Callable[[], Any]:
     """Some steps of a network in a precision, compiled or not."""
     keras = keras_module()
     kept = keras.config.dtype_policy()
+    networks.seed_everything(0)
     keras.config.set_dtype_policy(policy)
     model = networks.build_image_network("compact", 3, 10, [0.1] * 3, [0.05] * 3)
     keras.config.set_dtype_policy(kept)

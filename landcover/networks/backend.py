@@ -47,7 +47,7 @@ def compiled() -> bool:
     """Whether training steps are compiled as a whole, for `compile(jit_compile=...)`.
 
     JAX runs operation by operation otherwise; elsewhere, compiling takes longer than it saves on
-    networks this small, and convolutions that XLA compiles for a processor take twice the time.
+    networks this small.
     """
     return bool(keras_module().backend.backend() == "jax")
 
