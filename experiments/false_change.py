@@ -14,7 +14,7 @@ import numpy as np
 
 from landcover import rasters
 from landcover.errors import LandcoverError
-from landcover.options import COUNT
+from landcover.options import add_size
 from landcover.progress import say
 from landcover.runs import Run, read_json
 from landcover.synthetic import SyntheticScene, make_dates
@@ -54,10 +54,7 @@ def parser() -> argparse.ArgumentParser:
     """What the study takes."""
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("out", type=Path, help="folder of the runs; what is trained there is kept")
-    made.add_argument(
-        "--size", nargs=2, type=COUNT, default=[600, 800], metavar=("ROWS", "COLS"),
-        help="of the country (default 600 800)",
-    )  # fmt: skip
+    add_size(made)
     made.add_argument("--models", nargs="+", choices=TRAIN, default=list(TRAIN))
     made.add_argument("--dates", nargs="+", choices=LATER, default=list(LATER), metavar="DATE")
     return made

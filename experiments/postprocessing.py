@@ -18,7 +18,7 @@ from shapely.geometry import shape
 
 from landcover import rasters, reports
 from landcover.errors import LandcoverError
-from landcover.options import COUNT
+from landcover.options import add_size
 from landcover.runs import Run
 from landcover.synthetic import make_scene
 from landcover.workflows import map, postprocess, sample, segment, train
@@ -57,10 +57,7 @@ def parser() -> argparse.ArgumentParser:
     """What the study takes."""
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("out", type=Path, help="folder of the runs")
-    made.add_argument(
-        "--size", nargs=2, type=COUNT, default=[600, 800], metavar=("ROWS", "COLS"),
-        help="of the scenes (default 600 800)",
-    )  # fmt: skip
+    add_size(made)
     return made
 
 

@@ -75,6 +75,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_size(parser: argparse.ArgumentParser) -> None:
+    """The option --size of studies that draw synthetic scenes."""
+    parser.add_argument(
+        "--size", nargs=2, type=COUNT, default=[600, 800], metavar=("ROWS", "COLS"),
+        help="of the scenes (default 600 800)",
+    )  # fmt: skip
+
+
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """The seed."""
     parser.add_argument("--seed", type=COUNT_OR_NONE, default=0, help="seed of every random draw")
