@@ -46,8 +46,8 @@ def keras_on_cpu() -> bool:
 def compiled() -> bool:
     """Whether training steps are compiled as a whole, for `compile(jit_compile=...)`.
 
-    JAX runs operation by operation otherwise; elsewhere, compiling takes longer than it saves on
-    networks this small.
+    JAX runs operation by operation otherwise. On TensorFlow XLA halves the speed of bfloat16 on a
+    processor (`benchmarks/image_training.py`), and Keras declines it where sums have a fixed order.
     """
     return bool(keras_module().backend.backend() == "jax")
 
