@@ -29,7 +29,7 @@ from rasterio.io import MemoryFile
 
 from benchmarks.service import measure
 from landcover import cli, mapping, models, rasters, styles
-from landcover.commands.serve import _classifier
+from landcover.commands.serve import classifier_of
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.images import TRUE_COLOUR_BANDS
@@ -740,14 +740,14 @@ def test_a_run_whose_models_need_segment_types_is_served_without_a_classifier(tm
     run = write_run(tmp_path / "run", 60, 70, cnn=False)
     card = models.read_card(run, "random-forest") | {"segment_layers": ["hierarchy-8"]}
     write_json(run.model("random-forest") / "card.json", card)
-    assert _classifier(run, None) is None
+    assert classifier_of(run, None) is None
     with serving(load(run, None, LIMITS)) as url, httpx.Client(base_url=url) as client:
         refused = assert_one_line(classified(client, RED), 404)
         assert "start the service with --classifier" in refused
         assert client.get("/health").json()["models"] == []
         assert "map-random-forest" in client.get("/layers").text
     with pytest.raises(LandcoverError, match="needs segment types"):
-        _classifier(run, run.model("random-forest"))
+        classifier_of(run, run.model("random-forest"))
 
 
 def test_a_model_that_is_not_there_is_one_line(run, capsys):

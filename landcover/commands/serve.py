@@ -70,11 +70,11 @@ def _serve(a: Arguments) -> list[Path]:
         workers=a.workers,
         waiting=a.waiting,
     )
-    serve(load(run, _classifier(run, a.classifier), limits), a.host, a.port)
+    serve(load(run, classifier_of(run, a.classifier), limits), a.host, a.port)
     return []
 
 
-def _classifier(run: Run, given: Path | None) -> Any:
+def classifier_of(run: Run, given: Path | None) -> Any:
     """The image classifier asked for, or the run's own; None where it has none."""
     from landcover.workflows.classify import default_model, load_classifier
 
