@@ -41,6 +41,20 @@ def of_folder(folder: str | Path) -> tuple[Run, str] | None:
     return Run(folder.parent.parent), folder.name
 
 
+def is_guest(run: Run, name: str, holder: Run) -> bool:
+    """Whether the model called `name` that `holder` has is not the run's own."""
+    return holder.model(name).resolve() != run.model(name).resolve()
+
+
+def require_no_namesake(run: Run, name: str, holder: Run) -> None:
+    """Raise LandcoverError if a guest's map would replace that of a model of the run."""
+    if is_guest(run, name, holder) and run.model(name).exists():
+        raise LandcoverError(
+            f"{run.path} has a model {name} of its own, whose map this would replace; "
+            "map into another run, or without naming the other run's folder"
+        )
+
+
 def names(run: Run) -> list[str]:
     """Names of the run's finished models, in alphabetical order."""
     return sorted(card.parent.name for card in run.model("any").parent.glob("*/card.json"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from types import SimpleNamespace
 
@@ -290,6 +291,29 @@ def test_a_stride_that_leaves_gaps_is_refused(run, scene, capsys, stride, said):
     except SystemExit as stopped:
         code = stopped.code
     assert code == 2 and said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--products", "A.SAFE"], ["--verify", "9"], ["--probabilities", "--entropy"],
+     ["--tile-px", "256"], ["--precision", "float32"], ["--scheduler", "tcp://localhost:1"]],
+)  # fmt: skip
+def test_options_of_maps_of_pixels_are_refused(run, scene, capsys, options):
+    assert cli.main(["map", str(scene.path), "--model", str(run.model("compact")), *options]) == 2
+    (line,) = error_lines(capsys.readouterr().err)
+    assert all(option in line for option in options if option.startswith("--"))
+    assert "whole images" in line
+
+
+def test_a_guest_does_not_replace_the_map_of_a_namesake(run, scene, capsys):
+    own = scene.model("compact")
+    shutil.copytree(run.model("compact"), own)
+    try:
+        assert cli.main(["map", str(scene.path), "--model", str(run.model("compact"))]) == 2
+    finally:
+        shutil.rmtree(own)
+    (line,) = error_lines(capsys.readouterr().err)
+    assert "a model compact of its own" in line
 
 
 def test_the_newest_image_network_is_taken_and_a_path_is_a_model_too(run):

@@ -20,6 +20,9 @@ from landcover.options import (
 if TYPE_CHECKING:
     from landcover.runs import Run
 
+#: Side of the windows that a map is made by, unless another is given.
+_TILE_PX = 1024
+
 
 def _define_map(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
@@ -31,7 +34,7 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tile-px",
         type=COUNT,
-        default=1024,
+        default=_TILE_PX,
         help="side of the windows read at once; the map does not depend on it",
     )
     parser.add_argument(
@@ -96,6 +99,7 @@ def _map(a: Arguments) -> list[Path]:
     if a.out and not a.products:
         raise LandcoverError(f"--out {a.out} is where --products go; give it with --products")
     if read_card(home, model)["kind"] == "image":
+        _refuse_what_pixels_need(a, model)
         return map_patches(run, model, a.stride or 32, home)
     if a.stride:
         raise LandcoverError(
@@ -117,6 +121,25 @@ def _map(a: Arguments) -> list[Path]:
         found = verify(run, model, a.verify, a.seed, trained_in=home)
         print(f"against patch by patch on {found}")
     return paths
+
+
+def _refuse_what_pixels_need(a: Arguments, model: str) -> None:
+    """Raise LandcoverError if something was asked for that patches do not give."""
+    asked = {
+        "--products": a.products,
+        "--probabilities": a.probabilities,
+        "--entropy": a.entropy,
+        "--verify": a.verify,
+        "--scheduler": a.scheduler,
+        "--precision": a.precision != "auto",
+        "--tile-px": a.tile_px != _TILE_PX,
+    }
+    given = [option for option, value in asked.items() if value]
+    if given:
+        raise LandcoverError(
+            f"{', '.join(given)}: of maps of pixels, and {model} classifies whole images; "
+            "leave it out, or choose a model of pixels"
+        )
 
 
 def chosen_model(run: Run, model: str | None) -> tuple[Run, str]:

@@ -64,7 +64,7 @@ def map_scene(
         If the model is missing, or needs bands or segment types that the run lacks, or another
         process is mapping with it.
     """
-    from landcover import jobs, mapping, rasters, styles
+    from landcover import jobs, mapping, models, rasters, styles
     from landcover.workflows.export import write_item
     from landcover.workflows.score import score_map
     from landcover.workflows.tally import require_scorable
@@ -73,7 +73,7 @@ def map_scene(
     classifier, types = _checked(run, model, holder)
     scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
     if scored:
-        require_scorable(run, [] if _is_guest(run, model, holder) else [model])
+        require_scorable(run, [] if models.is_guest(run, model, holder) else [model])
     run.read_manifest()  # a damaged one ends it before anything is replaced
     precision = "float32" if probabilities else precision
     facts = _facts(run, model, holder, _layers(probabilities, entropy), precision)
@@ -183,22 +183,12 @@ def _checked(run: Run, model: str, holder: Run) -> tuple[Classifier, Path | None
     """The classifier, and the segment types if it needs them, fit for the run's scene."""
     from landcover import models
 
-    guest = _is_guest(run, model, holder)
-    if guest and run.model(model).exists():
-        raise LandcoverError(
-            f"{run.path} has a model {model} of its own, whose map this would replace; "
-            "map into another run, or without naming the other run's folder"
-        )
+    models.require_no_namesake(run, model, holder)
     classifier = models.load(holder, model, run.require("scene"))
     types = run.require("segment_types") if classifier.segment_layers else None
-    if types and not guest:
+    if types and not models.is_guest(run, model, holder):
         _require_same_types(run, model)
     return classifier, types
-
-
-def _is_guest(run: Run, model: str, holder: Run) -> bool:
-    """Whether a model belongs to another run."""
-    return holder.model(model).resolve() != run.model(model).resolve()
 
 
 def _workers(

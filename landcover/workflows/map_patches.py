@@ -50,10 +50,11 @@ def map_patches(
     Raises
     ------
     LandcoverError
-        If the model is missing, classifies pixels, or needs bands that the scene lacks, or if
-        the scene's pixels are not about 10 m wide.
+        If the model is missing, classifies pixels, needs bands that the scene lacks, or has the
+        name of another one of the run, or if the scene's pixels are not about 10 m wide.
     """
     home = trained_in or run
+    models.require_no_namesake(run, model, home)
     network = models.load_image_network(home, model)
     scene = run.require("scene")
     mapping.require_bands(network, rasters.band_names(scene), scene)
