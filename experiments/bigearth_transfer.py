@@ -1,6 +1,6 @@
 """What an encoder of chips gives a network of pixels: from nothing, frozen, and fine-tuned.
 
-python -m experiments.bigearth_transfer ENCODER [--samples 1000 10000 100000] [--scenes 0 3 8]
+python -m experiments.bigearth_transfer ENCODER [--samples 1000 10000 100000] [--scenes 0 3 10]
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ from landcover.reports import percent
 from landcover.runs import Run, digest, read_json, replace_when_whole
 from landcover.workflows import train
 from landcover.workflows.patch_training import PATIENCE
-from landcover.workflows.study import KINDS, Table, kind_run, kind_title, outcome, study_run, thin
+from landcover.workflows.study import (
+    FURTHER_KINDS,
+    KINDS,
+    Table,
+    kind_run,
+    kind_title,
+    outcome,
+    study_run,
+    thin,
+)
 from landcover.workflows.training import read_rows
 
 #: What is drawn on a scene; enough that 100,000 are left to learn from, the rest being test ones.
@@ -38,6 +47,7 @@ WAYS = {"from nothing": (False, False), "frozen": (True, True), "fine-tuned": (T
 AS_IT_IS = "chip network as it is"
 #: What sets rows apart; every scene is a column.
 KEYS = ("samples", "network", "labels", "pixels")
+_SCENES = len(KINDS) + len(FURTHER_KINDS)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,8 +63,8 @@ def parser() -> argparse.ArgumentParser:
         help="samples at which refined labels are learnt too (default 10000)",
     )  # fmt: skip
     made.add_argument(
-        "--scenes", nargs="+", type=COUNT_OR_NONE, default=[0, 3, 8], choices=range(len(KINDS)),
-        help="of study.KINDS (default 0 3 8)",
+        "--scenes", nargs="+", type=COUNT_OR_NONE, default=[0, 3, 10], choices=range(_SCENES),
+        help="of study.KINDS and FURTHER_KINDS (default 0 3 10)",
     )  # fmt: skip
     made.add_argument("--drawn", type=COUNT, default=DRAWN, help="samples of a scene, test too")
     made.add_argument("--epochs", type=COUNT, default=train.CNN_EPOCHS, help="at most, of 10,000")

@@ -21,7 +21,7 @@ from landcover.runs import Run, read_json
 from landcover.workflows import export, pretrain, train
 from landcover.workflows import map as map_stage
 from landcover.workflows.classify import load_classifier
-from landcover.workflows.study import KINDS, study_run
+from landcover.workflows.study import FURTHER_KINDS, KINDS, study_run
 from landcover.workflows.training import read_rows
 from tests.conftest import error_lines
 from tests.test_train_workflow import write_run
@@ -99,6 +99,11 @@ def test_settings_of_the_transfer_study_lie_inside_the_ranges_of_the_set(number)
     known = inspect.signature(synthetic.make_scene).parameters
     for name, (low, high, _) in bigearth_synthetic.SETTINGS.items():
         assert low < KINDS[number].get(name, known[name].default) < high
+
+
+def test_a_further_scene_of_it_lies_outside_these_ranges():
+    for name, value in FURTHER_KINDS[0].items():
+        assert value > bigearth_synthetic.SETTINGS[name][1]
 
 
 @pytest.mark.parametrize(("folder", "scenes"), [("there", "10"), ("new", "9")])

@@ -37,6 +37,9 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"noise": 0.02, "haze": 0.1, "field_px": 24},
     {"woods": 0.2, "pastures": 0.6, "settlement": 0.5},
 )
+#: More of them, which no study takes unless it is told: 10 is hazier, noisier and has larger
+#: fields than any scene of `experiments/bigearth_synthetic.py`.
+FURTHER_KINDS: tuple[dict[str, Any], ...] = ({"noise": 0.03, "haze": 0.35, "field_px": 80},)
 
 
 def open_run(path: Path, demo: Path) -> Run:
@@ -51,25 +54,29 @@ def open_run(path: Path, demo: Path) -> Run:
 
 
 def kind_title(number: int) -> str:
-    """What sets one of KINDS apart.
+    """What sets one of KINDS, or FURTHER_KINDS after them, apart.
 
     >>> kind_title(0), kind_title(3)
     ('usual', 'woods 0.5, pastures 0.4')
     """
-    return ", ".join(f"{key} {value:g}" for key, value in KINDS[number].items()) or "usual"
+    return ", ".join(f"{key} {value:g}" for key, value in _kind(number).items()) or "usual"
 
 
 def kind_run(folder: Path, number: int) -> Run:
-    """The run FOLDER/NUMBER of one of KINDS, segmented and sampled; what is there is kept."""
+    """The run FOLDER/NUMBER of one of these kinds, segmented and sampled; what is there is kept."""
     run = Run(folder / f"{number}")
     if not run.samples.exists():
-        scene = synthetic.make_scene(600, 800, 200 + number, **KINDS[number])
+        scene = synthetic.make_scene(600, 800, 200 + number, **_kind(number))
         rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
         rasters.write(run.labels, scene.labels(), scene.grid, ["class"], 0)
         rasters.write(run.reference, scene.truth, scene.grid, ["class"], 0)
         segment(run)
         sample(run, 40_000)
     return run
+
+
+def _kind(number: int) -> dict[str, Any]:
+    return (*KINDS, *FURTHER_KINDS)[number]
 
 
 def study_run(
