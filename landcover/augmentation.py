@@ -51,11 +51,13 @@ class Augmentation:
         """
         n, side = images.shape[:2]
         images = turned(images, np.asarray(rng.integers(8, size=n))) if self.turn else images
-        if self.zoom or self.shift_px:
+        moves = np.asarray(rng.integers(-self.shift_px, self.shift_px, (2, n), endpoint=True))
+        if self.zoom:
             scale = np.asarray(1 + rng.uniform(-self.zoom, self.zoom, n))
-            moved = np.asarray(rng.integers(-self.shift_px, self.shift_px, (2, n), endpoint=True))
-            rows, cols = (_samplers(side, scale, along + (side - 1) / 2) for along in moved)
+            rows, cols = (_samplers(side, scale, along + (side - 1) / 2) for along in moves)
             images = resampled(images, rows, cols)
+        elif self.shift_px:
+            images = moved(images, *moves)
         if self.brightness:
             factor = 1 + rng.uniform(-self.brightness, self.brightness, (n, 1, 1, 1))
             images = images * factor.astype(np.float32)
@@ -64,6 +66,20 @@ class Augmentation:
 
 #: Images as they are.
 NONE = Augmentation(turn=False, shift_px=0, brightness=0.0)
+
+
+def moved(images: np.ndarray, down: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Images (n, side, side, bands), each seen from whole pixels further down and right.
+
+    >>> moved(np.arange(9).reshape(1, 3, 3, 1), np.array([1]), np.array([0]))[0, ..., 0].tolist()
+    [[3, 4, 5], [6, 7, 8], [3, 4, 5]]
+    """
+    side, edge = images.shape[1], int(max(np.abs(down).max(), np.abs(right).max()))
+    wide = np.pad(images, ((0, 0), (edge, edge), (edge, edge), (0, 0)), mode="reflect")
+    result = np.empty_like(images)
+    for view, image, row, col in zip(result, wide, down + edge, right + edge, strict=True):
+        view[:] = image[row : row + side, col : col + side]
+    return result
 
 
 def resampled(images: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
