@@ -13,7 +13,7 @@ import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -96,15 +96,6 @@ class ChipSet:
                 member = self._members[index]
                 chip[:] = decode(member, self._fetch(member), channels)
         return chips
-
-    def batches(
-        self, size: int, indices: Iterable[int] | None = None, bands: Sequence[str] | None = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The same in batches of at most `size` chips, each with its labels."""
-        wanted = np.fromiter(range(len(self)) if indices is None else indices, np.int64)
-        for start in range(0, len(wanted), size):
-            batch = wanted[start : start + size]
-            yield self.read(batch, bands), self.labels[batch]
 
     def _channels(self, bands: Sequence[str]) -> list[int]:
         """Positions of bands in the files."""
@@ -225,8 +216,8 @@ def listed_split(names: Sequence[str], folder: str | os.PathLike[str]) -> Split:
     Raises
     ------
     LandcoverError
-        If a list is missing or not the only one of its part, or naming the chip that is not in
-        the set or is listed twice.
+        If a list is missing, empty or not the only one of its part, or naming the chip that is
+        not in the set or is listed twice.
     """
     place = {name: index for index, name in enumerate(names)}
     parts, seen = [], dict[str, Path]()
@@ -236,6 +227,8 @@ def listed_split(names: Sequence[str], folder: str | os.PathLike[str]) -> Split:
             lines = path.read_text("utf-8").split()
         except (OSError, UnicodeDecodeError) as error:
             raise LandcoverError(f"{path} is no readable list of names ({error})") from None
+        if not lines:
+            raise LandcoverError(f"{path} is empty; list a chip of this part a line")
         listed = [PurePosixPath(line).stem for line in lines]
         for name in listed:
             if name not in place:

@@ -95,16 +95,6 @@ class TestBothForms:
         np.testing.assert_array_equal(chips.read([0], wanted), chips.read([0])[..., positions])
         assert "no band B99" in refused(chips.read, [0], ["B99"])
 
-    def test_batches_are_the_set_in_pieces(self, chips):
-        pixels, labels = zip(*chips.batches(40), strict=True)
-        assert [len(part) for part in pixels] == [40, 40, 30]
-        np.testing.assert_array_equal(np.concatenate(pixels), chips.read())
-        np.testing.assert_array_equal(np.concatenate(labels), chips.labels)
-        backwards = np.arange(len(chips))[::-1]
-        first, label = next(chips.batches(4, backwards, ["B03"]))
-        np.testing.assert_array_equal(first, chips.read(backwards[:4], ["B03"]))
-        assert label.tolist() == [9] * 4
-
 
 class TestOpening:
     def test_part_of_the_classes_keeps_the_numbers_of_all(self, tmp_path):
@@ -275,6 +265,9 @@ class TestListedSplit:
             ({"val": ["River_4.jpg"]}, ["-val.txt lists River_4", "lack"]),
             ({"val": ["River_3.jpg"]}, ["River_3 is listed twice", "-val.txt", "-test.txt"]),
             ({"val": ["River_2.jpg"] * 2}, ["River_2 is listed twice", "-val.txt and"]),
+            ({"train": []}, ["-train.txt is empty"]),
+            ({"val": [" "]}, ["-val.txt is empty"]),
+            ({"test": []}, ["-test.txt is empty"]),
         ],
     )
     def test_names_that_do_not_fit_are_refused(self, tmp_path, changes, parts):
