@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,8 @@ from landcover.errors import LandcoverError
 from landcover.grid import Grid
 from landcover.images import Image, true_colour
 from landcover.legend import Legend
+from landcover.networks import ImageClassifier
+from landcover.networks.image_classifier import ORIENTATIONS
 from landcover.runs import Run
 from landcover.workflows import classify
 from landcover.workflows.classify import OfImages, OfPixels, load_classifier
@@ -29,15 +32,20 @@ LEGEND = Legend.eurosat()
 RGB = ("B04", "B03", "B02")
 
 
-class BySide:
-    """Takes a square for the class of its mean red reflectance in hundredths."""
+class ByRed:
+    """A network that takes an image for the class of its mean red reflectance in hundredths."""
 
-    name, legend, bands, side_px = "by-red", LEGEND, RGB, 64
+    seen = 0
 
-    def probabilities(self, squares):
-        assert squares.shape[1:] == (64, 64, 3)
-        place = np.nan_to_num(np.nanmean(squares[..., 0], axis=(1, 2)) * 100).astype(int)
+    def predict_on_batch(self, images):
+        assert images.shape[1:] == (64, 64, 3) and not np.isnan(images).any()
+        self.seen += len(images) // ORIENTATIONS
+        place = (images[..., 0].mean(axis=(1, 2)) * 100).astype(int)
         return np.eye(10, dtype=np.float32)[np.clip(place, 0, 9)]
+
+
+def by_red(network=None):
+    return OfImages(ImageClassifier("by-red", LEGEND, RGB, 64, network or ByRed()))
 
 
 def image(red, rows=64, cols=64, grid=None):
@@ -48,13 +56,13 @@ def image(red, rows=64, cols=64, grid=None):
 
 @pytest.mark.parametrize("side", [10, 64, 65, 200])
 def test_a_picture_of_any_size_gets_the_class_of_its_content(side):
-    shares = OfImages(BySide()).probabilities([image(0.035, side, side)])
+    shares = by_red().probabilities([image(0.035, side, side)])
     assert shares.argmax() == 3 and shares.sum() == pytest.approx(1)
 
 
 def test_a_placed_image_is_covered_by_squares_and_averaged():
     red = np.repeat([0.015, 0.045], 64)[None, :]
-    shares = OfImages(BySide()).probabilities([image(red, 64, 128, utm_grid(64, 128))])[0]
+    shares = by_red().probabilities([image(red, 64, 128, utm_grid(64, 128))])[0]
     assert shares[1] == shares[4] == 0.5
 
 
@@ -62,10 +70,10 @@ def test_squares_weigh_as_much_as_is_valid_of_them():
     values = image(np.repeat([0.015, 0.045], 64)[None, :], 64, 128, utm_grid(64, 128)).values
     values[:, :, :64] = np.nan
     half_empty = Image(values, RGB, utm_grid(64, 128))
-    assert OfImages(BySide()).probabilities([half_empty])[0, 4] == 1
+    assert by_red().probabilities([half_empty])[0, 4] == 1
     values[:, :16, :64] = [[[0.015]], [[0]], [[0]]]  # a quarter of the left square
     values[1, :, 96:] = np.nan  # one band of half of the right one
-    shares = OfImages(BySide()).probabilities([half_empty])[0]
+    shares = by_red().probabilities([half_empty])[0]
     assert shares[1] == pytest.approx(1 / 3) and shares[4] == pytest.approx(2 / 3)
 
 
@@ -74,7 +82,7 @@ def test_an_image_without_a_valid_pixel_is_refused(grid):
     values = np.full((3, 70, 130), 0.1, np.float32)
     values[0, :, :80], values[1, :, 50:] = np.nan, np.nan
     with pytest.raises(LandcoverError, match="no pixel with all bands B04 B03 B02 valid"):
-        OfImages(BySide()).probabilities([Image(values, RGB, grid)])
+        by_red().probabilities([Image(values, RGB, grid)])
 
 
 def grid_of(crs, width, height):
@@ -103,25 +111,25 @@ DEGREE_M = 40_030_000 / 360  # of latitude
 def test_squares_are_of_pixels_of_about_10_m(crs, width, height, said):
     placed = image(0.035, 64, 64, grid_of(crs, width, height))
     if said is None:
-        assert OfImages(BySide()).probabilities([placed]).argmax() == 3
+        assert by_red().probabilities([placed]).argmax() == 3
         return
     with pytest.raises(LandcoverError, match=rf"^the image has {said}.*5 to 20 m.*gdalwarp"):
-        OfImages(BySide()).probabilities([placed])
+        by_red().probabilities([placed])
 
 
 def test_several_images_get_what_each_gets_alone():
     some = [image(0.015), image(0.075, 30, 90), image(0.045, 200, 130, utm_grid(200, 130))]
-    together = OfImages(BySide()).probabilities(some)
-    alone = [OfImages(BySide()).probabilities([one])[0] for one in some]
+    together = by_red().probabilities(some)
+    alone = [by_red().probabilities([one])[0] for one in some]
     assert np.array_equal(together, alone)
 
 
 def test_bands_are_found_by_name():
     values = np.stack([np.zeros((64, 64)), np.zeros((64, 64)), np.full((64, 64), 0.055)])
     swapped = Image(values.astype(np.float32), ("B02", "B03", "B04"), None)
-    assert OfImages(BySide()).probabilities([swapped]).argmax() == 5
+    assert by_red().probabilities([swapped]).argmax() == 5
     with pytest.raises(LandcoverError, match="needs B04 B03 too"):
-        OfImages(BySide()).probabilities([Image(values[:1], ("B02",), None)])
+        by_red().probabilities([Image(values[:1], ("B02",), None)])
 
 
 def test_pixels_vote_for_their_image():
@@ -144,21 +152,44 @@ def test_pixels_vote_for_their_image():
 
 @pytest.mark.parametrize("batches", [0, 2])
 def test_work_stops_between_batches_when_its_time_is_up(monkeypatch, batches):
-    class Counting(BySide):
-        clock, seen = 0, 0
-
-        def probabilities(self, squares):
-            self.clock += 1
-            self.seen += len(squares)
-            return super().probabilities(squares)
-
-    model = Counting()
-    monkeypatch.setattr(classify, "time", SimpleNamespace(monotonic=lambda: model.clock))
+    network = ByRed()
+    clock = SimpleNamespace(monotonic=lambda: network.seen // 32)
+    monkeypatch.setattr(classify, "time", clock)
     large = image(0.035, 640, 640, utm_grid(640, 640))
     with pytest.raises(TimeoutError):
-        OfImages(model).probabilities([large], batches - 1)
-    assert model.seen == 32 * batches
-    assert OfImages(model).probabilities([large])[0, 3] == 1
+        by_red(network).probabilities([large], batches - 1)
+    assert network.seen == 32 * batches
+    assert by_red(network).probabilities([large])[0, 3] == 1
+
+
+def test_images_are_asked_for_a_batch_at_a_time():
+    network, ahead = ByRed(), []
+
+    def squares():
+        for number in range(70):
+            ahead.append(number - network.seen)
+            yield np.full((64, 64, 3), number % 10 / 100 + 0.005, np.float32)
+
+    shares = by_red(network).model.probabilities(squares())
+    assert max(ahead) == 31
+    np.testing.assert_array_equal(shares, np.eye(10)[np.arange(70) % 10])
+    images = np.stack(list(squares()))
+    np.testing.assert_array_equal(by_red().model.probabilities(images), shares)
+
+
+@pytest.mark.parametrize("shape", [(1, 200_000), (200_000, 1)])
+def test_a_thin_image_takes_little_beside_its_own_memory(shape):
+    values = np.full((3, *shape), np.nan, np.float32)
+    values.reshape(3, -1)[:, -6400:] = 0.035  # nodata costs no time, and took as much memory
+    thin = Image(values, RGB, utm_grid(*shape))
+    tracemalloc.start()
+    try:
+        shares = by_red().probabilities([thin])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert shares[0, 3] == 1
+    assert peak < 60e6  # a batch in eight orientations is 12.6 MB
 
 
 @pytest.fixture(scope="module")

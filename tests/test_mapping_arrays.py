@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from landcover import mapping
+from landcover.grid import Window
 from tests.test_mapping import cnn_classifier, forest_classifier
 
 
@@ -66,3 +71,30 @@ def test_tiles_hold_what_the_whole_image_gives(classifier, rng):
     valid = ~np.isnan(values).any(axis=0)
     assert np.isnan(shares[:, ~valid]).all()
     np.testing.assert_allclose(shares[:, valid], whole[:, valid], atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 200_000), (200_000, 1)])
+def test_a_thin_image_takes_little_beside_its_own_memory(shape):
+    watched, values = Watched(), np.full((1, *shape), 0.25, np.float32)
+    tracemalloc.start()
+    try:
+        seen = sum(valid.sum() for _, valid, _ in mapping.predict_tiles(watched, values))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert seen == 200_000 and watched.shapes == {(1, 260, 260)}
+    assert peak < 10e6
+
+
+@given(
+    shape=st.tuples(*[st.integers(1, 6)] * 2),
+    corner=st.tuples(*[st.integers(-9, 9)] * 2),
+    size=st.tuples(*[st.integers(1, 9)] * 2),
+)
+def test_a_window_is_cut_as_from_an_image_with_a_wide_margin(shape, corner, size):
+    values = np.arange(2 * np.prod(shape), dtype=np.float32).reshape(2, *shape)
+    wide = np.pad(values, ((0, 0), (20, 20), (20, 20)), constant_values=np.nan)
+    place, moved = Window(*corner, *size), Window(corner[0] + 20, corner[1] + 20, *size)
+    found = mapping.cut(values, place)
+    np.testing.assert_array_equal(found, wide[:, *moved.slices])
+    assert found.dtype == np.float32 and found.flags.c_contiguous

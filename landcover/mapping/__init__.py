@@ -8,7 +8,7 @@ time and memory, never a number.
 """
 
 from landcover.mapping.agreement import Agreement, verify
-from landcover.mapping.arrays import predict_tiles
+from landcover.mapping.arrays import cut, predict_tiles
 from landcover.mapping.classifier import Classifier, Reader, require_bands
 from landcover.mapping.cluster import Workers, connected
 from landcover.mapping.prediction import predict_map
@@ -31,6 +31,7 @@ __all__ = [
     "Reader",
     "Workers",
     "connected",
+    "cut",
     "layout",
     "predict_map",
     "predict_tiles",

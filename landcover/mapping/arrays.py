@@ -37,16 +37,29 @@ def predict_tiles(classifier: Classifier, values: np.ndarray) -> Iterator[Tile]:
     """
     rows, cols = values.shape[1:]
     side = next((side for side in _SIDES if side >= max(rows, cols)), COMPUTE_PX)
-    radius = classifier.radius
-    margins = ((0, 0), (radius, radius + -rows % side), (radius, radius + -cols % side))
-    padded = np.pad(values, margins, constant_values=np.nan)
     for row in range(0, rows, side):
         for col in range(0, cols, side):
             place = Window(row, col, min(side, rows - row), min(side, cols - col))
-            seen = Window(row, col, side + 2 * radius, side + 2 * radius)
-            image = np.ascontiguousarray(padded[:, *seen.slices])
-            valid = valid_pixels(image, radius)
+            valid = valid_pixels(values[:, *place.slices], radius=0)
             if valid.any():
-                shares = classifier.predict_window(image)
-                inside = slice(place.rows), slice(place.cols)
-                yield place, valid[inside], shares[:, *inside]
+                seen = Window(row, col, side, side).padded(classifier.radius)
+                shares = classifier.predict_window(cut(values, seen))
+                yield place, valid, shares[:, : place.rows, : place.cols]
+
+
+def cut(values: np.ndarray, window: Window) -> np.ndarray:
+    """A window of an image (bands, rows, cols), which may reach over its edges; NaN outside.
+
+    Only what is looked at next is ever padded: a whole image of 1 x 4,000,000 pixels, padded to
+    tiles of 256, would take 256 times its memory.
+
+    >>> cut(np.ones((1, 2, 3), np.float32), Window(1, -1, 2, 3)).tolist()
+    [[[nan, 1.0, 1.0], [nan, nan, nan]]]
+    """
+    found = np.full((len(values), window.rows, window.cols), np.nan, values.dtype)
+    top, left = max(window.row, 0), max(window.col, 0)
+    bottom, right = max(window.row + window.rows, 0), max(window.col + window.cols, 0)
+    inside = values[:, top:bottom, left:right]
+    down, across = top - window.row, left - window.col
+    found[:, down : down + inside.shape[1], across : across + inside.shape[2]] = inside
+    return found

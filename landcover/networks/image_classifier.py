@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -40,28 +42,29 @@ class ImageClassifier:
     side_px: int
     model: Any
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
+    def probabilities(self, images: Iterable[np.ndarray]) -> np.ndarray:
         """Probabilities of images, as `image_probabilities` gives them."""
         return image_probabilities(self.model, images)
 
 
-def image_probabilities(model: Any, images: np.ndarray) -> np.ndarray:
+def image_probabilities(model: Any, images: Iterable[np.ndarray]) -> np.ndarray:
     """Probabilities of images: means over their eight orientations, for land has no up.
 
     Parameters
     ----------
     model : keras.Model
         From `build_image_network`.
-    images : array of float32 (n, side, side, bands)
-        Reflectance; a missing value (NaN) counts as its image's mean of the band.
+    images : iterable of arrays of float32 (side, side, bands), such as an array of n of them
+        Reflectance; a missing value (NaN) counts as its image's mean of the band. An iterator is
+        asked for a batch at a time, so its images are never in memory all at once.
 
     Returns
     -------
     array of float32 (n, classes)
     """
-    parts = []
-    for start in range(0, len(images), _BATCH):
-        some = _filled(images[start : start + _BATCH])
+    waiting, parts = iter(images), []
+    while batch := list(islice(waiting, _BATCH)):
+        some = _filled(np.stack(batch))
         views = np.concatenate([turned(some, np.full(len(some), k)) for k in range(ORIENTATIONS)])
         found = np.asarray(model.predict_on_batch(views), np.float32)
         parts.append(found.reshape(ORIENTATIONS, len(some), -1).mean(axis=0))

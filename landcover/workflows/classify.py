@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ import numpy as np
 
 from landcover import mapping, models
 from landcover.errors import LandcoverError
-from landcover.grid import Grid
+from landcover.grid import Grid, Window
 from landcover.images import Image
 from landcover.legend import Legend
 from landcover.runs import Run
@@ -24,8 +24,6 @@ IMAGE_KIND = "image"
 PIXEL_M = (5.0, 20.0)
 #: A degree of latitude.
 _DEGREE_M = 111_200.0
-#: Squares that a network sees before the time is looked at again.
-_BATCH = 32
 
 
 class Classifier(mapping.Reader, Protocol):
@@ -85,37 +83,20 @@ class OfImages(_Around):
 
     def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
         """Probabilities (images, classes): means over the squares of each."""
-        squares, weights = zip(*(self._squares(image) for image in images), strict=True)
-        found = self._in_time(np.concatenate(squares), until)
-        parts = np.split(found, np.cumsum([len(some) for some in squares])[:-1])
-        means = [np.average(part, 0, shares) for part, shares in zip(parts, weights, strict=True)]
-        return np.stack(means).astype(np.float32)
+        return np.stack([self._mean(image, until) for image in images])
 
-    def _in_time(self, squares: np.ndarray, until: float) -> np.ndarray:
-        """Probabilities (n, classes) of squares."""
-        found = []
-        for start in range(0, len(squares), _BATCH):
-            check_time(until)
-            found.append(self.model.probabilities(squares[start : start + _BATCH]))
-        return np.concatenate(found)
-
-    def _squares(self, image: Image) -> tuple[np.ndarray, np.ndarray]:
-        """Squares (n, side, side, bands) of an image, and the share of each that is valid."""
+    def _mean(self, image: Image, until: float) -> np.ndarray:
         values, side = _bands_of(image, self.bands, self.name), self.model.side_px
         if image.grid is None:
             values = _resized(_middle(values), side)
         else:
             require_scale(image.grid, "the image")
-        rows, cols = (_starts(length, side) for length in values.shape[1:])
-        short = [(0, max(0, side - length)) for length in values.shape[1:]]
-        values = np.pad(values, ((0, 0), *short), constant_values=np.nan)
-        squares = np.stack(
-            [values[:, r : r + side, c : c + side] for r in rows for c in cols]
-        ).transpose(0, 2, 3, 1)
-        shares = _valid(squares, axis=-1).mean(axis=(1, 2))
-        if not shares.any():
+        squares = _squares(_valid(values), side)
+        if not squares:
             raise _nothing_valid(self)
-        return squares[shares > 0], shares[shares > 0]
+        places, weights = zip(*squares, strict=True)
+        found = self.model.probabilities(_cut_in_time(values, places, until))
+        return np.average(found, 0, weights).astype(np.float32)
 
 
 class OfPixels(_Around):
@@ -246,9 +227,9 @@ def _bands_of(image: Image, bands: Sequence[str], model: str) -> np.ndarray:
     return image.values[[image.bands.index(band) for band in bands]]
 
 
-def _valid(values: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Where all bands, which lie along an axis, have a value."""
-    return ~np.isnan(values).any(axis=axis)
+def _valid(values: np.ndarray) -> np.ndarray:
+    """Where (rows, cols) all bands have a value."""
+    return ~np.isnan(values).any(axis=0)
 
 
 def _nothing_valid(model: _Around) -> LandcoverError:
@@ -277,6 +258,27 @@ def _resized(values: np.ndarray, side: int) -> np.ndarray:
     weight = resize(1.0 - np.isnan(values), shape, order=1, anti_aliasing=True)
     with np.errstate(invalid="ignore"):
         return np.where(weight > 0.5, known / weight, np.nan).astype(np.float32)
+
+
+def _squares(valid: np.ndarray, side: int) -> list[tuple[Window, int]]:
+    """The squares that cover an image and hold valid pixels, and how many each of them holds.
+
+    >>> [((place.row, place.col), n) for place, n in _squares(np.ones((40, 100), bool), 64)]
+    [((0, 0), 2560), ((0, 36), 2560)]
+    """
+    rows, cols = (_starts(length, side).tolist() for length in valid.shape)
+    places = (Window(row, col, side, side) for row in rows for col in cols)
+    counted = ((place, int(np.count_nonzero(valid[place.slices]))) for place in places)
+    return [(place, n) for place, n in counted if n]
+
+
+def _cut_in_time(
+    values: np.ndarray, places: Iterable[Window], until: float
+) -> Iterator[np.ndarray]:
+    """Squares (side, side, bands) of an image, each cut no sooner than it is asked for."""
+    for place in places:
+        check_time(until)
+        yield mapping.cut(values, place).transpose(1, 2, 0)
 
 
 def _starts(length: int, side: int) -> np.ndarray:
