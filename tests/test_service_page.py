@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from pathlib import Path
 
@@ -81,8 +82,8 @@ def page(browser, url):
     page.wait_for_load_state("networkidle")
     yield page
     page.close()
-    # Refusals of an upload are shown to the person; the browser notes them too
-    assert [text for text in wrong if "status of 422" not in text] == []
+    # Refusals are shown to the person; the browser notes them too
+    assert [text for text in wrong if not re.search("status of (422|503)", text)] == []
 
 
 def _elsewhere(request, url):
@@ -132,6 +133,24 @@ def test_what_is_no_image_is_told_and_the_next_image_works(page):
     page.wait_for_selector("#answer:visible")
     assert page.inner_text("#type") == "Red"
     assert not page.locator("#problem").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body", "said"),
+    [
+        (503, "text/plain", "Service Unavailable", "gave 503 Service Unavailable; try again"),
+        (200, "application/json", '{"Type": "Gre', "gave an answer that broke off; try again"),
+        (503, "application/json", '{"detail": "too late"}', "too late"),
+    ],
+)
+def test_an_answer_that_is_none_is_told_in_words(page, status, kind, body, said):
+    broken = {"status": status, "content_type": kind, "body": body}
+    page.route("**/classify", lambda route: route.fulfill(**broken), times=1)
+    drop(page, picture((10, 180, 60)))
+    page.wait_for_selector("#problem:visible")
+    assert said in page.inner_text("#problem")
+    drop(page, picture((10, 180, 60)))
+    page.wait_for_selector("#answer:visible")
 
 
 def test_a_name_is_shown_as_text(page):
@@ -226,6 +245,17 @@ def test_the_class_under_the_pointer_is_that_of_the_raster(page, run):
     shown = page.locator("#reading tr").first.locator("td").all_inner_texts()
     assert shown[0] == "Labels"
     assert shown[1] == LEGEND[code].name
+
+
+def test_the_class_under_the_pointer_is_read_on_after_an_answer_that_broke_off(page):
+    broken = {"content_type": "application/json", "body": '{"lon": 15.1, "la'}
+    page.route("**/point*", lambda route: route.fulfill(**broken), times=1)
+    box = page.locator("#map").bounding_box()
+    x, y = box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.6
+    with page.expect_response("**/point*"):
+        page.mouse.move(x + 40, y)
+    page.mouse.move(x + 50, y)
+    playwright.expect(page.locator("#place")).to_contain_text("°")
 
 
 def test_the_class_under_the_ring_is_read_with_keys_alone(page):

@@ -18,7 +18,6 @@ from rio_tiler.models import ImageData
 from landcover import rasters, reports, styles
 from landcover.figures import STRETCH_PERCENTILES
 from landcover.legend import UNLABELLED, Legend
-from landcover.mapping import CONFIDENCE_NODATA
 from landcover.runs import Run
 from landcover.workflows.compare import title_of
 
@@ -113,8 +112,7 @@ class Layer:
             return None
         found: dict[str, Any] = {"code": code, "name": self.legend[code].name, "confidence": None}
         if self.confidence is not None and self.confidence.exists():
-            percent = _value_at(self.confidence, lon, lat)
-            found["confidence"] = None if percent == CONFIDENCE_NODATA else percent
+            found["confidence"] = _value_at(self.confidence, lon, lat)
         return found
 
 
@@ -166,12 +164,13 @@ def _place(path: Path) -> dict[str, Any]:
 
 
 def _value_at(path: Path, lon: float, lat: float) -> int | None:
-    """The value of a class raster's pixel at a place; None outside."""
+    """The value of a one-band raster's pixel at a place; None where nodata or outside."""
     try:
         with _reader(path) as reader:
-            return int(reader.point(lon, lat, indexes=1).array.filled(UNLABELLED)[0])
+            value = reader.point(lon, lat, indexes=1).array[0]
     except PointOutsideBounds:
         return None
+    return None if np.ma.is_masked(value) else int(value)
 
 
 @contextmanager

@@ -1,4 +1,6 @@
 // Drop an image, see its class and probabilities.
+import { contentOf } from "./answers.js";
+
 const find = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
@@ -43,10 +45,7 @@ async function take(files) {
 async function classify(file) {
   const form = new FormData();
   form.append("file", file);
-  const response = await fetch("/classify", { method: "POST", body: form });
-  const content = await response.json();
-  if (!response.ok) throw new Error(content.detail);
-  return content;
+  return contentOf(await fetch("/classify", { method: "POST", body: form }));
 }
 
 function show(file) {

@@ -1,4 +1,6 @@
 // What every class layer holds under the pointer, or under the ring that shows with the keyboard.
+import { contentOf } from "./answers.js";
+
 export class Reading {
   constructor(map, layers) {
     this.rows = new Map(layers.map((layer) => [layer.name, new Row(layer)]));
@@ -23,13 +25,16 @@ export class Reading {
     this.next = latlng.wrap();
     if (this.asking) return;
     this.asking = true;
-    while (this.next) {
-      const { lat, lng } = this.next;
-      this.next = null;
-      const response = await fetch(`/point?lon=${lng}&lat=${lat}`).catch(() => null);
-      if (response?.ok) this.show(await response.json());
+    try {
+      while (this.next) {
+        const { lat, lng } = this.next;
+        this.next = null;
+        const answer = await fetch(`/point?lon=${lng}&lat=${lat}`).then(contentOf).catch(() => null);
+        if (answer) this.show(answer);
+      }
+    } finally {
+      this.asking = false;
     }
-    this.asking = false;
   }
 
   show({ lon, lat, classes }) {
