@@ -13,8 +13,10 @@ import struct
 import subprocess
 import threading
 import time
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -28,16 +30,20 @@ from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
 from benchmarks.service import measure
-from landcover import cli, mapping, models, rasters, styles
+from landcover import cli, mapping, models, rasters, styles, synthetic
 from landcover.commands.serve import classifier_of
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.images import TRUE_COLOUR_BANDS
 from landcover.legend import Legend
+from landcover.networks import ImageClassifier
 from landcover.runs import Run, write_json
 from landcover.service import assets, guard, observe
 from landcover.service.server import listen
 from landcover.service.state import load
+from landcover.service.uploads import Predict
+from landcover.workflows import study
+from landcover.workflows.classify import OfImages
 from landcover.workflows.map_patches import cells_of
 from tests.conftest import error_lines, utm_grid
 from tests.map_runs import LANDCOVER
@@ -206,6 +212,7 @@ def test_a_map_by_patches_is_a_layer_with_a_legend_of_its_own(tmp_path, rng):
     codes = rng.choice(legend.codes, cells.shape).astype(np.uint16)
     codes[0] = 0
     sure = np.where(codes > 0, 80, 255).astype(np.uint8)
+    sure[-1, 0] = 255  # a class whose confidence is not known
     for name, pixels in (("compact_patches", codes), ("mlp", np.full(grid.shape, 211, np.uint16))):
         held, place = (legend, cells) if name != "mlp" else (LEGEND, grid)
         rasters.write(run.map(name), pixels, place, ["class"], 0, held)
@@ -223,7 +230,8 @@ def test_a_map_by_patches_is_a_layer_with_a_legend_of_its_own(tmp_path, rng):
             found = client.get("/point", params={"lon": lon, "lat": lat}).json()["classes"]
             patch = found["map-compact_patches"]
             assert (patch["code"] if patch else 0) == codes[row, col]
-            assert patch is None or patch["confidence"] == 80
+            known = 80 if sure[row, col] < 255 else None
+            assert patch is None or patch["confidence"] == known
         pixels, _ = tile_at(client, "map-compact_patches", lon, lat, 17)
         shown = (*legend[int(codes[-1, -1])].colour, 255)
         assert (pixels == shown).all(axis=-1).mean() > 0.2
@@ -354,6 +362,53 @@ def test_a_small_geotiff_of_many_pixels_is_refused(client):
     content = huge_geotiff()
     assert len(content) < LIMITS.upload_bytes
     assert "30000 x 30000 pixels" in assert_one_line(classified(client, content), 422)
+
+
+class Redder:
+    """A classifier of pixels by their red reflectance."""
+
+    name, bands, segment_layers, radius = "redder", TRUE_COLOUR_BANDS, (), 2
+    legend = Legend(Colours.legend.classes[:2])
+
+    def predict_window(self, image, segment_types=None):
+        red = image[0, 2:-2, 2:-2]
+        return np.stack([red > 0.1, red <= 0.1]).astype(np.float32)
+
+
+class Reddest:
+    """A network of whole images by their mean red reflectance."""
+
+    def predict_on_batch(self, images):
+        red = images[..., 0].mean(axis=(1, 2)) > 0.1
+        return np.stack([red, ~red], axis=-1).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(1, 300_000), (300_000, 1)], ids=["one row", "one column"])
+def test_a_thin_image_takes_little_memory(shape):
+    def upload(rows, cols):
+        values = np.zeros((3, rows, cols), np.uint8)
+        values.reshape(3, -1)[:, -5000:] = 200  # nodata costs no time, and took as much memory
+        return geotiff(values, None, utm_grid(rows, cols), nodata=0, compress="deflate")
+
+    pixels, thin = Redder(), upload(*shape)
+    network = ImageClassifier("reddest", pixels.legend, pixels.bands, 64, Reddest())
+    state = replace(bare_state(OfImages(network)), predict={"redder": Predict(pixels)})
+    with serving(state) as url, httpx.Client(base_url=url, timeout=30) as client:
+        answers = {}
+        for endpoint in ("/classify", "/predict"):
+            # What is loaded and compiled at the first request is no image's
+            assert client.post(endpoint, files={"file": upload(9, 9)}).status_code == 200
+            tracemalloc.start()
+            answers[endpoint] = client.post(endpoint, files={"file": thin})
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < 60e6, endpoint
+            assert client.get("/health").status_code == 200
+    assert answers["/classify"].json()["probabilities"] == {"Red": 1, "Green": 0}
+    with MemoryFile(answers["/predict"].content) as memory, memory.open() as dataset:
+        codes = dataset.read(1)
+    assert codes.shape == shape
+    np.testing.assert_array_equal(codes.ravel() == 1, np.arange(300_000) >= 295_000)
 
 
 def test_predict_says_what_an_image_lacks(client):
@@ -748,6 +803,23 @@ def test_a_run_whose_models_need_segment_types_is_served_without_a_classifier(tm
         assert "map-random-forest" in client.get("/layers").text
     with pytest.raises(LandcoverError, match="needs segment types"):
         classifier_of(run, run.model("random-forest"))
+
+
+def test_the_runs_of_studies_are_served(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "segment", lambda run: None)
+    monkeypatch.setattr(study, "sample", lambda run, *numbers, **settings: None)
+    make_scene = synthetic.make_scene
+    monkeypatch.setattr(
+        synthetic, "make_scene", lambda rows, cols, seed, **kind: make_scene(160, 200, seed, **kind)
+    )
+    run = study.kind_run(tmp_path, 1)
+    for each in (run, study.study_run(run, "some", 100)):
+        with serving(load(each, None, LIMITS)) as url:
+            layers = httpx.get(f"{url}/layers").json()["layers"]
+        assert [layer["name"] for layer in layers] == ["scene", "labels", "reference"]
+        for layer in layers[1:]:
+            held = np.unique(rasters.read_classes(getattr(run, layer["name"]))).tolist()
+            assert [entry["code"] for entry in layer["legend"]] == [c for c in held if c]
 
 
 def test_a_model_that_is_not_there_is_one_line(run, capsys):

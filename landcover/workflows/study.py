@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from landcover import models, products, rasters, reports, synthetic
+from landcover import models, products, rasters, reports, styles, synthetic
+from landcover.grid import Grid
+from landcover.legend import Legend
 from landcover.progress import say
 from landcover.runs import Run, digest, read_json, replace_when_whole, write_json
 from landcover.workflows.prep import prepare
@@ -68,8 +70,8 @@ def kind_run(folder: Path, number: int) -> Run:
     if not run.samples.exists():
         scene = synthetic.make_scene(600, 800, 200 + number, **_kind(number))
         rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
-        rasters.write(run.labels, scene.labels(), scene.grid, ["class"], 0)
-        rasters.write(run.reference, scene.truth, scene.grid, ["class"], 0)
+        _write_classes(run.labels, scene.labels(), scene.grid)
+        _write_classes(run.reference, scene.truth, scene.grid)
         segment(run)
         sample(run, 40_000)
     return run
@@ -77,6 +79,13 @@ def kind_run(folder: Path, number: int) -> Run:
 
 def _kind(number: int) -> dict[str, Any]:
     return (*KINDS, *FURTHER_KINDS)[number]
+
+
+def _write_classes(path: Path, codes: np.ndarray, grid: Grid) -> None:
+    """Write CLC codes (rows, cols) with the legend of those that occur."""
+    legend = Legend.corine().subset(np.unique(codes))
+    rasters.write(path, codes, grid, ["class"], 0, legend)
+    styles.write_qml(path, legend)
 
 
 def study_run(
@@ -98,10 +107,11 @@ def study_run(
     own = Run(run.path / "studies" / name)
     own.path.mkdir(parents=True, exist_ok=True)
     for product in _SHARED:
-        path = getattr(run, product)
-        if path.exists():
-            with replace_when_whole(getattr(own, product)) as part:
-                shutil.copyfile(path, part)
+        raster = getattr(run, product)
+        for path in (raster, raster.with_suffix(".qml")):
+            if path.exists():
+                with replace_when_whole(own.path / path.name) as part:
+                    shutil.copyfile(path, part)
     sample(own, samples, max_patch=max_patch, seed=seed)
     return own
 
