@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import keras
@@ -126,19 +131,131 @@ def test_gradients_are_shortened_by_their_norm_as_a_whole():
     assert model.optimizer.global_clipnorm == 1e-3 and model.optimizer.clipnorm is None
 
 
-def test_early_layers_learn_at_a_share_of_the_rate():
-    """One step of Adam moves every weight by its rate, whatever the gradient."""
+def one_step(shares, gradient_of, **settings):
+    """Weights before and after a step of Adam on a network with a backbone."""
     model = network_with_backbone()
     before = [w.numpy() for w in model.trainable_variables]
-    shares = image_training.shares_of_rate(model)
-    optimizer = image_training._adam(shares, learning_rate=1e-2, weight_decay=0.0)
-    gradients = [keras.ops.ones_like(w) for w in model.trainable_variables]
+    optimizer = image_training._adam(shares, **settings)
+    gradients = [gradient_of(w) for w in model.trainable_variables]
     optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-    moved = [
-        np.abs(w.numpy() - b).max() for w, b in zip(model.trainable_variables, before, strict=True)
-    ]
+    return before, [w.numpy() for w in model.trainable_variables]
+
+
+def test_early_layers_learn_at_a_share_of_the_rate():
+    """One step of Adam moves every weight by its rate, whatever the gradient."""
+    shares = image_training.shares_of_rate(network_with_backbone())
+    pairs = one_step(shares, keras.ops.ones_like, learning_rate=1e-2, weight_decay=0.0)
+    moved = [np.abs(after - before).max() for before, after in zip(*pairs, strict=True)]
     assert shares == [0.01, 0.01, 0.01, 0.1, 1.0, 1.0, 1.0, 1.0]
     np.testing.assert_allclose(moved, 1e-2 * np.array(shares), rtol=1e-3)
+
+
+def test_early_layers_decay_at_their_share_of_the_rate():
+    """Without a gradient a weight loses decay times rate times share of itself."""
+    shares = [0.0, 0.01, 0.01, 0.1, 1.0, 1.0, 0.5, 1.0]
+    pairs = one_step(shares, keras.ops.zeros_like, learning_rate=0.25, weight_decay=0.5)
+    for share, before, after in zip(shares, *pairs, strict=True):
+        np.testing.assert_allclose(after, before * (1 - 0.5 * 0.25 * share), rtol=1e-6)
+
+
+def test_the_steps_are_those_of_keras_adamw_where_all_weights_learn_alike():
+    model, other = network_with_backbone(), network_with_backbone()
+    optimizers = (
+        image_training._adam([1.0] * 8, 0.1, learning_rate=1e-2, global_clipnorm=1.0),
+        keras.optimizers.AdamW(1e-2, weight_decay=0.1, global_clipnorm=1.0),
+    )
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        gradients = [rng.normal(size=w.shape).astype("float32") for w in model.trainable_variables]
+        for network, optimizer in zip((model, other), optimizers, strict=True):
+            given = map(keras.ops.convert_to_tensor, gradients)
+            optimizer.apply_gradients(zip(given, network.trainable_variables, strict=True))
+    for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
+
+
+def test_a_cosine_begins_at_little():
+    """The first step of Adam moves every weight by its rate: 2 % of the highest, not all of it."""
+    model = network_with_backbone()
+    before = [w.numpy() for w in model.trainable_variables]
+    networks.fit_images(model, images_of(), images_of(), Recipe((Stage(1, 1e-2),), 64))
+    pairs = zip(model.trainable_variables, before, strict=True)
+    moved = max(np.abs(w.numpy() - b).max() for w, b in pairs)
+    assert moved == pytest.approx(0.02 * 1e-2, rel=0.01)
+
+
+#: Rates at the ends of two epochs of four steps.
+RATES = [round(1e-2 * image_training._cosine(share), 6) for share in (0.5, 1.0)]
+
+
+def test_the_rate_falls_step_by_step():
+    recipe = Recipe((Stage(2, 1e-2),), 16)
+    history = networks.fit_images(network_with_backbone(), images_of(), images_of(), recipe)
+    assert history["learning_rate"] == RATES and RATES[1] == 0
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
+def test_the_rate_falls_step_by_step_on_jax_too():
+    """Its trainer passes the optimiser's variables from step to step, apart from the optimiser."""
+    code = (
+        "from tests.test_image_networks import *; print(json.dumps(networks.fit_images("
+        "network_with_backbone(), images_of(), images_of(), Recipe((Stage(2, 1e-2),), 16))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=True,
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+    )  # fmt: skip
+    assert json.loads(done.stdout)["learning_rate"] == RATES
+
+
+def test_a_running_mean_of_weights_gets_statistics_of_its_own(monkeypatch):
+    """The mean is that of the weights after every step; statistics are those of its outputs."""
+    seen, set_rate = [], image_training._set_rate
+
+    def look(model, rate):
+        seen.append(trained_weights(model))
+        set_rate(model, rate)
+
+    monkeypatch.setattr(image_training, "_set_rate", look)
+    model, train = network_with_backbone(), images_of()
+    recipe = Recipe((Stage(3, 1e-2),), 16, mean_of_weights=0.8)
+    networks.fit_images(model, train, images_of(seed=1), recipe)
+    assert len(seen) == 12
+    mean = seen[0]
+    for weights in seen[1:]:
+        mean = [0.8 * m + 0.2 * w for m, w in zip(mean, weights, strict=True)]
+    for ours, expected in zip(trained_weights(model), mean, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+
+    backbone = model.get_layer("backbone")
+    convolution, normalisation = backbone.layers[1:3]
+    outputs = np.asarray(
+        keras.Model(backbone.inputs, convolution.output).predict_on_batch(train.read(np.arange(64)))
+    )
+    order = image_training._batches(train, recipe, 2, seed=1).order
+    batches = outputs[order].reshape(4, -1, 8)
+    statistics = normalisation.get_weights()[2:]
+    np.testing.assert_allclose(statistics[0], batches.mean(axis=(0, 1)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(statistics[1], batches.var(axis=1).mean(axis=0), rtol=1e-4)
+    assert normalisation.momentum == 0.99
+
+
+def trained_weights(model):
+    return [w.numpy() for w in model.trainable_variables]
+
+
+def test_the_layer_table_tells_what_learns_in_the_first_stage():
+    recipe = Recipe((Stage(1, 1e-2, frozen=True), Stage(1, 1e-2)))
+    found = networks.parameters_of(network_with_backbone(), recipe)
+    learns = [(row["kind"], row["parameters"], row["trainable"]) for row in found["layers"]]
+    assert learns == [
+        ("Conv2D", 216, 0), ("BatchNormalization", 16, 16),
+        ("Conv2D", 576, 0), ("BatchNormalization", 16, 16), ("Dense", 18, 18),
+    ]  # fmt: skip
+    assert found["parameters"] == {
+        "all": 842, "trainable_first": 50, "trainable_last": 842, "statistics": 32
+    }  # fmt: skip
 
 
 def test_time_ends_training_and_its_schedule():
@@ -194,8 +311,14 @@ def test_weights_of_a_file_become_those_of_the_backbone(tmp_path):
     source.save_weights(path)
     network = networks.build_image_network("vgg16", 3, 10, MEANS, STDS, 0.275, weights=path)
     assert same(source.get_weights(), network.get_layer("backbone").get_weights())
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    network_with_backbone().save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(LandcoverError, match=r"cannot be had for vgg16 .*give a file"):
-        networks.build_image_network("vgg16", 4, 10, [0.1] * 4, [0.05] * 4, weights=path)
+        networks.build_image_network(
+            "vgg16", 3, 10, MEANS, STDS, 0.275, weights=tmp_path / "other.weights.h5"
+        )
 
 
 @pytest.mark.parametrize(
@@ -250,6 +373,7 @@ def test_an_efficientnet_from_nothing_sees_standardised_images():
         ({"kind": "vgg16", "head": "none"}, "head 'none' is unknown; choose concat-512"),
         ({"kind": "wide-resnet50-2", "weights": "imagenet", "white": 0.275}, "no ImageNet weights"),
         ({"kind": "vgg16", "weights": "imagenet"}, "pictures, not of 3 bands of reflectance"),
+        ({"kind": "vgg16", "weights": "a.h5"}, "weights a.h5 are of red, green and blue pictures"),
     ],
 )
 def test_a_network_that_cannot_be_built_is_said(settings, said):

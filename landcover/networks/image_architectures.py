@@ -49,13 +49,15 @@ def build_image_network(
         Inputs and outputs.
     means, stds : sequence of float
         Reflectance of every band over the training images, which standardises them. Backbones
-        with weights get pictures in the way that their ImageNet weights were made for.
+        with weights get pictures in the way that ImageNet's weights were made for instead.
     white : float, optional
         Reflectance above which pictures are white; images brighter than that are clipped.
     weights : "imagenet" or path, optional
-        Weights of the backbone: ImageNet's where Keras has them, or those of a file: the
-        ``..._notop.h5`` that Keras downloads, or a ``.weights.h5`` that `save_weights` wrote of
-        the same backbone. None draws them at random.
+        ImageNet's weights of the backbone, by name where Keras has them, or from a file: the
+        ``..._notop.h5`` that Keras downloads, or the same in a ``.weights.h5`` that
+        `save_weights` wrote of the backbone. They are of pictures: bands must be red, green and
+        blue in this order, with `white` given. Weights that were learnt from other images load as
+        well and mean nothing, since they see ImageNet's form. None draws weights at random.
     head : {"concat-512", "dense-256"}
         What follows a backbone. "concat-512": mean and maximum over the image, batch
         normalisation, dropout, a dense layer of 512, and again (Howard & Gugger 2020,
@@ -195,14 +197,14 @@ def _prepared(
     """Bands as a backbone wants them: standardised, or as the pictures that its weights saw."""
     layers = keras_module().layers
     efficient = kind.startswith("efficientnet")  # takes 0 to 255 and divides by itself
-    if weights is None or white is None or len(means) != 3:
-        if weights == "imagenet":
-            raise LandcoverError(
-                f"ImageNet's weights are of red, green and blue pictures, not of {len(means)} "
-                "bands of reflectance; train without weights, or on the RGB set"
-            )
+    if weights is None:
         x = _normalised(x, means, stds)
         return layers.Rescaling(255.0)(x) if efficient else x
+    if white is None or len(means) != 3:
+        raise LandcoverError(
+            f"weights {weights} are of red, green and blue pictures, not of {len(means)} bands of "
+            "reflectance; train without weights, or on the RGB set"
+        )
     x = layers.Rescaling(1 / white)(x)
     if kind.startswith("wide"):
         return _normalised(x, *_IMAGENET)

@@ -53,6 +53,10 @@ class Recipe:
         Share of a target that goes to all classes alike (Szegedy et al. 2016, arXiv:1512.00567).
     clip_norm : float, optional
         The gradient of all weights together is shortened to it where it is longer.
+    mean_of_weights : float, optional
+        A stage of schedule "cosine" ends with a running mean of the weights, of which every step
+        keeps this share, and with batch normalisation's statistics of that mean (Izmailov et al.
+        2018, arXiv:1803.05407).
     """
 
     stages: tuple[Stage, ...]
@@ -61,3 +65,4 @@ class Recipe:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     clip_norm: float | None = 1.0
+    mean_of_weights: float | None = None

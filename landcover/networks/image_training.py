@@ -168,24 +168,24 @@ def parameters_of(model: Any, recipe: Recipe) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``layers``, of `layer_table`, and ``parameters``: ``all``, ``trainable_first`` and
-        ``trainable_last`` (in the first and last stage), and ``statistics``, which no stage
-        trains and ``all`` leaves out.
+        ``layers``, of `layer_table` in the first stage, and ``parameters``: ``all``,
+        ``trainable_first`` and ``trainable_last`` (in the first and last stage), and
+        ``statistics``, which no stage trains and ``all`` leaves out.
     """
-    layers = layer_table(model)
-    trained = []
+    tables = []
     for stage in (recipe.stages[0], recipe.stages[-1]):
         freeze_backbone(model, stage.frozen)
-        trained.append(sum(layer["trainable"] for layer in layer_table(model)))
+        tables.append(layer_table(model))
     freeze_backbone(model, False)
-    counts = {key: sum(layer[key] for layer in layers) for key in ("parameters", "statistics")}
+    layers = tables[0]
+    trained = [sum(layer["trainable"] for layer in table) for table in tables]
     return {
         "layers": layers,
         "parameters": {
-            "all": counts["parameters"],
+            "all": sum(layer["parameters"] for layer in layers),
             "trainable_first": trained[0],
             "trainable_last": trained[1],
-            "statistics": counts["statistics"],
+            "statistics": sum(layer["statistics"] for layer in layers),
         },
     }
 
@@ -208,12 +208,17 @@ def _fit_stage(
     """Train one stage; its curves."""
     keras = keras_module()
     freeze_backbone(model, stage.frozen)
+    cosine = stage.schedule == "cosine"
+    kept = recipe.mean_of_weights if cosine else None
+    classes = model.output_shape[-1]
     model.compile(
         optimizer=_adam(
             _shares(model, stage),
-            learning_rate=stage.learning_rate,
-            weight_decay=recipe.weight_decay,
+            recipe.weight_decay,
+            learning_rate=stage.learning_rate * (_cosine(0.0) if cosine else 1.0),
             global_clipnorm=recipe.clip_norm,
+            use_ema=kept is not None,
+            ema_momentum=kept or 0.0,
         ),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
@@ -227,8 +232,8 @@ def _fit_stage(
 
     def on_step(step: int, logs: Any = None) -> None:
         pace.step += 1
-        if stage.schedule == "cosine":
-            model.optimizer.learning_rate = stage.learning_rate * _cosine(pace.share())
+        if cosine:
+            _set_rate(model, stage.learning_rate * _cosine(pace.share()))
         model.stop_training = model.stop_training or pace.share() >= 1
 
     def on_epoch(epoch: int, logs: Any = None) -> None:
@@ -243,7 +248,6 @@ def _fit_stage(
             keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=3),
             keras.callbacks.EarlyStopping(patience=7, restore_best_weights=True),
         ]
-    classes = model.output_shape[-1]
     try:
         found = model.fit(
             _batches(train, recipe, classes, seed),
@@ -255,8 +259,34 @@ def _fit_stage(
         ).history
     finally:
         progress.close()
+    if kept is not None:
+        _measure_statistics(model, _batches(train, recipe, classes, seed))
     curves = {curve: found[curve] for curve in CURVES} | {"learning_rate": rates}
     return {curve: [round(float(v), 6) for v in values] for curve, values in curves.items()}
+
+
+def _set_rate(model: Any, rate: float) -> None:
+    """Set the learning rate of the steps to come, within an epoch too."""
+    # JAX's trainer passes its variables from step to step, and what is set beside them is lost
+    # unless it has put them back before
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()
+    model.optimizer.learning_rate = rate
+
+
+def _measure_statistics(model: Any, batches: Any) -> None:
+    """Means and variances of batch normalisation, over an epoch, for weights that are new to it."""
+    kind = keras_module().layers.BatchNormalization
+    layers = [
+        layer for layer in (*model.layers, *_backbone_layers(model)) if isinstance(layer, kind)
+    ]
+    usual = [layer.momentum for layer in layers]
+    for number in range(len(batches)):
+        for layer in layers:
+            layer.momentum = number / (number + 1)  # so that all batches weigh alike
+        model(batches[number][0], training=True)
+    for layer, momentum in zip(layers, usual, strict=True):
+        layer.momentum = momentum
 
 
 class _Pace:
@@ -316,16 +346,19 @@ def shares_of_rate(model: Any) -> list[float]:
     return [shares.get(id(weight), 1.0) for weight in model.trainable_variables]
 
 
-def _adam(shares: Sequence[float], **settings: Any) -> Any:
-    """Adam with decoupled weight decay; weights learn at their share of the rate."""
+def _adam(shares: Sequence[float], weight_decay: float, **settings: Any) -> Any:
+    """Adam with decoupled weight decay; weights learn and decay at their share of the rate."""
     keras = keras_module()
 
-    class Adam(keras.optimizers.AdamW):  # type: ignore[name-defined]
+    class Adam(keras.optimizers.Adam):  # type: ignore[name-defined]
         """Steps of a weight as long as its share says."""
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
             # By position: some backends hand over a variable of their own in the weight's place
             share = shares[self._get_variable_index(variable)]
-            super().update_step(gradient, variable, learning_rate * share)
+            rate = learning_rate * share
+            # Keras' own decay is the same for all weights
+            self.assign_sub(variable, variable * weight_decay * rate)
+            super().update_step(gradient, variable, rate)
 
     return Adam(**settings)
