@@ -38,11 +38,11 @@ def _define_change(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
-        help="map both dates with this model: a name in BEFORE, or RUN/models/NAME; without it "
-        "the probabilities that both runs hold are compared as they are",
+        help="map both dates with this model: a name in BEFORE, or RUN/models/NAME; by default "
+        "the one that made the maps of both runs, where it is at hand",
     )
     parser.add_argument(
-        "--maps", metavar="NAME", help="whose probabilities, where runs hold several models'"
+        "--maps", metavar="NAME", help="whose maps are compared, where runs hold several models'"
     )
     parser.add_argument(
         "--level", type=int, choices=(1, 2, 3), help="level of the classes; the maps' by default"
@@ -56,7 +56,8 @@ def _define_change(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-normalise",
         action="store_true",
-        help="do not bring one date to the radiometry of the other before mapping",
+        help="do not bring one date to the radiometry of the other before mapping; maps that the "
+        "runs hold are taken as they are",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,13 +14,15 @@ from landcover import change, rasters, smoothing, styles
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend, level_of
-from landcover.progress import track
+from landcover.progress import say, track
 from landcover.radiometry import Lines
 from landcover.runs import Run, replace_when_whole, versions
 from landcover.workflows.change_pair import (
+    DATES,
     Pair,
     common_legend,
     common_maps,
+    maker_of,
     map_pair,
     mapped_pair,
     scene_of,
@@ -38,6 +41,8 @@ WINDOW_PX = 512
 SAMPLE = 100_000
 #: Percent, as maps' confidence.
 NODATA_PERCENT = 255
+#: The rasters among the products.
+RASTERS = ("change.tif", "change_probability.tif")
 
 
 def find_change(
@@ -61,17 +66,19 @@ def find_change(
         Folder of the products.
     model : (Run, str), optional
         Run that holds a model, and its name: both scenes are mapped with it, in run folders of
-        their own below `out`, after one was brought to the radiometry of the other. That is the
-        scene that the model was trained on, if it is one of the two, and else the first.
-        Without it the probabilities that both runs hold are taken as they are.
+        their own below `out`, after one was brought to the radiometry of the other. That other
+        is the scene that the model was trained on, if it is one of the two, and else the first;
+        where its run holds the same map already, that is taken.
+        Without a model the runs' own maps are compared. The one model that made both does the
+        same where it is still there; where it is not, they are taken as they are.
     maps : str, optional
-        Whose probabilities, where runs hold those of several models; not with `model`.
+        Whose maps, where runs hold those of several models; not with `model`.
     level : int, optional
         Level of the legend to compare at; that of the maps by default.
     patch_px : int
         Side of the patches that changes are summed by.
     normalise : bool
-        Whether radiometry is compared at all.
+        Whether radiometry is compared at all. Else the runs' own maps are taken as they are.
 
     Returns
     -------
@@ -83,7 +90,8 @@ def find_change(
     ------
     LandcoverError
         If the dates differ in grid or classes, lack a band or a raster, hold no reflectance, or
-        have no pixel in common. Nothing of these products is written then.
+        have no pixel in common, or a product would replace one of them. Nothing of these
+        products is written then.
     """
     if not 8 <= patch_px <= MOST_PATCH_PX:
         raise LandcoverError(
@@ -92,13 +100,21 @@ def find_change(
     scenes = [scene_of(path) for path in (before, after)]
     grid = rasters.grid_of(scenes[0])
     grid.require_equal(rasters.grid_of(scenes[1]), str(scenes[0]), str(scenes[1]))
+    if model and maps:
+        raise LandcoverError(f"--maps {maps} takes maps that there are; give it without --model")
+    name = model[1] if model else maps or common_maps((before, after))
+    if model is None and normalise:
+        model = maker_of((before, after), name)
+    _require_apart(out, (before, after), scenes, model)
     if model is None:
-        kept, name = 0, maps or common_maps((before, after))
-        pair = mapped_pair((before, after), scenes, name, normalise)
-    elif maps is not None:
-        raise LandcoverError(f"--maps {maps} takes maps as they are; give it without --model")
+        kept, pair = 0, mapped_pair((before, after), scenes, name, normalise)
+        if normalise:
+            say(
+                f"the maps of {before} and {after} are taken as they are: no model that made both "
+                "is at hand to map one anew, so a difference of haze or light can show as change"
+            )
     else:
-        kept, name = trained_on(scenes, model[0]), model[1]
+        kept = trained_on(scenes, model[0])
         pair = map_pair((before, after), scenes, out, *model, kept, normalise)
     for date in pair.dates:
         found = rasters.grid_of(date.probabilities)
@@ -124,6 +140,24 @@ def find_change(
     inputs = [*scenes, *(date.probabilities for date in pair.dates)]
     out.record("change", settings, inputs, products)
     return products
+
+
+def _require_apart(
+    out: Run, paths: Sequence[Path], scenes: Sequence[Path], model: tuple[Run, str] | None
+) -> None:
+    """Raise LandcoverError if products would replace an input, by whatever links it is given."""
+    written = [out.path / name for name in RASTERS]
+    read = [*paths, *scenes]
+    if model is not None:
+        runs = [Run(out.path / date) for date in DATES]
+        written += [path for run in runs for path in (run.path, run.scene, run.path / "maps")]
+        read += [model[0].path, *(path / "maps" for path in paths)]
+    for product, held in itertools.product(written, read):
+        if product.exists() and held.exists() and product.samefile(held):
+            raise LandcoverError(
+                f"--out {out.path} would write over the input {held}, by {product}; inputs stay "
+                "as they are, so give another --out"
+            )
 
 
 def _survey(pair: Pair, grid: Grid, level: int) -> tuple[change.Transitions, np.ndarray]:
@@ -153,7 +187,7 @@ def _write_rasters(
     level, places = level_of(legend.codes), np.arange(len(legend))
     pairs = change.from_to(*np.meshgrid(places, places, indexing="ij"), legend)
     names = change.change_legend(pairs.ravel().tolist(), level)
-    paths = [out.path / "change.tif", out.path / "change_probability.tif"]
+    paths = [out.path / name for name in RASTERS]
     windows = list(grid.windows(max(WINDOW_PX // tally.patch_px, 1) * tally.patch_px))
     with ExitStack() as files:
         codes_out = files.enter_context(

@@ -16,10 +16,12 @@ from landcover.images import HIGHEST_MEDIAN
 from landcover.legend import Legend, level_of
 from landcover.progress import say, track
 from landcover.radiometry import Lines, fit_lines, likeness
-from landcover.runs import Run
+from landcover.runs import Run, digest
 
 #: Scenes are thinned to this for comparing their radiometry.
 THIN_PX = 1500
+#: Run folders below the products, of the dates that are mapped there.
+DATES = ("before", "after")
 
 
 @dataclass(frozen=True)
@@ -133,12 +135,46 @@ def common_maps(paths: Sequence[Path]) -> str:
             )
     common = sorted(_names(Run(paths[0])) & _names(Run(paths[1])))
     if len(common) != 1:
-        there = f"both hold {', '.join(common)}" if common else "no model's are in both"
+        there = (
+            f"both hold {', '.join(common)}; choose with --maps NAME"
+            if common
+            else "no model's are in both; make them in each with: landcover map RUN --model NAME "
+            "--probabilities"
+        )
         raise LandcoverError(
             f"{paths[0]} and {paths[1]} cannot be compared by the probabilities they hold: "
-            f"{there}; choose with --maps NAME, or map both with --model NAME"
+            f"{there}, or map both here with --model NAME"
         )
     return common[0]
+
+
+def maker_of(paths: Sequence[Path], name: str) -> tuple[Run, str] | None:
+    """The one model that made the maps of both runs, where it is still there and maps any scene.
+
+    The manifest of a run tells the card of the model that mapped it, by path and digest.
+    """
+    from landcover import models
+
+    cards = [_card_of(path, name) for path in paths]
+    digests = {made_by for made_by, _ in cards}
+    for card in (place for _, places in cards for place in places):
+        if card.is_file() and {digest(card)} == digests:
+            home, model = Run(card.parent.parent.parent), card.parent.name
+            facts = models.read_card(home, model)
+            there = models.file_of(home, model, facts["kind"]).exists()
+            return (home, model) if there and not facts["segment_layers"] else None
+    return None
+
+
+def _card_of(path: Path, name: str) -> tuple[str | None, list[Path]]:
+    """Digest of the card of the model that made a run's map, and where it may lie."""
+    stage = Run(path).read_manifest()["stages"].get(f"map {name}", {"inputs": []})
+    for entry in stage["inputs"]:
+        card = Path(entry["path"])
+        if card.name == "card.json":
+            # A run's own model goes by its place in the run, that of another by its path
+            return entry["sha256"], [path / card, card]
+    return None, []
 
 
 def mapped_pair(paths: Sequence[Path], scenes: Sequence[Path], name: str, normalise: bool) -> Pair:
@@ -178,7 +214,10 @@ def map_pair(
     kept: int,
     normalise: bool,
 ) -> Pair:
-    """Dates mapped with one model, on scenes of one radiometry."""
+    """Dates mapped with one model, on scenes of one radiometry.
+
+    A run that holds this very map of a scene that stays as it is lends it.
+    """
     from landcover import mapping, models
     from landcover.workflows.map import is_mapped, map_scene
 
@@ -194,11 +233,14 @@ def map_pair(
     lines = _lines(scenes, kept, bands) if normalise else None
     dates = []
     for number, (path, scene) in enumerate(zip(paths, scenes, strict=True)):
-        run = Run(out.path / ("before", "after")[number])
-        _write_scene(run, scene, bands, None if number == kept else lines)
-        if not is_mapped(run, name, probabilities=True, trained_in=home):
-            say(f"mapping {path}")
-            map_scene(run, name, probabilities=True, trained_in=home)
+        to = None if number == kept else lines
+        run = Run(path)
+        if to is not None or not path.is_dir() or not is_mapped(run, name, True, home):
+            run = Run(out.path / DATES[number])
+            _write_scene(run, scene, bands, to)
+            if not is_mapped(run, name, True, home):
+                say(f"mapping {path}")
+                map_scene(run, name, probabilities=True, trained_in=home)
         dates.append(Date(str(path), run.scene, run.probabilities(name)))
     return Pair(dates, bands, lines)
 
