@@ -45,8 +45,12 @@ class Transitions:
     shares: np.ndarray
     odds: np.ndarray
 
-    def joint(self, before: np.ndarray, after: np.ndarray, likeness: np.ndarray) -> np.ndarray:
-        """Probability of every class at both dates.
+    def rows(
+        self, before: np.ndarray, after: np.ndarray, likeness: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """Probability of every class at both dates, one class of the first after another.
+
+        All at once, many classes at many pixels would need far more memory.
 
         Parameters
         ----------
@@ -55,20 +59,11 @@ class Transitions:
         likeness : array of int, (pixels,)
             How much alike each looks, a position in the `odds`.
 
-        Returns
-        -------
-        array of float32, (classes, classes, pixels)
-            From the first axis to the second; they add up to 1 for each pixel, NaN where either
-            date has none.
-        """
-        return np.stack(list(self.rows(before, after, likeness)))
-
-    def rows(
-        self, before: np.ndarray, after: np.ndarray, likeness: np.ndarray
-    ) -> Iterator[np.ndarray]:
-        """`joint`, one class of the first date after another: (classes, pixels) each.
-
-        Parameters are those of `joint`. Many classes at many pixels need far less memory so.
+        Yields
+        ------
+        array of float32, (classes, pixels)
+            From one class of the first date to each of the second; all rows add up to 1 for each
+            pixel, NaN where either date has none.
         """
         before, after = _floored(before), _floored(after)
         totals = np.zeros(likeness.shape, np.float32)
@@ -85,9 +80,9 @@ class Transitions:
         return np.take(self.odds[:, i].T, likeness, axis=1)
 
     def changed(self, before: np.ndarray, after: np.ndarray, likeness: np.ndarray) -> np.ndarray:
-        """Probability that the class changed, float32: 1 less the diagonal of `joint`.
+        """Probability that the class changed, float32: 1 less the diagonal of the `rows`.
 
-        Parameters are those of `joint`, of pixels in any shape.
+        Parameters are those of `rows`, of pixels in any shape.
         """
         before, after = _floored(before), _floored(after)
         stays, becomes = np.zeros((2, *likeness.shape), np.float32)
@@ -194,8 +189,8 @@ def decide(joint: Iterable[np.ndarray], changed: np.ndarray) -> tuple[np.ndarray
 
     Parameters
     ----------
-    joint : (classes, classes, pixels) or its rows, (classes, pixels)
-        From `Transitions.joint` or `Transitions.rows`.
+    joint : (classes, pixels) of every class of the first date
+        From `Transitions.rows`.
     changed : array of bool, (pixels,)
         Where the class differs.
 
