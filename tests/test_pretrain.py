@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
 from experiments import bigearth_read, bigearth_synthetic, bigearth_train, bigearth_transfer
-from landcover import bigearth, models, networks, rasters, synthetic
+from landcover import bigearth, models, networks, rasters, synthetic, tag_accuracy
 from landcover.bigearth_classes import legend_of
 from landcover.chip_store import Labelled, open_store, write_store
 from landcover.cli import script
@@ -138,6 +138,10 @@ def test_the_report_is_what_the_predictions_say(encoder, store):
         if mean == "micro":
             expected = f1_score(truth, said, average=mean, zero_division=0)
         assert report[f"{mean}_f1"] == pytest.approx(expected)
+    again = tag_accuracy.tag_scores(truth, shares, legend, seed=0)
+    for key in tag_accuracy.METRICS:
+        low, high = report[f"{key}_ci95"]
+        assert [low, high] == pytest.approx(again[f"{key}_ci95"]) and 0 <= low < high <= 1
     found = [row["average_precision"] for row in report["per_class"].values()]
     assert [value is not None for value in found] == there.tolist()
     np.testing.assert_allclose([value for value in found if value is not None], precisions)
@@ -145,22 +149,6 @@ def test_the_report_is_what_the_predictions_say(encoder, store):
     tagger, _ = models.load_encoder(encoder, 3, BANDS)
     chips = networks.Examples(lambda rows: next(kept.batches(8, test[rows]))[0], truth)
     np.testing.assert_allclose(networks.predict_tags(tagger, chips), shares, atol=1e-6)
-
-
-def test_scores_of_known_answers():
-    legend = Legend.corine(3).subset([211, 311, 512])
-    truth = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 0]])
-    shares = np.array([[0.9, 0.1, 0.6], [0.8, 0.7, 0.1], [0.6, 0.2, 0.1], [0.1, 0.3, 0.2]])
-    found = pretrain.tag_scores(truth, shares, legend)
-    # ranked 1, 0, 1: precision 1 and 2/3; ranked 1, 0, 1 with 0.3 between 0.7 and 0.2
-    by_code = found["per_class"]
-    assert by_code["211"]["average_precision"] == pytest.approx((1 + 2 / 3) / 2)
-    assert by_code["311"]["average_precision"] == pytest.approx((1 + 2 / 3) / 2)
-    assert by_code["512"]["average_precision"] is None and by_code["512"]["support"] == 0
-    assert found["macro_ap"] == pytest.approx(5 / 6)
-    assert by_code["211"]["f1"] == pytest.approx(0.8)
-    assert by_code["311"]["recall"] == pytest.approx(0.5)
-    assert found["micro_f1"] == pytest.approx(2 * 3 / (5 + 4))
 
 
 def test_the_card_tells_bands_and_classes_of_the_training_part(encoder, store):

@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from landcover import accuracy, chip_store, models, networks, reports
+from landcover import accuracy, chip_store, models, networks, reports, tag_accuracy
 from landcover.chip_store import SPLITS, Store
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.runs import Run, replace_when_whole, versions, write_json
 from landcover.workflows.training import check_seed
 
-#: A class is said to be on a chip from that probability on.
-THRESHOLD = 0.5
 EPOCHS = 8
 
 
@@ -107,7 +105,9 @@ def pretrain(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
     networks.check_patch_size(choices.patch_size)
     check_seed(choices.seed)
     task = _task(chip_store.open_store(source), choices.single, source)
-    scaling = _scaling(task)
+    scaling = models.scaling_of_parts(
+        chips for chips, _ in task.store.batches(64, task.parts["train"])
+    )
     networks.seed_everything(choices.seed)
     bands, classes = len(task.store.bands), len(task.legend)
     variances = np.square(scaling["stds"]).tolist()
@@ -132,59 +132,6 @@ def pretrain(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
     paths.append(reports.write_report(run, _report(choices, task, shares, spent)))
     run.record(f"pretrain {choices.name}", asdict(choices), [source / "store.json"], paths)
     return paths
-
-
-def tag_scores(truth: np.ndarray, shares: np.ndarray, legend: Legend) -> dict[str, Any]:
-    """How well probabilities of several classes a chip find the classes that are there.
-
-    Average precision (scikit-learn's, without interpolation) goes by the order of the
-    probabilities, F1 by `THRESHOLD`. Macro means average over the classes that occur in `truth`;
-    micro ones take every pair of chip and class alike.
-
-    Parameters
-    ----------
-    truth : array of 0 or 1 (chips, classes)
-        Classes of each chip.
-    shares : array of float (chips, classes)
-        Probabilities.
-    legend : Legend
-        The classes.
-
-    Returns
-    -------
-    dict
-        ``n_test``, ``threshold``, ``macro_ap``, ``micro_ap``, ``macro_f1``, ``micro_f1``, and
-        ``per_class`` {code: name, average_precision, precision, recall, f1, support}; scores of a
-        class that does not occur are None.
-    """
-    from sklearn.metrics import average_precision_score, precision_recall_fscore_support
-
-    said = shares >= THRESHOLD
-    support = truth.sum(axis=0)
-    there = support > 0
-    by_class = precision_recall_fscore_support(truth, said, average=None, zero_division=0)[:3]
-    precisions = np.full(len(legend), np.nan)
-    precisions[there] = average_precision_score(truth[:, there], shares[:, there], average=None)
-    keys = ("average_precision", "precision", "recall", "f1")
-    per_class = {
-        str(land_class.code): {"name": land_class.name}
-        | {
-            key: float(values[place]) if there[place] else None
-            for key, values in zip(keys, (precisions, *by_class), strict=True)
-        }
-        | {"support": int(support[place])}
-        for place, land_class in enumerate(legend.classes)
-    }
-    micro = precision_recall_fscore_support(truth, said, average="micro", zero_division=0)
-    return {
-        "n_test": len(truth),
-        "threshold": THRESHOLD,
-        "macro_ap": float(precisions[there].mean()),
-        "micro_ap": float(average_precision_score(truth, shares, average="micro")),
-        "macro_f1": float(by_class[2][there].mean()),
-        "micro_f1": float(micro[2]),
-        "per_class": per_class,
-    }
 
 
 def _task(store: Store, single: bool, source: Path) -> _Task:
@@ -217,21 +164,6 @@ def _task(store: Store, single: bool, source: Path) -> _Task:
                 "(python -m experiments.bigearth_read SOURCE --splits FOLDER for version 1)"
             )
     return _Task(store, legend, targets, parts)
-
-
-def _scaling(task: _Task) -> dict[str, list[float]]:
-    """Mean and standard deviation of every band over the training chips, read batch by batch."""
-    sums, squares, n = np.zeros(len(task.store.bands)), np.zeros(len(task.store.bands)), 0
-    for chips, _ in task.store.batches(64, task.parts["train"]):
-        values = chips.astype(np.float64)
-        sums += values.sum(axis=(0, 1, 2))
-        squares += np.square(values).sum(axis=(0, 1, 2))
-        n += values[..., 0].size
-    means = sums / n
-    return {
-        "means": means.tolist(),
-        "stds": np.sqrt(np.maximum(squares / n - means**2, 0)).tolist(),
-    }
 
 
 def _store(
@@ -295,7 +227,8 @@ def _report(
         scores = accuracy.score(*codes, task.legend.codes, seed=choices.seed, legend=task.legend)
     else:
         measure = "average precision and F1 against the chips' labels"
-        scores = tag_scores(targets.astype(np.uint8), shares, task.legend)
+        hot = targets.astype(np.uint8)
+        scores = tag_accuracy.tag_scores(hot, shares, task.legend, choices.seed)
     held = {part: len(places) for part, places in task.parts.items()}
     return {
         "model": choices.name,
