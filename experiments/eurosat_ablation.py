@@ -9,15 +9,16 @@ leaves is held out and scored instead, so that what is chosen here can still be 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from landcover import eurosat
+from landcover import eurosat, networks
 from landcover.augmentation import NONE, Augmentation
 from landcover.errors import LandcoverError
 from landcover.networks import Recipe, Stage
@@ -44,6 +45,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "zoom of 15 %": {"zoom": 0.15},
     "no label smoothing": {"label_smoothing": 0.0},
     "no weight decay": {"weight_decay": 0.0},
+    "running mean of weights": {"mean_of_weights": 0.99},
     "batches of 64": {"batch_size": 64},
     "rate 0.004": {"learning_rate": 4e-3},
 }
@@ -99,21 +101,34 @@ def measure(task: Task, choices: Choices, title: str) -> dict[str, Any]:
     return {"epochs": len(history["loss"]), "training": history["accuracy"][-1]} | shares
 
 
+def open_table(path: Path, source: Path, choices: Choices) -> Table:
+    """The table of a set and of a recipe; rows of another recipe or precision lie beside it."""
+    if not source.is_file():
+        raise LandcoverError(
+            f"{source} is no file, and the table tells sets by their file; give EuroSAT's archive"
+        )
+    return Table(
+        path,
+        source,
+        split=choices.split,
+        minutes=choices.minutes,
+        recipe=json.loads(json.dumps(asdict(choices.recipe))),  # lists, as they are read again
+        precision=networks.precision_of(choices.precision),
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Train what is missing and print the table; OUT/ablation.json holds it too."""
     a = parser().parse_args(argv)
-    settings = {"split": a.split, "minutes": a.minutes, "epochs": a.epochs}
+    chosen = Choices(split=a.split, minutes=a.minutes, epochs=a.epochs)
     try:
-        tasks = {
-            seed: held_out(open_task(a.source, Choices(split=a.split, seed=seed)), seed)
-            for seed in a.seeds
-        }
-        table = Table(a.out / "ablation.json", a.source, **settings)
+        table = open_table(a.out / "ablation.json", a.source, chosen)
         for seed in a.seeds:
+            choices = replace(chosen, seed=seed)
+            task = held_out(open_task(a.source, choices), seed)
             for title in a.only:
-                choices = Choices(seed=seed, **settings)
                 key = {"change": title, "seed": seed}
-                table.add(key, partial(measure, tasks[seed], choices, title))
+                table.add(key, partial(measure, task, choices, title))
     except LandcoverError as error:
         parser().exit(2, f"error: {error}\n")
     print(table)

@@ -29,9 +29,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--epochs", type=COUNT, help="of the last stage, at most")
     made.add_argument("--seed", type=COUNT_OR_NONE, default=42, help="seed of every random draw")
     made.add_argument(
-        "--weights", help="of a backbone: imagenet, or a .weights.h5 file of it; none by default"
+        "--weights", help="ImageNet's, of a backbone: imagenet, or a file of them; none by default"
     )
-    made.add_argument("--head", choices=HEADS, default=HEADS[0], help="of a backbone")
+    made.add_argument("--head", choices=HEADS, help=f"of a backbone (default {HEADS[0]})")
     made.add_argument("--frozen", action="store_true", help="train a backbone's head alone")
     made.add_argument(
         "--no-augmentation", action="store_true", help="show training images as they are"
@@ -52,16 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     a = parser().parse_args(argv)
     settings = {key: value for key, value in vars(a).items() if value is not None}
     print(", ".join(f"{key} {value}" for key, value in settings.items()), flush=True)
-    given = {key: settings.get(key) for key in ("epochs", "weights", "name")}
-    shared = {key: getattr(a, key) for key in ("model", "split", "seed", "minutes", "head")}
+    shared = (
+        "model", "split", "minutes", "epochs", "seed", "weights", "head", "frozen", "zoom",
+        "precision", "name",
+    )  # fmt: skip
     choices = Choices(
-        **shared,
-        **given,
-        frozen=a.frozen,
+        **{key: getattr(a, key) for key in shared},
         augmented=not a.no_augmentation,
-        zoom=a.zoom,
         bands=tuple(a.bands) if a.bands else None,
-        precision=a.precision,
     )
     try:
         paths = finetune(Run(a.out), a.source, choices)

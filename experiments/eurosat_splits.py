@@ -36,6 +36,16 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def read_report(path: Path) -> dict[str, Any]:
+    """A report of `eurosat_finetune`, wherever it lies."""
+    report = read_json(path)
+    if report.get("kind") != "image":
+        raise LandcoverError(
+            f"{path} is no report of an image network; give reports/NAME.json of eurosat_finetune"
+        )
+    return report
+
+
 def mix_and_rates(first: np.ndarray, second: np.ndarray) -> tuple[float, np.ndarray]:
     """Change of accuracy that comes of the mix of classes, and of every class's own accuracy.
 
@@ -130,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print both tables."""
     a = parser().parse_args(argv)
     try:
-        reports = [read_json(path) for path in (a.first, a.second)]
+        reports = [read_report(path) for path in (a.first, a.second)]
         tables = splits(a.source, reports), by_class(reports)
     except LandcoverError as error:
         parser().exit(2, f"error: {error}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import eurosat_ablation, eurosat_bands, eurosat_finetune, eurosat_splits
-from landcover import eurosat, models, networks, reports
+from landcover import eurosat, images, models, networks, reports
+from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.runs import Run
+from landcover.workflows import finetune, image_page
 from landcover.workflows.finetune import Choices, open_task, split_of
-from landcover.workflows.image_page import confused_pairs
 from tests.conftest import error_lines
 from tests.eurosat_sets import write_set
 
@@ -46,8 +48,6 @@ def test_the_report_is_in_the_form_of_every_other(trained):
 
 
 def test_the_stored_network_gives_the_reported_scores(trained, archive):
-    from landcover import images
-
     chips = eurosat.open_chips(archive)
     split = split_of(chips, "80/20", 42)
     network = models.load_image_network(trained, "compact")
@@ -65,10 +65,32 @@ def test_the_page_holds_what_a_reader_looks_for(trained):
     assert not re.search(r"(src|href)=.http", page)
 
 
+def test_views_in_training_are_of_training_images(trained, archive):
+    page = trained.report("compact").with_suffix(".html").read_text("utf-8")
+    shown = re.findall(r'src="([^"]+)" alt="image"', page)
+    chips = eurosat.open_chips(archive)
+    train = split_of(chips, "80/20", 42).train
+    known = {
+        image_page._picture(image, chips.bands) for image in images.true_colour(chips.read(train))
+    }
+    assert len(set(shown)) == image_page.VIEWED and set(shown) <= known
+
+
 def test_layers_add_up_to_the_parameters(trained):
     report = reports.read_report(trained, "compact")
     assert sum(layer["parameters"] for layer in report["layers"]) == report["parameters"]["all"]
     assert report["parameters"]["all"] < 1_000_000
+    learns = sum(layer["trainable"] for layer in report["layers"])
+    assert learns == report["parameters"]["trainable_first"]
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 5), min_size=1, max_size=4))
+def test_scaling_of_parts_is_that_of_the_whole(seed, sizes):
+    rng = np.random.default_rng(seed)
+    parts = [rng.normal(0.2, 0.1, (n, 4, 4, 3)).astype(np.float32) for n in sizes]
+    found, whole = models.scaling_of_parts(iter(parts)), np.concatenate(parts).astype(float)
+    np.testing.assert_allclose(found["means"], whole.mean(axis=(0, 1, 2)))
+    np.testing.assert_allclose(found["stds"], whole.std(axis=(0, 1, 2)))
 
 
 def test_the_same_seed_gives_the_same_probabilities(trained, archive, tmp_path):
@@ -81,7 +103,7 @@ def test_the_same_seed_gives_the_same_probabilities(trained, archive, tmp_path):
 
 def test_confused_pairs_are_named_from_a_count_on():
     confusion = {"codes": [1, 2, 3], "matrix": [[9, 5, 4], [0, 9, 0], [7, 0, 9]]}
-    pairs = confused_pairs(confusion, Legend.eurosat().subset([1, 2, 3]), least=5)
+    pairs = image_page.confused_pairs(confusion, Legend.eurosat().subset([1, 2, 3]), least=5)
     assert [(pair["class"], pair["taken_for"], pair["n"]) for pair in pairs] == [
         ("HerbaceousVegetation", "AnnualCrop", 7),
         ("AnnualCrop", "Forest", 5),
@@ -98,6 +120,12 @@ def test_confused_pairs_are_named_from_a_count_on():
         (["--zoom", "1"], "leaves nothing of a pixel"),
         (["--frozen"], "convolutions that are drawn at random"),
         (["--bands", "B99"], "no band B99"),
+        (["--head", "concat-512"], "head concat-512 is for a backbone"),
+        (["--zoom", "0.1", "--no-augmentation"], "zoom 0.1: images that are shown as they are"),
+        (
+            ["--model", "vgg16", "--weights", "imagenet", "--bands", "B02", "B03", "B04"],
+            "weights imagenet are of pictures of B04 B03 B02, not of chips of B02 B03 B04",
+        ),
     ],
 )
 def test_bad_choices_end_in_one_line_and_leave_nothing(archive, tmp_path, capsys, arguments, said):
@@ -108,6 +136,17 @@ def test_bad_choices_end_in_one_line_and_leave_nothing(archive, tmp_path, capsys
     lines = error_lines(capsys.readouterr().err)
     assert len(lines) == 1 and said in lines[0]
     assert not out.exists()
+
+
+def test_weights_of_pictures_meet_no_reflectance(tmp_path):
+    """Three bands of the GeoTIFFs are red, green and blue too, but not as ImageNet's were."""
+    source = write_set(tmp_path / "tifs", each=5, form="tif", top="tif")
+    weights = tmp_path / "vgg16_notop.h5"
+    weights.write_bytes(b"never read")
+    for given_weights in ("imagenet", str(weights)):
+        choices = Choices("vgg16", weights=given_weights, bands=images.TRUE_COLOUR_BANDS)
+        with pytest.raises(LandcoverError, match="RGB set without --bands, or no weights"):
+            open_task(source, choices)
 
 
 def test_a_frozen_backbone_stays_frozen_for_all_its_epochs():
@@ -158,11 +197,19 @@ def test_a_frozen_resnet_trains_what_the_published_one_trained():
     assert found["trainable_last"] == found["all"]
 
 
-def test_bands_are_compared_in_one_table_and_one_plot(tmp_path, capsys):
+def test_bands_are_compared_in_one_table_and_one_plot(tmp_path, capsys, monkeypatch):
     source = write_set(tmp_path / "tifs", each=8, form="tif", top="tif")
+    asked, read = [], eurosat.ChipSet.read
+
+    def look(chips, indices=None, bands=None):
+        asked.append(bands)
+        return read(chips, indices, bands)
+
+    monkeypatch.setattr(eurosat.ChipSet, "read", look)
     out = tmp_path / "out"
     arguments = [str(source), "--sets", "B04", "RGB", "--epochs", "1", "--out", str(out)]
     assert eurosat_bands.main(arguments) == 0
+    assert asked == [("B02", "B03", "B04")]  # once, whatever the sets share
     assert (out / "bands.svg").read_text().startswith("<svg")
     rows = json.loads((out / "bands.json").read_text())["rows"]
     assert [row["bands"].count("B") for row in rows] == [1, 3]
@@ -173,6 +220,17 @@ def test_bands_are_compared_in_one_table_and_one_plot(tmp_path, capsys):
     printed = capsys.readouterr().out
     shown = [line for line in printed.splitlines() if line.startswith("| ")]
     assert len(shown) == 3 and any("RGB (B04 B03 B02)" in line for line in shown)
+
+
+def test_a_task_of_some_bands_is_the_set_read_in_these(tmp_path):
+    source = write_set(tmp_path / "tifs", each=5, form="tif", top="tif")
+    task, bands = open_task(source), ("B12", "B8A", "B04")
+    some, expected = task.of_bands(bands), open_task(source, Choices(bands=bands))
+    np.testing.assert_array_equal(some.pixels, expected.pixels)
+    assert some.bands == bands and some.pixels.flags.c_contiguous
+    rows = np.array([3, 1])
+    np.testing.assert_array_equal(some.read(rows), expected.read(rows))
+    assert task.of_bands(task.bands) is task
 
 
 def test_the_ablation_never_looks_at_the_test_part(archive):
@@ -193,6 +251,41 @@ def test_the_ablation_scores_every_change_and_keeps_what_it_has(archive, tmp_pat
     assert all(0 <= row[views] <= 1 for row in rows for views in ("one view", "eight views"))
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("change")]
     assert len(said) == 2  # the first is not trained again
+
+
+def test_rows_of_another_recipe_or_precision_share_no_table(archive, tmp_path, monkeypatch):
+    measured = []
+
+    def measure(task, choices, title):
+        measured.append(title)
+        return {"one view": 0.5}
+
+    monkeypatch.setattr(eurosat_ablation, "measure", measure)
+
+    def run() -> int:
+        arguments = [str(archive), "--only", "the recipe", "--out", str(tmp_path)]
+        assert eurosat_ablation.main(arguments) == 0
+        rows = json.loads((tmp_path / "ablation.json").read_text())["rows"]
+        assert len(rows) == 1
+        return len(measured)
+
+    assert run() == run() == 1
+    other = replace(finetune.COMPACT, weight_decay=0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(finetune, "COMPACT", other)
+        assert run() == run() == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(networks, "precision_of", lambda choice: "half")
+        assert run() == run() == 3
+    assert run() == 3  # the first row is found again
+
+
+def test_an_ablation_of_no_archive_ends_before_anything_is_read(tmp_path, capsys):
+    for source in (tmp_path, tmp_path / "none.zip"):
+        with pytest.raises(SystemExit) as stopped:
+            eurosat_ablation.main([str(source), "--out", str(tmp_path / "out")])
+        (line,) = error_lines(capsys.readouterr().err)
+        assert stopped.value.code == 2 and f"{source} is no file" in line
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -217,3 +310,14 @@ def test_a_split_beside_itself_differs_in_nothing(trained, archive, capsys):
     splits, classes = rows[1:3], rows[4:]
     assert splits[0] == splits[1] and "80/20" in splits[0]
     assert len(classes) == 11 and all(row.endswith("| 0.0 |") for row in classes)
+
+
+@pytest.mark.parametrize("content", [{}, {"kind": "encoder", "settings": {}}])
+def test_splits_are_compared_by_reports_of_finetuning_alone(archive, tmp_path, capsys, content):
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(SystemExit) as stopped:
+        eurosat_splits.main([str(archive), str(path), str(path)])
+    (line,) = error_lines(capsys.readouterr().err)
+    assert stopped.value.code == 2
+    assert f"{path} is no report of an image network; give reports/NAME.json" in line

@@ -62,9 +62,9 @@ class Choices:
     epochs : int, optional
         Epochs of the last stage; those of the recipe by default.
     weights : str, optional
-        Of a backbone: "imagenet" or a file.
-    head : str
-        Of a backbone: one of `networks.HEADS`.
+        ImageNet's, for a backbone on the RGB set: "imagenet" or a file.
+    head : str, optional
+        Of a backbone: one of `networks.HEADS`, the first by default.
     frozen : bool
         Train nothing of a backbone with weights but its batch normalisation, and its head.
     augmented : bool
@@ -85,7 +85,7 @@ class Choices:
     minutes: float | None = 30.0
     epochs: int | None = None
     weights: str | None = None
-    head: str = "concat-512"
+    head: str | None = None
     frozen: bool = False
     augmented: bool = True
     zoom: float = 0.0
@@ -95,16 +95,26 @@ class Choices:
 
     @property
     def recipe(self) -> Recipe:
-        """How the network is trained; LandcoverError if nothing would be left to train on."""
+        """How the network is trained; LandcoverError if a choice would have no effect."""
         if self.zoom >= 1:
             raise LandcoverError(
                 f"zoom {self.zoom:g} leaves nothing of a pixel; give a share below 1, such as 0.15"
+            )
+        if self.zoom and not self.augmented:
+            raise LandcoverError(
+                f"zoom {self.zoom:g}: images that are shown as they are have no other views; "
+                "leave out --zoom or --no-augmentation"
             )
         with_weights = self.weights is not None
         if self.frozen and not with_weights:
             raise LandcoverError(
                 f"frozen: {self.model} would keep convolutions that are drawn at random; give the "
                 "weights of a backbone, or train all of it"
+            )
+        if self.head is not None and self.model == "compact":
+            raise LandcoverError(
+                f"head {self.head} is for a backbone; the compact network has its own: leave out "
+                "--head, or choose a backbone with --model"
             )
         recipe = COMPACT if self.model == "compact" else STAGED if with_weights else FROM_NOTHING
         stages = recipe.stages
@@ -159,20 +169,24 @@ class Task:
         """Some of them, to learn from or to judge by."""
         return networks.Images(lambda some: self.read(rows[some]), self.labels[rows])
 
-    def moments(self) -> tuple[list[float], list[float]]:
+    def scaling(self) -> dict[str, list[float]]:
         """Mean and deviation of every band over the training images."""
-        sums, squares, n = 0.0, 0.0, 0
-        for some in self.parts(self.split.train, "mean and deviation of bands"):
-            values = some.astype(np.float64)
-            sums += values.sum(axis=(0, 1, 2))
-            squares += (values**2).sum(axis=(0, 1, 2))
-            n += values[..., 0].size
-        means = np.asarray(sums) / n
-        return means.tolist(), np.sqrt(np.maximum(squares / n - means**2, 1e-12)).tolist()
+        return models.scaling_of_parts(self.parts(self.split.train, "mean and deviation of bands"))
+
+    def of_bands(self, bands: tuple[str, ...]) -> Task:
+        """The same chips in some of their bands, in the order given; pixels are copied."""
+        if bands == self.bands:
+            return self
+        pixels = np.take(self.pixels, [self.bands.index(band) for band in bands], axis=-1)
+        return replace(self, pixels=pixels, bands=bands)
 
 
 def open_task(source: Path, choices: Choices = Choices()) -> Task:
-    """Read the chips of a set and split them; LandcoverError as in `finetune`."""
+    """Read the chips of a set and split them; LandcoverError as in `finetune`.
+
+    Chips stay in memory as the set has them, 8 or 16 bits: the whole RGB set takes 0.33 GB, and
+    the 13 bands 2.9 GB.
+    """
     networks.precision_of(choices.precision)
     if choices.weights not in (None, "imagenet") and not Path(choices.weights).is_file():
         raise LandcoverError(
@@ -181,12 +195,18 @@ def open_task(source: Path, choices: Choices = Choices()) -> Task:
     chips = eurosat.open_chips(source)
     split = split_of(chips, choices.split, choices.seed)
     bands = choices.bands or chips.bands
+    pictures = images.TRUE_COLOUR_BANDS
+    if choices.weights is not None and not chips.bands == bands == pictures:
+        raise LandcoverError(
+            f"weights {choices.weights} are of pictures of {' '.join(pictures)}, not of chips of "
+            f"{' '.join(bands)}; give EuroSAT's RGB set without --bands, or no weights"
+        )
     return Task(chips.read(bands=bands), chips.labels, chips.legend, bands, split)
 
 
 def learn(task: Task, choices: Choices, recipe: Recipe) -> tuple[Any, dict[str, list[float]]]:
     """Train a network; it and its learning curves."""
-    means, stds = task.moments()
+    scaling = task.scaling()
 
     def build() -> Any:
         networks.seed_everything(choices.seed)
@@ -194,11 +214,11 @@ def learn(task: Task, choices: Choices, recipe: Recipe) -> tuple[Any, dict[str, 
             choices.model,
             len(task.bands),
             len(task.legend),
-            means,
-            stds,
+            scaling["means"],
+            scaling["stds"],
             task.white,
             choices.weights,
-            choices.head,
+            choices.head or networks.HEADS[0],
         )
 
     return networks.train_image_network(
@@ -219,7 +239,9 @@ def predict_test(model: Any, task: Task) -> np.ndarray:
     return np.concatenate([networks.image_probabilities(model, some) for some in parts])
 
 
-def finetune(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]:
+def finetune(
+    run: Run, source: Path, choices: Choices = Choices(), task: Task | None = None
+) -> list[Path]:
     """Train a network on a labelled set of chips and score it on the test part.
 
     Parameters
@@ -230,6 +252,8 @@ def finetune(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
         EuroSAT, as `eurosat.open_chips` takes it.
     choices : Choices
         What a person chooses.
+    task : Task, optional
+        What `open_task` gives of source and choices, where it is read already.
 
     Returns
     -------
@@ -241,7 +265,8 @@ def finetune(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
     LandcoverError
         If the set or a choice cannot be used; nothing is written then.
     """
-    recipe, task = choices.recipe, open_task(source, choices)
+    recipe = choices.recipe
+    task = task or open_task(source, choices)
     name = choices.name or choices.model
     started = time.perf_counter()
     model, history = learn(task, choices, recipe)
@@ -276,7 +301,15 @@ def finetune(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
     reports.write_report(run, report)
     test = task.split.test, task.labels[task.split.test], shares
     page = write_page(
-        run, report, history, task.read, test, task.bands, task.legend, recipe.augmentation
+        run,
+        report,
+        history,
+        task.read,
+        test,
+        task.split.train,
+        task.bands,
+        task.legend,
+        recipe.augmentation,
     )
     products = [path, curves, card, run.report(name), page]
     run.record(f"finetune {name}", report["settings"], [source], products)

@@ -52,6 +52,7 @@ def write_page(
     history: Mapping[str, list[float]],
     read: Callable[[np.ndarray], np.ndarray],
     test: tuple[np.ndarray, np.ndarray, np.ndarray],
+    train: np.ndarray,
     bands: tuple[str, ...],
     legend: Legend,
     augmentation: Augmentation = NONE,
@@ -70,6 +71,8 @@ def write_page(
         Positions in the set to reflectance (n, side, side, bands).
     test : tuple of arrays
         Positions of the test images, their labels (n,), and probabilities (n, classes).
+    train : array of int (n,)
+        Positions of the training images; views of some are shown.
     bands, legend
         Those of the images.
     augmentation : Augmentation
@@ -98,9 +101,9 @@ def write_page(
             }
             for place in surest
         ],
-        views=_views(read(rows[:: max(1, len(rows) // VIEWED)][:VIEWED]), bands, augmentation),
+        views=_views(read(train[:: max(1, len(train) // VIEWED)][:VIEWED]), bands, augmentation),
         columns=VIEWS + 1,
-        published=_published() if report["measure"].endswith("EuroSAT's classes") else [],
+        published=_published(),
         settings=json.dumps(
             {key: report[key] for key in ("settings", "versions")}, indent=1, ensure_ascii=False
         ),
