@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import numpy as np
 from PIL import Image as Picture
 
@@ -89,6 +90,11 @@ def serving(state: State) -> Iterator[str]:
         thread.join(timeout=20)
         listener.close()
     assert not thread.is_alive(), "the server did not end"
+
+
+def client_of(url: str) -> httpx.Client:
+    """A client of a server, without the certificates that take a moment to load."""
+    return httpx.Client(base_url=url, timeout=30, verify=False)
 
 
 def picture(rgb: tuple[int, int, int], form: str = "PNG", size: int = 64) -> bytes:

@@ -42,10 +42,12 @@ DROP = """([id, name, type, bytes]) => {
   }
 }"""
 
-#: Tiles fade in once they are there.
+#: Animations begin with the next frame, and ask for tiles at their end; those fade in.
+NEXT_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 TILES_SHOWN = """() => {
   const tiles = [...document.querySelectorAll(".leaflet-tile")];
-  return tiles.length > 0 && tiles.every((tile) => getComputedStyle(tile).opacity === "1");
+  return !document.querySelector(".leaflet-zoom-anim, .leaflet-pan-anim")
+    && tiles.length > 0 && tiles.every((tile) => getComputedStyle(tile).opacity === "1");
 }"""
 
 
@@ -72,14 +74,14 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture
-def page(browser, url):
+def page(browser, run, url):
     """The page, loaded; in the end nothing must have been asked of others or gone wrong."""
     page, wrong = browser.new_page(), []
     page.on("request", lambda request: wrong.append(request.url) if _elsewhere(request, url) else 0)
     page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else 0)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(url)
-    page.wait_for_load_state("networkidle")
+    playwright.expect(page).to_have_title(f"landcover: {run.path.name}")  # set as parts are shown
     yield page
     page.close()
     # Refusals are shown to the person; the browser notes them too
@@ -161,7 +163,7 @@ def test_a_name_is_shown_as_text(page):
 
 def pixels_of(page):
     """What the map shows, (rows, cols, 3), without the divider's handle and the tags."""
-    page.wait_for_timeout(400)  # a zoom is animated, and asks for tiles at its end
+    page.evaluate(NEXT_FRAMES)
     page.wait_for_function(TILES_SHOWN)
     shot = page.locator("#frame").screenshot()
     return np.array(Picture.open(io.BytesIO(shot)).convert("RGB"))
@@ -236,7 +238,6 @@ def test_the_class_under_the_pointer_is_that_of_the_raster(page, run):
     box = page.locator("#map").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.5 + 40, box["y"] + box["height"] * 0.6)
     playwright.expect(page.locator("#place")).to_contain_text("°")
-    page.wait_for_timeout(300)
     lat, lon = (float(part.split("°")[0]) for part in page.inner_text("#place").split(", "))
     grid = rasters.grid_of(run.scene)
     x, y = Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True).transform(lon, lat)
@@ -283,7 +284,7 @@ def test_the_page_fits_its_window(page, width, tmp_path):
     page.set_viewport_size({"width": width, "height": 900})
     drop(page, picture((10, 180, 60)))
     page.wait_for_selector("#answer:visible")
-    page.wait_for_timeout(300)
+    page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for part in ("#drop", "#frame", "#legend", "#reading"):
         box = page.locator(part).bounding_box()
