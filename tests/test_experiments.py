@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score
 
 from experiments import false_change, patch_size, published_faults, segment_types
-from landcover import networks, rasters, reports
+from landcover import forests, networks, rasters, reports
 from landcover.networks import architectures
 from landcover.runs import Run, read_json
-from landcover.workflows import denoise
+from landcover.workflows import change_report, denoise
 from landcover.workflows.study import study_run
 from landcover.workflows.training import pixel_inputs, read_rows
 from tests.conftest import ROOT, error_lines
@@ -112,6 +113,8 @@ def test_faults(run, capsys, monkeypatch):
 def test_false_change(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(false_change, "SAMPLES", 2000)
     monkeypatch.setitem(false_change.LATER, "industry", {"estates": 2, "sun": 0.96})
+    monkeypatch.setattr(forests, "fit_forest", partial(forests.fit_forest, n_trees=20))
+    monkeypatch.setattr(change_report, "_picture", lambda *drawn: b"")  # nobody looks at it
     call = [str(tmp_path), "--size", "200", "220", "--models", "random-forest-plain"]
     assert false_change.main([*call, "--dates", "industry", "noise"]) == 0
     table = printed(capsys)
