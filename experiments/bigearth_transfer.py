@@ -1,6 +1,6 @@
 """What an encoder of chips gives a network of pixels: from nothing, frozen, and fine-tuned.
 
-python -m experiments.bigearth_transfer ENCODER [--samples 1000 10000 100000] [--scenes 0 3 10]
+python -m experiments.bigearth_transfer ENCODER [--samples 1000 10000 100000] [--scenes 0 3 10 11]
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def parser() -> argparse.ArgumentParser:
         help="samples at which refined labels are learnt too (default 10000)",
     )  # fmt: skip
     made.add_argument(
-        "--scenes", nargs="+", type=COUNT_OR_NONE, default=[0, 3, 10], choices=range(_SCENES),
-        help="of study.KINDS and FURTHER_KINDS (default 0 3 10)",
+        "--scenes", nargs="+", type=COUNT_OR_NONE, default=[0, 3, 10, 11], choices=range(_SCENES),
+        help="of study.KINDS and FURTHER_KINDS (default 0 3 10 11)",
     )  # fmt: skip
     made.add_argument("--drawn", type=COUNT, default=DRAWN, help="samples of a scene, test too")
     made.add_argument("--epochs", type=COUNT, default=train.CNN_EPOCHS, help="at most, of 10,000")

@@ -39,9 +39,12 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"noise": 0.02, "haze": 0.1, "field_px": 24},
     {"woods": 0.2, "pastures": 0.6, "settlement": 0.5},
 )
-#: More of them, which no study takes unless it is told: 10 is hazier, noisier and has larger
-#: fields than any scene of `experiments/bigearth_synthetic.py`.
-FURTHER_KINDS: tuple[dict[str, Any], ...] = ({"noise": 0.03, "haze": 0.35, "field_px": 80},)
+#: More of them, which no study takes unless it is told. Their settings lie outside those of the
+#: scenes of `experiments/bigearth_synthetic.py`: another sensor and air, and another land.
+FURTHER_KINDS: tuple[dict[str, Any], ...] = (
+    {"noise": 0.03, "haze": 0.35, "field_px": 80},
+    {"woods": 0.06, "pastures": 0.02, "heath": 0.3, "settlement": 3.0, "field_px": 12},
+)
 
 
 def open_run(path: Path, demo: Path) -> Run:
