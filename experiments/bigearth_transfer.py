@@ -22,13 +22,14 @@ from landcover.legend import UNLABELLED, Legend, level_of, to_level
 from landcover.options import COUNT, COUNT_OR_NONE, add_seed
 from landcover.products import DEFAULT_QUANTIFICATION
 from landcover.reports import percent
-from landcover.runs import Run, digest, read_json, replace_when_whole
+from landcover.runs import Run, digest, read_json
 from landcover.workflows import train
 from landcover.workflows.patch_training import PATIENCE
 from landcover.workflows.study import (
     FURTHER_KINDS,
     KINDS,
     Table,
+    copy_raster,
     kind_run,
     kind_title,
     outcome,
@@ -83,9 +84,8 @@ def eight_bit(run: Run) -> Run:
         wrapped[np.isnan(image)] = np.nan
         grid, bands = rasters.grid_of(run.scene), rasters.band_names(run.scene)
         rasters.write(own.scene, wrapped, grid, bands, np.nan)
-        for product in ("labels", "reference"):
-            with replace_when_whole(getattr(own, product)) as part:
-                shutil.copyfile(getattr(run, product), part)
+        for product in (run.labels, run.reference):
+            copy_raster(product, own.path)
     return own
 
 

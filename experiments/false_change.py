@@ -20,6 +20,7 @@ from landcover.runs import Run, read_json
 from landcover.synthetic import SyntheticScene, make_dates
 from landcover.workflows import sample, train
 from landcover.workflows.change import find_change
+from landcover.workflows.study import write_classes
 
 HAZY = {"later_haze": 0.1, "sun": 0.9}
 #: Settings of `make_dates` for each second date.
@@ -63,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 def save(run: Run, scene: SyntheticScene) -> None:
     """Write a scene and its truth into a run folder."""
     rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
-    rasters.write(run.reference, scene.truth, scene.grid, ["class"], 0)
+    write_classes(run.reference, scene.truth, scene.grid)
 
 
 def differ(out: Run, model: str) -> np.ndarray:

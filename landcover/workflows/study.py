@@ -73,8 +73,8 @@ def kind_run(folder: Path, number: int) -> Run:
     if not run.samples.exists():
         scene = synthetic.make_scene(600, 800, 200 + number, **_kind(number))
         rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
-        _write_classes(run.labels, scene.labels(), scene.grid)
-        _write_classes(run.reference, scene.truth, scene.grid)
+        write_classes(run.labels, scene.labels(), scene.grid)
+        write_classes(run.reference, scene.truth, scene.grid)
         segment(run)
         sample(run, 40_000)
     return run
@@ -84,7 +84,7 @@ def _kind(number: int) -> dict[str, Any]:
     return (*KINDS, *FURTHER_KINDS)[number]
 
 
-def _write_classes(path: Path, codes: np.ndarray, grid: Grid) -> None:
+def write_classes(path: Path, codes: np.ndarray, grid: Grid) -> None:
     """Write CLC codes (rows, cols) with the legend of those that occur."""
     legend = Legend.corine().subset(np.unique(codes))
     rasters.write(path, codes, grid, ["class"], 0, legend)
@@ -110,13 +110,17 @@ def study_run(
     own = Run(run.path / "studies" / name)
     own.path.mkdir(parents=True, exist_ok=True)
     for product in _SHARED:
-        raster = getattr(run, product)
-        for path in (raster, raster.with_suffix(".qml")):
-            if path.exists():
-                with replace_when_whole(own.path / path.name) as part:
-                    shutil.copyfile(path, part)
+        copy_raster(getattr(run, product), own.path)
     sample(own, samples, max_patch=max_patch, seed=seed)
     return own
+
+
+def copy_raster(raster: Path, folder: Path) -> None:
+    """Copy a raster and its style into a folder, those of them that there are."""
+    for path in (raster, raster.with_suffix(".qml")):
+        if path.exists():
+            with replace_when_whole(folder / path.name) as part:
+                shutil.copyfile(path, part)
 
 
 def thin(run: Run, share: float, seed: int = 0) -> None:
