@@ -57,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("source", type=Path, help="EuroSAT's archive, either form")
     made.add_argument("--only", nargs="+", choices=CHANGES, default=list(CHANGES), metavar="ROW")
     made.add_argument("--split", default="80/20", help="as in eurosat_finetune")
-    made.add_argument("--minutes", type=POSITIVE, default=6.0, help="of each training, at most")
+    made.add_argument(
+        "--minutes", type=POSITIVE, default=6.0, help="of each training, about, at most"
+    )
     made.add_argument("--epochs", type=COUNT, help="of each training, at most")
     made.add_argument("--seeds", nargs="+", type=COUNT_OR_NONE, default=[42])
     made.add_argument("--out", type=Path, default=Path("runs/eurosat-ablation"), help="folder")

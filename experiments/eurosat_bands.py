@@ -38,7 +38,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("source", type=Path, help="EuroSAT's 13-band archive or folder")
     made.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), metavar="SET")
     made.add_argument("--split", default="80/20", help="as in eurosat_finetune")
-    made.add_argument("--minutes", type=POSITIVE, default=10.0, help="of each training, at most")
+    made.add_argument(
+        "--minutes", type=POSITIVE, default=10.0, help="of each training, about, at most"
+    )
     made.add_argument("--epochs", type=COUNT, help="of each training, at most")
     made.add_argument("--seed", type=COUNT_OR_NONE, default=42)
     made.add_argument("--out", type=Path, default=Path("runs/eurosat_bands"), help="run folder")

@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--split", default="80/20", help="80/20, 75/25, 90/10 or a folder with lists of names"
     )
-    made.add_argument("--minutes", type=POSITIVE, default=30.0, help="of training, at most")
+    made.add_argument("--minutes", type=POSITIVE, default=30.0, help="of training, about, at most")
     made.add_argument("--epochs", type=COUNT, help="of the last stage, at most")
     made.add_argument("--seed", type=COUNT_OR_NONE, default=42, help="seed of every random draw")
     made.add_argument(

@@ -269,7 +269,9 @@ def _curve_pair(axes, history: Mapping[str, Sequence[float]], quantity: str, col
         (f"val_{quantity}", "validation", colour),
     ):
         values = history.get(key) or []
-        axes.plot(range(1, len(values) + 1), values, color=tint, lw=1.6, label=name)
+        point = "o" if len(values) == 1 else None  # a line of one point would not show
+        epochs = range(1, len(values) + 1)
+        axes.plot(epochs, values, color=tint, lw=1.6, marker=point, ms=3, label=name)
     losses, values = history.get("val_loss") or [], history.get(f"val_{quantity}") or []
     if losses and len(values) == len(losses):
         kept = int(np.argmin(losses))

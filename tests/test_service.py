@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import json
 import math
@@ -24,6 +26,7 @@ import morecantile
 import numpy as np
 import pytest
 from affine import Affine
+from fastapi import HTTPException
 from PIL import Image as Picture
 from pyproj import Transformer
 from rasterio.crs import CRS
@@ -39,6 +42,7 @@ from landcover.legend import Legend
 from landcover.networks import ImageClassifier
 from landcover.runs import Run, write_json
 from landcover.service import assets, guard, observe
+from landcover.service.pool import Pool
 from landcover.service.server import listen
 from landcover.service.state import load
 from landcover.service.uploads import Predict
@@ -401,7 +405,10 @@ def test_a_thin_image_takes_little_memory(shape):
 
     pixels, thin = Redder(), upload(*shape)
     network = ImageClassifier("reddest", pixels.legend, pixels.bands, 64, Reddest())
-    state = replace(bare_state(OfImages(network)), predict={"redder": Predict(pixels)})
+    state = replace(
+        bare_state(OfImages(network)), predict={"redder": Predict(pixels)},
+        limits=replace(LIMITS, pixels=100_000_000),
+    )  # fmt: skip
     with serving(state) as url, client_of(url) as client:
         answers = {}
         for endpoint in ("/classify", "/predict"):
@@ -418,6 +425,13 @@ def test_a_thin_image_takes_little_memory(shape):
         codes = dataset.read(1)
     assert codes.shape == shape
     np.testing.assert_array_equal(codes.ravel() == 1, np.arange(300_000) >= 295_000)
+
+
+@pytest.mark.parametrize("endpoint", ["/classify", "/predict"])
+def test_a_thin_image_that_would_take_long_is_refused_at_once(client, endpoint):
+    thin = geotiff(np.ones((3, 1, 15_626), np.uint8), None, utm_grid(1, 15_626))
+    said = assert_one_line(client.post(endpoint, files={"file": ("a.tif", thin)}), 422)
+    assert "1 x 15626" in said and "4,000,256" in said and "shorter pieces" in said
 
 
 def test_predict_says_what_an_image_lacks(client):
@@ -691,6 +705,27 @@ def test_work_that_takes_too_long_is_given_up_and_keeps_its_seat():
         slow.go.set()
         assert empties(state)
         assert classified(client, RED).json()["Type"] == "Red"
+
+
+def test_what_abandoned_work_ends_with_is_no_line_of_the_log(caplog):
+    late = threading.Event()
+
+    def work():
+        late.wait(10)
+        raise TimeoutError
+
+    async def ask():
+        pool = Pool("late", 1, 0, timeout_s=0.05)
+        with pytest.raises(HTTPException), pool.seat():
+            await pool.run(work)
+        late.set()
+        while pool.taken:
+            await asyncio.sleep(0.01)
+        pool.close()
+
+    asyncio.run(ask())
+    gc.collect()
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
 def test_work_that_nobody_waits_for_any_more_is_not_begun():

@@ -76,13 +76,14 @@ class Pool:
             503 where it takes too long, or gives up itself with a TimeoutError.
         """
         future = self._threads.submit(work)
+        result = asyncio.wrap_future(future)
         try:
-            return await asyncio.wait_for(
-                asyncio.shield(asyncio.wrap_future(future)), self.timeout_s
-            )
+            return await asyncio.wait_for(asyncio.shield(result), self.timeout_s)
         except TimeoutError:
             if not future.cancel():
                 self._keep_seat(future)
+            # What abandoned work ends with is asked for, or asyncio writes that nobody did
+            result.add_done_callback(lambda late: late.cancelled() or late.exception())
             raise HTTPException(
                 503,
                 f"the work took more than {self.timeout_s:g} s; try a smaller image, or later",

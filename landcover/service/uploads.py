@@ -10,7 +10,7 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.grid import Grid
-from landcover.images import read_image
+from landcover.images import Image, read_image
 from landcover.legend import UNLABELLED, Legend
 from landcover.mapping import predict_tiles, require_bands
 from landcover.winners import winners
@@ -19,6 +19,9 @@ from landcover.workflows.classify import check_time, reply
 if TYPE_CHECKING:
     from landcover import mapping
     from landcover.workflows import classify
+
+#: Models look at squares and tiles, so a row of pixels costs them as much as so many.
+_LEAST_SIDE_PX = 256
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Classify:
         TimeoutError
             If `until`, of `time.monotonic`, is over.
         """
-        image = read_image(content, max_pixels=max_pixels)
+        image = _read(content, max_pixels)
         with self._turn:
             check_time(until)
             return reply(self.classifier, image, until)
@@ -76,7 +79,7 @@ class Predict:
         TimeoutError
             If `until`, of `time.monotonic`, is over.
         """
-        image = read_image(content, max_pixels=max_pixels)
+        image = _read(content, max_pixels)
         if image.grid is None:
             raise LandcoverError(
                 "the image has no place on the ground; give a GeoTIFF with a CRS, north up"
@@ -102,6 +105,19 @@ class Predict:
             index, _ = winners(np.ascontiguousarray(shares))
             codes[place.slices] = np.where(valid, self.classifier.legend.code(index), UNLABELLED)
         return codes
+
+
+def _read(content: bytes, max_pixels: int) -> Image:
+    """An image that models can look at in time; LandcoverError if there is none or it is thin."""
+    image = read_image(content, max_pixels=max_pixels)
+    rows, cols = image.values.shape[1:]
+    cost = max(rows, _LEAST_SIDE_PX) * max(cols, _LEAST_SIDE_PX)
+    if cost > max(max_pixels, _LEAST_SIDE_PX**2):
+        raise LandcoverError(
+            f"the image of {rows} x {cols} pixels costs as much as {cost:,}, since models look at "
+            f"squares, and {max_pixels:,} are allowed; cut it into shorter pieces"
+        )
+    return image
 
 
 def geotiff(codes: np.ndarray, grid: Grid, legend: Legend) -> bytes:

@@ -58,7 +58,7 @@ class Choices:
     seed : int
         Of every random draw.
     minutes : float, optional
-        Training ends after so long.
+        Training ends with the step that is under way then, and a look at the validation images.
     epochs : int, optional
         Epochs of the last stage; those of the recipe by default.
     weights : str, optional
