@@ -51,7 +51,7 @@ demo: $(VENV)/.user  ## Make the environment and run the whole job on the embedd
 
 test: $(VENV)/.dev  ## Install what the tests need and run them
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory web || true; fi
-	$(PY) -m pytest --numprocesses 2
+	$(PY) -m pytest --numprocesses 2 --dist loadfile
 
 test-slow: $(VENV)/.dev  ## Run the tests that take over half a minute
 	$(PY) -m pytest -m slow
