@@ -22,6 +22,7 @@ from landcover.options import add_size
 from landcover.runs import Run
 from landcover.synthetic import make_scene
 from landcover.workflows import map, postprocess, sample, segment, train
+from landcover.workflows.study import write_classes
 
 KINDS: tuple[dict[str, Any], ...] = (
     {},
@@ -65,8 +66,8 @@ def trained_run(out: Path, number: int, size: Sequence[int]) -> Run:
     """The run OUT/NUMBER of one of KINDS, with both models and the outlines of the truth."""
     run, scene = Run(out / f"{number}"), make_scene(*size, 300 + number, **KINDS[number])
     rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
-    rasters.write(run.labels, scene.labels(), scene.grid, ["label"], 0)
-    rasters.write(run.reference, scene.truth, scene.grid, ["class"], 0)
+    write_classes(run.labels, scene.labels(), scene.grid)
+    write_classes(run.reference, scene.truth, scene.grid)
     outlines = [shape(s) for s, _ in shapes(scene.truth, transform=scene.grid.transform)]
     GeoSeries(outlines, crs=scene.grid.crs).to_file(run.path / "outlines.gpkg")
     sample.sample(run, 20_000, max_patch=7)

@@ -327,7 +327,7 @@ def _archive(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
         try:
             with archive.open(member) as file:
                 return file.read(_LARGEST_BYTES + 1)
-        # An encrypted member is a RuntimeError, an unknown compression a NotImplementedError
+        # RuntimeError: an encrypted member, or a compression that Python does not know
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise LandcoverError(
                 f"{member} in {path} cannot be read ({error}); fetch the archive again"
