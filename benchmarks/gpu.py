@@ -154,7 +154,7 @@ def large_scene(run: Run, path: Path, side: int) -> None:
 def check(arguments: list[str]) -> None:
     """Map with a stored network; the process that is the CPU's word."""
     folder, size, model, scene, out = arguments
-    from landcover.workflows.training import read_rows
+    from landcover.workflows.rows import read_rows
 
     run = Run(Path(folder))
     setting = Setting(run, read_rows(run, "labels"))

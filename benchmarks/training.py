@@ -26,10 +26,10 @@ from landcover.networks.plans import ways
 from landcover.networks.shared import sampled_pixels
 from landcover.runs import Run
 from landcover.workflows.prep import prepare
+from landcover.workflows.rows import Rows, read_rows
 from landcover.workflows.sample import sample
 from landcover.workflows.sources import demo_sources
 from landcover.workflows.train import CNN_EPOCHS
-from landcover.workflows.training import Rows, read_rows
 
 BATCH = 256
 SIZES = (3, 7, 15, 31, 61)

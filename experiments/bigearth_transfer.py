@@ -25,6 +25,7 @@ from landcover.reports import percent
 from landcover.runs import Run, digest, read_json
 from landcover.workflows import train
 from landcover.workflows.patch_training import PATIENCE
+from landcover.workflows.rows import read_rows
 from landcover.workflows.study import (
     FURTHER_KINDS,
     KINDS,
@@ -36,7 +37,6 @@ from landcover.workflows.study import (
     study_run,
     thin,
 )
-from landcover.workflows.training import read_rows
 
 #: What is drawn on a scene; enough that 100,000 are left to learn from, the rest being test ones.
 DRAWN = 160_000

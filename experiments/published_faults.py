@@ -18,8 +18,8 @@ from landcover.errors import LandcoverError
 from landcover.options import COUNT, DEFAULT_RUN, add_run
 from landcover.runs import Run
 from landcover.workflows import train
+from landcover.workflows.rows import Rows, pixel_inputs, read_rows
 from landcover.workflows.study import Table, open_run, study_run
-from landcover.workflows.training import Rows, pixel_inputs, read_rows
 
 #: Accuracy or agreement with the fault and without it, 0-1, by what it is measured against.
 Pair = dict[str, tuple[float, float]]

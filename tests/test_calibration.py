@@ -23,7 +23,7 @@ from landcover.errors import LandcoverError
 from landcover.runs import Run, read_json
 from landcover.workflows import map as map_stage
 from landcover.workflows import train
-from landcover.workflows.training import read_rows
+from landcover.workflows.rows import read_rows
 from tests.map_runs import make_run, maps_of
 from tests.test_train_workflow import write_run
 

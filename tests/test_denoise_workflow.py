@@ -24,10 +24,11 @@ from landcover.workflows import denoise as stage
 from landcover.workflows import noise_report, train
 from landcover.workflows.denoise import denoise, is_made
 from landcover.workflows.patch_training import PatchTraining
+from landcover.workflows.rows import read_rows
 from landcover.workflows.sample import sample
 from landcover.workflows.segment import segment
 from landcover.workflows.targets import rows_to_learn
-from landcover.workflows.training import named, read_rows
+from landcover.workflows.training import named
 from tests.conftest import error_lines, utm_grid
 
 BANDS = ("B02", "B03", "B04", "B08")

@@ -15,8 +15,8 @@ from landcover import forests, networks, rasters, reports
 from landcover.networks import architectures
 from landcover.runs import Run, read_json
 from landcover.workflows import change_report, denoise
+from landcover.workflows.rows import pixel_inputs, read_rows
 from landcover.workflows.study import study_run
-from landcover.workflows.training import pixel_inputs, read_rows
 from tests.conftest import ROOT, error_lines
 from tests.test_train_workflow import write_run
 

@@ -21,8 +21,8 @@ from landcover.runs import Run, read_json
 from landcover.workflows import export, pretrain, train
 from landcover.workflows import map as map_stage
 from landcover.workflows.classify import load_classifier
+from landcover.workflows.rows import read_rows
 from landcover.workflows.study import FURTHER_KINDS, KINDS, study_run
-from landcover.workflows.training import read_rows
 from tests.conftest import error_lines
 from tests.test_train_workflow import write_run
 

@@ -10,8 +10,8 @@ import pytest
 from landcover import rasters, synthetic
 from landcover.errors import LandcoverError
 from landcover.runs import Run, read_json
+from landcover.workflows.rows import read_rows
 from landcover.workflows.study import Table, open_run, study_run, thin
-from landcover.workflows.training import read_rows
 from tests.test_train_workflow import write_run
 
 

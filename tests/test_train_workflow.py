@@ -14,8 +14,8 @@ from landcover.legend import Legend
 from landcover.runs import Run, read_json, write_json
 from landcover.workflows import map as map_stage
 from landcover.workflows import train
+from landcover.workflows.rows import read_rows
 from landcover.workflows.sample import sample
-from landcover.workflows.training import read_rows
 from tests.conftest import utm_grid
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -256,7 +256,7 @@ def test_a_new_model_takes_the_old_ones_maps_away(copy):
 
 
 def test_balanced_weights_are_those_of_the_rows_trained_on(made):
-    from landcover.workflows.training import class_weights
+    from landcover.workflows.rows import class_weights
 
     rows = read_rows(made.run, "labels")
     counts = rows.samples.iloc[rows.train]["label"].value_counts()

@@ -206,11 +206,35 @@ def _fit_stage(
     title: str,
 ) -> dict[str, list[float]]:
     """Train one stage; its curves."""
-    keras = keras_module()
     freeze_backbone(model, stage.frozen)
+    _compile(model, recipe, stage)
+    classes = model.output_shape[-1]
+    steps = -(-len(train.targets) // recipe.batch_size)
+    progress: Any = track(range(stage.epochs), title)
+    next(progress)
+    rates: list[float] = []
+    pace = _Pace(stage.epochs * steps, seconds)
+    try:
+        found = model.fit(
+            _batches(train, recipe, classes, seed),
+            validation_data=_batches(validation, recipe, classes),
+            epochs=stage.epochs,
+            callbacks=_callbacks(model, stage, pace, progress, rates),
+            shuffle=False,  # the batches shuffle themselves, by the seed
+            verbose=0,
+        ).history
+    finally:
+        progress.close()
+    if model.optimizer.use_ema:
+        _measure_statistics(model, _batches(train, recipe, classes, seed))
+    curves = {curve: found[curve] for curve in CURVES} | {"learning_rate": rates}
+    return {curve: [round(float(v), 6) for v in values] for curve, values in curves.items()}
+
+
+def _compile(model: Any, recipe: Recipe, stage: Stage) -> None:
+    """Give a network the optimiser and the loss of a stage."""
     cosine = stage.schedule == "cosine"
     kept = recipe.mean_of_weights if cosine else None
-    classes = model.output_shape[-1]
     model.compile(
         optimizer=_adam(
             _shares(model, stage),
@@ -220,19 +244,21 @@ def _fit_stage(
             use_ema=kept is not None,
             ema_momentum=kept or 0.0,
         ),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+        loss=keras_module().losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
         jit_compile=compiled(),
     )
-    steps = -(-len(train.targets) // recipe.batch_size)
-    pace = _Pace(stage.epochs * steps, seconds)
-    progress: Any = track(range(stage.epochs), title)
-    next(progress)
-    rates: list[float] = []
+
+
+def _callbacks(
+    model: Any, stage: Stage, pace: _Pace, progress: Any, rates: list[float]
+) -> list[Any]:
+    """The schedule of a stage, its end, its progress bar and the rates of its epochs."""
+    keras = keras_module()
 
     def on_step(step: int, logs: Any = None) -> None:
         pace.step += 1
-        if cosine:
+        if stage.schedule == "cosine":
             _set_rate(model, stage.learning_rate * _cosine(pace.share()))
         model.stop_training = model.stop_training or pace.share() >= 1
 
@@ -240,29 +266,13 @@ def _fit_stage(
         rates.append(float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)))
         next(progress, None)
 
-    callbacks: list[Any] = [
-        keras.callbacks.LambdaCallback(on_train_batch_end=on_step, on_epoch_end=on_epoch)
-    ]
+    callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=on_step, on_epoch_end=on_epoch)]
     if stage.schedule == "plateau":
         callbacks += [
             keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=3),
             keras.callbacks.EarlyStopping(patience=7, restore_best_weights=True),
         ]
-    try:
-        found = model.fit(
-            _batches(train, recipe, classes, seed),
-            validation_data=_batches(validation, recipe, classes),
-            epochs=stage.epochs,
-            callbacks=callbacks,
-            shuffle=False,  # the batches shuffle themselves, by the seed
-            verbose=0,
-        ).history
-    finally:
-        progress.close()
-    if kept is not None:
-        _measure_statistics(model, _batches(train, recipe, classes, seed))
-    curves = {curve: found[curve] for curve in CURVES} | {"learning_rate": rates}
-    return {curve: [round(float(v), 6) for v in values] for curve, values in curves.items()}
+    return callbacks
 
 
 def _set_rate(model: Any, rate: float) -> None:

@@ -24,8 +24,9 @@ from landcover.progress import track
 from landcover.runs import Run, digest, replace_when_whole
 from landcover.workflows.noise_report import Counts, write_report
 from landcover.workflows.patch_training import PatchTraining
+from landcover.workflows.rows import Rows, read_rows
 from landcover.workflows.split import read_blocks
-from landcover.workflows.training import Rows, check_seed, read_rows
+from landcover.workflows.training import check_seed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from landcover.runs import Run
-from landcover.workflows.training import Rows, class_weights, pixel_inputs, weights_of
+from landcover.workflows.rows import Rows, class_weights, pixel_inputs, weights_of
 
 #: Epochs without a lower validation loss after which training ends.
 PATIENCE = 5

@@ -17,8 +17,8 @@ from landcover.legend import UNLABELLED
 from landcover.progress import track
 from landcover.runs import Run
 from landcover.workflows.denoise import is_made
+from landcover.workflows.rows import read_rows
 from landcover.workflows.split import read_blocks
-from landcover.workflows.training import read_rows
 
 
 def criteria(run: Run, names: Sequence[str]) -> dict[str, float] | None:

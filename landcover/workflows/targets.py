@@ -13,7 +13,7 @@ from landcover.legend import UNLABELLED
 from landcover.progress import say
 from landcover.runs import Run
 from landcover.workflows.denoise import STAGE, denoise, is_made
-from landcover.workflows.training import TARGET, Rows, pixel_inputs, read_rows
+from landcover.workflows.rows import TARGET, Rows, pixel_inputs, read_rows
 
 
 def rows_to_learn(run: Run, trained_on: str, method: str | None = None) -> Rows:

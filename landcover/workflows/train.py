@@ -15,19 +15,10 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.runs import Run
 from landcover.workflows.patch_training import PATIENCE, PatchTraining, Start
+from landcover.workflows.rows import Rows, class_weights, pixel_inputs, read_rows, weights_of
 from landcover.workflows.split import read_blocks
 from landcover.workflows.targets import rows_to_learn
-from landcover.workflows.training import (
-    Fitted,
-    Job,
-    Rows,
-    class_weights,
-    inputs_card,
-    named,
-    pixel_inputs,
-    read_rows,
-    weights_of,
-)
+from landcover.workflows.training import Fitted, Job, inputs_card, named
 
 #: Eight colours, which tell more of the class than the published method's six bins of brightness.
 SEGMENT_LAYERS = ("hierarchy-8",)
