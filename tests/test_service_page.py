@@ -42,12 +42,14 @@ DROP = """([id, name, type, bytes]) => {
   }
 }"""
 
-#: Animations begin with the next frame, and ask for tiles at their end; those fade in.
+#: Animations begin with the next frame, and ask for tiles at their end; those fade in when they are
+#: there, and until then are hidden with an opacity of 1.
 NEXT_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 TILES_SHOWN = """() => {
   const tiles = [...document.querySelectorAll(".leaflet-tile")];
   return !document.querySelector(".leaflet-zoom-anim, .leaflet-pan-anim")
-    && tiles.length > 0 && tiles.every((tile) => getComputedStyle(tile).opacity === "1");
+    && tiles.length > 0 && tiles.every((tile) => tile.matches(".leaflet-tile-loaded")
+      && getComputedStyle(tile).opacity === "1");
 }"""
 
 
