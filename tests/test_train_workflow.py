@@ -216,11 +216,11 @@ def copy(made, tmp_path):
 
 def retrain(copy, name):
     if name == "random-forest":
-        train.train_forest(copy, leaf_sizes=(5, 20))
+        train.train_forest(copy, leaf_sizes=(5, 20), random_split=False)
     elif name == "mlp":
-        train.train_mlp(copy, segments=False, epochs=4)
+        train.train_mlp(copy, segments=False, epochs=4, random_split=False)
     else:
-        train.train_cnn(copy, 5, epochs=8)
+        train.train_cnn(copy, 5, epochs=8, random_split=False)
 
 
 @pytest.mark.parametrize("name", ["random-forest", "mlp", "cnn-5x5"])
@@ -243,13 +243,13 @@ def test_learning_from_the_reference_has_a_name_of_its_own(made):
 
 
 def test_a_new_model_takes_the_old_ones_maps_away(copy):
-    train.train_forest(copy, leaf_sizes=(20,), denoise="none")
+    train.train_forest(copy, leaf_sizes=(20,), denoise="none", random_split=False)
     map_stage.map_scene(copy, "random-forest-plain")
     assert copy.map("random-forest-plain").exists()
     begun = copy.map_job("random-forest-plain")
     begun.mkdir()
     (begun / "000000.part").write_bytes(b"of an interrupted map")
-    train.train_forest(copy, seed=1, leaf_sizes=(20,), denoise="none")
+    train.train_forest(copy, seed=1, leaf_sizes=(20,), denoise="none", random_split=False)
     assert not begun.exists()
     assert not copy.map("random-forest-plain").exists()
     assert not copy.confidence("random-forest-plain").exists()
@@ -267,14 +267,15 @@ def test_balanced_weights_are_those_of_the_rows_trained_on(made):
 
 
 def test_training_on_tiles_learns_what_chips_learn_and_repeats_itself(made, copy):
-    train.train_cnn(copy, 5, epochs=8, train_on="tiles", denoise="none")
+    settings = {"epochs": 8, "train_on": "tiles", "denoise": "none", "random_split": False}
+    train.train_cnn(copy, 5, **settings)
     card = read_json(copy.model("cnn-5x5-plain") / "card.json")
     assert card["settings"]["train_on"] == "tiles" and card["settings"]["tile_px"] >= 1
     on_tiles = read_json(copy.report("cnn-5x5-plain"))["scores"]["labels"]["overall_accuracy"]
     on_chips = read_json(made.run.report("cnn-5x5"))["scores"]["labels"]["overall_accuracy"]
     assert on_tiles > on_chips - 0.05
     weights = models.load(copy, "cnn-5x5-plain").model.get_weights()
-    train.train_cnn(copy, 5, epochs=8, train_on="tiles", denoise="none", random_split=False)
+    train.train_cnn(copy, 5, **settings)
     again = models.load(copy, "cnn-5x5-plain").model.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
 
