@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,28 @@ settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def untuned_pipelines() -> Iterator[None]:
+    """TensorFlow does not tune what Keras draws steps from; a suite has hundreds of short ones.
+
+    Where such a pipeline is thrown away, its tuner now and then is not woken, and the process
+    waits for up to half a minute. What is drawn does not depend on it.
+    """
+    if "keras" not in sys.modules or sys.modules["keras"].backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    usual = tf.data.Dataset.prefetch
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            tf.data.Dataset, "prefetch", lambda *a, **k: usual(*a, **k).with_options(options)
+        )
+        yield
 
 
 @pytest.fixture(scope="session")
