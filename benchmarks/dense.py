@@ -21,13 +21,13 @@ from functools import partial
 import numpy as np
 
 from benchmarks.measure import interleaved, ratio
-from landcover import networks
+from landcover.classifiers import networks
+from landcover.classifiers.best_class import near_ties
+from landcover.classifiers.exchange.network_onnx import arithmetic
+from landcover.classifiers.networks.engine_choice import candidates
+from landcover.classifiers.networks.engines import available_precisions
 from landcover.legend import Legend
-from landcover.networks.engine_choice import candidates
-from landcover.networks.engines import available_precisions
-from landcover.networks.onnx_form import arithmetic
-from landcover.synthetic import make_scene
-from landcover.winners import near_ties
+from landcover.sources.synthetic import make_scene
 
 TILE_PX = 256
 BATCH = 1024

@@ -20,8 +20,9 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.measure import interleaved, ratio
-from landcover import features, forests
-from landcover.synthetic import BANDS, make_scene
+from landcover.classifiers import forests
+from landcover.scene import features
+from landcover.sources.synthetic import BANDS, make_scene
 
 TILE_PX = 10980**2
 LEAF_SIZE = 20

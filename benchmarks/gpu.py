@@ -24,10 +24,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.training import Setting, Steps, make_setting
-from landcover import mapping, networks, rasters
+from landcover import maps
+from landcover.classifiers import networks
+from landcover.classifiers.networks.tile_network import convolutions_of
+from landcover.files import rasters
 from landcover.grid import Grid
-from landcover.networks.shared import convolutions_of
-from landcover.runs import Run
+from landcover.run import Run
 
 PATCHES = (7, 61)
 TILE_PX = 10_980
@@ -126,7 +128,7 @@ def train(setting: Setting, size: int, product: float) -> Any:
 def dense_map(classifier: Any, scene: Path, out: Path) -> float:
     """Seconds of mapping a scene, reading and writing included."""
     started = time.perf_counter()
-    mapping.predict_map(classifier, scene, out)
+    maps.predict_map(classifier, scene, out)
     return time.perf_counter() - started
 
 
@@ -154,7 +156,7 @@ def large_scene(run: Run, path: Path, side: int) -> None:
 def check(arguments: list[str]) -> None:
     """Map with a stored network; the process that is the CPU's word."""
     folder, size, model, scene, out = arguments
-    from landcover.workflows.rows import read_rows
+    from landcover.samples.rows import read_rows
 
     run = Run(Path(folder))
     setting = Setting(run, read_rows(run, "labels"))

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import interleaved, ratio
-from landcover import networks
-from landcover.networks.backend import keras_module
+from landcover.classifiers import networks
+from landcover.classifiers.networks.backend import keras_module
 
 BATCH, STEPS = 128, 8
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}

@@ -54,7 +54,7 @@ def make_band(folder: Path, name: str, size: int) -> None:
     from affine import Affine
     from rasterio.crs import CRS
 
-    from landcover import rasters
+    from landcover.files import rasters
     from landcover.grid import Grid
 
     rng = np.random.default_rng(int(name[1:]))
@@ -74,9 +74,9 @@ def prepare_in_process(way: str, folder: str, peaks: list[float]) -> None:
 
 def by_windows(folder: Path) -> None:
     """What `landcover prep` does with the bands of a scene."""
-    from landcover.products import from_files
-    from landcover.runs import Run
-    from landcover.workflows.prep import prepare
+    from landcover.run import Run
+    from landcover.sources.sentinel2 import from_files
+    from landcover.stages.prepare import prepare
 
     prepare(Run(folder / "run"), from_files([folder / f"{band}.tif" for band in BANDS]))
 

@@ -29,10 +29,10 @@ def make_run(folder: Path, rows: int, cols: int) -> None:
     from rasterio.crs import CRS
     from scipy.ndimage import zoom
 
-    from landcover import rasters
+    from landcover.files import rasters
     from landcover.grid import Grid
     from landcover.legend import Legend
-    from landcover.runs import Run
+    from landcover.run import Run
 
     run = Run(folder)
     grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 300000, 0, -10, 5900000), rows, cols)
@@ -67,8 +67,8 @@ def by_strips(folder: Path, samples: int) -> int:
     """What `landcover sample` does."""
     import pyarrow.parquet
 
-    from landcover.runs import Run
-    from landcover.workflows.sample import sample
+    from landcover.run import Run
+    from landcover.stages.sample import sample
 
     sample(Run(folder), samples=samples)
     return pyarrow.parquet.read_metadata(Run(folder).samples).num_rows

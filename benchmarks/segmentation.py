@@ -78,7 +78,7 @@ IMAGES = {
 
 def ours(image: np.ndarray, **settings: float) -> np.ndarray:
     """landcover's segments."""
-    from landcover.segmentation import felzenszwalb
+    from landcover.scene.segmentation.felzenszwalb import felzenszwalb
 
     return felzenszwalb(image, **SETTINGS | settings)
 

@@ -42,10 +42,10 @@ def main() -> None:
 
 def make_run(path: Path) -> Path:
     """A run with the demo's scene and labels, and a compact network of random weights."""
-    from landcover import models, networks
-    from landcover.images import TRUE_COLOUR_BANDS
+    from landcover.classifiers import models, networks
     from landcover.legend import Legend
-    from landcover.runs import Run
+    from landcover.run import Run
+    from landcover.sources.image import TRUE_COLOUR_BANDS
 
     landcover("prep", "--out", str(path))
     run, legend = Run(path), Legend.eurosat()

@@ -20,16 +20,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import interleaved, peak_mib, ratio
-from landcover import accuracy, models, networks, rasters
-from landcover.networks.batches import row_batches, tile_batches
-from landcover.networks.plans import ways
-from landcover.networks.shared import sampled_pixels
-from landcover.runs import Run
-from landcover.workflows.prep import prepare
-from landcover.workflows.rows import Rows, read_rows
-from landcover.workflows.sample import sample
-from landcover.workflows.sources import demo_sources
-from landcover.workflows.train import CNN_EPOCHS
+from landcover.classifiers import models, networks
+from landcover.classifiers.networks.batches import row_batches, tile_batches
+from landcover.classifiers.networks.plans import ways
+from landcover.classifiers.networks.tile_network import sampled_pixels
+from landcover.files import rasters
+from landcover.reports import accuracy
+from landcover.run import Run
+from landcover.samples.rows import Rows, read_rows
+from landcover.sources.synthetic.files import demo_sources
+from landcover.stages.prepare import prepare
+from landcover.stages.sample import sample
+from landcover.stages.train import CNN_EPOCHS
 
 BATCH = 256
 SIZES = (3, 7, 15, 31, 61)
@@ -179,11 +181,11 @@ def train_both(setting: Setting, size: int, plans: list[networks.Plan], a: Any) 
 
 def make_setting(folder: Path, samples: int) -> Setting:
     """The demo scene with samples for patches up to 61 px."""
-    from landcover import products
+    from landcover.sources import sentinel2
 
     run = Run(folder / "run")
     bands, labels, reference = demo_sources(folder / "sources", 0)
-    prepare(run, products.from_files(bands), labels=labels, reference=reference)
+    prepare(run, sentinel2.from_files(bands), labels=labels, reference=reference)
     sample(run, samples=samples, max_patch=61)
     return Setting(run, read_rows(run, "labels"))
 

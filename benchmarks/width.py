@@ -15,10 +15,10 @@ from unittest.mock import patch
 
 import numpy as np
 
-from landcover import networks
-from landcover.networks import architectures
-from landcover.networks.onnx_form import arithmetic
-from landcover.synthetic import make_scene
+from landcover.classifiers import networks
+from landcover.classifiers.exchange.network_onnx import arithmetic
+from landcover.classifiers.networks import architectures
+from landcover.sources.synthetic import make_scene
 from tests.test_synthetic import blocks
 
 EPOCHS = {"truth": 12, "labels": 5}

@@ -86,8 +86,9 @@ def choice(text: str) -> bytes:
 
 def land() -> bytes:
     """A piece of synthetic land as it looks, as it is, and as CORINE draws it."""
-    from landcover import figures, synthetic
     from landcover.legend import Legend
+    from landcover.reports import figures
+    from landcover.sources import synthetic
 
     scene = synthetic.make_scene(400, 800, 7)
     labels, part = scene.labels(), (slice(60, 340), slice(120, 400))

@@ -12,19 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover import bigearth
-from landcover.bigearth_classes import CLASSES
 from landcover.errors import LandcoverError
+from landcover.labels.bigearthnet import CLASSES
 from landcover.progress import say
-from landcover.runs import Run
-from landcover.workflows.tally import class_pixels, legend_of
+from landcover.reports.tally import class_pixels, legend_of
+from landcover.run import Run
+from landcover.sources import bigearthnet
 
 
 def parser() -> argparse.ArgumentParser:
     """What is read, what is left out, and where it goes."""
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("source", type=Path, help="the folder that BigEarthNet was unpacked in")
-    made.add_argument("--bands", nargs="+", default=bigearth.BANDS, metavar="B02")
+    made.add_argument("--bands", nargs="+", default=bigearthnet.BANDS, metavar="B02")
     classes = made.add_mutually_exclusive_group()
     classes.add_argument("--classes", choices=CLASSES, default="19")
     classes.add_argument(
@@ -44,24 +44,24 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def chosen(a: argparse.Namespace) -> bigearth.Patches:
+def chosen(a: argparse.Namespace) -> bigearthnet.Patches:
     """The patches asked for."""
     if a.classes_of:
         patches = of_place(a.source, Run(a.classes_of).require("labels"))
     else:
-        patches = bigearth.open_patches(a.source, a.classes)
+        patches = bigearthnet.open_patches(a.source, a.classes)
     if a.drop_cloudy is not None:
-        patches = bigearth.without_doubtful(patches, a.drop_cloudy)
+        patches = bigearthnet.without_doubtful(patches, a.drop_cloudy)
     if a.splits:
-        patches = bigearth.with_splits(patches, a.splits)
+        patches = bigearthnet.with_splits(patches, a.splits)
     return patches.select(patches.single()[0]) if a.single else patches
 
 
-def of_place(source: Path, labels: Path) -> bigearth.Patches:
+def of_place(source: Path, labels: Path) -> bigearthnet.Patches:
     """The patches that have classes of a class raster, named by those."""
     legend = legend_of(np.array(list(class_pixels(labels))))
-    patches = bigearth.open_patches(source, "corine")
-    kept = bigearth.with_legend(patches, legend)
+    patches = bigearthnet.open_patches(source, "corine")
+    kept = bigearthnet.with_legend(patches, legend)
     say(
         f"{len(patches) - len(kept):,} of {len(patches):,} patches are left out: they have none "
         f"of the {len(legend)} classes of {labels}"
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{name}: {' '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
     try:
         patches = chosen(a)
-        path = bigearth.store(patches, a.out, a.bands)
+        path = bigearthnet.store(patches, a.out, a.bands)
     except LandcoverError as error:
         parser().exit(2, f"error: {error}\n")
     for part, count in sorted(Counter(patches.splits).items()):

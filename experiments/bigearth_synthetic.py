@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from landcover import rasters, synthetic
-from landcover.bigearth import CHIP_PX
-from landcover.bigearth_classes import codes_of_corine, legend_of
+from landcover.commands.options import COUNT, COUNT_OR_NONE
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.grid import Window
+from landcover.labels.bigearthnet import codes_of_corine, legend_of
 from landcover.legend import UNLABELLED
-from landcover.options import COUNT, COUNT_OR_NONE
-from landcover.products import DEFAULT_QUANTIFICATION
 from landcover.progress import track
+from landcover.sources import synthetic
+from landcover.sources.bigearthnet import CHIP_PX
+from landcover.sources.sentinel2 import DEFAULT_QUANTIFICATION
 
 #: Seeds of scenes begin here; those of studies, tests and the demo lie far below.
 FIRST_SEED = 70_000

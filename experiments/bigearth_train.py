@@ -9,11 +9,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
 from landcover.errors import LandcoverError
-from landcover.options import COUNT, COUNT_OR_NONE, POSITIVE
-from landcover.reports import percent
-from landcover.runs import Run, read_json
-from landcover.workflows.pretrain import EPOCHS, Choices, pretrain
+from landcover.reports.store import percent
+from landcover.run import Run, read_json
+from landcover.stages.pretrain import EPOCHS, Choices, pretrain
 
 _MULTI = ("macro_ap", "micro_ap", "macro_f1", "micro_f1")
 _SINGLE = ("overall_accuracy", "macro_f1")

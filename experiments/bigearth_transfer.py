@@ -14,19 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from landcover import models, networks, rasters
-from landcover.bigearth_classes import codes_of_corine, legend_of
-from landcover.chips import chips
-from landcover.errors import LandcoverError
-from landcover.legend import UNLABELLED, Legend, level_of, to_level
-from landcover.options import COUNT, COUNT_OR_NONE, add_seed
-from landcover.products import DEFAULT_QUANTIFICATION
-from landcover.reports import percent
-from landcover.runs import Run, digest, read_json
-from landcover.workflows import train
-from landcover.workflows.patch_training import PATIENCE
-from landcover.workflows.rows import read_rows
-from landcover.workflows.study import (
+from experiments.study import (
     FURTHER_KINDS,
     KINDS,
     Table,
@@ -37,6 +25,19 @@ from landcover.workflows.study import (
     study_run,
     thin,
 )
+from landcover.classifiers import models, networks
+from landcover.commands.options import COUNT, COUNT_OR_NONE, add_seed
+from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.labels.bigearthnet import codes_of_corine, legend_of
+from landcover.legend import UNLABELLED, Legend, level_of, to_level
+from landcover.reports.store import percent
+from landcover.run import Run, digest, read_json
+from landcover.samples.chips import chips
+from landcover.samples.rows import read_rows
+from landcover.sources.sentinel2 import DEFAULT_QUANTIFICATION
+from landcover.stages import train
+from landcover.stages.patch_training import PATIENCE
 
 #: What is drawn on a scene; enough that 100,000 are left to learn from, the rest being test ones.
 DRAWN = 160_000

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from landcover import reports
-from landcover.denoising import CHOICES
+from experiments import study
+from landcover.labels.denoising import CHOICES
 from landcover.progress import say
-from landcover.runs import Run
-from landcover.workflows import study, train
+from landcover.reports import store
+from landcover.run import Run
+from landcover.stages import train
 
 TRAINERS = {"cnn": train.train_cnn, "forest": train.train_forest, "mlp": train.train_mlp}
 
@@ -26,7 +27,7 @@ TRAINERS = {"cnn": train.train_cnn, "forest": train.train_forest, "mlp": train.t
 def scores(run: Run, model: str, **settings: Any) -> tuple[float, ...]:
     """Train; accuracy on test samples, and agreement with their labels, in percent."""
     paths = TRAINERS[model](run, random_split=False, **settings)
-    found = reports.read_report(run, paths[-1].stem)["scores"]
+    found = store.read_report(run, paths[-1].stem)["scores"]
     return tuple(100 * found[against]["overall_accuracy"] for against in ("reference", "labels"))
 
 

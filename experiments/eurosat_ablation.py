@@ -18,20 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from landcover import eurosat, networks
-from landcover.augmentation import NONE, Augmentation
+from experiments.study import Table
+from landcover.classifiers import networks
+from landcover.classifiers.networks import Recipe, Stage
+from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
 from landcover.errors import LandcoverError
-from landcover.networks import Recipe, Stage
-from landcover.options import COUNT, COUNT_OR_NONE, POSITIVE
-from landcover.workflows.finetune import (
-    Choices,
-    Task,
-    drawn_split,
-    learn,
-    open_task,
-    predict_test,
-)
-from landcover.workflows.study import Table
+from landcover.samples.augmentation import NONE, Augmentation
+from landcover.sources import eurosat
+from landcover.stages.finetune import Choices, Task, drawn_split, learn, open_task, predict_test
 
 HELD_OUT_SHARE = 0.2
 #: Changes by title: fields of a recipe, of its last stage, or of its augmentation.

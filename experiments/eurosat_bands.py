@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from landcover import figures
+from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
 from landcover.errors import LandcoverError
-from landcover.images import EUROSAT_BANDS
-from landcover.options import COUNT, COUNT_OR_NONE, POSITIVE
 from landcover.progress import say
-from landcover.reports import interval, percent, read_report
-from landcover.runs import Run, replace_when_whole, write_json
-from landcover.workflows.finetune import Choices, Task, finetune, open_task
+from landcover.reports import figures
+from landcover.reports.store import interval, percent, read_report
+from landcover.run import Run, replace_when_whole, write_json
+from landcover.sources.image import EUROSAT_BANDS
+from landcover.stages.finetune import Choices, Task, finetune, open_task
 
 #: The published combinations (Helber et al. 2019, doi:10.1109/JSTARS.2019.2918242).
 COMBINED = {

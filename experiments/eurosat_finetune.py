@@ -9,12 +9,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from landcover.classifiers.networks import HEADS, IMAGE_NETWORKS, PRECISIONS_OF_TRAINING
+from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE, POSITIVE_OR_ZERO
 from landcover.errors import LandcoverError
-from landcover.networks import HEADS, IMAGE_NETWORKS, PRECISIONS_OF_TRAINING
-from landcover.options import COUNT, COUNT_OR_NONE, POSITIVE, POSITIVE_OR_ZERO
-from landcover.reports import interval, percent, read_report
-from landcover.runs import Run
-from landcover.workflows.finetune import Choices, finetune
+from landcover.reports.store import interval, percent, read_report
+from landcover.run import Run
+from landcover.stages.finetune import Choices, finetune
 
 
 def parser() -> argparse.ArgumentParser:

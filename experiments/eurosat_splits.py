@@ -20,9 +20,9 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
-from landcover.reports import interval, percent, points
-from landcover.runs import read_json
-from landcover.workflows.finetune import Choices, Task, open_task
+from landcover.reports.store import interval, percent, points
+from landcover.run import read_json
+from landcover.stages.finetune import Choices, Task, open_task
 
 NEIGHBOURS = 5
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from landcover import rasters
+from experiments.study import write_classes
+from landcover.commands.options import add_size
 from landcover.errors import LandcoverError
-from landcover.options import add_size
+from landcover.files import rasters
 from landcover.progress import say
-from landcover.runs import Run, read_json
-from landcover.synthetic import SyntheticScene, make_dates
-from landcover.workflows import sample, train
-from landcover.workflows.change import find_change
-from landcover.workflows.study import write_classes
+from landcover.run import Run, read_json
+from landcover.sources.synthetic import SyntheticScene, make_dates
+from landcover.stages import sample, train
+from landcover.stages.change import find_change
 
 HAZY = {"later_haze": 0.1, "sun": 0.9}
 #: Settings of `make_dates` for each second date.

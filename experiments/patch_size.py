@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from experiments.study import Table, open_run, outcome, study_run, thin
+from landcover.commands.options import COUNT, DEFAULT_RUN, add_run, add_seed
 from landcover.errors import LandcoverError
-from landcover.options import COUNT, DEFAULT_RUN, add_run, add_seed
-from landcover.runs import Run
-from landcover.workflows import train
-from landcover.workflows.study import Table, open_run, outcome, study_run, thin
+from landcover.run import Run
+from landcover.stages import train
 
 SIZES = (3, 5, 7, 11, 21, 61)
 #: Kind of the network and what it learns from labels.

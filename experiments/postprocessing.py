@@ -16,13 +16,14 @@ from geopandas import GeoSeries
 from rasterio.features import shapes
 from shapely.geometry import shape
 
-from landcover import rasters, reports
+from experiments.study import write_classes
+from landcover.commands.options import add_size
 from landcover.errors import LandcoverError
-from landcover.options import add_size
-from landcover.runs import Run
-from landcover.synthetic import make_scene
-from landcover.workflows import map, postprocess, sample, segment, train
-from landcover.workflows.study import write_classes
+from landcover.files import rasters
+from landcover.reports import store
+from landcover.run import Run
+from landcover.sources.synthetic import make_scene
+from landcover.stages import map, postprocess, sample, segment, train
 
 KINDS: tuple[dict[str, Any], ...] = (
     {},
@@ -88,7 +89,7 @@ def measure(run: Run, found: Found) -> None:
                 paths = postprocess.postprocess(run, model, **step)
             else:
                 paths = map.map_scene(run, model, probabilities=True)
-            s = reports.read_report(run, paths[0].stem)["scores"]
+            s = store.read_report(run, paths[0].stem)["scores"]
             found[model, title].append([100 * s[against][metric] for against, metric in KEYS])
 
 

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from landcover import forests, models, networks, rasters, reports
-from landcover.chips import chips
+from experiments.study import Table, open_run, study_run
+from landcover.classifiers import forests, models, networks
+from landcover.commands.options import COUNT, DEFAULT_RUN, add_run
 from landcover.errors import LandcoverError
-from landcover.options import COUNT, DEFAULT_RUN, add_run
-from landcover.runs import Run
-from landcover.workflows import train
-from landcover.workflows.rows import Rows, pixel_inputs, read_rows
-from landcover.workflows.study import Table, open_run, study_run
+from landcover.files import rasters
+from landcover.reports import store
+from landcover.run import Run
+from landcover.samples.chips import chips
+from landcover.samples.rows import Rows, pixel_inputs, read_rows
+from landcover.stages import train
 
 #: Accuracy or agreement with the fault and without it, 0-1, by what it is measured against.
 Pair = dict[str, tuple[float, float]]
@@ -68,7 +70,7 @@ def random_split(a: argparse.Namespace, run: Run, seed: int, model: str) -> Pair
         paths = train.train_forest(run, **shared)
     else:
         paths = train.train_cnn(run, a.patch_size, "published", epochs=a.epochs, **shared)
-    found = reports.read_report(run, paths[-1].stem)["scores"]
+    found = store.read_report(run, paths[-1].stem)["scores"]
     return {
         against: (score["overall_accuracy"], score["leak"]["spatial_blocks"])
         for against in ("reference", "labels")

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from landcover.denoising import CHOICES, DEFAULT, PLAIN
+from experiments.study import Table, open_run, outcome, study_run
+from landcover.commands.options import COUNT, DEFAULT_RUN, add_run, add_seed
 from landcover.errors import LandcoverError
-from landcover.options import COUNT, DEFAULT_RUN, add_run, add_seed
-from landcover.runs import Run
-from landcover.workflows import train
-from landcover.workflows.study import Table, open_run, outcome, study_run
+from landcover.labels.denoising import CHOICES, DEFAULT, PLAIN
+from landcover.run import Run
+from landcover.stages import train
 
 #: Segment types of the MLP by title: percentiles are the published ones, the hierarchy is ours.
 TYPES = {

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from landcover import reports
+from experiments import study
 from landcover.progress import say
-from landcover.runs import Run
-from landcover.workflows import map, selection, study, train
+from landcover.reports import store
+from landcover.run import Run
+from landcover.stages import map, selection, train
 
 #: Candidates by name: what trains them. A model of one name replaces the last, so each is mapped
 #: and scored before the next is trained.
@@ -48,7 +49,7 @@ def measure(run: Run, candidate: str) -> tuple[float, ...]:
     """Train, map, score: accuracy, then what each of SCORES says, in percent."""
     name = CANDIDATES[candidate](run)[-1].stem
     map.map_scene(run, name)
-    found = reports.read_report(run, name)["scores"]
+    found = store.read_report(run, name)["scores"]
     refined = (selection.criteria(run, [name]) or {name: float("nan")})[name]
     accuracy, agreement = (found[key]["overall_accuracy"] for key in ("reference", "labels"))
     return 100 * accuracy, 100 * refined, 100 * agreement

@@ -14,9 +14,9 @@ from typing import NoReturn, TextIO
 
 from landcover import __version__
 from landcover.commands import COMMANDS, GROUPS
+from landcover.commands.options import Arguments
 from landcover.errors import LandcoverError
-from landcover.options import Arguments
-from landcover.runs import Run, peak_memory_mib
+from landcover.run import Run, peak_memory_mib
 from landcover.stopwatch import Stopwatch, describe, running
 
 

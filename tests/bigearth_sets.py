@@ -11,7 +11,7 @@ import pandas as pd
 import rasterio
 from affine import Affine
 
-from landcover.bigearth import BANDS
+from landcover.sources.bigearthnet import BANDS
 
 PIXELS = {"B01": 20, "B09": 20} | dict.fromkeys(("B05", "B06", "B07", "B8A", "B11", "B12"), 60)
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"

@@ -71,7 +71,7 @@ def utm_grid(rows: int, cols: int, west: float = 300_000, north: float = 5_800_0
 @pytest.fixture(scope="module")
 def hasty_teacher() -> Iterator[None]:
     """Doubtful labels are found in two epochs, where what models learn is not the matter."""
-    from landcover.workflows import denoise
+    from landcover.stages import denoise
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(denoise, "TEACHER_EPOCHS", 2)

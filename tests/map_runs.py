@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover import forests, models, networks
-from landcover.runs import Run
+from landcover.classifiers import forests, models, networks
+from landcover.run import Run
 from tests.test_mapping import BANDS, LEGEND, random_cnn, write_scene
 
 LANDCOVER = [sys.executable, "-m", "landcover.cli"]

@@ -14,15 +14,17 @@ import httpx
 import numpy as np
 from PIL import Image as Picture
 
-from landcover import mapping, models, rasters, styles
-from landcover.images import TRUE_COLOUR_BANDS, Image
+from landcover import maps
+from landcover.classifiers import models
+from landcover.files import rasters, styles
 from landcover.legend import LandClass, Legend
-from landcover.runs import Run
+from landcover.run import Run
 from landcover.service import assets
 from landcover.service.limits import Limits
 from landcover.service.server import listen, server_of
 from landcover.service.state import State, load
 from landcover.service.uploads import Classify
+from landcover.sources.image import TRUE_COLOUR_BANDS, Image
 from tests.map_runs import make_run
 from tests.test_mapping import LEGEND
 
@@ -57,7 +59,7 @@ def write_run(path: Path, rows: int = 300, cols: int = 340, *, cnn: bool = True)
         product = getattr(run, name)
         rasters.write(product, pixels, grid, ["class"], 0, LEGEND)
         styles.write_qml(product, LEGEND)
-    mapping.predict_map(
+    maps.predict_map(
         models.load(run, "random-forest"), run.scene, run.map("random-forest"),
         confidence=run.confidence("random-forest"),
     )  # fmt: skip

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
-from landcover import accuracy
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
+from landcover.reports import accuracy
 
 CODES = [112, 211, 311, 512]
 

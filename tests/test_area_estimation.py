@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landcover.area_estimation import Design, allocate, estimate, join_rare, ratio
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
+from landcover.reports.area_estimation import Design, allocate, estimate, join_rare, ratio
 
 # Olofsson et al. (2014), section 5 and Tables 8 and 9: deforestation, forest gain, stable forest,
 # stable non-forest; rows are the map.

@@ -12,16 +12,17 @@ import shapely
 from affine import Affine
 from rasterio.crs import CRS
 
-from landcover import cli, rasters
-from landcover.area_estimation import estimate
+from landcover import cli
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.grid import Grid
 from landcover.legend import Legend
-from landcover.reference_sample import read_sample
-from landcover.runs import Run, read_json
-from landcover.unit_classes import classes_of
-from landcover.workflows.assess import assess
-from landcover.workflows.sample_points import sample_points
+from landcover.reports.area_estimation import estimate
+from landcover.reports.reference_sample import read_sample
+from landcover.reports.unit_classes import classes_of
+from landcover.run import Run, read_json
+from landcover.stages.assess import assess
+from landcover.stages.sample_points import sample_points
 from tests.conftest import error_lines, utm_grid
 
 ROWS, COLS = 70, 90

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from landcover.augmentation import NONE, Augmentation, moved
+from landcover.samples.augmentation import NONE, Augmentation, moved
 
 MOVES = st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=1, max_size=4)
 

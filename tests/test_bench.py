@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from rasterio.warp import Resampling, reproject
 
-from landcover import cli, generalise, legend, rasters
-from landcover.commands import COMMANDS
+from landcover import cli, legend
+from landcover.commands import COMMANDS, bench
+from landcover.commands.bench_tables import Measured, Stage, markdown
+from landcover.commands.options import SHARE
 from landcover.errors import LandcoverError
-from landcover.options import SHARE
-from landcover.runs import Run
-from landcover.synthetic import make_scene
-from landcover.workflows import bench, sources
-from landcover.workflows.bench_tables import Measured, Stage, markdown
+from landcover.files import rasters
+from landcover.labels import generalise
+from landcover.run import Run
+from landcover.sources.synthetic import files, make_scene
 from tests.conftest import ROOT
 
 SIDE = 330
@@ -29,8 +30,8 @@ def mosaic(tmp_path_factory):
     """Two by two scenes of 165 pixels."""
     folder = tmp_path_factory.mktemp("mosaic")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "SCENE_PX", 165)
-        return sources.mosaic_sources(folder, SIDE, seed=3)
+        patch.setattr(files, "SCENE_PX", 165)
+        return files.mosaic_sources(folder, SIDE, seed=3)
 
 
 def test_a_mosaic_is_its_scenes_side_by_side(mosaic):
@@ -70,8 +71,8 @@ def test_the_mosaic_s_labels_are_its_scenes_labels(mosaic):
 def test_a_mosaic_is_made_once(mosaic, monkeypatch):
     folder = mosaic.truth.parent
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    monkeypatch.setattr(sources, "SCENE_PX", 165)
-    assert sources.mosaic_sources(folder, SIDE, seed=3) == mosaic
+    monkeypatch.setattr(files, "SCENE_PX", 165)
+    assert files.mosaic_sources(folder, SIDE, seed=3) == mosaic
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
@@ -82,16 +83,16 @@ def test_other_land_is_made_anew_and_not_taken_for_whole_before(
     folder = shutil.copytree(mosaic.truth.parent, tmp_path / "copy")
     if gone:
         (folder / gone).unlink()
-    monkeypatch.setattr(sources, "SCENE_PX", 165)
-    monkeypatch.setattr(sources, "_make", None)  # nothing can be drawn
+    monkeypatch.setattr(files, "SCENE_PX", 165)
+    monkeypatch.setattr(files, "_make", None)  # nothing can be drawn
     with pytest.raises(TypeError):
-        sources.mosaic_sources(folder, SIDE, seed=seed)
+        files.mosaic_sources(folder, SIDE, seed=seed)
     assert not (folder / "mosaic.json").exists()
 
 
 def test_a_half_sized_mosaic_is_the_corner_of_the_whole():
-    quarter = list(sources._places(5490, 0))
-    whole = dict(sources._places(10_980, 0))
+    quarter = list(files._places(5490, 0))
+    whole = dict(files._places(10_980, 0))
     assert len(quarter) == 16 and len(whole) == 64
     assert all(whole[window] == seed for window, seed in quarter)
     assert len(set(whole.values())) == 64
@@ -100,7 +101,7 @@ def test_a_half_sized_mosaic_is_the_corner_of_the_whole():
 
 def test_too_small_a_mosaic_is_refused(tmp_path):
     with pytest.raises(LandcoverError, match=r"size 159 is too small .* at least 160"):
-        sources.mosaic_sources(tmp_path, 159)
+        files.mosaic_sources(tmp_path, 159)
 
 
 SHARES = {"reading": 0.25, "computing": 0.5, "writing": 0.25}
@@ -154,7 +155,7 @@ def test_a_stage_is_measured_from_outside_and_from_its_own_record(tmp_path):
     paths = []
     for name, band in zip(scene.bands, scene.image, strict=True):
         paths.append(tmp_path / f"{name}.tif")
-        rasters.write(paths[-1], sources.digital_numbers(band), scene.grid, [name], nodata=0)
+        rasters.write(paths[-1], files.digital_numbers(band), scene.grid, [name], nodata=0)
     stage = Stage("prepare", ("prep", "--bands", *map(str, paths), "--out", str(run.path)))
     found = bench.measure(run, stage, whole_tile=False)
     record = run.read_manifest()["commands"][-1]
@@ -186,7 +187,7 @@ def test_a_stage_killed_for_memory_is_told(tmp_path, monkeypatch):
 
 
 def test_the_job_holds_commands_that_there_are():
-    named = sources.Sources([], sources.Path("c.tif"), sources.Path("t.tif"))
+    named = files.Sources([], files.Path("c.tif"), files.Path("t.tif"))
     job = bench.job(Run("run"), named, 40_000, 0)
     for stage in job:
         words = [" ".join(stage.command[:n]) for n in (1, 2)]

@@ -10,8 +10,12 @@ from scipy.interpolate import RectBivariateSpline
 from skimage.transform import resize
 
 from experiments import bigearth_read
-from landcover import bigearth, rasters
-from landcover.bigearth import (
+from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.legend import Legend
+from landcover.run import Run
+from landcover.sources import bigearthnet
+from landcover.sources.bigearthnet import (
     BANDS,
     in_order,
     open_patches,
@@ -21,10 +25,7 @@ from landcover.bigearth import (
     with_splits,
     without_doubtful,
 )
-from landcover.chip_store import open_store
-from landcover.errors import LandcoverError
-from landcover.legend import Legend
-from landcover.runs import Run
+from landcover.sources.chip_store import open_store
 from tests.bigearth_sets import (
     PIXELS,
     TILE,
@@ -405,7 +406,7 @@ class TestRealPatches:
         assert patches.codes == ((3, 5, 9, 11), (3, 5, 7))
         assert read_patch(patches.folders[1]).shape == (120, 120, 12)
         # The classes of the map are those that the table names
-        mapped = bigearth._mapped(
+        mapped = bigearthnet._mapped(
             next(tmp_path.glob(f"Reference_Maps/*/{patches.names[0]}/*.tif")), "19"
         )
         assert mapped == patches.codes[0]

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from landcover.bigearth_classes import CLASSES, codes_of_corine, codes_of_labels, legend_of
 from landcover.errors import LandcoverError
+from landcover.labels.bigearthnet import CLASSES, codes_of_corine, codes_of_labels, legend_of
 from landcover.legend import Legend
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from landcover import accuracy, breakdown
+from landcover.reports import accuracy, zones
 
 rasters = hnp.arrays(
     np.uint16,
@@ -21,7 +21,7 @@ def two_classes(codes):
 
 @given(rasters, st.integers(1, 4))
 def test_border_pixels_have_two_classes_around_them(labels, reach):
-    found = breakdown.near_border(np.pad(labels, reach), reach)
+    found = zones.near_border(np.pad(labels, reach), reach)
     padded = np.pad(labels, reach)
     size = 2 * reach + 1
     for row, col in np.ndindex(labels.shape):
@@ -38,7 +38,7 @@ def test_mixed_cells_hold_two_classes_whatever_the_windows(reference, cell, high
             inner = reference[row : row + high, col : col + wide]
             window = padded[row : row + inner.shape[0] + 2 * cell]
             window = window[:, col : col + inner.shape[1] + 2 * cell]
-            found = breakdown.mixed_cells(window, row, col, cell)
+            found = zones.mixed_cells(window, row, col, cell)
             assert found.shape == inner.shape
             for i, j in np.ndindex(inner.shape):
                 top, left = (row + i) // cell * cell, (col + j) // cell * cell
@@ -50,7 +50,7 @@ def test_a_border_reaches_100_metres_to_either_side():
     labels = np.full((60, 60), 211, np.uint16)
     labels[:, 30:] = 512
     labels[:, 50:] = 0  # where labels end there is no border
-    found = breakdown.near_border(np.pad(labels, 10))
+    found = zones.near_border(np.pad(labels, 10))
     assert np.flatnonzero(found[5]).tolist() == list(range(20, 40))
 
 
@@ -63,7 +63,7 @@ def test_levels_are_the_scores_of_the_coarser_maps():
     predicted = np.where(rng.random(4000) < 0.6, reference, rng.choice(CODES, 4000))
     blocks = rng.integers(0, 12, 4000)
     confusions = accuracy.block_confusion(reference, predicted, blocks, CODES)
-    levels = breakdown.score_levels(confusions, CODES, seed=4)
+    levels = zones.score_levels(confusions, CODES, seed=4)
     assert list(levels) == ["2", "1"]
     for level, scores in levels.items():
         divisor = 10 ** (3 - int(level))
@@ -75,15 +75,15 @@ def test_levels_are_the_scores_of_the_coarser_maps():
 
 
 def test_a_run_of_level_one_has_no_coarser_level():
-    assert breakdown.score_levels(np.ones((3, 2, 2), int), [1, 5]) == {}
-    assert list(breakdown.score_levels(np.ones((3, 2, 2), int), [11, 51])) == ["1"]
+    assert zones.score_levels(np.ones((3, 2, 2), int), [1, 5]) == {}
+    assert list(zones.score_levels(np.ones((3, 2, 2), int), [11, 51])) == ["1"]
 
 
 def test_a_zone_is_scored_as_its_pixels_are():
     rng = np.random.default_rng(1)
     right, block = rng.random(3000) < 0.7, rng.integers(0, 9, 3000)
     counts = np.stack([np.bincount(block, minlength=11), np.bincount(block[right], minlength=11)])
-    scores = breakdown.score_zone(counts.T, seed=2)
+    scores = zones.score_zone(counts.T, seed=2)
     whole = accuracy.score(np.where(right, 1, 2), np.ones(3000, int), blocks=block, seed=2)
     for key in ("n_test", "n_blocks", "overall_accuracy", "overall_accuracy_ci95"):
         assert scores[key] == pytest.approx(whole[key]), key
@@ -91,7 +91,7 @@ def test_a_zone_is_scored_as_its_pixels_are():
 
 
 def test_an_empty_zone_has_no_score():
-    assert breakdown.score_zone(np.zeros((4, 2), int)) == {
+    assert zones.score_zone(np.zeros((4, 2), int)) == {
         "n_test": 0,
         "n_blocks": 0,
         "overall_accuracy": None,

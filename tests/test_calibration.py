@@ -17,13 +17,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV, calibration_curve
 from sklearn.metrics import log_loss
 
-from landcover import calibration, cli, mapping, models, rasters
-from landcover.calibration import UNTEMPERED, Temperature
+from landcover import cli, maps
+from landcover.classifiers import calibration, models
+from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.errors import LandcoverError
-from landcover.runs import Run, read_json
-from landcover.workflows import map as map_stage
-from landcover.workflows import train
-from landcover.workflows.rows import read_rows
+from landcover.files import rasters
+from landcover.run import Run, read_json
+from landcover.samples.rows import read_rows
+from landcover.stages import map as map_stage
+from landcover.stages import train
 from tests.map_runs import make_run, maps_of
 from tests.test_train_workflow import write_run
 
@@ -485,12 +487,12 @@ def test_the_entropy_raster_is_one_like_confidence(mapped, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_entropy_does_not_depend_on_tile_size(mapped, tmp_path, monkeypatch, name):
-    monkeypatch.setattr(mapping.source, "COMPUTE_PX", 40)
+    monkeypatch.setattr(maps.source, "COMPUTE_PX", 40)
     classifier = models.load(mapped, name)
     assert classifier.temperature != UNTEMPERED
     found = set()
     for tile_px in (40, 100, 10_000):
-        paths = mapping.predict_map(
+        paths = maps.predict_map(
             classifier,
             mapped.scene,
             tmp_path / "m.tif",

@@ -23,11 +23,13 @@ from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from rasterio.crs import CRS
 from rasterio.warp import transform
 
-from landcover import catalog, exchange, rasters
+from landcover.classifiers.exchange import metadata
+from landcover.files import rasters
+from landcover.files.styles import write_qml
 from landcover.grid import Grid
 from landcover.legend import Legend
-from landcover.runs import Run, write_json
-from landcover.styles import write_qml
+from landcover.reports import stac
+from landcover.run import Run, write_json
 from tests.conftest import utm_grid
 
 LEGEND = Legend.corine(3).subset([211, 311, 512])
@@ -242,9 +244,9 @@ def write_map(folder, grid, card, settings=None):
     (run.model(name) / card["file"]).write_bytes(b"")
     if settings:
         run.record("prep", settings)
-    properties = exchange.mlm_properties(card, (1000, 11_000))
-    bands = exchange.mlm_bands(card)
-    return catalog.write_item(run, name, run.model(name), properties, bands)
+    properties = metadata.mlm_properties(card, (1000, 11_000))
+    bands = metadata.mlm_bands(card)
+    return stac.write_item(run, name, run.model(name), properties, bands)
 
 
 def validated(path) -> pystac.Item:
@@ -255,7 +257,7 @@ def validated(path) -> pystac.Item:
         (schema,) = (schema for name, schema in SCHEMAS.items() if f"/{name}/" in uri)
         validator.schema_cache[uri] = schema
     checked = item.validate(validator=validator)
-    assert len(checked) == 1 + len(catalog.EXTENSIONS)
+    assert len(checked) == 1 + len(stac.EXTENSIONS)
     return item
 
 
@@ -404,7 +406,7 @@ def test_same_bytes_again(tmp_path, grid):
 
 
 def test_odd_versions_are_left_out():
-    properties = exchange.mlm_properties(card_of(versions={"keras": "3.9.0.dev1"}))
+    properties = metadata.mlm_properties(card_of(versions={"keras": "3.9.0.dev1"}))
     assert "mlm:framework_version" not in properties
 
 
@@ -412,8 +414,8 @@ def test_odd_versions_are_left_out():
 @pytest.mark.parametrize("kind", ["forest", "cnn"])
 def test_valid_under_the_published_schemas(tmp_path, grid, kind):
     try:
-        urllib.request.urlopen(catalog.EXTENSIONS[0], timeout=5).close()
+        urllib.request.urlopen(stac.EXTENSIONS[0], timeout=5).close()
     except OSError as error:
         pytest.skip(f"the published schemas are out of reach: {error}")
     item = pystac.Item.from_file(write_map(tmp_path, grid, card_of(kind)))
-    assert len(item.validate()) == 1 + len(catalog.EXTENSIONS)
+    assert len(item.validate()) == 1 + len(stac.EXTENSIONS)

@@ -17,8 +17,15 @@ from PIL import Image
 from rio_cogeo import cog_validate
 from sklearn.cluster import KMeans
 
-from landcover import change, cli, features, forests, models, rasters
-from landcover.change import (
+from landcover import cli
+from landcover.classifiers import forests, models
+from landcover.commands.change import _define_change
+from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.grid import Window
+from landcover.legend import Legend
+from landcover.maps import change
+from landcover.maps.change import (
     Transitions,
     change_legend,
     coarser,
@@ -27,18 +34,15 @@ from landcover.change import (
     from_to,
     variance_together,
 )
-from landcover.commands.change import _define_change
-from landcover.errors import LandcoverError
-from landcover.grid import Window
-from landcover.legend import Legend
-from landcover.runs import Run, read_json
-from landcover.synthetic import make_dates
-from landcover.workflows import change as workflow
-from landcover.workflows import change_report
-from landcover.workflows.change import find_change
-from landcover.workflows.change_pair import maker_of
-from landcover.workflows.change_tally import Tally
-from landcover.workflows.map import map_scene
+from landcover.maps.dates import maker_of
+from landcover.reports import change as change_report
+from landcover.reports.change_tally import Tally
+from landcover.run import Run, read_json
+from landcover.scene import features
+from landcover.sources.synthetic import make_dates
+from landcover.stages import change as workflow
+from landcover.stages.change import find_change
+from landcover.stages.map import map_scene
 from tests.conftest import error_lines, utm_grid
 
 CLASSES = [121, 211, 311]

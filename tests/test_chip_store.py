@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landcover import chip_store
-from landcover.chip_store import Labelled, open_store, write_store
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
+from landcover.sources import chip_store
+from landcover.sources.chip_store import Labelled, open_store, write_store
 
 LEGEND = Legend.corine(3).subset([112, 211, 512])
 BANDS = ("B02", "B08")

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
-from landcover.chips import chips, chips_of, cut_nbytes, squares
 from landcover.errors import LandcoverError
+from landcover.samples.chips import chips, chips_of, cut_nbytes, squares
 
 
 def image(bands=4, rows=30, cols=40, seed=0):

@@ -15,17 +15,18 @@ from affine import Affine
 from PIL import Image as Pillow
 from rasterio.crs import CRS
 
-from landcover import cli, models, networks, rasters
+from landcover import cli
+from landcover.classifiers import models, networks, whole_images
+from landcover.classifiers.networks import ImageClassifier
+from landcover.classifiers.networks.image_classifier import ORIENTATIONS
+from landcover.classifiers.whole_images import OfImages, OfPixels, load_classifier
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.grid import Grid
-from landcover.images import Image, true_colour
 from landcover.legend import Legend
-from landcover.networks import ImageClassifier
-from landcover.networks.image_classifier import ORIENTATIONS
-from landcover.runs import Run
-from landcover.workflows import classify
-from landcover.workflows.classify import OfImages, OfPixels, load_classifier
-from landcover.workflows.map_patches import cells_of
+from landcover.run import Run
+from landcover.sources.image import Image, true_colour
+from landcover.stages.map_cells import cells_of
 from tests.conftest import error_lines, utm_grid
 
 LEGEND = Legend.eurosat()
@@ -154,7 +155,7 @@ def test_pixels_vote_for_their_image():
 def test_work_stops_between_batches_when_its_time_is_up(monkeypatch, batches):
     network = ByRed()
     clock = SimpleNamespace(monotonic=lambda: network.seen // 32)
-    monkeypatch.setattr(classify, "time", clock)
+    monkeypatch.setattr(whole_images, "time", clock)
     large = image(0.035, 640, 640, utm_grid(640, 640))
     with pytest.raises(TimeoutError):
         by_red(network).probabilities([large], batches - 1)

@@ -17,14 +17,16 @@ from scipy.ndimage import maximum_filter
 from sklearn import metrics as sk
 from statsmodels.stats.contingency_tables import mcnemar
 
-from landcover import rasters, reports
-from landcover.blocks import TEST, Blocks
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.grid import Grid
 from landcover.legend import Legend
-from landcover.runs import Run, write_json
-from landcover.workflows import score, selection
-from landcover.workflows.compare import compare
+from landcover.reports import scores as score
+from landcover.reports import store
+from landcover.run import Run, write_json
+from landcover.samples.blocks import TEST, Blocks
+from landcover.stages import selection
+from landcover.stages.compare import compare
 
 ROWS, COLS, BLOCK = 200, 330, 20
 LEGEND = Legend.corine().subset([112, 211, 311, 512])
@@ -114,7 +116,7 @@ def compared(tmp_path_factory):
     world.model("mlp", 0.4, seed=3)
     compare(world.run)
     page = (world.run.path / "comparison.html").read_text("utf-8")
-    return world, reports.read_comparison(world.run), page
+    return world, store.read_comparison(world.run), page
 
 
 def assert_scores_equal(report, truth, predicted):
@@ -156,19 +158,19 @@ def test_samples_are_scored_by_split(world):
     assert report["n_blocks"] == frame["block"][test].nunique()
     assert (report["seed"], report["seconds"]) == (4, {"train": 1.5})
     assert report["versions"]["numpy"] == np.__version__
-    assert reports.read_report(world.run, "knn") == json.loads(json.dumps(report))
+    assert store.read_report(world.run, "knn") == json.loads(json.dumps(report))
 
 
 def test_without_reference_the_report_speaks_of_agreement(tmp_path):
     world = World(tmp_path / "run", reference=False)
     codes = world.model("knn", 0.3)
-    report = reports.read_report(world.run, "knn")
+    report = store.read_report(world.run, "knn")
     assert (report["against"], report["measure"]) == ("labels", "agreement with CORINE")
     assert set(report["scores"]) == {"labels", "labels_random"}
     scored = world.test & (codes > 0) & (world.labels > 0)
     assert_scores_equal(report, world.labels[scored], codes[scored])
     compare(world.run)
-    comparison = reports.read_comparison(world.run)
+    comparison = store.read_comparison(world.run)
     assert "agreement with CORINE" in comparison["remarks"][0]
     assert "of pixels in agreement with CORINE" in comparison["headline"]
     assert comparison["measure"] == "agreement with CORINE"
@@ -193,7 +195,7 @@ def test_without_reference_maps_stand_in_the_order_of_refined_labels(tmp_path, m
     monkeypatch.setattr(selection, "is_made", lambda run, rows: True)
     monkeypatch.setattr(selection, "read_rows", lambda run, trained_on: None)
     compare(world.run)
-    comparison = reports.read_comparison(world.run)
+    comparison = store.read_comparison(world.run)
     first, second = comparison["models"]
     assert (first["name"], first["criterion"]) == ("cnn-7x7", 1.0)
     judged = world.test & (refined > 0)
@@ -212,7 +214,7 @@ def test_every_headline_without_reference_says_agreement_with_corine(tmp_path, r
     for name, wrong in ({"knn": 0.3} | rivals).items():
         world.model(name, wrong, seed=len(name))
     compare(world.run)
-    headline = reports.read_comparison(world.run)["headline"]
+    headline = store.read_comparison(world.run)["headline"]
     assert "agreement with CORINE" in headline
     assert " right" not in headline and "accura" not in headline and "best" not in headline
 
@@ -221,7 +223,7 @@ def test_every_headline_without_reference_says_agreement_with_corine(tmp_path, r
 def test_maps_are_scored_wall_to_wall_whatever_the_windows(world, monkeypatch, window_px):
     monkeypatch.setattr(rasters, "WINDOW_PX", window_px)
     codes = world.model("knn", 0.3)
-    report = reports.read_report(world.run, "knn")
+    report = store.read_report(world.run, "knn")
     for against, truth in (("reference", world.truth), ("labels", world.labels)):
         scored = world.test & (codes > 0) & (truth > 0)
         scores = report["scores"][against]
@@ -287,7 +289,7 @@ def test_pairs_hold_the_differences_of_the_scores(compared):
 def test_scores_of_the_comparison_are_those_of_the_reports(compared):
     world, comparison, _ = compared
     for model in comparison["models"]:
-        report = reports.read_report(world.run, model["name"])
+        report = store.read_report(world.run, model["name"])
         for against in ("reference", "labels"):
             expected = {k: v for k, v in report["scores"][against].items() if k != "scored_on"}
             assert model["scores"][against] == expected
@@ -326,7 +328,7 @@ def test_zones_are_scored_on_their_pixels_whatever_the_windows(world, monkeypatc
     monkeypatch.setattr(rasters, "WINDOW_PX", window_px)
     codes = world.model("knn", 0.3)
     compare(world.run)
-    comparison = reports.read_comparison(world.run)
+    comparison = store.read_comparison(world.run)
     scored = world.test & (codes > 0)
     for zone, inside in expected_zones(world).items():
         for scores, layer in (
@@ -348,7 +350,7 @@ def test_zones_need_labels(world):
     report = score.score_map(world.run, "knn", {})
     assert report["n_test"] == (world.test & (codes > 0)).sum()
     compare(world.run)
-    assert reports.read_comparison(world.run)["models"][0]["zones"] == {}
+    assert store.read_comparison(world.run)["models"][0]["zones"] == {}
     assert "near them, in mixed" not in (world.run.path / "comparison.html").read_text("utf-8")
 
 
@@ -396,7 +398,7 @@ def test_errors_that_reach_over_a_block_are_said(world):
     world.write_map("mlp", np.where(wrong & (speckled > 0), 111, world.truth))
     score.score_map(world.run, "mlp", {})
     compare(world.run)
-    comparison = reports.read_comparison(world.run)
+    comparison = store.read_comparison(world.run)
     ranges = {m["name"]: m["error_correlation"]["range_px"] for m in comparison["models"]}
     assert ranges["knn"] < 3
     assert comparison["blocks"] == {"block_px": BLOCK, "guard_px": 5, "label_range_px": None}
@@ -414,10 +416,10 @@ def test_calibration_is_kept_and_shown(world):
         {"confidence": 0.9, "accuracy": 0.7, "n": 60},
     ]
     fields = {"temperature": 1.37, "ece": 0.1234, "ece_before": 0.2345, "bins": bins}
-    reports.write_report(world.run, reports.read_report(world.run, "knn") | {"calibration": fields})
+    store.write_report(world.run, store.read_report(world.run, "knn") | {"calibration": fields})
     assert score.score_map(world.run, "knn", {})["calibration"] == fields
     compare(world.run)
-    assert reports.read_comparison(world.run)["models"][0]["calibration"] == fields
+    assert store.read_comparison(world.run)["models"][0]["calibration"] == fields
     reader = read_page((world.run.path / "comparison.html").read_text("utf-8"))
     text = " ".join(" ".join(reader.text).split()).replace("\N{NO-BREAK SPACE}", " ")
     assert "How far its confidence holds" in text
@@ -506,17 +508,17 @@ def test_the_page_says_the_facts(compared):
     for land_class in comparison["classes"]:
         assert f"{land_class['code']} {land_class['name']}" in text
     for model in comparison["models"]:
-        assert reports.percent(model["scores"]["reference"]["overall_accuracy"]) in text
-        assert reports.interval(model["scores"]["reference"]["overall_accuracy_ci95"]) in text
+        assert store.percent(model["scores"]["reference"]["overall_accuracy"]) in text
+        assert store.interval(model["scores"]["reference"]["overall_accuracy_ci95"]) in text
     assert "12.5 s" in text and "2.2 s" in text and "1,234" in text
     assert "How the networks learned" in text and "How far its confidence" not in text
     zones = comparison["models"][0]["zones"]
     for zone in ("core", "border", "mixed"):
-        assert reports.percent(zones[zone]["overall_accuracy"]) in text
+        assert store.percent(zones[zone]["overall_accuracy"]) in text
     for level in comparison["models"][0]["levels"].values():
-        assert reports.interval(level["overall_accuracy_ci95"]) in text
+        assert store.interval(level["overall_accuracy_ci95"]) in text
     tests = comparison["pairs"][-1]["mcnemar"]
-    assert reports.p_value(tests["blocks"]["p_value"]) in text
+    assert store.p_value(tests["blocks"]["p_value"]) in text
 
 
 def test_names_are_escaped(compared):
@@ -551,7 +553,7 @@ def test_equal_maps_cannot_be_told_apart(world):
     world.model("knn", 0.3, seed=1)
     world.model("mlp", 0.3, seed=2)
     compare(world.run)
-    headline = reports.read_comparison(world.run)["headline"]
+    headline = store.read_comparison(world.run)["headline"]
     assert re.search(
         r"scores highest, .* of pixels right \(95 % interval .*\), but cannot be told apart from "
         r"the (MLP|k-nearest-neighbours classifier): the difference is .* points "
@@ -572,7 +574,7 @@ def test_a_map_that_wins_on_rare_classes_is_named(world):
         world.write_map(name, codes)
         score.score_map(world.run, name, {})
     compare(world.run)
-    comparison = reports.read_comparison(world.run)
+    comparison = store.read_comparison(world.run)
     assert comparison["best"] == "common"
     said = [remark for remark in comparison["remarks"] if "macro F1" in remark]
     assert said and "the rare scores highest" in said[0] and "a clear difference" in said[0]
@@ -581,7 +583,7 @@ def test_a_map_that_wins_on_rare_classes_is_named(world):
 def test_one_map_has_nothing_to_be_compared_with(world):
     world.model("my-model", 0.3)
     compare(world.run)
-    comparison = reports.read_comparison(world.run)
+    comparison = store.read_comparison(world.run)
     assert comparison["pairs"] == []
     assert "The my-model maps" in comparison["headline"]
     assert comparison["headline"].endswith("there is no other map to compare it with.")
@@ -596,7 +598,7 @@ def test_a_single_test_block_gives_no_interval(world):
         world.map(name, 0.3)
         score.score_map(world.run, name, {})
     compare(world.run)
-    comparison = reports.read_comparison(world.run)
+    comparison = store.read_comparison(world.run)
     assert "(in a single block)" in comparison["headline"]
     assert "cannot be told apart" in comparison["headline"]
     assert any("The test set is 1 block:" in remark for remark in comparison["remarks"])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landcover import correlation as module
-from landcover.correlation import Thinned, correlation
 from landcover.grid import Window
+from landcover.samples import correlation as module
+from landcover.samples.correlation import Thinned, correlation
 
 
 def mosaic(rng, size, rate, classes=5):

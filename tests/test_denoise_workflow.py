@@ -14,21 +14,24 @@ import shapely
 from rio_cogeo import cog_validate
 from sklearn.metrics import roc_auc_score
 
-from landcover import cli, denoising, rasters
-from landcover.calibration import UNTEMPERED
-from landcover.denoising import METHODS
+from landcover import cli
+from landcover.classifiers.calibration import UNTEMPERED
 from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.labels import denoising
+from landcover.labels.denoising import METHODS
 from landcover.legend import Legend
-from landcover.runs import Run, read_json
-from landcover.workflows import denoise as stage
-from landcover.workflows import noise_report, train
-from landcover.workflows.denoise import denoise, is_made
-from landcover.workflows.patch_training import PatchTraining
-from landcover.workflows.rows import read_rows
-from landcover.workflows.sample import sample
-from landcover.workflows.segment import segment
-from landcover.workflows.targets import rows_to_learn
-from landcover.workflows.training import named
+from landcover.reports import label_noise
+from landcover.run import Run, read_json
+from landcover.samples.rows import read_rows
+from landcover.stages import denoise as stage
+from landcover.stages import train
+from landcover.stages.denoise import denoise, is_made
+from landcover.stages.patch_training import PatchTraining
+from landcover.stages.sample import sample
+from landcover.stages.segment import segment
+from landcover.stages.targets import rows_to_learn
+from landcover.stages.training import named
 from tests.conftest import error_lines, utm_grid
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -222,7 +225,7 @@ def test_windows_change_no_byte(copy, base, tmp_path, quick, monkeypatch):
     other = copied(base, tmp_path / "other")
     monkeypatch.setattr(stage, "ASKING_PX", 48)
     monkeypatch.setattr(stage, "WRITING_PX", 37)
-    monkeypatch.setattr(noise_report, "_CELLS_PX", 20)
+    monkeypatch.setattr(label_noise, "_CELLS_PX", 20)
     denoise(other)
     assert tables_of(copy) == tables_of(other)
     ours, theirs = (read_json(run.path / REPORTS[1]) for run in (copy, other))
@@ -297,7 +300,7 @@ def test_a_cell_straddles_from_a_tenth_on(tmp_path, other, straddles):
     whole[9, 9] = 0
     path = tmp_path / "classes.tif"
     rasters.write(path, whole, utm_grid(24, 15), ["class"], nodata=0)
-    assert noise_report.count_cells(path) == (1, straddles)
+    assert label_noise.count_cells(path) == (1, straddles)
 
 
 def test_without_a_reference_nothing_is_said_of_one(copy, base, tmp_path, quick):

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from landcover import denoising, label_noise
-from landcover.denoising import LEFT_OUT, METHODS, Evidence
 from landcover.errors import LandcoverError
+from landcover.labels import denoising, noise
+from landcover.labels.denoising import LEFT_OUT, METHODS, Evidence
 
 N, CLASSES = 600, 3
 
@@ -49,12 +49,12 @@ def test_ways_that_correct_never_ask_the_label(way):
 
 def test_ways_are_made_of_what_they_say():
     known = evidence()
-    adjusted = label_noise.without_priors(known.pixels, known.priors)
+    adjusted = noise.without_priors(known.pixels, known.priors)
     np.testing.assert_array_equal(denoising.prior(known), adjusted.argmax(axis=1))
-    undone = label_noise.undo(known.pixels, known.transition)
+    undone = noise.undo(known.pixels, known.transition)
     np.testing.assert_array_equal(denoising.transition(known), undone.argmax(axis=1))
     np.testing.assert_array_equal(denoising.average(known), known.segments.argmax(axis=1))
-    both = label_noise.posterior(known.segments, known.priors, known.transition)
+    both = noise.posterior(known.segments, known.priors, known.transition)
     np.testing.assert_array_equal(denoising.refine(known), both.argmax(axis=1))
 
 

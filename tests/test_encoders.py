@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import expit, logsumexp, softmax
 
-from landcover import networks
+from landcover.classifiers import networks
+from landcover.classifiers.networks.encoders import SHARPNESS
 from landcover.errors import LandcoverError
-from landcover.networks.encoders import SHARPNESS
-from landcover.tiles import Tiles
+from landcover.samples.tiles import Tiles
 
 MOMENTS = [0.1, 0.2, 0.3], [0.01, 0.02, 0.03]
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landcover import networks
+from landcover.classifiers import networks
+from landcover.classifiers.exchange.network_onnx import arithmetic
+from landcover.classifiers.networks import engine_choice, engines
+from landcover.classifiers.networks.engines import Engine, Level
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
-from landcover.networks import engine_choice, engines
-from landcover.networks.engines import Engine, Level
-from landcover.networks.onnx_form import arithmetic
 
 KERAS, OPENVINO = Engine(), Engine("openvino", "float32")
 BANDS = ("B02", "B03", "B04", "B08")

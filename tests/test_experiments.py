@@ -11,12 +11,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score
 
 from experiments import false_change, patch_size, published_faults, segment_types
-from landcover import forests, networks, rasters, reports
-from landcover.networks import architectures
-from landcover.runs import Run, read_json
-from landcover.workflows import change_report, denoise
-from landcover.workflows.rows import pixel_inputs, read_rows
-from landcover.workflows.study import study_run
+from experiments.study import study_run
+from landcover.classifiers import forests, networks
+from landcover.classifiers.networks import architectures
+from landcover.files import rasters
+from landcover.reports import change, store
+from landcover.run import Run, read_json
+from landcover.samples.rows import pixel_inputs, read_rows
+from landcover.stages import denoise
 from tests.conftest import ROOT, error_lines
 from tests.test_train_workflow import write_run
 
@@ -50,20 +52,20 @@ def test_patch_sizes(run, capsys, monkeypatch):
     wanted = [(size, network) for size in (3, 5) for network in patch_size.NETWORKS]
     assert [(row["patch"], row["network"]) for row in rows] == wanted
     table = printed(capsys)
-    assert [row["accuracy"] for row in table] == [reports.percent(r["accuracy"]) for r in rows]
+    assert [row["accuracy"] for row in table] == [store.percent(r["accuracy"]) for r in rows]
     assert all(row["epochs"] == 1 and 0 < row["accuracy"] < 1 for row in rows)
     own = Run(run.path / "studies" / "patch_size")
     for row, name in (
         (rows[1], "cnn-3x3-plain"), (rows[2], "cnn-3x3"), (rows[0], "cnn-3x3-published-plain"),
     ):  # fmt: skip
-        scores = reports.read_report(own, name)["scores"]
+        scores = store.read_report(own, name)["scores"]
         assert row["accuracy"] == scores["reference"]["overall_accuracy"]
         assert row["agreement"] == scores["labels"]["overall_accuracy"]
     learnt = [row["trained on"] for row in rows]
     assert len(set(learnt[:3] + learnt[4:])) == 1
     assert learnt[3] == pytest.approx(learnt[0] * 9 / 25, rel=0.25)
     few = Run(run.path / "studies" / "patch_size-5")
-    tests = [reports.read_report(r, n)["n_test"] for r, n in
+    tests = [store.read_report(r, n)["n_test"] for r, n in
              ((own, "cnn-5x5"), (few, "cnn-5x5-published-plain"))]  # fmt: skip
     assert tests[0] == tests[1]
     monkeypatch.setattr(patch_size.train, "train_cnn", None)
@@ -89,7 +91,7 @@ def test_segment_types(run, capsys, monkeypatch):
     own = Run(run.path / "studies" / "segment_types-600")
     card = read_json(own.model("mlp-segments") / "card.json")
     assert card["segment_layers"] == ["hierarchy-8"]
-    found = reports.read_report(own, "mlp-segments")
+    found = store.read_report(own, "mlp-segments")
     assert rows[5]["accuracy"] == found["overall_accuracy"]
 
 
@@ -106,7 +108,7 @@ def test_faults(run, capsys, monkeypatch):
     table = printed(capsys)
     assert [row["fault"] for row in table] == [row["fault"] for row in rows]
     own = Run(run.path / "studies" / "published_faults")
-    leak = reports.read_report(own, "random-forest-plain")["scores"]["labels_random"]["leak"]
+    leak = store.read_report(own, "random-forest-plain")["scores"]["labels_random"]["leak"]
     assert rows[2]["agreement, points"] == [pytest.approx(leak["difference"])]
 
 
@@ -114,7 +116,7 @@ def test_false_change(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(false_change, "SAMPLES", 2000)
     monkeypatch.setitem(false_change.LATER, "industry", {"estates": 2, "sun": 0.96})
     monkeypatch.setattr(forests, "fit_forest", partial(forests.fit_forest, n_trees=20))
-    monkeypatch.setattr(change_report, "_picture", lambda *drawn: b"")  # nobody looks at it
+    monkeypatch.setattr(change, "_picture", lambda *drawn: b"")  # nobody looks at it
     call = [str(tmp_path), "--size", "200", "220", "--models", "random-forest-plain"]
     assert false_change.main([*call, "--dates", "industry", "noise"]) == 0
     table = printed(capsys)

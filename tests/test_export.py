@@ -15,16 +15,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 
-from landcover import cli, features, forest_onnx, forests, mapping, models, rasters, reports
+from landcover import cli, maps
+from landcover.classifiers import forests, models
+from landcover.classifiers.exchange import forest_onnx
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.grid import Window
-from landcover.runs import Run, read_json
-from landcover.synthetic import make_scene
-from landcover.workflows import export as export_stage
-from landcover.workflows import train
-from landcover.workflows.export import export
-from landcover.workflows.map import map_scene
-from landcover.workflows.sample import sample
+from landcover.reports import store
+from landcover.run import Run, read_json
+from landcover.scene import features
+from landcover.sources.synthetic import make_scene
+from landcover.stages import export as export_stage
+from landcover.stages import train
+from landcover.stages.export import export
+from landcover.stages.map import map_scene
+from landcover.stages.sample import sample
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -92,7 +97,7 @@ def own_probabilities(made, name, window=None):
     """Of a window, or of every pixel, by the model itself in float32: (classes, rows, cols)."""
     run = made.run
     classifier = models.load(run, name)
-    source = mapping.Source(classifier, run.scene, run.segment_types)
+    source = maps.Source(classifier, run.scene, run.segment_types)
     return classifier.predict_window(*source.read(window or Window(0, 0, *source.grid.shape)))
 
 
@@ -171,7 +176,7 @@ def test_metadata_says_all_that_the_card_says(made):
 
 def test_formulas_give_the_features():
     """Compared with the functions that training and mapping use, also where they divide by 0."""
-    from landcover.exchange import FORMULAS
+    from landcover.classifiers.exchange.metadata import FORMULAS
 
     assert set(FORMULAS) == set(features.FEATURES)
     names = ("B03", "B04", "B08")
@@ -272,7 +277,7 @@ def test_a_map_carries_an_item_that_goes_with_it(made):
     first = run.item("knn").read_bytes()
     map_scene(run, "knn")
     assert run.item("knn").read_bytes() == first
-    assert "knn" in reports.mapped_models(run)
+    assert "knn" in store.mapped_models(run)
     train.train_knn(run, random_split=False)
     assert not run.item("knn").exists() and not run.map("knn").exists()
 

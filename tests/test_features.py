@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from landcover.errors import LandcoverError
-from landcover.features import FEATURES, available, compute
-from landcover.indices import INDICES
+from landcover.scene.features import FEATURES, available, compute
+from landcover.scene.indices import INDICES
 
 BANDS = ("B02", "B03", "B04", "B08")
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from landcover import figures
 from landcover.legend import Legend
+from landcover.reports import figures
 
 BANDS = ("B02", "B03", "B04", "B08")
 

@@ -15,7 +15,7 @@ import sklearn
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from landcover import forests, trees
+from landcover.classifiers import forests, trees
 from landcover.errors import LandcoverError
 
 

@@ -12,8 +12,8 @@ from rasterio.crs import CRS
 from scipy import ndimage
 
 from landcover.errors import LandcoverError
-from landcover.generalise import corine_grid, merge_small, to_corine
 from landcover.grid import Grid
+from landcover.labels.generalise import corine_grid, merge_small, to_corine
 
 CODES = np.array([211, 231, 311, 312, 512], np.uint16)
 

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from keras.src.legacy.saving import legacy_h5_format
 from scipy.ndimage import map_coordinates
 
-from landcover import networks
-from landcover.augmentation import NONE, Augmentation
+from landcover.classifiers import networks
+from landcover.classifiers.networks import Images, Recipe, Stage, image_training
 from landcover.errors import LandcoverError
-from landcover.networks import Images, Recipe, Stage, image_training
+from landcover.samples.augmentation import NONE, Augmentation
 
 MEANS, STDS = [0.1, 0.11, 0.12], [0.05, 0.04, 0.03]
 

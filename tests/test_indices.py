@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landcover.indices import INDICES
+from landcover.scene.indices import INDICES
 
 #: Ours -> the independent package's name and the bands by its symbols.
 SPYNDEX = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import minimize, nnls
 
-from landcover import label_noise
+from landcover.labels import noise
 
 #: p(label | class): the last class is mostly swallowed by the first.
 TRUE = np.array([[0.92, 0.05, 0.03], [0.1, 0.85, 0.05], [0.55, 0.05, 0.4]])
@@ -47,14 +47,14 @@ def population(seed=0):
 def test_transitions_of_anchors_are_those_of_a_known_population():
     _, labels, sizes, priors = population()
     np.testing.assert_allclose(
-        label_noise.transitions_of_anchors(labels, sizes, priors), TRUE, atol=1e-12
+        noise.transitions_of_anchors(labels, sizes, priors), TRUE, atol=1e-12
     )
 
 
 def test_transitions_of_anchors_are_found_through_noise():
     _, labels, sizes, priors = population()
     noisy = normalised((labels + np.random.default_rng(1).normal(0, 0.02, labels.shape)).clip(0))
-    found = label_noise.transitions_of_anchors(noisy, sizes, priors)
+    found = noise.transitions_of_anchors(noisy, sizes, priors)
     np.testing.assert_allclose(found, TRUE, atol=0.06)
 
 
@@ -62,14 +62,14 @@ def test_anchors_are_a_tenth_of_the_labels_area():
     """Two hundred equal segments, half of them labelled so: the ten surest are averaged."""
     own = np.concatenate([np.linspace(0.99, 0.6, 100), np.linspace(0.4, 0.01, 100)])
     labels = np.stack([own, 1 - own], axis=1)
-    found = label_noise.transitions_of_anchors(labels, np.full(200, 50), np.array([0.5, 0.5]))
+    found = noise.transitions_of_anchors(labels, np.full(200, 50), np.array([0.5, 0.5]))
     assert found[0, 0] == pytest.approx(own[:10].mean(), abs=0.004)
     assert found[1, 1] == pytest.approx(1 - own[-10:].mean(), abs=0.004)
 
 
 def test_a_rare_class_has_anchors_too():
     labels = np.array([[0.9, 0.1]] * 50 + [[0.2, 0.8]])
-    found = label_noise.transitions_of_anchors(
+    found = noise.transitions_of_anchors(
         labels, np.array([100] * 50 + [20]), np.array([0.99, 0.01])
     )
     assert found[1, 1] > found[0, 1]
@@ -83,8 +83,8 @@ def test_transitions_are_nearer_to_those_of_a_class_that_lies_in_large_and_small
     shares, sizes = np.concatenate([fields, large, small]), np.full(480, 100)
     true = np.array([[0.95, 0.05], np.concatenate([large, small]).mean(axis=0)])
     priors = shares.mean(axis=0)
-    anchored = label_noise.transitions_of_anchors(shares, sizes, priors)
-    found = label_noise.transitions(shares, sizes, priors)
+    anchored = noise.transitions_of_anchors(shares, sizes, priors)
+    found = noise.transitions(shares, sizes, priors)
     np.testing.assert_allclose(anchored[1], [0.05, 0.95], atol=1e-12)
     np.testing.assert_allclose(found, (anchored + true) / 2, atol=1e-12)
 
@@ -92,9 +92,9 @@ def test_transitions_are_nearer_to_those_of_a_class_that_lies_in_large_and_small
 def test_a_class_that_nothing_is_taken_for_keeps_what_its_anchors_say():
     shares, sizes = np.array([[0.9, 0.08, 0.02]] * 40), np.full(40, 100)
     priors = np.array([0.9, 0.08, 0.02])
-    found = label_noise.transitions(shares, sizes, priors)
-    taken = label_noise.posterior(shares, priors, found).argmax(axis=1)[0]
-    anchored = label_noise.transitions_of_anchors(shares, sizes, priors)
+    found = noise.transitions(shares, sizes, priors)
+    taken = noise.posterior(shares, priors, found).argmax(axis=1)[0]
+    anchored = noise.transitions_of_anchors(shares, sizes, priors)
     others = np.arange(3) != taken
     np.testing.assert_allclose(found[others], anchored[others])
 
@@ -105,10 +105,10 @@ def test_rows_make_one_and_nothing_is_negative(given_shares):
     mixed, priors, matrix = normalised(mixed), normalised(priors), normalised(matrix)
     sizes = np.arange(1, len(mixed) + 1)
     for found in (
-        label_noise.without_priors(mixed, priors),
-        label_noise.undo(mixed, matrix),
-        label_noise.posterior(mixed, priors, matrix),
-        label_noise.transitions(mixed, sizes, priors),
+        noise.without_priors(mixed, priors),
+        noise.undo(mixed, matrix),
+        noise.posterior(mixed, priors, matrix),
+        noise.transitions(mixed, sizes, priors),
     ):
         np.testing.assert_allclose(found.sum(axis=1), 1)
         assert (found >= 0).all()
@@ -122,10 +122,10 @@ def test_the_order_of_classes_does_not_matter(given_shares, random):
     random.shuffle(order)
     swapped = mixed[:, order], priors[order], matrix[np.ix_(order, order)]
     for there, here in (
-        (label_noise.without_priors(swapped[0], swapped[1]),
-         label_noise.without_priors(mixed, priors)),
-        (label_noise.undo(swapped[0], swapped[2]), label_noise.undo(mixed, matrix)),
-        (label_noise.posterior(*swapped), label_noise.posterior(mixed, priors, matrix)),
+        (noise.without_priors(swapped[0], swapped[1]),
+         noise.without_priors(mixed, priors)),
+        (noise.undo(swapped[0], swapped[2]), noise.undo(mixed, matrix)),
+        (noise.posterior(*swapped), noise.posterior(mixed, priors, matrix)),
     ):  # fmt: skip
         np.testing.assert_allclose(there, here[:, order], rtol=1e-8, atol=1e-12)
 
@@ -133,33 +133,31 @@ def test_the_order_of_classes_does_not_matter(given_shares, random):
 def test_the_order_of_classes_does_not_matter_to_transitions():
     _, labels, sizes, priors = population(2)
     order = [2, 0, 1]
-    there = label_noise.transitions(labels[:, order], sizes, priors[order])
-    here = label_noise.transitions(labels, sizes, priors)
+    there = noise.transitions(labels[:, order], sizes, priors[order])
+    here = noise.transitions(labels, sizes, priors)
     np.testing.assert_allclose(there, here[np.ix_(order, order)], atol=1e-12)
 
 
 def test_priors_are_divided_out_by_their_power():
     mixed, priors = rows_of(50, 4, 0), np.array([0.5, 0.3, 0.15, 0.05])
-    np.testing.assert_allclose(label_noise.without_priors(mixed, priors, 0), mixed)
-    np.testing.assert_allclose(
-        label_noise.without_priors(mixed, priors, 1), normalised(mixed / priors)
-    )
-    assert label_noise.without_priors(mixed, np.full(4, 0.25)) == pytest.approx(mixed)
+    np.testing.assert_allclose(noise.without_priors(mixed, priors, 0), mixed)
+    np.testing.assert_allclose(noise.without_priors(mixed, priors, 1), normalised(mixed / priors))
+    assert noise.without_priors(mixed, np.full(4, 0.25)) == pytest.approx(mixed)
 
 
 def test_labels_that_err_never_are_left_alone():
     mixed = rows_of(40, 3, 1)
-    np.testing.assert_allclose(label_noise.undo(mixed, np.eye(3)), mixed, atol=1e-12)
+    np.testing.assert_allclose(noise.undo(mixed, np.eye(3)), mixed, atol=1e-12)
     turned = np.eye(3)[[1, 2, 0]]  # every class carries another's label, always
-    np.testing.assert_allclose(label_noise.undo(mixed, turned), mixed[:, [1, 2, 0]], atol=1e-12)
+    np.testing.assert_allclose(noise.undo(mixed, turned), mixed[:, [1, 2, 0]], atol=1e-12)
 
 
 def test_undoing_to_the_end_is_the_inverse_where_there_is_one(monkeypatch):
     """Where classes exist that explain the labels, least squares without negatives finds them."""
-    monkeypatch.setattr(label_noise, "_STEPS", 20_000)
+    monkeypatch.setattr(noise, "_STEPS", 20_000)
     classes = rows_of(30, 3, 3)
     labels = classes @ TRUE
-    found = label_noise.undo(labels, TRUE)
+    found = noise.undo(labels, TRUE)
     np.testing.assert_allclose(found, classes, atol=1e-6)
     solved = np.array([nnls(TRUE.T, row)[0] for row in labels])
     np.testing.assert_allclose(found, solved, atol=1e-6)
@@ -167,11 +165,11 @@ def test_undoing_to_the_end_is_the_inverse_where_there_is_one(monkeypatch):
 
 def test_undoing_to_the_end_is_maximum_likelihood(monkeypatch):
     """Also where no classes explain the labels, which an inverse would answer below 0."""
-    monkeypatch.setattr(label_noise, "_STEPS", 20_000)
+    monkeypatch.setattr(noise, "_STEPS", 20_000)
     labels = rows_of(12, 3, 4, sharpness=0.6).clip(1e-3)
     labels = normalised(labels)
     assert (labels @ np.linalg.inv(TRUE) < -0.01).any()
-    found = label_noise.undo(labels, TRUE)
+    found = noise.undo(labels, TRUE)
     for row, ours in zip(labels, found, strict=True):
 
         def loss(classes, row=row):
@@ -189,7 +187,7 @@ def test_thirty_steps_find_the_class_beneath():
     """The class that holds a segment is found although another's label is likelier there."""
     classes, labels, *_ = population(5)
     clear = classes.max(axis=1) > 0.7
-    found = label_noise.undo(labels[clear], TRUE).argmax(axis=1)
+    found = noise.undo(labels[clear], TRUE).argmax(axis=1)
     truth = classes[clear].argmax(axis=1)
     assert (found == truth).all()
     assert (labels[clear].argmax(axis=1) == truth).mean() < 0.8
@@ -197,16 +195,16 @@ def test_thirty_steps_find_the_class_beneath():
 
 def test_rows_are_undone_alike_alone_and_together(monkeypatch):
     mixed = rows_of(100, 3, 6)
-    whole = label_noise.undo(mixed, TRUE)
-    monkeypatch.setattr(label_noise, "_ROWS", 7)
-    np.testing.assert_allclose(label_noise.undo(mixed, TRUE), whole, rtol=1e-12)
-    assert label_noise.undo(mixed[:0], TRUE).shape == (0, 3)
+    whole = noise.undo(mixed, TRUE)
+    monkeypatch.setattr(noise, "_ROWS", 7)
+    np.testing.assert_allclose(noise.undo(mixed, TRUE), whole, rtol=1e-12)
+    assert noise.undo(mixed[:0], TRUE).shape == (0, 3)
 
 
 def test_both_corrections_count():
     mixed, priors = rows_of(60, 3, 7), np.array([0.7, 0.2, 0.1])
-    product = label_noise.without_priors(mixed, priors) * (label_noise.undo(mixed, TRUE) + 1e-3)
-    np.testing.assert_allclose(label_noise.posterior(mixed, priors, TRUE), normalised(product))
+    product = noise.without_priors(mixed, priors) * (noise.undo(mixed, TRUE) + 1e-3)
+    np.testing.assert_allclose(noise.posterior(mixed, priors, TRUE), normalised(product))
 
 
 def nearest_other(labels, most):
@@ -227,7 +225,7 @@ def nearest_other(labels, most):
     st.integers(1, 9),
 )  # fmt: skip
 def test_distance_to_a_border_is_that_of_the_nearest_other_label(labels, most):
-    found = label_noise.border_distance(labels, most)
+    found = noise.border_distance(labels, most)
     labelled = labels != 0
     assert found.dtype == np.float32 and found.shape == labels.shape
     np.testing.assert_allclose(found[labelled], nearest_other(labels, most)[labelled], rtol=1e-6)
@@ -235,5 +233,5 @@ def test_distance_to_a_border_is_that_of_the_nearest_other_label(labels, most):
 
 def test_what_is_unlabelled_is_no_border_and_hides_none():
     labels = np.array([[211, 211, 0, 0, 311, 0, 0, 0]])
-    np.testing.assert_array_equal(label_noise.border_distance(labels, 5)[0, [0, 1, 4]], [4, 3, 3])
-    assert (label_noise.border_distance(np.zeros((3, 4), int), 5) == 5).all()
+    np.testing.assert_array_equal(noise.border_distance(labels, 5)[0, [0, 1, 4]], [4, 3, 3])
+    assert (noise.border_distance(np.zeros((3, 4), int), 5) == 5).all()

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from landcover import cli, networks
-from landcover.mapping import cluster as cluster_room
+from landcover import cli
+from landcover.classifiers import networks
+from landcover.maps import cluster as cluster_room
 from tests.conftest import error_lines
 from tests.map_runs import hidden, make_run, maps_of
 from tests.test_map_jobs import interrupted

@@ -9,12 +9,14 @@ import sys
 import numpy as np
 import pytest
 
-from landcover import cli, mapping, models, networks, rasters
+from landcover import cli, maps
+from landcover.classifiers import models, networks
+from landcover.classifiers.networks import Choice, Engine
+from landcover.classifiers.networks.engines import available_precisions
 from landcover.errors import LandcoverError
-from landcover.networks import Choice, Engine
-from landcover.networks.engines import available_precisions
-from landcover.runs import Run, read_json
-from landcover.workflows import map as map_stage
+from landcover.files import rasters
+from landcover.run import Run, read_json
+from landcover.stages import map as map_stage
 from tests.map_runs import make_run, maps_of
 from tests.test_map_jobs import interrupted
 from tests.test_mapping import random_cnn
@@ -150,7 +152,7 @@ def test_the_choice_is_of_what_it_was_measured_on(change, run, choose, monkeypat
     elif change == "versions":
         monkeypatch.setattr(map_stage, "versions", lambda: {"numpy": "0"})
     else:
-        monkeypatch.setattr("landcover.workflows.map_engine._processor", lambda: "another")
+        monkeypatch.setattr("landcover.maps.engine_cache._processor", lambda: "another")
     map_it(run, *arguments)
     assert len(calls) == 2 and len(kept(run)) == 2
 
@@ -184,7 +186,7 @@ def test_a_folder_that_keeps_nothing_costs_no_map(run, choose, tmp_path, capsys)
 
 
 def test_a_map_begun_on_another_backend_is_thrown_away(run, monkeypatch, capsys):
-    monkeypatch.setattr(mapping.source, "COMPUTE_PX", 50)
+    monkeypatch.setattr(maps.source, "COMPUTE_PX", 50)
     interrupted(run, monkeypatch, after=1, arguments=["--model", NAME, "--tile-px", "1"])
     monkeypatch.setattr(networks, "backend_name", lambda: "jax on gpu")
     map_it(run, "--tile-px", "1")

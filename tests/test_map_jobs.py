@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landcover import cli, jobs, mapping, models, rasters
+from landcover import cli, maps
+from landcover.classifiers import models
 from landcover.errors import LandcoverError
-from landcover.runs import Run
+from landcover.files import jobs, rasters
+from landcover.run import Run
 from tests.conftest import ROOT, error_lines, utm_grid
 from tests.map_runs import LANDCOVER, hidden, make_run, maps_of
 from tests.test_mapping import BANDS, cnn_classifier
@@ -178,7 +180,7 @@ def test_a_job_of_other_inputs_is_thrown_away(change, unmapped, monkeypatch, cap
     elif change == "layers":
         arguments.remove("--probabilities")
     else:
-        monkeypatch.setattr("landcover.workflows.map.versions", lambda: {"numpy": "0"})
+        monkeypatch.setattr("landcover.stages.map.versions", lambda: {"numpy": "0"})
     capsys.readouterr()
     assert cli.main(["map", str(unmapped.path), *arguments]) == 0
     output = capsys.readouterr().out
@@ -284,7 +286,7 @@ def test_a_lock_of_a_dead_process_holds_nobody_up(tmp_path):
 
 def test_a_map_without_a_job_keeps_no_parts(whole, tmp_path):
     classifier = models.load(whole, "random-forest")
-    mapping.predict_map(
+    maps.predict_map(
         classifier, whole.scene, tmp_path / "m.tif", confidence=tmp_path / "c.tif", tile_px=600
     )
     assert (tmp_path / "m.tif").read_bytes() == maps_of(whole)["random-forest.tif"]
@@ -292,19 +294,19 @@ def test_a_map_without_a_job_keeps_no_parts(whole, tmp_path):
 
 
 def test_typical_tiles_lie_where_the_scene_has_data(tmp_path, monkeypatch):
-    monkeypatch.setattr(mapping.source, "COMPUTE_PX", 50)
+    monkeypatch.setattr(maps.source, "COMPUTE_PX", 50)
     path, classifier = tmp_path / "s.tif", cnn_classifier(7)
     image = np.full((4, 200, 300), np.nan, np.float32)
     image[:, :, 180:] = np.arange(200 * 120).reshape(200, 120) / 1e5
     rasters.write(path, image, utm_grid(200, 300), BANDS, nodata=np.nan)
-    tiles = mapping.Source(classifier, path).typical_tiles(5)
+    tiles = maps.Source(classifier, path).typical_tiles(5)
     assert len(tiles) == 5
     assert {tile.shape for tile in tiles} == {(4, 50 + 6, 50 + 6)}
     assert all(np.isfinite(tile).mean() > 0.35 for tile in tiles)
     assert len({tile.tobytes() for tile in tiles}) == 5
     image[:] = np.nan
     rasters.write(path, image, utm_grid(200, 300), BANDS, nodata=np.nan)
-    assert mapping.Source(classifier, path).typical_tiles(5) == []
+    assert maps.Source(classifier, path).typical_tiles(5) == []
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(unmapped, capsys):
@@ -318,4 +320,4 @@ def test_a_folder_that_cannot_be_written_is_one_line(unmapped, capsys):
 
 def test_bad_settings_are_refused(whole):
     with pytest.raises(LandcoverError, match="tile size 0 is not positive"):
-        mapping.predict_map(models.load(whole, "random-forest"), whole.scene, "m.tif", tile_px=0)
+        maps.predict_map(models.load(whole, "random-forest"), whole.scene, "m.tif", tile_px=0)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landcover import cli, rasters
+from landcover import cli
+from landcover.files import rasters
 from tests.conftest import error_lines
 from tests.map_runs import hidden, make_run, maps_of
 from tests.test_products import write_safe
@@ -106,7 +107,7 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(home, safes, tmp_path,
 
 
 def test_any_fault_of_one_product_is_told(home, safes, monkeypatch, capsys):
-    from landcover.workflows import prep
+    from landcover.stages import prepare as prep
 
     prepare = prep.prepare
 
@@ -135,7 +136,7 @@ def test_lists_and_prepared_runs_are_taken(home, safes, tmp_path, capsys):
 
 
 def test_an_interrupted_list_goes_on(home, safes, monkeypatch, capsys):
-    from landcover.workflows import map as map_workflow
+    from landcover.stages import map as map_workflow
 
     map_scene = map_workflow.map_scene
     calls = []

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import rasterio
 
-from landcover import forests, mapping, networks, rasters
-from landcover.calibration import UNTEMPERED, Temperature
+from landcover import maps as mapping
+from landcover.classifiers import forests, networks
+from landcover.classifiers.calibration import UNTEMPERED, Temperature
+from landcover.classifiers.pixels import PixelClassifier
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.legend import Legend
-from landcover.pixels import PixelClassifier
 from tests.conftest import utm_grid
 
 BANDS = ("B02", "B03", "B04", "B08")

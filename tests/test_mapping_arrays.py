@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landcover import mapping
+from landcover import maps
 from landcover.grid import Window
 from tests.test_mapping import cnn_classifier, forest_classifier
 
@@ -31,7 +31,7 @@ class Watched:
 def gathered(classifier, values, classes):
     """Probabilities of all tiles on one array, NaN where there are none."""
     shares = np.full((classes, *values.shape[1:]), np.nan, np.float32)
-    for place, valid, found in mapping.predict_tiles(classifier, values):
+    for place, valid, found in maps.predict_tiles(classifier, values):
         assert np.isnan(shares[:, *place.slices]).all(), "tiles overlap"
         shares[:, *place.slices] = np.where(valid, found, np.nan)
     return shares
@@ -48,13 +48,13 @@ def test_every_valid_pixel_is_predicted_once(shape, rng):
 def test_images_of_many_shapes_are_seen_in_three(rng):
     watched = Watched()
     for rows, cols in rng.integers(1, 400, (60, 2)):
-        list(mapping.predict_tiles(watched, np.zeros((1, rows, cols), np.float32)))
+        list(maps.predict_tiles(watched, np.zeros((1, rows, cols), np.float32)))
     assert watched.shapes == {(1, side + 4, side + 4) for side in (64, 128, 256)}
 
 
 def test_an_image_of_nodata_asks_nothing():
     watched = Watched()
-    assert list(mapping.predict_tiles(watched, np.full((1, 90, 80), np.nan, np.float32))) == []
+    assert list(maps.predict_tiles(watched, np.full((1, 90, 80), np.nan, np.float32))) == []
     assert not watched.shapes
 
 
@@ -78,7 +78,7 @@ def test_a_thin_image_takes_little_beside_its_own_memory(shape):
     watched, values = Watched(), np.full((1, *shape), 0.25, np.float32)
     tracemalloc.start()
     try:
-        seen = sum(valid.sum() for _, valid, _ in mapping.predict_tiles(watched, values))
+        seen = sum(valid.sum() for _, valid, _ in maps.predict_tiles(watched, values))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -95,6 +95,6 @@ def test_a_window_is_cut_as_from_an_image_with_a_wide_margin(shape, corner, size
     values = np.arange(2 * np.prod(shape), dtype=np.float32).reshape(2, *shape)
     wide = np.pad(values, ((0, 0), (20, 20), (20, 20)), constant_values=np.nan)
     place, moved = Window(*corner, *size), Window(corner[0] + 20, corner[1] + 20, *size)
-    found = mapping.cut(values, place)
+    found = maps.cut(values, place)
     np.testing.assert_array_equal(found, wide[:, *moved.slices])
     assert found.dtype == np.float32 and found.flags.c_contiguous

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as of_statsmodels
 
 from landcover.errors import LandcoverError
-from landcover.mcnemar import EXACT_BELOW, clustered_mcnemar, mcnemar, paired_tests
+from landcover.reports.mcnemar import EXACT_BELOW, clustered_mcnemar, mcnemar, paired_tests
 
 
 @given(st.integers(0, 400), st.integers(0, 400))

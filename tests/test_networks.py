@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landcover import networks
+from landcover.classifiers import networks
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 

@@ -16,20 +16,21 @@ from rasterio.crs import CRS
 from scipy import ndimage
 from shapely.geometry import box
 
-from landcover import rasters, reports, smoothing
-from landcover.blocks import TEST
 from landcover.cli import main
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
-from landcover.postprocess import Ballot, sieve
-from landcover.runs import Run, read_json, write_json
-from landcover.workflows import postprocess_steps
-from landcover.workflows.compare import compare, title_of
-from landcover.workflows.map import map_scene
-from landcover.workflows.postprocess import postprocess
-from landcover.workflows.split import read_blocks
-from landcover.workflows.train import train_forest
+from landcover.maps import postprocessing, smoothing
+from landcover.maps.regions import Ballot, sieve
+from landcover.reports import store
+from landcover.run import Run, read_json, write_json
+from landcover.samples.blocks import TEST
+from landcover.samples.split import read_blocks
+from landcover.stages.compare import compare, title_of
+from landcover.stages.map import map_scene
+from landcover.stages.postprocess import postprocess
+from landcover.stages.train import train_forest
 from tests.conftest import error_lines
 from tests.test_train_workflow import write_run
 
@@ -312,7 +313,7 @@ def classes(run, name):
 def test_a_smoothed_map_is_a_map_like_any_other(run):
     paths = postprocess(run, MAP, smooth=True)
     name = f"{MAP}+smooth"
-    item, report = read_json(run.item(name)), reports.read_report(run, name)
+    item, report = read_json(run.item(name)), store.read_report(run, name)
     assert paths == [
         run.map(name), run.map(name).with_suffix(".qml"), run.item(name), run.report(name)
     ]  # fmt: skip
@@ -333,7 +334,7 @@ def test_a_smoothed_map_is_a_map_like_any_other(run):
         assert change["difference"] == pytest.approx(share[1] - share[0])
         assert change["ci95"][0] <= change["difference"] <= change["ci95"][1]
     assert not {score for score in report["scores"] if score.endswith("_random")}
-    assert report["card"] == reports.read_report(run, MAP)["card"]
+    assert report["card"] == store.read_report(run, MAP)["card"]
     assert set(report["seconds"]) == {"train", "predict", "postprocess"}
     entry = run.read_manifest()["stages"][f"postprocess {name}"]
     assert {source["path"] for source in entry["inputs"]} == {
@@ -347,8 +348,8 @@ def test_smoothing_by_windows_is_smoothing_the_whole(run, monkeypatch):
     legend = Legend.corine().subset(CODES)
     best = legend.code(smoothing.smooth(shares, image, scale).argmax(axis=0))
     expected = np.where(classes(run, MAP) > 0, best, 0)
-    monkeypatch.setattr(postprocess_steps, "WINDOW_PX", 48)
-    monkeypatch.setattr(postprocess_steps, "_contrast", lambda scene, windows: scale)
+    monkeypatch.setattr(postprocessing, "WINDOW_PX", 48)
+    monkeypatch.setattr(postprocessing, "_contrast", lambda scene, windows: scale)
     postprocess(run, MAP, smooth=True)
     assert np.array_equal(classes(run, f"{MAP}+smooth"), expected)
 
@@ -356,7 +357,7 @@ def test_smoothing_by_windows_is_smoothing_the_whole(run, monkeypatch):
 @pytest.mark.parametrize("window_px", [512, 48])
 @pytest.mark.parametrize("by_probability", [False, True])
 def test_every_segment_has_one_class(run, monkeypatch, window_px, by_probability):
-    monkeypatch.setattr(postprocess_steps, "WINDOW_PX", window_px)
+    monkeypatch.setattr(postprocessing, "WINDOW_PX", window_px)
     rng = np.random.default_rng(5)
     segments = rng.permutation(np.arange(1, 321)).reshape(16, 20).repeat(8, 0).repeat(8, 1)
     segments[:, :6] = 0
@@ -388,7 +389,7 @@ def write_polygons(run, path, windows):
 
 @pytest.mark.parametrize("window_px", [512, 48])
 def test_every_polygon_has_one_class_and_the_last_one_counts(run, monkeypatch, window_px):
-    monkeypatch.setattr(postprocess_steps, "WINDOW_PX", window_px)
+    monkeypatch.setattr(postprocessing, "WINDOW_PX", window_px)
     windows = [(10, 20, 60, 40), (30, 40, 60, 40), (100, 100, 9, 9), (120, 150, 40, 40)]
     path = write_polygons(run, run.path / "fields.gpkg", windows)
     postprocess(run, MAP, polygons=path)
@@ -418,7 +419,7 @@ def test_steps_follow_each_other(run):
     postprocess(run, f"{MAP}+smooth", segments=True)
     postprocess(run, f"{MAP}+smooth+segments", mmu_ha=0.2)
     assert np.array_equal(classes(run, f"{MAP}+smooth+segments+mmu20px"), once)
-    report = reports.read_report(run, f"{MAP}+smooth+segments+mmu20px")
+    report = store.read_report(run, f"{MAP}+smooth+segments+mmu20px")
     assert report["postprocessing"]["of"] == f"{MAP}+smooth+segments"
     with pytest.raises(LandcoverError, match=r"has no probabilities of its own; .*: --model rand"):
         postprocess(run, f"{MAP}+smooth+segments", smooth=True)
@@ -428,7 +429,7 @@ def test_the_comparison_takes_them_in(run):
     postprocess(run, MAP, smooth=True)
     postprocess(run, MAP, mmu_ha=0.1)
     compare(run)
-    comparison = reports.read_comparison(run)
+    comparison = store.read_comparison(run)
     titles = {model["name"]: model["title"] for model in comparison["models"]}
     assert titles == {
         MAP: "random forest on labels as they are",
@@ -526,10 +527,10 @@ def test_a_missing_map_and_one_of_other_classes_name_the_command(run):
 def test_hectares_need_metres():
     degrees = Grid(CRS.from_epsg(4326), Affine(1e-4, 0, 13, 0, -1e-4, 52), 100, 100)
     with pytest.raises(LandcoverError, match="the scene is in degrees, and hectares need metres"):
-        postprocess_steps._sieve(degrees, 1.0)
+        postprocessing._sieve(degrees, 1.0)
     feet = Grid(CRS.from_epsg(2263), Affine(100, 0, 9e5, 0, -100, 2e5), 100, 100)
     # 100 US survey feet are 30.48 m: a hectare is 10.76 such pixels
-    assert postprocess_steps._sieve(feet, 1.0).suffix == "mmu11px"
+    assert postprocessing._sieve(feet, 1.0).suffix == "mmu11px"
 
 
 def test_the_command_prints_the_change(run, capsys):

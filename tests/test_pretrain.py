@@ -11,18 +11,21 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
 from experiments import bigearth_read, bigearth_synthetic, bigearth_train, bigearth_transfer
-from landcover import bigearth, models, networks, rasters, synthetic, tag_accuracy
-from landcover.bigearth_classes import legend_of
-from landcover.chip_store import Labelled, open_store, write_store
+from experiments.study import FURTHER_KINDS, KINDS, study_run
+from landcover.classifiers import models, networks
+from landcover.classifiers.whole_images import load_classifier
 from landcover.cli import script
 from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.labels.bigearthnet import legend_of
 from landcover.legend import Legend
-from landcover.runs import Run, read_json
-from landcover.workflows import export, pretrain, train
-from landcover.workflows import map as map_stage
-from landcover.workflows.classify import load_classifier
-from landcover.workflows.rows import read_rows
-from landcover.workflows.study import FURTHER_KINDS, KINDS, study_run
+from landcover.reports import tag_accuracy
+from landcover.run import Run, read_json
+from landcover.samples.rows import read_rows
+from landcover.sources import bigearthnet, synthetic
+from landcover.sources.chip_store import Labelled, open_store, write_store
+from landcover.stages import export, pretrain, train
+from landcover.stages import map as map_stage
 from tests.conftest import error_lines
 from tests.test_train_workflow import write_run
 
@@ -42,8 +45,8 @@ def synthetic_set(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def store(synthetic_set):
-    return bigearth.store(
-        bigearth.open_patches(synthetic_set), synthetic_set.with_name("store"), BANDS
+    return bigearthnet.store(
+        bigearthnet.open_patches(synthetic_set), synthetic_set.with_name("store"), BANDS
     )
 
 
@@ -62,14 +65,14 @@ def run(tmp_path_factory):
 
 
 def test_the_set_is_read_as_the_real_one_is(synthetic_set):
-    patches = bigearth.open_patches(synthetic_set)
+    patches = bigearthnet.open_patches(synthetic_set)
     assert len(patches) == 40 and {len(patches.part(p)) for p in ("train", "test")} == {28, 8}
     tiles = [name.rsplit("_", 2)[0] for name in patches.names]
     assert len(set(zip(tiles, patches.splits, strict=True))) == len(set(tiles)) == 10
     assert not any(patches.doubtful)
-    chip = bigearth.read_patch(patches.folders[0], BANDS)
+    chip = bigearthnet.read_patch(patches.folders[0], BANDS)
     assert 100 < np.median(chip) < 4000
-    by_map = bigearth.open_patches(synthetic_set, "corine")
+    by_map = bigearthnet.open_patches(synthetic_set, "corine")
     assert by_map.names == patches.names  # the reference maps are there too
 
 

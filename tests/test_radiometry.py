@@ -7,10 +7,10 @@ import pytest
 from scipy import ndimage
 from skimage.exposure import match_histograms
 
-from landcover import radiometry
 from landcover.errors import LandcoverError
 from landcover.grid import Window
-from landcover.radiometry import fit_lines, likeness
+from landcover.scene import radiometry
+from landcover.scene.radiometry import fit_lines, likeness
 
 BANDS = ["B02", "B08"]
 

@@ -10,8 +10,8 @@ import pytest
 import rasterio
 from rio_cogeo import cog_validate
 
-from landcover import rasters
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.grid import Window
 from landcover.legend import Legend
 from tests.conftest import ROOT, utm_grid

@@ -5,9 +5,9 @@ import json
 import jinja2
 import pytest
 
-from landcover import reports
 from landcover.errors import LandcoverError
-from landcover.runs import Run
+from landcover.reports import store
+from landcover.run import Run
 
 
 def report(**changes):
@@ -37,9 +37,9 @@ def run(tmp_path):
 
 
 def test_a_report_is_read_as_written(run):
-    path = reports.write_report(run, report())
+    path = store.write_report(run, report())
     assert path == run.report("knn")
-    assert reports.read_report(run, "knn") == report()
+    assert store.read_report(run, "knn") == report()
     assert [p.name for p in path.parent.iterdir()] == ["knn.json"]
 
 
@@ -60,7 +60,7 @@ def test_a_broken_report_is_named_with_the_command_that_makes_it(run, content, m
     path.parent.mkdir(parents=True)
     path.write_text(content)
     with pytest.raises(LandcoverError, match=message) as caught:
-        reports.read_report(run, "knn")
+        store.read_report(run, "knn")
     assert str(path) in str(caught.value)
     assert f"make it with: python test_patches.py {run.path} --model knn" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -68,7 +68,7 @@ def test_a_broken_report_is_named_with_the_command_that_makes_it(run, content, m
 
 def test_a_missing_report_names_the_command(run):
     with pytest.raises(LandcoverError, match=r"knn.json does not exist; make it with: python test"):
-        reports.read_report(run, "knn")
+        store.read_report(run, "knn")
 
 
 def test_maps_are_found_without_their_side_rasters(run):
@@ -86,32 +86,32 @@ def test_maps_are_found_without_their_side_rasters(run):
     ):
         (folder / name).touch()
     (folder / ".mlp.part.tif").touch()
-    assert reports.mapped_models(run) == ["knn", "mlp"]
-    assert reports.map_names(run) == ["knn", "mlp", "compact_patches"]
+    assert store.mapped_models(run) == ["knn", "mlp"]
+    assert store.map_names(run) == ["knn", "mlp", "compact_patches"]
 
 
 def test_a_run_without_maps_names_the_command(run):
     with pytest.raises(
         LandcoverError, match=r"has no map in maps/; make one with: python test_pat"
     ):
-        reports.mapped_models(run)
+        store.mapped_models(run)
 
 
 def test_a_comparison_is_read_as_written(run):
-    paths = reports.write_comparison(run, {"headline": "It is 5 × better."}, "# é", "<p>é</p>")
+    paths = store.write_comparison(run, {"headline": "It is 5 × better."}, "# é", "<p>é</p>")
     assert [p.name for p in paths] == ["comparison.json", "comparison.md", "comparison.html"]
-    assert reports.read_comparison(run)["headline"] == "It is 5 × better."
+    assert store.read_comparison(run)["headline"] == "It is 5 × better."
     assert paths[1].read_text("utf-8") == "# é"
     assert len(list(run.path.iterdir())) == 3
 
 
 def test_a_comparison_that_cannot_be_written_leaves_the_earlier_one_whole(run):
-    paths = reports.write_comparison(run, {"headline": "first"}, "first", "first")
+    paths = store.write_comparison(run, {"headline": "first"}, "first", "first")
     before = [path.read_bytes() for path in paths]
     blocked = run.path / ".comparison.md.part.md"
     blocked.mkdir()
     with pytest.raises(LandcoverError, match=r"cannot write .*comparison\.md"):
-        reports.write_comparison(run, {"headline": "second"}, "second", "second")
+        store.write_comparison(run, {"headline": "second"}, "second", "second")
     blocked.rmdir()
     assert [path.read_bytes() for path in paths] == before
     assert sorted(path.name for path in run.path.glob("*comparison*")) == [
@@ -124,16 +124,16 @@ def test_a_comparison_that_cannot_be_written_leaves_the_earlier_one_whole(run):
 def test_a_missing_or_foreign_comparison_names_the_command(run):
     command = f"python -m baselines.compare_reports {run.path}"
     with pytest.raises(LandcoverError, match=f"does not exist; make it with: {command}"):
-        reports.read_comparison(run)
+        store.read_comparison(run)
     run.path.mkdir()
     (run.path / "comparison.json").write_text("{}")
     with pytest.raises(LandcoverError, match=f"is not a comparison; make it again with: {command}"):
-        reports.read_comparison(run)
+        store.read_comparison(run)
 
 
 def test_a_template_asks_for_all_that_it_shows():
     with pytest.raises(jinja2.UndefinedError):
-        reports.render("comparison.md")
+        store.render("comparison.md")
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ def test_a_template_asks_for_all_that_it_shows():
     [(0.0349, "+3.5"), (-0.0349, "−3.5"), (0.0004, "0.0"), (-0.0004, "0.0"), (None, "–")],
 )
 def test_points(value, shown):
-    assert reports.points(value) == shown
+    assert store.points(value) == shown

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from landcover.errors import LandcoverError
-from landcover.runs import Run, read_json, replace_when_whole, write_json
+from landcover.run import Run, read_json, replace_when_whole, write_json
 
 
 def test_a_missing_product_names_the_command_that_makes_it(tmp_path):

@@ -11,17 +11,18 @@ from affine import Affine
 from rasterio.crs import CRS
 from shapely.geometry import box
 
-from landcover import features, rasters
-from landcover.blocks import SPLITS, Blocks
-from landcover.chips import chips_of
 from landcover.cli import main
-from landcover.correlation import correlation
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
-from landcover.runs import Run, read_json
-from landcover.workflows import sample_source
-from landcover.workflows.sample import sample
+from landcover.run import Run, read_json
+from landcover.samples import layers
+from landcover.samples.blocks import SPLITS, Blocks
+from landcover.samples.chips import chips_of
+from landcover.samples.correlation import correlation
+from landcover.scene import features
+from landcover.stages.sample import sample
 from tests.conftest import error_lines
 
 ROWS, COLS = 192, 256
@@ -114,7 +115,7 @@ def test_samples_do_not_depend_on_the_height_of_strips(tmp_path, monkeypatch, me
     run, _, _ = make_run(tmp_path)
     drawn = []
     for height in (512, 192, 50, 7):
-        monkeypatch.setattr(sample_source, "STRIP_ROWS", height)
+        monkeypatch.setattr(layers, "STRIP_ROWS", height)
         sample(run, samples=1500, method=method, seed=3)
         drawn.append(run.samples.read_bytes())
     assert len(set(drawn)) == 1
@@ -191,7 +192,7 @@ def test_classes_of_polygons_follow_the_level_of_the_runs_labels(tmp_path):
 
 def test_chips_are_written_in_the_order_of_the_table(tmp_path, monkeypatch):
     run, image, _ = make_run(tmp_path)
-    monkeypatch.setattr(sample_source, "STRIP_ROWS", 50)
+    monkeypatch.setattr(layers, "STRIP_ROWS", 50)
     paths = sample(run, samples=600, buffer=6)
     assert paths[-1] == run.path / "chips_6.npy"
     written = np.load(paths[-1], mmap_mode="r", allow_pickle=False)

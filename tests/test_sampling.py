@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from sklearn.utils.class_weight import compute_class_weight
 
-from landcover.blocks import TEST, TRAIN, VALIDATION
 from landcover.errors import LandcoverError
-from landcover.sampling import (
+from landcover.samples.blocks import TEST, TRAIN, VALIDATION
+from landcover.samples.drawing import (
     NOT_DRAWN,
     Draws,
     Picker,

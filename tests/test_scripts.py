@@ -24,8 +24,9 @@ import sample_raster
 import scene_prep
 import segment
 from baselines import compare_reports, knn, mlp, random_forest
-from landcover import cli, rasters
-from landcover.synthetic import make_scene
+from landcover import cli
+from landcover.files import rasters
+from landcover.sources.synthetic import make_scene
 from tests.conftest import ROOT, error_lines
 from tests.test_products import write_bands
 

@@ -13,18 +13,19 @@ from scipy import ndimage
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.decomposition import PCA
 
-from landcover import rasters, segment_types
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.grid import Grid
-from landcover.runs import Run
-from landcover.segment_types import (
+from landcover.run import Run
+from landcover.scene.segmentation import types as segment_types
+from landcover.scene.segmentation.types import (
     add_segments,
     hierarchy_types,
     percentile_types,
     segment_means,
     types_of_pixels,
 )
-from landcover.workflows.segment import FULL_SCALE_REFLECTANCE, segment
+from landcover.stages.segment import FULL_SCALE_REFLECTANCE, segment
 
 
 def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
@@ -273,7 +274,7 @@ def test_samples_are_brought_up_to_date(run):
 def test_a_large_scene_is_shown_by_its_centre(run, monkeypatch):
     from PIL import Image
 
-    from landcover.workflows import segment as stage
+    from landcover.stages import segment as stage
 
     monkeypatch.setattr(stage, "PICTURE_PX", 50)
     segment(run, min_size=100)

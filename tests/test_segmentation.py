@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from landcover import segmentation
 from landcover.errors import LandcoverError
-from landcover.segmentation import felzenszwalb
+from landcover.scene.segmentation import felzenszwalb as segmentation
+from landcover.scene.segmentation.felzenszwalb import felzenszwalb
 
 
 def same_partition(a: np.ndarray, b: np.ndarray) -> bool:

@@ -33,22 +33,25 @@ from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
 from benchmarks import service as benchmark
-from landcover import cli, mapping, models, rasters, styles, synthetic
+from experiments import study
+from landcover import cli, maps
+from landcover.classifiers import models
+from landcover.classifiers.networks import ImageClassifier
+from landcover.classifiers.whole_images import OfImages
 from landcover.commands.serve import classifier_of
 from landcover.errors import LandcoverError
+from landcover.files import rasters, styles
 from landcover.grid import Grid, Window
-from landcover.images import TRUE_COLOUR_BANDS
 from landcover.legend import Legend
-from landcover.networks import ImageClassifier
-from landcover.runs import Run, write_json
+from landcover.run import Run, write_json
 from landcover.service import assets, guard, observe
 from landcover.service.pool import Pool
 from landcover.service.server import listen
 from landcover.service.state import load
 from landcover.service.uploads import Predict
-from landcover.workflows import study
-from landcover.workflows.classify import OfImages
-from landcover.workflows.map_patches import cells_of
+from landcover.sources import synthetic
+from landcover.sources.image import TRUE_COLOUR_BANDS
+from landcover.stages.map_cells import cells_of
 from tests.conftest import error_lines, utm_grid
 from tests.map_runs import LANDCOVER
 from tests.serving import (
@@ -145,7 +148,7 @@ def test_predict_gives_what_mapping_gives(client, run, tmp_path, model, window):
     path, mapped = tmp_path / "part.tif", tmp_path / "map.tif"
     grid = rasters.grid_of(run.scene).crop(window)
     rasters.write(path, rasters.read(run.scene, window), grid, BANDS, np.nan)
-    mapping.predict_map(models.load(run, model), path, mapped)
+    maps.predict_map(models.load(run, model), path, mapped)
 
     answer = client.post(
         "/predict", params={"model": model}, files={"file": ("part.tif", path.read_bytes())}

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image as Picture
 from pyproj import Transformer
 
-from landcover import rasters
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.service import assets
 from landcover.service.state import load
 from tests.serving import LIMITS, picture, serving, state_of, write_run

@@ -9,11 +9,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter
 
-from landcover.blocks import SPLITS, Blocks, layout
-from landcover.chips import chips_of
 from landcover.errors import LandcoverError
 from landcover.grid import Window
-from landcover.splits import deal, spatial_blocks
+from landcover.samples.blocks import SPLITS, Blocks, layout
+from landcover.samples.chips import chips_of
+from landcover.samples.splits import deal, spatial_blocks
 
 
 def patchy(rows, cols, cell=16, classes=5, seed=0, p=0.35):

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landcover import rasters, stopwatch
+from landcover import stopwatch
+from landcover.files import rasters
 from landcover.stopwatch import describe, running, spent
 from tests.conftest import utm_grid
 

@@ -7,11 +7,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from landcover import rasters, synthetic
+from experiments.study import Table, open_run, study_run, thin
 from landcover.errors import LandcoverError
-from landcover.runs import Run, read_json
-from landcover.workflows.rows import read_rows
-from landcover.workflows.study import Table, open_run, study_run, thin
+from landcover.files import rasters
+from landcover.run import Run, read_json
+from landcover.samples.rows import read_rows
+from landcover.sources import synthetic
 from tests.test_train_workflow import write_run
 
 

@@ -5,8 +5,8 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from landcover.errors import LandcoverError
+from landcover.files.styles import qml, read_qml, write_qml
 from landcover.legend import LandClass, Legend
-from landcover.styles import qml, read_qml, write_qml
 
 
 def entries(text):

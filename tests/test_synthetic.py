@@ -15,7 +15,7 @@ from skimage.measure import label
 
 from landcover import legend
 from landcover.errors import LandcoverError
-from landcover.synthetic import MINIMUM_PX, dates, make_dates, make_scene, patterns, spectra
+from landcover.sources.synthetic import MINIMUM_PX, dates, make_dates, make_scene, patterns, spectra
 
 SEEDS = (1, 2, 3, 4, 5)
 
@@ -109,7 +109,7 @@ def test_same_seed_same_bytes_in_another_process():
     code = (
         "import sys; sys.path.insert(0, '.');"
         "from tests.test_synthetic import digest;"
-        "from landcover.synthetic import make_scene; print(digest(make_scene(180, 220, 9)))"
+        "from landcover.sources.synthetic import make_scene; print(digest(make_scene(180, 220, 9)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == digest(make_scene(180, 220, 9))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from landcover.legend import Legend
-from landcover.tag_accuracy import CLASS_METRICS, METRICS, _Ranked, tag_scores
+from landcover.reports.tag_accuracy import CLASS_METRICS, METRICS, _Ranked, tag_scores
 
 LEGEND = Legend.corine(3).subset([211, 311, 512])
 

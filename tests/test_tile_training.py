@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landcover import networks
-from landcover.chips import chips_of
+from landcover.classifiers import networks
+from landcover.classifiers.networks.batches import tile_batches
+from landcover.classifiers.networks.plans import plan
+from landcover.classifiers.networks.tile_network import sampled_pixels
 from landcover.errors import LandcoverError
-from landcover.networks.batches import tile_batches
-from landcover.networks.plans import plan
-from landcover.networks.shared import sampled_pixels
-from landcover.tiles import Tiles, tiles_of, turned
+from landcover.samples.chips import chips_of
+from landcover.samples.tiles import Tiles, tiles_of, turned
 
 ROWS, COLS, CLASSES = 70, 90, 4
 
@@ -115,7 +115,7 @@ def test_loss_and_gradients_are_those_of_chips_with_fixed_normalisation():
 def test_a_step_of_few_tiles_is_judged_by_the_moments_of_all(monkeypatch):
     """As the network predicts, and not relative to what meets in the step."""
     for bound in ("_LARGEST_RATIO", "_LARGEST_SHIFT"):  # these moments are far from any step's
-        monkeypatch.setattr(f"landcover.networks.shared.{bound}", 1e6)
+        monkeypatch.setattr(f"landcover.classifiers.networks.tile_network.{bound}", 1e6)
     image, (rows, cols, targets) = scene(), places(400)
     near = (rows < 24) & (cols < 24)
     rows, cols, targets = rows[near], cols[near], targets[near]

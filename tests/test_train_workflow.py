@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from landcover import mapping, models, rasters
+from landcover import maps
+from landcover.classifiers import models
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.legend import Legend
-from landcover.runs import Run, read_json, write_json
-from landcover.workflows import map as map_stage
-from landcover.workflows import train
-from landcover.workflows.rows import read_rows
-from landcover.workflows.sample import sample
+from landcover.run import Run, read_json, write_json
+from landcover.samples.rows import read_rows
+from landcover.stages import map as map_stage
+from landcover.stages import train
+from landcover.stages.sample import sample
 from tests.conftest import utm_grid
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -228,7 +230,7 @@ def test_the_same_seed_gives_the_same_map(made, copy, name):
     retrain(copy, name)
     bytes_of = []
     for run in (made.run, copy):
-        mapping.predict_map(
+        maps.predict_map(
             models.load(run, name), run.scene, run.map(name), confidence=run.confidence(name)
         )
         bytes_of.append(run.map(name).read_bytes() + run.confidence(name).read_bytes())
@@ -256,7 +258,7 @@ def test_a_new_model_takes_the_old_ones_maps_away(copy):
 
 
 def test_balanced_weights_are_those_of_the_rows_trained_on(made):
-    from landcover.workflows.rows import class_weights
+    from landcover.samples.rows import class_weights
 
     rows = read_rows(made.run, "labels")
     counts = rows.samples.iloc[rows.train]["label"].value_counts()

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
-from landcover import trees
-from landcover.trees import Trees, leaves_of
+from landcover.classifiers import trees
+from landcover.classifiers.trees import Trees, leaves_of
 
 
 def rows_of(rng, n, inputs, levels):

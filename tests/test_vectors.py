@@ -12,8 +12,8 @@ from rasterio.crs import CRS
 from shapely.geometry import Point, box
 
 from landcover.errors import LandcoverError
+from landcover.files.vectors import aoi_window, burn, inside, read_aoi, read_polygons
 from landcover.grid import Grid, Window
-from landcover.vectors import aoi_window, burn, inside, read_aoi, read_polygons
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 300000, 0, -10, 5800000), 200, 300)
 WHOLE = Window(0, 0, 200, 300)

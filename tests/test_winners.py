@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landcover.winners import cut_chips, near_ties, winners
+from landcover.classifiers.best_class import cut_chips, near_ties, winners
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from landcover.commands import assess, change, classify, maps, postprocess, scene, serve, train
-from landcover.options import Command
+from landcover.commands.options import Command
 
 COMMANDS: dict[str, Command] = (
     scene.COMMANDS

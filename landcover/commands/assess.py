@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from landcover.options import COUNT, Arguments, Command, add_run, add_seed
+from landcover.commands.options import COUNT, Arguments, Command, add_run, add_seed
 
 
 def _define_assess(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +33,8 @@ def _define_assess(parser: argparse.ArgumentParser) -> None:
 
 
 def _assess(a: Arguments) -> list[Path]:
-    from landcover.runs import Run, read_json
-    from landcover.workflows.assess import assess, headline
+    from landcover.run import Run, read_json
+    from landcover.stages.assess import assess, headline
 
     paths = assess(Run(a.run), a.reference, a.class_field, a.model or (), a.strata)
     for path in paths[1:]:
@@ -55,8 +55,8 @@ def _define_sample_points(parser: argparse.ArgumentParser) -> None:
 
 
 def _sample_points(a: Arguments) -> list[Path]:
-    from landcover.runs import Run
-    from landcover.workflows.sample_points import sample_points
+    from landcover.run import Run
+    from landcover.stages.sample_points import sample_points
 
     return sample_points(Run(a.run), a.model, a.n, a.seed, a.out)
 

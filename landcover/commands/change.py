@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from landcover.options import COUNT, Arguments, Command
+from landcover.commands.options import COUNT, Arguments, Command
 
 
 class _After(argparse.Action):
@@ -63,8 +63,8 @@ def _define_change(parser: argparse.ArgumentParser) -> None:
 
 def _change(a: Arguments) -> list[Path]:
     from landcover.commands.maps import chosen_model
-    from landcover.runs import Run, read_json
-    from landcover.workflows.change import find_change
+    from landcover.run import Run, read_json
+    from landcover.stages.change import find_change
 
     paths = find_change(
         a.before,

@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from landcover.commands.options import Arguments, Command
 from landcover.errors import LandcoverError
-from landcover.options import Arguments, Command
 
 
 def _define_classify(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +30,10 @@ def _define_classify(parser: argparse.ArgumentParser) -> None:
 
 
 def _classify(a: Arguments) -> list[Path]:
-    from landcover.images import read_image
+    from landcover.classifiers.whole_images import load_classifier, reply
     from landcover.progress import track
-    from landcover.runs import Run
-    from landcover.workflows.classify import load_classifier, reply
+    from landcover.run import Run
+    from landcover.sources.image import read_image
 
     classifier = load_classifier(Run(a.run), a.model)
     failed = []

@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from landcover.errors import LandcoverError
-from landcover.options import (
+from landcover.commands.options import (
     COUNT,
     COUNT_OR_NONE,
     SHARE,
@@ -16,9 +15,10 @@ from landcover.options import (
     add_run,
     add_seed,
 )
+from landcover.errors import LandcoverError
 
 if TYPE_CHECKING:
-    from landcover.runs import Run
+    from landcover.run import Run
 
 #: Side of the windows that a map is made by, unless another is given.
 _TILE_PX = 1024
@@ -86,11 +86,11 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
 
 
 def _map(a: Arguments) -> list[Path]:
-    from landcover.models import read_card
-    from landcover.runs import Run
-    from landcover.workflows.map import map_scene, on_cluster, verify
-    from landcover.workflows.map_patches import map_patches
-    from landcover.workflows.map_products import map_products
+    from landcover.classifiers.models import read_card
+    from landcover.run import Run
+    from landcover.stages.map import map_scene, on_cluster, verify
+    from landcover.stages.map_cells import map_patches
+    from landcover.stages.map_products import map_products
 
     run = Run(a.run)
     home, model = chosen_model(run, a.model)
@@ -144,7 +144,7 @@ def _refuse_what_pixels_need(a: Arguments, model: str) -> None:
 
 def chosen_model(run: Run, model: str | None) -> tuple[Run, str]:
     """The run that holds a model, and the model's name."""
-    from landcover import models
+    from landcover.classifiers import models
 
     if model:
         return models.of_folder(model) or (run, model)
@@ -167,8 +167,8 @@ def _define_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(a: Arguments) -> list[Path]:
-    from landcover.runs import Run
-    from landcover.workflows.export import export
+    from landcover.run import Run
+    from landcover.stages.export import export
 
     home, model = chosen_model(Run(a.run), a.model)
     exported = export(home, model, a.out)
@@ -182,9 +182,9 @@ def _define_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(a: Arguments) -> list[Path]:
-    from landcover.reports import read_comparison
-    from landcover.runs import Run
-    from landcover.workflows.compare import compare
+    from landcover.reports.store import read_comparison
+    from landcover.run import Run
+    from landcover.stages.compare import compare
 
     paths = compare(Run(a.run))
     print(read_comparison(Run(a.run))["headline"])
@@ -217,7 +217,7 @@ def _define_bench_tile(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench_tile(a: Arguments) -> list[Path]:
-    from landcover.workflows.bench import TILE_PX, bench_tile
+    from landcover.commands.bench import TILE_PX, bench_tile
 
     sizes = [a.size or TILE_PX]
     if a.share:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from landcover.commands.maps import chosen_model
-from landcover.options import POSITIVE, Arguments, Command, add_run
+from landcover.commands.options import POSITIVE, Arguments, Command, add_run
 
 
 def _define_postprocess(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +45,9 @@ def _define_postprocess(parser: argparse.ArgumentParser) -> None:
 
 
 def _postprocess(a: Arguments) -> list[Path]:
-    from landcover.reports import read_report
-    from landcover.runs import Run
-    from landcover.workflows.postprocess import postprocess
+    from landcover.reports.store import read_report
+    from landcover.run import Run
+    from landcover.stages.postprocess import postprocess
 
     run = Run(a.run)
     home, model = chosen_model(run, a.model)
@@ -70,8 +70,8 @@ def _postprocess(a: Arguments) -> list[Path]:
 
 def _changes(report: dict[str, Any]) -> list[str]:
     """What the steps changed, a line for the reference and one for the labels."""
-    from landcover.reports import interval, percent, points
-    from landcover.workflows.score import MEASURES
+    from landcover.reports.scores import MEASURES
+    from landcover.reports.store import interval, percent, points
 
     return [
         f"{MEASURES[against]}: {percent(report['scores'][against]['overall_accuracy'])}, "

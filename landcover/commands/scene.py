@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from landcover.errors import LandcoverError
-from landcover.options import (
+from landcover.commands.options import (
     ANY,
     COUNT_OR_NONE,
     DEFAULT_RUN,
@@ -20,9 +19,10 @@ from landcover.options import (
     add_seed,
     add_segmentation,
 )
+from landcover.errors import LandcoverError
 
 if TYPE_CHECKING:
-    from landcover.runs import Run
+    from landcover.run import Run
 
 
 def _define_prep(parser: argparse.ArgumentParser) -> None:
@@ -87,11 +87,11 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
 
 
 def _prep(a: Arguments) -> list[Path]:
-    from landcover.runs import Run
-    from landcover.workflows.prep import prepare
-    from landcover.workflows.sample import sample
-    from landcover.workflows.segment import segment
-    from landcover.workflows.staging import staged
+    from landcover.run import Run
+    from landcover.stages.prepare import prepare
+    from landcover.stages.sample import sample
+    from landcover.stages.segment import segment
+    from landcover.stages.staging import staged
 
     tiles, labels, reference = _sources(a)
     if a.polygons and labels is None and a.class_field is None:
@@ -116,15 +116,15 @@ def _prep(a: Arguments) -> list[Path]:
 
 def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
     """Tiles, labels and reference that were asked for, or those of the demo scene."""
-    from landcover import products
-    from landcover.workflows.sources import demo_sources
+    from landcover.sources import sentinel2
+    from landcover.sources.synthetic.files import demo_sources
 
     if a.bands and a.product:
         raise LandcoverError("--bands and --product were both given; give one of them")
     if a.product:
-        return [products.from_safe(path) for path in a.product], a.labels, a.reference
+        return [sentinel2.from_safe(path) for path in a.product], a.labels, a.reference
     if a.bands:
-        tiles = products.from_files(a.bands, a.quantification, a.offset, a.band_names or ())
+        tiles = sentinel2.from_files(a.bands, a.quantification, a.offset, a.band_names or ())
         return tiles, a.labels, a.reference
     if a.labels or a.reference or a.aoi or a.bbox:
         raise LandcoverError(
@@ -132,11 +132,11 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
             "give --bands B02.tif B03.tif B04.tif B08.tif or --product X.SAFE"
         )
     bands, corine, truth = demo_sources(Path("data/demo"), a.seed)
-    return products.from_files(bands), corine, truth
+    return sentinel2.from_files(bands), corine, truth
 
 
 def _warnings(tiles: list) -> list[str]:
-    from landcover.products import radiometry_warning
+    from landcover.sources.sentinel2 import radiometry_warning
 
     found = {radiometry_warning(tile): tile for tile in tiles}
     return [f"{tile.paths[0]}: {text}" for text, tile in found.items() if text]
@@ -161,8 +161,8 @@ def _define_segment(parser: argparse.ArgumentParser) -> None:
 
 
 def _segment(a: Arguments) -> list[Path]:
-    from landcover.runs import Run
-    from landcover.workflows.segment import segment
+    from landcover.run import Run
+    from landcover.stages.segment import segment
 
     return segment(Run(a.run), a.scale, a.sigma, a.min_size)
 
@@ -180,8 +180,8 @@ def _define_sample(parser: argparse.ArgumentParser) -> None:
 
 
 def _sample(a: Arguments) -> list[Path]:
-    from landcover.runs import Run
-    from landcover.workflows.sample import sample
+    from landcover.run import Run
+    from landcover.stages.sample import sample
 
     run = Run(a.run)
     paths = sample(run, **_sampling(a), buffer=a.buffer)
@@ -191,7 +191,7 @@ def _sample(a: Arguments) -> list[Path]:
 
 def _drawn(run: Run) -> str:
     """The blocks, how many samples there are of each split, and which classes were too rare."""
-    from landcover.runs import read_json
+    from landcover.run import read_json
 
     settings = read_json(run.manifest)["stages"]["sample"]["settings"]
     text = f"blocks: {settings['blocks']} of {settings['block_px']} px"
@@ -213,8 +213,8 @@ def _define_denoise(parser: argparse.ArgumentParser) -> None:
 
 
 def _denoise(a: Arguments) -> list[Path]:
-    from landcover.runs import Run
-    from landcover.workflows.denoise import denoise
+    from landcover.run import Run
+    from landcover.stages.denoise import denoise
 
     return denoise(Run(a.run), a.seed)
 

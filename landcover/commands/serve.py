@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE, Arguments, Command, add_run
 from landcover.errors import LandcoverError
-from landcover.options import COUNT, COUNT_OR_NONE, POSITIVE, Arguments, Command, add_run
 
 if TYPE_CHECKING:
-    from landcover.runs import Run
+    from landcover.run import Run
 
 
 def _define_serve(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def _serve(a: Arguments) -> list[Path]:
         raise LandcoverError(
             f"landcover serve needs {error.name}; install it with: pip install 'landcover[service]'"
         ) from None
-    from landcover.runs import Run
+    from landcover.run import Run
     from landcover.service.limits import MIB, Limits
     from landcover.service.server import serve
     from landcover.service.state import load
@@ -76,7 +76,7 @@ def _serve(a: Arguments) -> list[Path]:
 
 def classifier_of(run: Run, given: Path | None) -> Any:
     """The image classifier asked for, or the run's own; None where it has none."""
-    from landcover.workflows.classify import default_model, load_classifier
+    from landcover.classifiers.whole_images import default_model, load_classifier
 
     if given is None and default_model(run) is None:
         return None

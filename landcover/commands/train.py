@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from landcover.options import (
+from landcover.commands.options import (
     COUNT,
     Arguments,
     Command,
@@ -19,7 +19,7 @@ from landcover.options import (
 )
 
 if TYPE_CHECKING:
-    from landcover.runs import Run
+    from landcover.run import Run
 
 
 def _define_forest(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +28,8 @@ def _define_forest(parser: argparse.ArgumentParser) -> None:
 
 
 def _train_forest(a: Arguments) -> list[Path]:
-    from landcover.runs import Run
-    from landcover.workflows.train import train_forest
+    from landcover.run import Run
+    from landcover.stages.train import train_forest
 
     run = Run(a.run)
     paths = train_forest(run, **_training(a))
@@ -45,8 +45,8 @@ def _define_knn(parser: argparse.ArgumentParser) -> None:
 
 
 def _train_knn(a: Arguments) -> list[Path]:
-    from landcover.runs import Run
-    from landcover.workflows.train import train_knn
+    from landcover.run import Run
+    from landcover.stages.train import train_knn
 
     run = Run(a.run)
     paths = train_knn(run, a.seed, random_split=not a.no_random_split, denoise=a.denoise)
@@ -69,8 +69,8 @@ def _define_mlp(parser: argparse.ArgumentParser) -> None:
 
 
 def _train_mlp(a: Arguments) -> list[Path]:
-    from landcover.runs import Run
-    from landcover.workflows.train import MLP_EPOCHS, SEGMENT_LAYERS, train_mlp
+    from landcover.run import Run
+    from landcover.stages.train import MLP_EPOCHS, SEGMENT_LAYERS, train_mlp
 
     run = Run(a.run)
     layers = a.segment_types or SEGMENT_LAYERS
@@ -90,8 +90,8 @@ def _training(a: Arguments) -> dict[str, Any]:
 
 
 def _mapped(run: Run, model: str, a: Arguments) -> list[Path]:
-    from landcover.workflows.map import map_scene
-    from landcover.workflows.training import named
+    from landcover.stages.map import map_scene
+    from landcover.stages.training import named
 
     trained_on = getattr(a, "trained_on", "labels")
     return [] if a.no_map else map_scene(run, named(model, trained_on, a.denoise))
@@ -128,8 +128,8 @@ def _define_cnn(parser: argparse.ArgumentParser) -> None:
 
 
 def _train_cnn(a: Arguments) -> list[Path]:
-    from landcover.runs import Run
-    from landcover.workflows.train import CNN_EPOCHS, train_cnn
+    from landcover.run import Run
+    from landcover.stages.train import CNN_EPOCHS, train_cnn
 
     kind = "published" if a.published else "valid"
     epochs = a.epochs or CNN_EPOCHS

@@ -15,11 +15,12 @@ from rio_tiler.errors import PointOutsideBounds, TileOutsideBounds
 from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
-from landcover import rasters, reports, styles
-from landcover.figures import STRETCH_PERCENTILES
+from landcover.files import rasters, styles
 from landcover.legend import UNLABELLED, Legend
-from landcover.runs import Run
-from landcover.workflows.compare import title_of
+from landcover.reports import store
+from landcover.reports.figures import STRETCH_PERCENTILES
+from landcover.run import Run
+from landcover.stages.compare import title_of
 
 TILE_PX = 256
 #: Deepest zoom of tiles; a pixel of 10 m is some 300 tiles wide there.
@@ -124,8 +125,8 @@ def layers_of(run: Run) -> dict[str, Layer]:
     for name, path in (("labels", run.labels), ("reference", run.reference)):
         if path.exists():
             found[name] = _classes(path, name.capitalize())
-    for name in reports.map_names(run):
-        model = name.removesuffix(reports.PATCHES)
+    for name in store.map_names(run):
+        model = name.removesuffix(store.PATCHES)
         title = title_of(model) + ("" if model == name else " by patches")
         found[f"map-{name}"] = _classes(
             run.map(name), title[0].upper() + title[1:], run.confidence(name)

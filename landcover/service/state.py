@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from landcover import models
+from landcover.classifiers import models
+from landcover.classifiers.whole_images import Classifier
 from landcover.errors import LandcoverError
-from landcover.images import Image
-from landcover.runs import Run
+from landcover.run import Run
 from landcover.service import assets
 from landcover.service.layers import Layer, layers_of
 from landcover.service.limits import Limits
 from landcover.service.pool import Pool
 from landcover.service.uploads import Classify, Predict
-from landcover.workflows.classify import Classifier
+from landcover.sources.image import Image
 
 _WARM_PX = 64
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landcover.classifiers.best_class import winners
+from landcover.classifiers.whole_images import check_time, reply
 from landcover.errors import LandcoverError
 from landcover.grid import Grid
-from landcover.images import Image, read_image
 from landcover.legend import UNLABELLED, Legend
-from landcover.mapping import predict_tiles, require_bands
-from landcover.winners import winners
-from landcover.workflows.classify import check_time, reply
+from landcover.maps import predict_tiles, require_bands
+from landcover.sources.image import Image, read_image
 
 if TYPE_CHECKING:
-    from landcover import mapping
-    from landcover.workflows import classify
+    from landcover import maps
+    from landcover.classifiers import whole_images
 
 #: Models look at squares and tiles, so a row of pixels costs them as much as so many.
 _LEAST_SIDE_PX = 256
@@ -34,7 +34,7 @@ class Classify:
         The model, loaded once. One request at a time runs it: it uses all cores by itself.
     """
 
-    classifier: classify.Classifier
+    classifier: whole_images.Classifier
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __call__(self, content: bytes, max_pixels: int, until: float) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Predict:
         A pixel or patch model without segment types.
     """
 
-    classifier: mapping.Classifier
+    classifier: maps.Classifier
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __call__(self, content: bytes, max_pixels: int, until: float) -> bytes:

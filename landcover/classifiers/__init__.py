@@ -1,0 +1,1 @@
+"""Classifiers: the protocol, the kinds, models on disk, forests, networks, exchange."""

@@ -1,0 +1,101 @@
+"""Neural networks in Keras: MLP, patch CNNs, training, storage, dense prediction.
+
+The only room that imports Keras, and inside functions. Networks are built of
+keras and keras.ops alone, so TensorFlow, JAX and PyTorch run them alike. Every
+network takes reflectance with NaN for missing values, standardises it by layers
+of its own and counts a missing value as the mean: the saved file is the whole
+model, and a chip and a dense window get the same numbers.
+"""
+
+from landcover.classifiers.exchange.network_onnx import to_onnx
+from landcover.classifiers.networks.architectures import (
+    build_cnn,
+    build_mlp,
+    build_published,
+    check_patch_size,
+    dilations,
+)
+from landcover.classifiers.networks.backend import (
+    backend_name,
+    load,
+    predict,
+    row_inputs,
+    row_predictor,
+    save,
+    seed_everything,
+)
+from landcover.classifiers.networks.batches import Examples, TileExamples
+from landcover.classifiers.networks.encoders import (
+    build_tagger,
+    fit_tagger,
+    predict_tags,
+    start_from,
+)
+from landcover.classifiers.networks.engine_choice import PRECISIONS, Choice, choose_engine
+from landcover.classifiers.networks.engines import Engine
+from landcover.classifiers.networks.image_architectures import (
+    HEADS,
+    IMAGE_NETWORKS,
+    IMAGE_PX,
+    build_image_network,
+)
+from landcover.classifiers.networks.image_classifier import ImageClassifier, image_probabilities
+from landcover.classifiers.networks.image_recipes import Recipe, Stage
+from landcover.classifiers.networks.image_training import (
+    PRECISIONS_OF_TRAINING,
+    Images,
+    fit_images,
+    parameters_of,
+    precision_of,
+    train_image_network,
+)
+from landcover.classifiers.networks.patch_classifier import PatchClassifier
+from landcover.classifiers.networks.plans import TRAIN_ON, Plan, plan
+from landcover.classifiers.networks.training import MLP_LEARNING_RATE, fit, predict_examples
+
+__all__ = [
+    "MLP_LEARNING_RATE",
+    "PRECISIONS",
+    "PRECISIONS_OF_TRAINING",
+    "Choice",
+    "Engine",
+    "Examples",
+    "HEADS",
+    "IMAGE_NETWORKS",
+    "IMAGE_PX",
+    "ImageClassifier",
+    "Images",
+    "PatchClassifier",
+    "Plan",
+    "Recipe",
+    "Stage",
+    "TRAIN_ON",
+    "TileExamples",
+    "backend_name",
+    "build_cnn",
+    "build_image_network",
+    "build_mlp",
+    "build_published",
+    "build_tagger",
+    "check_patch_size",
+    "choose_engine",
+    "dilations",
+    "fit",
+    "fit_images",
+    "fit_tagger",
+    "image_probabilities",
+    "load",
+    "parameters_of",
+    "plan",
+    "predict",
+    "precision_of",
+    "predict_examples",
+    "predict_tags",
+    "row_inputs",
+    "row_predictor",
+    "save",
+    "seed_everything",
+    "start_from",
+    "to_onnx",
+    "train_image_network",
+]

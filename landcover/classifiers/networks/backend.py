@@ -1,0 +1,135 @@
+"""Keras itself: loading it quietly, seeds, model files, prediction in batches."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.run import replace_when_whole
+
+#: Chips, or rows of values, that a network predicts at a time.
+_CHIP_BATCH = 2048
+_ROW_BATCH = 65_536
+
+
+def keras_module() -> Any:
+    """Keras on the backend that the environment names, TensorFlow by default."""
+    if "keras" not in sys.modules:
+        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Sums over threads in a fixed order: the same seed gives the same weights
+        os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+        # GPUs would round factors of float32 to 10 bits, unasked: labels would be others
+        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+        os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
+    with _quiet():
+        import keras
+    # Tiles and chips of several shapes are expected here; TensorFlow warns about each
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    return keras
+
+
+def keras_on_cpu() -> bool:
+    """Whether Keras' backend computes on the processor, not on a GPU."""
+    return "cpu" in str(getattr(keras_module().ops.zeros(1), "device", "cpu")).lower()
+
+
+def compiled() -> bool:
+    """Whether training steps are compiled as a whole, for `compile(jit_compile=...)`.
+
+    JAX runs operation by operation otherwise. On TensorFlow XLA halves the speed of bfloat16 on a
+    processor (`benchmarks/image_training.py`), and Keras declines it where sums have a fixed order.
+    """
+    return bool(keras_module().backend.backend() == "jax")
+
+
+def backend_name() -> str:
+    """Keras' backend and where it computes, such as ``tensorflow on cpu``: sums differ by both."""
+    device = "cpu" if keras_on_cpu() else "gpu"
+    return f"{keras_module().config.backend()} on {device}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what libraries' C code writes to standard error; show it if importing fails."""
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        kept = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            if failed:
+                held.seek(0)
+                os.write(2, held.read())
+
+
+def seed_everything(seed: int) -> None:
+    """Seed initial weights, dropout and the backend; call before building a network."""
+    keras_module().utils.set_random_seed(seed)
+
+
+def predict(model: Any, inputs: Callable[[np.ndarray], Any], n: int) -> np.ndarray:
+    """Probabilities (n, classes) of n rows, made and predicted in batches."""
+    size = _CHIP_BATCH if len(model.inputs[0].shape) == 4 else _ROW_BATCH
+    parts = [
+        np.asarray(model.predict_on_batch(inputs(np.arange(start, min(start + size, n)))))
+        for start in range(0, n, size)
+    ]
+    return np.concatenate(parts).reshape(n, -1)
+
+
+def row_inputs(model: Any, values: np.ndarray, types: np.ndarray) -> Callable[[np.ndarray], Any]:
+    """What an MLP takes, by indices into values (rows, inputs) and segment types (rows, layers)."""
+    if len(model.inputs) == 1:
+        return lambda rows: values[rows]
+    return lambda rows: (values[rows], types[rows])
+
+
+def row_predictor(model: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """An MLP as a function of values (rows, inputs) and segment types (rows, layers)."""
+    return lambda values, types: predict(model, row_inputs(model, values, types), len(values))
+
+
+def save(model: Any, path: str | Path) -> None:
+    """Store a network as a ``.keras`` file, without the optimiser, whole or not at all."""
+    keras = keras_module()
+    with replace_when_whole(path) as part:
+        # The optimiser's state triples the file and only serves resumed training
+        # A list of one input would warn whoever calls the loaded model on an array
+        inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+        keras.Model(inputs, model.outputs[0], name=model.name).save(part)
+
+
+def load(path: str | Path) -> Any:
+    """A network that `save` stored; safe mode refuses files that carry code.
+
+    Raises
+    ------
+    LandcoverError
+        If the file is missing, unreadable, or carries code.
+    """
+    keras = keras_module()
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise LandcoverError(
+            f"{path} cannot be loaded as a network ({reason}); train the model again"
+        ) from error

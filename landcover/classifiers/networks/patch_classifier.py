@@ -1,0 +1,109 @@
+"""A patch network as mapping sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from landcover.classifiers.calibration import UNTEMPERED, Temperature
+from landcover.classifiers.networks.backend import predict
+from landcover.classifiers.networks.engines import KERAS, Engine, Level, level_of
+from landcover.legend import Legend
+from landcover.samples.chips import radius_of, views
+
+
+@dataclass(frozen=True)
+class PatchClassifier:
+    """A patch network as `mapping` wants it.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    legend : Legend
+        Classes in the order of the outputs.
+    bands : tuple of str
+        Bands that it reads.
+    patch_size : int
+        Side of the patch around a pixel.
+    model : keras.Model
+        From `build_cnn` (dense) or `build_published` (chip by chip).
+    engine : Engine
+        What runs a dense network; `choose_engine` finds the fastest. The published
+        network runs on Keras whatever it says.
+    temperature : Temperature
+        What maps temper the probabilities by. Engines and their bounds know nothing of it.
+    """
+
+    name: str
+    legend: Legend
+    bands: tuple[str, ...]
+    patch_size: int
+    model: Any
+    segment_layers: tuple[str, ...] = ()
+    engine: Engine = KERAS
+    temperature: Temperature = UNTEMPERED
+
+    @property
+    def radius(self) -> int:
+        """Pixels from the centre of a patch to its edge."""
+        return radius_of(self.patch_size)
+
+    @property
+    def dense(self) -> bool:
+        """Whether the network runs over whole windows."""
+        return len(self.model.output_shape) == 4
+
+    def with_engine(self, engine: Engine) -> PatchClassifier:
+        """The same classifier on another engine."""
+        return replace(self, engine=engine)
+
+    @cached_property
+    def level(self) -> Level:
+        """The engine at work; made on first use, and compiled anew for every shape of windows."""
+        return level_of(self.model, self.patch_size, self.engine)
+
+    def predict_window(
+        self, image: np.ndarray, segment_types: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Probabilities of a window.
+
+        The first window of a shape costs some tenths of a second more, to compile the network.
+
+        Parameters
+        ----------
+        image : array of float32, (bands, rows + 2 radius, cols + 2 radius)
+            Reflectance; NaN where nodata or outside the scene.
+        segment_types : None
+            Not used.
+
+        Returns
+        -------
+        array of float32, (classes, rows, cols)
+            The best class of a valid pixel is that of its chip in float32, as long as the
+            engine's bounds hold. Reduced precision shows in the probabilities alone.
+        """
+        if self.dense:
+            return self.predict_windows([image])[0]
+        return self._predict_chips(image)
+
+    def predict_windows(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """`predict_window` of several windows; the same bytes, sooner."""
+        if self.dense:
+            return self.level.predict([np.ascontiguousarray(i, np.float32) for i in images])
+        return [self._predict_chips(image) for image in images]
+
+    def _predict_chips(self, image: np.ndarray) -> np.ndarray:
+        """Probabilities of a window, pixel by pixel."""
+        pixels = np.ascontiguousarray(np.moveaxis(image, 0, -1), np.float32)
+        chips = views(pixels, self.patch_size)
+        rows, cols = chips.shape[:2]
+
+        def cut(indices: np.ndarray) -> np.ndarray:
+            return chips[np.unravel_index(indices, (rows, cols))]
+
+        return predict(self.model, cut, rows * cols).T.reshape(-1, rows, cols)

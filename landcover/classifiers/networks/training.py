@@ -1,0 +1,141 @@
+"""Training: early stopping on the validation loss, learning curves, tiles or rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from landcover.classifiers.networks.backend import compiled, keras_module, predict
+from landcover.classifiers.networks.batches import Examples, TileExamples, row_batches, tile_batches
+from landcover.classifiers.networks.tile_network import sampled_pixels
+from landcover.progress import track
+
+MLP_LEARNING_RATE = 1e-3
+
+#: Samples on tiles that are predicted at a time.
+_PREDICTED = 1024
+
+
+def fit(
+    model: Any,
+    train: Examples | TileExamples,
+    validation: Examples | TileExamples,
+    *,
+    seed: int,
+    epochs: int,
+    batch_size: int = 256,
+    learning_rate: float = 1e-3,
+    patience: int = 5,
+    turn: bool = False,
+    name: str | None = None,
+) -> dict[str, list[float]]:
+    """Train a network and leave its best weights in it.
+
+    Adam (Kingma and Ba 2015, arXiv:1412.6980) on cross-entropy with integer
+    targets. The learning rate falls to a third when the validation loss has not
+    fallen for half of `patience`, down to a hundredth of the first; training stops after
+    `patience` epochs without a lower one.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From one of the builders.
+    train, validation : Examples or TileExamples
+        Rows to learn from, and rows that decide when to stop; both of one kind.
+    seed : int
+        Of the order of rows and of turns. Together with `seed_everything` before
+        building, it gives the same weights on one machine.
+    epochs : int
+        At most.
+    batch_size : int
+        Rows of a step; on tiles about as many, or those of `batches.STEP_TILES` tiles where
+        these are more.
+    learning_rate : float
+        At the start.
+    patience : int
+        Epochs without a better validation loss.
+    turn : bool
+        Show every chip, or tile, flipped and turned at random: land has no up.
+    name : str, optional
+        What the progress bar calls it.
+
+    Returns
+    -------
+    dict
+        Learning curves: loss, val_loss, accuracy, val_accuracy, learning_rate, one value an epoch.
+    """
+    keras = keras_module()
+    trained, reduction = model, "sum_over_batch_size"
+    if isinstance(train, TileExamples):  # whose weights are those of a mean already
+        trained, reduction = sampled_pixels(model, train.tiles.side, train.dense), "sum"
+    trained.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(reduction=reduction),
+        # Unlike the loss as Keras logs it, a weighted metric is exact for steps of any size
+        weighted_metrics=[
+            keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy"),
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+        ],
+        jit_compile=compiled(),
+    )
+    progress: Any = track(range(epochs), f"training {name or model.name}")
+    judged = "val_cross_entropy"
+    callbacks = [
+        keras.callbacks.ReduceLROnPlateau(
+            judged, factor=1 / 3, patience=max(1, patience // 2), min_lr=learning_rate / 100
+        ),
+        keras.callbacks.EarlyStopping(
+            judged, patience=patience, mode="min", restore_best_weights=True
+        ),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: next(progress, None)),
+    ]
+    next(progress)
+    try:
+        history = trained.fit(
+            _batches(model, train, batch_size, seed, turn),
+            validation_data=_batches(model, validation, 4 * batch_size),
+            epochs=epochs,
+            callbacks=callbacks,
+            shuffle=False,  # the batches shuffle themselves, by the seed
+            verbose=0,
+        ).history
+    finally:
+        progress.close()
+    return {
+        curve: [round(float(value), 6) for value in history[logged]]
+        for curve, logged in (
+            ("loss", "cross_entropy"),
+            ("val_loss", judged),
+            ("accuracy", "accuracy"),
+            ("val_accuracy", "val_accuracy"),
+            ("learning_rate", "learning_rate"),
+        )
+    }
+
+
+def predict_examples(model: Any, examples: Examples | TileExamples) -> np.ndarray:
+    """Probabilities (rows, classes) of examples of either kind; their targets are not used."""
+    if isinstance(examples, Examples):
+        return predict(model, examples.inputs, len(examples.targets))
+    trained = sampled_pixels(model, examples.tiles.side, examples.dense)
+    batches = tile_batches(examples, _PREDICTED)
+    found = np.zeros((len(examples.samples), model.output_shape[-1]), np.float32)
+    for number in range(len(batches)):
+        rows = batches.rows(number)
+        inputs = batches[number][0]
+        found[rows] = np.asarray(trained.predict_on_batch(inputs))[: len(rows)]
+    return found
+
+
+def _batches(
+    model: Any,
+    examples: Examples | TileExamples,
+    size: int,
+    seed: int | None = None,
+    turn: bool = False,
+) -> Any:
+    """Steps of either kind of examples."""
+    if isinstance(examples, TileExamples):
+        return tile_batches(examples, size, seed, turn)
+    return row_batches(examples, size, (1,) * (len(model.output_shape) - 2), seed, turn)

@@ -1,0 +1,93 @@
+"""Classifiers that see one pixel at a time: forest, nearest neighbours, MLP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landcover.classifiers.calibration import UNTEMPERED, Temperature
+from landcover.legend import Legend
+from landcover.scene import features
+from landcover.scene.segmentation.types import type_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: (pixels, inputs) float32 and (pixels, layers) uint8 to probabilities (pixels, classes).
+Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class PixelClassifier:
+    """A classifier of single pixels, as `mapping` wants it.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    legend : Legend
+        Classes in the order of the outputs.
+    bands : tuple of str
+        Bands that it reads.
+    features : tuple of str
+        Features that it computes from them.
+    segment_layers : tuple of str
+        Layers of segment types that it takes, by the names of their raster's bands.
+    predict : callable
+        Inputs (pixels, bands + features) and types (pixels, layers) to
+        probabilities (pixels, classes). A row with NaN gives an undefined result.
+    temperature : Temperature
+        What maps temper the probabilities by.
+    """
+
+    name: str
+    legend: Legend
+    bands: tuple[str, ...]
+    features: tuple[str, ...]
+    segment_layers: tuple[str, ...]
+    predict: Predict
+    radius: int = 0
+    temperature: Temperature = UNTEMPERED
+
+    def predict_window(
+        self, image: np.ndarray, segment_types: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Probabilities of a window.
+
+        Parameters
+        ----------
+        image : array of float32, (bands, rows, cols)
+            Reflectance; NaN where nodata.
+        segment_types : array of uint8, (layers, rows, cols), optional
+            Needed where the model has `segment_layers`.
+
+        Returns
+        -------
+        array of float32, (classes, rows, cols)
+        """
+        rows, cols = image.shape[1:]
+        values = np.concatenate(
+            [image, features.compute(image, self.bands, self.features)], dtype=np.float32
+        )
+        if self.segment_layers:
+            assert segment_types is not None, "the classifier needs segment types"
+            types = segment_types.reshape(len(self.segment_layers), -1).T
+        else:
+            types = np.zeros((rows * cols, 0), np.uint8)
+        probabilities = self.predict(values.reshape(len(values), -1).T, types)
+        return probabilities.T.reshape(-1, rows, cols)
+
+
+def inputs_of(
+    samples: pd.DataFrame,
+    bands: tuple[str, ...],
+    feature_names: tuple[str, ...],
+    segment_layers: tuple[str, ...] = (),
+) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs (samples, bands + features) float32 and segment types (samples, layers) uint8."""
+    values = samples[[*bands, *feature_names]].to_numpy(np.float32)
+    types = samples[[type_column(layer) for layer in segment_layers]].to_numpy(np.uint8)
+    return values, types

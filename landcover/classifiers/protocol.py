@@ -1,0 +1,72 @@
+"""What mapping asks of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from landcover.classifiers.calibration import Temperature
+from landcover.errors import LandcoverError
+from landcover.legend import Legend
+
+
+class Reader(Protocol):
+    """Any model of imagery.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    bands : tuple of str
+        Bands that it reads, in order.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def bands(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+class Classifier(Reader, Protocol):
+    """Any model that maps.
+
+    Attributes
+    ----------
+    legend : Legend
+        Classes in the order of the outputs.
+    radius : int
+        Pixels around a pixel that its prediction depends on.
+    segment_layers : tuple of str
+        Bands of the raster of segment types that it reads; empty if none.
+    temperature : Temperature
+        What maps temper its probabilities by.
+    """
+
+    @property
+    def legend(self) -> Legend: ...  # noqa: D102
+    @property
+    def radius(self) -> int: ...  # noqa: D102
+    @property
+    def segment_layers(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def temperature(self) -> Temperature: ...  # noqa: D102
+
+    def predict_window(
+        self, image: np.ndarray, segment_types: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Probabilities (classes, rows, cols) of an image padded by `radius` on every side.
+
+        They are the model's own, which labels come from; `temperature` is not in them.
+        """
+
+
+def require_bands(classifier: Reader, held: tuple[str, ...], scene: str | Path) -> None:
+    """Raise LandcoverError unless a scene holds the bands that a model was trained on."""
+    if not set(classifier.bands) <= set(held):
+        raise LandcoverError(
+            f"model {classifier.name} was trained on bands {' '.join(classifier.bands)}; "
+            f"{Path(scene).name} has {' '.join(held)}: prepare a scene with these bands "
+            "or train a model on it"
+        )

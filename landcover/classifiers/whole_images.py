@@ -1,0 +1,292 @@
+"""Whole images to classes: one image, many, or a scene on a stride."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from landcover import maps
+from landcover.classifiers import models
+from landcover.errors import LandcoverError
+from landcover.grid import Grid, Window
+from landcover.legend import Legend
+from landcover.run import Run
+from landcover.sources.image import Image
+
+#: The kind of a model, as its card has it, that classifies whole images.
+IMAGE_KIND = "image"
+#: Sides of pixels, in metres, that networks trained on pixels of 10 m are shown.
+PIXEL_M = (5.0, 20.0)
+#: A degree of latitude.
+_DEGREE_M = 111_200.0
+
+
+class Classifier(maps.Reader, Protocol):
+    """Whatever gives whole images a class.
+
+    Attributes
+    ----------
+    legend : Legend
+        Classes in the order of the outputs.
+    """
+
+    @property
+    def legend(self) -> Legend: ...  # noqa: D102
+
+    def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
+        """Probabilities (images, classes).
+
+        Raises
+        ------
+        LandcoverError
+            If an image lacks a band or a valid pixel.
+        TimeoutError
+            If `until`, of `time.monotonic`, is over.
+        """
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What a classifier of images takes over from the model in it."""
+
+    model: Any
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.model.name
+
+    @property
+    def legend(self) -> Legend:
+        """Classes in the order of the outputs."""
+        return self.model.legend
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that it reads."""
+        return self.model.bands
+
+
+class OfImages(_Around):
+    """An image network for images of any size.
+
+    An image with a place on Earth is covered by squares of the network's size, whose
+    probabilities are averaged by how many of their pixels are valid; a square without any is
+    not looked at. A picture has no scale, so its middle square is brought to the network's
+    size.
+    """
+
+    def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
+        """Probabilities (images, classes): means over the squares of each."""
+        return np.stack([self._mean(image, until) for image in images])
+
+    def _mean(self, image: Image, until: float) -> np.ndarray:
+        values, side = _bands_of(image, self.bands, self.name), self.model.side_px
+        if image.grid is None:
+            values = _resized(_middle(values), side)
+        else:
+            require_scale(image.grid, "the image")
+        squares = _squares(_valid(values), side)
+        if not squares:
+            raise _nothing_valid(self)
+        places, weights = zip(*squares, strict=True)
+        found = self.model.probabilities(_cut_in_time(values, places, until))
+        return np.average(found, 0, weights).astype(np.float32)
+
+
+class OfPixels(_Around):
+    """A classifier of pixels, whose mean probabilities over an image are the image's."""
+
+    def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
+        """Probabilities (images, classes): means over the valid pixels."""
+        values = (_bands_of(image, self.bands, self.name) for image in images)
+        return np.stack([self._mean(of_image, until) for of_image in values])
+
+    def _mean(self, values: np.ndarray, until: float) -> np.ndarray:
+        valid = _valid(values)
+        if not valid.any():
+            raise _nothing_valid(self)
+        total = np.zeros(len(self.legend))
+        for _, inside, shares in maps.predict_tiles(self.model, values):
+            check_time(until)
+            total += shares[:, inside].sum(axis=1, dtype=np.float64)
+        return (total / valid.sum()).astype(np.float32)
+
+
+def load_classifier(run: Run, model: str | Path | None = None) -> Classifier:
+    """The classifier of whole images that a run holds.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with models.
+    model : str or path, optional
+        Name of a model of the run, or the folder of a model. By default the newest network of
+        whole images; where there is none, the newest model that sees pixels.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no such model, or it needs segment types, which a single image has not.
+    """
+    home, name = _chosen(run, model)
+    card = models.read_card(home, name)
+    if card["kind"] == IMAGE_KIND:
+        return OfImages(models.load_image_network(home, name))
+    if card["segment_layers"]:
+        raise LandcoverError(
+            f"model {name} needs segment types, which a single image has not; choose another "
+            f"model of {home.path}"
+        )
+    return OfPixels(models.load_of_card(home, name))
+
+
+def reply(classifier: Classifier, image: Image, until: float = math.inf) -> dict[str, Any]:
+    """What is said of an image: ``Type``, ``probabilities`` by class, and ``model``."""
+    shares = classifier.probabilities([image], until)[0]
+    names = classifier.legend.names
+    return {
+        "Type": names[int(shares.argmax())],
+        "probabilities": {name: float(p) for name, p in zip(names, shares, strict=True)},
+        "model": classifier.name,
+    }
+
+
+def require_scale(grid: Grid, name: str) -> None:
+    """Raise LandcoverError if pixels are not about 10 m wide, those that image networks know.
+
+    Degrees are taken as those of a sphere, at the middle of the grid; a CRS of another kind is
+    not looked at.
+    """
+    sides = np.array(grid.resolution, np.float64)
+    if grid.crs.is_projected:
+        sides *= grid.crs.linear_units_factor[1]
+    elif grid.crs.is_geographic:
+        _, south, _, north = grid.bounds
+        sides *= _DEGREE_M * np.array([np.cos(np.radians((south + north) / 2)), 1])
+    else:
+        return
+    least, most = PIXEL_M
+    if sides.min() < least or sides.max() > most:
+        raise LandcoverError(
+            f"{name} has pixels of {sides[0]:.3g} x {sides[1]:.3g} m, and networks of whole images "
+            f"know pixels of 10 m ({least:g} to {most:g} m are taken); warp it, for example with "
+            "gdalwarp -tr 10 10"
+        )
+
+
+def check_time(until: float) -> None:
+    """Raise TimeoutError if `until`, of `time.monotonic`, is over: nobody waits any more."""
+    if time.monotonic() > until:
+        raise TimeoutError
+
+
+def _chosen(run: Run, model: str | Path | None) -> tuple[Run, str]:
+    """The run that holds a model, and the model's name."""
+    if model is not None:
+        return models.of_folder(model) or (run, str(model))
+    name = default_model(run)
+    if name is None:
+        raise LandcoverError(
+            f"{run.path} has no model that can classify an image; train one with: "
+            f"python -m experiments.eurosat_finetune EuroSAT.zip --out {run.path}"
+        )
+    return run, name
+
+
+def default_model(run: Run) -> str | None:
+    """The model of a run that classifies images where none is named; None where it has none.
+
+    It is the newest network of whole images, or else the newest model of pixels that needs no
+    segment types.
+    """
+    cards = {name: models.read_card(run, name) for name in models.names(run)}
+    whole = [name for name, card in cards.items() if card["kind"] == IMAGE_KIND]
+    pixels = [
+        name
+        for name, card in cards.items()
+        if card["kind"] in models.PIXEL_KINDS and not card["segment_layers"]
+    ]
+    made = {name: (run.model(name) / "card.json").stat().st_mtime for name in cards}
+    return max(whole or pixels, key=lambda name: made[name], default=None)
+
+
+def _bands_of(image: Image, bands: Sequence[str], model: str) -> np.ndarray:
+    """An image's bands in the order of a model's, (bands, rows, cols)."""
+    missing = [band for band in bands if band not in image.bands]
+    if missing:
+        raise LandcoverError(
+            f"the image has bands {' '.join(image.bands)}, and model {model} needs "
+            f"{' '.join(missing)} too; give an image with these or use another model"
+        )
+    return image.values[[image.bands.index(band) for band in bands]]
+
+
+def _valid(values: np.ndarray) -> np.ndarray:
+    """Where (rows, cols) all bands have a value."""
+    return ~np.isnan(values).any(axis=0)
+
+
+def _nothing_valid(model: _Around) -> LandcoverError:
+    return LandcoverError(
+        f"the image has no pixel with all bands {' '.join(model.bands)} valid, "
+        f"which {model.name} needs; give another image"
+    )
+
+
+def _middle(values: np.ndarray) -> np.ndarray:
+    """The largest square in the middle of (bands, rows, cols)."""
+    rows, cols = values.shape[1:]
+    side = min(rows, cols)
+    row, col = (rows - side) // 2, (cols - side) // 2
+    return values[:, row : row + side, col : col + side]
+
+
+def _resized(values: np.ndarray, side: int) -> np.ndarray:
+    """A square of another size; shrinking averages, so that nothing aliases."""
+    if values.shape[1] == side:
+        return values
+    from skimage.transform import resize
+
+    shape = (len(values), side, side)
+    known = resize(np.nan_to_num(values), shape, order=1, anti_aliasing=True)
+    weight = resize(1.0 - np.isnan(values), shape, order=1, anti_aliasing=True)
+    with np.errstate(invalid="ignore"):
+        return np.where(weight > 0.5, known / weight, np.nan).astype(np.float32)
+
+
+def _squares(valid: np.ndarray, side: int) -> list[tuple[Window, int]]:
+    """The squares that cover an image and hold valid pixels, and how many each of them holds.
+
+    >>> [((place.row, place.col), n) for place, n in _squares(np.ones((40, 100), bool), 64)]
+    [((0, 0), 2560), ((0, 36), 2560)]
+    """
+    rows, cols = (_starts(length, side).tolist() for length in valid.shape)
+    places = (Window(row, col, side, side) for row in rows for col in cols)
+    counted = ((place, int(np.count_nonzero(valid[place.slices]))) for place in places)
+    return [(place, n) for place, n in counted if n]
+
+
+def _cut_in_time(
+    values: np.ndarray, places: Iterable[Window], until: float
+) -> Iterator[np.ndarray]:
+    """Squares (side, side, bands) of an image, each cut no sooner than it is asked for."""
+    for place in places:
+        check_time(until)
+        yield maps.cut(values, place).transpose(1, 2, 0)
+
+
+def _starts(length: int, side: int) -> np.ndarray:
+    """Where squares begin that cover a length, as few as can be, evenly spaced.
+
+    >>> _starts(64, 64).tolist(), _starts(100, 64).tolist(), _starts(30, 64).tolist()
+    ([0], [0, 36], [0])
+    """
+    n = max(1, -(-length // side))
+    return np.linspace(0, max(0, length - side), n).round().astype(int)

@@ -1,0 +1,174 @@
+"""What commands are made of: options that several share, and the numbers that they accept."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from landcover.labels.denoising import CHOICES
+
+DEFAULT_RUN = Path("runs/demo")
+
+Arguments = argparse.Namespace
+#: A summary, what defines the options, and what acts on them and returns the paths it wrote.
+Command = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[Arguments], list[Path]]]
+
+
+def _number(kind: type, least: float, inclusive: bool = True) -> Callable[[str], float]:
+    """A converter of arguments that refuses numbers below `least`."""
+
+    def convert(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            word = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {word}") from None
+        if not (value >= least if inclusive else value > least) or value > 1e9:
+            bound = "at least" if inclusive else "more than"
+            raise argparse.ArgumentTypeError(
+                f"{text} is out of range; give {bound} {least:g}, and at most 1e9"
+            )
+        return value
+
+    return convert
+
+
+COUNT = _number(int, 1)
+COUNT_OR_NONE = _number(int, 0)
+POSITIVE = _number(float, 0, inclusive=False)
+POSITIVE_OR_ZERO = _number(float, 0)
+ANY = _number(float, -1e9)
+
+
+def _share(text: str) -> Fraction:
+    """A part of a whole, such as 1/16 or 0.25, up to 1."""
+    try:
+        share = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        share = Fraction(0)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no part of a whole; give more than 0 and at most 1, such as 1/16"
+        )
+    return share
+
+
+SHARE = _share
+
+
+def _auto_or_count(text: str) -> int | None:
+    """A whole number, or None for "auto"."""
+    return None if text == "auto" else int(COUNT(text))
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """The run folder, runs/demo unless another is named."""
+    parser.add_argument(
+        "run",
+        nargs="?",
+        type=Path,
+        default=DEFAULT_RUN,
+        metavar="RUN",
+        help=f"run folder (default {DEFAULT_RUN})",
+    )
+
+
+def add_size(parser: argparse.ArgumentParser) -> None:
+    """The option --size of studies that draw synthetic scenes."""
+    parser.add_argument(
+        "--size", nargs=2, type=COUNT, default=[600, 800], metavar=("ROWS", "COLS"),
+        help="of the scenes (default 600 800)",
+    )  # fmt: skip
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """The seed."""
+    parser.add_argument("--seed", type=COUNT_OR_NONE, default=0, help="seed of every random draw")
+
+
+def add_segmentation(parser: argparse.ArgumentParser) -> None:
+    """Scale, smoothing and smallest size of segments."""
+    parser.add_argument(
+        "--scale", type=POSITIVE, default=1200.0, help="larger makes larger segments (default 1200)"
+    )
+    parser.add_argument(
+        "--sigma", type=POSITIVE_OR_ZERO, default=0.5, help="smoothing before segmenting, in pixels"
+    )
+    parser.add_argument("--min-size", type=COUNT, default=500, help="smallest segment, in pixels")
+
+
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    """How many samples are drawn, how and where."""
+    parser.add_argument(
+        "--samples", type=COUNT, default=40_000, help="number to draw (default 40000)"
+    )
+    parser.add_argument(
+        "--method",
+        choices=("uniform", "stratified"),
+        default="uniform",
+        help="stratified draws equally from every class for training; testing is always uniform",
+    )
+    parser.add_argument("--polygons", type=Path, help="draw inside the polygons of this file only")
+    parser.add_argument(
+        "--class-field", help="field of --polygons with CLC codes that replace the raster's labels"
+    )
+    parser.add_argument(
+        "--min-count",
+        type=COUNT_OR_NONE,
+        default=50,
+        help="leave out classes with fewer labelled pixels (default 50)",
+    )
+    parser.add_argument(
+        "--max-patch",
+        type=COUNT,
+        help="largest patch that will be trained; sets the guard between splits",
+    )
+    parser.add_argument(
+        "--block-px",
+        type=_auto_or_count,
+        metavar="auto|N",
+        help="side of the blocks dealt to splits; auto (the default): as far as labels are alike",
+    )
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """What every trained classifier takes."""
+    add_run(parser)
+    parser.add_argument(
+        "--class-weight", choices=("balanced",), help="weigh rare classes up in training"
+    )
+    parser.add_argument(
+        "--trained-on",
+        choices=("labels", "reference"),
+        default="labels",
+        help="reference: train on the better labels, for studies",
+    )
+    add_denoise(parser)
+    add_random_split(parser)
+    add_seed(parser)
+
+
+def add_denoise(parser: argparse.ArgumentParser) -> None:
+    """What to learn from labels that are partly wrong."""
+    parser.add_argument(
+        "--denoise",
+        choices=CHOICES,
+        help="what to learn from labels that are partly wrong; none learns them as they are, "
+        "the default for labels from --class-field; refine is the default for all others",
+    )
+
+
+def add_random_split(parser: argparse.ArgumentParser) -> None:
+    """Whether to try a random split too."""
+    parser.add_argument(
+        "--no-random-split",
+        action="store_true",
+        help="do not train once more to show what a random split would promise",
+    )
+
+
+def add_map_choice(parser: argparse.ArgumentParser) -> None:
+    """Whether to map after training."""
+    parser.add_argument("--no-map", action="store_true", help="train and report, but do not map")

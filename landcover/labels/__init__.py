@@ -1,0 +1,1 @@
+"""Labels: class schemes, onto the scene's grid, generalised, doubted, denoised."""

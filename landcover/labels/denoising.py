@@ -1,0 +1,140 @@
+"""What to learn from labels that are partly wrong: better targets, or fewer.
+
+Every way takes what is known of some samples and gives the position of the class that each is to
+be learnt as, or -1 for samples that are left out; so any classifier can learn from any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.labels import noise
+
+LEFT_OUT = -1
+#: A CORINE border lies within 100 m of the true one: ten pixels.
+BORDER_PX = 10
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of samples.
+
+    Attributes
+    ----------
+    labels : array of int (samples,)
+        Positions of their labels among the classes; -1 for other or no labels.
+    pixels : array of float (samples, classes)
+        Probabilities of labels at each pixel, from a classifier that learnt from labels.
+    segments : array of float (samples, classes)
+        Their means over the pixel's segment.
+    border_px : array of float (samples,)
+        Distance to the nearest border between labels.
+    blocks : array of int (samples,)
+        Spatial blocks; folds never part one.
+    values : array of float (samples, inputs)
+        What a forest can tell labels from.
+    priors : array of float (classes,)
+        Share of each label among what the classifier learnt from.
+    transition : array of float (classes, labels)
+        From `label_noise.transitions`.
+    """
+
+    labels: np.ndarray
+    pixels: np.ndarray
+    segments: np.ndarray
+    border_px: np.ndarray
+    blocks: np.ndarray
+    values: np.ndarray
+    priors: np.ndarray
+    transition: np.ndarray
+
+
+def erode(known: Evidence) -> np.ndarray:
+    """Leave out what lies within 100 m of a border, or, of a class that has little else, half."""
+    targets = known.labels.copy()
+    for position in np.unique(targets[targets != LEFT_OUT]):
+        own = known.labels == position
+        limit = min(BORDER_PX, np.median(known.border_px[own]))
+        targets[own & (known.border_px < limit)] = LEFT_OUT
+    return targets
+
+
+def confident(known: Evidence) -> np.ndarray:
+    """Leave out what confident learning finds mislabelled.
+
+    Northcutt, Jiang and Chuang (2021), doi:10.1613/jair.1.12125, by cleanlab, on
+    probabilities from a forest that has not seen the sample's block.
+    """
+    try:
+        from cleanlab.filter import find_label_issues
+    except ImportError:
+        raise LandcoverError(
+            "confident learning needs cleanlab, which is not installed; "
+            "install it with: pip install 'landcover[noise]'"
+        ) from None
+    targets = known.labels.copy()
+    labelled = np.flatnonzero(targets != LEFT_OUT)
+    held, labels = np.unique(targets[labelled], return_inverse=True)
+    shares = _out_of_fold(known.values[labelled], labels, known.blocks[labelled])
+    issues = find_label_issues(labels, shares, filter_by="confident_learning", n_jobs=1)
+    lost = np.setdiff1d(held, held[labels[~issues]])
+    targets[labelled[issues]] = LEFT_OUT
+    back = np.isin(known.labels, lost)  # a class that would vanish stays as it is
+    targets[back] = known.labels[back]
+    return targets
+
+
+def _out_of_fold(values: np.ndarray, labels: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """Probabilities of labels from forests that have seen other blocks only."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.model_selection import GroupKFold
+
+    shares = np.full((len(labels), labels.max() + 1), 1e-6)
+    folds = min(5, len(np.unique(blocks)))
+    if folds < 2:
+        raise LandcoverError(
+            "confident learning needs training samples in two spatial blocks and there is one; "
+            "use smaller blocks (--block-px), or another --denoise"
+        )
+    for seen, rest in GroupKFold(folds).split(values, labels, blocks):
+        forest = RandomForestClassifier(100, min_samples_leaf=5, n_jobs=-1, random_state=0)
+        forest.fit(values[seen], labels[seen])
+        shares[rest[:, None], forest.classes_] += forest.predict_proba(values[rest])
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def prior(known: Evidence) -> np.ndarray:
+    """The likeliest class of the pixel once large classes are no longer preferred."""
+    return noise.without_priors(known.pixels, known.priors).argmax(axis=1)
+
+
+def transition(known: Evidence) -> np.ndarray:
+    """The likeliest class of the pixel once the transitions to labels are undone."""
+    return noise.undo(known.pixels, known.transition).argmax(axis=1)
+
+
+def average(known: Evidence) -> np.ndarray:
+    """The likeliest label of the pixel's segment."""
+    return known.segments.argmax(axis=1)
+
+
+def refine(known: Evidence) -> np.ndarray:
+    """The likeliest class of the pixel's segment, both corrections applied."""
+    return noise.posterior(known.segments, known.priors, known.transition).argmax(axis=1)
+
+
+#: Ways by name. The default is what did best over scenes of many kinds: docs/method.md.
+METHODS: dict[str, Callable[[Evidence], np.ndarray]] = {
+    "erode": erode,
+    "confident": confident,
+    "prior": prior,
+    "transition": transition,
+    "average": average,
+    "refine": refine,
+}
+PLAIN, DEFAULT = "none", "refine"
+CHOICES = (PLAIN, *METHODS)

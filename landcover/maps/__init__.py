@@ -1,0 +1,41 @@
+"""Wall-to-wall prediction: every valid pixel of a scene, by overlapping windows.
+
+Floating-point sums depend a little on the shape of the arrays they run over, and
+so can a label where two classes tie. Prediction therefore runs on tiles whose
+shape and place follow from the scene alone; how many of them are read at once,
+in which order, by which process, and how often the work was interrupted changes
+time and memory, never a number.
+"""
+
+from landcover.classifiers.image_tiles import cut, predict_tiles
+from landcover.classifiers.protocol import Classifier, Reader, require_bands
+from landcover.maps.cluster import Workers, connected
+from landcover.maps.prediction import predict_map
+from landcover.maps.scene_tiles import (
+    COMPUTE_PX,
+    CONFIDENCE_NODATA,
+    PROBABILITIES,
+    Source,
+    layout,
+    reading_windows,
+)
+from landcover.maps.verification import Agreement, verify
+
+__all__ = [
+    "COMPUTE_PX",
+    "CONFIDENCE_NODATA",
+    "PROBABILITIES",
+    "Agreement",
+    "Classifier",
+    "Source",
+    "Reader",
+    "Workers",
+    "connected",
+    "cut",
+    "layout",
+    "predict_map",
+    "predict_tiles",
+    "reading_windows",
+    "require_bands",
+    "verify",
+]

@@ -1,0 +1,219 @@
+"""The steps that turn a map into a calmer one, each from class codes to class codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.grid import Grid, Window
+from landcover.legend import UNLABELLED, Legend
+from landcover.progress import track
+from landcover.reports import store
+from landcover.run import Run
+
+#: Side of the windows of smoothing and of polygons. Several arrays of all classes are in memory.
+WINDOW_PX = 512
+#: `vectors.burn` can tell so many polygons of a window apart.
+_MOST_POLYGONS = 65_535
+
+
+@dataclass(frozen=True)
+class Step:
+    """One way to change a map.
+
+    Attributes
+    ----------
+    suffix : str
+        What the name of the new map says of it.
+    inputs : tuple of Path
+        Files that it reads beside the map.
+    apply : callable
+        From class codes (rows, cols) to class codes.
+    """
+
+    suffix: str
+    inputs: tuple[Path, ...]
+    apply: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The map that is to be changed, and what its steps have to know of it.
+
+    Attributes
+    ----------
+    run : Run
+        Run folder with the map.
+    model : str
+        Name of the map.
+    legend : Legend
+        Classes of its model.
+    grid : Grid
+        The scene's, which the map has too.
+    """
+
+    run: Run
+    model: str
+    legend: Legend
+    grid: Grid
+
+
+def steps_of(
+    source: Source,
+    smooth: bool,
+    segments: bool,
+    polygons: Path | None,
+    mmu_ha: float | None,
+    by_probability: bool,
+) -> Iterator[Step]:
+    """The steps asked for, checked, in order."""
+    run = source.run
+    if by_probability and not (segments or polygons):
+        raise LandcoverError(
+            "--by-probability says how regions choose; give it with --segments or --polygons"
+        )
+    shares = _probabilities(source) if smooth or by_probability else None
+    votes = shares if by_probability else None
+    how = "-by-probability" if by_probability else ""
+    if smooth and shares:
+        yield Step("smooth", (run.scene, shares), lambda codes: _smoothed(source, shares, codes))
+    if segments:
+        path = run.require("segments")
+        _require_grid(source, path)
+        yield _vote(source, f"segments{how}", path, lambda w: rasters.read(path, w)[0], votes)
+    if polygons:
+        numbers = _numbers(polygons, source.grid)
+        yield _vote(source, f"polygons{how}", polygons, numbers, votes)
+    if mmu_ha:
+        yield _sieve(source.grid, mmu_ha)
+
+
+def _require_grid(source: Source, path: Path) -> None:
+    """Raise LandcoverError unless a raster lies on the map's grid."""
+    source.grid.require_equal(rasters.grid_of(path), str(source.run.scene), str(path))
+
+
+def _probabilities(source: Source) -> Path:
+    """The probabilities that belong to the map."""
+    run, model = source.run, source.model
+    if model != store.model_of(model):
+        raise LandcoverError(
+            f"{model} has no probabilities of its own; --smooth and --by-probability work on a "
+            f"model's own map: --model {store.model_of(model)}"
+        )
+    path = run.probabilities(model)
+    made = run.read_manifest()["stages"].get(f"map {model}", {}).get("products", [])
+    bands = tuple(f"{c.code} {c.name}" for c in source.legend.classes)
+    current = path.relative_to(run.path).as_posix() in made and path.exists()
+    if not current or rasters.band_names(path) != bands:
+        raise LandcoverError(
+            f"{path} of this map does not exist; make it with: "
+            f"landcover map {run.path} --model {model} --probabilities"
+        )
+    _require_grid(source, path)
+    return path
+
+
+def _smoothed(source: Source, shares: Path, codes: np.ndarray) -> np.ndarray:
+    """The classes of smoothed probabilities, by windows that see as far as smoothing reaches."""
+    from landcover.classifiers.best_class import winners
+    from landcover.maps import smoothing
+
+    scene, margin = source.run.scene, smoothing.ITERATIONS
+    windows, smoothed = list(source.grid.windows(WINDOW_PX)), codes.copy()
+    scale = _contrast(scene, windows)
+    for window in track(windows, "smoothing"):
+        around = window.padded(margin)
+        field = smoothing.smooth(rasters.read(shares, around), rasters.read(scene, around), scale)
+        field = field[:, margin:-margin, margin:-margin]
+        before = codes[window.slices]
+        held = np.isfinite(field[0]) & (before != UNLABELLED)
+        smoothed[window.slices] = np.where(held, source.legend.code(winners(field)[0]), before)
+    return smoothed
+
+
+def _contrast(scene: Path, windows: Sequence[Window]) -> np.ndarray:
+    """Mean squared difference of neighbouring pixels, of every band."""
+    from landcover.maps import smoothing
+
+    bands = len(rasters.band_names(scene))
+    sums, pairs = np.zeros(bands), np.zeros(bands, np.int64)
+    for window in track(windows, "measuring contrast"):
+        of_window = smoothing.contrast(rasters.read(scene, window))
+        sums, pairs = sums + of_window[0], pairs + of_window[1]
+    return np.divide(sums, pairs, out=np.zeros(bands), where=pairs > 0)
+
+
+def _vote(
+    source: Source,
+    suffix: str,
+    path: Path,
+    numbers: Callable[[Window], np.ndarray],
+    shares: Path | None,
+) -> Step:
+    """A step that gives every region of a layer one class."""
+    from landcover.maps.regions import Ballot
+
+    windows = list(source.grid.windows(WINDOW_PX))
+
+    def apply(codes: np.ndarray) -> np.ndarray:
+        ballot, settled = Ballot(source.legend.codes), np.empty_like(codes)
+        for window in track(windows, f"voting by {suffix}"):
+            if shares:
+                ballot.add_shares(numbers(window), rasters.read(shares, window))
+            else:
+                ballot.add(numbers(window), codes[window.slices])
+        for window in track(windows, f"settling {suffix}"):
+            settled[window.slices] = ballot.settle(numbers(window), codes[window.slices])
+        return settled
+
+    return Step(suffix, (path, shares) if shares else (path,), apply)
+
+
+def _numbers(path: Path, grid: Grid) -> Callable[[Window], np.ndarray]:
+    """A function that gives the number of each pixel's polygon, from 1, for a window."""
+    import shapely
+
+    from landcover.files import vectors
+
+    geometries = np.array(vectors.read_polygons(path, grid).geometries, object)
+    tree = shapely.STRtree(geometries)
+
+    def numbers(window: Window) -> np.ndarray:
+        near = np.sort(tree.query(shapely.box(*grid.crop(window).bounds)))
+        if near.size > _MOST_POLYGONS:
+            raise LandcoverError(
+                f"{path} has {near.size} polygons on {window.rows} x {window.cols} pixels, too "
+                "small for a majority of pixels; give larger polygons"
+            )
+        here = vectors.Polygons(list(geometries[near]))
+        local = vectors.burn(here, range(1, near.size + 1), grid, window)
+        return np.concatenate([[0], near + 1])[local]
+
+    return numbers
+
+
+def _sieve(grid: Grid, mmu_ha: float) -> Step:
+    """A step that leaves no region smaller than some hectares."""
+    from landcover.maps.regions import sieve
+
+    if not grid.crs.is_projected:
+        raise LandcoverError(
+            "the scene is in degrees, and hectares need metres; warp it to a projected CRS, "
+            "for example with gdalwarp -t_srs EPSG:32633"
+        )
+    pixel_m2 = math.prod(grid.resolution) * grid.crs.linear_units_factor[1] ** 2
+    # The smallest whole number of pixels that reaches the area, forgiving rounding
+    pixels = math.ceil(mmu_ha * 1e4 / pixel_m2 - 1e-6)
+    if not 2 <= pixels < grid.rows * grid.cols:
+        raise LandcoverError(
+            f"--mmu-ha {mmu_ha:g} is {pixels} of {grid.rows * grid.cols} pixels; "
+            f"a pixel has {pixel_m2 / 1e4:g} ha: choose more than that, and less than the scene"
+        )
+    return Step(f"mmu{pixels}px", (), lambda codes: sieve(codes, pixels))

@@ -1,0 +1,162 @@
+"""From windows to a map: what is missing is predicted, then everything is written in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from landcover.classifiers.protocol import Classifier
+from landcover.files import rasters
+from landcover.files.jobs import Job
+from landcover.grid import Window
+from landcover.legend import UNLABELLED
+from landcover.maps.cluster import Workers
+from landcover.maps.scene_tiles import (
+    CONFIDENCE,
+    CONFIDENCE_NODATA,
+    ENTROPY,
+    LABELS,
+    PROBABILITIES,
+    Pixels,
+    Source,
+    reading_windows,
+)
+from landcover.progress import say, track
+
+
+def predict_map(
+    classifier: Classifier,
+    scene: str | Path,
+    out: str | Path,
+    *,
+    tile_px: int = 1024,
+    confidence: str | Path | None = None,
+    probabilities: str | Path | None = None,
+    entropy: str | Path | None = None,
+    segment_types: str | Path | None = None,
+    job: Job | None = None,
+    workers: Workers | None = None,
+) -> list[Path]:
+    """Predict every valid pixel of a scene.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Any model.
+    scene : path
+        Raster that holds the classifier's bands by name; reflectance.
+    out : path
+        Class map, uint16 class codes with colour table and names; 0 is nodata.
+    tile_px : int
+        Side of the windows read and written at once, rounded to whole tiles of
+        about `COMPUTE_PX`: more takes more memory. The map does not depend on it.
+    confidence : path, optional
+        Where to write the winning class's probability in percent, uint8; 255 is nodata.
+    probabilities : path, optional
+        Where to write the probability of every class, one float32 band a class; NaN is nodata.
+    entropy : path, optional
+        Where to write how undecided the probabilities are, uint8: their entropy in percent of
+        the largest possible, 255 is nodata.
+    segment_types : path, optional
+        Raster of segment types on the scene's grid, for classifiers with `segment_layers`.
+    job : Job, optional
+        Keeps the result of every window, so that an interrupted job goes on where it was.
+        Its facts must name all that the result depends on.
+    workers : Workers, optional
+        A Dask cluster that predicts the windows; needs a `job`.
+
+    Confidence, probabilities and entropy are those at the classifier's temperature.
+
+    Returns
+    -------
+    list of Path
+        What was written; nothing appears before the last window is predicted.
+
+    Raises
+    ------
+    LandcoverError
+        If the scene lacks a band, segment types are needed and not given or on another grid,
+        or the workers fail.
+    """
+    source = Source(classifier, scene, segment_types)
+    windows = reading_windows(source.grid, tile_px)
+    given = {
+        LABELS: out,
+        CONFIDENCE: confidence,
+        PROBABILITIES: probabilities,
+        ENTROPY: entropy,
+    }
+    paths = {layer: Path(path) for layer, path in given.items() if path}
+    layers, title = tuple(paths), f"mapping with {classifier.name}"
+    if job is None:
+        pixels = _predicted(source, windows, layers)
+        _write(paths, source, windows, track(pixels, title, len(windows)))
+    else:
+        _complete(job, source, windows, layers, workers, title)
+        stored = (_stored(job, number, source, window, layers)
+                  for number, window in enumerate(windows))  # fmt: skip
+        _write(paths, source, windows, track(stored, "writing the map", len(windows)))
+    return list(paths.values())
+
+
+def _predicted(
+    source: Source, windows: Iterable[Window], layers: Sequence[str]
+) -> Iterator[Pixels]:
+    """Layers of windows, predicted here."""
+    for window in windows:
+        yield source.predict(window, *source.read_tiles(window), layers)
+
+
+def _complete(
+    job: Job,
+    source: Source,
+    windows: Sequence[Window],
+    layers: Sequence[str],
+    workers: Workers | None,
+    title: str,
+) -> None:
+    """Predict and store every window that the job does not hold."""
+    looked = track(list(enumerate(windows)), "looking for what is done")
+    missing = {number: window for number, window in looked if job.read(number) is None}
+    if len(missing) < len(windows):
+        say(f"going on: {len(windows) - len(missing)} of {len(windows)} windows were found done")
+    if workers:
+        results = workers.predict(missing, layers)
+    else:
+        results = zip(missing, _predicted(source, missing.values(), layers), strict=True)
+    last = time.perf_counter()
+    for number, pixels in track(results, title, len(missing)):
+        now = time.perf_counter()
+        job.write(number, pixels, seconds=now - last)
+        last = now
+
+
+def _stored(job: Job, number: int, source: Source, window: Window, layers: Sequence[str]) -> Pixels:
+    """Layers of a window as stored; predicted again should the disk have damaged them since."""
+    found = job.read(number)
+    return next(_predicted(source, [window], layers)) if found is None else found
+
+
+def _write(
+    paths: Mapping[str, Path], source: Source, windows: Sequence[Window], pixels: Iterable[Pixels]
+) -> None:
+    """Write the layers of all windows, in order."""
+    legend = source.classifier.legend
+    settings: dict[str, tuple] = {
+        LABELS: (np.uint16, ["class"], UNLABELLED, legend),
+        CONFIDENCE: (np.uint8, ["confidence_percent"], CONFIDENCE_NODATA),
+        PROBABILITIES: (np.float32, [f"{c.code} {c.name}" for c in legend.classes], np.nan),
+        ENTROPY: (np.uint8, ["entropy_percent"], CONFIDENCE_NODATA),
+    }
+    with ExitStack() as stack:
+        writers = {
+            layer: stack.enter_context(rasters.RasterWriter(path, source.grid, *settings[layer]))
+            for layer, path in paths.items()
+        }
+        for window, found in zip(windows, pixels, strict=True):
+            for layer, writer in writers.items():
+                writer.write(found[layer], window)

@@ -1,0 +1,1 @@
+"""Reports: accuracy, areas, comparison, figures, pages, STAC items."""

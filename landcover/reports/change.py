@@ -1,0 +1,138 @@
+"""The page, the picture and the numbers of a change between two dates."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover.files import rasters
+from landcover.legend import Legend
+from landcover.reports import figures, store
+from landcover.run import Run, replace_when_whole, write_json
+
+#: Transitions that the picture's legend and the page's table name.
+NAMED = 10
+#: Smaller ones are none to look for in a picture; hectares or pixels.
+LEAST_SHOWN = 0.05
+#: Longest side of each part of the picture.
+PICTURE_PX = 1100
+
+
+def write_report(
+    out: Run,
+    facts: Mapping[str, Any],
+    result: Mapping[str, Any],
+    scenes: Sequence[Path],
+    codes: Legend,
+) -> list[Path]:
+    """Write change.md, change.json and change.png; returns their paths.
+
+    Parameters
+    ----------
+    out : Run
+        Folder with change.tif.
+    facts : mapping
+        What was compared, and how.
+    result : mapping
+        From `Tally.result`.
+    scenes : two paths
+        Both dates, in one radiometry where it was compared.
+    codes : Legend
+        Of change.tif.
+    """
+    page, data, picture = (out.path / f"change.{kind}" for kind in ("md", "json", "png"))
+    content = dict(facts) | dict(result) | {"headline": headline(result)}
+    # One inside the other: they belong together
+    with replace_when_whole(picture) as picture_part, replace_when_whole(page) as page_part:
+        picture_part.write_bytes(_picture(out, facts, result, scenes, codes))
+        page_part.write_text(store.render("change.md", c=content, named=NAMED), "utf-8")
+        write_json(data, content)
+    return [page, data, picture]
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """One sentence on what changed.
+
+    >>> headline({"unit": "ha", "total": 400.0, "transitions": [],
+    ...           "changed": {"area": 8.0, "area_ci95": [6.0, 10.0]}})
+    'Of 400 ha, 8.0 ha changed class (2.0 %; 95 % interval 6.0–10.0 ha).'
+    """
+    changed, unit = result["changed"], result["unit"]
+    low, high = changed["area_ci95"]
+    text = (
+        f"Of {_area(result['total'])} {unit}, {_area(changed['area'])} {unit} changed class "
+        f"({store.percent(changed['area'] / result['total'])}; 95 % interval "
+        f"{_area(low)}–{_area(high)} {unit})."
+    )
+    if not result["transitions"] or changed["mapped"] == 0:
+        return text
+    most = max(result["transitions"], key=lambda cell: cell["mapped"])
+    return (
+        f"{text} Most of what the map shows is {most['from']} to {most['to']}: "
+        f"{_area(most['mapped'])} {unit}."
+    )
+
+
+def _area(value: float) -> str:
+    """An area in digits that it is worth."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
+
+
+def _picture(
+    out: Run,
+    facts: Mapping[str, Any],
+    result: Mapping[str, Any],
+    scenes: Sequence[Path],
+    codes: Legend,
+) -> bytes:
+    """Before, after and change side by side, with the legend of what changed."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    changes = rasters.read_small(out.path / "change.tif", PICTURE_PX)[0]
+    rows, cols = changes.shape
+    wide = cols > 1.6 * rows
+    size = (8.0, 3 * 8.0 * rows / cols + 1.8) if wide else (15.0, 5.0 * rows / cols + 1.3)
+    figure = Figure(figsize=size, layout="constrained", dpi=120)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(*((3, 1) if wide else (1, 3)))
+    pictures = [*_true_colours(scenes), figures.class_picture(changes, codes)]
+    titles = (f"before: {facts['before']}", f"after: {facts['after']}", "change")
+    for panel, image, title in zip(axes, pictures, titles, strict=True):
+        panel.imshow(image, interpolation="nearest")
+        panel.set_title(title, fontsize=9)
+        panel.set_axis_off()
+    mapped = sorted(result["transitions"], key=lambda t: -t["mapped"])
+    shown = [t for t in mapped[:NAMED] if t["mapped"] >= LEAST_SHOWN]
+    names = {c["code"]: c for c in result["classes"]}
+    handles = [
+        Patch(
+            color=names[t["to"]]["colour"],
+            label=f"{t['from']} to {t['to']} {names[t['to']]['name']}: "
+            f"{_area(t['mapped'])} {result['unit']}",
+        )
+        for t in shown
+    ]
+    handles.append(Patch(facecolor="#e8e8e8", edgecolor="#9a9a9a", label="unchanged: pale"))
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=2 if wide else 3, fontsize=8,
+        frameon=False,
+    )  # fmt: skip
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _true_colours(scenes: Sequence[Path]) -> list[np.ndarray]:
+    """Both dates in true colour and one stretch; grey of the first band without B02 to B04."""
+    wanted = ("B02", "B03", "B04")
+    held = [rasters.band_names(scene) for scene in scenes]
+    bands = wanted if all(set(wanted) <= set(names) for names in held) else (held[0][0],) * 3
+    images = [rasters.read_small(scene, PICTURE_PX, bands) for scene in scenes]
+    both = figures.true_colour(np.concatenate(images, axis=2), wanted)
+    return [both[:, : images[0].shape[2]], both[:, images[0].shape[2] :]]

@@ -1,0 +1,194 @@
+"""What changed, summed by patches and over the scene, with what the sums are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landcover.grid import Grid, Window
+from landcover.legend import UNLABELLED, Legend
+from landcover.maps import change
+from landcover.reports.area_estimation import Z95
+from landcover.stages.assess import pixel_ha
+
+if TYPE_CHECKING:
+    import geopandas
+
+
+class Tally:
+    """Sums of a scene's transitions, patch by patch.
+
+    Parameters
+    ----------
+    legend : Legend
+        Classes.
+    grid : Grid
+        Of the scene.
+    patch_px : int
+        Side of a patch; those at the lower and right edge may be smaller.
+
+    Attributes
+    ----------
+    codes : set of int
+        Codes that the change raster holds.
+    """
+
+    def __init__(self, legend: Legend, grid: Grid, patch_px: int):
+        self.legend, self.grid, self.patch_px = legend, grid, patch_px
+        self.codes: set[int] = set()
+        classes = len(legend)
+        self._rows: list[dict[str, Any]] = []
+        self._expected = np.zeros((classes, classes))
+        self._mapped = np.zeros((classes, classes), np.int64)
+        self._differ = 0
+        # variances of every transition; of what a class loses, gains; of all change
+        self._variance = np.zeros((classes, classes))
+        self._lost, self._gained = np.zeros(classes), np.zeros(classes)
+        self._changed = 0.0
+
+    def add(
+        self,
+        window: Window,
+        transitions: change.Transitions,
+        shares: list[np.ndarray],
+        likeness: np.ndarray,
+        changed: np.ndarray,
+    ) -> np.ndarray:
+        """Add a window of whole patches.
+
+        Parameters
+        ----------
+        window : Window
+            Where it is.
+        transitions : Transitions
+            Of the scene.
+        shares : two arrays of float32, (classes, rows, cols)
+            Probabilities of both dates; NaN where there are none.
+        likeness : array of uint8, (rows, cols)
+            How much alike the dates look.
+        changed : array of float32, (rows, cols)
+            Probability of change as the map takes it; NaN where there is none.
+
+        Returns
+        -------
+        array of uint16, (rows, cols)
+            Codes of the change raster.
+        """
+        codes = np.full(changed.shape, UNLABELLED, np.uint16)
+        for row in range(0, window.rows, self.patch_px):
+            for col in range(0, window.cols, self.patch_px):
+                part = np.s_[row : row + self.patch_px, col : col + self.patch_px]
+                known = np.isfinite(changed[part])
+                if known.any():
+                    before, after = (s[:, *part][:, known] for s in shares)
+                    of_patch = before, after, likeness[part][known]
+                    places = change.decide(transitions.rows(*of_patch), changed[part][known] > 0.5)
+                    codes[part][known] = change.from_to(*places, self.legend)
+                    self._differ += int((before.argmax(axis=0) != after.argmax(axis=0)).sum())
+                    at = window.row + row, window.col + col
+                    self._add_patch(*at, transitions.rows(*of_patch), places)
+        self.codes |= set(np.unique(codes).tolist()) - {UNLABELLED}
+        return codes
+
+    def _add_patch(
+        self,
+        row: int,
+        col: int,
+        joint: Iterable[np.ndarray],
+        places: tuple[np.ndarray, np.ndarray],
+    ) -> None:
+        """Add a patch's pixels to the sums, and its line to the table."""
+        classes, pixels = len(self.legend), places[0].size
+        expected = np.zeros((classes, classes))
+        gain, lost = np.zeros((classes, pixels), np.float32), np.zeros(pixels, np.float32)
+        for i, of_class in enumerate(joint):
+            expected[i] = of_class.sum(axis=1, dtype=np.float64)
+            self._variance[i] += change.variance_together(of_class)
+            of_class[i] = 0
+            loss = of_class.sum(axis=0)
+            self._lost[i] += change.variance_together(loss)
+            gain += of_class
+            lost += loss
+        self._expected += expected
+        self._gained += change.variance_together(gain)
+        self._changed += float(change.variance_together(lost))
+        np.add.at(self._mapped, places, 1)
+        of_change = expected * ~np.eye(classes, dtype=bool)
+        before, after = np.unravel_index(of_change.argmax(), of_change.shape)
+        total = of_change.sum()
+        self._rows.append(
+            {
+                "row": row,
+                "col": col,
+                "pixels": pixels,
+                "class_before": self.legend.codes[int(expected.sum(axis=1).argmax())],
+                "class_after": self.legend.codes[int(expected.sum(axis=0).argmax())],
+                "change_probability": total / pixels,
+                "mapped_change": float((places[0] != places[1]).mean()),
+                "from": self.legend.codes[int(before)],
+                "to": self.legend.codes[int(after)],
+                "from_to_probability": of_change[before, after] / total,
+            }
+        )
+
+    def patches(self) -> geopandas.GeoDataFrame:
+        """A row and a square for each patch that has data."""
+        import geopandas
+        import shapely
+
+        frame = geopandas.pd.DataFrame(self._rows)
+        corners = frame[["row", "col"]].to_numpy()
+        far = np.minimum(corners + self.patch_px, self.grid.shape)
+        (west, north), (east, south) = (self.grid.xy(*(at - 0.5).T) for at in (corners, far))
+        squares = shapely.box(west, south, east, north)
+        return geopandas.GeoDataFrame(frame, geometry=squares, crs=self.grid.crs)
+
+    def result(self, transitions: change.Transitions) -> dict[str, Any]:
+        """The sums as JSON takes them, in hectares, or in pixels where a CRS has no length."""
+        ha = pixel_ha(self.grid)
+        unit = ha or 1.0
+        apart = ~np.eye(len(self.legend), dtype=bool)
+        pixels = float(self._expected.sum())
+        of_change = self._expected * apart
+
+        def area(value: float, variance: float) -> dict[str, Any]:
+            half = Z95 * variance**0.5
+            bounds = [max(0.0, value - half), min(pixels, value + half)]
+            return {"area": value * unit, "area_ci95": [bound * unit for bound in bounds]}
+
+        cells = [
+            {"from": self.legend.codes[i], "to": self.legend.codes[j]}
+            | area(float(self._expected[i, j]), float(self._variance[i, j]))
+            | {"mapped": float(self._mapped[i, j]) * unit, "share": float(transitions.shares[i, j])}
+            for i, j in np.ndindex(apart.shape)
+        ]
+        return {
+            "unit": "px" if ha is None else "ha",
+            "pixels": round(pixels),
+            "total": pixels * unit,
+            "classes": [c.as_dict() for c in self.legend.classes],
+            "changed": area(of_change.sum(), self._changed)
+            | {"mapped": float((self._mapped * apart).sum()) * unit},
+            "maps_differ": self._differ * unit,
+            "matrix": {
+                "codes": list(self.legend.codes),
+                "area": (self._expected * unit).tolist(),
+                "mapped": (self._mapped * unit).tolist(),
+            },
+            "transitions": sorted(
+                (c for c in cells if c["from"] != c["to"]), key=lambda c: -c["area"]
+            ),
+            "stayed": [c for c in cells if c["from"] == c["to"]],
+            "per_class": {
+                str(c.code): {
+                    "name": c.name,
+                    "before": float(self._expected[k].sum()) * unit,
+                    "after": float(self._expected[:, k].sum()) * unit,
+                    "lost": area(of_change[k].sum(), self._lost[k]),
+                    "gained": area(of_change[:, k].sum(), self._gained[k]),
+                }
+                for k, c in enumerate(self.legend.classes)
+            },
+        }

@@ -1,0 +1,199 @@
+"""The comparison as one self-contained page: pictures, charts and tables, nothing fetched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover.files import rasters
+from landcover.grid import Window
+from landcover.legend import UNLABELLED, Legend
+from landcover.reports import accuracy, figures, store, zones
+from landcover.run import Run
+from landcover.samples.split import read_blocks
+
+#: Pictures are thinned to this many pixels on their longer side; a demo scene is shown whole.
+PICTURE_PX = 1600
+#: With more layers than this the pictures get smaller, so that the page stays light.
+MANY_LAYERS = 7
+#: Side of the close-up in pixels of the scene.
+DETAIL_PX = 160
+
+_TRUE_COLOUR = ("B02", "B03", "B04")
+
+
+def html(run: Run, comparison: Mapping[str, Any], legend: Legend) -> str:
+    """The page of a comparison.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with the scene and the class rasters that the comparison names.
+    comparison : mapping
+        As `compare.facts` makes it.
+    legend : Legend
+        The classes of all layers.
+    """
+    colours = {
+        model["name"]: figures.CHART_COLOURS[rank % len(figures.CHART_COLOURS)]
+        for rank, model in enumerate(comparison["models"])
+    }
+    layers = _layers(run, comparison)
+    return store.render(
+        "comparison.html",
+        c=comparison,
+        axis=_axis(comparison),
+        colours=colours,
+        metrics=accuracy.METRICS,
+        pictures=_pictures(run, layers, legend),
+        detail=_detail(run, layers, legend),
+        curves=_learning_curves(comparison, colours),
+        reliability=_reliability_curves(comparison, colours),
+        fitted_to_labels=any(
+            model["calibration"] and not _learnt_from_reference(model)
+            for model in comparison["models"]
+        ),
+        zones=zones.ZONES,
+    )
+
+
+def _learning_curves(
+    comparison: Mapping[str, Any], colours: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """Learning curves of the networks; what they reach on labels is agreement."""
+    return [
+        {
+            "title": model["title"],
+            "svg": figures.learning_curves(
+                model["history"],
+                colours[model["name"]],
+                "accuracy" if _learnt_from_reference(model) else "agreement",
+            ),
+        }
+        for model in comparison["models"]
+        if model["history"].get("loss")
+    ]
+
+
+def _learnt_from_reference(model: Mapping[str, Any]) -> bool:
+    """Whether a model was trained, and judged while training, on the better labels."""
+    return model["card"].get("trained_on") == "reference"
+
+
+def _reliability_curves(
+    comparison: Mapping[str, Any], colours: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """How far the confidence of every model holds, where its report says so."""
+    measure = "share right" if comparison["against"] == "reference" else "share in agreement"
+    return [
+        {
+            "title": model["title"],
+            "svg": figures.reliability_curve(
+                model["calibration"]["bins"], colours[model["name"]], measure
+            ),
+        }
+        for model in comparison["models"]
+        if model["calibration"]
+    ]
+
+
+def _layers(run: Run, comparison: Mapping[str, Any]) -> dict[str, tuple[str, Path]]:
+    """Class rasters in the order shown: title and path by layer."""
+    layers = {
+        layer: (title, path)
+        for layer, title, path in (
+            ("reference", "Reference", run.reference),
+            ("labels", "Labels", run.labels),
+        )
+        if path.exists()
+    }
+    for model in comparison["models"]:
+        title = model["title"][0].upper() + model["title"][1:]
+        layers[model["name"]] = (title, run.map(model["name"]))
+    return layers
+
+
+def _axis(comparison: Mapping[str, Any]) -> dict[str, Any]:
+    """Range and ticks of the ranking chart: wide enough for every interval, in steps of 5 %."""
+    key = "overall_accuracy"
+    scores = [model["scores"][comparison["against"]] for model in comparison["models"]]
+    if comparison["labels_against_reference"]:
+        scores.append(comparison["labels_against_reference"]["scores"])
+    values = [v for s in scores for v in (s[key], *(s[f"{key}_ci95"] or ()))]
+    low = max(0, math.floor(min(values) * 20 - 0.2) * 5)
+    high = min(100, math.ceil(max(values) * 20 + 0.2) * 5)
+    step = 5 if high - low <= 30 else 10 if high - low <= 60 else 20
+    ticks = [tick for tick in range(0, 101, step) if low <= tick <= high]
+    return {"low": low / 100, "high": high / 100, "ticks": [tick / 100 for tick in ticks]}
+
+
+def _pictures(
+    run: Run, layers: Mapping[str, tuple[str, Path]], legend: Legend
+) -> list[dict[str, str]]:
+    """True colour and every class raster, as data URIs."""
+    size = PICTURE_PX if len(layers) <= MANY_LAYERS else PICTURE_PX // 2
+    return _gallery(
+        run, layers, legend, lambda path, bands: rasters.read_small(path, size, bands), figures.jpeg
+    )
+
+
+def _detail(
+    run: Run, layers: Mapping[str, tuple[str, Path]], legend: Legend
+) -> list[dict[str, str]]:
+    """Every layer, close up, in the part of the test blocks where the maps differ most."""
+    grid = rasters.grid_of(run.scene)
+    size = min(DETAIL_PX, grid.rows // 2, grid.cols // 2)
+    if size < DETAIL_PX // 4:
+        return []
+    window = _where_maps_differ(run, layers, size)
+    return _gallery(
+        run, layers, legend, lambda path, bands: rasters.read(path, window, bands), figures.png
+    )
+
+
+def _gallery(
+    run: Run,
+    layers: Mapping[str, tuple[str, Path]],
+    legend: Legend,
+    read: Callable[[Path, Sequence[int | str]], np.ndarray],
+    encode: Callable[[np.ndarray], bytes],
+) -> list[dict[str, str]]:
+    """True colour and every class raster, read and encoded as told."""
+    pictures = []
+    if set(_TRUE_COLOUR) <= set(rasters.band_names(run.scene)):
+        picture = figures.true_colour(read(run.scene, _TRUE_COLOUR), _TRUE_COLOUR)
+        pictures.append(_picture("scene", "True colour", encode(picture)))
+    for layer, (title, path) in layers.items():
+        pictures.append(_picture(layer, title, figures.class_png(read(path, [1])[0], legend)))
+    return pictures
+
+
+def _where_maps_differ(run: Run, layers: Mapping[str, tuple[str, Path]], size: int) -> Window:
+    """The window with the most test pixels on which two maps, or map and truth, differ."""
+    from landcover.samples.blocks import TEST
+
+    grid = rasters.grid_of(run.scene)
+    thinned = {
+        layer: rasters.read_small(path, PICTURE_PX)[0] for layer, (_, path) in layers.items()
+    }
+    maps = [codes for layer, codes in thinned.items() if layer not in ("reference", "labels")]
+    if len(maps) == 1:
+        maps.append(thinned.get("reference", thinned.get("labels")))
+    differ = np.any([codes != maps[0] for codes in maps[1:]], axis=0)
+    differ &= np.all([codes != UNLABELLED for codes in maps], axis=0)
+    thin = grid.rows / differ.shape[0]
+    rows = (np.arange(differ.shape[0]) * thin).astype(int)[:, np.newaxis]
+    cols = (np.arange(differ.shape[1]) * grid.cols / differ.shape[1]).astype(int)[np.newaxis]
+    blocks = read_blocks(run)
+    differ &= blocks.split_of(rows, cols) == TEST
+    row, col = figures.busiest_square(differ, max(1, int(size / thin)))
+    row, col = min(int(row * thin), grid.rows - size), min(int(col * thin), grid.cols - size)
+    return Window(row, col, size, size)
+
+
+def _picture(layer: str, title: str, content: bytes) -> dict[str, str]:
+    return {"layer": layer, "title": title, "uri": figures.data_uri(content)}

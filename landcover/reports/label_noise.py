@@ -1,0 +1,230 @@
+"""What is doubtful about the labels of a run, as a table that a person can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover.files import rasters
+from landcover.legend import UNLABELLED, Legend
+from landcover.progress import track
+from landcover.reports import store
+from landcover.run import Run, replace_when_whole, write_json
+
+#: Upper ends of the ranges of distance to a border between labels, in pixels.
+DISTANCES_PX = (5, 10, 20, np.inf)
+#: 100 m cells, and the share that classes other than its commonest hold of a cell that straddles.
+CELL_PX, STRADDLES = 10, 0.1
+#: Side of the windows in which cells are counted: whole cells.
+_CELLS_PX = 102 * CELL_PX
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What is counted of pixels with data whose label was learnt.
+
+    Attributes
+    ----------
+    legend : Legend
+        Classes that were learnt.
+    confidence : array of int64 (distances, 101)
+        Pixels by distance and confidence in percent.
+    judged : array of int64 (distances, 101, 2)
+        The same of pixels that have a reference, by whether their label is right (1).
+    hidden : array of int64 (labels, classes)
+        Pixels by label and likeliest class.
+    real : array of int64 (labels, classes + 1)
+        Pixels by label and class of the reference; the last is any other class.
+    class_confidence : array of float (labels,)
+        Sum of the confidence of each label's pixels, 0 to 1 each.
+    """
+
+    legend: Legend
+    confidence: np.ndarray
+    judged: np.ndarray
+    hidden: np.ndarray
+    real: np.ndarray
+    class_confidence: np.ndarray
+
+    @classmethod
+    def of(cls, legend: Legend) -> Counts:
+        """Nothing counted yet."""
+        n, rings = len(legend), len(DISTANCES_PX)
+        return cls(
+            legend,
+            np.zeros((rings, 101), np.int64),
+            np.zeros((rings, 101, 2), np.int64),
+            np.zeros((n, n), np.int64),
+            np.zeros((n, n + 1), np.int64),
+            np.zeros(n),
+        )
+
+    def add(
+        self,
+        learnt: np.ndarray,
+        labels: np.ndarray,
+        refined: np.ndarray,
+        percent: np.ndarray,
+        border_px: np.ndarray,
+        truth: np.ndarray | None,
+    ) -> None:
+        """Count a window; all arrays are (rows, cols), and `learnt` says which pixels count."""
+        ring = np.searchsorted(DISTANCES_PX, border_px[learnt])
+        label, percent = self.legend.index(labels[learnt]), percent[learnt]
+        np.add.at(self.confidence, (ring, percent), 1)
+        np.add.at(self.hidden, (label, self.legend.index(refined[learnt])), 1)
+        np.add.at(self.class_confidence, label, percent / 100)
+        if truth is not None:
+            real = truth[learnt]
+            known = real != UNLABELLED
+            right = (real == labels[learnt])[known].astype(int)
+            np.add.at(self.judged, (ring[known], percent[known], right), 1)
+            np.add.at(self.real, (label[known], self.legend.index(real)[known]), 1)
+
+
+def write_report(
+    run: Run, counts: Counts, priors: np.ndarray, transition: np.ndarray
+) -> list[Path]:
+    """Write label_noise.md and label_noise.json.
+
+    Parameters
+    ----------
+    run : Run
+        Folder with refined_labels.tif, where the report is written too.
+    counts : Counts
+        Of the whole scene.
+    priors : array (classes,)
+        Share of each label among the samples that were learnt.
+    transition : array (classes, labels)
+        From `label_noise.transitions`.
+    """
+    whole, straddling = count_cells(run.refined_labels)
+    facts = {
+        "classes": _classes(counts, priors, transition),
+        "distances": _distances(counts),
+        "cells": {"whole": whole, "straddling": straddling},
+        "mean_confidence": _mean_confidence(counts.confidence.sum(axis=0)),
+        "against_reference": _against_reference(counts.judged.sum(axis=0)),
+    }
+    json, markdown = run.path / "label_noise.json", run.path / "label_noise.md"
+    write_json(json, facts)
+    with replace_when_whole(markdown) as part:
+        part.write_text(store.render("label_noise.md", facts=facts), "utf-8")
+    return [markdown, json]
+
+
+def count_cells(classes: Path) -> tuple[int, int]:
+    """Cells of 100 m that a class raster fills, and those of them that straddle.
+
+    Cells are counted from the scene's corner; a cell straddles where classes other than its
+    commonest hold a tenth of it or more.
+    """
+    windows = list(rasters.grid_of(classes).windows(_CELLS_PX))
+    found = [_cells(rasters.read_classes(classes, w)) for w in track(windows, "counting cells")]
+    whole, straddling = np.sum(found, axis=0)
+    return int(whole), int(straddling)
+
+
+def _cells(classes: np.ndarray) -> tuple[int, int]:
+    """`count_cells` of a window."""
+    rows, cols = (side // CELL_PX for side in classes.shape)
+    cells = classes[: rows * CELL_PX, : cols * CELL_PX].reshape(rows, CELL_PX, cols, CELL_PX)
+    cells = np.sort(cells.transpose(0, 2, 1, 3).reshape(rows * cols, CELL_PX**2), axis=1)
+    cells = cells[cells[:, 0] != UNLABELLED]
+    # The commonest class leaves less than a tenth where some value spans more than nine tenths
+    beyond = int((1 - STRADDLES) * CELL_PX**2)
+    pure = (cells[:, beyond:] == cells[:, : CELL_PX**2 - beyond]).any(axis=1)
+    return len(cells), int((~pure).sum())
+
+
+def _classes(counts: Counts, priors: np.ndarray, transition: np.ndarray) -> list[dict[str, Any]]:
+    """A row a class: how far its label is right, what hides in it, where it hides."""
+    found, legend = [], counts.legend
+    for position, (code, name) in enumerate(zip(legend.codes, legend.names, strict=True)):
+        row = counts.hidden[position]
+        pixels = int(row.sum())
+        others = [k for k in np.argsort(-row) if k != position and row[k] > 0.01 * pixels][:3]
+        kept = transition[position]
+        found.append(
+            {
+                "code": int(code),
+                "name": name,
+                "pixels": pixels,
+                "share_of_samples": float(priors[position]),
+                "right": float(counts.class_confidence[position] / pixels) if pixels else None,
+                "really_right": _share(counts.real[position], position),
+                "hides": [
+                    {"code": int(legend.codes[k]), "share": float(row[k] / pixels)} for k in others
+                ],
+                "labelled_as_itself": float(kept[position]),
+                "really_labelled_as_itself": _share(counts.real[:, position], position),
+                "labelled_as": [
+                    {"code": int(legend.codes[k]), "share": float(kept[k])}
+                    for k in np.argsort(-kept)
+                    if k != position and kept[k] > 0.02
+                ][:3],
+            }
+        )
+    return found
+
+
+def _share(counts: np.ndarray, position: int) -> float | None:
+    return float(counts[position] / counts.sum()) if counts.sum() else None
+
+
+def _distances(counts: Counts) -> list[dict[str, Any]]:
+    """A row a range of distances: how far labels are right."""
+    found, low = [], 0.0
+    for ring, judged, high in zip(counts.confidence, counts.judged, DISTANCES_PX, strict=True):
+        found.append(
+            {
+                "from_m": 10 * low,
+                "to_m": 10 * high if np.isfinite(high) else None,
+                "pixels": int(ring.sum()),
+                "right": _mean_confidence(ring),
+                "really_right": _share(judged.sum(axis=0), 1),
+            }
+        )
+        low = high
+    return found
+
+
+def _mean_confidence(pixels: np.ndarray) -> float | None:
+    """Mean of confidences counted by percent, 0 to 1."""
+    total = pixels.sum()
+    return float((pixels * np.arange(101)).sum() / total / 100) if total else None
+
+
+def _against_reference(judged: np.ndarray) -> dict[str, Any] | None:
+    """How well the confidence tells right labels from wrong ones; None without a reference.
+
+    ``auc`` is the chance that a right label has more confidence than a wrong one, ties
+    counting half (Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747).
+    """
+    if not judged.any():
+        return None
+    wrong, right = judged.T.astype(float)
+    below = np.cumsum(wrong) - wrong
+    pairs = right.sum() * wrong.sum()
+    return {
+        "right": _share(judged.sum(axis=0), 1),
+        "auc": float((right * (below + wrong / 2)).sum() / pairs) if pairs else None,
+        "bins": [_bin(judged, low, low + 20) for low in range(0, 100, 20)],
+    }
+
+
+def _bin(judged: np.ndarray, low: int, high: int) -> dict[str, Any]:
+    """Pixels of a range of confidence: what was estimated of them, and what is so."""
+    percent = np.arange(101)
+    inside = (percent >= low) & ((percent < high) | (high == 100))
+    pixels = np.where(inside[:, np.newaxis], judged, 0)
+    return {
+        "from": low / 100,
+        "to": high / 100,
+        "pixels": int(pixels.sum()),
+        "estimated": _mean_confidence(pixels.sum(axis=1)),
+        "right": _share(pixels.sum(axis=0), 1),
+    }

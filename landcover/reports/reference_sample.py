@@ -1,0 +1,246 @@
+"""A user's own reference sample in and out: points or polygons whose true class somebody saw.
+
+Any OGR format is read (GeoPackage, GeoJSON, Shapefile, ...), and GeoParquet. The points that
+landcover draws carry their design with them, so that they serve maps yet to be made.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.grid import Grid
+from landcover.legend import UNLABELLED, Legend, level_of
+from landcover.run import replace_when_whole
+
+if TYPE_CHECKING:
+    import geopandas
+    import pandas as pd
+
+#: Fields of a drawn sample: the class, to be filled in; the stratum's number; and its pixels.
+CLASS, STRATUM, STRATUM_PX = "reference", "stratum", "stratum_px"
+
+_POINTS, _POLYGONS = ("Point", "MultiPoint"), ("Polygon", "MultiPolygon")
+
+
+@dataclass(frozen=True)
+class ReferenceSample:
+    """Sampled units in the CRS of a grid.
+
+    Attributes
+    ----------
+    geometries : array of shapely geometries (units,)
+        Points or polygons; each is one unit.
+    classes : array of int64 (units,)
+        CLC codes; 0 where nobody said.
+    strata : array of int64 (units,) or None
+        Stratum that each unit was drawn from, where the file says so; 0 where it is missing.
+    sizes : dict of int to int, or None
+        Pixels of each stratum when the sample was drawn.
+    """
+
+    geometries: np.ndarray
+    classes: np.ndarray
+    strata: np.ndarray | None = None
+    sizes: dict[int, int] | None = None
+
+    @property
+    def level(self) -> int:
+        """The level of the legend that the classes belong to."""
+        return level_of(self.classes[self.classes != UNLABELLED].tolist())
+
+
+def read_sample(
+    path: str | os.PathLike[str], grid: Grid, field: str | None = None
+) -> ReferenceSample:
+    """Read reference points or polygons.
+
+    Parameters
+    ----------
+    path : path
+        A vector file with a CRS.
+    grid : Grid
+        The scene's grid.
+    field : str, optional
+        Field with CLC codes of one level, as numbers or text; "reference" by default. Empty
+        or 0 is a unit without a class.
+
+    Raises
+    ------
+    LandcoverError
+        If the file is missing, unreadable, has no CRS, holds lines or several points in one
+        feature, if the field is not there or holds other than CLC codes of one level, or if
+        a stratum of the sample's own design has several sizes.
+    """
+    field = field or CLASS
+    frame = _read(path)
+    if field not in frame.columns:
+        fields = ", ".join(str(c) for c in frame.columns if c != frame.geometry.name)
+        raise LandcoverError(
+            f"{path} has no field {field!r}; name the one with the class codes with "
+            f"--class-field: {fields or 'there is none'}"
+        )
+    classes = _codes(frame[field], f"{path}, field {field}")
+    geometries = frame.geometry.to_crs(grid.crs).to_numpy()
+    if STRATUM in frame.columns and STRATUM_PX in frame.columns:
+        return ReferenceSample(geometries, classes, *_design(frame, f"{path}"))
+    return ReferenceSample(geometries, classes)
+
+
+def write_sample(
+    path: Path, grid: Grid, rows: np.ndarray, cols: np.ndarray, strata: np.ndarray,
+    sizes: Mapping[int, int],
+) -> None:  # fmt: skip
+    """Write drawn pixels as points of a GeoPackage, for somebody to fill in the class.
+
+    Parameters
+    ----------
+    path : path
+        Where to; it must not exist, since it may hold days of somebody's work.
+    grid : Grid
+        Of the scene.
+    rows, cols : arrays of int (units,)
+        The pixels.
+    strata : array of int (units,)
+        Stratum number of each.
+    sizes : mapping of int to int
+        Stratum number to its pixels.
+
+    Raises
+    ------
+    LandcoverError
+        If the file exists or cannot be written.
+    """
+    import geopandas
+    import pandas
+    import pyogrio
+    import shapely
+
+    require_new(path)
+    columns = {
+        "id": np.arange(1, len(rows) + 1),
+        CLASS: pandas.array([None] * len(rows), dtype="Int32"),
+        STRATUM: strata.astype(np.int32),
+        STRATUM_PX: np.array([sizes[number] for number in strata.tolist()], np.int64),
+    }
+    points = shapely.points(*grid.xy(rows, cols))
+    frame = geopandas.GeoDataFrame(columns, geometry=points, crs=grid.crs)
+    with replace_when_whole(path) as part:
+        part.unlink(missing_ok=True)
+        try:
+            pyogrio.write_dataframe(frame, part, layer="sample", driver="GPKG")
+        except RuntimeError as error:  # every error of pyogrio is one
+            raise OSError(" ".join(str(error).split())[:160]) from error
+
+
+def require_new(path: Path) -> None:
+    """Raise LandcoverError if a sample is there already."""
+    if path.exists():
+        raise LandcoverError(
+            f"{path} exists and may hold classes that somebody filled in; "
+            "move it away, or write elsewhere with --out"
+        )
+
+
+def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
+    """Every feature of every layer, as points and polygons in one CRS."""
+    import geopandas
+    import pandas
+    import pyarrow
+    import pyogrio
+
+    if not Path(path).exists():
+        raise LandcoverError(f"{path} does not exist; give a GeoPackage, GeoJSON or GeoParquet")
+    try:
+        if Path(path).suffix.lower() in (".parquet", ".geoparquet"):
+            frames = [geopandas.read_parquet(path)]
+        else:
+            layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
+            frames = [geopandas.read_file(path, layer=layer) for layer in layers]
+    except (
+        pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyarrow.ArrowException,
+        ValueError, OSError,
+    ) as error:  # fmt: skip
+        cause = " ".join(str(error).split())[:160]
+        raise LandcoverError(
+            f"{path} cannot be read as vector data ({cause}); "
+            "give points or polygons as GeoPackage, GeoJSON or GeoParquet"
+        ) from error
+    frames = [_units(frame, path) for frame in frames if len(frame)]
+    if not frames:
+        raise LandcoverError(f"{path} holds no features; a sample needs points or polygons")
+    return pandas.concat([frame.to_crs(frames[0].crs) for frame in frames], ignore_index=True)
+
+
+def _units(frame: geopandas.GeoDataFrame, path: Any) -> geopandas.GeoDataFrame:
+    """Features that are one unit each: a point, or valid and flat polygons."""
+    import shapely
+
+    if frame.crs is None:
+        raise LandcoverError(
+            f"{path} has no CRS; assign one, for example with ogr2ogr -a_srs EPSG:32633"
+        )
+    frame = frame[frame.geometry.notna() & ~frame.geometry.is_empty]
+    geometries = shapely.force_2d(frame.geometry.to_numpy())
+    kinds = frame.geom_type.to_numpy()
+    several = (kinds == "MultiPoint") & (shapely.get_num_geometries(geometries) > 1)
+    other = ~np.isin(kinds, _POINTS + _POLYGONS)
+    if (several | other).any():
+        raise LandcoverError(
+            f"{path} holds {'several points in one feature' if several.any() else kinds[other][0]}"
+            "; each sampled unit is one point or one polygon: split or leave out the others"
+        )
+    is_point = np.isin(kinds, _POINTS)
+    geometries[is_point] = shapely.get_parts(geometries[is_point])
+    geometries[~is_point] = shapely.make_valid(geometries[~is_point])
+    return frame.set_geometry(geometries, crs=frame.crs)
+
+
+def _codes(values: pd.Series, name: str) -> np.ndarray:
+    """CLC codes of one level; 0 where empty."""
+    import pandas
+
+    text = values.astype("string").str.strip().fillna("")
+    numbers = pandas.to_numeric(text.where(text != "", "0"), errors="coerce").to_numpy(float)
+    wrong = ~np.isfinite(numbers) | (numbers != np.rint(numbers))
+    codes = np.where(wrong, UNLABELLED, numbers).astype(np.int64)
+    held = set(codes.tolist()) - {UNLABELLED}
+    if wrong.any():
+        raise LandcoverError(
+            f"{name} holds {text[wrong].iloc[0]!r}, which is no class code; "
+            "give CLC codes such as 311, and nothing or 0 where the class is not known"
+        )
+    if not held:
+        raise LandcoverError(f"{name} is empty; fill in the CLC code that is seen at each place")
+    known = {code for level in (1, 2, 3) for code in Legend.corine(level).codes}
+    if held - known:
+        unknown = ", ".join(map(str, sorted(held - known)[:8]))
+        raise LandcoverError(f"{name} holds {unknown}, which CORINE lacks; give CLC codes")
+    try:
+        level_of(held)
+    except LandcoverError as error:
+        raise LandcoverError(f"{name}: {error}") from None
+    return codes
+
+
+def _design(frame: geopandas.GeoDataFrame, name: str) -> tuple[np.ndarray, dict[int, int]]:
+    """Stratum of each unit, 0 where there is none, and the pixels of every stratum."""
+    strata = frame[STRATUM].fillna(0).astype(np.int64)
+    of_stratum = frame.loc[strata > 0, STRATUM_PX].groupby(strata[strata > 0])
+    spoilt = of_stratum.nunique(dropna=False) != 1
+    if spoilt.any() or not len(of_stratum):
+        which = (
+            f"stratum {spoilt.index[spoilt][0]} has several sizes" if len(spoilt) else "is empty"
+        )
+        raise LandcoverError(
+            f"{name}: {which} in its field {STRATUM_PX}; restore the fields "
+            f"{STRATUM} and {STRATUM_PX} as they were drawn, or remove them"
+        )
+    sizes = of_stratum.first()
+    return strata.to_numpy(), {int(k): int(v) for k, v in sizes.items()}

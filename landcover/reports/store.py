@@ -1,0 +1,232 @@
+"""Reports and comparisons in and out: reports/NAME.json and comparison.json, .md, .html."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from landcover.errors import LandcoverError
+from landcover.run import Run, read_json, replace_when_whole, write_json
+
+#: Ends the name of a map of patches, whose pixels are not the scene's.
+PATCHES = "_patches"
+#: What every report holds, and the type that it must have.
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "model": str,
+    "against": str,
+    "measure": str,
+    "scored_on": str,
+    "split": str,
+    "n_test": int,
+    "overall_accuracy": (int, float),
+    "balanced_accuracy": (int, float),
+    "macro_f1": (int, float),
+    "per_class": dict,
+    "confusion": dict,
+    "scores": dict,
+    "seconds": dict,
+    "seed": int,
+    "versions": dict,
+}
+
+
+def write_report(run: Run, report: Mapping[str, Any]) -> Path:
+    """Write reports/NAME.json of the model that the report names."""
+    path = run.report(report["model"])
+    write_json(path, dict(report))
+    return path
+
+
+def read_report(run: Run, name: str) -> dict[str, Any]:
+    """Read reports/NAME.json.
+
+    Raises
+    ------
+    LandcoverError
+        If it is missing, broken off or no report; the message names the file
+        and the command that makes it.
+    """
+    path = run.report(name)
+    if not path.exists():
+        raise LandcoverError(f"{path} does not exist; {_make_again(run, name)}")
+    try:
+        report = read_json(path)
+    except LandcoverError:
+        raise LandcoverError(f"{path} is not whole JSON; {_make_again(run, name)}") from None
+    problem = _problem(report, name)
+    if problem:
+        raise LandcoverError(f"{path} is not a report: {problem}; {_make_again(run, name)}")
+    return report
+
+
+def model_of(name: str) -> str:
+    """The model of a map by the map's name; of a postprocessed map, that of the map it came from.
+
+    >>> model_of("mlp-segments"), model_of("mlp-segments+smooth+mmu50px")
+    ('mlp-segments', 'mlp-segments')
+    """
+    return name.partition("+")[0]
+
+
+def map_names(run: Run) -> list[str]:
+    """Names of a run's class maps, in alphabetical order, those of patches last."""
+    names = [
+        path.stem
+        for path in run.map("any").parent.glob("*.tif")
+        if not path.name.startswith(".") and not path.stem.endswith(_NOT_CLASSES)
+    ]
+    return sorted(names, key=lambda name: (name.endswith(PATCHES), name))
+
+
+def mapped_models(run: Run) -> list[str]:
+    """Names of the models that have a map of the scene's pixels, in alphabetical order.
+
+    Raises
+    ------
+    LandcoverError
+        If there is none; the message names the command that makes one.
+    """
+    names = [name for name in map_names(run) if not name.endswith(PATCHES)]
+    if not names:
+        raise LandcoverError(
+            f"{run.path} has no map in maps/; make one with: "
+            f"python test_patches.py {run.path} (or: landcover map {run.path})"
+        )
+    return names
+
+
+def write_comparison(
+    run: Run, comparison: Mapping[str, Any], markdown: str, html: str
+) -> list[Path]:
+    """Write comparison.json, .md and .html; returns their paths."""
+    data, text, page = (run.path / f"comparison.{kind}" for kind in ("json", "md", "html"))
+    # One inside the other: none gets its name before all are whole, so they always belong together
+    with replace_when_whole(page) as page_part, replace_when_whole(text) as text_part:
+        page_part.write_text(html, "utf-8")
+        text_part.write_text(markdown, "utf-8")
+        write_json(data, dict(comparison))
+    return [data, text, page]
+
+
+def read_comparison(run: Run) -> dict[str, Any]:
+    """Read comparison.json; its ``headline`` says in one sentence which map is best."""
+    path = run.path / "comparison.json"
+    command = f"python -m baselines.compare_reports {run.path}"
+    if not path.exists():
+        raise LandcoverError(f"{path} does not exist; make it with: {command}")
+    comparison = read_json(path)
+    if "headline" not in comparison:
+        raise LandcoverError(f"{path} is not a comparison; make it again with: {command}")
+    return comparison
+
+
+def write_products(folder: Path, content: Mapping[str, Any]) -> list[Path]:
+    """Write report.md, .html and .json of a list of mapped products; returns their paths."""
+    data, text, page = (folder / f"report.{kind}" for kind in ("json", "md", "html"))
+    for path in (text, page):
+        with replace_when_whole(path) as part:
+            part.write_text(render(f"products{path.suffix}", c=content), "utf-8")
+    write_json(data, dict(content))
+    return [text, page, data]
+
+
+def render(template: str, **content: Any) -> str:
+    """Fill one of the package's page templates; text is escaped, missing names are errors.
+
+    Parameters
+    ----------
+    template : str
+        File name in landcover/reports/templates.
+    **content
+        What the template shows.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_template),
+        autoescape=lambda name: bool(name and name.endswith(".html")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["percent"] = percent
+    environment.filters["points"] = points
+    environment.filters["interval"] = interval
+    environment.filters["p_value"] = p_value
+    return environment.get_template(template).render(**content)
+
+
+def percent(share: float | None) -> str:
+    """A share of 0-1 in words of a table.
+
+    >>> percent(0.9614), percent(None)
+    ('96.1 %', '–')
+    """
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def points(difference: float | None) -> str:
+    """A difference of shares in percentage points, with its sign.
+
+    >>> points(0.034), points(-0.0002)
+    ('+3.4', '0.0')
+    """
+    if difference is None:
+        return "–"
+    text = f"{100 * difference:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text
+
+
+def interval(bounds: Iterable[float] | None, signed: bool = False) -> str:
+    """A 95 % interval of shares, in percent or points.
+
+    >>> interval([0.952, 0.969]), interval([-0.004, 0.01], signed=True), interval(None)
+    ('95.2–96.9', '−0.4 to +1.0', '–')
+    """
+    if bounds is None:
+        return "–"
+    low, high = bounds
+    if signed:
+        return f"{points(low)} to {points(high)}"
+    return f"{100 * low:.1f}–{100 * high:.1f}".replace("-", "−")
+
+
+def p_value(value: float | None) -> str:
+    """A p-value to three digits.
+
+    >>> p_value(0.0423), p_value(1e-9), p_value(None)
+    ('0.042', '< 0.001', '–')
+    """
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+#: Rasters beside a map that are not maps themselves.
+_NOT_CLASSES = ("_confidence", "_probabilities", "_entropy")
+
+
+def _problem(report: dict[str, Any], name: str) -> str | None:
+    """What keeps JSON fields from being the report of a model; None when it is one."""
+    missing = [field for field in FIELDS if field not in report]
+    if missing:
+        return f"it lacks {', '.join(missing)}"
+    wrong = [field for field, kind in FIELDS.items() if not isinstance(report[field], kind)]
+    if wrong:
+        return f"{wrong[0]} is {report[wrong[0]]!r}"
+    if report["model"] != name:
+        return f"it is of model {report['model']}"
+    if report["against"] not in report["scores"]:
+        return f"its scores lack {report['against']}"
+    return None
+
+
+def _make_again(run: Run, name: str) -> str:
+    return f"make it with: python test_patches.py {run.path} --model {name}"
+
+
+def _template(name: str) -> str:
+    return (resources.files("landcover.reports") / "templates" / name).read_text("utf-8")

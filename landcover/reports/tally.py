@@ -1,0 +1,328 @@
+"""What maps hold, counted in one pass over the scene: all that reports and comparisons rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.grid import Grid, Window
+from landcover.legend import UNLABELLED, Legend, level_of
+from landcover.progress import track
+from landcover.reports import accuracy, store
+from landcover.reports import zones as breakdown
+from landcover.run import Run, read_json
+from landcover.samples.correlation import Thinned
+from landcover.samples.split import read_blocks
+
+if TYPE_CHECKING:
+    from landcover.samples.blocks import Blocks
+
+#: Values of the rasters of errors; 0 where nobody is scored.
+WRONG, RIGHT = 1, 2
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What several maps hold, counted in one pass over the scene.
+
+    Attributes
+    ----------
+    codes : tuple of int
+        Classes in the order of the confusion matrices; 0 first if a pixel was not predicted.
+    legend : Legend
+        The classes that occur anywhere.
+    confusions : dict
+        Against ("reference", "labels") -> model -> (test blocks, classes, classes).
+        Against the reference the labels themselves are scored too, as model "labels"; they
+        are wrong where they have a gap, as a map would be.
+    areas : dict
+        Layer ("reference", "labels" or model) -> class code -> pixels in the whole scene.
+    zones : dict
+        Against -> model -> zone of `breakdown.ZONES` -> (test blocks, 2): scored pixels, right
+        ones. Without labels there are no zones, and without a reference no mixed cells.
+    right_together : array of int64, (test blocks, models, models)
+        Pixels that two models both have right against the leading comparison, the reference
+        where there is one; on the diagonal, those that one has right.
+    errors : dict
+        Model -> thinned raster of the test blocks, `WRONG` and `RIGHT` against the same.
+    """
+
+    codes: tuple[int, ...]
+    legend: Legend
+    confusions: dict[str, dict[str, np.ndarray]]
+    areas: dict[str, dict[int, int]]
+    zones: dict[str, dict[str, dict[str, np.ndarray]]]
+    right_together: np.ndarray
+    errors: dict[str, Thinned]
+
+    def only(self, first: str, second: str) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels of each scored block that only the first, and that only the second has right."""
+        names = list(self.errors)
+        i, j = names.index(first), names.index(second)
+        leading = next(iter(self.confusions.values()))
+        scored = leading[first].any(axis=(1, 2))
+        both, right = self.right_together[scored], self.right_together[scored].diagonal(0, 1, 2)
+        return right[:, i] - both[:, i, j], right[:, j] - both[:, i, j]
+
+
+def tally_maps(run: Run, names: Sequence[str]) -> Tally:
+    """Count classes of the scene, and all that is scored in its test blocks, by windows.
+
+    A labelled pixel that a map leaves empty is an error, unless the scene itself
+    has no data there: then nobody is scored on it.
+    """
+    layers = _layers(run, names)
+    _require_same_split(run, names)
+    grid = _common_grid(run, layers)
+    areas = {layer: class_pixels(path) for layer, path in layers.items()}
+    legend = legend_of(np.array([code for area in areas.values() for code in area]))
+    blocks = read_blocks(run)
+    ids, position = _test_blocks(blocks)
+    counts = _Counts(list(layers), list(names), (UNLABELLED, *legend.codes), len(ids), grid)
+    windows = list(grid.windows(rasters.WINDOW_PX))
+    for window in track(windows, "scoring test blocks"):
+        pixels = _test_pixels(run, blocks, position, window, layers)
+        if pixels is not None:
+            counts.add(pixels)
+    codes, confusions = _without_empty_zero(counts.codes, counts.confusions)
+    return Tally(
+        codes, legend, confusions, areas, counts.zones, counts.right_together, counts.errors
+    )
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """The test pixels of a window, in reading order.
+
+    `test` marks them in the window; `block` is the position of each one's block among the test
+    blocks; `codes` holds the classes by layer, `zones` which pixels lie in which zone.
+    """
+
+    window: Window
+    test: np.ndarray
+    block: np.ndarray
+    codes: dict[str, np.ndarray]
+    zones: dict[str, np.ndarray]
+
+
+@dataclass
+class _Counts:
+    """What `Tally` holds, while it is counted."""
+
+    layers: Sequence[str]
+    names: Sequence[str]
+    codes: tuple[int, ...]
+    blocks: int
+    grid: Grid
+    confusions: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    zones: dict[str, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.truths = [layer for layer in ("reference", "labels") if layer in self.layers]
+        square = (self.blocks, len(self.codes), len(self.codes))
+        for truth in self.truths:
+            judged = [*self.names, "labels"] if truth != self.truths[-1] else self.names
+            self.confusions[truth] = {layer: np.zeros(square, np.int64) for layer in judged}
+            self.zones[truth] = {layer: {} for layer in judged}
+        models = len(self.names)
+        self.right_together = np.zeros((self.blocks, models, models), np.int64)
+        self.errors = {name: Thinned(*self.grid.shape) for name in self.names}
+
+    def add(self, pixels: _Pixels) -> None:
+        """Count the pixels of a window."""
+        for truth in self.truths:
+            scored = pixels.codes[truth] != UNLABELLED
+            block, reference = pixels.block[scored], pixels.codes[truth][scored]
+            seen = np.flatnonzero(self._by_block(block))
+            local = np.searchsorted(seen, np.arange(self.blocks))[block]
+            right = {}
+            for layer in self.confusions[truth]:
+                predicted = pixels.codes[layer][scored]
+                right[layer] = predicted == reference
+                self.confusions[truth][layer][seen] += accuracy.block_confusion(
+                    reference, predicted, local, self.codes
+                )
+                for zone, inside in pixels.zones.items():
+                    held = self.zones[truth][layer].setdefault(
+                        zone, np.zeros((self.blocks, 2), np.int64)
+                    )
+                    held[:, 0] += self._by_block(block[inside[scored]])
+                    held[:, 1] += self._by_block(block[inside[scored] & right[layer]])
+            if truth == self.truths[0]:
+                self._add_right(pixels, scored, block, [right[name] for name in self.names])
+
+    def _add_right(
+        self, pixels: _Pixels, scored: np.ndarray, block: np.ndarray, right: list[np.ndarray]
+    ) -> None:
+        """What every pair of models has right together, and where each one errs."""
+        for i, (name, first) in enumerate(zip(self.names, right, strict=True)):
+            for j, second in enumerate(right[: i + 1]):
+                together = self._by_block(block[first & second])
+                self.right_together[:, i, j] += together
+                if i != j:
+                    self.right_together[:, j, i] += together
+            errors = np.zeros(pixels.test.shape, np.uint16)
+            outcome = np.zeros(len(scored), np.uint16)
+            outcome[scored] = np.where(first, RIGHT, WRONG)
+            errors[pixels.test] = outcome
+            self.errors[name].add(errors, pixels.window)
+
+    def _by_block(self, block: np.ndarray) -> np.ndarray:
+        return np.bincount(block, minlength=self.blocks)
+
+
+def require_scorable(run: Run, names: Sequence[str]) -> None:
+    """Raise LandcoverError unless maps of these models, yet to be made, could be scored."""
+    _common_grid(run, _layers(run, []))
+    _require_same_split(run, names)
+
+
+def _common_grid(run: Run, layers: Mapping[str, Path]) -> Grid:
+    """The scene's grid, which every layer must have."""
+    grid = rasters.grid_of(run.require("scene"))
+    for path in layers.values():
+        grid.require_equal(rasters.grid_of(path), str(run.scene), str(path))
+    return grid
+
+
+def _require_same_split(run: Run, names: Sequence[str]) -> None:
+    """Raise LandcoverError if a model of the run was trained on another split than its present one.
+
+    The present test blocks may hold pixels that such a model was trained on.
+    """
+    digest = read_blocks(run).digest()
+    for name in names:
+        card = run.model(store.model_of(name)) / "card.json"
+        if card.exists() and read_json(card).get("split", {}).get("digest", digest) != digest:
+            raise LandcoverError(
+                f"model {name} was trained on another split than {run.splits} holds, so its test "
+                "pixels are not unseen; train it again, or remove its folders and maps"
+            )
+
+
+def _layers(run: Run, names: Sequence[str]) -> dict[str, Path]:
+    """Class rasters by name: those that judge, then the maps."""
+    layers = {
+        layer: path
+        for layer, path in (("reference", run.reference), ("labels", run.labels))
+        if path.exists()
+    }
+    if not layers:
+        run.require("labels")
+    for name in names:
+        path = run.map(name)
+        if not path.exists():
+            raise LandcoverError(
+                f"{path} does not exist; make it with: "
+                f"python test_patches.py {run.path} --model {name}"
+            )
+        layers[name] = path
+    return layers
+
+
+def class_pixels(path: Path) -> dict[int, int]:
+    """Pixels of each class of a class raster."""
+    counts = np.zeros(np.iinfo(np.uint16).max + 1, np.int64)
+    windows = list(rasters.grid_of(path).windows(rasters.WINDOW_PX))
+    for window in track(windows, f"counting classes of {path.name}"):
+        found = np.bincount(rasters.read_classes(path, window).ravel())
+        counts[: found.size] += found
+    counts[UNLABELLED] = 0
+    return {int(code): int(counts[code]) for code in np.flatnonzero(counts)}
+
+
+def legend_of(codes: np.ndarray) -> Legend:
+    """The CORINE legend of the codes that occur."""
+    held = {int(code) for code in codes} - {UNLABELLED}
+    return Legend.corine(level_of(held)).subset(held) if held else Legend(())
+
+
+def _test_blocks(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
+    """Ids of the test blocks, and the position of each id among them."""
+    rows = np.arange(0, blocks.rows, blocks.block_px)[:, np.newaxis]
+    cols = np.arange(0, blocks.cols, blocks.block_px)[np.newaxis]
+    ids = np.sort(blocks.block_of(rows, cols)[_is_test(blocks, rows, cols)])
+    position = np.full(int(ids.max(initial=-1)) + 1, -1)
+    position[ids] = np.arange(ids.size)
+    return ids, position
+
+
+def _test_pixels(
+    run: Run, blocks: Blocks, position: np.ndarray, window: Window, layers: Mapping[str, Path]
+) -> _Pixels | None:
+    """The test pixels of a window; None where there are none."""
+    rows = np.arange(window.row, window.row + window.rows)[:, np.newaxis]
+    cols = np.arange(window.col, window.col + window.cols)[np.newaxis]
+    test = _is_test(blocks, rows, cols)
+    if not test.any():
+        return None
+    classes: dict[str, np.ndarray] = {}
+    zones: dict[str, np.ndarray] = {}
+    for layer, path in layers.items():
+        if layer in ("reference", "labels"):
+            wide = rasters.read_classes(path, window.padded(breakdown.CELL_PX))
+            zones |= _zones(layer, wide, window, test)
+            inner = slice(breakdown.CELL_PX, -breakdown.CELL_PX)
+            classes[layer] = wide[inner, inner][test]
+        else:
+            classes[layer] = rasters.read_classes(path, window)[test]
+    if "labels" not in layers:
+        zones = {}
+    return _Pixels(
+        window,
+        test,
+        position[blocks.block_of(rows, cols)[test]],
+        _where_scene_has_data(run, window, test, classes),
+        zones,
+    )
+
+
+def _zones(layer: str, wide: np.ndarray, window: Window, test: np.ndarray) -> dict[str, np.ndarray]:
+    """Which test pixels lie in the zones that a layer, read with a margin, decides."""
+    if layer == "reference":
+        return {"mixed": breakdown.mixed_cells(wide, window.row, window.col)[test]}
+    inner = slice(breakdown.CELL_PX, -breakdown.CELL_PX)
+    labelled = wide[inner, inner][test] != UNLABELLED
+    border = breakdown.near_border(wide)[test]
+    return {"core": labelled & ~border, "border": labelled & border}
+
+
+def _is_test(blocks: Blocks, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+    from landcover.samples.blocks import TEST
+
+    return blocks.split_of(rows, cols) == TEST
+
+
+def _where_scene_has_data(
+    run: Run, window: Window, test: np.ndarray, pixels: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Test pixels with labels taken away where the scene has none to predict from.
+
+    The scene is read only where some layer is empty on a labelled pixel.
+    """
+    truths = [layer for layer in ("reference", "labels") if layer in pixels]
+    empty = np.any([values == UNLABELLED for values in pixels.values()], axis=0)
+    labelled = np.any([pixels[layer] != UNLABELLED for layer in truths], axis=0)
+    if not (empty & labelled).any():
+        return pixels
+    has_data = ~np.isnan(rasters.read(run.scene, window)).any(axis=0)[test]
+    return {layer: np.where(has_data, values, UNLABELLED) for layer, values in pixels.items()}
+
+
+def _without_empty_zero(
+    codes: tuple[int, ...], confusions: dict[str, dict[str, np.ndarray]]
+) -> tuple[tuple[int, ...], dict[str, dict[str, np.ndarray]]]:
+    """Drop class 0 from the matrices when every scored pixel was predicted by every layer."""
+    every = [counts for by_model in confusions.values() for counts in by_model.values()]
+    if any(counts[:, :, 0].any() for counts in every):
+        return codes, confusions
+    return codes[1:], {
+        truth: {layer: counts[:, 1:, 1:] for layer, counts in by_model.items()}
+        for truth, by_model in confusions.items()
+    }

@@ -1,0 +1,160 @@
+"""What a comparison says in words: its headline, and what a reader must know beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from landcover.reports import store
+
+#: The score that ranks the maps.
+LEADING = "overall_accuracy"
+
+#: Intervals from fewer blocks are rough, and the page says so.
+FEW_BLOCKS = 20
+
+COARSE = (
+    "Labels of the CORINE kind are coarse: nothing smaller than 25 hectares or narrower than "
+    "100 metres is drawn, and the product promises to be at least 85 % right."
+)
+
+
+def headline(comparison: Mapping[str, Any]) -> str:
+    """One sentence: which map is best, how good it is, and how sure that is."""
+    models, against = comparison["models"], comparison["against"]
+    best, scores = models[0]["title"], models[0]["scores"][against]
+    share = f"{store.percent(scores[LEADING])} of pixels"
+    right = "right" if against == "reference" else "in agreement with CORINE"
+    how_good = f"{share} {right}{_how_sure(scores)}"
+    if len(models) == 1:
+        return f"The {best} maps {how_good}; there is no other map to compare it with."
+    if against == "labels" and comparison["chosen_without_reference"]:
+        agreed = store.percent(models[0]["criterion"])
+        return (
+            f"The {best} is chosen: {agreed} of its pixels are as the refined labels have them, "
+            f"and {share} in agreement with CORINE{_how_sure(scores)}."
+        )
+    titles = {model["name"]: f"the {model['title']}" for model in models}
+    rivals = [pair for pair in comparison["pairs"] if pair["a"] == models[0]["name"]]
+    tied = [pair for pair in rivals if not _is_clear(pair)]
+    if tied:
+        lead = tied[0][LEADING]
+        gap = store.points(lead["difference"]).lstrip("+") + " points"
+        gap += f" ({store.interval(lead['ci95'], signed=True)})" if lead["ci95"] else ""
+        others = _listed([titles[pair["b"]] for pair in tied])
+        to_first = f" to {titles[tied[0]['b']]}" if len(tied) > 1 else ""
+        return (
+            f"The {best} scores highest, {how_good}, but cannot be told apart from {others}: "
+            f"the difference{to_first} is {gap}."
+        )
+    lead = rivals[0][LEADING]
+    gap = store.points(lead["difference"]).lstrip("+")
+    more = f"{gap} points ({store.interval(lead['ci95'])}) more than {titles[rivals[0]['b']]}"
+    if against == "reference":
+        return f"The {best} makes the best map: {how_good}, {more}."
+    return f"The {best} has the highest agreement with CORINE: {share}{_how_sure(scores)}, {more}."
+
+
+def remarks(comparison: Mapping[str, Any]) -> list[str]:
+    """What a reader must know to take the scores for what they are."""
+    said = []
+    labels = comparison["labels_against_reference"]
+    if labels:
+        beyond = labels["best_map_beyond_labels"]
+        gap = beyond["difference"]
+        word = "more" if gap >= 0 else "less"
+        bounds = f" ({store.interval(beyond['ci95'], signed=True)})" if beyond["ci95"] else ""
+        said.append(
+            f"The coarse labels themselves are right on "
+            f"{store.percent(labels['scores'][LEADING])} of the same pixels: the best map is "
+            f"{store.points(abs(gap)).lstrip('+')} points{bounds} {word} right than they are."
+        )
+    said += _other_winner(comparison) + _chosen(comparison)
+    if comparison["against"] == "labels":
+        said.append(
+            "There is no reference for this scene, so a score is agreement with CORINE. "
+            f"{COARSE} A map that shows what they leave out loses points for it."
+        )
+    else:
+        said.append(f"Scores are measured against the reference. {COARSE}")
+    blocks = comparison["n_blocks"]
+    if blocks < FEW_BLOCKS:
+        said.append(
+            f"The test set is {blocks} block{'s' if blocks > 1 else ''}: "
+            "with so few the intervals are rough, and likely too narrow."
+        )
+    return said + _wide_errors(comparison)
+
+
+def _wide_errors(comparison: Mapping[str, Any]) -> list[str]:
+    """A warning where errors reach over more than a block: then blocks are not independent."""
+    block_px = comparison["blocks"]["block_px"]
+    ranges = {
+        f"the {model['title']}": model["error_correlation"]["range_px"]
+        for model in comparison["models"]
+        if model["error_correlation"] and model["error_correlation"]["range_px"] > block_px
+    }
+    if not ranges:
+        return []
+    widest = max(ranges, key=lambda title: ranges[title])
+    others = f" (and {len(ranges) - 1} more)" if len(ranges) > 1 else ""
+    return [
+        f"Errors of {widest}{others} are alike over up to {ranges[widest]:.0f} pixels and a block "
+        f"is {block_px} wide: neighbouring blocks share some of their luck, and intervals are "
+        f"likely too narrow. Wider blocks: --block-px {math.ceil(ranges[widest] / 10) * 10}, "
+        "where the scene has room for enough of them."
+    ]
+
+
+def _chosen(comparison: Mapping[str, Any]) -> list[str]:
+    """Which map would be chosen without a reference, and by what."""
+    name = comparison["chosen_without_reference"]
+    if name is None:
+        return []
+    chosen = next(model for model in comparison["models"] if model["name"] == name)
+    if comparison["against"] == "labels":
+        return [
+            "Agreement with CORINE favours maps that repeat its coarseness, so the map is chosen "
+            "by agreement with refined labels, which follow the image (label_noise.md)."
+        ]
+    return [
+        f"Without the reference the {chosen['title']} would be chosen: it is as the refined "
+        f"labels have it on {store.percent(chosen['criterion'])} of the test pixels."
+    ]
+
+
+def _other_winner(comparison: Mapping[str, Any]) -> list[str]:
+    """Another map may lead once rare classes count as much as common ones: then say so."""
+    models, against = comparison["models"], comparison["against"]
+    first = models[0]
+    best = max(models, key=lambda model: model["scores"][against]["macro_f1"])
+    if best is first:
+        return []
+    pair = next(p for p in comparison["pairs"] if (p["a"], p["b"]) == (first["name"], best["name"]))
+    bounds = pair["macro_f1"]["ci95"]
+    clear = bounds is not None and bounds[1] < 0
+    scores = [store.percent(m["scores"][against]["macro_f1"]) for m in (best, first)]
+    return [
+        f"Where every class counts alike, however rare (macro F1), the {best['title']} scores "
+        f"highest: {scores[0]} against {scores[1]} of the {first['title']}, "
+        + ("a clear difference." if clear else "a difference that could be chance.")
+    ]
+
+
+def _how_sure(scores: Mapping[str, Any]) -> str:
+    bounds = scores[f"{LEADING}_ci95"]
+    return f" (95 % interval {store.interval(bounds)})" if bounds else " (in a single block)"
+
+
+def _is_clear(pair: Mapping[str, Any]) -> bool:
+    """Whether the interval of a pair's difference leaves out zero."""
+    bounds = pair[LEADING]["ci95"]
+    return bool(bounds) and bounds[0] > 0
+
+
+def _listed(words: Sequence[str]) -> str:
+    """'a', 'a or b', 'a or 3 others'."""
+    if len(words) > 2:
+        return f"{words[0]} or {len(words) - 1} others"
+    return " or ".join(words)

@@ -1,0 +1,168 @@
+"""A score taken apart: by zone of the labels, and by level of the legend.
+
+Labels of the CORINE kind are drawn to within 100 m and say one class a 100 m cell. So a map that
+differs from them near their borders, or where a cell holds several classes, need not be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from landcover.legend import level_of
+from landcover.reports import accuracy
+
+#: 100 m in pixels of 10 m: CORINE's positional accuracy, and the side of its cells.
+CELL_PX = 10
+
+#: Core and border share out the labelled pixels; mixed cells lie in both.
+ZONES = ("core", "border", "mixed")
+
+_LEADING = "overall_accuracy"
+
+
+def near_border(labels: np.ndarray, reach: int = CELL_PX) -> np.ndarray:
+    """Which pixels lie near a border between two classes of the labels.
+
+    Parameters
+    ----------
+    labels : array of uint16, (rows + 2 reach, cols + 2 reach)
+        Class codes with a margin on every side; 0 is unlabelled or outside the scene, and its
+        edge is no border.
+    reach : int
+        How near: pixels of two classes lie within `reach` of the pixel, in rows and in columns
+        (Chebyshev distance between centres, as the guard between splits counts it).
+
+    Returns
+    -------
+    array of bool, (rows, cols)
+        Without the margin.
+
+    Examples
+    --------
+    >>> near_border(np.array([[0, 211, 211, 211, 512, 0]] * 3), reach=1).tolist()
+    [[False, False, True, True]]
+    """
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    labels = labels.astype(np.uint16, copy=False)
+    size, inner = 2 * reach + 1, slice(reach, -reach)
+    highest = maximum_filter(labels, size)[inner, inner]
+    # 0 counts as above every code, where it cannot be the lowest of two
+    lowest = minimum_filter(labels - np.uint16(1), size)[inner, inner]
+    return highest > lowest + np.uint32(1)
+
+
+def mixed_cells(reference: np.ndarray, row: int, col: int, cell: int = CELL_PX) -> np.ndarray:
+    """Which pixels lie in a cell that holds more than one class of the reference.
+
+    Cells are squares of `cell` pixels counted from the scene's upper left corner: the labels'
+    own cells, on another grid, are not known any more once labels are on the scene's.
+
+    Parameters
+    ----------
+    reference : array of uint16, (rows + 2 cell, cols + 2 cell)
+        Class codes with a margin of a cell on every side; 0 is unlabelled or outside.
+    row, col : int
+        Place of the first pixel inside the margin on the scene.
+    cell : int
+        Side of a cell in pixels.
+
+    Returns
+    -------
+    array of bool, (rows, cols)
+        Without the margin.
+
+    Examples
+    --------
+    >>> scene = np.array([[211, 211, 211, 512, 512, 512]] * 2)
+    >>> mixed_cells(np.pad(scene, 2), 0, 0, cell=2).tolist()[0]
+    [False, False, True, True, False, False]
+    """
+    down, starts_down = _cells(reference.shape[0], row - cell, cell)
+    across, starts_across = _cells(reference.shape[1], col - cell, cell)
+    extremes = []
+    # 0 counts as above every code where the lowest is sought
+    for reduce, codes in ((np.maximum, reference), (np.minimum, reference - np.uint16(1))):
+        strips = reduce.reduceat(codes.astype(np.uint16, copy=False), starts_down, axis=0)
+        extremes.append(reduce.reduceat(strips, starts_across, axis=1))
+    mixed = extremes[0] > extremes[1] + np.uint32(1)
+    return mixed[np.ix_(down, across)][cell:-cell, cell:-cell]
+
+
+def score_zone(counts: np.ndarray, seed: int = 0) -> dict[str, Any]:
+    """Overall accuracy of a part of the pixels, with its interval from resampling blocks.
+
+    Parameters
+    ----------
+    counts : array of int, (blocks, 2)
+        Scored pixels of each block in that part, and how many of them are right.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        ``n_test``, ``n_blocks`` (those that hold such pixels), ``overall_accuracy`` and
+        ``overall_accuracy_ci95``; None where undefined.
+
+    Examples
+    --------
+    >>> scores = score_zone(np.array([[10, 9], [30, 18], [0, 0]]))
+    >>> scores["n_test"], scores["n_blocks"], scores["overall_accuracy"]
+    (40, 2, 0.675)
+    """
+    right, wrong = counts[:, 1], counts[:, 0] - counts[:, 1]
+    if not counts[:, 0].any():
+        return {"n_test": 0, "n_blocks": 0, _LEADING: None, f"{_LEADING}_ci95": None}
+    confusions = np.stack([right, wrong, 0 * right, 0 * right], axis=1).reshape(-1, 2, 2)
+    scores = accuracy.score_confusions(confusions, (1, 2), seed)
+    return {key: scores[key] for key in ("n_test", "n_blocks", _LEADING, f"{_LEADING}_ci95")}
+
+
+def score_levels(
+    confusions: np.ndarray, codes: Sequence[int], seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Scores at the coarser levels of CORINE, from the confusion matrices of a finer one.
+
+    An error within a coarser class (a coniferous for a mixed wood) is none at its level. The map
+    is the same: nothing is predicted again.
+
+    Parameters
+    ----------
+    confusions : array of int, (blocks, classes, classes)
+        From `accuracy.block_confusion`.
+    codes : sequence of int
+        Class codes of one level in the order of the matrices; 0 may be among them.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        Level ("2", "1") to the `accuracy.METRICS` with their intervals; empty at level 1.
+
+    Examples
+    --------
+    >>> levels = score_levels(np.array([[[5, 4], [1, 6]]]), [311, 312])
+    >>> [(level, scores["overall_accuracy"]) for level, scores in levels.items()]
+    [('2', 1.0), ('1', 1.0)]
+    """
+    own, levels = level_of(codes), {}
+    kept = [key for metric in accuracy.METRICS for key in (metric, f"{metric}_ci95")]
+    for level in range(own - 1, 0, -1):
+        coarse, member = np.unique(np.asarray(codes) // 10 ** (own - level), return_inverse=True)
+        joins = np.eye(len(coarse), dtype=np.int64)[member]
+        joined = joins.T @ confusions @ joins
+        scores = accuracy.score_confusions(joined, coarse.tolist(), seed)
+        levels[str(level)] = {key: scores[key] for key in kept}
+    return levels
+
+
+def _cells(pixels: int, first: int, cell: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cell of each of some pixels from `first` on, counted from 0, and where each cell begins."""
+    number = np.arange(first, first + pixels) // cell
+    number -= number[0]
+    return number, np.flatnonzero(np.diff(number, prepend=-1))

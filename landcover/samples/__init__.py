@@ -1,0 +1,1 @@
+"""Samples: spatial blocks, splits, drawing, the table, chips, augmentation."""

@@ -1,0 +1,253 @@
+"""Spatial blocks on a scene: where they lie, their split, and the guard between them.
+
+Training pixels near a validation or test block are left out, and validation
+pixels near a test block: with a guard as wide as the largest patch radius no
+training chip holds a pixel that is scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.grid import Window
+
+SPLITS = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST = range(3)
+
+#: A default guard never exceeds the radius of the largest patch, 61 x 61.
+MAX_GUARD_PX = 30
+#: Blocks are four guards wide or more, so that most of them is left.
+GUARDS = 4
+
+#: Blocks chosen here are whole numbers of CORINE's 100 m cells.
+CELL_PX = 10
+MIN_BLOCK_PX = 2 * CELL_PX
+#: With fewer blocks a test set of a fifth is a handful, and its intervals say little.
+FEWEST_BLOCKS = 24
+#: Blocks are not made so small as to have more than about these, unless the scene is large.
+ENOUGH_BLOCKS = 64
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Square blocks on a scene, before they are dealt.
+
+    A block has nine zones: its middle, and strips of `guard_px` along its
+    edges and corners. All pixels of a zone have the same blocks within
+    `guard_px` of them, so a deal is judged by zones instead of by pixels.
+
+    Attributes
+    ----------
+    rows, cols : int
+        Shape of the scene in pixels.
+    block_px : int
+        Side of a block; blocks at the lower and right edge may be smaller.
+    guard_px : int
+        Width of the guard, at most half a block.
+    """
+
+    rows: int
+    cols: int
+    block_px: int
+    guard_px: int
+
+    def __post_init__(self) -> None:
+        if self.block_px < 1 or self.guard_px < 0:
+            raise LandcoverError(
+                f"blocks of {self.block_px} px with a guard of {self.guard_px} px do not exist; "
+                "choose a positive block and a guard of 0 or more"
+            )
+        if 2 * self.guard_px > self.block_px:
+            raise LandcoverError(
+                f"a guard of {self.guard_px} px leaves nothing of blocks of {self.block_px} px; "
+                f"choose blocks of at least {4 * self.guard_px} px, or a smaller guard"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of blocks down and across."""
+        return -(-self.rows // self.block_px), -(-self.cols // self.block_px)
+
+    def block_of(self, rows: Any, cols: Any) -> np.ndarray:
+        """Block of each pixel: 0, 1, ... row by row, int64."""
+        down, across = np.asarray(rows) // self.block_px, np.asarray(cols) // self.block_px
+        return down * self.shape[1] + across
+
+    def zones_of(self, pixels: np.ndarray) -> np.ndarray:
+        """Zone of each row, or of each column: three a block, int64."""
+        block, offset = np.divmod(pixels, self.block_px)
+        strip = (offset >= self.guard_px).astype(np.int64)
+        return 3 * block + strip + (offset >= self.block_px - self.guard_px)
+
+    def no_counts(self, classes: int) -> np.ndarray:
+        """Zeros to which `count` adds: int64 (3 blocks down, 3 blocks across, classes)."""
+        return np.zeros((3 * self.shape[0], 3 * self.shape[1], classes), np.int64)
+
+    def count(self, counts: np.ndarray, classes: np.ndarray, window: Window) -> None:
+        """Add the pixels of a window to the counts of their zones.
+
+        Parameters
+        ----------
+        counts : array of int64 (3 blocks down, 3 blocks across, classes)
+            From `no_counts`; changed in place.
+        classes : array of int (rows, cols)
+            Class index of each pixel of the window; -1 for pixels not counted.
+        window : Window
+            Where on the scene they lie.
+        """
+        rows = self.zones_of(np.arange(window.row, window.row + window.rows))
+        cols = self.zones_of(np.arange(window.col, window.col + window.cols))
+        part = counts[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+        down, across, number = part.shape
+        zone = (rows - rows[0])[:, None] * across + (cols - cols[0])[None, :]
+        cell = (zone * number + classes)[classes >= 0]
+        part += np.bincount(cell, minlength=down * across * number).reshape(part.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks(Layout):
+    """Blocks and the split that each is dealt to.
+
+    Attributes
+    ----------
+    splits : array of uint8 (blocks down, blocks across)
+        0 train, 1 validation, 2 test: positions in `SPLITS`.
+    label_range_px : float, optional
+        Correlation range of the labels that the blocks were dealt by, where it is known.
+    """
+
+    splits: np.ndarray
+    label_range_px: float | None = None
+
+    def split_of(self, rows: Any, cols: Any) -> np.ndarray:
+        """Split of each pixel's block, uint8; says nothing of the guard."""
+        return self.splits.ravel()[self.block_of(rows, cols)]
+
+    def usable(self, window: Window) -> np.ndarray:
+        """Which split each pixel of a window may be used for.
+
+        Returns
+        -------
+        array of uint8 (rows, cols)
+            0 in the guard and outside the scene; else 1 train, 2 validation, 3 test. No
+            pixel of a validation or test block lies within `guard_px` (rows
+            or cols, whichever is more) of a 1, nor of a test block of a 2.
+        """
+        rows = np.arange(window.row, window.row + window.rows)
+        cols = np.arange(window.col, window.col + window.cols)
+        there = ((rows >= 0) & (rows < self.rows))[:, None] & (cols >= 0) & (cols < self.cols)
+        zones = np.ix_(
+            self.zones_of(rows.clip(0, self.rows - 1)), self.zones_of(cols.clip(0, self.cols - 1))
+        )
+        return np.where(there, self.usable_zones[zones], np.uint8(0))
+
+    @cached_property
+    def usable_zones(self) -> np.ndarray:
+        """`usable` by zones: uint8 (3 blocks down, 3 blocks across)."""
+        return usable_zones_of(self.splits)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {
+            "names": list(SPLITS),
+            "rows": self.rows,
+            "cols": self.cols,
+            "block_px": self.block_px,
+            "guard_px": self.guard_px,
+            "label_range_px": self.label_range_px,
+            "splits": self.splits.tolist(),
+        }
+
+    def digest(self) -> str:
+        """A short name of this very split; models remember it."""
+        sizes = np.array([self.rows, self.cols, self.block_px, self.guard_px], np.int64)
+        return hashlib.sha256(sizes.tobytes() + self.splits.tobytes()).hexdigest()[:16]
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Blocks:
+        """The inverse of `to_dict`."""
+        sizes = {key: int(content[key]) for key in ("rows", "cols", "block_px", "guard_px")}
+        return cls(
+            **sizes,
+            splits=np.asarray(content["splits"], np.uint8),
+            label_range_px=content.get("label_range_px"),
+        )
+
+
+def layout(
+    rows: int,
+    cols: int,
+    block_px: int | None = None,
+    guard_px: int | None = None,
+    max_patch: int | None = None,
+    range_px: float = 0.0,
+) -> Layout:
+    """Blocks for a scene, as wide as the labels are alike, unless told otherwise.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Shape of the scene.
+    block_px : int, optional
+        Side of a block. By default whole tens of pixels, at least `range_px`, and at least 120,
+        four guards of the largest patch, where that leaves 64 blocks or so. However long the
+        range, blocks do not grow until fewer than 24 are left.
+    guard_px : int, optional
+        Width of the guard: a quarter of a block by default, at most 30 px.
+    max_patch : int, optional
+        Side of the largest patch of the run: the guard becomes its radius, and
+        blocks at least four guards wide.
+    range_px : float
+        Correlation range of the labels (`landcover.samples.correlation`).
+
+    Examples
+    --------
+    >>> layout(800, 1600)
+    Layout(rows=800, cols=1600, block_px=120, guard_px=30)
+    >>> layout(800, 1600, range_px=151.3).block_px
+    160
+    >>> layout(800, 1600, range_px=900).shape
+    (4, 7)
+    >>> layout(200, 200, max_patch=21)
+    Layout(rows=200, cols=200, block_px=40, guard_px=10)
+    """
+    if max_patch is not None and guard_px is None:
+        guard_px = max_patch // 2
+    if block_px is None:
+        block_px = max(_default_block_px(rows, cols, range_px), GUARDS * (guard_px or 0))
+    if guard_px is None:
+        guard_px = min(MAX_GUARD_PX, block_px // GUARDS)
+    return Layout(rows, cols, block_px, guard_px)
+
+
+def _default_block_px(rows: int, cols: int, range_px: float) -> int:
+    """Side of a block by the range, within what the scene's size allows."""
+    enough = round((rows * cols / ENOUGH_BLOCKS) ** 0.5 / CELL_PX) * CELL_PX
+    wanted = max(math.ceil(range_px / CELL_PX) * CELL_PX, min(enough, GUARDS * MAX_GUARD_PX))
+    while wanted > MIN_BLOCK_PX and -(-rows // wanted) * -(-cols // wanted) < FEWEST_BLOCKS:
+        wanted -= CELL_PX
+    return max(wanted, MIN_BLOCK_PX)
+
+
+def usable_zones_of(splits: np.ndarray) -> np.ndarray:
+    """1 + split of each zone, 0 in the guard.
+
+    A strip touches the neighbouring block's zones and only those, so "within
+    the guard" is "in the 3 x 3 zones around".
+    """
+    zones = splits.repeat(3, axis=0).repeat(3, axis=1)
+    padded = np.pad(zones, 1)  # outside the scene counts as train: it keeps nothing out
+    down, across = zones.shape
+    highest = zones.copy()
+    for i in range(3):
+        for j in range(3):
+            np.maximum(highest, padded[i : i + down, j : j + across], out=highest)
+    # train near any other split, or validation near test, sees a higher split
+    return np.where(highest > zones, np.uint8(0), zones + np.uint8(1))

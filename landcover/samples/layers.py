@@ -1,0 +1,182 @@
+"""What samples are drawn from: the rasters of a run on one grid, and polygons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.grid import Grid, Window
+from landcover.legend import Legend, level_of, to_level
+from landcover.progress import track
+from landcover.run import Run
+from landcover.scene.segmentation.types import type_column
+from landcover.stopwatch import spent
+
+#: Rows read at a time: whole rows, because samples are drawn by their rank in reading order.
+STRIP_ROWS = 512
+
+#: Every code of every level.
+CODES = np.array(sorted(code for level in (1, 2, 3) for code in Legend.corine(level).codes))
+
+Reader = Callable[[Window], np.ndarray]
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What samples are drawn from.
+
+    Attributes
+    ----------
+    name : str
+        Where the labels come from, for messages.
+    grid : Grid
+        Of everything.
+    bands : tuple of str
+        Of the image.
+    image : function of a window
+        Reflectance (bands, rows, cols), NaN for nodata and outside the scene.
+    labels : function of a window
+        Class codes (rows, cols), 0 for unlabelled.
+    inside : function of a window, or None
+        Where training and validation samples may lie, if not everywhere.
+    columns : tuple of str
+        What else the table says of a sample: reference, segment, segment types.
+    more : function of a window
+        Values of `columns` by name, each (rows, cols).
+    """
+
+    name: str
+    grid: Grid
+    bands: tuple[str, ...]
+    image: Reader
+    labels: Reader
+    inside: Reader | None
+    columns: tuple[str, ...]
+    more: Callable[[Window], dict[str, np.ndarray]]
+
+    def strips(
+        self, description: str, load: Callable[[Window], Part]
+    ) -> Iterator[tuple[Window, Part]]:
+        """Windows of whole rows, from the top, and what is loaded of them, one strip ahead.
+
+        With a progress bar.
+        """
+        rows, cols = self.grid.shape
+        windows = [
+            Window(row, 0, min(STRIP_ROWS, rows - row), cols) for row in range(0, rows, STRIP_ROWS)
+        ]
+        with ThreadPoolExecutor(1) as reader:
+            pending = reader.submit(load, windows[0])
+            for i, window in enumerate(track(windows, description)):
+                with spent("reading"):
+                    part = pending.result()
+                if i + 1 < len(windows):
+                    pending = reader.submit(load, windows[i + 1])
+                yield window, part
+
+
+def open_source(
+    run: Run, polygons: str | Path | None = None, class_field: str | None = None
+) -> Source:
+    """Find the rasters of a run and check that they share its grid.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with a scene and, unless `class_field` is given, labels.
+    polygons : path, optional
+        Where training and validation samples may lie.
+    class_field : str, optional
+        Field of the polygons with CLC codes that replace the run's labels.
+    """
+    scene = run.require("scene")
+    grid = rasters.grid_of(scene)
+
+    def layer(path: Path, band: int = 1) -> Reader:
+        grid.require_equal(rasters.grid_of(path), str(scene), str(path))
+        return lambda window: rasters.read(path, window, [band])[0]
+
+    inside, name = None, str(polygons)
+    if class_field is not None:
+        if polygons is None:
+            raise LandcoverError(
+                f"class field {class_field!r} needs polygons to read it from; give --polygons FILE"
+            )
+        labels = _polygon_labels(run, Path(polygons), class_field, grid)
+    else:
+        labels, name = layer(run.require("labels")), str(run.labels)
+        inside = None if polygons is None else _burner(polygons, grid)
+    single = {"reference": run.reference, "segment": run.segments}
+    singles = {name: layer(path) for name, path in single.items() if path.exists()}
+    types: list[str] = []
+    if run.segment_types.exists():
+        grid.require_equal(rasters.grid_of(run.segment_types), str(scene), str(run.segment_types))
+        types = [type_column(band) for band in rasters.band_names(run.segment_types)]
+
+    def more(window: Window) -> dict[str, np.ndarray]:
+        values = {name: read(window) for name, read in singles.items()}
+        if types:
+            values |= zip(types, rasters.read(run.segment_types, window), strict=True)
+        return values
+
+    return Source(
+        name,
+        grid,
+        rasters.band_names(scene),
+        lambda window: rasters.read(scene, window),
+        labels,
+        inside,
+        (*singles, *types),
+        more,
+    )
+
+
+def index_table(codes: np.ndarray) -> np.ndarray:
+    """Position of every uint16 code among `codes`: -1 for 0, -2 for others."""
+    table = np.full(2**16, -2, np.int16)
+    table[0] = -1
+    table[codes] = np.arange(len(codes))
+    return table
+
+
+def _burner(path: str | Path, grid: Grid) -> Reader:
+    """A reader of 1 inside polygons and 0 outside."""
+    from landcover.files import vectors
+
+    found = vectors.read_polygons(path, grid)
+    return lambda window: vectors.burn(found, [1] * len(found.geometries), grid, window)
+
+
+def _polygon_labels(run: Run, path: Path, field: str, grid: Grid) -> Reader:
+    """A reader of the class codes of polygons, at the level of the run's labels."""
+    from landcover.files import vectors
+
+    found = vectors.read_polygons(path, grid, field)
+    codes = [_code(value, path, field) for value in found.values or []]
+    if level_of(codes) == 3 and run.labels.exists():
+        own = np.unique(rasters.read_small(run.labels)[0])
+        level = level_of(own[own > 0].tolist())
+        codes = [int(code) for code in to_level(np.array(codes), level)]
+    return lambda window: vectors.burn(found, codes, grid, window)
+
+
+def _code(value: object, path: Path, field: str) -> int:
+    """A CLC code from a field that may hold numbers or text."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = np.nan
+    if number not in CODES:
+        raise LandcoverError(
+            f"{path}: field {field} holds {value!r}, which is no CLC code; "
+            "give each polygon a code such as 211"
+        )
+    return int(number)

@@ -1,0 +1,228 @@
+"""Spatial blocks dealt to train, validation and test.
+
+Neighbouring pixels resemble each other, so pixels dealt one by one tell a
+classifier the answers in advance. Whole blocks are dealt instead, so that every
+class occurs in each split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.grid import Window
+from landcover.samples.blocks import SPLITS, Blocks, Layout, layout, usable_zones_of
+
+FRACTIONS = (0.6, 0.2, 0.2)
+
+#: Fewer blocks cannot give each split one.
+MIN_BLOCKS = 3
+
+#: Work spent on looking for a better deal: zones times classes, looked at this often in all.
+_EFFORT = 40_000_000
+
+
+def spatial_blocks(
+    labels: np.ndarray,
+    block_px: int | None = None,
+    guard_px: int | None = None,
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+) -> Blocks:
+    """Deal the blocks of a label raster to train, validation and test.
+
+    Parameters
+    ----------
+    labels : array of int (rows, cols)
+        Class codes; 0 for pixels that are unlabelled or not to be used.
+    block_px, guard_px : int, optional
+        See `layout`.
+    fractions : three floats
+        Wanted shares of labelled pixels in train, validation and test.
+    seed : int
+        The same seed deals the same blocks.
+
+    Returns
+    -------
+    Blocks
+        Every class that occurs in three blocks or more occurs in each split,
+        and wherever the blocks allow it, outside the guard.
+
+    Raises
+    ------
+    LandcoverError
+        If there are fewer than three labelled blocks, or the guard leaves a
+        split without a pixel.
+
+    Examples
+    --------
+    >>> labels = np.repeat([[211, 312], [312, 211]], 64, axis=0).repeat(64, axis=1)
+    >>> blocks = spatial_blocks(labels, block_px=16)
+    >>> blocks.splits.shape, blocks.guard_px
+    ((8, 8), 4)
+    >>> np.bincount(blocks.splits.ravel())
+    array([38, 13, 13])
+    """
+    codes, index = np.unique(labels, return_inverse=True)
+    index = index.reshape(labels.shape) - int(codes[0] == 0)
+    rows, cols = labels.shape
+    plan = layout(rows, cols, block_px, guard_px)
+    counts = plan.no_counts(len(codes))
+    plan.count(counts, index, Window(0, 0, rows, cols))
+    return deal(plan, counts, fractions, seed)
+
+
+def deal(
+    plan: Layout, counts: np.ndarray, fractions: Sequence[float] = FRACTIONS, seed: int = 0
+) -> Blocks:
+    """Deal blocks by the classes that they hold; the form of `spatial_blocks` for windows.
+
+    Several deals by iterative stratification [1]_ are compared, and the best
+    is improved by exchanging blocks until each class is in each split. Blocks
+    without labels go to train, where they keep no other pixel out.
+
+    Parameters
+    ----------
+    plan : Layout
+        The blocks.
+    counts : array of int (3 blocks down, 3 blocks across, classes)
+        Labelled pixels in each zone, from `Layout.count`.
+    fractions, seed
+        As in `spatial_blocks`.
+
+    References
+    ----------
+    .. [1] Sechidis, Tsoumakas and Vlahavas (2011), On the stratification of
+       multi-label data, doi:10.1007/978-3-642-23808-6_10
+    """
+    shares = _checked_fractions(fractions)
+    by_block = _by_block(plan, counts)
+    labelled = int((by_block.sum(axis=1) > 0).sum())
+    if labelled < MIN_BLOCKS:
+        raise LandcoverError(
+            f"only {labelled} of {len(by_block)} blocks of {plan.block_px} px hold labels, too few "
+            "for train, validation and test; give a larger scene, more labels or smaller patches"
+        )
+    rng = np.random.default_rng(seed)
+    judge = _Judge(plan, counts, by_block, shares)
+    effort = int(np.clip(_EFFORT // max(counts.size, 1), 24, 600))
+    deals = (_iterative_stratification(by_block, shares, rng) for _ in range(max(4, effort // 20)))
+    best = min(deals, key=judge)
+    best = _exchange(best, judge, by_block, rng, effort)
+    blocks = Blocks(plan.rows, plan.cols, plan.block_px, plan.guard_px, best.reshape(plan.shape))
+    for name, pixels in zip(SPLITS, judge.usable_pixels(best).sum(axis=1), strict=True):
+        if not pixels:
+            raise LandcoverError(
+                f"no pixel is left for {name}: {labelled} labelled blocks of {plan.block_px} px "
+                f"with a guard of {plan.guard_px} px are too few; "
+                "give a larger scene, more labels or smaller patches"
+            )
+    return blocks
+
+
+def _checked_fractions(fractions: Sequence[float]) -> np.ndarray:
+    """Three positive shares that make 1."""
+    shares = np.asarray(fractions, float)
+    if shares.shape != (3,) or not (shares > 0).all() or not np.isclose(shares.sum(), 1):
+        raise LandcoverError(
+            f"fractions {list(fractions)} are not three positive shares that make 1; "
+            "give train, validation and test, such as 0.6 0.2 0.2"
+        )
+    return shares
+
+
+def _by_block(plan: Layout, counts: np.ndarray) -> np.ndarray:
+    """Labelled pixels of blocks, (blocks, classes), from those of zones."""
+    down, across = plan.shape
+    return counts.reshape(down, 3, across, 3, -1).sum(axis=(1, 3)).reshape(down * across, -1)
+
+
+class _Judge:
+    """How far a deal is from what is wanted; lower is better."""
+
+    def __init__(self, plan: Layout, counts: np.ndarray, by_block: np.ndarray, shares: np.ndarray):
+        self._shape = plan.shape
+        self._zones = counts.reshape(-1, counts.shape[-1]).astype(np.float64)
+        self._by_block = by_block.astype(np.float64)
+        self._shares = shares
+        self._pixels = np.maximum(self._by_block.sum(axis=0), 1)
+        # a class in fewer blocks cannot be everywhere
+        self.spread = (by_block > 0).sum(axis=0) >= MIN_BLOCKS
+
+    def usable_pixels(self, splits: np.ndarray) -> np.ndarray:
+        """Pixels outside the guard, (splits, classes)."""
+        usable = usable_zones_of(splits.reshape(self._shape)).ravel()
+        return (usable == np.arange(1, 4)[:, None]).astype(np.float64) @ self._zones
+
+    def missing(self, splits: np.ndarray) -> np.ndarray:
+        """Which splits have no usable pixel of which class that could be everywhere."""
+        return (self.usable_pixels(splits) == 0) & self.spread
+
+    def __call__(self, splits: np.ndarray) -> tuple[int, int, float]:
+        """Classes missing in blocks, classes missing outside the guard, lack of balance."""
+        held = (splits == np.arange(3)[:, None]).astype(np.float64) @ self._by_block
+        usable = self.usable_pixels(splits)
+        wanted = self._shares[:, None]
+        lacking = np.maximum(0, 1 - usable / (wanted * self._pixels)) ** 2
+        uneven = np.abs(held.sum(axis=1) / held.sum() - self._shares).sum()
+        balance = lacking[:, self.spread].mean() if self.spread.any() else 0.0
+        return (
+            int(((held == 0) & self.spread).sum() + (usable.sum(axis=1) == 0).sum()),
+            int(((usable == 0) & self.spread).sum()),
+            float(balance + uneven),
+        )
+
+
+def _iterative_stratification(
+    by_block: np.ndarray, shares: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """One random deal: the class in the fewest blocks first, to the split that lacks it most."""
+    splits = np.zeros(len(by_block), np.uint8)
+    open_blocks = by_block.sum(axis=1) > 0
+    wanted = shares[:, None] * by_block.sum(axis=0)
+    has_class = np.zeros(wanted.shape, bool)
+    while open_blocks.any():
+        holding = (by_block > 0) & open_blocks[:, None]
+        blocks_left = holding.sum(axis=0)
+        rarest = int(np.where(blocks_left > 0, blocks_left, len(by_block) + 1).argmin())
+        queue = rng.permutation(np.flatnonzero(holding[:, rarest]))
+        for left, block in zip(range(len(queue), 0, -1), queue, strict=True):
+            desire = np.stack([wanted[:, rarest], wanted.sum(axis=1), rng.random(3)])
+            lacking = ~has_class[:, rarest]
+            if left <= lacking.sum():  # the last chance to bring the class into these splits
+                desire[:, ~lacking] = -np.inf
+            split = np.lexsort(desire[::-1])[-1]
+            splits[block] = split
+            wanted[split] -= by_block[block]
+            has_class[split] |= by_block[block] > 0
+        open_blocks[queue] = False
+    return splits
+
+
+def _exchange(
+    splits: np.ndarray, judge: _Judge, by_block: np.ndarray, rng: np.random.Generator, tries: int
+) -> np.ndarray:
+    """Exchange two blocks at a time as long as the deal gets better.
+
+    Where a class is missing, one of the two is a block that holds it.
+    """
+    labelled = np.flatnonzero(by_block.sum(axis=1) > 0)
+    score = judge(splits)
+    for _ in range(tries):
+        missing = np.argwhere(judge.missing(splits))
+        first = rng.choice(labelled)
+        other = int(splits[first] + rng.integers(1, 3)) % 3
+        if len(missing):
+            other, lacked = (int(v) for v in missing[rng.integers(len(missing))])
+            first = rng.choice(np.flatnonzero(by_block[:, lacked]))
+        trial = splits.copy()
+        trial[first] = other
+        partners = labelled[splits[labelled] == other]
+        if len(partners) and rng.random() < 0.75:
+            trial[rng.choice(partners)] = splits[first]
+        trial_score = judge(trial)
+        if trial_score < score:
+            splits, score = trial, trial_score
+    return splits

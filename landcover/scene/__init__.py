@@ -1,0 +1,1 @@
+"""A scene on one grid: mosaic, radiometry, features, segmentation."""

@@ -1,0 +1,1 @@
+"""Graph-based segments of a scene, and the types that they belong to."""

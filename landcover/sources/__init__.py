@@ -1,0 +1,1 @@
+"""What a person brings: products, band files, images, EuroSAT, BigEarthNet, synthetic land."""

@@ -1,0 +1,379 @@
+"""EuroSAT: labelled chips of 64 x 64 pixels, read from a folder or straight from the archive.
+
+The set (Helber et al. 2019, doi:10.1109/JSTARS.2019.2918242) comes in two forms with the same
+chips and names: JPEGs of red, green and blue, and GeoTIFFs of 13 bands as digital numbers of
+level 1C, all brought to 10 m. Both lie as ``.../Class/Class_n.ext``.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+
+from landcover.errors import LandcoverError
+from landcover.legend import Legend
+from landcover.progress import track
+from landcover.sources.image import EUROSAT_BANDS, TRUE_COLOUR_BANDS
+
+CHIP_PX = 64
+
+_JPEG, _TIF = (".jpg", ".jpeg"), (".tif", ".tiff")
+#: Far above any chip: 13 bands of 16 bits take 107 kB.
+_LARGEST_BYTES = 2**20
+_NUMBERED = re.compile(r"(.+)_(\d+)")
+
+
+@dataclass(frozen=True)
+class ChipSet:
+    """Chips of one form, in the order of class and number; pixels are read when asked for.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Such as AnnualCrop_1: the same in both forms.
+    labels : array of int64 (chips,)
+        Position of each chip's class in the legend.
+    legend : Legend
+        EuroSAT's ten classes, alphabetical.
+    bands : tuple of str
+        Bands of the form: B04 B03 B02 of JPEGs, `EUROSAT_BANDS` of GeoTIFFs.
+    """
+
+    names: tuple[str, ...]
+    labels: np.ndarray
+    legend: Legend
+    bands: tuple[str, ...]
+    _members: tuple[str, ...]
+    _fetch: Callable[[str], bytes]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the pixels: uint8 of JPEGs (`images.true_colour`), uint16 dn of GeoTIFFs."""
+        return np.dtype(np.uint8 if self.bands == TRUE_COLOUR_BANDS else np.uint16)
+
+    def read(
+        self, indices: Iterable[int] | None = None, bands: Sequence[str] | None = None
+    ) -> np.ndarray:
+        """Pixels of some chips.
+
+        Parameters
+        ----------
+        indices : iterable of int, optional
+            Positions in the set; all by default.
+        bands : sequence of str, optional
+            Bands wanted, in the order wanted; all by default.
+
+        Returns
+        -------
+        array of `dtype` (chips, rows, cols, bands)
+
+        Raises
+        ------
+        LandcoverError
+            If the set has no such band, or naming the chip that is unreadable or of another size.
+        """
+        wanted = range(len(self)) if indices is None else [int(index) for index in indices]
+        channels = self._channels(bands or self.bands)
+        decode = _decode_jpeg if self.dtype == np.uint8 else _decode_tif
+        chips = np.empty((len(wanted), CHIP_PX, CHIP_PX, len(channels)), self.dtype)
+        # Chips are so small that threads gain nothing, and GDAL's own cost more than its reading
+        with rasterio.Env(GDAL_NUM_THREADS=1):
+            for chip, index in zip(chips, track(wanted, "reading chips"), strict=True):
+                member = self._members[index]
+                chip[:] = decode(member, self._fetch(member), channels)
+        return chips
+
+    def _channels(self, bands: Sequence[str]) -> list[int]:
+        """Positions of bands in the files."""
+        for band in bands:
+            if band not in self.bands:
+                raise LandcoverError(
+                    f"the chips have no band {band}; theirs are {' '.join(self.bands)}"
+                )
+        return [self.bands.index(band) for band in bands]
+
+
+def open_chips(source: str | os.PathLike[str]) -> ChipSet:
+    """Find the chips of a folder or a zip archive, without unpacking it.
+
+    Parameters
+    ----------
+    source : path
+        A folder or an archive that holds the ten class folders at any depth, either form.
+
+    Raises
+    ------
+    LandcoverError
+        If the source is missing, is neither, or holds no chips or both forms; or naming the file
+        whose folder is no class or another class than its name says, or that is there twice.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise LandcoverError(f"{path} does not exist; give EuroSAT's folder or zip archive")
+    members, fetch = _folder(path) if path.is_dir() else _archive(path)
+    forms = {form: [m for m in members if m.lower().endswith(form)] for form in (_JPEG, _TIF)}
+    if all(forms.values()):
+        raise LandcoverError(
+            f"{path} holds {len(forms[_JPEG])} JPEGs and {len(forms[_TIF])} GeoTIFFs; "
+            "give the folder of one form"
+        )
+    legend = Legend.eurosat()
+    found = sorted(_place(member, legend.names) for form in forms.values() for member in form)
+    if not found:
+        raise LandcoverError(
+            f"{path} holds no chips; EuroSAT's lie as Class/Class_n.jpg or Class/Class_n.tif"
+        )
+    names = tuple(f"{legend.names[label]}_{number}" for label, number, _ in found)
+    for first, second, name in zip(found, found[1:], names, strict=False):
+        if first[:2] == second[:2]:
+            raise LandcoverError(
+                f"{path} holds {name} twice, as {first[2]} and {second[2]}; remove one"
+            )
+    return ChipSet(
+        names,
+        np.array([label for label, _, _ in found], np.int64),
+        legend,
+        TRUE_COLOUR_BANDS if forms[_JPEG] else EUROSAT_BANDS,
+        tuple(member for _, _, member in found),
+        fetch,
+    )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of chips, ascending, in three parts without overlap.
+
+    Validation serves for every choice; the test part for the final score alone.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def seeded_split(
+    labels: np.ndarray, test_share: float = 0.2, seed: int = 42, validation_share: float = 0.1
+) -> Split:
+    """Draw a test part, and a validation part out of what remains, class by class.
+
+    The test part depends on labels, share and seed alone, whatever is kept for validation.
+
+    Parameters
+    ----------
+    labels : array of int (chips,)
+        Class of each chip.
+    test_share : float
+        Share of all chips: 0.2 of EuroSAT gives 21,600 to learn from and 5,400 to test.
+    seed : int
+        Of the draw.
+    validation_share : float
+        Share of the training part; 0 keeps it whole.
+
+    Raises
+    ------
+    LandcoverError
+        If a share is out of range, or chips are too few to give each class to each part.
+
+    Examples
+    --------
+    >>> split = seeded_split(np.repeat([0, 1], 50), test_share=0.2, validation_share=0.25)
+    >>> len(split.train), len(split.validation), len(split.test)
+    (60, 20, 20)
+    """
+    everything = np.arange(len(labels))
+    learning, test = _parted(everything, labels, test_share, seed)
+    if validation_share == 0:
+        return Split(learning, learning[:0], test)
+    train, validation = _parted(learning, labels, validation_share, seed)
+    return Split(train, validation, test)
+
+
+def listed_split(names: Sequence[str], folder: str | os.PathLike[str]) -> Split:
+    """The split that three lists of names say, such as the published one by longitude.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the chips, as `ChipSet.names`.
+    folder : path
+        Holds one ``*train.txt``, one ``*val.txt`` and one ``*test.txt`` with a file name a line;
+        names of JPEGs serve GeoTIFFs too. Chips in no list belong to no part.
+
+    Raises
+    ------
+    LandcoverError
+        If a list is missing, empty or not the only one of its part, or naming the chip that is
+        not in the set or is listed twice.
+    """
+    place = {name: index for index, name in enumerate(names)}
+    parts, seen = [], dict[str, Path]()
+    for part in ("train", "val", "test"):
+        path = _list_file(Path(folder), part)
+        try:
+            lines = path.read_text("utf-8").split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise LandcoverError(f"{path} is no readable list of names ({error})") from None
+        if not lines:
+            raise LandcoverError(f"{path} is empty; list a chip of this part a line")
+        listed = [PurePosixPath(line).stem for line in lines]
+        for name in listed:
+            if name not in place:
+                raise LandcoverError(
+                    f"{path} lists {name}, which the chips lack; give the lists of this set"
+                )
+            if name in seen:
+                raise LandcoverError(
+                    f"{name} is listed twice, in {seen[name]} and {path}; "
+                    "a chip belongs to one part"
+                )
+            seen[name] = path
+        parts.append(np.array(sorted(place[name] for name in listed), np.int64))
+    return Split(*parts)
+
+
+def _list_file(folder: Path, part: str) -> Path:
+    found = sorted(folder.glob(f"*{part}.txt"))
+    if len(found) != 1:
+        raise LandcoverError(
+            f"{folder} holds {len(found)} lists named *{part}.txt and must hold 1, such as "
+            f"eurosat-spatial-{part}.txt"
+        )
+    return found[0]
+
+
+def _parted(
+    indices: np.ndarray, labels: np.ndarray, share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices without and with a stratified draw of a share, each ascending."""
+    from sklearn.model_selection import train_test_split
+
+    if not 0 < share < 1:
+        raise LandcoverError(f"share {share:g} is out of range; it lies between 0 and 1")
+    classes = np.asarray(labels)[indices]
+    drawn = round(share * len(indices))
+    fewest, several = min(Counter(classes.tolist()).values(), default=0), len(np.unique(classes))
+    if fewest < 2 or not several <= drawn <= len(indices) - several:
+        raise LandcoverError(
+            f"{len(indices)} chips of {several} classes, {fewest} of the rarest, cannot be parted "
+            f"at {share:g} with every class on both sides; give more chips or another share"
+        )
+    rest, part = train_test_split(indices, test_size=drawn, stratify=classes, random_state=seed)
+    return np.sort(rest), np.sort(part)
+
+
+def _place(member: str, classes: Sequence[str]) -> tuple[int, int, str]:
+    """Label, number and path of a chip; its folder and its name both say the class."""
+    path = PurePosixPath(member)
+    folder = path.parent.name
+    if folder not in classes:
+        raise LandcoverError(
+            f"{member} lies in the folder {folder!r}, which is no class of EuroSAT; "
+            f"its classes are {', '.join(classes)}"
+        )
+    named = _NUMBERED.fullmatch(path.stem)
+    if not named or named[1] != folder:
+        raise LandcoverError(
+            f"{member} lies in the folder {folder} and is not named {folder}_n; "
+            "file it under the class that it shows, or remove it"
+        )
+    return classes.index(folder), int(named[2]), member
+
+
+def _is_chip(member: str) -> bool:
+    """Whether a path is an image, and no leftover of an operating system."""
+    path = PurePosixPath(member)
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return not hidden and path.suffix.lower() in (*_JPEG, *_TIF)
+
+
+def _folder(root: Path) -> tuple[list[str], Callable[[str], bytes]]:
+    """Images below a folder, by their path in it, and what fetches one."""
+    paths = (path.relative_to(root).as_posix() for path in root.rglob("*"))
+
+    def fetch(member: str) -> bytes:
+        try:
+            with (root / member).open("rb") as file:
+                return file.read(_LARGEST_BYTES + 1)
+        except OSError as error:
+            raise LandcoverError(f"{root / member} cannot be read ({error.strerror})") from None
+
+    return [path for path in paths if _is_chip(path)], fetch
+
+
+def _archive(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
+    """The same of a zip archive, which stays open as long as its chips are in use."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise LandcoverError(
+            f"{path} is no whole zip archive ({error}); fetch EuroSAT.zip again, or give a folder"
+        ) from None
+
+    def fetch(member: str) -> bytes:
+        try:
+            with archive.open(member) as file:
+                return file.read(_LARGEST_BYTES + 1)
+        # RuntimeError: an encrypted member, or a compression that Python does not know
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise LandcoverError(
+                f"{member} in {path} cannot be read ({error}); fetch the archive again"
+            ) from None
+
+    return [member for member in archive.namelist() if _is_chip(member)], fetch
+
+
+def _decode_jpeg(member: str, data: bytes, channels: list[int]) -> np.ndarray:
+    """A JPEG as (rows, cols, bands) of uint8."""
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    _check_bytes(member, data)
+    try:
+        with JpegImageFile(io.BytesIO(data)) as picture:
+            _check_chip(member, f"{picture.height} x {picture.width} {picture.mode}", "RGB")
+            return np.asarray(picture)[..., channels]
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _unreadable(member, "JPEG", error) from None
+
+
+def _decode_tif(member: str, data: bytes, channels: list[int]) -> np.ndarray:
+    """A GeoTIFF as (rows, cols, bands) of uint16."""
+    _check_bytes(member, data)
+    try:
+        with rasterio.MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
+            found = f"{dataset.height} x {dataset.width} {dataset.dtypes[0]} x {dataset.count}"
+            _check_chip(member, found, f"uint16 x {len(EUROSAT_BANDS)}")
+            return np.moveaxis(dataset.read([channel + 1 for channel in channels]), 0, -1)
+    except RasterioError as error:
+        raise _unreadable(member, "GeoTIFF", error) from None
+
+
+def _check_bytes(member: str, data: bytes) -> None:
+    if len(data) > _LARGEST_BYTES:
+        raise LandcoverError(f"{member} takes over a MiB, which no chip does; remove or replace it")
+
+
+def _check_chip(member: str, found: str, pixels: str) -> None:
+    expected = f"{CHIP_PX} x {CHIP_PX} {pixels}"
+    if found != expected:
+        raise LandcoverError(f"{member} is {found} and must be {expected}; remove or replace it")
+
+
+def _unreadable(member: str, kind: str, error: Exception) -> LandcoverError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return LandcoverError(
+        f"{member} is no whole {kind} ({reason}); fetch the set again, or remove this file"
+    )

@@ -1,0 +1,175 @@
+"""Synthetic scenes as the files that a user would bring: bands, CORINE, truth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from landcover import __version__
+from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.grid import Grid, Window
+from landcover.labels import generalise
+from landcover.progress import track
+from landcover.run import read_json, write_json
+from landcover.sources import synthetic
+from landcover.sources.sentinel2 import digital_numbers
+
+if TYPE_CHECKING:
+    from landcover.sources.synthetic import SyntheticScene
+
+#: Side of the scenes of a mosaic, about: eight of them span a tile. Larger ones take more memory
+#: while they are drawn; much smaller ones leave no room for regions of 25 ha.
+SCENE_PX = 1373
+#: Processes that draw scenes; each takes about half a gigabyte.
+PROCESSES = min(4, os.cpu_count() or 1)
+
+
+class Sources(NamedTuple):
+    """Files as a user's own would be.
+
+    Attributes
+    ----------
+    bands : list of Path
+        B02, B03, B04, B08 as uint16 digital numbers; 0 is nodata.
+    corine : Path
+        CLC grid codes (1 to 44) of 100 m cells in EPSG:3035.
+    truth : Path
+        Exact CLC codes at 10 m.
+    """
+
+    bands: list[Path]
+    corine: Path
+    truth: Path
+
+
+def demo_sources(folder: Path, seed: int) -> Sources:
+    """Write the demo scene.
+
+    Parameters
+    ----------
+    folder : path
+        Where the files go.
+    seed : int
+        Seed of the scene.
+    """
+    scene = synthetic.make_scene(seed=seed)
+    sources = _names(folder)
+    for path, pixels in zip(sources.bands, digital_numbers(scene.image), strict=True):
+        rasters.write(path, pixels, scene.grid, [path.stem], nodata=0)
+    rasters.write(sources.corine, scene.corine, scene.corine_grid, ["CLC grid code"], nodata=0)
+    rasters.write(sources.truth, scene.truth, scene.grid, ["CLC code"], nodata=0)
+    return sources
+
+
+def mosaic_sources(folder: Path, size: int, seed: int = 0) -> Sources:
+    """Write a square mosaic of scenes with different seeds, once.
+
+    Each scene is made at its own place, so its labels lie on the cells of the one CORINE
+    raster. They are drawn by processes of their own and written as they come; memory does
+    not grow with the mosaic.
+
+    Parameters
+    ----------
+    folder : path
+        Where the files go. Files of the same mosaic that are there already are kept.
+    size : int
+        Side in pixels; 10980 is a tile of Sentinel-2.
+    seed : int
+        Decides the seeds of all scenes.
+
+    Raises
+    ------
+    LandcoverError
+        If the mosaic is smaller than a scene can be, or the folder cannot be written.
+    """
+    if size < synthetic.MINIMUM_PX:
+        raise LandcoverError(
+            f"size {size} is too small for a scene; choose at least {synthetic.MINIMUM_PX}"
+        )
+    sources, mark = _names(folder), folder / "mosaic.json"
+    made = {"size": size, "seed": seed, "scene_px": SCENE_PX, "landcover": __version__}
+    if mark.exists() and read_json(mark) == made and all(map(Path.exists, _flat(sources))):
+        return sources
+    mark.unlink(missing_ok=True)
+    places = list(_places(size, seed))
+    grid = _grid(Window(0, 0, size, size))
+    cells_grid = generalise.corine_grid(grid)
+    cells = np.zeros(cells_grid.shape, np.uint8)
+    with ExitStack() as files:
+        outs = [
+            files.enter_context(rasters.RasterWriter(path, grid, np.uint16, [path.stem], 0))
+            for path in (*sources.bands, sources.truth)
+        ]
+        drawn = files.enter_context(_pool()).map(_make, places)
+        for (window, _), scene in zip(
+            places, track(drawn, "Drawing scenes", len(places)), strict=True
+        ):
+            for out, pixels in zip(outs, (*digital_numbers(scene.image), scene.truth), strict=True):
+                out.write(pixels, window)
+            _lay(cells, cells_grid, scene)
+    rasters.write(sources.corine, cells, cells_grid, ["CLC grid code"], nodata=0)
+    write_json(mark, made)
+    return sources
+
+
+def _names(folder: Path) -> Sources:
+    """Where the files of a folder are."""
+    bands = [folder / f"{name}.tif" for name in synthetic.BANDS]
+    return Sources(bands, folder / "corine.tif", folder / "truth.tif")
+
+
+def _flat(sources: Sources) -> list[Path]:
+    return [*sources.bands, sources.corine, sources.truth]
+
+
+def _places(size: int, seed: int) -> Iterator[tuple[Window, int]]:
+    """Window and seed of every scene; a mosaic of half the side is a corner of the larger one."""
+    across = max(1, round(size / SCENE_PX))
+    edges = [round(size * i / across) for i in range(across + 1)]
+    for i in range(across):
+        for j in range(across):
+            rows, cols = edges[i + 1] - edges[i], edges[j + 1] - edges[j]
+            yield Window(edges[i], edges[j], rows, cols), (seed << 20) + (i << 10) + j
+
+
+def _grid(window: Window) -> Grid:
+    """The grid of a part of the mosaic."""
+    from affine import Affine
+    from rasterio.crs import CRS
+
+    west, north = _corner(window)
+    transform = Affine(10, 0, west, 0, -10, north)
+    return Grid(CRS.from_epsg(32633), transform, window.rows, window.cols)
+
+
+def _corner(window: Window) -> tuple[float, float]:
+    """North-west corner of a window, m."""
+    west, north = synthetic.ORIGIN
+    return west + 10 * window.col, north - 10 * window.row
+
+
+def _pool() -> ProcessPoolExecutor:
+    """Processes started afresh: a fork would inherit GDAL's threads and locks."""
+    return ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
+
+
+def _make(place: tuple[Window, int]) -> SyntheticScene:
+    """The scene of a place; runs in a process of its own."""
+    window, seed = place
+    return synthetic.make_scene(window.rows, window.cols, seed, origin=_corner(window))
+
+
+def _lay(cells: np.ndarray, cells_grid: Grid, scene: SyntheticScene) -> None:
+    """Lay a scene's labels into the mosaic's; where scenes meet, the first keeps the cell."""
+    row, col = (round(shift) for shift in cells_grid.position(scene.corine_grid))
+    rows, cols = np.nonzero(scene.corine)
+    place = rows + row, cols + col
+    cells[place] = np.where(cells[place] > 0, cells[place], scene.corine[rows, cols])

@@ -1,0 +1,192 @@
+"""make_scene: an image, its exact classes, and labels generalised as CORINE's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from landcover import legend
+from landcover.errors import LandcoverError
+from landcover.grid import Grid
+from landcover.labels import generalise
+from landcover.sources.synthetic.landscape import Landscape, Mix, draw
+from landcover.sources.synthetic.spectra import BANDS
+from landcover.sources.synthetic.surfaces import reflectance
+
+#: The shortest side of a scene: below it regions of 25 ha do not fit beside each other.
+MINIMUM_PX = 160
+#: North-west corner in EPSG:32633 (m): the Spree lowland in Brandenburg.
+ORIGIN = (380_000.0, 5_790_000.0)
+
+
+@dataclass(frozen=True)
+class SyntheticScene:
+    """A made scene.
+
+    Attributes
+    ----------
+    image : array of float32, (4, rows, cols)
+        Reflectance.
+    bands : tuple of str
+        B02, B03, B04, B08.
+    grid : Grid
+        10 m pixels in EPSG:32633.
+    truth : array of uint16, (rows, cols)
+        CLC codes; every pixel has one.
+    corine : array of uint8
+        CLC grid codes (1 to 44) of 100 m cells; 0 beyond the scene.
+    corine_grid : Grid
+        Their grid in EPSG:3035, on whole hundreds of metres.
+    """
+
+    image: np.ndarray
+    bands: tuple[str, ...]
+    grid: Grid
+    truth: np.ndarray
+    corine: np.ndarray
+    corine_grid: Grid
+
+    def labels(self) -> np.ndarray:
+        """CLC codes of the nearest CORINE cell on the scene's grid, uint16 (rows, cols)."""
+        from rasterio.warp import Resampling, reproject
+
+        cells = legend.recode_corine(self.corine, nodata=0)
+        labels = np.zeros(self.grid.shape, np.uint16)
+        reproject(
+            cells,
+            labels,
+            src_transform=self.corine_grid.transform,
+            src_crs=self.corine_grid.crs,
+            dst_transform=self.grid.transform,
+            dst_crs=self.grid.crs,
+            resampling=Resampling.nearest,
+        )
+        return labels
+
+    def agreement(self) -> float:
+        """Share of pixels whose CORINE label is their true class."""
+        return float((self.labels() == self.truth).mean())
+
+
+def make_scene(
+    rows: int = 800,
+    cols: int = 1600,
+    seed: int = 0,
+    *,
+    field_px: float = 30.0,
+    noise: float = 0.0015,
+    haze: float = 0.02,
+    woods: float = 0.30,
+    pastures: float = 0.22,
+    heath: float = 0.05,
+    settlement: float = 1.0,
+    origin: tuple[float, float] = ORIGIN,
+) -> SyntheticScene:
+    """Make a scene from a seed.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Size in 10 m pixels, at least 160 each. Labels are as good as CORINE's from 300 on;
+        below 350 there are no mixed woods, heath or industry.
+    seed : int
+        Decides everything that the other settings leave open; not negative.
+    field_px : float
+        Side of a square of a typical field's area, 12 to 80; 30 is 9 ha.
+    noise : float
+        Deviation of the sensor's noise in reflectance, 0 to 0.05.
+    haze : float
+        Share of the light that comes from haze, 0 to 0.5.
+    woods, pastures, heath : float
+        Woods and heath as shares of the scene, pastures as a share of what they leave; 0 to 0.7
+        each, woods and heath at most 0.85 together.
+    settlement : float
+        Number of towns, villages and farms against the usual, 0 to 3.
+    origin : (float, float)
+        North-west corner in EPSG:32633 (m): where the cells of the labels lie follows from it,
+        so scenes that are to lie beside each other are made at their places.
+
+    Returns
+    -------
+    SyntheticScene
+        The same settings and versions give the same bytes.
+
+    Raises
+    ------
+    LandcoverError
+        If a setting is outside its range.
+
+    Examples
+    --------
+    >>> scene = make_scene(160, 200, seed=1)
+    >>> scene.image.shape, scene.truth.shape, scene.grid.resolution
+    ((4, 160, 200), (160, 200), (10.0, 10.0))
+    """
+    settings = {
+        "field_px": field_px,
+        "noise": noise,
+        "haze": haze,
+        "woods": woods,
+        "pastures": pastures,
+        "heath": heath,
+        "settlement": settlement,
+    }
+    return draw_land(rows, cols, seed, origin=origin, **settings)[1]
+
+
+def draw_land(
+    rows: int,
+    cols: int,
+    seed: int,
+    *,
+    field_px: float = 30.0,
+    noise: float = 0.0015,
+    haze: float = 0.02,
+    woods: float = 0.30,
+    pastures: float = 0.22,
+    heath: float = 0.05,
+    settlement: float = 1.0,
+    origin: tuple[float, float] = ORIGIN,
+) -> tuple[Landscape, SyntheticScene]:
+    """The country of a seed, and its scene; parameters and errors are those of `make_scene`."""
+    from affine import Affine
+    from rasterio.crs import CRS
+
+    _check_whole("rows", rows, MINIMUM_PX, 20_000)
+    _check_whole("cols", cols, MINIMUM_PX, 20_000)
+    _check_whole("seed", seed, 0, 2**63 - 1)
+    _check("field_px", field_px, 12, 80)
+    _check("noise", noise, 0, 0.05)
+    _check("haze", haze, 0, 0.5)
+    _check("woods", woods, 0, 0.7)
+    _check("pastures", pastures, 0, 0.7)
+    _check("heath", heath, 0, 0.7)
+    _check("woods + heath", woods + heath, 0, 0.85)
+    _check("settlement", settlement, 0, 3)
+    grid = Grid(CRS.from_epsg(32633), Affine(10, 0, origin[0], 0, -10, origin[1]), rows, cols)
+    ground, light, interpreter = (np.random.default_rng([seed, part]) for part in range(3))
+    land = draw(ground, grid.shape, field_px, Mix(woods, pastures, heath, settlement))
+    image = reflectance(light, land, noise, haze)
+    cells, cells_grid = generalise.to_corine(land.truth, grid, interpreter)
+    scene = SyntheticScene(image, BANDS, grid, land.truth, grid_codes(cells), cells_grid)
+    return land, scene
+
+
+def grid_codes(cells: np.ndarray) -> np.ndarray:
+    """CLC codes as the grid codes 1 to 44 of CORINE's raster: classes in ascending order."""
+    table = np.zeros(1000, np.uint8)
+    table[list(legend.Legend.corine().codes)] = np.arange(1, 45)
+    return table[cells]
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    """A setting within its range, or an error that says so."""
+    if not low <= value <= high:
+        raise LandcoverError(f"{name} {value:g} is out of range; choose {low:g} to {high:g}")
+
+
+def _check_whole(name: str, value: int, low: int, high: int) -> None:
+    """A whole number within its range, or an error that says so."""
+    if int(value) != value or not low <= value <= high:
+        raise LandcoverError(f"{name} {value} is out of range; choose a whole {low} to {high}")

@@ -1,0 +1,302 @@
+"""What a landscape reflects, and what a sensor 786 km above makes of it.
+
+Classes overlap pixel by pixel, as they do in reality: a garden is as green as a pasture, a
+roof as bright as dry soil, and mixed wood is made of the same crowns as its neighbours.
+Texture and surroundings tell them apart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from landcover.sources.synthetic import settlements as town
+from landcover.sources.synthetic import spectra
+from landcover.sources.synthetic.landscape import (
+    ARABLE,
+    BROAD_LEAVED,
+    CONIFEROUS,
+    HEATH,
+    MIXED,
+    PASTURE,
+    Landscape,
+)
+from landcover.sources.synthetic.patterns import smooth_noise, uniform
+from landcover.sources.synthetic.waters import MARSH, RIVER
+
+#: A share of each pixel, or one share for all.
+Share = np.ndarray | np.floating
+
+#: Width of the point spread, as the deviation of a Gaussian in pixels: it passes a quarter of
+#: the contrast at the Nyquist frequency, within what Sentinel-2's 10 m bands show
+#: (modulation transfer 0.15 to 0.30 by requirement, ESA's Sentinel-2 handbook).
+BLUR_PX = 0.53
+
+#: Crops in early summer: name, share, leaf area low and high, ripeness low and high, and the
+#: share of dry straw low and high.
+CROPS = (
+    ("winter wheat", 0.29, 3.9, 6.0, 0.0, 0.2, 0.0, 0.0),
+    ("barley, ripening", 0.14, 2.5, 4.5, 0.75, 1.0, 0.15, 0.45),
+    ("rape after flowering", 0.14, 3.6, 5.0, 0.35, 0.6, 0.0, 0.05),
+    ("maize, young", 0.18, 0.15, 1.1, 0.0, 0.0, 0.0, 0.05),
+    ("beet and potatoes", 0.12, 2.8, 5.0, 0.0, 0.1, 0.0, 0.0),
+    ("bare soil", 0.07, 0.0, 0.15, 0.0, 0.0, 0.0, 0.15),
+    ("fallow and grass ley", 0.05, 1.5, 3.5, 0.1, 0.4, 0.05, 0.35),
+)
+
+
+def reflectance(rng: np.random.Generator, land: Landscape, noise: float, haze: float) -> np.ndarray:
+    """The image of a landscape: float32 (4, rows, cols) reflectance."""
+    return sense(rng, ground(rng, land), noise, haze)
+
+
+def ground(rng: np.random.Generator, land: Landscape) -> np.ndarray:
+    """What a landscape reflects under clear air: float32 (4, rows, cols)."""
+    shape = land.truth.shape
+    fine = rng.standard_normal(shape, dtype=np.float32)
+    clump = _unit(ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), 0.9))
+    patch = smooth_noise(rng, shape, 5)
+    broad = smooth_noise(rng, shape, 22)
+    image = np.zeros((4, *shape), np.float32)
+    _fields(rng, image, land, fine, patch, broad)
+    _pastures(rng, image, land, fine, patch, broad)
+    _woods(image, land, fine, clump, patch, broad)
+    _rough_land(image, land, fine, clump, patch, broad)
+    _lines(image, land, clump)
+    _towns(image, land, fine, patch)
+    _shadows(image, land)
+    _waters(rng, image, land, broad)
+    return image
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    """Values scaled to deviation 1."""
+    return values / np.float32(max(float(values.std()), 1e-6))
+
+
+def _mix(a: np.ndarray, b: np.ndarray, share: Share) -> np.ndarray:
+    """(1 - share) of a and share of b, where a and b are (4,) or (4, pixels)."""
+    a = a[:, None] if a.ndim == 1 else a
+    b = b[:, None] if b.ndim == 1 else b
+    return a + (b - a) * np.clip(share, 0, 1)
+
+
+def _paint(image: np.ndarray, where: np.ndarray, surface: np.ndarray, share: Share) -> None:
+    """Cover a share of each pixel in `where` with a surface (4,) or (4, pixels)."""
+    image[:, where] = _mix(image[:, where], surface, share)
+
+
+def _fields(rng, image, land: Landscape, fine, patch, broad) -> None:
+    """Arable land: one crop a field, thinner and greener by its soil, with rows and tramlines."""
+    n = land.fields
+    crops = np.array([c[1:] for c in CROPS])
+    crop = rng.choice(len(CROPS), n, p=crops[:, 0] / crops[:, 0].sum())
+
+    def drawn(low: int) -> np.ndarray:
+        between = rng.random(n)
+        return (crops[crop, low] + (crops[crop, low + 1] - crops[crop, low]) * between).astype(
+            np.float32
+        )
+
+    leaf_area, ripe, straw = drawn(1), drawn(3), drawn(5)
+    bright = np.exp(rng.normal(-0.1, 0.16, n)).astype(np.float32)
+    moist = rng.uniform(0.15, 0.75, n).astype(np.float32)
+    spacing = rng.uniform(2.4, 3.8, n).astype(np.float32)
+    turned = rng.random(n) < 0.2
+    slope = rng.normal(0, 0.006, (2, n)).astype(np.float32)
+    uneven = rng.uniform(0.04, 0.16, n).astype(np.float32)
+    where = land.truth == ARABLE
+    f = land.field[where]
+    along, across = land.along_px[where], land.across_px[where]
+    rows_px = np.where(turned[f], along, across)
+    wheels = np.cos(rows_px * (2 * np.pi / spacing[f]))
+    soil_wet = np.float32(0.16) * broad[where] + np.float32(0.07) * patch[where]
+    growth = 1 + uneven[f] * (broad[where] + np.float32(0.5) * patch[where])
+    growth += np.clip(slope[0][f] * (along % 60 - 30) + slope[1][f] * (across % 60 - 30), -0.3, 0.3)
+    growth += np.float32(0.07) * wheels + np.float32(0.05) * fine[where]
+    growth *= np.clip(np.float32(0.5) + np.float32(0.45) * land.edge_px[where], 0.5, 1)
+    area = np.clip(leaf_area[f] * np.clip(growth, 0.2, 1.8), 0, 6)
+    green = spectra.canopy(spectra.GREEN_CANOPY, area)
+    dry = spectra.canopy(spectra.RIPE_CANOPY, area)
+    colour = _mix(green, dry, ripe[f] * (1 + np.float32(0.12) * broad[where]))
+    # the canopy tables stand on PROSAIL's soil: exchange it for this field's own
+    gap = np.exp(-np.float32(0.55) * area)
+    own = _mix(spectra.SOIL, spectra.WET_SOIL * np.float32(1.6), moist[f]) * bright[f]
+    own *= np.clip(1 - soil_wet, 0.55, 1.4)
+    colour += (own - spectra.GREEN_CANOPY[0][:, None]) * gap
+    straw_share = (np.float32(0.08) + straw[f]) * (
+        1 + np.float32(0.2) * wheels + np.float32(0.15) * patch[where]
+    )
+    image[:, where] = _mix(colour, spectra.DRY_PLANTS * np.float32(1.15), straw_share)
+
+
+def _pastures(rng, image, land: Landscape, fine, patch, broad) -> None:
+    """Grassland: grazed in patches, mown in some paddocks, with single trees."""
+    n = land.fields
+    leaf_area = rng.uniform(1.6, 2.7, n).astype(np.float32)
+    dry = rng.uniform(0.20, 0.40, n).astype(np.float32)
+    mown = rng.random(n) < 0.12
+    leaf_area[mown] *= 0.6
+    dry[mown] += 0.12
+    where = land.truth == PASTURE
+    f = land.field[where]
+    tufts = np.float32(0.16) * patch[where] + np.float32(0.11) * fine[where]
+    area = np.clip(leaf_area[f] * (1 + tufts + np.float32(0.12) * broad[where]), 0.2, 6)
+    colour = spectra.canopy(spectra.GREEN_CANOPY, area)
+    share = dry[f] + np.float32(0.07) * patch[where] + np.float32(0.04) * fine[where] + 0.07
+    image[:, where] = _mix(colour, spectra.DRY_PLANTS, share)
+    trees = where & (fine > 2.35)
+    _paint(image, trees, spectra.BROAD_LEAVED * np.float32(0.5), np.float32(0.7))
+
+
+def _woods(image, land: Landscape, fine, clump, patch, broad) -> None:
+    """Woods: crowns lit from the south-east, gaps in shade, stands of their own age."""
+    crowns = np.float32(0.75) * clump + np.float32(0.55) * fine
+    relief = crowns - np.roll(crowns, (1, 1), (0, 1))  # sun in the south-east
+    stand = uniform(land.field, 71) - np.float32(0.5)
+    conifers = np.clip(np.float32(0.5) + np.float32(2.2) * _unit(clump + 0.3 * patch), 0, 1)
+    crown = np.float32(0.45) * spectra.BROAD_LEAVED + np.float32(0.31) * spectra.LUSH
+    for code, contrast in ((BROAD_LEAVED, 0.10), (CONIFEROUS, 0.11), (MIXED, 0.10)):
+        where = land.truth == code
+        c = {BROAD_LEAVED: 0.04, CONIFEROUS: 0.95, MIXED: 0.5}[code]
+        share = np.full(int(where.sum()), c, np.float32)
+        if code == MIXED:
+            share = np.float32(0.36) + np.float32(0.30) * conifers[where]
+        else:
+            share += np.float32(0.08) * (patch[where] > 1.8) * np.float32(1 if c < 0.5 else -2)
+        colour = _mix(crown, spectra.TREES, share)
+        light = 1 + np.float32(contrast) * relief[where] + np.float32(0.05) * broad[where]
+        light += np.float32(0.08) * stand[where]
+        image[:, where] = colour * np.clip(light, 0.35, 1.7)
+        # young and thinned stands show the ground
+        bare = np.clip(np.float32(0.12) * (uniform(land.field[where], 72) - 0.55) / 0.45, 0, 1)
+        ground = _mix(spectra.DRY_PLANTS, spectra.GREEN_CANOPY[3], np.float32(0.6))
+        image[:, where] = _mix(image[:, where], ground, bare * (1 + patch[where]))
+    rides = ((land.truth >= BROAD_LEAVED) & (land.truth <= MIXED)) & (land.edge_px < 0.55)
+    _paint(image, rides, spectra.DRY_PLANTS, np.float32(0.13))
+
+
+def _rough_land(image, land: Landscape, fine, clump, patch, broad) -> None:
+    """Heath: heather, dry grass, sand and single pines. Marsh: reed, pools and sedge."""
+    where = land.truth == HEATH
+    grass = np.float32(0.38) + np.float32(0.12) * patch[where] + np.float32(0.16) * broad[where]
+    grass += np.float32(0.08) * fine[where]
+    colour = _mix(spectra.HEATHER * np.float32(0.72), spectra.DRY_PLANTS * np.float32(0.85), grass)
+    sand = np.clip(np.float32(0.2) * (patch[where] + broad[where] - 1.5), 0, 0.5)
+    colour = _mix(colour, spectra.SAND, sand)
+    pines = np.clip(np.float32(0.5) * (clump[where] + np.float32(0.5) * broad[where] - 0.5), 0, 0.7)
+    image[:, where] = _mix(colour, spectra.TREES, pines) * (1 + np.float32(0.06) * fine[where])
+    where = land.truth == MARSH
+    sedge = np.clip(np.float32(0.3) + np.float32(0.25) * patch[where] + 0.1 * fine[where], 0, 1)
+    colour = _mix(spectra.REED * np.float32(1.25), spectra.GREEN_CANOPY[3], sedge)
+    colour = _mix(colour, spectra.DRY_PLANTS, np.float32(0.15) + np.float32(0.1) * patch[where])
+    pools = np.clip(np.float32(0.6) * (clump[where] + np.float32(0.5) * broad[where] - 0.6), 0, 0.8)
+    image[:, where] = _mix(colour, spectra.CLEAR_WATER * np.float32(1.3), pools)
+
+
+def _lines(image, land: Landscape, clump) -> None:
+    """Tracks, hedges and roads across open country."""
+    open_land = (land.truth == ARABLE) | (land.truth == PASTURE) | (land.truth == HEATH)
+    tracks = open_land & (land.tracks > 0)
+    ground = _mix(spectra.SOIL, spectra.DRY_PLANTS, np.float32(0.5))
+    _paint(image, tracks, ground, land.tracks[tracks] * np.float32(0.6))
+    hedges = open_land & (land.hedges > 0)
+    leafy = spectra.BROAD_LEAVED * np.float32(0.6)
+    _paint(image, hedges, leafy, land.hedges[hedges] * (np.float32(0.75) + 0.15 * clump[hedges]))
+    margin = open_land & (land.edge_px < 0.9)
+    _paint(image, margin, spectra.canopy(spectra.GREEN_CANOPY, np.float32(1.8)), np.float32(0.25))
+    roads = (land.settlements.roads > 0) & (land.settlements.code == 0)
+    shaded = np.where(land.truth[roads] >= BROAD_LEAVED, 0.45, 0.85).astype(np.float32)
+    _paint(image, roads, spectra.PAVED * np.float32(0.8), land.settlements.roads[roads] * shaded)
+
+
+def _towns(image, land: Landscape, fine, patch) -> None:
+    """Roofs, streets, gardens, halls and yards."""
+    built = land.settlements
+    where = (built.code > 0) & (land.waters.code == 0)
+    use, plot, density = built.use[where], built.plot[where], built.density[where]
+    rough, wave = fine[where], patch[where]
+    # gardens: lawn, trees and paths
+    lawn = spectra.canopy(spectra.GREEN_CANOPY, np.clip(2.2 + 0.8 * wave + 0.5 * rough, 0.3, 5))
+    lawn = _mix(lawn, spectra.DRY_PLANTS, np.float32(0.25))
+    trees = np.clip(np.float32(0.44) + np.float32(0.33) * rough, 0, 1)
+    garden = _mix(lawn, spectra.BROAD_LEAVED * np.float32(0.55), trees)
+    ground = _mix(garden, spectra.PAVED * np.float32(0.8), np.float32(0.15) + 0.26 * density)
+    # a house fills part of its pixels, with a roof of tile, slate or sheet
+    roof = np.where(
+        plot < 0.52,
+        spectra.BRICK[:, None] * (0.5 + 0.8 * plot),
+        np.where(
+            plot < 0.84,
+            spectra.DARK_ROOF[:, None] * (0.3 + plot),
+            spectra.CONCRETE[:, None] * (0.9 * plot - 0.05),
+        ),
+    ).astype(np.float32)
+    share = np.clip(np.float32(0.24) + 0.36 * density + np.float32(0.13) * rough, 0.08, 0.85)
+    hall = np.select(
+        [plot < 0.12, plot < 0.5, plot < 0.6],
+        [
+            spectra.WHITE_ROOF[:, None] * (0.4 + 4 * plot),
+            spectra.CONCRETE[:, None] * (0.15 + 0.8 * plot),
+            spectra.BRICK[:, None] * 0.8,
+        ],
+        spectra.DARK_ROOF[:, None] * (0.2 + 1.3 * plot),
+    ).astype(np.float32)
+    # estates pave more: lorries park where towns have verges and lawns
+    estate = land.truth[where] == town.INDUSTRY
+    verge = np.where(estate, np.float32(0.2), np.float32(0.52) - 0.3 * density)
+    street = _mix(spectra.PAVED * np.float32(0.65), garden, verge)
+    yard = spectra.PAVED[:, None] * (0.38 + 0.3 * plot + 0.06 * rough)
+    green = _mix(
+        lawn, spectra.BROAD_LEAVED * np.float32(0.6), np.clip(0.5 + 0.3 * wave + 0.2 * rough, 0, 1)
+    )
+    green = _mix(green, spectra.PAVED * np.float32(0.65), np.float32(0.3) * estate)
+    colour = np.zeros((4, use.size), np.float32)
+    for kind, surface in (
+        (town.STREET, street),
+        (town.HOUSES, _mix(ground, roof, share)),
+        (town.GARDENS, ground),
+        (town.HALL, hall * (1 + np.float32(0.04) * rough)),
+        (town.YARD, yard),
+        (town.GREEN, green),
+    ):
+        chosen = use == kind
+        colour[:, chosen] = surface[:, chosen]
+    image[:, where] = colour
+    through = where & (built.roads > 0)
+    _paint(image, through, spectra.PAVED * np.float32(0.85), built.roads[through] * 0.7)
+
+
+def _shadows(image, land: Landscape) -> None:
+    """Woods and halls darken the pixel to their north-west."""
+    tall = ((land.truth >= BROAD_LEAVED) & (land.truth <= MIXED)) | (
+        (land.settlements.use == town.HALL) & (land.settlements.code > 0)
+    )
+    shade = np.zeros(tall.shape, bool)
+    shade[:-1, :-1] = tall[1:, 1:] & ~tall[:-1, :-1]
+    image[:, shade] *= np.float32(0.74)
+
+
+def _waters(rng, image, land: Landscape, broad) -> None:
+    """River and lakes: clear to turbid, with shallows along the banks."""
+    where = land.waters.code > MARSH
+    murk = land.waters.turbid[where] * (1 + np.float32(0.12) * broad[where])
+    colour = _mix(spectra.CLEAR_WATER, spectra.TURBID_WATER, murk)
+    inside = ndimage.distance_transform_edt(land.waters.code > MARSH)[where]
+    shallow = np.clip(np.float32(0.3) * (2.2 - inside.astype(np.float32)), 0, 0.3)
+    image[:, where] = _mix(colour, spectra.REED, shallow)
+    bridges = (land.waters.code == RIVER) & (land.settlements.roads > 0.4)
+    _paint(image, bridges, spectra.PAVED, land.settlements.roads[bridges])
+
+
+def sense(rng: np.random.Generator, image: np.ndarray, noise: float, haze: float) -> np.ndarray:
+    """Blur, haze and noise, in the order in which they meet the light; changes the image."""
+    shape = image.shape[1:]
+    veil = np.clip(haze * (1 + 0.45 * smooth_noise(rng, shape, 260)), 0, 0.9).astype(np.float32)
+    for band in range(4):
+        blurred = ndimage.gaussian_filter(image[band], BLUR_PX, truncate=3.0)
+        blurred += (spectra.HAZE[band] - blurred) * veil
+        if noise:
+            blurred += np.float32(noise) * rng.standard_normal(shape, dtype=np.float32)
+        np.clip(blurred, 0.0005, 1.0, out=image[band])
+    return image

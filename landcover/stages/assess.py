@@ -1,0 +1,299 @@
+"""Maps assessed with a user's own reference sample: accuracy and areas, with intervals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.grid import Grid
+from landcover.legend import UNLABELLED, Legend, level_of
+from landcover.progress import track
+from landcover.reports import area_estimation, store
+from landcover.reports.reference_sample import ReferenceSample, read_sample
+from landcover.reports.tally import class_pixels
+from landcover.reports.unit_classes import classes_amid, classes_of
+from landcover.run import Run, replace_when_whole, versions, write_json
+from landcover.stages.compare import title_of
+from landcover.stages.sample_points import map_of
+
+MEASURE = "accuracy against a reference sample"
+
+#: A class with fewer mapped or true units has accuracies of little worth, and the page says so.
+FEW_UNITS = 20
+
+
+@dataclass(frozen=True)
+class Population:
+    """What a sample stands for.
+
+    Attributes
+    ----------
+    strata : array of int64 (units,)
+        Stratum of each unit; 0 outside the population.
+    sizes : dict of int to int
+        Stratum to pixels.
+    mapped : dict of int to int
+        Class of the map to pixels.
+    source : str
+        What the strata are, in words.
+    """
+
+    strata: np.ndarray
+    sizes: dict[int, int]
+    mapped: dict[int, int]
+    source: str
+
+
+def assess(
+    run: Run,
+    reference: Path,
+    class_field: str | None = None,
+    names: Sequence[str] = (),
+    strata: Path | None = None,
+) -> list[Path]:
+    """Estimate the accuracy of maps and the true area of every class from a probability sample.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with maps.
+    reference : path
+        Points or polygons, each one sampled unit, as `reference_sample.read_sample` takes them.
+        A polygon is mapped as the class that most of its pixels have, and of the stratum of
+        its middle.
+    class_field : str, optional
+        Field with CLC codes.
+    names : sequence of str
+        Models; all that have a map by default.
+    strata : path, optional
+        Raster, on the map's grid, of the strata that the sample was drawn from. By default the
+        design that the file carries, if `sample_points` drew it, and else the map's own classes.
+
+    Returns
+    -------
+    list of Path
+        reports/assessment.md and reports/NAME_assessment.json of each model.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no map, the reference cannot be read, the strata are on another grid,
+        or too few units lie on the map.
+    """
+    names = list(names) or store.mapped_models(run)
+    paths = {name: map_of(run, name) for name in names}
+    grid = rasters.grid_of(paths[names[0]])
+    for path in (*paths.values(), *filter(None, [strata])):
+        grid.require_equal(rasters.grid_of(path), str(paths[names[0]]), str(path))
+    sample = read_sample(reference, grid, class_field)
+    facts = {"file": str(reference), "units": len(sample.classes), "kind": _kind(sample)}
+    found = [
+        {"model": name, "title": title_of(name), "measure": MEASURE, "reference": facts}
+        | _assess(path, grid, sample, strata)
+        | {"versions": versions()}
+        for name, path in paths.items()
+    ]
+    page = store.render("assessment.md", run=run.path.resolve().name, maps=found)
+    products = [run.report("assessment").with_suffix(".md")]
+    with replace_when_whole(products[0]) as part:
+        part.write_text(page, "utf-8")
+        for report in found:
+            products.append(run.report(f"{report['model']}_assessment"))
+            write_json(products[-1], report)
+    settings = {"models": names, "class_field": class_field, "strata": strata and str(strata)}
+    inputs = [reference, *paths.values(), *filter(None, [strata])]
+    run.record("assess", settings, inputs, products)
+    return products
+
+
+def headline(report: Mapping[str, Any]) -> str:
+    """One sentence on one map: how accurate it is, and how sure that is."""
+    bounds = report["overall_accuracy_ci95"]
+    sure = f" (95 % interval {store.interval(bounds)})" if bounds else ""
+    return (
+        f"The {report['title']} maps {store.percent(report['overall_accuracy'])} of the area "
+        f"right{sure}, by {report['n_units']} reference units."
+    )
+
+
+def _assess(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | None) -> dict[str, Any]:
+    """Estimates for one map."""
+    mapped = classes_of(path, grid, sample.geometries)
+    population = _population(path, grid, sample, strata)
+    left_out, used = _left_out(sample, mapped, population)
+    of_map = level_of(population.mapped)
+    level = min(sample.level, of_map)
+    kept, sizes, joined = area_estimation.join_rare(population.strata[used], population.sizes)
+    estimates = area_estimation.estimate(
+        _coarser(sample.classes[used], sample.level, level),
+        _coarser(mapped[used], of_map, level),
+        kept,
+        sizes,
+        Legend.corine(level),
+    )
+    ha = pixel_ha(grid)
+    pixels: Counter[int] = Counter()
+    for code, n in population.mapped.items():
+        pixels[_coarser(code, of_map, level)] += n
+    for code, scores in estimates["per_class"].items():
+        scores |= _areas(scores, estimates["population_px"], pixels[int(code)], ha)
+    about = {
+        "from": population.source,
+        "pixels": {str(code): n for code, n in sizes.items()},
+        "units": {str(code): int((kept == code).sum()) for code in sizes},
+        "joined": {str(code): population.sizes[code] for code in joined},
+    }
+    result = {"level": level, "left_out": left_out, "strata": about, "pixel_ha": ha, **estimates}
+    unmet = [str(code) for code in sorted(pixels) if str(code) not in estimates["per_class"]]
+    return result | {"unmet": unmet, "remarks": _remarks(result, unmet)}
+
+
+def _population(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | None) -> Population:
+    """The strata of the units, from a raster, the sample's own design or the map.
+
+    A polygon is of the stratum of its middle, where it would have been drawn: the strata are
+    counted in pixels, and few plots are mostly of a class that lies in small pieces.
+    """
+    amid = classes_amid(path, grid, sample.geometries)
+    if strata is not None:
+        sizes, pixels = _count_together(strata, path, grid)
+        of_units = np.where(amid > 0, classes_amid(strata, grid, sample.geometries), amid)
+        source = f"classes of {strata}"
+        if not sizes:
+            raise LandcoverError(
+                f"{strata} and {path} have no pixel in common; give the raster of strata that "
+                "the sample was drawn from"
+            )
+        return Population(of_units, sizes, pixels, source)
+    pixels = class_pixels(path)
+    if not pixels:
+        raise LandcoverError(f"{path} has no mapped pixel; map the scene again")
+    if sample.strata is not None and sample.sizes is not None:
+        return Population(sample.strata, sample.sizes, pixels, "strata that the sample carries")
+    return Population(amid, pixels, pixels, "classes of the map")
+
+
+def _left_out(
+    sample: ReferenceSample, mapped: np.ndarray, population: Population
+) -> tuple[dict[str, int], np.ndarray]:
+    """Units that are not counted, by reason, and which are.
+
+    A unit of the sample's own design is counted wherever it lies, so that the sizes hold.
+    """
+    without = {
+        "outside the scene": (mapped < 0) | (population.strata < 0),
+        "without a class": sample.classes == UNLABELLED,
+        "outside the strata or where the map is empty": population.strata == UNLABELLED,
+    }
+    if sample.strata is population.strata and without["outside the scene"].any():
+        raise LandcoverError(
+            f"{int(without['outside the scene'].sum())} points lie outside the scene, but carry "
+            "the design of a sample that was drawn on it; give the sample of this scene"
+        )
+    used = np.ones(mapped.size, bool)
+    counts = {}
+    for reason, units in without.items():
+        counts[reason] = int((units & used).sum())
+        used &= ~units
+    if not used.any():
+        why = ", ".join(f"{n} {reason}" for reason, n in counts.items() if n)
+        raise LandcoverError(
+            f"none of the {mapped.size} reference units can be used ({why}); "
+            "give points or polygons on the map, with their classes"
+        )
+    return {reason: n for reason, n in counts.items() if n}, used
+
+
+def _count_together(strata: Path, path: Path, grid: Grid) -> tuple[dict[int, int], dict[int, int]]:
+    """Pixels of each stratum, and of each class of a map, where both have one."""
+    sizes: Counter[int] = Counter()
+    mapped: Counter[int] = Counter()
+    for window in track(list(grid.windows(rasters.WINDOW_PX)), f"counting strata of {strata.name}"):
+        both = rasters.read_classes(strata, window), rasters.read_classes(path, window)
+        there = (both[0] != UNLABELLED) & (both[1] != UNLABELLED)
+        for counter, classes in zip((sizes, mapped), both, strict=True):
+            codes, counts = np.unique(classes[there], return_counts=True)
+            counter.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
+    return dict(sizes), dict(mapped)
+
+
+def _areas(
+    scores: Mapping[str, Any], population_px: int, mapped_px: int, ha: float | None
+) -> dict[str, Any]:
+    """Estimated and mapped area in hectares; None where a pixel has no area."""
+    if ha is None:
+        return dict.fromkeys(("area_ha", "area_ha_se", "area_ha_ci95", "mapped_ha"))
+    whole = population_px * ha
+    bounds = scores["area_share_ci95"]
+    return {
+        "area_ha": scores["area_share"] * whole,
+        "area_ha_se": scores["area_share_se"] * whole,
+        "area_ha_ci95": bounds and [bound * whole for bound in bounds],
+        "mapped_ha": mapped_px * ha,
+    }
+
+
+def pixel_ha(grid: Grid) -> float | None:
+    """Hectares of a pixel; None where the CRS has no unit of length."""
+    if not grid.crs.is_projected:
+        return None
+    width, height = grid.resolution
+    return width * height * grid.crs.linear_units_factor[1] ** 2 / 1e4
+
+
+def _remarks(result: Mapping[str, Any], unmet: list[str]) -> list[str]:
+    """What a reader must know to take the estimates for what they are."""
+    remarks = []
+    if result["left_out"]:
+        held = ", ".join(f"{n} {reason}" for reason, n in result["left_out"].items())
+        remarks.append(
+            f"Units left out: {held}. Where the class is missing, the other units of the stratum "
+            "stand for it."
+        )
+    joined = result["strata"]["joined"]
+    if joined:
+        share = sum(joined.values()) / result["population_px"]
+        remarks.append(
+            f"Strata {', '.join(joined)} ({store.percent(share)} of the area) hold fewer than "
+            f"{area_estimation.MIN_UNITS} units and were joined with the largest one."
+        )
+    classes = result["per_class"]
+    few = [
+        code
+        for code, scores in classes.items()
+        if min(scores["n_mapped"], scores["n_reference"]) < FEW_UNITS
+    ]
+    if few:
+        remarks.append(
+            f"Classes {', '.join(few)} are mapped or true at fewer than {FEW_UNITS} units: "
+            "their intervals are rough."
+        )
+    if unmet:
+        remarks.append(
+            f"Classes {', '.join(unmet)} are on the map, but no unit met them: nothing is said "
+            "of them."
+        )
+    if any(scores["area_share_ci95"] is None for scores in classes.values()):
+        remarks.append("An interval is missing where the sample holds no variation to tell it by.")
+    if result["pixel_ha"] is None:
+        remarks.append("The map has no unit of length, so shares are of pixels and have no areas.")
+    return remarks
+
+
+def _coarser(codes: Any, level: int, to: int) -> Any:
+    """Codes of a level, one or an array, at the same or a coarser one."""
+    return codes // 10 ** (level - to)
+
+
+def _kind(sample: ReferenceSample) -> str:
+    import shapely
+
+    dimensions = set(shapely.get_dimensions(sample.geometries).tolist())
+    return " and ".join(kind for d, kind in ((0, "points"), (2, "polygons")) if d in dimensions)

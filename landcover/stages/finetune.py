@@ -1,0 +1,375 @@
+"""A labelled set of chips to a trained network of whole images, and its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover.classifiers import models, networks
+from landcover.classifiers.networks import Recipe, Stage
+from landcover.errors import LandcoverError
+from landcover.legend import Legend
+from landcover.progress import track
+from landcover.reports import accuracy, store
+from landcover.reports.image_page import confused_pairs, write_page
+from landcover.run import Run, versions, write_json
+from landcover.samples.augmentation import NONE, Augmentation
+from landcover.sources import eurosat, image
+from landcover.sources.chip_store import reflectance
+
+#: Share of the training part that every choice is made on.
+VALIDATION_SHARE = 0.05
+#: Images that are read and looked at together.
+PART = 500
+#: From nothing.
+COMPACT = Recipe(
+    stages=(Stage(60, 2e-3),),
+    batch_size=128,
+    augmentation=Augmentation(),
+    weight_decay=0.05,
+    label_smoothing=0.1,
+)
+#: A backbone with weights, the published way: its head first, then all, early layers slowly.
+STAGED = Recipe(
+    stages=(
+        Stage(1, 1e-3, "plateau", frozen=True),
+        Stage(40, 1e-4, "plateau", discriminative=True),
+    ),
+    augmentation=Augmentation(),
+    weight_decay=0.01,
+)
+#: A backbone without weights has no early layers worth sparing.
+FROM_NOTHING = replace(COMPACT, stages=(Stage(60, 1e-3),), batch_size=64)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person chooses of a training.
+
+    Attributes
+    ----------
+    model : str
+        Key of `networks.IMAGE_NETWORKS`.
+    split : str
+        Shares such as 80/20, or a folder with three lists of names.
+    seed : int
+        Of every random draw.
+    minutes : float, optional
+        Training ends with the step that is under way then, and a look at the validation images.
+    epochs : int, optional
+        Epochs of the last stage; those of the recipe by default.
+    weights : str, optional
+        ImageNet's, for a backbone on the RGB set: "imagenet" or a file.
+    head : str, optional
+        Of a backbone: one of `networks.HEADS`, the first by default.
+    frozen : bool
+        Train nothing of a backbone with weights but its batch normalisation, and its head.
+    augmented : bool
+        Show the training images in other views.
+    zoom : float
+        How much larger or smaller these may be, as a share.
+    bands : tuple of str, optional
+        Bands to learn from; all of the set by default.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the products in training; "auto" takes bfloat16 where the processor has it.
+    name : str, optional
+        Of the model; that of the network by default.
+    """
+
+    model: str = "compact"
+    split: str = "80/20"
+    seed: int = 42
+    minutes: float | None = 30.0
+    epochs: int | None = None
+    weights: str | None = None
+    head: str | None = None
+    frozen: bool = False
+    augmented: bool = True
+    zoom: float = 0.0
+    bands: tuple[str, ...] | None = None
+    precision: str = "auto"
+    name: str | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the network is trained; LandcoverError if a choice would have no effect."""
+        if self.zoom >= 1:
+            raise LandcoverError(
+                f"zoom {self.zoom:g} leaves nothing of a pixel; give a share below 1, such as 0.15"
+            )
+        if self.zoom and not self.augmented:
+            raise LandcoverError(
+                f"zoom {self.zoom:g}: images that are shown as they are have no other views; "
+                "leave out --zoom or --no-augmentation"
+            )
+        with_weights = self.weights is not None
+        if self.frozen and not with_weights:
+            raise LandcoverError(
+                f"frozen: {self.model} would keep convolutions that are drawn at random; give the "
+                "weights of a backbone, or train all of it"
+            )
+        if self.head is not None and self.model == "compact":
+            raise LandcoverError(
+                f"head {self.head} is for a backbone; the compact network has its own: leave out "
+                "--head, or choose a backbone with --model"
+            )
+        recipe = COMPACT if self.model == "compact" else STAGED if with_weights else FROM_NOTHING
+        stages = recipe.stages
+        if self.frozen:
+            stages = (replace(stages[0], epochs=stages[-1].epochs),)
+        if self.epochs:
+            stages = (*stages[:-1], replace(stages[-1], epochs=self.epochs))
+        augmentation = replace(recipe.augmentation, zoom=self.zoom) if self.augmented else NONE
+        return replace(recipe, stages=stages, augmentation=augmentation)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Chips in memory, and what each is for.
+
+    Attributes
+    ----------
+    pixels : array (chips, side, side, bands)
+        As the set has them.
+    labels : array of int (chips,)
+        Classes as positions in the legend.
+    legend : Legend
+        Their classes.
+    bands : tuple of str
+        Their bands.
+    split : Split
+        Rows to learn from, to choose by, and to test with.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    legend: Legend
+    bands: tuple[str, ...]
+    split: eurosat.Split
+
+    @property
+    def white(self) -> float | None:
+        """Reflectance above which the chips are white; None where they hold reflectance."""
+        return image.TRUE_COLOUR_REFLECTANCE if self.pixels.dtype == np.uint8 else None
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Reflectance, float32 (rows, side, side, bands)."""
+        chips = self.pixels[rows]
+        return reflectance(chips) if self.white is None else image.true_colour(chips)
+
+    def parts(self, rows: np.ndarray, what_for: str) -> Iterator[np.ndarray]:
+        """The same in parts of at most `PART`, with a bar that says what for."""
+        for some in track(np.array_split(rows, -(-len(rows) // PART)), what_for):
+            yield self.read(some)
+
+    def part(self, rows: np.ndarray) -> networks.Images:
+        """Some of them, to learn from or to judge by."""
+        return networks.Images(lambda some: self.read(rows[some]), self.labels[rows])
+
+    def scaling(self) -> dict[str, list[float]]:
+        """Mean and deviation of every band over the training images."""
+        return models.scaling_of_parts(self.parts(self.split.train, "mean and deviation of bands"))
+
+    def of_bands(self, bands: tuple[str, ...]) -> Task:
+        """The same chips in some of their bands, in the order given; pixels are copied."""
+        if bands == self.bands:
+            return self
+        pixels = np.take(self.pixels, [self.bands.index(band) for band in bands], axis=-1)
+        return replace(self, pixels=pixels, bands=bands)
+
+
+def open_task(source: Path, choices: Choices = Choices()) -> Task:
+    """Read the chips of a set and split them; LandcoverError as in `finetune`.
+
+    Chips stay in memory as the set has them, 8 or 16 bits: the whole RGB set takes 0.33 GB, and
+    the 13 bands 2.9 GB.
+    """
+    networks.precision_of(choices.precision)
+    if choices.weights not in (None, "imagenet") and not Path(choices.weights).is_file():
+        raise LandcoverError(
+            f"weights {choices.weights} do not exist; give a file of the backbone's, or none"
+        )
+    chips = eurosat.open_chips(source)
+    split = split_of(chips, choices.split, choices.seed)
+    bands = choices.bands or chips.bands
+    pictures = image.TRUE_COLOUR_BANDS
+    if choices.weights is not None and not chips.bands == bands == pictures:
+        raise LandcoverError(
+            f"weights {choices.weights} are of pictures of {' '.join(pictures)}, not of chips of "
+            f"{' '.join(bands)}; give EuroSAT's RGB set without --bands, or no weights"
+        )
+    return Task(chips.read(bands=bands), chips.labels, chips.legend, bands, split)
+
+
+def learn(task: Task, choices: Choices, recipe: Recipe) -> tuple[Any, dict[str, list[float]]]:
+    """Train a network; it and its learning curves."""
+    scaling = task.scaling()
+
+    def build() -> Any:
+        networks.seed_everything(choices.seed)
+        return networks.build_image_network(
+            choices.model,
+            len(task.bands),
+            len(task.legend),
+            scaling["means"],
+            scaling["stds"],
+            task.white,
+            choices.weights,
+            choices.head or networks.HEADS[0],
+        )
+
+    return networks.train_image_network(
+        build,
+        task.part(task.split.train),
+        task.part(task.split.validation),
+        recipe,
+        choices.seed,
+        choices.minutes and 60 * choices.minutes,
+        choices.precision,
+        choices.name or choices.model,
+    )
+
+
+def predict_test(model: Any, task: Task) -> np.ndarray:
+    """Probabilities (images, classes) of the test images."""
+    parts = task.parts(task.split.test, "classifying test images")
+    return np.concatenate([networks.image_probabilities(model, some) for some in parts])
+
+
+def finetune(
+    run: Run, source: Path, choices: Choices = Choices(), task: Task | None = None
+) -> list[Path]:
+    """Train a network on a labelled set of chips and score it on the test part.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder that gets models/NAME and reports/NAME.json and .html.
+    source : path
+        EuroSAT, as `eurosat.open_chips` takes it.
+    choices : Choices
+        What a person chooses.
+    task : Task, optional
+        What `open_task` gives of source and choices, where it is read already.
+
+    Returns
+    -------
+    list of Path
+        Network, learning curves, card, report and page.
+
+    Raises
+    ------
+    LandcoverError
+        If the set or a choice cannot be used; nothing is written then.
+    """
+    recipe = choices.recipe
+    task = task or open_task(source, choices)
+    name = choices.name or choices.model
+    started = time.perf_counter()
+    model, history = learn(task, choices, recipe)
+    learnt = time.perf_counter()
+    shares = predict_test(model, task)
+    spent = {"train": learnt - started, "predict": time.perf_counter() - learnt}
+
+    path = models.file_of(run, name, "image")
+    networks.save(model, path)
+    curves = run.model(name) / "history.json"
+    write_json(curves, history)
+    settings = asdict(choices) | {"recipe": asdict(recipe), "epochs_run": len(history["loss"])}
+    card = models.write_card(
+        run,
+        name,
+        "image",
+        task.legend,
+        bands=list(task.bands),
+        features=[],
+        segment_layers=[],
+        patch_size=networks.IMAGE_PX,
+        white=task.white,
+        trained_on="EuroSAT",
+        n_train=len(task.split.train),
+        n_validation=len(task.split.validation),
+        split=choices.split,
+        seed=choices.seed,
+        settings=settings,
+    )
+    report = _report(name, choices, task, shares, spent) | networks.parameters_of(model, recipe)
+    report["confused"] = confused_pairs(report["confusion"], task.legend)
+    store.write_report(run, report)
+    test = task.split.test, task.labels[task.split.test], shares
+    page = write_page(
+        run,
+        report,
+        history,
+        task.read,
+        test,
+        task.split.train,
+        task.bands,
+        task.legend,
+        recipe.augmentation,
+    )
+    products = [path, curves, card, run.report(name), page]
+    run.record(f"finetune {name}", report["settings"], [source], products)
+    return products
+
+
+def split_of(chips: eurosat.ChipSet, split: str, seed: int) -> eurosat.Split:
+    """The parts that a choice such as 80/20, or a folder with lists, makes of a set."""
+    if Path(split).is_dir():
+        return eurosat.listed_split(chips.names, split)
+    learn, _, test = split.partition("/")
+    if not (learn.isdigit() and test.isdigit() and int(learn) + int(test) == 100):
+        raise LandcoverError(
+            f"split {split!r} is neither a folder with lists nor two shares that make 100; "
+            "give 80/20, 75/25, 90/10 or a folder"
+        )
+    return drawn_split(chips.labels, int(test) / 100, seed)
+
+
+def drawn_split(labels: np.ndarray, test_share: float, seed: int) -> eurosat.Split:
+    """A seeded split that keeps `VALIDATION_SHARE` for choices, or an image of every class."""
+    least = len(np.unique(labels)) / max(1, round(len(labels) * (1 - test_share)))
+    return eurosat.seeded_split(labels, test_share, seed, max(VALIDATION_SHARE, least))
+
+
+def _report(
+    name: str,
+    choices: Choices,
+    task: Task,
+    shares: np.ndarray,
+    spent: dict[str, float],
+) -> dict[str, Any]:
+    """The report's fields, as those of every other model."""
+    truth = task.legend.code(task.labels[task.split.test])
+    predicted = task.legend.code(shares.argmax(axis=1))
+    scores = accuracy.score(
+        truth, predicted, task.legend.codes, seed=choices.seed, legend=task.legend
+    )
+    return {
+        "model": name,
+        "against": "reference",
+        "measure": "accuracy against EuroSAT's classes",
+        "split": _title(choices.split, task.split),
+        "scored_on": "test images",
+        **scores,
+        "scores": {"reference": {"scored_on": "test images", **scores}},
+        "seconds": {stage: round(value, 3) for stage, value in spent.items()},
+        "seed": choices.seed,
+        "versions": versions(),
+        "kind": "image",
+        "n_train": len(task.split.train),
+        "n_validation": len(task.split.validation),
+        "settings": asdict(choices),
+    }
+
+
+def _title(given: str, split: eurosat.Split) -> str:
+    """A split in words."""
+    kind = f"lists of {Path(given).name}" if Path(given).is_dir() else f"{given}, drawn by class"
+    n = [f"{len(part):,}" for part in (split.train, split.validation, split.test)]
+    return f"{kind}: {n[0]} to learn from, {n[1]} for choices, {n[2]} to test"

@@ -1,0 +1,129 @@
+"""A scene by patches: an image network gives every cell of a stride one class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landcover import maps
+from landcover.classifiers import models
+from landcover.classifiers.whole_images import require_scale
+from landcover.errors import LandcoverError
+from landcover.files import rasters, styles
+from landcover.grid import Grid, Window
+from landcover.legend import UNLABELLED
+from landcover.maps import CONFIDENCE_NODATA
+from landcover.progress import track
+from landcover.reports.store import PATCHES
+from landcover.run import Run
+
+if TYPE_CHECKING:
+    from landcover.classifiers.networks import ImageClassifier
+
+#: Rows of cells that are read at once.
+_ROWS = 8
+
+
+def map_patches(
+    run: Run, model: str, stride_px: int = 32, trained_in: Run | None = None
+) -> list[Path]:
+    """Classify the patch around every cell of `stride_px` x `stride_px` pixels of a scene.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with a scene; it gets maps/NAME_patches.tif and its confidence.
+    model : str
+        An image network.
+    stride_px : int
+        Side of a cell. A patch is wider than a cell of less than its own side, and reaches
+        over the scene's edge at its border; what lies outside counts as the patch's mean.
+    trained_in : Run, optional
+        Run folder that holds the model, where it is another one.
+
+    Returns
+    -------
+    list of Path
+        Classes and confidence in percent, one pixel a cell, on the scene's CRS and origin, and
+        a QGIS style. A cell without a valid pixel is nodata.
+
+    Raises
+    ------
+    LandcoverError
+        If the model is missing, classifies pixels, needs bands that the scene lacks, or has the
+        name of another one of the run, or if the scene's pixels are not about 10 m wide.
+    """
+    home = trained_in or run
+    models.require_no_namesake(run, model, home)
+    network = models.load_image_network(home, model)
+    scene = run.require("scene")
+    maps.require_bands(network, rasters.band_names(scene), scene)
+    if stride_px > network.side_px:
+        raise LandcoverError(
+            f"stride {stride_px} px is wider than the patch of {network.side_px} px, so pixels "
+            f"between patches would not be seen; choose up to {network.side_px}"
+        )
+    grid = rasters.grid_of(scene)
+    require_scale(grid, str(scene))
+    cells = cells_of(grid, stride_px)
+    out = run.map(model + PATCHES)
+    confidence = run.confidence(model + PATCHES)
+    with (
+        rasters.RasterWriter(
+            out, cells, np.uint16, ["class"], UNLABELLED, network.legend
+        ) as classes,
+        rasters.RasterWriter(
+            confidence, cells, np.uint8, ["confidence_percent"], CONFIDENCE_NODATA
+        ) as certainty,
+    ):
+        starts = range(0, cells.rows, _ROWS)
+        for start in track(starts, f"mapping with {model} every {stride_px} px"):
+            window = Window(start, 0, min(_ROWS, cells.rows - start), cells.cols)
+            codes, sure = _classified(scene, network, window, stride_px)
+            classes.write(codes, window)
+            certainty.write(sure, window)
+    paths = [out, confidence, styles.write_qml(out, network.legend)]
+    settings = {"model": model, "stride_px": stride_px}
+    run.record(f"map {model + PATCHES}", settings, [scene, home.model(model) / "card.json"], paths)
+    return paths
+
+
+def cells_of(grid: Grid, stride_px: int) -> Grid:
+    """The grid of cells that covers a grid, from its upper left corner."""
+    from affine import Affine
+
+    a, _, west, _, e, north = grid.transform[:6]
+    return Grid(
+        grid.crs,
+        Affine(a * stride_px, 0, west, 0, e * stride_px, north),
+        -(-grid.rows // stride_px),
+        -(-grid.cols // stride_px),
+    )
+
+
+def _classified(
+    scene: Path, network: ImageClassifier, window: Window, stride_px: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and confidence (rows, cols) of a window of cells."""
+    side = network.side_px
+    margin = (side - stride_px) // 2  # the patch lies around the middle of its cell
+    pixels = rasters.read(
+        scene,
+        Window(
+            window.row * stride_px - margin,
+            window.col * stride_px - margin,
+            (window.rows - 1) * stride_px + side,
+            (window.cols - 1) * stride_px + side,
+        ),
+        network.bands,
+    )
+    views = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(1, 2))
+    patches = views[:, ::stride_px, ::stride_px].transpose(1, 2, 3, 4, 0)
+    cell = slice(margin, margin + stride_px)
+    empty = np.isnan(patches[:, :, cell, cell]).any(axis=-1).all(axis=(2, 3))
+    shares = np.concatenate([network.probabilities(row) for row in patches])
+    codes = network.legend.code(shares.argmax(axis=1)).reshape(empty.shape)
+    sure = np.round(100 * shares.max(axis=1)).astype(np.uint8).reshape(empty.shape)
+    return np.where(empty, UNLABELLED, codes), np.where(empty, CONFIDENCE_NODATA, sure)

@@ -1,0 +1,248 @@
+"""A list of products to maps: a run folder for each, one report of all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from landcover.errors import LandcoverError
+from landcover.files import jobs, rasters
+from landcover.grid import Grid
+from landcover.progress import say
+from landcover.reports import store
+from landcover.run import Run, digest, read_json
+from landcover.sources import sentinel2
+
+
+@dataclass(frozen=True)
+class Item:
+    """One product of the list.
+
+    Attributes
+    ----------
+    source : Path
+        As given: a SAFE product, or a run folder with a scene.
+    run : Run
+        Where it is mapped.
+    """
+
+    source: Path
+    run: Run
+
+    @property
+    def prepared(self) -> bool:
+        """Whether it was given as a run folder."""
+        return self.source == self.run.path
+
+
+def map_products(
+    holder: Run, model: str, paths: Sequence[Path], folder: Path, **settings: Any
+) -> list[Path]:
+    """Map every product of a list with one model; what fails does not stop the others.
+
+    The report is written anew after every product. The same call goes on where it was, and
+    leaves alone what is mapped already.
+
+    Parameters
+    ----------
+    holder : Run
+        Run folder that holds the model.
+    model : str
+        Name of the model.
+    paths : sequence of Path
+        SAFE products, run folders with a scene, or text files that list such paths.
+    folder : Path
+        Where run folders of products, and the report, go.
+    **settings
+        tile_px, probabilities, precision, client and entropy, as `map_scene` takes them.
+
+    Returns
+    -------
+    list of Path
+        report.md, report.html and report.json of the folder, and every map.
+
+    Raises
+    ------
+    LandcoverError
+        Before anything is done, if the model is missing or a path is nothing that can be
+        mapped. In the end, if a product failed.
+    """
+    from landcover.classifiers import models
+
+    classes = models.read_card(holder, model)["classes"]
+    items = items_of(paths, folder)
+    earlier = _earlier_rows(folder)
+    rows: list[dict[str, Any]] = []
+    for number, item in enumerate(items, start=1):
+        say(f"{number} of {len(items)}: {item.source}")
+        rows.append(_row(item, holder, model, settings, earlier.get(str(item.source), {})))
+        say(f"  {_summary(rows[-1])}")
+        written = _write_report(folder, model, holder, classes, rows, len(items))
+    failed = [row for row in rows if "error" in row]
+    if failed:
+        raise LandcoverError(
+            f"{len(failed)} of {len(rows)} products failed, the first {failed[0]['product']}: "
+            f"{failed[0]['error']} (all are in {written[0]}; the same command tries them again)"
+        )
+    return [*written, *(Path(row["map"]) for row in rows)]
+
+
+def items_of(paths: Iterable[Path], folder: Path) -> list[Item]:
+    """What a list of paths stands for, in order, each once.
+
+    Raises
+    ------
+    LandcoverError
+        If a path is none of the things that can be mapped, or two products have one name.
+    """
+    items: dict[Path, Item] = {}
+    for path in _listed(paths):
+        if (path / "scene.tif").is_file():
+            item = Item(path, Run(path))
+        elif path.is_dir() and any(path.glob("MTD_MSIL*.xml")):
+            item = Item(path, Run(folder / path.resolve().stem))
+        else:
+            raise LandcoverError(
+                f"{path} is neither a product (X.SAFE with its MTD_MSIL*.xml) nor a run folder "
+                "with a scene.tif; give such folders, or a text file with one path a line"
+            )
+        other = items.setdefault(item.run.path.resolve(), item)
+        if other.source.resolve() != path.resolve():
+            raise LandcoverError(
+                f"{other.source} and {path} would both be mapped into {item.run.path}; "
+                "map them with different --out"
+            )
+    if not items:
+        raise LandcoverError("the list of products is empty; give at least one product")
+    return list(items.values())
+
+
+def _listed(paths: Iterable[Path]) -> list[Path]:
+    """Paths, with those that a text file lists in the place of the file."""
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_file():
+            found.append(path)
+            continue
+        try:
+            lines = path.read_text("utf-8").splitlines()
+        except UnicodeDecodeError:
+            raise LandcoverError(
+                f"{path} is no text file; --products takes X.SAFE folders, run folders, and "
+                "text files with one such path a line"
+            ) from None
+        listed = (line.strip() for line in lines)
+        found += [Path(line) for line in listed if line and not line.startswith("#")]
+    return found
+
+
+def _row(
+    item: Item, holder: Run, model: str, settings: Mapping[str, Any], earlier: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Prepare and map one product; its line of the report, also where it failed."""
+    row: dict[str, Any] = {"product": str(item.source), "run": str(item.run.path)}
+    try:
+        seconds = dict(earlier.get("seconds", {}))
+        if not item.prepared:
+            lock = item.run.path.with_name(f".{item.run.path.name}.lock")
+            with jobs.alone(lock, f"product {item.source.name}"):
+                seconds |= _prepare(item)
+        seconds["map"] = _map(item.run, holder, model, settings)
+        return row | _facts(item.run, model) | {"seconds": seconds}
+    except LandcoverError as error:
+        return row | {"error": str(error)}
+    except Exception as error:  # whatever one product does, the others are still to be mapped
+        return row | {"error": f"{type(error).__name__}: {error}"}
+
+
+def _prepare(item: Item) -> dict[str, float]:
+    """Make the scene of a product unless the run holds it; the seconds that took."""
+    from landcover.stages.prepare import prepare
+    from landcover.stages.staging import staged
+
+    tile = sentinel2.from_safe(item.source)
+    inputs = item.run.read_manifest()["stages"].get("prep", {}).get("inputs", [])
+    if item.run.scene.exists() and [entry.get("sha256") for entry in inputs] == [
+        digest(path) for path in tile.paths
+    ]:
+        return {}
+    started = time.perf_counter()
+    with staged(item.run) as stage:
+        prepare(stage, [tile])
+    return {"prep": round(time.perf_counter() - started, 1)}
+
+
+def _map(run: Run, holder: Run, model: str, settings: Mapping[str, Any]) -> float:
+    """Map a scene unless that is done; the seconds that it took, now or then."""
+    from landcover.stages.map import is_mapped, map_scene
+
+    asked = {k: v for k, v in settings.items() if k in ("probabilities", "precision", "entropy")}
+    if is_mapped(run, model, trained_in=holder, **asked):
+        say("  found mapped already")
+    else:
+        map_scene(run, model, trained_in=holder, **settings)
+    return run.read_manifest()["stages"][f"map {model}"]["settings"]["seconds"]
+
+
+def _facts(run: Run, model: str) -> dict[str, Any]:
+    """What a map holds: pixels, the share that is valid, km2 of every class."""
+    from landcover.reports.tally import class_pixels
+
+    counts = class_pixels(run.map(model))
+    grid = rasters.grid_of(run.map(model))
+    pixels, km2 = grid.rows * grid.cols, _pixel_km2(grid)
+    return {
+        "map": str(run.map(model)),
+        "pixels": pixels,
+        "valid_share": sum(counts.values()) / pixels,
+        "area_km2": km2 and {str(code): round(n * km2, 4) for code, n in counts.items()},
+    }
+
+
+def _pixel_km2(grid: Grid) -> float | None:
+    """Area of a pixel on the map grid; None where its CRS has no unit of length."""
+    if not grid.crs.is_projected:
+        return None
+    width, height = grid.resolution
+    return width * height * grid.crs.linear_units_factor[1] ** 2 / 1e6
+
+
+def _summary(row: Mapping[str, Any]) -> str:
+    if "error" in row:
+        return f"failed: {row['error']}"
+    took = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in row["seconds"].items())
+    valid = store.percent(row["valid_share"])
+    return f"{row['map']}: {row['pixels']:,} pixels, {valid} valid ({took})"
+
+
+def _earlier_rows(folder: Path) -> dict[str, dict[str, Any]]:
+    """Lines of the report of an earlier call, by product."""
+    try:
+        return {row["product"]: row for row in read_json(folder / "report.json")["products"]}
+    except (LandcoverError, KeyError, TypeError):
+        return {}
+
+
+def _write_report(
+    folder: Path,
+    model: str,
+    holder: Run,
+    classes: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    n_products: int,
+) -> list[Path]:
+    """report.md, report.html and report.json of the products so far."""
+    areas = [row["area_km2"] for row in rows if row.get("area_km2")]
+    total = {str(c["code"]): sum(a.get(str(c["code"]), 0.0) for a in areas) for c in classes}
+    content = {
+        "model": model,
+        "trained_in": str(holder.path),
+        "n_products": n_products,
+        "classes": [c for c in classes if total[str(c["code"])]],
+        "products": list(rows),
+        "area_km2": {code: round(km2, 4) for code, km2 in total.items() if km2},
+    }
+    return store.write_products(folder, content)

@@ -1,0 +1,184 @@
+"""A calmer map made of a map: smoothed, by segment, by polygon or sieved; scored beside it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.grid import Grid
+from landcover.legend import UNLABELLED, Legend
+from landcover.maps.postprocessing import Source, steps_of
+from landcover.reports import store
+from landcover.run import Run, digest
+
+_WORDS = {
+    "smooth": "smoothing",
+    "segments": "majority by segment",
+    "segments-by-probability": "the likeliest class by segment",
+    "polygons": "majority by polygon",
+    "polygons-by-probability": "the likeliest class by polygon",
+}
+
+
+def postprocess(
+    run: Run,
+    model: str,
+    *,
+    smooth: bool = False,
+    segments: bool = False,
+    polygons: Path | None = None,
+    mmu_ha: float | None = None,
+    by_probability: bool = False,
+    trained_in: Run | None = None,
+) -> list[Path]:
+    """Make a new map of a model's map, by the steps asked for, in the order of the parameters.
+
+    The map is held in memory as a whole, 2 bytes a pixel; all else is read by windows. Pixels
+    without a class stay so.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with the map.
+    model : str
+        Name of the model, or of a map that was made here before.
+    smooth : bool
+        Weigh every pixel's probabilities against its neighbours' (`smoothing.smooth`).
+    segments : bool
+        Give every segment of segments.tif its commonest class; of equals the lowest code.
+    polygons : path, optional
+        Give every polygon of this vector file its commonest class. A pixel belongs to the
+        polygon that holds its centre, where polygons overlap to the last in the file; pixels
+        outside all polygons stay as they are.
+    mmu_ha : float, optional
+        Merge regions smaller than this, in hectares, into their largest neighbour
+        (`postprocess.sieve`, pixels connected by their sides).
+    by_probability : bool
+        Segments and polygons take the class of the highest summed probability instead, by the
+        model's own probabilities, whatever steps came before.
+    trained_in : Run, optional
+        Run folder that holds the model, where it is another one.
+
+    Returns
+    -------
+    list of Path
+        The map ``MODEL+STEP+...``, its QGIS style and STAC item, and where the run has labels
+        the report, whose ``change`` holds the paired difference to the map that it came from.
+
+    Raises
+    ------
+    LandcoverError
+        If no step is chosen, the map or a file that a step needs is missing or of another
+        grid, or a setting is out of range. Nothing is written then.
+    """
+    from landcover.classifiers import models
+    from landcover.files import styles
+    from landcover.reports.tally import require_scorable
+    from landcover.stages.export import write_item
+
+    home = trained_in or run
+    legend = Legend.from_dicts(models.read_card(home, store.model_of(model))["classes"])
+    source = Source(run, model, legend, _grid_of_map(run, model))
+    steps = list(steps_of(source, smooth, segments, polygons, mmu_ha, by_probability))
+    if not steps:
+        raise LandcoverError(
+            "no step was chosen; give at least one of --smooth, --segments, --polygons, --mmu-ha"
+        )
+    scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
+    if scored:
+        require_scorable(run, [model])
+    started = time.perf_counter()
+    codes = _read(source)
+    for step in steps:
+        codes = step.apply(codes)
+    name = "+".join([model, *(step.suffix for step in steps)])
+    with rasters.RasterWriter(
+        run.map(name), source.grid, np.uint16, ["class"], UNLABELLED, legend
+    ) as out:
+        for window in source.grid.windows(rasters.WINDOW_PX):
+            out.write(codes[window.slices], window)
+    seconds = time.perf_counter() - started
+    paths = [run.map(name), styles.write_qml(run.map(name), legend), write_item(run, name, home)]
+    inputs = [run.map(model), *(path for step in steps for path in step.inputs)]
+    settings = {"of": model, "mmu_ha": mmu_ha, "polygons": polygons and str(polygons)}
+    run.record(f"postprocess {name}", settings, inputs, paths)
+    if scored:
+        paths.append(_score(source, name, seconds))
+    return paths
+
+
+def in_words(steps: str) -> str:
+    """The steps of a map's name in words.
+
+    >>> in_words("smooth+mmu50px")
+    'smoothing and a sieve of 50 px'
+    """
+    return " and ".join(
+        _WORDS.get(step, re.sub(r"^mmu(\d+)px$", r"a sieve of \1 px", step))
+        for step in steps.split("+")
+    )
+
+
+def require_same_maps(run: Run, model_reports: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise LandcoverError if a map came from one that has been made anew since."""
+    for name, report in model_reports.items():
+        made = report.get("postprocessing")
+        if made and run.map(made["of"]).exists() and _digest(run, made["of"]) != made["map"]:
+            raise LandcoverError(
+                f"{run.map(name)} was made of another map {made['of']} than {run.path} holds now; "
+                "run landcover postprocess again, or remove it"
+            )
+
+
+def _digest(run: Run, name: str) -> str:
+    return digest(run.map(name))[:16]
+
+
+def _grid_of_map(run: Run, model: str) -> Grid:
+    """The grid of the map, which must be there and that of the scene."""
+    if not run.map(model).exists():
+        raise LandcoverError(
+            f"{run.map(model)} does not exist; make it with: "
+            f"landcover map {run.path} --model {model}"
+        )
+    grid = rasters.grid_of(run.require("scene"))
+    grid.require_equal(rasters.grid_of(run.map(model)), str(run.scene), str(run.map(model)))
+    return grid
+
+
+def _read(source: Source) -> np.ndarray:
+    """The map as a whole."""
+    codes = np.empty(source.grid.shape, np.uint16)
+    for window in source.grid.windows(rasters.WINDOW_PX):
+        codes[window.slices] = rasters.read_classes(source.run.map(source.model), window)
+    foreign = set(np.unique(codes).tolist()) - {UNLABELLED, *source.legend.codes}
+    if foreign:
+        raise LandcoverError(
+            f"{source.run.map(source.model)} holds class {min(foreign)}, which its model does not "
+            f"know; map again with: landcover map {source.run.path} --model {source.model}"
+        )
+    return codes
+
+
+def _score(source: Source, name: str, seconds: float) -> Path:
+    """Score the new map as any other, and beside the one that it came from."""
+    from landcover.reports import accuracy
+    from landcover.reports.scores import score_map
+    from landcover.reports.tally import tally_maps
+
+    run, model = source.run, source.model
+    confusions = tally_maps(run, [model, name]).confusions
+    change = {
+        against: accuracy.paired_difference(by_map[name], by_map[model])
+        for against, by_map in confusions.items()
+    }
+    made = {"of": model, "map": _digest(run, model)}
+    score_map(run, name, {"postprocess": seconds}, {"postprocessing": made, "change": change})
+    return run.report(name)

@@ -1,0 +1,144 @@
+"""What the models of a run learn: its labels, its reference, or targets better than the labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.labels.denoising import CHOICES, DEFAULT, LEFT_OUT, METHODS, PLAIN, Evidence
+from landcover.legend import UNLABELLED
+from landcover.progress import say
+from landcover.run import Run
+from landcover.samples.rows import TARGET, Rows, pixel_inputs, read_rows
+from landcover.stages.denoise import STAGE, denoise, is_made
+
+
+def rows_to_learn(run: Run, trained_on: str, method: str | None = None) -> Rows:
+    """The rows of a run, with the targets that a way of denoising gives them.
+
+    What the way needs is made first where it is missing, or of other samples, labels or scene.
+    It is made with seed 0, whatever the model's: so a model does not depend on which was trained
+    first. `denoise` with another seed makes another teacher, and all models then learn from it.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with samples.
+    trained_on : {"labels", "reference"}
+        A reference is learnt as it is.
+    method : str, optional
+        Of `denoising.CHOICES`; "none" learns labels as they are. By default labels are refined
+        that come from a raster, and learnt as they are where they are a user's own, from
+        polygons with a class field.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no such way, it leaves too little to learn from, or what it needs is missing
+        or damaged.
+    """
+    if method is not None and method not in CHOICES:
+        raise LandcoverError(
+            f"way of denoising {method!r} is unknown; choose among {', '.join(CHOICES)}"
+        )
+    rows = read_rows(run, trained_on)
+    if trained_on != "labels":
+        return rows
+    method = method or _default(run)
+    if method == PLAIN:
+        return rows
+    if not is_made(run, rows):
+        say("estimating where the labels are wrong (--denoise none learns them as they are)")
+        denoise(run)
+    return _with_targets(rows, _targets(run, rows, method), method)
+
+
+def _default(run: Run) -> str:
+    """What is done unless told: a user's own polygons are no coarse labels."""
+    sampled = run.read_manifest()["stages"].get("sample", {}).get("settings", {})
+    if sampled.get("class_field") is None:
+        return DEFAULT
+    say("labels from polygons are learnt as they are (--denoise refine doubts them too)")
+    return PLAIN
+
+
+def _targets(run: Run, rows: Rows, method: str) -> np.ndarray:
+    """Positions of classes that a way finds for every row; -1 for rows that it leaves out.
+
+    What training and validation rows are learnt as does not depend on labels of test rows:
+    those count only for the rows that a random split borrows from test blocks.
+    """
+    known, way = _evidence(run, rows), METHODS[method]
+    honest = np.full(len(known.labels), LEFT_OUT)
+    for part in (rows.train, rows.validation):
+        honest[part] = known.labels[part]
+    targets = way(replace(known, labels=honest))
+    targets[rows.beside] = way(known)[rows.beside]
+    return targets
+
+
+def _evidence(run: Run, rows: Rows) -> Evidence:
+    """What `denoise` has found of the samples."""
+    settings = run.read_manifest()["stages"][STAGE]["settings"]
+    codes = settings["codes"]
+    table = _read_table(run, codes, len(rows.samples))
+    labels = rows.samples[rows.column].to_numpy()
+    usable = np.zeros(len(labels), bool)  # what no split may use says nothing of a class either
+    usable[np.concatenate([rows.train, rows.validation, rows.beside])] = True
+    bands, features = pixel_inputs(run, rows.samples)
+    return Evidence(
+        labels=np.where(usable, rows.legend.index(labels), LEFT_OUT),
+        pixels=table[[f"pixel_{code}" for code in codes]].to_numpy(np.float64),
+        segments=table[[f"segment_{code}" for code in codes]].to_numpy(np.float64),
+        border_px=table["border_px"].to_numpy(),
+        blocks=rows.samples["block"].to_numpy(),
+        values=rows.values(np.arange(len(labels)), bands, features)[0],
+        priors=np.array(settings["priors"]),
+        transition=np.array(settings["transition"]),
+    )
+
+
+def _read_table(run: Run, codes: list[int], samples: int) -> Any:
+    """label_noise.parquet, a row a sample."""
+    import pandas as pd
+    import pyarrow
+
+    columns = [f"{of}_{code}" for of in ("pixel", "segment") for code in codes]
+    try:
+        table = pd.read_parquet(run.label_noise, columns=["border_px", *columns])
+        if len(table) != samples:
+            raise ValueError(f"it has {len(table)} rows for {samples} samples")
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise LandcoverError(
+            f"{run.label_noise} is not readable ({str(error).splitlines()[0]}); "
+            f"make it again: landcover denoise {run.path}"
+        ) from error
+    return table
+
+
+def _with_targets(rows: Rows, targets: np.ndarray, method: str) -> Rows:
+    """Rows with these positions in the legend as targets; those left out serve nothing."""
+    codes = rows.legend.code(targets)
+    train = rows.train[codes[rows.train] != UNLABELLED]
+    held = np.unique(codes[train])
+    usable = np.isin(codes, held)
+    validation = rows.validation[usable[rows.validation]]
+    if len(held) < 2 or not len(validation):
+        left = "no validation row" if len(held) > 1 else f"{len(held)} class"
+        raise LandcoverError(
+            f"--denoise {method} leaves {left} to learn from, and training needs two classes and "
+            "validation rows of them; draw more samples, or use --denoise none"
+        )
+    return replace(
+        rows,
+        samples=rows.samples.assign(**{TARGET: codes}),
+        column=TARGET,
+        legend=rows.legend.subset(held.tolist()),
+        train=train,
+        validation=validation,
+        beside=rows.beside[usable[rows.beside]],
+        denoise=method,
+    )

@@ -1,6 +1,0 @@
-"""Synthetic Sentinel-2 scenes of lowland Europe, with exact truth and labels as CORINE's."""
-
-from landcover.synthetic.dates import make_dates
-from landcover.synthetic.scene import BANDS, MINIMUM_PX, ORIGIN, SyntheticScene, make_scene
-
-__all__ = ["BANDS", "MINIMUM_PX", "ORIGIN", "SyntheticScene", "make_dates", "make_scene"]
