@@ -45,7 +45,7 @@ def make_run(path: Path) -> Path:
     from landcover.classifiers import models, networks
     from landcover.legend import Legend
     from landcover.run import Run
-    from landcover.sources.image import TRUE_COLOUR_BANDS
+    from landcover.sensors import TRUE_COLOUR_BANDS
 
     landcover("prep", "--out", str(path))
     run, legend = Run(path), Legend.eurosat()

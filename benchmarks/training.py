@@ -20,14 +20,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import interleaved, peak_mib, ratio
-from landcover.classifiers import models, networks
+from landcover.classifiers import networks
 from landcover.classifiers.networks.batches import row_batches, tile_batches
 from landcover.classifiers.networks.plans import ways
 from landcover.classifiers.networks.tile_network import sampled_pixels
+from landcover.classifiers.scaling import fit_scaling
 from landcover.files import rasters
 from landcover.reports import accuracy
 from landcover.run import Run
 from landcover.samples.rows import Rows, read_rows
+from landcover.sources import band_files
 from landcover.sources.synthetic.files import demo_sources
 from landcover.stages.prepare import prepare
 from landcover.stages.sample import sample
@@ -55,7 +57,7 @@ class Setting:
         """A network that knows the mean and variance of the training rows."""
         networks.seed_everything(seed)
         bands = rasters.band_names(self.run.scene)
-        scaling = models.scaling(self.rows.values(self.rows.train, bands, ())[0])
+        scaling = fit_scaling(self.rows.values(self.rows.train, bands, ())[0])
         variances = np.square(scaling["stds"]).tolist()
         return networks.build_cnn(
             size, len(bands), len(self.rows.legend), scaling["means"], variances
@@ -181,11 +183,10 @@ def train_both(setting: Setting, size: int, plans: list[networks.Plan], a: Any) 
 
 def make_setting(folder: Path, samples: int) -> Setting:
     """The demo scene with samples for patches up to 61 px."""
-    from landcover.sources import sentinel2
 
     run = Run(folder / "run")
     bands, labels, reference = demo_sources(folder / "sources", 0)
-    prepare(run, sentinel2.from_files(bands), labels=labels, reference=reference)
+    prepare(run, band_files.from_files(bands), labels=labels, reference=reference)
     sample(run, samples=samples, max_patch=61)
     return Setting(run, read_rows(run, "labels"))
 

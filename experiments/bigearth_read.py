@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files.rasters import class_pixels
 from landcover.labels.bigearthnet import CLASSES
+from landcover.legend import legend_of
 from landcover.progress import say
-from landcover.reports.tally import class_pixels, legend_of
 from landcover.run import Run
 from landcover.sources import bigearthnet
 

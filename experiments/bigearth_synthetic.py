@@ -22,9 +22,9 @@ from landcover.grid import Window
 from landcover.labels.bigearthnet import codes_of_corine, legend_of
 from landcover.legend import UNLABELLED
 from landcover.progress import track
+from landcover.sensors import DEFAULT_QUANTIFICATION
 from landcover.sources import synthetic
 from landcover.sources.bigearthnet import CHIP_PX
-from landcover.sources.sentinel2 import DEFAULT_QUANTIFICATION
 
 #: Seeds of scenes begin here; those of studies, tests and the demo lie far below.
 FIRST_SEED = 70_000

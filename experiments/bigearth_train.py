@@ -11,8 +11,9 @@ from pathlib import Path
 
 from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
 from landcover.errors import LandcoverError
-from landcover.reports.store import percent
-from landcover.run import Run, read_json
+from landcover.files.atomic import read_json
+from landcover.reports.words import percent
+from landcover.run import Run
 from landcover.stages.pretrain import EPOCHS, Choices, pretrain
 
 _MULTI = ("macro_ap", "micro_ap", "macro_f1", "micro_f1")

@@ -25,17 +25,18 @@ from experiments.study import (
     study_run,
     thin,
 )
-from landcover.classifiers import models, networks
+from landcover.classifiers import kinds, models, networks
 from landcover.commands.options import COUNT, COUNT_OR_NONE, add_seed
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import digest, read_json
 from landcover.labels.bigearthnet import codes_of_corine, legend_of
 from landcover.legend import UNLABELLED, Legend, level_of, to_level
-from landcover.reports.store import percent
-from landcover.run import Run, digest, read_json
+from landcover.reports.words import percent
+from landcover.run import Run
 from landcover.samples.chips import chips
 from landcover.samples.rows import read_rows
-from landcover.sources.sentinel2 import DEFAULT_QUANTIFICATION
+from landcover.sensors import DEFAULT_QUANTIFICATION
 from landcover.stages import train
 from landcover.stages.patch_training import PATIENCE
 
@@ -216,7 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return study_run(eight_bit(base) if wrapped else base, study, a.drawn, size, a.seed)
 
         settings = {
-            "encoder": digest(a.encoder / models.FILES["encoder"]),
+            "encoder": digest(a.encoder / kinds.FILES["encoder"]),
             **{name: getattr(a, name) for name in ("drawn", "epochs", "seed")},
         }
         tables = {}

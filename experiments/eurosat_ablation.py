@@ -23,9 +23,10 @@ from landcover.classifiers import networks
 from landcover.classifiers.networks import Recipe, Stage
 from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
 from landcover.errors import LandcoverError
+from landcover.samples import image_splits
 from landcover.samples.augmentation import NONE, Augmentation
-from landcover.sources import eurosat
-from landcover.stages.finetune import Choices, Task, drawn_split, learn, open_task, predict_test
+from landcover.samples.image_splits import drawn_split
+from landcover.stages.finetune import Choices, Task, learn, open_task, predict_test
 
 HELD_OUT_SHARE = 0.2
 #: Changes by title: fields of a recipe, of its last stage, or of its augmentation.
@@ -65,7 +66,7 @@ def held_out(task: Task, seed: int) -> Task:
     rows = np.sort(np.concatenate([task.split.train, task.split.validation]))
     inner = drawn_split(task.labels[rows], HELD_OUT_SHARE, seed)
     parts = (rows[part] for part in (inner.train, inner.validation, inner.test))
-    return replace(task, split=eurosat.Split(*parts))
+    return replace(task, split=image_splits.Split(*parts))
 
 
 def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:

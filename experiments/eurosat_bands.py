@@ -15,11 +15,13 @@ from typing import Any
 
 from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
 from landcover.errors import LandcoverError
+from landcover.files.atomic import replace_when_whole, write_json
 from landcover.progress import say
 from landcover.reports import figures
-from landcover.reports.store import interval, percent, read_report
-from landcover.run import Run, replace_when_whole, write_json
-from landcover.sources.image import EUROSAT_BANDS
+from landcover.reports.store import read_report
+from landcover.reports.words import interval, percent
+from landcover.run import Run
+from landcover.sensors import EUROSAT_BANDS
 from landcover.stages.finetune import Choices, Task, finetune, open_task
 
 #: The published combinations (Helber et al. 2019, doi:10.1109/JSTARS.2019.2918242).

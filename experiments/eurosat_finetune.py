@@ -12,7 +12,8 @@ from pathlib import Path
 from landcover.classifiers.networks import HEADS, IMAGE_NETWORKS, PRECISIONS_OF_TRAINING
 from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE, POSITIVE_OR_ZERO
 from landcover.errors import LandcoverError
-from landcover.reports.store import interval, percent, read_report
+from landcover.reports.store import read_report
+from landcover.reports.words import interval, percent
 from landcover.run import Run
 from landcover.stages.finetune import Choices, finetune
 

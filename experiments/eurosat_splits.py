@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files.atomic import read_json
 from landcover.legend import Legend
-from landcover.reports.store import interval, percent, points
-from landcover.run import read_json
+from landcover.reports.words import interval, percent, points
 from landcover.stages.finetune import Choices, Task, open_task
 
 NEIGHBOURS = 5

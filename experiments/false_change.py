@@ -16,8 +16,9 @@ from experiments.study import write_classes
 from landcover.commands.options import add_size
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import read_json
 from landcover.progress import say
-from landcover.run import Run, read_json
+from landcover.run import Run
 from landcover.sources.synthetic import SyntheticScene, make_dates
 from landcover.stages import sample, train
 from landcover.stages.change import find_change

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from experiments.study import Table, open_run, study_run
-from landcover.classifiers import forests, models, networks
+from landcover.classifiers import forests, networks
+from landcover.classifiers.scaling import fit_scaling
 from landcover.commands.options import COUNT, DEFAULT_RUN, add_run
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -85,7 +86,7 @@ def scaler(a: argparse.Namespace, run: Run, seed: int) -> Pair:
     inputs = values(run, rows, np.arange(len(rows.samples)))
 
     def predicted(seen: np.ndarray) -> np.ndarray:
-        scaling = models.scaling(seen)
+        scaling = fit_scaling(seen)
         networks.seed_everything(seed)
         moments = scaling["means"], np.square(scaling["stds"]).tolist()
         model = networks.build_mlp(inputs.shape[1], len(rows.legend), *moments)
@@ -100,7 +101,7 @@ def even_window(a: argparse.Namespace, run: Run, seed: int) -> Pair:
     bands, _ = pixel_inputs(run, rows.samples)
     row, col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
     cut = chips(partial(rasters.read, run.scene), row, col, a.patch_size)
-    scaling = models.scaling(rows.values(rows.train, bands, ())[0])
+    scaling = fit_scaling(rows.values(rows.train, bands, ())[0])
     moments = scaling["means"], np.square(scaling["stds"]).tolist()
 
     def predicted(side: int) -> np.ndarray:

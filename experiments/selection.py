@@ -22,7 +22,7 @@ from experiments import study
 from landcover.progress import say
 from landcover.reports import store
 from landcover.run import Run
-from landcover.stages import map, selection, train
+from landcover.stages import compare, map, train
 
 #: Candidates by name: what trains them. A model of one name replaces the last, so each is mapped
 #: and scored before the next is trained.
@@ -50,7 +50,7 @@ def measure(run: Run, candidate: str) -> tuple[float, ...]:
     name = CANDIDATES[candidate](run)[-1].stem
     map.map_scene(run, name)
     found = store.read_report(run, name)["scores"]
-    refined = (selection.criteria(run, [name]) or {name: float("nan")})[name]
+    refined = (compare.criteria(run, [name]) or {name: float("nan")})[name]
     accuracy, agreement = (found[key]["overall_accuracy"] for key in ("reference", "labels"))
     return 100 * accuracy, 100 * refined, 100 * agreement
 

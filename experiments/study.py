@@ -13,12 +13,13 @@ import numpy as np
 
 from landcover.classifiers import models
 from landcover.files import rasters, styles
+from landcover.files.atomic import digest, read_json, replace_when_whole, write_json
 from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.progress import say
-from landcover.reports import store
-from landcover.run import Run, digest, read_json, replace_when_whole, write_json
-from landcover.sources import sentinel2, synthetic
+from landcover.reports import store, words
+from landcover.run import Run
+from landcover.sources import band_files, synthetic
 from landcover.sources.synthetic.files import demo_sources
 from landcover.stages.prepare import prepare
 from landcover.stages.sample import sample
@@ -56,7 +57,7 @@ def open_run(path: Path, demo: Path) -> Run:
     if path == demo and not path.exists():
         bands, labels, reference = demo_sources(path / "sources", seed=0)
         with staged(run) as stage:
-            prepare(stage, sentinel2.from_files(bands), labels=labels, reference=reference)
+            prepare(stage, band_files.from_files(bands), labels=labels, reference=reference)
             segment(stage)
     return run
 
@@ -226,8 +227,8 @@ def _cell(value: Any) -> str:
     ('84.2 %', '–', '7', '+2.0 (+1.0 to +3.0)')
     """
     if isinstance(value, list):
-        reach = f" ({store.interval((min(value), max(value)), signed=True)})"
-        return store.points(float(np.mean(value))) + (reach if len(value) > 1 else "")
+        reach = f" ({words.interval((min(value), max(value)), signed=True)})"
+        return words.points(float(np.mean(value))) + (reach if len(value) > 1 else "")
     if value is None or isinstance(value, float):
-        return store.percent(value)
+        return words.percent(value)
     return str(value)

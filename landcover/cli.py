@@ -16,7 +16,8 @@ from landcover import __version__
 from landcover.commands import COMMANDS, GROUPS
 from landcover.commands.options import Arguments
 from landcover.errors import LandcoverError
-from landcover.run import Run, peak_memory_mib
+from landcover.files.atomic import peak_memory_mib
+from landcover.run import Run
 from landcover.stopwatch import Stopwatch, describe, running
 
 

@@ -182,3 +182,11 @@ def _name(crs: CRS) -> str:
     """EPSG code where there is one."""
     epsg = crs.to_epsg()
     return f"EPSG:{epsg}" if epsg else crs.to_wkt()[:60]
+
+
+def pixel_ha(grid: Grid) -> float | None:
+    """Hectares of a pixel; None where the CRS has no unit of length."""
+    if not grid.crs.is_projected:
+        return None
+    width, height = grid.resolution
+    return width * height * grid.crs.linear_units_factor[1] ** 2 / 1e4

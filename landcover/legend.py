@@ -258,3 +258,9 @@ def _corine_classes(level: int) -> tuple[LandClass, ...]:
         code = int(row["code"]) // 10 ** (3 - level)
         classes.setdefault(code, LandClass(code, row[f"level{level}"], _colour(row)))
     return tuple(classes[code] for code in sorted(classes))
+
+
+def legend_of(codes: np.ndarray) -> Legend:
+    """The CORINE legend of the codes that occur."""
+    held = {int(code) for code in codes} - {UNLABELLED}
+    return Legend.corine(level_of(held)).subset(held) if held else Legend(())

@@ -19,12 +19,13 @@ from landcover.classifiers import models
 from landcover.files import rasters, styles
 from landcover.legend import LandClass, Legend
 from landcover.run import Run
+from landcover.sensors import TRUE_COLOUR_BANDS
 from landcover.service import assets
 from landcover.service.limits import Limits
 from landcover.service.server import listen, server_of
 from landcover.service.state import State, load
 from landcover.service.uploads import Classify
-from landcover.sources.image import TRUE_COLOUR_BANDS, Image
+from landcover.sources.image import Image
 from tests.map_runs import make_run
 from tests.test_mapping import LEGEND
 

@@ -15,12 +15,12 @@ from rasterio.crs import CRS
 from landcover import cli
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import read_json
 from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.reports.area_estimation import estimate
-from landcover.reports.reference_sample import read_sample
-from landcover.reports.unit_classes import classes_of
-from landcover.run import Run, read_json
+from landcover.reports.reference_sample import classes_of, read_sample
+from landcover.run import Run
 from landcover.stages.assess import assess
 from landcover.stages.sample_points import sample_points
 from tests.conftest import error_lines, utm_grid

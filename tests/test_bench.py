@@ -13,7 +13,7 @@ from rasterio.warp import Resampling, reproject
 
 from landcover import cli, legend
 from landcover.commands import COMMANDS, bench
-from landcover.commands.bench_tables import Measured, Stage, markdown
+from landcover.commands.bench import Measured, Stage, markdown
 from landcover.commands.options import SHARE
 from landcover.errors import LandcoverError
 from landcover.files import rasters

@@ -22,7 +22,8 @@ from landcover.classifiers import calibration, models
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.run import Run, read_json
+from landcover.files.atomic import read_json
+from landcover.run import Run
 from landcover.samples.rows import read_rows
 from landcover.stages import map as map_stage
 from landcover.stages import train
@@ -487,7 +488,7 @@ def test_the_entropy_raster_is_one_like_confidence(mapped, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_entropy_does_not_depend_on_tile_size(mapped, tmp_path, monkeypatch, name):
-    monkeypatch.setattr(maps.source, "COMPUTE_PX", 40)
+    monkeypatch.setattr(maps.scene_tiles, "COMPUTE_PX", 40)
     classifier = models.load(mapped, name)
     assert classifier.temperature != UNTEMPERED
     found = set()

@@ -25,11 +25,12 @@ from rasterio.warp import transform
 
 from landcover.classifiers.exchange import metadata
 from landcover.files import rasters
+from landcover.files.atomic import write_json
 from landcover.files.styles import write_qml
 from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.reports import stac
-from landcover.run import Run, write_json
+from landcover.run import Run
 from tests.conftest import utm_grid
 
 LEGEND = Legend.corine(3).subset([211, 311, 512])

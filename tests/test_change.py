@@ -22,9 +22,10 @@ from landcover.classifiers import forests, models
 from landcover.commands.change import _define_change
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import read_json
 from landcover.grid import Window
 from landcover.legend import Legend
-from landcover.maps import change
+from landcover.maps import change, change_rasters
 from landcover.maps.change import (
     Transitions,
     change_legend,
@@ -34,14 +35,13 @@ from landcover.maps.change import (
     from_to,
     variance_together,
 )
-from landcover.maps.dates import maker_of
 from landcover.reports import change as change_report
 from landcover.reports.change_tally import Tally
-from landcover.run import Run, read_json
+from landcover.run import Run
 from landcover.scene import features
 from landcover.sources.synthetic import make_dates
 from landcover.stages import change as workflow
-from landcover.stages.change import find_change
+from landcover.stages.change import find_change, maker_of
 from landcover.stages.map import map_scene
 from tests.conftest import error_lines, utm_grid
 
@@ -57,7 +57,7 @@ draw_picture = change_report._picture
 def small_sample_and_no_picture():
     """Fewer pixels to estimate transitions from, and one test that draws, for quick tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workflow, "SAMPLE", 8_000)
+        patch.setattr(change_rasters, "SAMPLE", 8_000)
         patch.setattr(change_report, "_picture", lambda *drawn: b"")
         yield
 
@@ -381,10 +381,10 @@ def test_windows_and_patches_change_no_pixel(pair, monkeypatch):
     before, after, *_ = pair
     read = {}
     for name, window_px, patch_px in (("a", 512, 64), ("b", 64, 40)):
-        monkeypatch.setattr(workflow, "WINDOW_PX", window_px)
+        monkeypatch.setattr(change_rasters, "WINDOW_PX", window_px)
         out = Run(after.path / name)
         find_change(before.path, after.path, out, patch_px=patch_px)
-        read[name] = [rasters.read(out.path / product)[0] for product in workflow.RASTERS]
+        read[name] = [rasters.read(out.path / product)[0] for product in change_rasters.RASTERS]
         matrix = np.array(read_json(out.path / "change.json")["matrix"]["area"])
         read[name].append(matrix)
     codes, percents, matrices = zip(*read.values(), strict=True)
@@ -547,7 +547,7 @@ def test_a_difference_of_light_and_haze_is_no_change(country, tmp_path, capsys):
     assert maps_differ(named.path).mean() > 0.05
     shown = [changed_in(out.path)[1].mean() for out in (named, held, plain, taken)]
     assert max(shown[:2]) < 0.002 < 0.02 < min(shown[2:])
-    for product in workflow.RASTERS:
+    for product in change_rasters.RASTERS:
         assert (held.path / product).read_bytes() == (named.path / product).read_bytes()
     assert read_json(held.path / "change.json")["radiometry"]["moved"] == "later"
     again = [(out.path / date).exists() for out in (held, plain) for date in ("before", "after")]

@@ -24,9 +24,10 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.grid import Grid
 from landcover.legend import Legend
+from landcover.maps.cells import cells_of
 from landcover.run import Run
-from landcover.sources.image import Image, true_colour
-from landcover.stages.map_cells import cells_of
+from landcover.sensors import true_colour
+from landcover.sources.image import Image
 from tests.conftest import error_lines, utm_grid
 
 LEGEND = Legend.eurosat()

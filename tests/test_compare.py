@@ -19,13 +19,14 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import write_json
 from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.reports import scores as score
-from landcover.reports import store
-from landcover.run import Run, write_json
+from landcover.reports import store, words
+from landcover.run import Run
 from landcover.samples.blocks import TEST, Blocks
-from landcover.stages import selection
+from landcover.stages import compare as selection
 from landcover.stages.compare import compare
 
 ROWS, COLS, BLOCK = 200, 330, 20
@@ -508,17 +509,17 @@ def test_the_page_says_the_facts(compared):
     for land_class in comparison["classes"]:
         assert f"{land_class['code']} {land_class['name']}" in text
     for model in comparison["models"]:
-        assert store.percent(model["scores"]["reference"]["overall_accuracy"]) in text
-        assert store.interval(model["scores"]["reference"]["overall_accuracy_ci95"]) in text
+        assert words.percent(model["scores"]["reference"]["overall_accuracy"]) in text
+        assert words.interval(model["scores"]["reference"]["overall_accuracy_ci95"]) in text
     assert "12.5 s" in text and "2.2 s" in text and "1,234" in text
     assert "How the networks learned" in text and "How far its confidence" not in text
     zones = comparison["models"][0]["zones"]
     for zone in ("core", "border", "mixed"):
-        assert store.percent(zones[zone]["overall_accuracy"]) in text
+        assert words.percent(zones[zone]["overall_accuracy"]) in text
     for level in comparison["models"][0]["levels"].values():
-        assert store.interval(level["overall_accuracy_ci95"]) in text
+        assert words.interval(level["overall_accuracy_ci95"]) in text
     tests = comparison["pairs"][-1]["mcnemar"]
-    assert store.p_value(tests["blocks"]["p_value"]) in text
+    assert words.p_value(tests["blocks"]["p_value"]) in text
 
 
 def test_names_are_escaped(compared):

@@ -16,13 +16,15 @@ from sklearn.metrics import roc_auc_score
 
 from landcover import cli
 from landcover.classifiers.calibration import UNTEMPERED
+from landcover.classifiers.names import named
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import read_json
 from landcover.labels import denoising
 from landcover.labels.denoising import METHODS
 from landcover.legend import Legend
 from landcover.reports import label_noise
-from landcover.run import Run, read_json
+from landcover.run import Run
 from landcover.samples.rows import read_rows
 from landcover.stages import denoise as stage
 from landcover.stages import train
@@ -31,7 +33,6 @@ from landcover.stages.patch_training import PatchTraining
 from landcover.stages.sample import sample
 from landcover.stages.segment import segment
 from landcover.stages.targets import rows_to_learn
-from landcover.stages.training import named
 from tests.conftest import error_lines, utm_grid
 
 BANDS = ("B02", "B03", "B04", "B08")

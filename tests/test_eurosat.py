@@ -16,8 +16,10 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
-from landcover.sources.eurosat import ChipSet, listed_split, open_chips, seeded_split
-from landcover.sources.image import EUROSAT_BANDS, TRUE_COLOUR_BANDS, read_image
+from landcover.samples.image_splits import listed_split, seeded_split
+from landcover.sensors import EUROSAT_BANDS, TRUE_COLOUR_BANDS
+from landcover.sources.eurosat import ChipSet, open_chips
+from landcover.sources.image import read_image
 from tests.eurosat_sets import CLASSES, chip_dn, chip_file, jpeg, tif, write_files, write_set
 
 DEEP = "ds/images/remote_sensing/otherDatasets/sentinel_2/tif"

@@ -15,8 +15,9 @@ from experiments.study import study_run
 from landcover.classifiers import forests, networks
 from landcover.classifiers.networks import architectures
 from landcover.files import rasters
-from landcover.reports import change, store
-from landcover.run import Run, read_json
+from landcover.files.atomic import read_json
+from landcover.reports import change, store, words
+from landcover.run import Run
 from landcover.samples.rows import pixel_inputs, read_rows
 from landcover.stages import denoise
 from tests.conftest import ROOT, error_lines
@@ -52,7 +53,7 @@ def test_patch_sizes(run, capsys, monkeypatch):
     wanted = [(size, network) for size in (3, 5) for network in patch_size.NETWORKS]
     assert [(row["patch"], row["network"]) for row in rows] == wanted
     table = printed(capsys)
-    assert [row["accuracy"] for row in table] == [store.percent(r["accuracy"]) for r in rows]
+    assert [row["accuracy"] for row in table] == [words.percent(r["accuracy"]) for r in rows]
     assert all(row["epochs"] == 1 and 0 < row["accuracy"] < 1 for row in rows)
     own = Run(run.path / "studies" / "patch_size")
     for row, name in (

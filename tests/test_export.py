@@ -20,9 +20,10 @@ from landcover.classifiers import forests, models
 from landcover.classifiers.exchange import forest_onnx
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import read_json
 from landcover.grid import Window
 from landcover.reports import store
-from landcover.run import Run, read_json
+from landcover.run import Run
 from landcover.scene import features
 from landcover.sources.synthetic import make_scene
 from landcover.stages import export as export_stage

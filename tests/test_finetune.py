@@ -12,15 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import eurosat_ablation, eurosat_bands, eurosat_finetune, eurosat_splits
+from landcover import sensors
 from landcover.classifiers import models, networks
+from landcover.classifiers.networks import image_recipes
+from landcover.classifiers.scaling import fit_scaling_of_parts
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.reports import image_page, store
 from landcover.run import Run
+from landcover.samples.image_splits import split_of
 from landcover.sources import eurosat
-from landcover.sources import image as images
-from landcover.stages import finetune
-from landcover.stages.finetune import Choices, open_task, split_of
+from landcover.stages.finetune import Choices, open_task
 from tests.conftest import error_lines
 from tests.eurosat_sets import write_set
 
@@ -54,7 +56,7 @@ def test_the_stored_network_gives_the_reported_scores(trained, archive):
     chips = eurosat.open_chips(archive)
     split = split_of(chips, "80/20", 42)
     network = models.load_image_network(trained, "compact")
-    shares = network.probabilities(images.true_colour(chips.read(split.test)))
+    shares = network.probabilities(sensors.true_colour(chips.read(split.test)))
     assert np.allclose(shares.sum(axis=1), 1, atol=1e-5)
     right = np.mean(shares.argmax(axis=1) == chips.labels[split.test])
     assert right == pytest.approx(store.read_report(trained, "compact")["overall_accuracy"])
@@ -74,7 +76,7 @@ def test_views_in_training_are_of_training_images(trained, archive):
     chips = eurosat.open_chips(archive)
     train = split_of(chips, "80/20", 42).train
     known = {
-        image_page._picture(image, chips.bands) for image in images.true_colour(chips.read(train))
+        image_page._picture(image, chips.bands) for image in sensors.true_colour(chips.read(train))
     }
     assert len(set(shown)) == image_page.VIEWED and set(shown) <= known
 
@@ -91,7 +93,7 @@ def test_layers_add_up_to_the_parameters(trained):
 def test_scaling_of_parts_is_that_of_the_whole(seed, sizes):
     rng = np.random.default_rng(seed)
     parts = [rng.normal(0.2, 0.1, (n, 4, 4, 3)).astype(np.float32) for n in sizes]
-    found, whole = models.scaling_of_parts(iter(parts)), np.concatenate(parts).astype(float)
+    found, whole = fit_scaling_of_parts(iter(parts)), np.concatenate(parts).astype(float)
     np.testing.assert_allclose(found["means"], whole.mean(axis=(0, 1, 2)))
     np.testing.assert_allclose(found["stds"], whole.std(axis=(0, 1, 2)))
 
@@ -147,7 +149,7 @@ def test_weights_of_pictures_meet_no_reflectance(tmp_path):
     weights = tmp_path / "vgg16_notop.h5"
     weights.write_bytes(b"never read")
     for given_weights in ("imagenet", str(weights)):
-        choices = Choices("vgg16", weights=given_weights, bands=images.TRUE_COLOUR_BANDS)
+        choices = Choices("vgg16", weights=given_weights, bands=sensors.TRUE_COLOUR_BANDS)
         with pytest.raises(LandcoverError, match="RGB set without --bands, or no weights"):
             open_task(source, choices)
 
@@ -273,9 +275,9 @@ def test_rows_of_another_recipe_or_precision_share_no_table(archive, tmp_path, m
         return len(measured)
 
     assert run() == run() == 1
-    other = replace(finetune.COMPACT, weight_decay=0.1)
+    other = replace(image_recipes.COMPACT, weight_decay=0.1)
     with monkeypatch.context() as patch:
-        patch.setattr(finetune, "COMPACT", other)
+        patch.setattr(image_recipes, "COMPACT", other)
         assert run() == run() == 2
     with monkeypatch.context() as patch:
         patch.setattr(networks, "precision_of", lambda choice: "half")

@@ -119,7 +119,7 @@ def test_a_stored_forest_needs_scikit_learn_alone(fitted, tmp_path):
     forests.save(fitted[0], path)
     code = (
         "import sys; sys.modules['sklearnex'] = sys.modules['daal4py'] = None;"
-        "from landcover import forests; print(type(forests.load(sys.argv[1])).__module__)"
+        "from landcover.classifiers import forests; print(type(forests.load(sys.argv[1])).__module__)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
@@ -219,7 +219,7 @@ def test_a_stored_forest_gives_the_same_in_another_process(noisy, fitted, tmp_pa
     forests.save(fitted[0], path)
     np.save(tmp_path / "X.npy", noisy[2])
     code = (
-        "import sys, hashlib, numpy as np; from landcover import forests;"
+        "import sys, hashlib, numpy as np; from landcover.classifiers import forests;"
         "p = forests.probabilities(forests.load(sys.argv[1]), np.load(sys.argv[2]));"
         "print(hashlib.sha256(p.tobytes()).hexdigest())"
     )

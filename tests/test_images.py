@@ -14,7 +14,8 @@ from PIL import Image as Pillow
 from rasterio.enums import ColorInterp
 
 from landcover.errors import LandcoverError
-from landcover.sources.image import EUROSAT_BANDS, TRUE_COLOUR_BANDS, Image, read_image, true_colour
+from landcover.sensors import EUROSAT_BANDS, TRUE_COLOUR_BANDS, true_colour
+from landcover.sources.image import Image, read_image
 from tests.conftest import utm_grid
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)

@@ -15,7 +15,8 @@ from landcover.classifiers.networks import Choice, Engine
 from landcover.classifiers.networks.engines import available_precisions
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.run import Run, read_json
+from landcover.files.atomic import read_json
+from landcover.run import Run
 from landcover.stages import map as map_stage
 from tests.map_runs import make_run, maps_of
 from tests.test_map_jobs import interrupted
@@ -186,7 +187,7 @@ def test_a_folder_that_keeps_nothing_costs_no_map(run, choose, tmp_path, capsys)
 
 
 def test_a_map_begun_on_another_backend_is_thrown_away(run, monkeypatch, capsys):
-    monkeypatch.setattr(maps.source, "COMPUTE_PX", 50)
+    monkeypatch.setattr(maps.scene_tiles, "COMPUTE_PX", 50)
     interrupted(run, monkeypatch, after=1, arguments=["--model", NAME, "--tile-px", "1"])
     monkeypatch.setattr(networks, "backend_name", lambda: "jax on gpu")
     map_it(run, "--tile-px", "1")
@@ -204,7 +205,7 @@ def test_a_forest_depends_on_no_precision_and_no_backend(run, monkeypatch):
 def test_the_backend_has_a_name_and_gpus_keep_float32():
     """In a process of its own, which has not loaded Keras."""
     code = (
-        "import os; from landcover import networks; print(networks.backend_name());"
+        "import os; from landcover.classifiers import networks; print(networks.backend_name());"
         "print(os.environ['NVIDIA_TF32_OVERRIDE'], os.environ['JAX_DEFAULT_MATMUL_PRECISION'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

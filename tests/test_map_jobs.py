@@ -294,7 +294,7 @@ def test_a_map_without_a_job_keeps_no_parts(whole, tmp_path):
 
 
 def test_typical_tiles_lie_where_the_scene_has_data(tmp_path, monkeypatch):
-    monkeypatch.setattr(maps.source, "COMPUTE_PX", 50)
+    monkeypatch.setattr(maps.scene_tiles, "COMPUTE_PX", 50)
     path, classifier = tmp_path / "s.tif", cnn_classifier(7)
     image = np.full((4, 200, 300), np.nan, np.float32)
     image[:, :, 180:] = np.arange(200 * 120).reshape(200, 120) / 1e5

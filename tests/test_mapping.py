@@ -108,7 +108,7 @@ def classifier(request):
 def test_a_map_does_not_depend_on_tile_size(
     classifier, scene, types, tmp_path, monkeypatch, compute_px
 ):
-    monkeypatch.setattr(mapping.source, "COMPUTE_PX", compute_px)
+    monkeypatch.setattr(mapping.scene_tiles, "COMPUTE_PX", compute_px)
     found = []
     for tile_px in TILE_SIZES:
         paths = mapping.predict_map(
@@ -127,7 +127,7 @@ def test_a_map_does_not_depend_on_tile_size(
 
 def test_ties_fall_the_same_way_whatever_the_tile_size(scene, tmp_path, monkeypatch):
     """Classes whose probabilities differ by rounding alone: the hardest case there is."""
-    monkeypatch.setattr(mapping.source, "COMPUTE_PX", 40)
+    monkeypatch.setattr(mapping.scene_tiles, "COMPUTE_PX", 40)
     model = random_cnn(7)
     weights = model.get_weights()
     weights[-2][:] = weights[-2][..., :1] * (1 + 1e-7 * np.arange(4))
@@ -225,7 +225,7 @@ class ShapeSensitive(Recorder):
 
 
 def test_even_a_classifier_that_sees_shapes_maps_alike(scene, tmp_path, monkeypatch):
-    monkeypatch.setattr(mapping.source, "COMPUTE_PX", 40)
+    monkeypatch.setattr(mapping.scene_tiles, "COMPUTE_PX", 40)
     maps = []
     for tile_px in TILE_SIZES:
         out = mapping.predict_map(
@@ -236,7 +236,7 @@ def test_even_a_classifier_that_sees_shapes_maps_alike(scene, tmp_path, monkeypa
 
 
 def test_bands_come_by_name_and_every_tile_has_one_shape(scene, tmp_path, monkeypatch):
-    monkeypatch.setattr(mapping.source, "COMPUTE_PX", 50)
+    monkeypatch.setattr(mapping.scene_tiles, "COMPUTE_PX", 50)
     path, image = scene
     recorder = Recorder([])
     out = mapping.predict_map(recorder, path, tmp_path / "m.tif", tile_px=90)
@@ -250,7 +250,7 @@ def test_bands_come_by_name_and_every_tile_has_one_shape(scene, tmp_path, monkey
 
 
 def test_empty_tiles_are_not_predicted(tmp_path, monkeypatch):
-    monkeypatch.setattr(mapping.source, "COMPUTE_PX", 32)
+    monkeypatch.setattr(mapping.scene_tiles, "COMPUTE_PX", 32)
     image = np.full((4, 64, 96), np.nan, np.float32)
     image[:, 40:50, 70:80] = 0.1
     rasters.write(tmp_path / "s.tif", image, utm_grid(64, 96), BANDS, nodata=np.nan)
@@ -262,10 +262,10 @@ def test_empty_tiles_are_not_predicted(tmp_path, monkeypatch):
 @pytest.mark.parametrize("size", [(800, 1600), (10_980, 10_980), (131, 174), (257, 255), (1, 1)])
 def test_tiles_cover_the_grid_once_with_little_waste(size):
     grid = utm_grid(*size)
-    rows, cols = mapping.source.tile_shape(grid)
+    rows, cols = mapping.scene_tiles.tile_shape(grid)
     assert max(rows, cols) <= mapping.COMPUTE_PX
     for tile_px in (1, 64, 1024, 20_000):
-        windows = mapping.source.reading_windows(grid, tile_px)
+        windows = mapping.scene_tiles.reading_windows(grid, tile_px)
         assert sum(w.rows * w.cols for w in windows) == size[0] * size[1]
         assert all(w.row % rows == 0 and w.col % cols == 0 for w in windows)
         assert max(w.rows for w in windows) <= max(tile_px + rows, rows)
@@ -346,7 +346,7 @@ def test_segment_types_of_another_kind_or_grid_are_refused(scene, tmp_path):
 
 
 def test_a_failure_in_the_middle_leaves_no_map(scene, tmp_path, monkeypatch):
-    monkeypatch.setattr(mapping.source, "COMPUTE_PX", 50)
+    monkeypatch.setattr(mapping.scene_tiles, "COMPUTE_PX", 50)
 
     class Failing(Recorder):
         def predict_window(self, image, segment_types=None):

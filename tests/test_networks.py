@@ -303,7 +303,7 @@ def test_the_published_network_maps_a_window_chip_by_chip():
 
 def test_importing_the_room_loads_no_keras_and_loading_it_says_nothing():
     code = (
-        "import sys; from landcover import networks; assert 'keras' not in sys.modules;"
+        "import sys; from landcover.classifiers import networks; assert 'keras' not in sys.modules;"
         "networks.seed_everything(0); assert 'keras' in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

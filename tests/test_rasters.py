@@ -156,7 +156,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     code = f"""
 import resource, signal, numpy as np
 from pathlib import Path
-from landcover import rasters
+from landcover.files import rasters
 from landcover.errors import LandcoverError
 from tests.conftest import utm_grid
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -219,7 +219,7 @@ def test_overviews_of_wide_scenes_do_not_read_their_blocks_over_and_over(tmp_pat
     code = """
 import sys, numpy as np
 from pathlib import Path
-from landcover import rasters
+from landcover.files import rasters
 from tests.conftest import utm_grid
 rasters.CACHE_MIB = 8
 grid, path = utm_grid(2048, 3000), Path(sys.argv[1])

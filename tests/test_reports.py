@@ -6,7 +6,7 @@ import jinja2
 import pytest
 
 from landcover.errors import LandcoverError
-from landcover.reports import store
+from landcover.reports import store, words
 from landcover.run import Run
 
 
@@ -133,7 +133,7 @@ def test_a_missing_or_foreign_comparison_names_the_command(run):
 
 def test_a_template_asks_for_all_that_it_shows():
     with pytest.raises(jinja2.UndefinedError):
-        store.render("comparison.md")
+        words.render("comparison.md")
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ def test_a_template_asks_for_all_that_it_shows():
     [(0.0349, "+3.5"), (-0.0349, "−3.5"), (0.0004, "0.0"), (-0.0004, "0.0"), (None, "–")],
 )
 def test_points(value, shown):
-    assert store.points(value) == shown
+    assert words.points(value) == shown

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from landcover.errors import LandcoverError
-from landcover.run import Run, read_json, replace_when_whole, write_json
+from landcover.files.atomic import read_json, replace_when_whole, write_json
+from landcover.run import Run
 
 
 def test_a_missing_product_names_the_command_that_makes_it(tmp_path):

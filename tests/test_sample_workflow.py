@@ -14,9 +14,10 @@ from shapely.geometry import box
 from landcover.cli import main
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
-from landcover.run import Run, read_json
+from landcover.run import Run
 from landcover.samples import layers
 from landcover.samples.blocks import SPLITS, Blocks
 from landcover.samples.chips import chips_of

@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.grid import Grid
+from landcover.reports import segment_figures
 from landcover.run import Run
 from landcover.scene.segmentation import types as segment_types
 from landcover.scene.segmentation.types import (
@@ -274,9 +275,7 @@ def test_samples_are_brought_up_to_date(run):
 def test_a_large_scene_is_shown_by_its_centre(run, monkeypatch):
     from PIL import Image
 
-    from landcover.stages import segment as stage
-
-    monkeypatch.setattr(stage, "PICTURE_PX", 50)
+    monkeypatch.setattr(segment_figures, "PICTURE_PX", 50)
     segment(run, min_size=100)
     # 50 x 50 pixels, and the line that says so
     assert Image.open(run.figure("segments")).size == (50, 50 + 28)

@@ -41,17 +41,18 @@ from landcover.classifiers.whole_images import OfImages
 from landcover.commands.serve import classifier_of
 from landcover.errors import LandcoverError
 from landcover.files import rasters, styles
+from landcover.files.atomic import write_json
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
-from landcover.run import Run, write_json
+from landcover.maps.cells import cells_of
+from landcover.run import Run
+from landcover.sensors import TRUE_COLOUR_BANDS
 from landcover.service import assets, guard, observe
 from landcover.service.pool import Pool
 from landcover.service.server import listen
 from landcover.service.state import load
 from landcover.service.uploads import Predict
 from landcover.sources import synthetic
-from landcover.sources.image import TRUE_COLOUR_BANDS
-from landcover.stages.map_cells import cells_of
 from tests.conftest import error_lines, utm_grid
 from tests.map_runs import LANDCOVER
 from tests.serving import (

@@ -10,7 +10,8 @@ import pytest
 from experiments.study import Table, open_run, study_run, thin
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.run import Run, read_json
+from landcover.files.atomic import read_json
+from landcover.run import Run
 from landcover.samples.rows import read_rows
 from landcover.sources import synthetic
 from tests.test_train_workflow import write_run

@@ -12,8 +12,9 @@ from landcover.classifiers.networks.batches import tile_batches
 from landcover.classifiers.networks.plans import plan
 from landcover.classifiers.networks.tile_network import sampled_pixels
 from landcover.errors import LandcoverError
+from landcover.samples.augmentation import turned
 from landcover.samples.chips import chips_of
-from landcover.samples.tiles import Tiles, tiles_of, turned
+from landcover.samples.tiles import Tiles, tiles_of
 
 ROWS, COLS, CLASSES = 70, 90, 4
 

@@ -12,8 +12,9 @@ from landcover import maps
 from landcover.classifiers import models
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import read_json, write_json
 from landcover.legend import Legend
-from landcover.run import Run, read_json, write_json
+from landcover.run import Run
 from landcover.samples.rows import read_rows
 from landcover.stages import map as map_stage
 from landcover.stages import train

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landcover.classifiers.best_class import cut_chips, near_ties, winners
+from landcover.classifiers.best_class import near_ties, winners
+from landcover.samples.chips import cut_chips
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])

@@ -122,29 +122,3 @@ def _add_line(line, first, total):
     """Add a band's values, so that one missing is missing in the sum."""
     for i in range(len(total)):
         total[i] += line[first + i]
-
-
-@njit(cache=True, nogil=True)
-def cut_chips(image, pixels, chips, first):
-    """Copy the patches of an image's pixels side by side.
-
-    Parameters
-    ----------
-    image : array of float32, (bands, rows + 2 radius, cols + 2 radius)
-    pixels : array of int64, (n,)
-        Numbers of pixels without the margin, counted along the rows.
-    chips : array of float32, (bands, size, size, m)
-        Takes the patches; size is 2 radius + 1.
-    first : int
-        Where the first of them goes.
-    """
-    bands, size = chips.shape[:2]
-    width = image.shape[2]
-    corners = pixels // (width - size + 1) * width + pixels % (width - size + 1)
-    for band in range(bands):
-        values = image[band].ravel()
-        for down in range(size):
-            for right in range(size):
-                line, offset = chips[band, down, right], down * width + right
-                for i in range(len(corners)):
-                    line[first + i] = values[corners[i] + offset]

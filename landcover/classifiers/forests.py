@@ -21,8 +21,8 @@ import numpy as np
 
 from landcover.classifiers.trees import Trees, leaves_of
 from landcover.errors import LandcoverError
+from landcover.files.atomic import replace_when_whole
 from landcover.progress import track
-from landcover.run import replace_when_whole
 
 N_TREES = 100
 #: Leaves of labels that are partly wrong must hold several samples; which number, validation says.

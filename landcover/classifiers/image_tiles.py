@@ -8,8 +8,10 @@ import numpy as np
 
 from landcover.classifiers.protocol import Classifier
 from landcover.grid import Window
-from landcover.maps.scene_tiles import COMPUTE_PX
-from landcover.samples.chips import valid_pixels
+from landcover.samples.chips import cut, valid_pixels
+
+#: Sides of the tiles that a classifier sees at once are at most this, plus its radius.
+COMPUTE_PX = 256
 
 #: Sides of tiles. A network is compiled anew for every shape that it sees, and keeps what it
 #: compiled: images of ever other shapes would fill the memory.
@@ -45,21 +47,3 @@ def predict_tiles(classifier: Classifier, values: np.ndarray) -> Iterator[Tile]:
                 seen = Window(row, col, side, side).padded(classifier.radius)
                 shares = classifier.predict_window(cut(values, seen))
                 yield place, valid, shares[:, : place.rows, : place.cols]
-
-
-def cut(values: np.ndarray, window: Window) -> np.ndarray:
-    """A window of an image (bands, rows, cols), which may reach over its edges; NaN outside.
-
-    Only what is looked at next is ever padded: a whole image of 1 x 4,000,000 pixels, padded to
-    tiles of 256, would take 256 times its memory.
-
-    >>> cut(np.ones((1, 2, 3), np.float32), Window(1, -1, 2, 3)).tolist()
-    [[[nan, 1.0, 1.0], [nan, nan, nan]]]
-    """
-    found = np.full((len(values), window.rows, window.cols), np.nan, values.dtype)
-    top, left = max(window.row, 0), max(window.col, 0)
-    bottom, right = max(window.row + window.rows, 0), max(window.col + window.cols, 0)
-    inside = values[:, top:bottom, left:right]
-    down, across = top - window.row, left - window.col
-    found[:, down : down + inside.shape[1], across : across + inside.shape[2]] = inside
-    return found

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from landcover import maps
 from landcover.classifiers.calibration import Temperature
+from landcover.classifiers.kinds import FILES
 from landcover.classifiers.pixels import PixelClassifier
+from landcover.classifiers.protocol import Classifier, require_bands
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import digest, read_json, versions, write_json
 from landcover.legend import Legend
-from landcover.run import Run, digest, read_json, versions, write_json
+from landcover.run import Run
 
 if TYPE_CHECKING:
     from landcover.classifiers.networks import Engine, ImageClassifier
-
-#: Model file by kind.
-FILES = {
-    "forest": "model.skops",
-    "knn": "model.skops",
-    "mlp": "model.keras",
-    "cnn": "model.keras",
-    "cnn-published": "model.keras",
-    "image": "model.keras",
-    "encoder": "model.keras",
-}
-#: Kinds of models that give every pixel a class.
-PIXEL_KINDS = ("forest", "knn", "mlp", "cnn", "cnn-published")
 
 
 def of_folder(folder: str | Path) -> tuple[Run, str] | None:
@@ -137,7 +124,7 @@ def temperature_of(card: dict[str, Any]) -> Temperature:
 
 def load(
     run: Run, name: str, scene: Path | None = None, engine: Engine | None = None
-) -> maps.Classifier:
+) -> Classifier:
     """The classifier of a name, checked against the scene that it is to map.
 
     Parameters
@@ -161,7 +148,7 @@ def load(
     if engine is not None and card["kind"].startswith("cnn"):
         classifier = classifier.with_engine(engine)
     scene = scene or run.require("scene")
-    maps.require_bands(classifier, rasters.band_names(scene), scene)
+    require_bands(classifier, rasters.band_names(scene), scene)
     return classifier
 
 
@@ -286,32 +273,6 @@ def _existing_file(run: Run, name: str, card: dict[str, Any]) -> Path:
     if not path.exists():
         raise LandcoverError(f"{path} does not exist; train the model {name} again")
     return path
-
-
-def scaling(values: np.ndarray) -> dict[str, list[float]]:
-    """Means and standard deviations of inputs (rows, inputs) over training rows, NaN left out."""
-    values = values.astype(np.float64)
-    return {
-        "means": [float(v) for v in np.nanmean(values, axis=0)],
-        "stds": [float(v) for v in np.nanstd(values, axis=0)],
-    }
-
-
-def scaling_of_parts(parts: Iterable[np.ndarray]) -> dict[str, list[float]]:
-    """The same of whole images (n, rows, cols, bands) that come part by part, without NaN.
-
-    >>> scaling_of_parts([np.zeros((1, 2, 2, 1)), np.ones((1, 2, 2, 1))])
-    {'means': [0.5], 'stds': [0.5]}
-    """
-    sums, squares, n = np.zeros(1), np.zeros(1), 0
-    for part in parts:
-        values = part.astype(np.float64)
-        sums = sums + values.sum(axis=(0, 1, 2))
-        squares = squares + np.square(values).sum(axis=(0, 1, 2))
-        n += values[..., 0].size
-    means = sums / n
-    variances = np.maximum(squares / n - np.square(means), 0)  # rounding may leave less than none
-    return {"means": means.tolist(), "stds": np.sqrt(variances).tolist()}
 
 
 def types_digest(run: Run) -> str:

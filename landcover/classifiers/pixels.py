@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.legend import Legend
 from landcover.scene import features
-from landcover.scene.segmentation.types import type_column
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: (pixels, inputs) float32 and (pixels, layers) uint8 to probabilities (pixels, classes).
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -79,15 +74,3 @@ class PixelClassifier:
             types = np.zeros((rows * cols, 0), np.uint8)
         probabilities = self.predict(values.reshape(len(values), -1).T, types)
         return probabilities.T.reshape(-1, rows, cols)
-
-
-def inputs_of(
-    samples: pd.DataFrame,
-    bands: tuple[str, ...],
-    feature_names: tuple[str, ...],
-    segment_layers: tuple[str, ...] = (),
-) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (samples, bands + features) float32 and segment types (samples, layers) uint8."""
-    values = samples[[*bands, *feature_names]].to_numpy(np.float32)
-    types = samples[[type_column(layer) for layer in segment_layers]].to_numpy(np.uint8)
-    return values, types

@@ -11,12 +11,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from landcover import maps
-from landcover.classifiers import models
+from landcover.classifiers import kinds, models
+from landcover.classifiers.image_tiles import predict_tiles
+from landcover.classifiers.protocol import Reader
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.run import Run
+from landcover.samples.chips import cut
 from landcover.sources.image import Image
 
 #: The kind of a model, as its card has it, that classifies whole images.
@@ -27,7 +29,7 @@ PIXEL_M = (5.0, 20.0)
 _DEGREE_M = 111_200.0
 
 
-class Classifier(maps.Reader, Protocol):
+class Classifier(Reader, Protocol):
     """Whatever gives whole images a class.
 
     Attributes
@@ -113,7 +115,7 @@ class OfPixels(_Around):
         if not valid.any():
             raise _nothing_valid(self)
         total = np.zeros(len(self.legend))
-        for _, inside, shares in maps.predict_tiles(self.model, values):
+        for _, inside, shares in predict_tiles(self.model, values):
             check_time(until)
             total += shares[:, inside].sum(axis=1, dtype=np.float64)
         return (total / valid.sum()).astype(np.float32)
@@ -211,7 +213,7 @@ def default_model(run: Run) -> str | None:
     pixels = [
         name
         for name, card in cards.items()
-        if card["kind"] in models.PIXEL_KINDS and not card["segment_layers"]
+        if card["kind"] in kinds.PIXEL_KINDS and not card["segment_layers"]
     ]
     made = {name: (run.model(name) / "card.json").stat().st_mtime for name in cards}
     return max(whole or pixels, key=lambda name: made[name], default=None)
@@ -279,7 +281,7 @@ def _cut_in_time(
     """Squares (side, side, bands) of an image, each cut no sooner than it is asked for."""
     for place in places:
         check_time(until)
-        yield maps.cut(values, place).transpose(1, 2, 0)
+        yield cut(values, place).transpose(1, 2, 0)
 
 
 def _starts(length: int, side: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What each command takes and does; the stages themselves are in `workflows`."""
+"""What each command takes and does; the stages themselves are in `stages`."""
 
 from __future__ import annotations
 

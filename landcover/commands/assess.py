@@ -33,8 +33,10 @@ def _define_assess(parser: argparse.ArgumentParser) -> None:
 
 
 def _assess(a: Arguments) -> list[Path]:
-    from landcover.run import Run, read_json
-    from landcover.stages.assess import assess, headline
+    from landcover.files.atomic import read_json
+    from landcover.reports.assessment import headline
+    from landcover.run import Run
+    from landcover.stages.assess import assess
 
     paths = assess(Run(a.run), a.reference, a.class_field, a.model or (), a.strata)
     for path in paths[1:]:

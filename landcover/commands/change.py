@@ -63,7 +63,8 @@ def _define_change(parser: argparse.ArgumentParser) -> None:
 
 def _change(a: Arguments) -> list[Path]:
     from landcover.commands.maps import chosen_model
-    from landcover.run import Run, read_json
+    from landcover.files.atomic import read_json
+    from landcover.run import Run
     from landcover.stages.change import find_change
 
     paths = find_change(

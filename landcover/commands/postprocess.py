@@ -71,7 +71,7 @@ def _postprocess(a: Arguments) -> list[Path]:
 def _changes(report: dict[str, Any]) -> list[str]:
     """What the steps changed, a line for the reference and one for the labels."""
     from landcover.reports.scores import MEASURES
-    from landcover.reports.store import interval, percent, points
+    from landcover.reports.words import interval, percent, points
 
     return [
         f"{MEASURES[against]}: {percent(report['scores'][against]['overall_accuracy'])}, "

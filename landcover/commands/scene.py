@@ -116,7 +116,7 @@ def _prep(a: Arguments) -> list[Path]:
 
 def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
     """Tiles, labels and reference that were asked for, or those of the demo scene."""
-    from landcover.sources import sentinel2
+    from landcover.sources import band_files, sentinel2
     from landcover.sources.synthetic.files import demo_sources
 
     if a.bands and a.product:
@@ -124,7 +124,7 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
     if a.product:
         return [sentinel2.from_safe(path) for path in a.product], a.labels, a.reference
     if a.bands:
-        tiles = sentinel2.from_files(a.bands, a.quantification, a.offset, a.band_names or ())
+        tiles = band_files.from_files(a.bands, a.quantification, a.offset, a.band_names or ())
         return tiles, a.labels, a.reference
     if a.labels or a.reference or a.aoi or a.bbox:
         raise LandcoverError(
@@ -132,11 +132,11 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
             "give --bands B02.tif B03.tif B04.tif B08.tif or --product X.SAFE"
         )
     bands, corine, truth = demo_sources(Path("data/demo"), a.seed)
-    return sentinel2.from_files(bands), corine, truth
+    return band_files.from_files(bands), corine, truth
 
 
 def _warnings(tiles: list) -> list[str]:
-    from landcover.sources.sentinel2 import radiometry_warning
+    from landcover.sources.tile import radiometry_warning
 
     found = {radiometry_warning(tile): tile for tile in tiles}
     return [f"{tile.paths[0]}: {text}" for text, tile in found.items() if text]
@@ -191,7 +191,7 @@ def _sample(a: Arguments) -> list[Path]:
 
 def _drawn(run: Run) -> str:
     """The blocks, how many samples there are of each split, and which classes were too rare."""
-    from landcover.run import read_json
+    from landcover.files.atomic import read_json
 
     settings = read_json(run.manifest)["stages"]["sample"]["settings"]
     text = f"blocks: {settings['blocks']} of {settings['block_px']} px"

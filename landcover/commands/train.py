@@ -90,8 +90,8 @@ def _training(a: Arguments) -> dict[str, Any]:
 
 
 def _mapped(run: Run, model: str, a: Arguments) -> list[Path]:
+    from landcover.classifiers.names import named
     from landcover.stages.map import map_scene
-    from landcover.stages.training import named
 
     trained_on = getattr(a, "trained_on", "labels")
     return [] if a.no_map else map_scene(run, named(model, trained_on, a.denoise))

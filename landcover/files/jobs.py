@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files.atomic import read_json, replace_when_whole, write_json
 from landcover.progress import say
-from landcover.run import read_json, replace_when_whole, write_json
 from landcover.stopwatch import spent
 
 _SECONDS = "seconds"

@@ -26,7 +26,8 @@ from rasterio.windows import Window as RasterioWindow
 
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
-from landcover.legend import Legend
+from landcover.legend import UNLABELLED, Legend
+from landcover.progress import track
 from landcover.stopwatch import spent
 
 #: Pixels of a window's side for reading and writing; a multiple of the files' 512 px blocks.
@@ -397,3 +398,30 @@ def _first_line(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def read_image(scene: Path) -> np.ndarray:
+    """The scene in one array, read by strips: a read as a whole would hold it twice."""
+    grid = grid_of(scene)
+    strips = [
+        Window(row, 0, min(BLOCK_PX, grid.rows - row), grid.cols)
+        for row in range(0, grid.rows, BLOCK_PX)
+    ]
+    image = np.empty((0, 0, 0))
+    for strip in track(strips, "Reading the scene"):
+        part = read(scene, strip)
+        if not image.size:
+            image = np.empty((len(part), *grid.shape), part.dtype)
+        image[:, strip.row : strip.row + strip.rows] = part
+    return image
+
+
+def class_pixels(path: Path) -> dict[int, int]:
+    """Pixels of each class of a class raster."""
+    counts = np.zeros(np.iinfo(np.uint16).max + 1, np.int64)
+    windows = list(grid_of(path).windows(WINDOW_PX))
+    for window in track(windows, f"counting classes of {path.name}"):
+        found = np.bincount(read_classes(path, window).ravel())
+        counts[: found.size] += found
+    counts[UNLABELLED] = 0
+    return {int(code): int(counts[code]) for code in np.flatnonzero(counts)}

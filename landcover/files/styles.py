@@ -6,8 +6,8 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 from landcover.errors import LandcoverError
+from landcover.files.atomic import replace_when_whole
 from landcover.legend import Legend
-from landcover.run import replace_when_whole
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 #: Older and newer QGIS read it; the paletted renderer has kept this form since 3.0.

@@ -7,12 +7,11 @@ in which order, by which process, and how often the work was interrupted changes
 time and memory, never a number.
 """
 
-from landcover.classifiers.image_tiles import cut, predict_tiles
+from landcover.classifiers.image_tiles import COMPUTE_PX, predict_tiles
 from landcover.classifiers.protocol import Classifier, Reader, require_bands
 from landcover.maps.cluster import Workers, connected
 from landcover.maps.prediction import predict_map
 from landcover.maps.scene_tiles import (
-    COMPUTE_PX,
     CONFIDENCE_NODATA,
     PROBABILITIES,
     Source,
@@ -20,6 +19,7 @@ from landcover.maps.scene_tiles import (
     reading_windows,
 )
 from landcover.maps.verification import Agreement, verify
+from landcover.samples.chips import cut
 
 __all__ = [
     "COMPUTE_PX",

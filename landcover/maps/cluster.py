@@ -19,9 +19,9 @@ from typing import Any
 
 from landcover.classifiers.protocol import Classifier
 from landcover.errors import LandcoverError
+from landcover.files.atomic import digest, versions
 from landcover.grid import Window
 from landcover.maps.scene_tiles import Pixels, Source
-from landcover.run import digest, versions
 
 #: A scheduler that has not answered by then is taken not to be there.
 CONNECT_S = 10

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landcover.errors import LandcoverError
+from landcover.files.atomic import read_json, write_json
 from landcover.progress import say
-from landcover.run import Run, read_json, write_json
+from landcover.run import Run
 
 if TYPE_CHECKING:
     from landcover.classifiers.networks import Engine, PatchClassifier

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from landcover.classifiers import names
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
-from landcover.reports import store
 from landcover.run import Run
 
 #: Side of the windows of smoothing and of polygons. Several arrays of all classes are in memory.
@@ -102,10 +102,10 @@ def _require_grid(source: Source, path: Path) -> None:
 def _probabilities(source: Source) -> Path:
     """The probabilities that belong to the map."""
     run, model = source.run, source.model
-    if model != store.model_of(model):
+    if model != names.model_of(model):
         raise LandcoverError(
             f"{model} has no probabilities of its own; --smooth and --by-probability work on a "
-            f"model's own map: --model {store.model_of(model)}"
+            f"model's own map: --model {names.model_of(model)}"
         )
     path = run.probabilities(model)
     made = run.read_manifest()["stages"].get(f"map {model}", {}).get("products", [])

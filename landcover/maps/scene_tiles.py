@@ -11,6 +11,7 @@ import numpy as np
 
 from landcover.classifiers import calibration
 from landcover.classifiers.best_class import winners
+from landcover.classifiers.image_tiles import COMPUTE_PX
 from landcover.classifiers.protocol import Classifier, require_bands
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -18,8 +19,6 @@ from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED
 from landcover.samples.chips import valid_pixels
 
-#: Sides of the tiles that a classifier sees at once are at most this, plus its radius.
-COMPUTE_PX = 256
 #: Tiles predicted at once; their probabilities are in memory together.
 _TOGETHER = 16
 #: Confidence is the winner's probability in percent, 0-100; so is entropy, of the largest possible.

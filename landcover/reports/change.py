@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from landcover.files import rasters
+from landcover.files.atomic import replace_when_whole, write_json
 from landcover.legend import Legend
-from landcover.reports import figures, store
-from landcover.run import Run, replace_when_whole, write_json
+from landcover.reports import figures, words
+from landcover.run import Run
 
 #: Transitions that the picture's legend and the page's table name.
 NAMED = 10
@@ -49,7 +50,7 @@ def write_report(
     # One inside the other: they belong together
     with replace_when_whole(picture) as picture_part, replace_when_whole(page) as page_part:
         picture_part.write_bytes(_picture(out, facts, result, scenes, codes))
-        page_part.write_text(store.render("change.md", c=content, named=NAMED), "utf-8")
+        page_part.write_text(words.render("change.md", c=content, named=NAMED), "utf-8")
         write_json(data, content)
     return [page, data, picture]
 
@@ -65,7 +66,7 @@ def headline(result: Mapping[str, Any]) -> str:
     low, high = changed["area_ci95"]
     text = (
         f"Of {_area(result['total'])} {unit}, {_area(changed['area'])} {unit} changed class "
-        f"({store.percent(changed['area'] / result['total'])}; 95 % interval "
+        f"({words.percent(changed['area'] / result['total'])}; 95 % interval "
         f"{_area(low)}–{_area(high)} {unit})."
     )
     if not result["transitions"] or changed["mapped"] == 0:

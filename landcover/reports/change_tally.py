@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcover.grid import Grid, Window
+from landcover.grid import Grid, Window, pixel_ha
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps import change
 from landcover.reports.area_estimation import Z95
-from landcover.stages.assess import pixel_ha
 
 if TYPE_CHECKING:
     import geopandas

@@ -12,9 +12,9 @@ import numpy as np
 from landcover.files import rasters
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
-from landcover.reports import accuracy, figures, store, zones
+from landcover.reports import accuracy, figures, words, zones
 from landcover.run import Run
-from landcover.samples.split import read_blocks
+from landcover.samples.blocks import read_blocks
 
 #: Pictures are thinned to this many pixels on their longer side; a demo scene is shown whole.
 PICTURE_PX = 1600
@@ -43,7 +43,7 @@ def html(run: Run, comparison: Mapping[str, Any], legend: Legend) -> str:
         for rank, model in enumerate(comparison["models"])
     }
     layers = _layers(run, comparison)
-    return store.render(
+    return words.render(
         "comparison.html",
         c=comparison,
         axis=_axis(comparison),

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from landcover.files.atomic import replace_when_whole
 from landcover.legend import Legend, facts
-from landcover.reports import figures, store
-from landcover.run import Run, replace_when_whole
+from landcover.reports import figures, words
+from landcover.run import Run
 from landcover.samples.augmentation import NONE, Augmentation
-from landcover.sources.image import TRUE_COLOUR_BANDS, TRUE_COLOUR_REFLECTANCE
+from landcover.sensors import TRUE_COLOUR_BANDS, TRUE_COLOUR_REFLECTANCE
 
 #: Pairs of classes that are confused less often are not named.
 LEAST_CONFUSED = 5
@@ -82,7 +83,7 @@ def write_page(
     wrong = np.flatnonzero(shares.argmax(axis=1) != labels)
     surest = wrong[np.argsort(-shares[wrong].max(axis=1), kind="stable")][:WRONG_SHOWN]
     page = run.report(report["model"]).with_suffix(".html")
-    content = store.render(
+    content = words.render(
         "image_report.html",
         r=report,
         curves=figures.learning_curves(history, figures.CHART_COLOURS[0]),

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from landcover.files import rasters
+from landcover.files.atomic import replace_when_whole, write_json
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
-from landcover.reports import store
-from landcover.run import Run, replace_when_whole, write_json
+from landcover.reports import words
+from landcover.run import Run
 
 #: Upper ends of the ranges of distance to a border between labels, in pixels.
 DISTANCES_PX = (5, 10, 20, np.inf)
@@ -112,7 +113,7 @@ def write_report(
     json, markdown = run.path / "label_noise.json", run.path / "label_noise.md"
     write_json(json, facts)
     with replace_when_whole(markdown) as part:
-        part.write_text(store.render("label_noise.md", facts=facts), "utf-8")
+        part.write_text(words.render("label_noise.md", facts=facts), "utf-8")
     return [markdown, json]
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landcover.classifiers import names
 from landcover.errors import LandcoverError
-from landcover.legend import UNLABELLED
+from landcover.files.atomic import read_json, versions
+from landcover.legend import UNLABELLED, legend_of
 from landcover.reports import accuracy, store
-from landcover.reports.tally import legend_of, tally_maps
-from landcover.run import Run, read_json, versions
-from landcover.samples.split import read_blocks
+from landcover.reports.tally import tally_maps
+from landcover.run import Run
+from landcover.samples.blocks import read_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +135,7 @@ def score_map(
     dict
         The report.
     """
-    model = store.model_of(name)
+    model = names.model_of(name)
     earlier = _earlier_report(run, model)
     seed = earlier.get("seed", 0)
     tally = tally_maps(run, [name])
@@ -180,7 +182,7 @@ def _report(
     split = f"spatial blocks of {blocks.block_px} px, guard {blocks.guard_px} px"
     if blocks.label_range_px is not None:
         split += f"; labels are alike up to {blocks.label_range_px:.0f} px"
-    card = run.model(store.model_of(name)) / "card.json"
+    card = run.model(names.model_of(name)) / "card.json"
     described = ("kind", "trained_on", "n_train", "patch_size", "bands", "inputs")
     model = read_json(card) if card.exists() else {}
     return {

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landcover.files import rasters
-from landcover.run import Run, write_json
+from landcover.files.atomic import write_json
+from landcover.run import Run
 
 if TYPE_CHECKING:
     from landcover.grid import Grid

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from importlib import resources
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from landcover.classifiers.names import PATCHES
 from landcover.errors import LandcoverError
-from landcover.run import Run, read_json, replace_when_whole, write_json
+from landcover.files.atomic import read_json, replace_when_whole, write_json
+from landcover.reports.words import render
+from landcover.run import Run
 
-#: Ends the name of a map of patches, whose pixels are not the scene's.
-PATCHES = "_patches"
 #: What every report holds, and the type that it must have.
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "model": str,
@@ -59,15 +59,6 @@ def read_report(run: Run, name: str) -> dict[str, Any]:
     if problem:
         raise LandcoverError(f"{path} is not a report: {problem}; {_make_again(run, name)}")
     return report
-
-
-def model_of(name: str) -> str:
-    """The model of a map by the map's name; of a postprocessed map, that of the map it came from.
-
-    >>> model_of("mlp-segments"), model_of("mlp-segments+smooth+mmu50px")
-    ('mlp-segments', 'mlp-segments')
-    """
-    return name.partition("+")[0]
 
 
 def map_names(run: Run) -> list[str]:
@@ -132,79 +123,6 @@ def write_products(folder: Path, content: Mapping[str, Any]) -> list[Path]:
     return [text, page, data]
 
 
-def render(template: str, **content: Any) -> str:
-    """Fill one of the package's page templates; text is escaped, missing names are errors.
-
-    Parameters
-    ----------
-    template : str
-        File name in landcover/reports/templates.
-    **content
-        What the template shows.
-    """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template),
-        autoescape=lambda name: bool(name and name.endswith(".html")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["percent"] = percent
-    environment.filters["points"] = points
-    environment.filters["interval"] = interval
-    environment.filters["p_value"] = p_value
-    return environment.get_template(template).render(**content)
-
-
-def percent(share: float | None) -> str:
-    """A share of 0-1 in words of a table.
-
-    >>> percent(0.9614), percent(None)
-    ('96.1 %', '–')
-    """
-    return "–" if share is None else f"{100 * share:.1f} %"
-
-
-def points(difference: float | None) -> str:
-    """A difference of shares in percentage points, with its sign.
-
-    >>> points(0.034), points(-0.0002)
-    ('+3.4', '0.0')
-    """
-    if difference is None:
-        return "–"
-    text = f"{100 * difference:+.1f}".replace("-", "−")
-    return "0.0" if text in ("+0.0", "−0.0") else text
-
-
-def interval(bounds: Iterable[float] | None, signed: bool = False) -> str:
-    """A 95 % interval of shares, in percent or points.
-
-    >>> interval([0.952, 0.969]), interval([-0.004, 0.01], signed=True), interval(None)
-    ('95.2–96.9', '−0.4 to +1.0', '–')
-    """
-    if bounds is None:
-        return "–"
-    low, high = bounds
-    if signed:
-        return f"{points(low)} to {points(high)}"
-    return f"{100 * low:.1f}–{100 * high:.1f}".replace("-", "−")
-
-
-def p_value(value: float | None) -> str:
-    """A p-value to three digits.
-
-    >>> p_value(0.0423), p_value(1e-9), p_value(None)
-    ('0.042', '< 0.001', '–')
-    """
-    if value is None:
-        return "–"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
 #: Rasters beside a map that are not maps themselves.
 _NOT_CLASSES = ("_confidence", "_probabilities", "_entropy")
 
@@ -226,7 +144,3 @@ def _problem(report: dict[str, Any], name: str) -> str | None:
 
 def _make_again(run: Run, name: str) -> str:
     return f"make it with: python test_patches.py {run.path} --model {name}"
-
-
-def _template(name: str) -> str:
-    return (resources.files("landcover.reports") / "templates" / name).read_text("utf-8")

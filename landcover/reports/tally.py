@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landcover.classifiers.names import model_of
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import read_json
+from landcover.files.rasters import class_pixels
 from landcover.grid import Grid, Window
-from landcover.legend import UNLABELLED, Legend, level_of
+from landcover.legend import UNLABELLED, Legend, legend_of
 from landcover.progress import track
-from landcover.reports import accuracy, store
+from landcover.reports import accuracy
 from landcover.reports import zones as breakdown
-from landcover.run import Run, read_json
+from landcover.run import Run
+from landcover.samples.blocks import read_blocks
 from landcover.samples.correlation import Thinned
-from landcover.samples.split import read_blocks
 
 if TYPE_CHECKING:
     from landcover.samples.blocks import Blocks
@@ -198,7 +201,7 @@ def _require_same_split(run: Run, names: Sequence[str]) -> None:
     """
     digest = read_blocks(run).digest()
     for name in names:
-        card = run.model(store.model_of(name)) / "card.json"
+        card = run.model(model_of(name)) / "card.json"
         if card.exists() and read_json(card).get("split", {}).get("digest", digest) != digest:
             raise LandcoverError(
                 f"model {name} was trained on another split than {run.splits} holds, so its test "
@@ -224,23 +227,6 @@ def _layers(run: Run, names: Sequence[str]) -> dict[str, Path]:
             )
         layers[name] = path
     return layers
-
-
-def class_pixels(path: Path) -> dict[int, int]:
-    """Pixels of each class of a class raster."""
-    counts = np.zeros(np.iinfo(np.uint16).max + 1, np.int64)
-    windows = list(rasters.grid_of(path).windows(rasters.WINDOW_PX))
-    for window in track(windows, f"counting classes of {path.name}"):
-        found = np.bincount(rasters.read_classes(path, window).ravel())
-        counts[: found.size] += found
-    counts[UNLABELLED] = 0
-    return {int(code): int(counts[code]) for code in np.flatnonzero(counts)}
-
-
-def legend_of(codes: np.ndarray) -> Legend:
-    """The CORINE legend of the codes that occur."""
-    held = {int(code) for code in codes} - {UNLABELLED}
-    return Legend.corine(level_of(held)).subset(held) if held else Legend(())
 
 
 def _test_blocks(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from landcover.reports import store
+from landcover.reports.words import interval, percent, points
 
 #: The score that ranks the maps.
 LEADING = "overall_accuracy"
@@ -24,13 +24,13 @@ def headline(comparison: Mapping[str, Any]) -> str:
     """One sentence: which map is best, how good it is, and how sure that is."""
     models, against = comparison["models"], comparison["against"]
     best, scores = models[0]["title"], models[0]["scores"][against]
-    share = f"{store.percent(scores[LEADING])} of pixels"
+    share = f"{percent(scores[LEADING])} of pixels"
     right = "right" if against == "reference" else "in agreement with CORINE"
     how_good = f"{share} {right}{_how_sure(scores)}"
     if len(models) == 1:
         return f"The {best} maps {how_good}; there is no other map to compare it with."
     if against == "labels" and comparison["chosen_without_reference"]:
-        agreed = store.percent(models[0]["criterion"])
+        agreed = percent(models[0]["criterion"])
         return (
             f"The {best} is chosen: {agreed} of its pixels are as the refined labels have them, "
             f"and {share} in agreement with CORINE{_how_sure(scores)}."
@@ -40,8 +40,8 @@ def headline(comparison: Mapping[str, Any]) -> str:
     tied = [pair for pair in rivals if not _is_clear(pair)]
     if tied:
         lead = tied[0][LEADING]
-        gap = store.points(lead["difference"]).lstrip("+") + " points"
-        gap += f" ({store.interval(lead['ci95'], signed=True)})" if lead["ci95"] else ""
+        gap = points(lead["difference"]).lstrip("+") + " points"
+        gap += f" ({interval(lead['ci95'], signed=True)})" if lead["ci95"] else ""
         others = _listed([titles[pair["b"]] for pair in tied])
         to_first = f" to {titles[tied[0]['b']]}" if len(tied) > 1 else ""
         return (
@@ -49,8 +49,8 @@ def headline(comparison: Mapping[str, Any]) -> str:
             f"the difference{to_first} is {gap}."
         )
     lead = rivals[0][LEADING]
-    gap = store.points(lead["difference"]).lstrip("+")
-    more = f"{gap} points ({store.interval(lead['ci95'])}) more than {titles[rivals[0]['b']]}"
+    gap = points(lead["difference"]).lstrip("+")
+    more = f"{gap} points ({interval(lead['ci95'])}) more than {titles[rivals[0]['b']]}"
     if against == "reference":
         return f"The {best} makes the best map: {how_good}, {more}."
     return f"The {best} has the highest agreement with CORINE: {share}{_how_sure(scores)}, {more}."
@@ -64,11 +64,11 @@ def remarks(comparison: Mapping[str, Any]) -> list[str]:
         beyond = labels["best_map_beyond_labels"]
         gap = beyond["difference"]
         word = "more" if gap >= 0 else "less"
-        bounds = f" ({store.interval(beyond['ci95'], signed=True)})" if beyond["ci95"] else ""
+        bounds = f" ({interval(beyond['ci95'], signed=True)})" if beyond["ci95"] else ""
         said.append(
             f"The coarse labels themselves are right on "
-            f"{store.percent(labels['scores'][LEADING])} of the same pixels: the best map is "
-            f"{store.points(abs(gap)).lstrip('+')} points{bounds} {word} right than they are."
+            f"{percent(labels['scores'][LEADING])} of the same pixels: the best map is "
+            f"{points(abs(gap)).lstrip('+')} points{bounds} {word} right than they are."
         )
     said += _other_winner(comparison) + _chosen(comparison)
     if comparison["against"] == "labels":
@@ -120,7 +120,7 @@ def _chosen(comparison: Mapping[str, Any]) -> list[str]:
         ]
     return [
         f"Without the reference the {chosen['title']} would be chosen: it is as the refined "
-        f"labels have it on {store.percent(chosen['criterion'])} of the test pixels."
+        f"labels have it on {percent(chosen['criterion'])} of the test pixels."
     ]
 
 
@@ -134,7 +134,7 @@ def _other_winner(comparison: Mapping[str, Any]) -> list[str]:
     pair = next(p for p in comparison["pairs"] if (p["a"], p["b"]) == (first["name"], best["name"]))
     bounds = pair["macro_f1"]["ci95"]
     clear = bounds is not None and bounds[1] < 0
-    scores = [store.percent(m["scores"][against]["macro_f1"]) for m in (best, first)]
+    scores = [percent(m["scores"][against]["macro_f1"]) for m in (best, first)]
     return [
         f"Where every class counts alike, however rare (macro F1), the {best['title']} scores "
         f"highest: {scores[0]} against {scores[1]} of the {first['title']}, "
@@ -144,7 +144,7 @@ def _other_winner(comparison: Mapping[str, Any]) -> list[str]:
 
 def _how_sure(scores: Mapping[str, Any]) -> str:
     bounds = scores[f"{LEADING}_ci95"]
-    return f" (95 % interval {store.interval(bounds)})" if bounds else " (in a single block)"
+    return f" (95 % interval {interval(bounds)})" if bounds else " (in a single block)"
 
 
 def _is_clear(pair: Mapping[str, Any]) -> bool:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover.samples.tiles import turned
-
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -108,3 +106,16 @@ def _samplers(side: int, scale: np.ndarray, centre: np.ndarray) -> np.ndarray:
     distance = np.abs(places[:, :, None] - np.arange(side))
     weights = np.clip(1 - distance / np.maximum(scale, 1)[:, None, None], 0, None)
     return (weights / weights.sum(axis=2, keepdims=True)).astype(np.float32)
+
+
+def turned(images: np.ndarray, orientations: np.ndarray) -> np.ndarray:
+    """Square images (n, size, size, bands), each in one of its eight orientations.
+
+    An orientation is 0 to 3 quarter turns against the clock, and then upside down from 4 on.
+    """
+    result = np.empty_like(images)
+    for orientation in range(8):
+        chosen = orientations == orientation
+        some = np.rot90(images[chosen], orientation % 4, axes=(1, 2))
+        result[chosen] = some[:, ::-1] if orientation >= 4 else some
+    return result

@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.files.atomic import read_json
 from landcover.grid import Window
+from landcover.run import Run
 
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
@@ -251,3 +254,27 @@ def usable_zones_of(splits: np.ndarray) -> np.ndarray:
             np.maximum(highest, padded[i : i + down, j : j + across], out=highest)
     # train near any other split, or validation near test, sees a higher split
     return np.where(highest > zones, np.uint8(0), zones + np.uint8(1))
+
+
+def read_blocks(run: Run) -> Blocks:
+    """The blocks that the samples of a run were drawn from.
+
+    Raises
+    ------
+    LandcoverError
+        If splits.json is missing, damaged, or of another scene than the run's.
+    """
+
+    content = read_json(run.require("splits"))
+    again = f"draw the samples again: python sample_raster.py {run.path}"
+    try:
+        blocks = Blocks.from_dict(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LandcoverError(f"{run.splits} is damaged ({error}); {again}") from error
+    shape = rasters.grid_of(run.require("scene")).shape
+    if (blocks.rows, blocks.cols) != shape or blocks.splits.shape != blocks.shape:
+        raise LandcoverError(
+            f"{run.splits} is of a scene of {blocks.rows} x {blocks.cols} pixels and "
+            f"{run.scene} has {shape[0]} x {shape[1]}; {again}"
+        )
+    return blocks

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from landcover.errors import LandcoverError
 from landcover.grid import Window
@@ -208,3 +209,47 @@ def views(image: np.ndarray, size: int) -> np.ndarray:
     """Every square of an image (rows, cols, bands), as (rows, cols, size, size, bands)."""
     found = np.lib.stride_tricks.sliding_window_view(image, (size, size), axis=(0, 1))
     return found.transpose(0, 1, 3, 4, 2)
+
+
+def cut(values: np.ndarray, window: Window) -> np.ndarray:
+    """A window of an image (bands, rows, cols), which may reach over its edges; NaN outside.
+
+    Only what is looked at next is ever padded: a whole image of 1 x 4,000,000 pixels, padded to
+    tiles of 256, would take 256 times its memory.
+
+    >>> cut(np.ones((1, 2, 3), np.float32), Window(1, -1, 2, 3)).tolist()
+    [[[nan, 1.0, 1.0], [nan, nan, nan]]]
+    """
+    found = np.full((len(values), window.rows, window.cols), np.nan, values.dtype)
+    top, left = max(window.row, 0), max(window.col, 0)
+    bottom, right = max(window.row + window.rows, 0), max(window.col + window.cols, 0)
+    inside = values[:, top:bottom, left:right]
+    down, across = top - window.row, left - window.col
+    found[:, down : down + inside.shape[1], across : across + inside.shape[2]] = inside
+    return found
+
+
+@njit(cache=True, nogil=True)
+def cut_chips(image, pixels, chips, first):
+    """Copy the patches of an image's pixels side by side.
+
+    Parameters
+    ----------
+    image : array of float32, (bands, rows + 2 radius, cols + 2 radius)
+    pixels : array of int64, (n,)
+        Numbers of pixels without the margin, counted along the rows.
+    chips : array of float32, (bands, size, size, m)
+        Takes the patches; size is 2 radius + 1.
+    first : int
+        Where the first of them goes.
+    """
+    bands, size = chips.shape[:2]
+    width = image.shape[2]
+    corners = pixels // (width - size + 1) * width + pixels % (width - size + 1)
+    for band in range(bands):
+        values = image[band].ravel()
+        for down in range(size):
+            for right in range(size):
+                line, offset = chips[band, down, right], down * width + right
+                for i in range(len(corners)):
+                    line[first + i] = values[corners[i] + offset]

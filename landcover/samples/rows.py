@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files.atomic import replace_when_whole
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED, Legend, level_of
 from landcover.run import Run
-from landcover.samples.split import read_blocks
+from landcover.samples.blocks import read_blocks
+from landcover.scene.segmentation.types import type_column
 
 if TYPE_CHECKING:
+    import geopandas
     import pandas as pd
 
 TRAINED_ON = {"labels": "label", "reference": "reference"}
@@ -80,8 +84,6 @@ class Rows:
         layers: Sequence[str] = (),
     ) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and segment types of some rows."""
-        from landcover.classifiers.pixels import inputs_of
-
         return inputs_of(self.samples.iloc[part], tuple(bands), tuple(features), tuple(layers))
 
 
@@ -91,7 +93,7 @@ def read_rows(run: Run, trained_on: str) -> Rows:
         raise LandcoverError(
             f"trained_on {trained_on!r} is unknown; choose among {', '.join(TRAINED_ON)}"
         )
-    samples = _read_samples(run)
+    samples = read_samples(run)
     read_blocks(run)  # a split of another scene has other samples than the scene's
     column = TRAINED_ON[trained_on]
     if column not in samples:
@@ -122,7 +124,7 @@ def read_rows(run: Run, trained_on: str) -> Rows:
     return Rows(samples, column, legend, train, validation, scored, beside)
 
 
-def _read_samples(run: Run) -> pd.DataFrame:
+def read_samples(run: Run) -> pd.DataFrame:
     """The sample table without its geometry."""
     import pyarrow
     import pyarrow.parquet as parquet
@@ -170,3 +172,56 @@ def class_weights(rows: Rows, mode: str | None) -> np.ndarray | None:
 def weights_of(targets: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
     """Weight of each row, by its class."""
     return None if weights is None else weights[targets].astype(np.float32)
+
+
+def inputs_of(
+    samples: pd.DataFrame,
+    bands: tuple[str, ...],
+    feature_names: tuple[str, ...],
+    segment_layers: tuple[str, ...] = (),
+) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs (samples, bands + features) float32 and segment types (samples, layers) uint8."""
+    values = samples[[*bands, *feature_names]].to_numpy(np.float32)
+    types = samples[[type_column(layer) for layer in segment_layers]].to_numpy(np.uint8)
+    return values, types
+
+
+def read_geo_samples(run: Run) -> geopandas.GeoDataFrame:
+    """The sample table, read before anything is written."""
+    import geopandas
+
+    try:
+        return geopandas.read_parquet(run.samples)
+    except (OSError, ValueError) as error:
+        raise LandcoverError(
+            f"{run.samples} is not readable ({str(error).splitlines()[0]}); "
+            f"draw the samples again: python sample_raster.py {run.path}"
+        ) from error
+
+
+def refresh_samples(
+    run: Run,
+    samples: geopandas.GeoDataFrame,
+    segments: np.ndarray,
+    types: Mapping[str, np.ndarray],
+) -> Path:
+    """Bring the segment columns of the sample table up to date."""
+    from landcover.scene.segmentation.types import add_segments
+
+    samples = _plain_text(add_segments(samples, segments, types))
+    with replace_when_whole(run.samples) as part:
+        samples.to_parquet(part, index=False)
+    return run.samples
+
+
+def _plain_text(table: Any) -> Any:
+    """Text as plain Arrow strings: GDAL before 3.8 cannot read the large ones of pandas."""
+    import pandas as pd
+    import pyarrow
+
+    text = [
+        name
+        for name in table.columns
+        if name != "geometry" and pd.api.types.is_string_dtype(table[name])
+    ]
+    return table.astype(dict.fromkeys(text, pd.ArrowDtype(pyarrow.string())))

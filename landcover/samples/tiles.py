@@ -14,6 +14,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from landcover.grid import Window
+from landcover.samples.augmentation import turned
 from landcover.samples.chips import Squares, squares
 
 
@@ -117,19 +118,6 @@ def tiles_of(rows: np.ndarray, cols: np.ndarray, side: int) -> tuple[np.ndarray,
     across = int(cols.max(initial=0)) // side + 1
     numbers, of = np.unique(rows // side * across + cols // side, return_inverse=True)
     return np.stack(np.divmod(numbers, across), axis=1) * side, of
-
-
-def turned(images: np.ndarray, orientations: np.ndarray) -> np.ndarray:
-    """Square images (n, size, size, bands), each in one of its eight orientations.
-
-    An orientation is 0 to 3 quarter turns against the clock, and then upside down from 4 on.
-    """
-    result = np.empty_like(images)
-    for orientation in range(8):
-        chosen = orientations == orientation
-        some = np.rot90(images[chosen], orientation % 4, axes=(1, 2))
-        result[chosen] = some[:, ::-1] if orientation >= 4 else some
-    return result
 
 
 def _turned_places(

@@ -15,12 +15,12 @@ from rio_tiler.errors import PointOutsideBounds, TileOutsideBounds
 from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
+from landcover.classifiers.names import PATCHES, title_of
 from landcover.files import rasters, styles
 from landcover.legend import UNLABELLED, Legend
 from landcover.reports import store
 from landcover.reports.figures import STRETCH_PERCENTILES
 from landcover.run import Run
-from landcover.stages.compare import title_of
 
 TILE_PX = 256
 #: Deepest zoom of tiles; a pixel of 10 m is some 300 tiles wide there.
@@ -126,7 +126,7 @@ def layers_of(run: Run) -> dict[str, Layer]:
         if path.exists():
             found[name] = _classes(path, name.capitalize())
     for name in store.map_names(run):
-        model = name.removesuffix(store.PATCHES)
+        model = name.removesuffix(PATCHES)
         title = title_of(model) + ("" if model == name else " by patches")
         found[f"map-{name}"] = _classes(
             run.map(name), title[0].upper() + title[1:], run.confidence(name)

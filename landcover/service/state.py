@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from landcover.classifiers import models
+from landcover.classifiers import kinds, models
 from landcover.classifiers.whole_images import Classifier
 from landcover.errors import LandcoverError
 from landcover.run import Run
@@ -102,7 +102,7 @@ def _pixel_models(run: Run) -> dict[str, Predict]:
     return {
         name: Predict(models.load_of_card(run, name))
         for name, card in cards.items()
-        if card["kind"] in models.PIXEL_KINDS and not card["segment_layers"]
+        if card["kind"] in kinds.PIXEL_KINDS and not card["segment_layers"]
     }
 
 

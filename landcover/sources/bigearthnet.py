@@ -25,8 +25,8 @@ from landcover.files import rasters
 from landcover.labels.bigearthnet import codes_of_corine, codes_of_labels, legend_of
 from landcover.legend import UNLABELLED, Legend, level_of, recode_corine, to_level
 from landcover.progress import track
+from landcover.sensors import ALL_BANDS
 from landcover.sources.chip_store import SPLITS, Labelled, write_store
-from landcover.sources.sentinel2 import ALL_BANDS
 
 #: All bands of level 2A, by wavelength: B10 has no surface reflectance.
 BANDS = tuple(band for band in ALL_BANDS if band != "B10")

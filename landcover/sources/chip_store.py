@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files.atomic import read_json
 from landcover.legend import Legend
 from landcover.progress import track
-from landcover.run import read_json
-from landcover.sources.sentinel2 import DEFAULT_QUANTIFICATION
+from landcover.sensors import DEFAULT_QUANTIFICATION
 
 SPLITS = ("train", "validation", "test")
 

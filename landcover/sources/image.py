@@ -25,23 +25,21 @@ from rasterio.io import MemoryFile
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.grid import Grid
-from landcover.sources.sentinel2 import DEFAULT_QUANTIFICATION, band_of
+from landcover.sensors import (
+    DEFAULT_QUANTIFICATION,
+    EUROSAT_BANDS,
+    HIGHEST_MEDIAN,
+    TRUE_COLOUR_BANDS,
+    band_of,
+    true_colour,
+)
 
 #: More pixels than this are refused unless the caller allows them.
 MAX_PIXELS = 50_000_000
 
-#: EuroSAT's pictures show dn 0-2750 of these bands, stretched to 0-255.
-TRUE_COLOUR_BANDS = ("B04", "B03", "B02")
-TRUE_COLOUR_REFLECTANCE = 0.275
-#: The bands of EuroSAT's GeoTIFFs, in their order: B8A comes last.
-EUROSAT_BANDS = (
-    "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A",
-)  # fmt: skip
 
 #: Bands of a GeoTIFF are often decoded together, whichever are wanted.
 _MOST_BANDS = 32
-#: Reflectance of land and cloud lies lower; a median above it is one of digital numbers.
-HIGHEST_MEDIAN = 1.5
 
 _MAGIC = {
     "JPEG": (b"\xff\xd8\xff",),
@@ -114,15 +112,6 @@ def read_image(source: Source, name: str | None = None, max_pixels: int = MAX_PI
     if np.isnan(image.values).all():
         raise LandcoverError(f"{name} has no valid pixel, all is nodata; give another image")
     return image
-
-
-def true_colour(picture: np.ndarray) -> np.ndarray:
-    """Reflectance, float32, of 8-bit true colour stretched as EuroSAT's is.
-
-    >>> true_colour(np.array([0, 255], np.uint8)).tolist()
-    [0.0, 0.2750000059604645]
-    """
-    return np.multiply(picture, np.float32(TRUE_COLOUR_REFLECTANCE / 255), dtype=np.float32)
 
 
 def _head(source: Source, name: str) -> bytes:

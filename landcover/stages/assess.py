@@ -4,51 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from landcover.classifiers.names import title_of
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.grid import Grid
+from landcover.files.atomic import replace_when_whole, versions, write_json
+from landcover.files.rasters import class_pixels
+from landcover.grid import Grid, pixel_ha
 from landcover.legend import UNLABELLED, Legend, level_of
 from landcover.progress import track
-from landcover.reports import area_estimation, store
-from landcover.reports.reference_sample import ReferenceSample, read_sample
-from landcover.reports.tally import class_pixels
-from landcover.reports.unit_classes import classes_amid, classes_of
-from landcover.run import Run, replace_when_whole, versions, write_json
-from landcover.stages.compare import title_of
-from landcover.stages.sample_points import map_of
-
-MEASURE = "accuracy against a reference sample"
-
-#: A class with fewer mapped or true units has accuracies of little worth, and the page says so.
-FEW_UNITS = 20
-
-
-@dataclass(frozen=True)
-class Population:
-    """What a sample stands for.
-
-    Attributes
-    ----------
-    strata : array of int64 (units,)
-        Stratum of each unit; 0 outside the population.
-    sizes : dict of int to int
-        Stratum to pixels.
-    mapped : dict of int to int
-        Class of the map to pixels.
-    source : str
-        What the strata are, in words.
-    """
-
-    strata: np.ndarray
-    sizes: dict[int, int]
-    mapped: dict[int, int]
-    source: str
+from landcover.reports import area_estimation, store, words
+from landcover.reports.assessment import FEW_UNITS, MEASURE, Population
+from landcover.reports.reference_sample import (
+    ReferenceSample,
+    classes_amid,
+    classes_of,
+    read_sample,
+)
+from landcover.run import Run, map_of
 
 
 def assess(
@@ -100,7 +77,7 @@ def assess(
         | {"versions": versions()}
         for name, path in paths.items()
     ]
-    page = store.render("assessment.md", run=run.path.resolve().name, maps=found)
+    page = words.render("assessment.md", run=run.path.resolve().name, maps=found)
     products = [run.report("assessment").with_suffix(".md")]
     with replace_when_whole(products[0]) as part:
         part.write_text(page, "utf-8")
@@ -111,16 +88,6 @@ def assess(
     inputs = [reference, *paths.values(), *filter(None, [strata])]
     run.record("assess", settings, inputs, products)
     return products
-
-
-def headline(report: Mapping[str, Any]) -> str:
-    """One sentence on one map: how accurate it is, and how sure that is."""
-    bounds = report["overall_accuracy_ci95"]
-    sure = f" (95 % interval {store.interval(bounds)})" if bounds else ""
-    return (
-        f"The {report['title']} maps {store.percent(report['overall_accuracy'])} of the area "
-        f"right{sure}, by {report['n_units']} reference units."
-    )
 
 
 def _assess(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | None) -> dict[str, Any]:
@@ -240,14 +207,6 @@ def _areas(
     }
 
 
-def pixel_ha(grid: Grid) -> float | None:
-    """Hectares of a pixel; None where the CRS has no unit of length."""
-    if not grid.crs.is_projected:
-        return None
-    width, height = grid.resolution
-    return width * height * grid.crs.linear_units_factor[1] ** 2 / 1e4
-
-
 def _remarks(result: Mapping[str, Any], unmet: list[str]) -> list[str]:
     """What a reader must know to take the estimates for what they are."""
     remarks = []
@@ -261,7 +220,7 @@ def _remarks(result: Mapping[str, Any], unmet: list[str]) -> list[str]:
     if joined:
         share = sum(joined.values()) / result["population_px"]
         remarks.append(
-            f"Strata {', '.join(joined)} ({store.percent(share)} of the area) hold fewer than "
+            f"Strata {', '.join(joined)} ({words.percent(share)} of the area) hold fewer than "
             f"{area_estimation.MIN_UNITS} units and were joined with the largest one."
         )
     classes = result["per_class"]

@@ -12,38 +12,22 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters, styles
-from landcover.grid import Grid, Window
+from landcover.files.atomic import digest, replace_when_whole, versions
 from landcover.legend import UNLABELLED, Legend, level_of
-from landcover.maps import change, smoothing
-from landcover.maps.dates import (
-    DATES,
-    Pair,
-    common_legend,
-    common_maps,
-    maker_of,
-    map_pair,
-    mapped_pair,
-    scene_of,
-    trained_on,
-)
+from landcover.maps import change
+from landcover.maps.change_rasters import NODATA_PERCENT, RASTERS, WINDOW_PX, changed, survey
+from landcover.maps.dates import DATES, THIN_PX, Date, Pair, common_legend
 from landcover.progress import say, track
 from landcover.reports.change import write_report
 from landcover.reports.change_tally import Tally
-from landcover.run import Run, replace_when_whole, versions
-from landcover.scene.radiometry import Lines
+from landcover.run import Run
+from landcover.scene.radiometry import Lines, fit_lines
+from landcover.sensors import HIGHEST_MEDIAN
 
 #: Side of a patch: 640 m, the side of EuroSAT's chips, and more than CORINE's 25 ha.
 PATCH_PX = 64
 #: Wider ones of all 44 classes would take more than some 500 MB.
 MOST_PATCH_PX = 512
-#: Side of the windows that probabilities are read by, about; whole patches.
-WINDOW_PX = 512
-#: Pixels that transitions are estimated from, about, on a regular lattice.
-SAMPLE = 100_000
-#: Percent, as maps' confidence.
-NODATA_PERCENT = 255
-#: The rasters among the products.
-RASTERS = ("change.tif", "change_probability.tif")
 
 
 def find_change(
@@ -122,7 +106,7 @@ def find_change(
         grid.require_equal(found, str(scenes[0]), str(date.probabilities))
     legend = common_legend(pair.dates, level)
     level = level_of(legend.codes)
-    transitions, scale = _survey(pair, grid, level)
+    transitions, scale = survey(pair, grid, level)
     tally = Tally(legend, grid, patch_px)
     products, codes = _write_rasters(out, pair, transitions, scale, tally)
     products.append(out.path / "patches.parquet")
@@ -161,23 +145,199 @@ def _require_apart(
             )
 
 
-def _survey(pair: Pair, grid: Grid, level: int) -> tuple[change.Transitions, np.ndarray]:
-    """Transitions from a regular lattice of pixels, and the contrast of the scenes' bands."""
-    step = max(1, round((grid.rows * grid.cols / SAMPLE) ** 0.5))
-    drawn: list[list[np.ndarray]] = [[], [], []]
-    sums, pairs = np.zeros(2 * len(pair.bands)), np.zeros(2 * len(pair.bands), np.int64)
-    for window in track(list(grid.windows(WINDOW_PX)), "estimating transitions"):
-        images = pair.images(window)
-        of_window = smoothing.contrast(np.concatenate(images))
-        sums, pairs = sums + of_window[0], pairs + of_window[1]
-        on = np.s_[..., -window.row % step :: step, -window.col % step :: step]
-        layers = (*pair.shares(window, level), pair.likeness(images)[np.newaxis])
-        for found, layer in zip(drawn, layers, strict=True):
-            found.append(layer[on].reshape(len(layer), -1))
-    before, after, alike = (np.concatenate(found, axis=1) for found in drawn)
-    scale = np.divide(sums, pairs, out=np.zeros(len(sums)), where=pairs > 0)
-    likenesses = None if pair.lines is None else alike[0]
-    return change.estimate_transitions(before, after, likenesses), scale
+def _radiometry(lines: Lines, bands: Sequence[str], kept: int) -> dict[str, Any]:
+    """What was done to the radiometry, as JSON takes it; of each value least, median, largest."""
+    return {
+        "kept": ("earlier", "later")[kept],
+        "moved": ("later", "earlier")[kept],
+        "unchanged_share": lines.unchanged,
+        "bands": {
+            name: {
+                "gain": [float(v) for v in np.quantile(gain, (0, 0.5, 1))],
+                "offset": [float(v) for v in np.quantile(offset, (0, 0.5, 1))],
+                "spread": float(spread),
+            }
+            for name, gain, offset, spread in zip(
+                bands, lines.gain, lines.offset, lines.spread, strict=True
+            )
+        },
+    }
+
+
+def scene_of(path: Path) -> Path:
+    """The scene of a run folder, or a scene raster itself.
+
+    Raises
+    ------
+    LandcoverError
+        If the run has no scene, or the raster does not hold reflectance.
+    """
+    if path.is_dir():
+        return Run(path).require("scene")
+    found = _no_reflectance(path)
+    if found:
+        raise LandcoverError(
+            f"{path} {found}, and a scene holds reflectance, 0 to 1, as floats; prepare it with "
+            f"landcover prep --bands {path} --out RUN, and give RUN"
+        )
+    return path
+
+
+def _no_reflectance(path: Path) -> str | None:
+    """What shows that a raster does not hold reflectance; None where nothing does."""
+    with rasters.open_raster(path) as dataset:
+        dtype = np.result_type(*dataset.dtypes)
+    if not np.issubdtype(dtype, np.floating):
+        return f"holds {dtype}"
+    pixels = rasters.read_small(path, THIN_PX, [1])
+    known = pixels[np.isfinite(pixels)]
+    median = np.median(known) if known.size else 0
+    return f"has a median of {median:.4g}" if median > HIGHEST_MEDIAN else None
+
+
+def common_maps(paths: Sequence[Path]) -> str:
+    """The one model of which both runs hold probabilities."""
+    for path in paths:
+        if not path.is_dir():
+            raise LandcoverError(
+                f"{path} is no run folder with maps; map both dates with --model RUN/models/NAME"
+            )
+    common = sorted(_names(Run(paths[0])) & _names(Run(paths[1])))
+    if len(common) != 1:
+        there = (
+            f"both hold {', '.join(common)}; choose with --maps NAME"
+            if common
+            else "no model's are in both; make them in each with: landcover map RUN --model NAME "
+            "--probabilities"
+        )
+        raise LandcoverError(
+            f"{paths[0]} and {paths[1]} cannot be compared by the probabilities they hold: "
+            f"{there}, or map both here with --model NAME"
+        )
+    return common[0]
+
+
+def maker_of(paths: Sequence[Path], name: str) -> tuple[Run, str] | None:
+    """The one model that made the maps of both runs, where it is still there and maps any scene.
+
+    The manifest of a run tells the card of the model that mapped it, by path and digest.
+    """
+    from landcover.classifiers import models
+
+    cards = [_card_of(path, name) for path in paths]
+    digests = {made_by for made_by, _ in cards}
+    for card in (place for _, places in cards for place in places):
+        if card.is_file() and {digest(card)} == digests:
+            home, model = Run(card.parent.parent.parent), card.parent.name
+            facts = models.read_card(home, model)
+            there = models.file_of(home, model, facts["kind"]).exists()
+            return (home, model) if there and not facts["segment_layers"] else None
+    return None
+
+
+def _card_of(path: Path, name: str) -> tuple[str | None, list[Path]]:
+    """Digest of the card of the model that made a run's map, and where it may lie."""
+    stage = Run(path).read_manifest()["stages"].get(f"map {name}", {"inputs": []})
+    for entry in stage["inputs"]:
+        card = Path(entry["path"])
+        if card.name == "card.json":
+            # A run's own model goes by its place in the run, that of another by its path
+            return entry["sha256"], [path / card, card]
+    return None, []
+
+
+def mapped_pair(paths: Sequence[Path], scenes: Sequence[Path], name: str, normalise: bool) -> Pair:
+    """Dates with the probabilities that their runs hold."""
+    dates = []
+    for path, scene in zip(paths, scenes, strict=True):
+        probabilities = Run(path).probabilities(name)
+        if not probabilities.exists():
+            raise LandcoverError(
+                f"{probabilities} does not exist; make it with: "
+                f"landcover map {path} --model {name} --probabilities"
+            )
+        dates.append(Date(str(path), scene, probabilities))
+    held = [rasters.band_names(scene) for scene in scenes]
+    bands = tuple(band for band in held[0] if band in held[1])
+    if not bands:
+        raise LandcoverError(
+            f"{scenes[0]} has bands {' '.join(held[0])} and {scenes[1]} {' '.join(held[1])}, none "
+            "in common; prepare both dates with the same bands"
+        )
+    lines = _lines(scenes, 0, bands) if normalise else None
+    return Pair(dates, bands, lines, moved=1)
+
+
+def _names(run: Run) -> set[str]:
+    """Models of which a run holds probabilities."""
+    found = run.probabilities("any").parent.glob("[!.]*_probabilities.tif")
+    return {path.stem.removesuffix("_probabilities") for path in found}
+
+
+def map_pair(
+    paths: Sequence[Path],
+    scenes: Sequence[Path],
+    out: Run,
+    home: Run,
+    name: str,
+    kept: int,
+    normalise: bool,
+) -> Pair:
+    """Dates mapped with one model, on scenes of one radiometry.
+
+    A run that holds this very map of a scene that stays as it is lends it.
+    """
+    from landcover import maps
+    from landcover.classifiers import models
+    from landcover.stages.map import is_mapped, map_scene
+
+    card = models.read_card(home, name)
+    if card["segment_layers"]:
+        raise LandcoverError(
+            f"model {name} needs segment types, which belong to one scene; choose a model without, "
+            "or map both runs with --probabilities and compare them with --maps"
+        )
+    classifier = models.load(home, name, scenes[0])
+    maps.require_bands(classifier, rasters.band_names(scenes[1]), scenes[1])
+    bands = tuple(card["bands"])
+    lines = _lines(scenes, kept, bands) if normalise else None
+    dates = []
+    for number, (path, scene) in enumerate(zip(paths, scenes, strict=True)):
+        to = None if number == kept else lines
+        run = Run(path)
+        if to is not None or not path.is_dir() or not is_mapped(run, name, True, home):
+            run = Run(out.path / DATES[number])
+            _write_scene(run, scene, bands, to)
+            if not is_mapped(run, name, True, home):
+                say(f"mapping {path}")
+                map_scene(run, name, probabilities=True, trained_in=home)
+        dates.append(Date(str(path), run.scene, run.probabilities(name)))
+    return Pair(dates, bands, lines)
+
+
+def trained_on(scenes: Sequence[Path], home: Run) -> int:
+    """Which scene the model knows: that of its own run, or else the first."""
+    own = home.scene.resolve()
+    return 1 if scenes[1].resolve() == own != scenes[0].resolve() else 0
+
+
+def _lines(scenes: Sequence[Path], kept: int, bands: Sequence[str]) -> Lines:
+    """What brings the other scene to the radiometry of the one that is kept."""
+    thin = [rasters.read_small(scene, THIN_PX, bands) for scene in scenes]
+    return fit_lines(thin[kept], thin[1 - kept], rasters.grid_of(scenes[0]).shape, bands)
+
+
+def _write_scene(run: Run, scene: Path, bands: Sequence[str], lines: Lines | None) -> None:
+    """A scene in a run folder of its own, brought to another radiometry where there are lines.
+
+    The same scene has the same bytes again, so maps of it that are there already still hold.
+    """
+    grid = rasters.grid_of(scene)
+    with rasters.RasterWriter(run.scene, grid, np.float32, bands, np.nan) as out:
+        windows = list(grid.windows(rasters.WINDOW_PX))
+        for window in track(windows, f"writing the scene {run.path.name}"):
+            image = rasters.read(scene, window, bands)
+            out.write(image if lines is None else lines.apply(image, window), window)
 
 
 def _write_rasters(
@@ -198,46 +358,9 @@ def _write_rasters(
             rasters.RasterWriter(paths[1], grid, np.uint8, ["change_percent"], NODATA_PERCENT)
         )
         for window in track(windows, "finding change"):
-            changed, shares, alike = _changed(pair, window, level, transitions, scale)
-            codes_out.write(tally.add(window, transitions, shares, alike, changed), window)
-            percent = np.rint(100 * changed)
+            odds, shares, alike = changed(pair, window, level, transitions, scale)
+            codes_out.write(tally.add(window, transitions, shares, alike, odds), window)
+            percent = np.rint(100 * odds)
             percent_out.write(np.nan_to_num(percent, nan=NODATA_PERCENT), window)
     held = names.subset(tally.codes)
     return [paths[0], styles.write_qml(paths[0], held), paths[1]], held
-
-
-def _changed(
-    pair: Pair,
-    window: Window,
-    level: int,
-    transitions: change.Transitions,
-    scale: np.ndarray,
-) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """Probability of change that heeds the neighbours'; the window's probabilities and likeness."""
-    margin = smoothing.ITERATIONS
-    around = window.padded(margin)
-    shares, images = pair.shares(around, level), pair.images(around)
-    alike = pair.likeness(images)
-    changed = transitions.changed(shares[0], shares[1], alike)
-    field = smoothing.smooth(np.stack([1 - changed, changed]), np.concatenate(images), scale)
-    inside = np.s_[..., margin:-margin, margin:-margin]
-    return field[1][inside], [part[inside] for part in shares], alike[inside]
-
-
-def _radiometry(lines: Lines, bands: Sequence[str], kept: int) -> dict[str, Any]:
-    """What was done to the radiometry, as JSON takes it; of each value least, median, largest."""
-    return {
-        "kept": ("earlier", "later")[kept],
-        "moved": ("later", "earlier")[kept],
-        "unchanged_share": lines.unchanged,
-        "bands": {
-            name: {
-                "gain": [float(v) for v in np.quantile(gain, (0, 0.5, 1))],
-                "offset": [float(v) for v in np.quantile(offset, (0, 0.5, 1))],
-                "spread": float(spread),
-            }
-            for name, gain, offset, spread in zip(
-                bands, lines.gain, lines.offset, lines.spread, strict=True
-            )
-        },
-    }

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from landcover.legend import level_of
-from landcover.reports import accuracy, mcnemar, store, verdict, zones
+import numpy as np
+
+from landcover.classifiers.names import title_of
+from landcover.files import rasters
+from landcover.files.atomic import read_json
+from landcover.legend import UNLABELLED, level_of
+from landcover.progress import track
+from landcover.reports import accuracy, mcnemar, store, verdict, words, zones
 from landcover.reports.scores import MEASURES, WALL_TO_WALL
 from landcover.reports.tally import Tally, tally_maps
 from landcover.reports.verdict import LEADING
-from landcover.run import Run, read_json
-from landcover.samples.split import read_blocks
-from landcover.stages import selection
-from landcover.stages.postprocess import in_words, require_same_maps
-
-_TITLES = {
-    "random-forest": "random forest",
-    "mlp": "MLP",
-    "mlp-segments": "MLP with segment types",
-    "knn": "k-nearest-neighbours classifier",
-}
-#: How models that did not learn by the default way did, by the ends of their names.
-_WAYS = {
-    "plain": "on labels as they are",
-    "erode": "away from labels' borders",
-    "confident": "by confident learning",
-    "prior": "with priors corrected",
-    "transition": "with transitions undone",
-    "average": "on averages over segments",
-}
+from landcover.run import Run
+from landcover.samples.blocks import TEST, read_blocks
+from landcover.samples.rows import read_rows
+from landcover.stages.denoise import is_made
+from landcover.stages.postprocess import require_same_maps
 
 
 def compare(run: Run) -> list[Path]:
@@ -61,7 +51,7 @@ def compare(run: Run) -> list[Path]:
     tally = tally_maps(run, names)
     comparison = facts(run, tally, model_reports)
     html = comparison_page.html(run, comparison, tally.legend)
-    markdown = store.render(
+    markdown = words.render(
         "comparison.md", c=comparison, metrics=accuracy.METRICS, zones=zones.ZONES
     )
     products = store.write_comparison(run, comparison, markdown, html)
@@ -75,7 +65,7 @@ def facts(run: Run, tally: Tally, model_reports: Mapping[str, dict]) -> dict[str
     against = "reference" if "reference" in tally.confusions else "labels"
     seed = min(report["seed"] for report in model_reports.values())
     models = [_model(run, name, tally, report, seed) for name, report in model_reports.items()]
-    chosen = selection.criteria(run, list(model_reports))
+    chosen = criteria(run, list(model_reports))
     for model in models:
         model["criterion"] = chosen and chosen[model["name"]]
     if against == "labels" and chosen:
@@ -107,27 +97,6 @@ def facts(run: Run, tally: Tally, model_reports: Mapping[str, dict]) -> dict[str
     }
     comparison |= {"headline": verdict.headline(comparison), "remarks": verdict.remarks(comparison)}
     return comparison
-
-
-def title_of(name: str) -> str:
-    """A model's name in words.
-
-    >>> title_of("cnn-7x7"), title_of("mlp-segments-on-reference")
-    ('patch CNN 7×7', 'MLP with segment types trained on the reference')
-    >>> title_of("random-forest+smooth"), title_of("mlp-plain")
-    ('random forest after smoothing', 'MLP on labels as they are')
-    """
-    name, _, steps = name.partition("+")
-    name, studied, _ = name.partition("-on-reference")
-    suffix = " trained on the reference" if studied else ""
-    plain, _, way = name.rpartition("-")
-    if plain and way in _WAYS:
-        name, suffix = plain, f" {_WAYS[way]}"
-    suffix += f" after {in_words(steps)}" if steps else ""
-    cnn = re.fullmatch(r"cnn-(\d+)x\1(-published)?", name)
-    if cnn:
-        return f"{'published' if cnn[2] else 'patch'} CNN {cnn[1]}×{cnn[1]}{suffix}"
-    return _TITLES.get(name, name) + suffix
 
 
 def _blocks(run: Run) -> dict[str, Any]:
@@ -222,3 +191,35 @@ def _made(run: Run) -> dict[str, Any]:
         for stage, entry in stages.items()
         if stage != "compare"
     }
+
+
+def criteria(run: Run, names: Sequence[str]) -> dict[str, float] | None:
+    """Share of the test blocks' pixels that each map has as the refined labels have them.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with maps.
+    names : sequence of str
+        Their models.
+
+    Returns
+    -------
+    dict or None
+        A number from 0 to 1 a model; None where the run has no refined labels of its present
+        scene, labels and split.
+    """
+    if not run.samples.exists() or not is_made(run, read_rows(run, "labels")):
+        return None
+    blocks, grid = read_blocks(run), rasters.grid_of(run.refined_labels)
+    pixels, same = 0, dict.fromkeys(names, 0)
+    for window in track(list(grid.windows(rasters.WINDOW_PX)), "comparing with refined labels"):
+        rows = np.arange(window.row, window.row + window.rows)[:, np.newaxis]
+        cols = np.arange(window.col, window.col + window.cols)[np.newaxis]
+        refined = rasters.read_classes(run.refined_labels, window)
+        judged = (blocks.split_of(rows, cols) == TEST) & (refined != UNLABELLED)
+        pixels += int(judged.sum())
+        for name in names if judged.any() else ():
+            found = rasters.read_classes(run.map(name), window)
+            same[name] += int((found == refined)[judged].sum())
+    return {name: count / pixels for name, count in same.items()} if pixels else None

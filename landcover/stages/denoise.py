@@ -18,14 +18,15 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import digest, replace_when_whole
 from landcover.grid import Grid, Window
 from landcover.labels import noise
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
 from landcover.reports.label_noise import Counts, write_report
-from landcover.run import Run, digest, replace_when_whole
+from landcover.run import Run
+from landcover.samples.blocks import read_blocks
 from landcover.samples.rows import Rows, read_rows
-from landcover.samples.split import read_blocks
 from landcover.stages.patch_training import PatchTraining
 from landcover.stages.training import check_seed
 
@@ -186,8 +187,8 @@ def _teacher(run: Run, rows: Rows, size: int, seed: int) -> Any:
 
 def _segment(run: Run) -> np.ndarray:
     """Small segments of the scene, int32 (rows, cols)."""
+    from landcover.files.rasters import read_image
     from landcover.scene.segmentation.felzenszwalb import felzenszwalb
-    from landcover.stages.segment import read_image
 
     image = read_image(run.scene)
     for band in image:

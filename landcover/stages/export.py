@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landcover.classifiers import kinds
+from landcover.classifiers.exchange.check import Seen, check
 from landcover.errors import LandcoverError
+from landcover.files.atomic import read_json, replace_when_whole
 from landcover.progress import track
-from landcover.reports import store
-from landcover.run import Run, read_json, replace_when_whole
-from landcover.samples.chips import views
+from landcover.run import Run
+from landcover.stages.map_item import write_map_item
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from landcover.maps import Classifier
+    from landcover import maps
 
-#: A larger forest is left out of ONNX: its file would take over 40 MB, and seconds to load.
-MAX_ONNX_NODES = 1_000_000
+
 #: Windows of the scene, and their side, on which an ONNX file is checked.
 _CHECKS, _CHECK_PX = 8, 64
-#: Other kernels round otherwise, by some 1e-6; more is another model.
-_TOLERANCE = 1e-3
-
-#: Pixels of a window with margin, and its segment types, to probabilities.
-Predict = Callable[[np.ndarray, "np.ndarray | None"], np.ndarray]
+#: A larger forest is left out of ONNX: its file would take over 40 MB, and seconds to load.
+MAX_ONNX_NODES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -80,15 +78,15 @@ def export(run: Run, name: str, out: Path | None = None) -> Exported:
     models.require_classifier(run, name, card)
     home, folder = run.model(name), out or run.model(name)
     _require_own(folder, name)
-    proto, remarks = _onnx_form(home / models.FILES[card["kind"]], card["kind"])
+    proto, remarks = _onnx_form(home / kinds.FILES[card["kind"]], card["kind"])
     content = None
     if proto is not None:
         metadata.add_metadata(proto, card)
         content = proto.SerializeToString(deterministic=True)
         remarks.append(_check(content, run, name))
     files = ["card.json"]
-    if models.FILES[card["kind"]].endswith(".skops"):
-        files.insert(0, models.FILES[card["kind"]])
+    if kinds.FILES[card["kind"]].endswith(".skops"):
+        files.insert(0, kinds.FILES[card["kind"]])
     paths = [_copied(home / file, folder / file) for file in files]
     onnx = folder / "model.onnx"
     if content is None:
@@ -97,34 +95,8 @@ def export(run: Run, name: str, out: Path | None = None) -> Exported:
     with replace_when_whole(onnx) as part:
         part.write_bytes(content)
     if folder == home and run.map(name).exists():
-        paths.append(write_item(run, name, run))
+        paths.append(write_map_item(run, name, run))
     return Exported([onnx, *paths], remarks)
-
-
-def write_item(run: Run, name: str, home: Run) -> Path:
-    """Write the STAC item of a model's map; `home` is the run that holds the model."""
-    from landcover.classifiers import models
-    from landcover.classifiers.exchange import metadata
-    from landcover.reports import stac
-
-    model = store.model_of(name)
-    card = models.read_card(home, model)
-    properties = metadata.mlm_properties(card, _dn_range(run))
-    return stac.write_item(run, name, home.model(model), properties, metadata.mlm_bands(card))
-
-
-def _dn_range(run: Run) -> tuple[float, float] | None:
-    """Digital numbers of reflectance 0 and 1, where all bands of a run's product share them."""
-    settings = run.read_manifest()["stages"].get("prep", {}).get("settings", {})
-    radiometry = {
-        (band["offset"], band["quantification"])
-        for tiles in settings.get("bands", {}).values()
-        for band in tiles
-    }
-    if len(radiometry) != 1:
-        return None
-    offset, quantification = radiometry.pop()
-    return 0.0 - offset, quantification - offset
 
 
 def _require_own(folder: Path, name: str) -> None:
@@ -165,7 +137,7 @@ def _copied(source: Path, target: Path) -> Path:
 
 
 def _check(content: bytes, run: Run, name: str) -> str:
-    """Compare an ONNX file with its model on pixels of the run's scene; the outcome in words."""
+    """Compare an ONNX file with its model on the run's scene, where both are at hand; in words."""
     from landcover import maps
     from landcover.classifiers import models
 
@@ -177,52 +149,13 @@ def _check(content: bytes, run: Run, name: str) -> str:
             return f"model.onnx was not checked: {needed} does not exist"
     classifier = models.load(run, name)
     types = run.segment_types if with_types else None
-    source = maps.Source(classifier, run.scene, types)
-    predict = _onnx_predict(content, classifier)
+    return check(content, classifier, _windows(maps.Source(classifier, run.scene, types)))
+
+
+def _windows(source: maps.Source) -> Iterator[Seen]:
+    """Windows spread over a scene, with their segment types and valid pixels."""
     windows = list(source.grid.windows(_CHECK_PX))
-    chosen = {int(i) for i in np.linspace(0, len(windows) - 1, _CHECKS)}
-    pixels, differing, largest = 0, 0, 0.0
-    for window in track([windows[i] for i in sorted(chosen)], "checking model.onnx"):
+    chosen = sorted({int(i) for i in np.linspace(0, len(windows) - 1, _CHECKS)})
+    for window in track([windows[i] for i in chosen], "checking model.onnx"):
         image, layers = source.read(window)
-        valid = source.valid(image)
-        own = classifier.predict_window(image, layers)[:, valid]
-        other = predict(image, layers)[:, valid]
-        pixels += own.shape[1]
-        differing += int((own.argmax(axis=0) != other.argmax(axis=0)).sum())
-        largest = max(largest, float(np.abs(own - other).max(initial=0)))
-    found = f"largest difference of a probability {largest:.2g}, {differing} labels differ"
-    if largest > _TOLERANCE:
-        raise LandcoverError(
-            f"ONNX Runtime does not give the probabilities of {name} ({found} on {pixels} pixels); "
-            "nothing was written: update onnxruntime, and report this if it stays"
-        )
-    return f"ONNX Runtime against the model on {pixels} pixels: {found}"
-
-
-def _onnx_predict(content: bytes, classifier: Classifier) -> Predict:
-    """An ONNX file as a function of windows, as the classifier that it came from is."""
-    from onnxruntime import InferenceSession
-
-    from landcover.classifiers.pixels import PixelClassifier
-
-    session = InferenceSession(content, providers=["CPUExecutionProvider"])
-    inputs = session.get_inputs()
-
-    def run(*arrays: np.ndarray) -> Any:
-        return session.run(None, {i.name: a for i, a in zip(inputs, arrays, strict=False)})[0]
-
-    def window(image: np.ndarray, types: np.ndarray | None = None) -> np.ndarray:
-        pixels = np.ascontiguousarray(np.moveaxis(image, 0, -1), np.float32)
-        side = inputs[0].shape[1]
-        if not isinstance(side, int):
-            return np.moveaxis(run(pixels[np.newaxis])[0], -1, 0)
-        chips = views(pixels, side)
-        rows, cols = chips.shape[:2]
-        return run(chips.reshape(-1, *chips.shape[2:])).T.reshape(-1, rows, cols)
-
-    if isinstance(classifier, PixelClassifier):
-        by_row = replace(
-            classifier, predict=lambda values, types: run(values, types.astype(np.int32))
-        )
-        return by_row.predict_window
-    return window
+        yield image, layers, source.valid(image)

@@ -10,41 +10,25 @@ from typing import Any
 
 import numpy as np
 
+from landcover import sensors
 from landcover.classifiers import models, networks
-from landcover.classifiers.networks import Recipe, Stage
+from landcover.classifiers.networks import Recipe, image_recipes
+from landcover.classifiers.scaling import fit_scaling_of_parts
 from landcover.errors import LandcoverError
+from landcover.files.atomic import versions, write_json
 from landcover.legend import Legend
 from landcover.progress import track
 from landcover.reports import accuracy, store
 from landcover.reports.image_page import confused_pairs, write_page
-from landcover.run import Run, versions, write_json
-from landcover.samples.augmentation import NONE, Augmentation
-from landcover.sources import eurosat, image
+from landcover.run import Run
+from landcover.samples import image_splits
+from landcover.samples.augmentation import NONE
+from landcover.samples.image_splits import split_of
+from landcover.sources import eurosat
 from landcover.sources.chip_store import reflectance
 
-#: Share of the training part that every choice is made on.
-VALIDATION_SHARE = 0.05
 #: Images that are read and looked at together.
 PART = 500
-#: From nothing.
-COMPACT = Recipe(
-    stages=(Stage(60, 2e-3),),
-    batch_size=128,
-    augmentation=Augmentation(),
-    weight_decay=0.05,
-    label_smoothing=0.1,
-)
-#: A backbone with weights, the published way: its head first, then all, early layers slowly.
-STAGED = Recipe(
-    stages=(
-        Stage(1, 1e-3, "plateau", frozen=True),
-        Stage(40, 1e-4, "plateau", discriminative=True),
-    ),
-    augmentation=Augmentation(),
-    weight_decay=0.01,
-)
-#: A backbone without weights has no early layers worth sparing.
-FROM_NOTHING = replace(COMPACT, stages=(Stage(60, 1e-3),), batch_size=64)
 
 
 @dataclass(frozen=True)
@@ -118,7 +102,8 @@ class Choices:
                 f"head {self.head} is for a backbone; the compact network has its own: leave out "
                 "--head, or choose a backbone with --model"
             )
-        recipe = COMPACT if self.model == "compact" else STAGED if with_weights else FROM_NOTHING
+        beginning = image_recipes.STAGED if with_weights else image_recipes.FROM_NOTHING
+        recipe = image_recipes.COMPACT if self.model == "compact" else beginning
         stages = recipe.stages
         if self.frozen:
             stages = (replace(stages[0], epochs=stages[-1].epochs),)
@@ -150,17 +135,17 @@ class Task:
     labels: np.ndarray
     legend: Legend
     bands: tuple[str, ...]
-    split: eurosat.Split
+    split: image_splits.Split
 
     @property
     def white(self) -> float | None:
         """Reflectance above which the chips are white; None where they hold reflectance."""
-        return image.TRUE_COLOUR_REFLECTANCE if self.pixels.dtype == np.uint8 else None
+        return sensors.TRUE_COLOUR_REFLECTANCE if self.pixels.dtype == np.uint8 else None
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Reflectance, float32 (rows, side, side, bands)."""
         chips = self.pixels[rows]
-        return reflectance(chips) if self.white is None else image.true_colour(chips)
+        return reflectance(chips) if self.white is None else sensors.true_colour(chips)
 
     def parts(self, rows: np.ndarray, what_for: str) -> Iterator[np.ndarray]:
         """The same in parts of at most `PART`, with a bar that says what for."""
@@ -173,7 +158,7 @@ class Task:
 
     def scaling(self) -> dict[str, list[float]]:
         """Mean and deviation of every band over the training images."""
-        return models.scaling_of_parts(self.parts(self.split.train, "mean and deviation of bands"))
+        return fit_scaling_of_parts(self.parts(self.split.train, "mean and deviation of bands"))
 
     def of_bands(self, bands: tuple[str, ...]) -> Task:
         """The same chips in some of their bands, in the order given; pixels are copied."""
@@ -197,7 +182,7 @@ def open_task(source: Path, choices: Choices = Choices()) -> Task:
     chips = eurosat.open_chips(source)
     split = split_of(chips, choices.split, choices.seed)
     bands = choices.bands or chips.bands
-    pictures = image.TRUE_COLOUR_BANDS
+    pictures = sensors.TRUE_COLOUR_BANDS
     if choices.weights is not None and not chips.bands == bands == pictures:
         raise LandcoverError(
             f"weights {choices.weights} are of pictures of {' '.join(pictures)}, not of chips of "
@@ -318,25 +303,6 @@ def finetune(
     return products
 
 
-def split_of(chips: eurosat.ChipSet, split: str, seed: int) -> eurosat.Split:
-    """The parts that a choice such as 80/20, or a folder with lists, makes of a set."""
-    if Path(split).is_dir():
-        return eurosat.listed_split(chips.names, split)
-    learn, _, test = split.partition("/")
-    if not (learn.isdigit() and test.isdigit() and int(learn) + int(test) == 100):
-        raise LandcoverError(
-            f"split {split!r} is neither a folder with lists nor two shares that make 100; "
-            "give 80/20, 75/25, 90/10 or a folder"
-        )
-    return drawn_split(chips.labels, int(test) / 100, seed)
-
-
-def drawn_split(labels: np.ndarray, test_share: float, seed: int) -> eurosat.Split:
-    """A seeded split that keeps `VALIDATION_SHARE` for choices, or an image of every class."""
-    least = len(np.unique(labels)) / max(1, round(len(labels) * (1 - test_share)))
-    return eurosat.seeded_split(labels, test_share, seed, max(VALIDATION_SHARE, least))
-
-
 def _report(
     name: str,
     choices: Choices,
@@ -368,7 +334,7 @@ def _report(
     }
 
 
-def _title(given: str, split: eurosat.Split) -> str:
+def _title(given: str, split: image_splits.Split) -> str:
     """A split in words."""
     kind = f"lists of {Path(given).name}" if Path(given).is_dir() else f"{given}, drawn by class"
     n = [f"{len(part):,}" for part in (split.train, split.validation, split.test)]

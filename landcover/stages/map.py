@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landcover.errors import LandcoverError
+from landcover.files.atomic import digest, versions
 from landcover.maps.engine_cache import engine_of_map, key_of, with_engine
-from landcover.run import Run, digest, versions
+from landcover.run import Run
 
 if TYPE_CHECKING:
     from landcover.classifiers.networks import Engine
@@ -69,7 +70,7 @@ def map_scene(
     from landcover.files import jobs, rasters, styles
     from landcover.reports.scores import score_map
     from landcover.reports.tally import require_scorable
-    from landcover.stages.export import write_item
+    from landcover.stages.map_item import write_map_item
 
     holder = trained_in or run
     classifier, types = _checked(run, model, holder)
@@ -100,7 +101,7 @@ def map_scene(
         )
         seconds = time.perf_counter() - started + job.seconds_found
         paths.insert(1, styles.write_qml(run.map(model), classifier.legend))
-        paths.insert(2, write_item(run, model, holder))
+        paths.insert(2, write_map_item(run, model, holder))
         settings = {
             "model": model,
             "tile_px": tile_px,

@@ -9,14 +9,15 @@ import numpy as np
 
 from landcover import maps
 from landcover.classifiers import models
+from landcover.classifiers.names import PATCHES
 from landcover.classifiers.whole_images import require_scale
 from landcover.errors import LandcoverError
 from landcover.files import rasters, styles
-from landcover.grid import Grid, Window
+from landcover.grid import Window
 from landcover.legend import UNLABELLED
 from landcover.maps import CONFIDENCE_NODATA
+from landcover.maps.cells import cells_of
 from landcover.progress import track
-from landcover.reports.store import PATCHES
 from landcover.run import Run
 
 if TYPE_CHECKING:
@@ -88,19 +89,6 @@ def map_patches(
     settings = {"model": model, "stride_px": stride_px}
     run.record(f"map {model + PATCHES}", settings, [scene, home.model(model) / "card.json"], paths)
     return paths
-
-
-def cells_of(grid: Grid, stride_px: int) -> Grid:
-    """The grid of cells that covers a grid, from its upper left corner."""
-    from affine import Affine
-
-    a, _, west, _, e, north = grid.transform[:6]
-    return Grid(
-        grid.crs,
-        Affine(a * stride_px, 0, west, 0, e * stride_px, north),
-        -(-grid.rows // stride_px),
-        -(-grid.cols // stride_px),
-    )
 
 
 def _classified(

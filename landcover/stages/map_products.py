@@ -10,10 +10,11 @@ from typing import Any
 
 from landcover.errors import LandcoverError
 from landcover.files import jobs, rasters
+from landcover.files.atomic import digest, read_json
 from landcover.grid import Grid
 from landcover.progress import say
-from landcover.reports import store
-from landcover.run import Run, digest, read_json
+from landcover.reports import store, words
+from landcover.run import Run
 from landcover.sources import sentinel2
 
 
@@ -189,7 +190,7 @@ def _map(run: Run, holder: Run, model: str, settings: Mapping[str, Any]) -> floa
 
 def _facts(run: Run, model: str) -> dict[str, Any]:
     """What a map holds: pixels, the share that is valid, km2 of every class."""
-    from landcover.reports.tally import class_pixels
+    from landcover.files.rasters import class_pixels
 
     counts = class_pixels(run.map(model))
     grid = rasters.grid_of(run.map(model))
@@ -214,7 +215,7 @@ def _summary(row: Mapping[str, Any]) -> str:
     if "error" in row:
         return f"failed: {row['error']}"
     took = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in row["seconds"].items())
-    valid = store.percent(row["valid_share"])
+    valid = words.percent(row["valid_share"])
     return f"{row['map']}: {row['pixels']:,} pixels, {valid} valid ({took})"
 
 

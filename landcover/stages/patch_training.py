@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from landcover.classifiers.scaling import fit_scaling
 from landcover.run import Run
 from landcover.samples.rows import Rows, class_weights, pixel_inputs, weights_of
 
@@ -84,11 +85,10 @@ class PatchTraining:
 
     def scaling(self, rows: Rows) -> dict[str, list[float]]:
         """Means and deviations of the bands over the training rows, or those of the encoder."""
-        from landcover.classifiers import models
 
         if self._start is not None:
             return self._start.scaling
-        return models.scaling(rows.values(rows.train, self.bands, ())[0])
+        return fit_scaling(rows.values(rows.train, self.bands, ())[0])
 
     def _build(self, scaling: dict[str, list[float]]) -> Any:
         from landcover.classifiers import networks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,21 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from landcover.classifiers import names
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import digest
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps.postprocessing import Source, steps_of
-from landcover.reports import store
-from landcover.run import Run, digest
-
-_WORDS = {
-    "smooth": "smoothing",
-    "segments": "majority by segment",
-    "segments-by-probability": "the likeliest class by segment",
-    "polygons": "majority by polygon",
-    "polygons-by-probability": "the likeliest class by polygon",
-}
+from landcover.run import Run
 
 
 def postprocess(
@@ -81,10 +73,10 @@ def postprocess(
     from landcover.classifiers import models
     from landcover.files import styles
     from landcover.reports.tally import require_scorable
-    from landcover.stages.export import write_item
+    from landcover.stages.map_item import write_map_item
 
     home = trained_in or run
-    legend = Legend.from_dicts(models.read_card(home, store.model_of(model))["classes"])
+    legend = Legend.from_dicts(models.read_card(home, names.model_of(model))["classes"])
     source = Source(run, model, legend, _grid_of_map(run, model))
     steps = list(steps_of(source, smooth, segments, polygons, mmu_ha, by_probability))
     if not steps:
@@ -105,25 +97,17 @@ def postprocess(
         for window in source.grid.windows(rasters.WINDOW_PX):
             out.write(codes[window.slices], window)
     seconds = time.perf_counter() - started
-    paths = [run.map(name), styles.write_qml(run.map(name), legend), write_item(run, name, home)]
+    paths = [
+        run.map(name),
+        styles.write_qml(run.map(name), legend),
+        write_map_item(run, name, home),
+    ]
     inputs = [run.map(model), *(path for step in steps for path in step.inputs)]
     settings = {"of": model, "mmu_ha": mmu_ha, "polygons": polygons and str(polygons)}
     run.record(f"postprocess {name}", settings, inputs, paths)
     if scored:
         paths.append(_score(source, name, seconds))
     return paths
-
-
-def in_words(steps: str) -> str:
-    """The steps of a map's name in words.
-
-    >>> in_words("smooth+mmu50px")
-    'smoothing and a sieve of 50 px'
-    """
-    return " and ".join(
-        _WORDS.get(step, re.sub(r"^mmu(\d+)px$", r"a sieve of \1 px", step))
-        for step in steps.split("+")
-    )
 
 
 def require_same_maps(run: Run, model_reports: Mapping[str, Mapping[str, Any]]) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from landcover.classifiers import models, networks
+from landcover.classifiers.scaling import fit_scaling_of_parts
 from landcover.errors import LandcoverError
+from landcover.files.atomic import replace_when_whole, versions, write_json
 from landcover.legend import Legend
 from landcover.reports import accuracy, tag_accuracy
 from landcover.reports import store as reports
-from landcover.run import Run, replace_when_whole, versions, write_json
+from landcover.run import Run
 from landcover.sources import chip_store
 from landcover.sources.chip_store import SPLITS, Store
 from landcover.stages.training import check_seed
@@ -108,7 +110,7 @@ def pretrain(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
     networks.check_patch_size(choices.patch_size)
     check_seed(choices.seed)
     task = _task(chip_store.open_store(source), choices.single, source)
-    scaling = models.scaling_of_parts(
+    scaling = fit_scaling_of_parts(
         chips for chips, _ in task.store.batches(64, task.parts["train"])
     )
     networks.seed_everything(choices.seed)

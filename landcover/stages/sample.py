@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from landcover.errors import LandcoverError
-from landcover.grid import Grid, Window
-from landcover.run import Run, replace_when_whole, write_json
-from landcover.samples import chips, drawing, splits
-from landcover.samples.blocks import SPLITS, TEST, TRAIN, Blocks, Layout, layout
+from landcover.files.atomic import replace_when_whole, write_json
+from landcover.grid import Grid
+from landcover.run import Run
+from landcover.samples import chips, splits
+from landcover.samples.blocks import SPLITS, Blocks, Layout, layout
 from landcover.samples.correlation import Correlation, Thinned
-from landcover.samples.layers import CODES, Source, index_table, open_source
+from landcover.samples.layers import Source, open_source
+from landcover.samples.table import count, draw, write_chips
 
 if TYPE_CHECKING:
     import geopandas
@@ -81,12 +80,12 @@ def sample(
     correlated = _correlation(source)
     label_range = round(correlated.range_px, 1) if correlated else None
     plan = _layout(source.grid, block_px, max_patch, buffer, label_range or 0.0)
-    counts, codes, dropped = _count(source, plan, min_count)
+    counts, codes, dropped = count(source, plan, min_count)
     # a class inside the polygons and the same class outside them are dealt as two
     held = counts.reshape(*counts.shape[:2], -1)
     blocks = splits.deal(plan, held[..., held.any(axis=(0, 1))], seed=seed)
     blocks = replace(blocks, label_range_px=label_range)
-    table = _draw(source, blocks, counts, codes, samples, method, seed)
+    table = draw(source, blocks, counts, codes, samples, method, seed)
     products = _write(run, blocks, table, buffer, source)
     run.record(
         "sample",
@@ -137,136 +136,6 @@ def _layout(
     return plan
 
 
-def _count(
-    source: Source, plan: Layout, min_count: int
-) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    """Labelled pixels with data: by zone, class and whether polygons hold them.
-
-    Returns
-    -------
-    counts : array of int64 (zones down, zones across, classes, 2)
-        The last axis: outside polygons, inside.
-    codes : array of int
-        The classes that are kept.
-    dropped : dict
-        Code to pixels of classes below `min_count`.
-    """
-    counts = plan.no_counts(2 * len(CODES))
-    table = index_table(CODES)
-    valid = False
-
-    def load(window: Window) -> tuple[np.ndarray, np.ndarray]:
-        return _has_data(source.image(window)), source.labels(window)
-
-    for window, (has_data, labels) in source.strips("Counting labelled pixels", load):
-        valid |= bool(has_data.any())
-        index = np.where(has_data, table[labels], np.int16(-1))
-        if (index[has_data] == -2).any():
-            unknown = np.unique(labels[index == -2])[:8].tolist()
-            raise LandcoverError(
-                f"{source.name} holds codes {unknown}, which are no CLC codes; "
-                "prepare the labels with scene_prep.py --labels"
-            )
-        within = 1 if source.inside is None else source.inside(window) > 0
-        plan.count(counts, np.where(index < 0, -1, 2 * index + within), window)
-    if not valid:
-        raise LandcoverError(
-            "the scene has no pixel with data in all bands; prepare it again from other files"
-        )
-    counts = counts.reshape(*counts.shape[:2], len(CODES), 2)
-    pixels = counts.sum(axis=(0, 1, 3))
-    kept = pixels >= max(min_count, 1)
-    dropped = {
-        str(code): int(n) for code, n in zip(CODES, pixels, strict=True) if 0 < n < min_count
-    }
-    if kept.sum() < 2:
-        held = ", ".join(str(code) for code in CODES[kept]) or "no class"
-        also = f" (left out below {min_count} pixels: {', '.join(dropped)})" if dropped else ""
-        raise LandcoverError(
-            f"{source.name} has {held} where the scene has data{also}; a classifier needs at "
-            "least two classes: give labels with more of them or a larger scene"
-        )
-    return counts[:, :, kept], CODES[kept], dropped
-
-
-def _draw(
-    source: Source,
-    blocks: Blocks,
-    counts: np.ndarray,
-    codes: np.ndarray,
-    samples: int,
-    method: str,
-    seed: int,
-) -> geopandas.GeoDataFrame:
-    """Draw the samples and gather what the table says of them."""
-    of_split = blocks.usable_zones[..., None] == np.arange(1, 4)
-    available = np.einsum("ijs,ijcw->scw", of_split, counts)
-    available[:TEST, :, 0] = 0  # polygons limit training and validation, not testing
-    available = available.sum(axis=-1)
-    rng = np.random.default_rng([seed, 1])  # another stream than the deal's
-    draws = drawing.plan_draws(available, samples, method, rng)
-    if (draws.samples[TRAIN] > 0).sum() < 2:
-        raise LandcoverError(
-            "the training blocks give samples of fewer than two classes; "
-            "ask for more samples, give more labels or choose another seed"
-        )
-    picker = drawing.Picker(available, draws, rng)
-    table = index_table(codes)
-    parts: list[dict[str, np.ndarray]] = []
-
-    def load(window: Window) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        return source.image(window), source.labels(window), source.more(window)
-
-    for window, (image, labels, more) in source.strips("Drawing samples", load):
-        usable = blocks.usable(window)
-        if source.inside is not None:
-            usable[(source.inside(window) == 0) & (usable < 1 + TEST)] = 0
-        classes = np.where(_has_data(image), table[labels], np.int16(-1))
-        rows, cols, marks = picker.pick(drawing.strata_of(usable, classes, len(codes)))
-        part = {"row": rows + window.row, "col": cols, "label": labels[rows, cols]}
-        part["random_test"] = marks
-        part |= {name: image[i, rows, cols] for i, name in enumerate(source.bands)}
-        parts.append(part | {name: values[rows, cols] for name, values in more.items()})
-    return _table(source, blocks, {k: np.concatenate([p[k] for p in parts]) for k in parts[0]})
-
-
-def _has_data(image: np.ndarray) -> np.ndarray:
-    """Pixels that are finite in every band, without an array of all bands."""
-    has_data = np.isfinite(image[0])
-    for band in image[1:]:
-        has_data &= np.isfinite(band)
-    return has_data
-
-
-def _table(source: Source, blocks: Blocks, drawn: dict[str, np.ndarray]) -> geopandas.GeoDataFrame:
-    """The sample table, in the order of columns that people read."""
-    import geopandas
-    import pandas
-    import pyarrow
-    import shapely
-
-    from landcover.scene import features
-
-    rows, cols = drawn["row"], drawn["col"]
-    x, y = source.grid.xy(rows, cols)
-    names = features.available(source.bands)
-    values = features.compute(np.stack([drawn[b] for b in source.bands]), source.bands, names)
-    split = np.array(SPLITS)[blocks.split_of(rows, cols)]
-    # plain Arrow strings, which every reader of Parquet knows; pandas 3 would write large ones
-    text = pandas.ArrowDtype(pyarrow.string())
-    columns: dict[str, Any] = {"row": rows.astype(np.int32), "col": cols.astype(np.int32)}
-    columns |= {"x": x, "y": y, "label": drawn["label"].astype(np.uint16)}
-    if "reference" in drawn:
-        columns["reference"] = drawn["reference"].astype(np.uint16)
-    columns["block"] = blocks.block_of(rows, cols).astype(np.int32)
-    columns["split"] = pandas.array(split.tolist(), dtype=text)
-    columns["random_test"] = drawn["random_test"]
-    columns |= {band: drawn[band] for band in source.bands}
-    columns |= dict(zip(names, values, strict=True))
-    columns |= {key: drawn[key] for key in source.columns if key != "reference"}
-    return geopandas.GeoDataFrame(columns, geometry=shapely.points(x, y), crs=source.grid.crs)
-
-
 def _write(
     run: Run,
     blocks: Blocks,
@@ -279,37 +148,9 @@ def _write(
     with replace_when_whole(run.samples) as part:
         table.to_parquet(part, index=False)
         if buffer is not None:
-            products.append(_write_chips(run.path / f"chips_{buffer}.npy", source, table, buffer))
+            products.append(write_chips(run.path / f"chips_{buffer}.npy", source, table, buffer))
     write_json(run.splits, blocks.to_dict())
     for path in run.path.glob("chips_*.npy"):
         if path not in products:  # of an earlier draw, so of other samples
             path.unlink()
     return products
-
-
-def _write_chips(path: Path, source: Source, table: geopandas.GeoDataFrame, radius: int) -> Path:
-    """Cut the chips of all samples into one array on disk, a strip of the scene at a time."""
-    size = 2 * radius + 1
-    shape = (len(table), size, size, len(source.bands))
-    needed = chips.cut_nbytes(len(table), size, len(source.bands))
-    free = shutil.disk_usage(path.parent).free
-    if needed > free:
-        raise LandcoverError(
-            f"chips of {len(table)} samples and radius {radius} need {needed:,} bytes and "
-            f"{path.parent} has {free:,} free; draw fewer samples or choose a smaller buffer"
-        )
-    rows, cols = table["row"].to_numpy(), table["col"].to_numpy()
-    # samples lie in the order of rows, so the file is written from front to back
-    with replace_when_whole(path) as part, part.open("wb") as file:
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for window, image in source.strips(
-            "Cutting chips", lambda window: source.image(window.padded(radius))
-        ):
-            first, end = np.searchsorted(rows, (window.row, window.row + window.rows))
-            cut = chips.chips_of(
-                image, rows[first:end] - window.row + radius, cols[first:end] + radius, size
-            )
-            for start in range(0, len(cut), 1024):
-                file.write(cut[start : start + 1024].data)
-    return path

@@ -8,13 +8,12 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.rasters import class_pixels
 from landcover.grid import Grid, Window
 from landcover.progress import track
 from landcover.reports import area_estimation
-from landcover.reports.reference_sample import require_new, write_sample
-from landcover.reports.tally import class_pixels
-from landcover.reports.unit_classes import classes_at
-from landcover.run import Run
+from landcover.reports.reference_sample import classes_at, require_new, write_sample
+from landcover.run import Run, map_of
 from landcover.samples.drawing import NOT_DRAWN, Draws, Picker
 from landcover.samples.layers import STRIP_ROWS
 
@@ -79,16 +78,6 @@ def sample_points(
     settings = {"model": name, "n": n, "seed": seed, "drawn": {str(c): k for c, k in dealt.items()}}
     run.record(f"sample-points {name}", settings, [path], [out])
     return [out]
-
-
-def map_of(run: Run, name: str) -> Path:
-    """The class map of a model."""
-    path = run.map(name)
-    if not path.exists():
-        raise LandcoverError(
-            f"{path} does not exist; make it with: landcover map {run.path} --model {name}"
-        )
-    return path
 
 
 def _draw(

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from landcover.errors import LandcoverError
-from landcover.run import Run, read_json, write_json
+from landcover.files.atomic import read_json, write_json
+from landcover.run import Run
 
 #: Stages that `staged` makes anew, with all their products.
 _SCENE_STAGES = ("prep", "segment", "sample")

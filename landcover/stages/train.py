@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from landcover.classifiers.names import named
+from landcover.classifiers.scaling import fit_scaling
 from landcover.errors import LandcoverError
 from landcover.run import Run
+from landcover.samples.blocks import read_blocks
 from landcover.samples.rows import Rows, class_weights, pixel_inputs, read_rows, weights_of
-from landcover.samples.split import read_blocks
 from landcover.stages.patch_training import PATIENCE, PatchTraining, Start
 from landcover.stages.targets import rows_to_learn
-from landcover.stages.training import Fitted, Job, inputs_card, named
+from landcover.stages.training import Fitted, Job, inputs_card
 
 #: Eight colours, which tell more of the class than the published method's six bins of brightness.
 SEGMENT_LAYERS = ("hierarchy-8",)
@@ -148,8 +150,8 @@ def train_mlp(
     LandcoverError
         If segment types are wanted and the samples have none.
     """
-    from landcover.classifiers import models, networks
-    from landcover.classifiers.pixels import type_column
+    from landcover.classifiers import networks
+    from landcover.scene.segmentation.types import type_column
 
     layers = tuple(segment_layers) if segments else ()
     columns = [type_column(layer) for layer in layers]
@@ -165,7 +167,7 @@ def train_mlp(
     name = named("mlp-segments" if segments else "mlp", trained_on, denoise)
 
     def fit(rows: Rows) -> Fitted:
-        scaling = models.scaling(rows.values(rows.train, bands, features)[0])
+        scaling = fit_scaling(rows.values(rows.train, bands, features)[0])
         networks.seed_everything(seed)
         model = networks.build_mlp(
             len(bands) + len(features),
@@ -297,14 +299,14 @@ def _fitted_pixels(
     model: Any, rows: Rows, bands: Sequence[str], features: Sequence[str], settings: dict[str, Any]
 ) -> Fitted:
     """A scikit-learn model of single pixels."""
-    from landcover.classifiers import forests, models
+    from landcover.classifiers import forests
 
     predict = forests.row_predictor(model)
     return Fitted(
         lambda path: forests.save(model, path),
         lambda part: predict(*rows.values(part, bands, features)),
         settings,
-        models.scaling(rows.values(rows.train, bands, features)[0]),
+        fit_scaling(rows.values(rows.train, bands, features)[0]),
     )
 
 

@@ -14,11 +14,12 @@ import numpy as np
 from landcover.classifiers import calibration
 from landcover.classifiers.calibration import Temperature
 from landcover.errors import LandcoverError
-from landcover.labels.denoising import DEFAULT, PLAIN
+from landcover.files.atomic import write_json
+from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED
-from landcover.run import Run, write_json
+from landcover.run import Run
+from landcover.samples.blocks import read_blocks
 from landcover.samples.rows import TRAINED_ON, Rows
-from landcover.samples.split import read_blocks
 
 #: Settings of models that count votes, which say how many.
 _VOTES = ("trees", "neighbours")
@@ -255,18 +256,3 @@ def inputs_card(
         "segment_layers": list(segment_layers),
         "patch_size": patch_size,
     }
-
-
-def named(name: str, trained_on: str, denoise: str | None = None) -> str:
-    """A model's name, which says so when it was not trained as is the default.
-
-    >>> named("mlp", "labels"), named("mlp", "labels", "none"), named("mlp", "labels", "erode")
-    ('mlp', 'mlp-plain', 'mlp-erode')
-    >>> named("mlp", "reference", "none")
-    'mlp-on-reference'
-    """
-    if trained_on != "labels":
-        return f"{name}-on-reference"
-    if denoise in (None, DEFAULT):
-        return name
-    return f"{name}-{'plain' if denoise == PLAIN else denoise}"

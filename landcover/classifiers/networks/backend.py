@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.run import replace_when_whole
+from landcover.files.atomic import replace_when_whole
 
 #: Chips, or rows of values, that a network predicts at a time.
 _CHIP_BATCH = 2048

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from landcover.classifiers.networks.backend import keras_module
-from landcover.samples.tiles import Tiles, turned
+from landcover.samples.augmentation import turned
+from landcover.samples.tiles import Tiles
 
 #: Tiles of a step at least: samples of one tile resemble each other, so a few tiles say little
 #: of the scene.

@@ -16,7 +16,7 @@ from landcover.classifiers.networks.backend import compiled, keras_module
 from landcover.classifiers.networks.batches import Examples, in_steps
 from landcover.errors import LandcoverError
 from landcover.progress import track
-from landcover.samples.tiles import turned
+from landcover.samples.augmentation import turned
 
 #: The layers of scores by place: of a tagger, and of a patch network.
 _TAGS, _CLASSES = "tags", "classes"

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from landcover.classifiers.best_class import cut_chips, near_ties
+from landcover.classifiers.best_class import near_ties
 from landcover.classifiers.exchange.network_onnx import arithmetic, to_onnx
 from landcover.errors import LandcoverError
+from landcover.samples.chips import cut_chips
 
 #: Bound of float32 where none is measured, and the least one. Networks here keep within a tenth.
 FLOAT32_BOUND = 2e-5

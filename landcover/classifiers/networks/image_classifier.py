@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from landcover.legend import Legend
-from landcover.samples.tiles import turned
+from landcover.samples.augmentation import turned
 
 #: Four quarter turns, each upside down too.
 ORIENTATIONS = 8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from landcover.samples.augmentation import NONE, Augmentation
 
@@ -66,3 +66,24 @@ class Recipe:
     label_smoothing: float = 0.0
     clip_norm: float | None = 1.0
     mean_of_weights: float | None = None
+
+
+#: From nothing.
+COMPACT = Recipe(
+    stages=(Stage(60, 2e-3),),
+    batch_size=128,
+    augmentation=Augmentation(),
+    weight_decay=0.05,
+    label_smoothing=0.1,
+)
+#: A backbone with weights, the published way: its head first, then all, early layers slowly.
+STAGED = Recipe(
+    stages=(
+        Stage(1, 1e-3, "plateau", frozen=True),
+        Stage(40, 1e-4, "plateau", discriminative=True),
+    ),
+    augmentation=Augmentation(),
+    weight_decay=0.01,
+)
+#: A backbone without weights has no early layers worth sparing.
+FROM_NOTHING = replace(COMPACT, stages=(Stage(60, 1e-3),), batch_size=64)

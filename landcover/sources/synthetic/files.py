@@ -15,12 +15,12 @@ import numpy as np
 from landcover import __version__
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.atomic import read_json, write_json
 from landcover.grid import Grid, Window
 from landcover.labels import generalise
 from landcover.progress import track
-from landcover.run import read_json, write_json
+from landcover.sensors import digital_numbers
 from landcover.sources import synthetic
-from landcover.sources.sentinel2 import digital_numbers
 
 if TYPE_CHECKING:
     from landcover.sources.synthetic import SyntheticScene

@@ -1,0 +1,119 @@
+"""Files that appear whole or not at all, their digests, and JSON; versions that decide a result."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from landcover.errors import LandcoverError
+from landcover.stopwatch import spent
+
+_PACKAGES = (
+    "landcover",
+    "numpy",
+    "rasterio",
+    "scikit-learn",
+    "keras",
+    "tensorflow-cpu",
+    "tensorflow",
+    "jax",
+    "torch",
+    "openvino",
+    "scikit-learn-intelex",
+)
+
+
+def peak_memory_mib() -> int:
+    """Peak resident size of this process, MiB, as the operating system counts it."""
+    try:
+        # getrusage would also count the process that forked this one
+        status = Path("/proc/self/status").read_text("ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) // 1024
+    except (OSError, IndexError):
+        import resource
+        import sys
+
+        unit = 1024**2 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file; read once a process as long as its size and time stay."""
+    state = path.stat()
+    return _digest(path.absolute(), state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(path: Path, size: int, modified_ns: int) -> str:
+    with spent("reading"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that decide a result."""
+    import platform
+
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@contextmanager
+def replace_when_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` and rename it on success.
+
+    On any error the temporary file is removed and `path` stays as it was. A
+    killed process leaves only the temporary name, which the next run overwrites.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise LandcoverError(
+            f"cannot write {path}: {error.strerror or error}; "
+            "check free disk space and the folder's permissions"
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
+    with replace_when_whole(path) as part:
+        part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read JSON that landcover wrote: always an object, its fields by name.
+
+    Raises
+    ------
+    LandcoverError
+        If the file is missing or is not such JSON.
+    """
+    try:
+        content = json.loads(Path(path).read_text("utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no fields")
+        return content
+    except FileNotFoundError:
+        raise LandcoverError(f"{path} does not exist; run the stage that makes it") from None
+    except (OSError, ValueError) as error:
+        raise LandcoverError(
+            f"{path} is not readable JSON ({error}); remove it and run its stage again"
+        ) from None

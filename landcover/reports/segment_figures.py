@@ -1,0 +1,104 @@
+"""Pictures of segments and of their types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from landcover.files.atomic import replace_when_whole
+
+#: Largest side of a picture, pixels.
+PICTURE_PX = 2000
+_BORDER_COLOUR = (255, 220, 0)
+
+
+def write_png(path: Path, picture: np.ndarray) -> Path:
+    """Write a picture, whole or not at all."""
+    from landcover.reports.figures import png
+
+    with replace_when_whole(path) as part:
+        part.write_bytes(png(picture))
+    return path
+
+
+def borders_picture(image: np.ndarray, bands: Sequence[str], segments: np.ndarray) -> np.ndarray:
+    """Borders of segments, a pixel thin, over true colour; the centre of a large scene."""
+    from landcover.reports.figures import true_colour
+
+    crop = _centre(segments.shape)
+    cut = segments[crop].shape != segments.shape
+    # Scenes without red, green and blue are shown by their first band.
+    shown = ("B04", "B03", "B02")
+    present = set(shown) <= set(bands)
+    layers = [bands.index(name) if present else 0 for name in shown]
+    picture = true_colour(image[:, crop[0], crop[1]][layers], shown)
+    zoom = 2 if max(picture.shape) <= PICTURE_PX // 2 else 1
+    picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    ids = segments[crop].repeat(zoom, axis=0).repeat(zoom, axis=1)
+    border = np.zeros(ids.shape, bool)
+    border[:-1] |= ids[1:] != ids[:-1]
+    border[:, :-1] |= ids[:, 1:] != ids[:, :-1]
+    picture[border] = _BORDER_COLOUR
+    if cut:
+        size = "{} x {}".format(*ids.shape)
+        return _captioned(picture, f"centre {size} of {segments.shape[0]} x {segments.shape[1]} px")
+    return picture
+
+
+def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
+    """A picture with a line of text below."""
+    from PIL import Image, ImageDraw
+
+    height = 28
+    whole = Image.new("RGB", (picture.shape[1], picture.shape[0] + height), "white")
+    whole.paste(Image.fromarray(picture))
+    ImageDraw.Draw(whole).text((6, picture.shape[0] + 5), text, "black", font_size=16)
+    return np.asarray(whole)
+
+
+def _centre(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """The middle of a raster, at most PICTURE_PX on a side."""
+    starts = [max(0, (side - PICTURE_PX) // 2) for side in shape]
+    return tuple(
+        slice(start, min(side, start + PICTURE_PX))
+        for start, side in zip(starts, shape, strict=True)
+    )
+
+
+def write_types_figure(path: Path, segments: np.ndarray, types: Mapping[str, np.ndarray]) -> Path:
+    """Every layer of types in one palette from dark to bright, each with its legend."""
+    from matplotlib import colormaps
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+    from matplotlib.figure import Figure
+
+    from landcover.scene.segmentation.types import types_of_pixels
+
+    rows, cols = segments.shape
+    step = max(1, max(rows, cols) // 1000)
+    thinned = segments[::step, ::step]
+    # Wide scenes below each other, tall ones side by side, others two by two.
+    across = 1 if cols > 1.5 * rows else len(types) if rows > 1.5 * cols else 2
+    down = -(-len(types) // across)
+    width = 12.0 / across
+    height = (width - 0.8) * rows / cols + 0.3
+    figure = Figure(figsize=(width * across, height * down), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, (name, of_segment) in zip(axes, types.items(), strict=False):
+        n = int(of_segment.max())
+        colours = ListedColormap(colormaps["viridis"](np.linspace(0, 1, n)))
+        shown = np.ma.masked_equal(types_of_pixels(thinned, of_segment), 0)
+        norm = BoundaryNorm(np.arange(0.5, n + 1), n)
+        drawn = axis.imshow(shown, cmap=colours, norm=norm, interpolation="nearest")
+        axis.set_title(name, loc="left")
+        bar = figure.colorbar(drawn, ax=axis, ticks=range(1, n + 1), fraction=0.04, pad=0.01)
+        bar.ax.tick_params(length=0)
+        bar.set_label("darker  →  brighter")
+    with replace_when_whole(path) as part:
+        figure.savefig(part)
+    return path
