@@ -19,7 +19,7 @@ from landcover.classifiers import networks
 from landcover.classifiers.exchange.network_onnx import arithmetic
 from landcover.classifiers.networks import architectures
 from landcover.sources.synthetic import make_scene
-from tests.test_synthetic import blocks
+from tests.sources.test_synthetic import blocks
 
 EPOCHS = {"truth": 12, "labels": 5}
 WIDTHS = {"as it is": architectures.CNN_FILTERS[3], "wide": (32, 64, 128, 128)}

@@ -52,7 +52,8 @@ def check(content: bytes, classifier: Classifier, seen: Iterable[Seen]) -> str:
     if largest > _TOLERANCE:
         raise LandcoverError(
             f"ONNX Runtime does not give the probabilities of {classifier.name} ({found} on "
-            f"{pixels} pixels); nothing was written: update onnxruntime, and report this if it stays"
+            f"{pixels} pixels); nothing was written: update onnxruntime, and report this if it "
+            "stays"
         )
     return f"ONNX Runtime against the model on {pixels} pixels: {found}"
 
