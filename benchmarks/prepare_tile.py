@@ -75,10 +75,10 @@ def prepare_in_process(way: str, folder: str, peaks: list[float]) -> None:
 def by_windows(folder: Path) -> None:
     """What `landcover prep` does with the bands of a scene."""
     from landcover.run import Run
-    from landcover.sources.band_files import from_files
+    from landcover.sources.band_files import open_bands
     from landcover.stages.prepare import prepare
 
-    prepare(Run(folder / "run"), from_files([folder / f"{band}.tif" for band in BANDS]))
+    prepare(Run(folder / "run"), open_bands([folder / f"{band}.tif" for band in BANDS]))
 
 
 def by_whole_arrays(folder: Path) -> None:

@@ -186,7 +186,7 @@ def make_setting(folder: Path, samples: int) -> Setting:
 
     run = Run(folder / "run")
     bands, labels, reference = demo_sources(folder / "sources", 0)
-    prepare(run, band_files.from_files(bands), labels=labels, reference=reference)
+    prepare(run, band_files.open_bands(bands), labels=labels, reference=reference)
     sample(run, samples=samples, max_patch=61)
     return Setting(run, read_rows(run, "labels"))
 

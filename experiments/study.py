@@ -57,7 +57,7 @@ def open_run(path: Path, demo: Path) -> Run:
     if path == demo and not path.exists():
         bands, labels, reference = demo_sources(path / "sources", seed=0)
         with staged(run) as stage:
-            prepare(stage, band_files.from_files(bands), labels=labels, reference=reference)
+            prepare(stage, band_files.open_bands(bands), labels=labels, reference=reference)
             segment(stage)
     return run
 

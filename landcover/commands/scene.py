@@ -122,9 +122,9 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
     if a.bands and a.product:
         raise LandcoverError("--bands and --product were both given; give one of them")
     if a.product:
-        return [sentinel2.from_safe(path) for path in a.product], a.labels, a.reference
+        return [sentinel2.open_sentinel2(path) for path in a.product], a.labels, a.reference
     if a.bands:
-        tiles = band_files.from_files(a.bands, a.quantification, a.offset, a.band_names or ())
+        tiles = band_files.open_bands(a.bands, a.quantification, a.offset, a.band_names or ())
         return tiles, a.labels, a.reference
     if a.labels or a.reference or a.aoi or a.bbox:
         raise LandcoverError(
@@ -132,7 +132,7 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
             "give --bands B02.tif B03.tif B04.tif B08.tif or --product X.SAFE"
         )
     bands, corine, truth = demo_sources(Path("data/demo"), a.seed)
-    return band_files.from_files(bands), corine, truth
+    return band_files.open_bands(bands), corine, truth
 
 
 def _warnings(tiles: list) -> list[str]:

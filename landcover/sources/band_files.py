@@ -11,7 +11,7 @@ from landcover.sensors import CORE_BANDS, DEFAULT_QUANTIFICATION, band_of
 from landcover.sources.tile import Band, Tile, tile_of
 
 
-def from_files(
+def open_bands(
     paths: Sequence[str | Path],
     quantification: float = DEFAULT_QUANTIFICATION,
     offset: float = 0.0,

@@ -19,7 +19,7 @@ from landcover.sources.tile import Band, Tile, tile_of, utc
 _BAND_IDS = (*ALL_BANDS[:8], "B8A", "B09", "B10", "B11", "B12")
 
 
-def from_safe(path: str | Path) -> Tile:
+def open_sentinel2(path: str | Path) -> Tile:
     """The four 10 m bands of a SAFE product, L1C or L2A, with its own numbers.
 
     Parameters

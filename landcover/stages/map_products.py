@@ -164,7 +164,7 @@ def _prepare(item: Item) -> dict[str, float]:
     from landcover.stages.prepare import prepare
     from landcover.stages.staging import staged
 
-    tile = sentinel2.from_safe(item.source)
+    tile = sentinel2.open_sentinel2(item.source)
     inputs = item.run.read_manifest()["stages"].get("prep", {}).get("inputs", [])
     if item.run.scene.exists() and [entry.get("sha256") for entry in inputs] == [
         digest(path) for path in tile.paths

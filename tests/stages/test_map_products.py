@@ -13,7 +13,7 @@ from landcover import cli
 from landcover.files import rasters
 from tests.conftest import error_lines
 from tests.fixtures.map_runs import hidden, make_run, maps_of
-from tests.sources.test_sentinel2 import write_safe
+from tests.fixtures.sentinel2_files import write_safe
 
 NAMES = ("east", "west", "north")
 

@@ -24,7 +24,7 @@ from landcover.sources import band_files
 from landcover.stages.prepare import prepare
 from landcover.stages.staging import staged
 from tests.conftest import utm_grid
-from tests.sources.test_sentinel2 import write_bands
+from tests.fixtures.sentinel2_files import write_bands
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def corine_over(path, grid, codes, cell=100, crs="EPSG:3035", nodata=None):
 
 def test_a_scene_holds_named_reflectances_with_nan_for_nodata(tmp_path, run):
     paths, dn = write_bands(tmp_path, low=0)
-    prepare(run, band_files.from_files(paths, 10_000, -1000))
+    prepare(run, band_files.open_bands(paths, 10_000, -1000))
     scene = rasters.read(run.scene)
     expected = np.where(dn == 0, np.nan, (dn.astype(float) - 1000) / 10_000)
     np.testing.assert_allclose(scene, expected, atol=1e-6)
@@ -61,7 +61,7 @@ def test_labels_come_by_nearest_from_another_crs(tmp_path, run):
     paths, _ = write_bands(tmp_path)
     grid = utm_grid(60, 80)
     cells, coarse = corine_over(tmp_path / "clc.tif", grid, [2, 12, 25, 48], nodata=48)
-    prepare(run, band_files.from_files(paths), labels=tmp_path / "clc.tif", level=2)
+    prepare(run, band_files.open_bands(paths), labels=tmp_path / "clc.tif", level=2)
     cols, rows = np.meshgrid(np.arange(80), np.arange(60))
     forward = Transformer.from_crs(grid.crs, coarse.crs, always_xy=True)
     at = cells[coarse.rowcol(*forward.transform(*grid.xy(rows, cols)))]
@@ -91,7 +91,7 @@ def test_a_mosaic_is_its_tiles_and_the_first_with_data_wins(tmp_path_factory, sh
         dn[:, :5, :5] = 0  # a hole that the next tile may fill
         for path, pixels in zip(paths, dn, strict=True):
             rasters.write(path, pixels, grid, [""], nodata=0)
-        tiles += band_files.from_files(paths)
+        tiles += band_files.open_bands(paths)
         pictures.append((row, col, dn))
     run = Run(folder / "run")
     prepare(run, tiles)
@@ -112,7 +112,7 @@ def test_tiles_off_the_lattice_are_refused(tmp_path):
     for name, west in (("a", 300_000), ("b", 300_404)):
         (tmp_path / name).mkdir()
         paths, _ = write_bands(tmp_path / name, grid=utm_grid(20, 20, west=west))
-        tiles += band_files.from_files(paths)
+        tiles += band_files.open_bands(paths)
     with pytest.raises(LandcoverError, match=r"not on the pixel lattice .*shifted by 0.40 px"):
         mosaic_grid(tiles)
 
@@ -130,7 +130,7 @@ def test_clipping_to_an_area_leaves_nodata_outside(tmp_path, run, form):
         aoi = tmp_path / f"aoi.{form}"
         crs = "EPSG:4326" if form == "geojson" else "EPSG:3035"
         geopandas.GeoSeries([triangle], crs=grid.crs).to_crs(crs).to_file(aoi)
-    prepare(run, band_files.from_files(paths), labels=tmp_path / "clc.tif", aoi=aoi)
+    prepare(run, band_files.open_bands(paths), labels=tmp_path / "clc.tif", aoi=aoi)
     clipped = rasters.grid_of(run.scene)
     valid = np.isfinite(rasters.read(run.scene)).all(axis=0)
     cols, rows = np.meshgrid(np.arange(clipped.cols), np.arange(clipped.rows))
@@ -182,7 +182,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, run, case):
     paths, _ = write_bands(tmp_path)
     arguments, message = case(tmp_path)
     with pytest.raises(LandcoverError, match=message) as caught, staged(run) as stage:
-        prepare(stage, band_files.from_files(paths), **arguments)
+        prepare(stage, band_files.open_bands(paths), **arguments)
     assert "\n" not in str(caught.value)
     assert not run.path.exists()
 
@@ -193,13 +193,13 @@ def test_labels_are_looked_at_before_the_scene_is_written(tmp_path, run, case, m
     arguments, message = case(tmp_path)
     monkeypatch.setattr("landcover.scene.mosaic.write_scene", lambda *_: pytest.fail("written"))
     with pytest.raises(LandcoverError, match=message):
-        prepare(run, band_files.from_files(paths), **arguments)
+        prepare(run, band_files.open_bands(paths), **arguments)
 
 
 def test_a_scene_without_data_is_refused(tmp_path, run):
     paths, _ = write_bands(tmp_path, low=0, high=1)
     with pytest.raises(LandcoverError, match=r"B02.tif has no pixel with data in all bands"):
-        prepare(run, band_files.from_files(paths))
+        prepare(run, band_files.open_bands(paths))
     assert not run.scene.exists()
 
 
@@ -209,14 +209,14 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     contents = []
     for name in ("one", "two"):
         run = Run(tmp_path / name)
-        prepare(run, band_files.from_files(paths), labels=tmp_path / "clc.tif")
+        prepare(run, band_files.open_bands(paths), labels=tmp_path / "clc.tif")
         contents.append([run.scene.read_bytes(), run.labels.read_bytes()])
     assert contents[0] == contents[1]
 
 
 def test_the_manifest_says_how_the_scene_was_made(tmp_path, run):
     paths, _ = write_bands(tmp_path)
-    prepare(run, band_files.from_files(paths, 10_000, -1000))
+    prepare(run, band_files.open_bands(paths, 10_000, -1000))
     entry = json.loads(run.manifest.read_text())["stages"]["prep"]
     assert entry["settings"]["bands"]["B08"] == [
         {"file": "B08.tif", "band": 1, "quantification": 10_000, "offset": -1000}
@@ -231,5 +231,5 @@ def test_tiles_with_different_bands_give_those_that_all_have(tmp_path, run):
     for name, count in (("a", 5), ("b", 4)):
         names = ["B02", "B03", "B04", "B08", "B11"][:count]
         rasters.write(tmp_path / f"{name}.tif", dn[:count], grid, names, nodata=0)
-    prepare(run, band_files.from_files([tmp_path / "a.tif", tmp_path / "b.tif"]))
+    prepare(run, band_files.open_bands([tmp_path / "a.tif", tmp_path / "b.tif"]))
     assert rasters.band_names(run.scene) == ("B02", "B03", "B04", "B08")

@@ -9,7 +9,7 @@ from landcover.run import Run
 from landcover.sources import band_files
 from landcover.stages.prepare import prepare
 from landcover.stages.staging import staged
-from tests.sources.test_sentinel2 import write_bands
+from tests.fixtures.sentinel2_files import write_bands
 
 
 @pytest.fixture
@@ -20,10 +20,10 @@ def run(tmp_path):
 def test_a_failed_prep_keeps_the_run_as_it_was(tmp_path, run):
     paths, _ = write_bands(tmp_path)
     with staged(run) as stage:
-        prepare(stage, band_files.from_files(paths))
+        prepare(stage, band_files.open_bands(paths))
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     with pytest.raises(LandcoverError), staged(run) as stage:
-        prepare(stage, band_files.from_files(paths), labels=tmp_path / "nowhere.tif")
+        prepare(stage, band_files.open_bands(paths), labels=tmp_path / "nowhere.tif")
     after = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     assert before == after
 
@@ -31,19 +31,19 @@ def test_a_failed_prep_keeps_the_run_as_it_was(tmp_path, run):
 def test_another_scene_does_not_silently_inherit_models(tmp_path, run):
     paths, _ = write_bands(tmp_path)
     with staged(run) as stage:
-        prepare(stage, band_files.from_files(paths))
+        prepare(stage, band_files.open_bands(paths))
     run.model("random-forest").mkdir(parents=True)
     with staged(run) as stage:  # the same scene again: nothing is lost
-        prepare(stage, band_files.from_files(paths))
+        prepare(stage, band_files.open_bands(paths))
     assert run.model("random-forest").exists()
     with (
         pytest.raises(LandcoverError, match=r"holds models of another scene"),
         staged(run) as stage,
     ):
-        prepare(stage, band_files.from_files(paths, offset=-10))
+        prepare(stage, band_files.open_bands(paths, offset=-10))
     assert run.model("random-forest").exists()
     with staged(run, overwrite=True) as stage:
-        prepare(stage, band_files.from_files(paths, offset=-10))
+        prepare(stage, band_files.open_bands(paths, offset=-10))
     assert not run.model("random-forest").exists()
 
 
@@ -52,7 +52,7 @@ def test_errors_and_manifest_do_not_speak_of_the_staging_folder(tmp_path, run):
     with pytest.raises(LandcoverError, match=r"run/labels.tif does not"), staged(run) as stage:
         stage.require("labels")
     with staged(run) as stage:
-        prepare(stage, band_files.from_files(paths))
+        prepare(stage, band_files.open_bands(paths))
         stage.record("segment", {}, [stage.scene])
     assert json.loads(run.manifest.read_text())["stages"]["segment"]["inputs"][0]["path"] == (
         "scene.tif"
@@ -64,7 +64,7 @@ def test_the_same_scene_again_keeps_the_record_of_later_stages(tmp_path, run):
 
     def prepare_again(offset=0.0, overwrite=False):
         with staged(run, overwrite) as stage:
-            prepare(stage, band_files.from_files(paths, offset=offset))
+            prepare(stage, band_files.open_bands(paths, offset=offset))
         return json.loads(run.manifest.read_text())
 
     prepare_again()
