@@ -1,4 +1,8 @@
-"""The one exception that users meet, and the command line's way of showing it."""
+"""The exceptions that users meet.
+
+The command line catches `LandcoverError` and so all of them. Each of the others is also the
+built-in exception that a Python program would expect in its place.
+"""
 
 
 class LandcoverError(Exception):
@@ -13,4 +17,46 @@ class LandcoverError(Exception):
     Traceback (most recent call last):
     ...
     landcover.errors.LandcoverError: patch size 4 is even; choose an odd one, such as 5
+    """
+
+
+class InputError(LandcoverError, ValueError):
+    """A value or a file that breaks a rule.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise InputError("level 4 does not exist; CORINE has levels 1, 2 and 3")
+    ... except ValueError as error:
+    ...     print(error)
+    level 4 does not exist; CORINE has levels 1, 2 and 3
+    """
+
+
+class MissingProduct(LandcoverError, FileNotFoundError):
+    """A file of a run or of a model that has not been made yet, or is not where it should be.
+
+    The message names the command that makes it.
+
+    Examples
+    --------
+    >>> from landcover.run import Run
+    >>> try:
+    ...     Run("runs/new").require("scene")
+    ... except FileNotFoundError as error:
+    ...     print(error)
+    runs/new/scene.tif does not exist; make it with: landcover prep --out runs/new
+    """
+
+
+class MissingDependency(LandcoverError, ImportError):
+    """A library of an optional feature that is not installed.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise MissingDependency("ONNX needs onnxruntime; install it: pip install onnxruntime")
+    ... except ImportError as error:
+    ...     print(error)
+    ONNX needs onnxruntime; install it: pip install onnxruntime
     """

@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from landcover.errors import LandcoverError
+from landcover.errors import MissingProduct
 from landcover.files.atomic import digest, read_json, versions, write_json
 
 #: The command that makes each product, for people who ask for it too early.
 MADE_BY = {
-    "scene": "python scene_prep.py --out {run}",
-    "labels": "python scene_prep.py --labels CORINE.tif --out {run}",
-    "reference": "python scene_prep.py --reference TRUTH.tif --out {run}",
-    "segments": "python segment.py {run}",
-    "segment_types": "python segment.py {run}",
-    "samples": "python sample_raster.py {run}",
-    "splits": "python sample_raster.py {run}",
+    "scene": "landcover prep --out {run}",
+    "labels": "landcover prep --labels CORINE.tif --out {run}",
+    "reference": "landcover prep --reference TRUTH.tif --out {run}",
+    "segments": "landcover segment {run}",
+    "segment_types": "landcover segment {run}",
+    "samples": "landcover sample {run}",
+    "splits": "landcover sample {run}",
     "label_confidence": "landcover denoise {run}",
     "refined_labels": "landcover denoise {run}",
     "label_noise": "landcover denoise {run}",
@@ -93,13 +93,13 @@ class Run:
 
         Raises
         ------
-        LandcoverError
-            Naming the command that makes it.
+        MissingProduct
+            If it does not, naming the command that makes it.
         """
         path: Path = getattr(self, product)
         if not path.exists():
             command = MADE_BY[product].format(run=self.path)
-            raise LandcoverError(f"{path} does not exist; make it with: {command}")
+            raise MissingProduct(f"{path} does not exist; make it with: {command}")
         return path
 
     def record(
@@ -160,7 +160,7 @@ def map_of(run: Run, name: str) -> Path:
     """The class map of a model."""
     path = run.map(name)
     if not path.exists():
-        raise LandcoverError(
+        raise MissingProduct(
             f"{path} does not exist; make it with: landcover map {run.path} --model {name}"
         )
     return path

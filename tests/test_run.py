@@ -12,9 +12,11 @@ from landcover.run import Run
 
 def test_a_missing_product_names_the_command_that_makes_it(tmp_path):
     run = Run(tmp_path / "run")
-    with pytest.raises(LandcoverError, match=r"scene.tif does not exist; make it with: python sc"):
+    with pytest.raises(
+        LandcoverError, match=r"scene.tif does not exist; make it with: landcover prep"
+    ):
         run.require("scene")
-    with pytest.raises(LandcoverError, match=r"python segment.py .*run"):
+    with pytest.raises(LandcoverError, match=r"landcover segment .*run"):
         run.require("segment_types")
 
 

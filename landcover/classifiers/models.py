@@ -99,8 +99,8 @@ def read_card(run: Run, name: str) -> dict[str, Any]:
         there = names(run)
         held = f"its models are {', '.join(there)}" if there else "it has no model yet"
         raise LandcoverError(
-            f"{run.path} has no model {name}; {held}: train one with patches.py or a baseline, "
-            f"for example python patches.py {run.path}"
+            f"{run.path} has no model {name}; {held}: train one, "
+            f"for example with: landcover train cnn {run.path}"
         )
     card = read_json(path)
     needed = {"kind", "classes", "bands", "features", "segment_layers", "patch_size"}

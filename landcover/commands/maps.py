@@ -151,7 +151,7 @@ def chosen_model(run: Run, model: str | None) -> tuple[Run, str]:
     cards = sorted(run.path.glob("models/cnn-*/card.json"), key=lambda path: path.stat().st_mtime)
     if not cards:
         raise LandcoverError(
-            f"{run.path} has no patch CNN; train one with: python patches.py {run.path}"
+            f"{run.path} has no patch CNN; train one with: landcover train cnn {run.path}"
         )
     return run, cards[-1].parent.name
 

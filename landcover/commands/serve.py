@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE, Arguments, Command, add_run
-from landcover.errors import LandcoverError
+from landcover.errors import MissingDependency
 
 if TYPE_CHECKING:
     from landcover.run import Run
@@ -54,7 +54,7 @@ def _serve(a: Arguments) -> list[Path]:
         import rio_tiler  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
-        raise LandcoverError(
+        raise MissingDependency(
             f"landcover serve needs {error.name}; install it with: pip install 'landcover[service]'"
         ) from None
     from landcover.run import Run

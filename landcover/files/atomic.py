@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, MissingProduct
 from landcover.stopwatch import spent
 
 _PACKAGES = (
@@ -82,6 +82,8 @@ def replace_when_whole(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         os.replace(part, path)
+    except LandcoverError:
+        raise  # some are an OSError too, and say already what is wrong
     except OSError as error:
         raise LandcoverError(
             f"cannot write {path}: {error.strerror or error}; "
@@ -103,8 +105,10 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
     Raises
     ------
+    MissingProduct
+        If the file is missing.
     LandcoverError
-        If the file is missing or is not such JSON.
+        If it is not such JSON.
     """
     try:
         content = json.loads(Path(path).read_text("utf-8"))
@@ -112,7 +116,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
             raise ValueError("it holds no fields")
         return content
     except FileNotFoundError:
-        raise LandcoverError(f"{path} does not exist; run the stage that makes it") from None
+        raise MissingProduct(f"{path} does not exist; run the stage that makes it") from None
     except (OSError, ValueError) as error:
         raise LandcoverError(
             f"{path} is not readable JSON ({error}); remove it and run its stage again"

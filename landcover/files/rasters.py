@@ -24,7 +24,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, MissingProduct
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
@@ -53,11 +53,13 @@ def open_raster(path: str | Path) -> Iterator[Any]:
 
     Raises
     ------
+    MissingProduct
+        If the file is missing.
     LandcoverError
-        If the file is missing, is no raster, or breaks off while being read.
+        If it is no raster, or breaks off while being read.
     """
     if not Path(path).exists():
-        raise LandcoverError(f"{path} does not exist; check the path")
+        raise MissingProduct(f"{path} does not exist; check the path")
     try:
         with spent("reading"), warnings.catch_warnings():
             # A raster without a place is refused, in our own words, by whoever needs its grid
@@ -105,7 +107,7 @@ def grid_of(path: str | Path) -> Grid:
         try:
             return Grid.of(dataset)
         except LandcoverError as error:
-            raise LandcoverError(f"{path}: {error}") from None
+            raise type(error)(f"{path}: {error}") from None
 
 
 def band_names(path: str | Path) -> tuple[str, ...]:

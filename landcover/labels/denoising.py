@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, MissingDependency
 from landcover.labels import noise
 
 LEFT_OUT = -1
@@ -72,7 +72,7 @@ def confident(known: Evidence) -> np.ndarray:
     try:
         from cleanlab.filter import find_label_issues
     except ImportError:
-        raise LandcoverError(
+        raise MissingDependency(
             "confident learning needs cleanlab, which is not installed; "
             "install it with: pip install 'landcover[noise]'"
         ) from None

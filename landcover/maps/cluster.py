@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from landcover.classifiers.protocol import Classifier
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, MissingDependency
 from landcover.files.atomic import digest, versions
 from landcover.grid import Window
 from landcover.maps.scene_tiles import Pixels, Source
@@ -132,7 +132,7 @@ def connected(address: str) -> Iterator[Any]:
     try:
         import distributed
     except ImportError:
-        raise LandcoverError(
+        raise MissingDependency(
             f"--scheduler {address} needs dask.distributed, which is not installed; "
             'install it with: pip install "landcover[cluster]"'
         ) from None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from landcover.classifiers.names import PATCHES
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import read_json, replace_when_whole, write_json
 from landcover.reports.words import render
 from landcover.run import Run
@@ -104,9 +104,9 @@ def write_comparison(
 def read_comparison(run: Run) -> dict[str, Any]:
     """Read comparison.json; its ``headline`` says in one sentence which map is best."""
     path = run.path / "comparison.json"
-    command = f"python -m baselines.compare_reports {run.path}"
+    command = f"landcover compare {run.path}"
     if not path.exists():
-        raise LandcoverError(f"{path} does not exist; make it with: {command}")
+        raise MissingProduct(f"{path} does not exist; make it with: {command}")
     comparison = read_json(path)
     if "headline" not in comparison:
         raise LandcoverError(f"{path} is not a comparison; make it again with: {command}")

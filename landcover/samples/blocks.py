@@ -266,7 +266,7 @@ def read_blocks(run: Run) -> Blocks:
     """
 
     content = read_json(run.require("splits"))
-    again = f"draw the samples again: python sample_raster.py {run.path}"
+    again = f"draw the samples again: landcover sample {run.path}"
     try:
         blocks = Blocks.from_dict(content)
     except (KeyError, TypeError, ValueError) as error:

@@ -109,7 +109,7 @@ def read_rows(run: Run, trained_on: str) -> Rows:
         held = f"class {found[0]} only" if len(found) else "no labelled row"
         raise LandcoverError(
             f"the training rows of {run.samples} hold {held}; a classifier needs two classes: "
-            f"draw more samples (python sample_raster.py {run.path} --samples N) "
+            f"draw more samples (landcover sample {run.path} --samples N) "
             "or use other labels"
         )
     legend = Legend.corine(level_of(found)).subset(found)
@@ -117,7 +117,7 @@ def read_rows(run: Run, trained_on: str) -> Rows:
     if not len(validation):
         raise LandcoverError(
             f"{run.samples} has no validation row of a trained class; draw more samples: "
-            f"python sample_raster.py {run.path} --samples N"
+            f"landcover sample {run.path} --samples N"
         )
     scored = np.flatnonzero(split == "test")
     beside = np.flatnonzero((split == "test") & ~held_out & np.isin(codes, found))
@@ -137,7 +137,7 @@ def read_samples(run: Run) -> pd.DataFrame:
     except (OSError, pyarrow.ArrowException) as error:
         raise LandcoverError(
             f"{path} is not readable ({str(error).splitlines()[0]}); "
-            f"draw the samples again: python sample_raster.py {run.path}"
+            f"draw the samples again: landcover sample {run.path}"
         ) from error
 
 
@@ -152,7 +152,7 @@ def pixel_inputs(run: Run, samples: pd.DataFrame) -> tuple[tuple[str, ...], tupl
     if missing:
         raise LandcoverError(
             f"{run.samples} lacks the columns {' '.join(missing)} of the scene; "
-            f"draw the samples again: python sample_raster.py {run.path}"
+            f"draw the samples again: landcover sample {run.path}"
         )
     return bands, names
 
@@ -195,7 +195,7 @@ def read_geo_samples(run: Run) -> geopandas.GeoDataFrame:
     except (OSError, ValueError) as error:
         raise LandcoverError(
             f"{run.samples} is not readable ({str(error).splitlines()[0]}); "
-            f"draw the samples again: python sample_raster.py {run.path}"
+            f"draw the samples again: landcover sample {run.path}"
         ) from error
 
 

@@ -88,7 +88,7 @@ def load(run: Run, classifier: Classifier | None, limits: Limits) -> State:
     if not (layers or pixel_models or classifier):
         raise LandcoverError(
             f"{run.path} has no scene, map or model to serve; make one with: "
-            f"python scene_prep.py --out {run.path}"
+            f"landcover prep --out {run.path}"
         )
     classify = Classify(classifier) if classifier else None
     if classifier:

@@ -170,7 +170,7 @@ def _patch_size(run: Run) -> int:
     if guard < 1:
         raise LandcoverError(
             "a guard of 0 px leaves no room for the patches that find doubtful labels; draw the "
-            f"samples again: python sample_raster.py {run.path} --max-patch {TEACHER_PATCH}, or "
+            f"samples again: landcover sample {run.path} --max-patch {TEACHER_PATCH}, or "
             "learn labels as they are: --denoise none"
         )
     return min(TEACHER_PATCH, 2 * guard + 1)

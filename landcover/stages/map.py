@@ -219,7 +219,7 @@ def _require_same_types(run: Run, model: str) -> None:
     if models.read_card(run, model).get("segment_types") not in (None, models.types_digest(run)):
         raise LandcoverError(
             f"model {model} was trained on other segment types than {run.segment_types} holds; "
-            f"train it again: python -m baselines.mlp {run.path}"
+            f"train it again: landcover train mlp {run.path}"
         )
 
 

@@ -45,7 +45,7 @@ def staged(run: Run, overwrite: bool = False) -> Iterator[Run]:
         _publish(stage, run)
     except LandcoverError as error:
         # nobody finds the staged files any more: speak of where they would have been
-        raise LandcoverError(str(error).replace(str(stage.path), str(run.path))) from error
+        raise type(error)(str(error).replace(str(stage.path), str(run.path))) from error
     except OSError as error:
         raise LandcoverError(
             f"cannot write into {run.path}: {error.strerror or error}; "

@@ -158,8 +158,8 @@ def train_mlp(
     if not set(columns) <= set(read_rows(run, trained_on).samples):
         raise LandcoverError(
             f"{run.samples} has no segment types; make them with: "
-            f"python segment.py {run.path} && python sample_raster.py {run.path}; "
-            "or train without: python -m baselines.mlp --no-segments"
+            f"landcover segment {run.path} && landcover sample {run.path}; "
+            "or train without: landcover train mlp --no-segments"
         )
     rows = rows_to_learn(run, trained_on, denoise)
     bands, features = pixel_inputs(run, rows.samples)
@@ -348,5 +348,5 @@ def _check_patch(run: Run, patch_size: int) -> None:
         raise LandcoverError(
             f"patch size {patch_size} is larger than the run's guard of {guard} px allows "
             f"(at most {2 * guard + 1}): training patches would hold test pixels; draw the "
-            f"samples again: python sample_raster.py {run.path} --max-patch {patch_size}"
+            f"samples again: landcover sample {run.path} --max-patch {patch_size}"
         )

@@ -160,7 +160,7 @@ def test_a_model_of_one_run_maps_another_without_labels(made, bands, tmp_path):
 
 def test_a_model_of_other_segment_types_is_refused(copy, capsys):
     assert segment.main([str(copy), "--min-size", "100"]) == 0
-    message = r"was trained on other segment types than .*python -m baselines.mlp"
+    message = r"was trained on other segment types than .*landcover train mlp"
     assert_refused(test_patches.main, [copy, "--model", "mlp-segments"], message, capsys, copy)
     assert mlp.main([str(copy), "--epochs", "1", "--no-random-split", "--no-map"]) == 0
     assert test_patches.main([str(copy), "--model", "mlp-segments"]) == 0
@@ -268,14 +268,14 @@ def test_a_scene_of_nodata_is_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("main", "arguments", "missing", "command"),
     [
-        (segment.main, [], "scene.tif", r"python scene_prep.py"),
-        (sample_raster.main, [], "labels.tif", r"python scene_prep.py --labels"),
-        (random_forest.main, [], "samples.parquet", r"python sample_raster.py"),
-        (mlp.main, ["--no-segments"], "samples.parquet", r"python sample_raster.py"),
-        (patches.main, ["--patch-size", "5"], "splits.json", r"python sample_raster.py"),
-        (test_patches.main, ["--model", "cnn-5x5"], "scene.tif", r"python scene_prep.py"),
-        (test_patches.main, ["--model", "mlp-segments"], "segment_types.tif", r"python segment.py"),
-        (test_patches.main, [], "models", r"python patches.py"),
+        (segment.main, [], "scene.tif", r"landcover prep"),
+        (sample_raster.main, [], "labels.tif", r"landcover prep --labels"),
+        (random_forest.main, [], "samples.parquet", r"landcover sample"),
+        (mlp.main, ["--no-segments"], "samples.parquet", r"landcover sample"),
+        (patches.main, ["--patch-size", "5"], "splits.json", r"landcover sample"),
+        (test_patches.main, ["--model", "cnn-5x5"], "scene.tif", r"landcover prep"),
+        (test_patches.main, ["--model", "mlp-segments"], "segment_types.tif", r"landcover segment"),
+        (test_patches.main, [], "models", r"landcover train cnn"),
         (compare_reports.main, [], "maps", r"python "),
     ],
 )

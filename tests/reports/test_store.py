@@ -122,7 +122,7 @@ def test_a_comparison_that_cannot_be_written_leaves_the_earlier_one_whole(run):
 
 
 def test_a_missing_or_foreign_comparison_names_the_command(run):
-    command = f"python -m baselines.compare_reports {run.path}"
+    command = f"landcover compare {run.path}"
     with pytest.raises(LandcoverError, match=f"does not exist; make it with: {command}"):
         store.read_comparison(run)
     run.path.mkdir()

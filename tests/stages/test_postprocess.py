@@ -502,7 +502,7 @@ def test_probabilities_that_are_missing_or_of_an_earlier_map_name_the_command(ru
     (["--mmu-ha", "0.01"], "--mmu-ha 0.01 is 1 of 20480 pixels; a pixel has 0.01 ha: choose more"),
     (["--mmu-ha", "900"], "--mmu-ha 900 is 90000 of 20480 pixels"),
     (["--polygons", "nowhere.gpkg"], "nowhere.gpkg does not exist"),
-    (["--segments"], "segments.tif does not exist; make it with: python segment.py"),
+    (["--segments"], "segments.tif does not exist; make it with: landcover segment"),
     (["--model", "knn", "--mmu-ha", "1"], "has no model knn; its models are random-forest"),
 ])  # fmt: skip
 def test_bad_requests_end_in_one_line(run, capsys, options, text):

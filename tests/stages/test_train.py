@@ -410,7 +410,7 @@ def test_damaged_samples(copy):
 def test_a_missing_model_names_those_there_are(made, copy):
     with pytest.raises(LandcoverError, match=r"no model cnn-9x9; its models are cnn-3x3-published"):
         models.load(made.run, "cnn-9x9")
-    with pytest.raises(LandcoverError, match=r"it has no model yet: train .*python patches\.py"):
+    with pytest.raises(LandcoverError, match=r"it has no model yet: train .*landcover train cnn"):
         map_stage.map_scene(copy, "cnn-7x7")
 
 

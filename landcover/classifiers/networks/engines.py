@@ -19,7 +19,7 @@ import numpy as np
 
 from landcover.classifiers.best_class import near_ties
 from landcover.classifiers.exchange.network_onnx import arithmetic, to_onnx
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, MissingDependency
 from landcover.samples.chips import cut_chips
 
 #: Bound of float32 where none is measured, and the least one. Networks here keep within a tenth.
@@ -271,7 +271,7 @@ class _OpenVino:
     def __init__(self, model: Any, precision: str, patch_size: int):
         held = available_precisions()
         if not held:
-            raise LandcoverError(
+            raise MissingDependency(
                 "this model is to run on OpenVINO, which is not installed here; "
                 "install it with: pip install landcover[fast]"
             )
