@@ -44,8 +44,12 @@ class PixelClassifier:
     features: tuple[str, ...]
     segment_layers: tuple[str, ...]
     predict: Predict
-    radius: int = 0
     temperature: Temperature = UNTEMPERED
+
+    @property
+    def radius(self) -> int:
+        """Pixels around a pixel that its features depend on; 0 of indices."""
+        return features.margin(self.features)
 
     def predict_window(
         self, image: np.ndarray, segment_types: np.ndarray | None = None
@@ -54,8 +58,8 @@ class PixelClassifier:
 
         Parameters
         ----------
-        image : array of float32, (bands, rows, cols)
-            Reflectance; NaN where nodata.
+        image : array of float32, (bands, rows + 2 radius, cols + 2 radius)
+            Reflectance; NaN where nodata or outside the scene.
         segment_types : array of uint8, (layers, rows, cols), optional
             Needed where the model has `segment_layers`.
 
@@ -63,9 +67,10 @@ class PixelClassifier:
         -------
         array of float32, (classes, rows, cols)
         """
-        rows, cols = image.shape[1:]
+        inside = features.trimmed(image, self.radius)
+        rows, cols = inside.shape[1:]
         values = np.concatenate(
-            [image, features.compute(image, self.bands, self.features)], dtype=np.float32
+            [inside, features.compute(image, self.bands, self.features)], dtype=np.float32
         )
         if self.segment_layers:
             assert segment_types is not None, "the classifier needs segment types"

@@ -1,4 +1,4 @@
-"""Spectral indices from Sentinel-2 bands.
+"""Spectral indices: formulas of single pixels, which name bands by role.
 
 Names are ambiguous in the literature: here NDWI is McFeeters' water index (not
 Gao's moisture index, which is NDMI here), BI is SNAP's brightness index (the
@@ -7,7 +7,7 @@ bare soil index is BSI), and SAVI has L = 0.5. All take reflectance from 0 to 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,33 +15,24 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Index:
-    """A spectral index.
+    """A spectral index of single pixels.
 
     Attributes
     ----------
-    bands : tuple of str
-        Sentinel-2 bands in the order in which the function takes them.
+    needs : tuple of str
+        Roles of bands, of `landcover.sensors`, in the order in which the function takes them.
     function : callable
-        Arrays of reflectance, one a band, to the index.
+        Arrays of reflectance, one a role, to the index.
+    formula : str
+        The same with roles for bands and functions of NumPy.
     source : str
         Where the formula comes from.
     """
 
-    bands: tuple[str, ...]
+    needs: tuple[str, ...]
     function: Callable[..., np.ndarray]
+    formula: str
     source: str
-
-    def __call__(self, reflectance: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The index, float32, from arrays of reflectance by band name.
-
-        NaN where a band is NaN; 0 where the formula divides by 0 or takes the
-        root of a negative number, so that a valid pixel has a value.
-        """
-        arrays = [np.asarray(reflectance[band], np.float32) for band in self.bands]
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            value = self.function(*arrays)
-        known = np.logical_and.reduce([~np.isnan(array) for array in arrays])
-        return np.where(known & ~np.isfinite(value), np.float32(0), value).astype(np.float32)
 
 
 def _normalised_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -91,29 +82,76 @@ def _ireci(re3: np.ndarray, r: np.ndarray, re1: np.ndarray, re2: np.ndarray) -> 
     return (re3 - r) / (re1 / re2)
 
 
-_ROUSE = "Rouse et al. 1974, NASA SP-351, pp. 309-317"
-_GITELSON = "doi:10.1016/S0034-4257(96)00072-7"
+def _difference(a: str, b: str, source: str) -> Index:
+    """A row of a normalised difference of two bands."""
+    return Index((a, b), _normalised_difference, f"clip(({a} - {b}) / ({a} + {b}), -1, 1)", source)
+
+
+_EDGE = ("rededge078", "red", "rededge071", "rededge075")
+_FRAMPTON = "doi:10.1016/j.isprsjprs.2013.04.007"
 
 #: Every index by name. Sources are DOIs where the paper has one.
 INDICES: dict[str, Index] = {
-    "ndvi": Index(("B08", "B04"), _normalised_difference, _ROUSE),
-    "gndvi": Index(("B08", "B03"), _normalised_difference, _GITELSON),
-    "ndwi": Index(("B03", "B08"), _normalised_difference, "doi:10.1080/01431169608948714"),
-    "evi": Index(("B08", "B04", "B02"), _evi, "doi:10.1016/S0034-4257(02)00096-2"),
-    "evi2": Index(("B08", "B04"), _evi2, "doi:10.1016/j.rse.2008.06.006"),
-    "savi": Index(("B08", "B04"), _savi, "doi:10.1016/0034-4257(88)90106-X"),
-    "osavi": Index(("B08", "B04"), _osavi, "doi:10.1016/0034-4257(95)00186-7"),
-    "msavi2": Index(("B08", "B04"), _msavi2, "doi:10.1016/0034-4257(94)90134-1"),
-    "bi": Index(("B04", "B03"), _brightness, "SNAP BiOp"),
-    "bi2": Index(("B04", "B03", "B08"), _brightness, "SNAP Bi2Op"),
-    "ndmi": Index(("B08", "B11"), _normalised_difference, "doi:10.1016/S0034-4257(96)00067-3"),
-    "mndwi": Index(("B03", "B11"), _normalised_difference, "doi:10.1080/01431160600589179"),
-    "ndbi": Index(("B11", "B08"), _normalised_difference, "doi:10.1080/01431160304987"),
-    "bsi": Index(("B11", "B04", "B08", "B02"), _bare_soil, "Awesome Spectral Indices, BI"),
-    "ui": Index(("B12", "B08"), _normalised_difference, "Awesome Spectral Indices, UI"),
-    "nbr": Index(("B08", "B12"), _normalised_difference, "Awesome Spectral Indices, NBR"),
-    "ndre": Index(("B08", "B05"), _normalised_difference, "Awesome Spectral Indices, NDREI"),
-    "ndi45": Index(("B05", "B04"), _normalised_difference, "SNAP Ndi45Op"),
-    "s2rep": Index(("B07", "B04", "B05", "B06"), _s2rep, "doi:10.1016/j.isprsjprs.2013.04.007"),
-    "ireci": Index(("B07", "B04", "B05", "B06"), _ireci, "doi:10.1016/j.isprsjprs.2013.04.007"),
+    "ndvi": _difference("nir", "red", "Rouse et al. 1974, NASA SP-351, pp. 309-317"),
+    "gndvi": _difference("nir", "green", "doi:10.1016/S0034-4257(96)00072-7"),
+    "ndwi": _difference("green", "nir", "doi:10.1080/01431169608948714"),
+    "evi": Index(
+        ("nir", "red", "blue"),
+        _evi,
+        "2.5 * (nir - red) / (nir + 6 * red - 7.5 * blue + 1)",
+        "doi:10.1016/S0034-4257(02)00096-2",
+    ),
+    "evi2": Index(
+        ("nir", "red"),
+        _evi2,
+        "2.5 * (nir - red) / (nir + 2.4 * red + 1)",
+        "doi:10.1016/j.rse.2008.06.006",
+    ),
+    "savi": Index(
+        ("nir", "red"),
+        _savi,
+        "1.5 * (nir - red) / (nir + red + 0.5)",
+        "doi:10.1016/0034-4257(88)90106-X",
+    ),
+    "osavi": Index(
+        ("nir", "red"),
+        _osavi,
+        "(nir - red) / (nir + red + 0.16)",
+        "doi:10.1016/0034-4257(95)00186-7",
+    ),
+    "msavi2": Index(
+        ("nir", "red"),
+        _msavi2,
+        "0.5 * (2 * nir + 1 - sqrt((2 * nir + 1) ** 2 - 8 * (nir - red)))",
+        "doi:10.1016/0034-4257(94)90134-1",
+    ),
+    "bi": Index(
+        ("red", "green"), _brightness, "sqrt((red * red + green * green) / 2)", "SNAP BiOp"
+    ),
+    "bi2": Index(
+        ("red", "green", "nir"),
+        _brightness,
+        "sqrt((red * red + green * green + nir * nir) / 3)",
+        "SNAP Bi2Op",
+    ),
+    "ndmi": _difference("nir", "swir16", "doi:10.1016/S0034-4257(96)00067-3"),
+    "mndwi": _difference("green", "swir16", "doi:10.1080/01431160600589179"),
+    "ndbi": _difference("swir16", "nir", "doi:10.1080/01431160304987"),
+    "bsi": Index(
+        ("swir16", "red", "nir", "blue"),
+        _bare_soil,
+        "clip(((swir16 + red) - (nir + blue)) / ((swir16 + red) + (nir + blue)), -1, 1)",
+        "Awesome Spectral Indices, BI",
+    ),
+    "ui": _difference("swir22", "nir", "Awesome Spectral Indices, UI"),
+    "nbr": _difference("nir", "swir22", "Awesome Spectral Indices, NBR"),
+    "ndre": _difference("nir", "rededge071", "Awesome Spectral Indices, NDREI"),
+    "ndi45": _difference("rededge071", "red", "SNAP Ndi45Op"),
+    "s2rep": Index(
+        _EDGE,
+        _s2rep,
+        "705 + 35 * ((rededge078 + red) / 2 - rededge071) / (rededge075 - rededge071)",
+        _FRAMPTON,
+    ),
+    "ireci": Index(_EDGE, _ireci, "(rededge078 - red) / (rededge071 / rededge075)", _FRAMPTON),
 }

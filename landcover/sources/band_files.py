@@ -7,32 +7,36 @@ from pathlib import Path
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.sensors import CORE_BANDS, DEFAULT_QUANTIFICATION, band_of
+from landcover.sensors import SENSORS, SENTINEL2, Sensor
 from landcover.sources.tile import Band, Tile, tile_of
 
 
 def open_bands(
     paths: Sequence[str | Path],
-    quantification: float = DEFAULT_QUANTIFICATION,
-    offset: float = 0.0,
+    quantification: float | None = None,
+    offset: float | None = None,
     band_names: Sequence[str] = (),
+    sensor: str = SENTINEL2.name,
 ) -> list[Tile]:
     """Tiles from band files.
 
     A file of several bands is a tile of its own; files of one band are put
     together by the band in their names (``..._B02.jp2``, ``b2.tif``), by the
-    names given, or, where neither says, as four files in the order B02 B03
-    B04 B08. The second file of a band belongs to the second tile, and so on.
+    names given, or, where neither says, as four files in the order blue, green,
+    red, near-infrared: B02 B03 B04 B08. The second file of a band belongs to the
+    second tile, and so on.
 
     Parameters
     ----------
     paths : sequence of path
         Raster files.
-    quantification, offset : float
-        reflectance = (dn + offset) / quantification.
+    quantification, offset : float, optional
+        reflectance = (dn + offset) / quantification; the sensor's own by default.
     band_names : sequence of str
         Names of a stacked file's bands, where it does not hold them itself; or of
         single-band files, one a file.
+    sensor : str
+        Whose bands they are, of `sensors.SENSORS`.
 
     Returns
     -------
@@ -41,54 +45,63 @@ def open_bands(
     Raises
     ------
     LandcoverError
-        If a band is missing or given twice for one tile, or grids differ.
+        If a band is missing or given twice for one tile, grids differ, or there is no such sensor.
     """
+    if sensor not in SENSORS:
+        raise LandcoverError(f"there is no sensor {sensor!r}; choose among {', '.join(SENSORS)}")
+    of = SENSORS[sensor]
+    quantification = of.quantification if quantification is None else quantification
+    offset = of.offset if offset is None else offset
     files = [Path(path) for path in paths]
     counts = {path: len(rasters.band_names(path)) for path in files}
     groups: list[dict[str, tuple[Path, int]]] = [
-        _stacked(path, band_names) for path in files if counts[path] > 1
+        _stacked(path, band_names, of) for path in files if counts[path] > 1
     ]
-    groups += _grouped([path for path in files if counts[path] == 1], () if groups else band_names)
+    singles = [path for path in files if counts[path] == 1]
+    groups += _grouped(singles, () if groups else band_names, of)
     return [
-        tile_of({name: Band(*place, quantification, offset) for name, place in group.items()})
+        tile_of({name: Band(*place, quantification, offset) for name, place in group.items()}, of)
         for group in groups
     ]
 
 
-def _stacked(path: Path, band_names: Sequence[str]) -> dict[str, tuple[Path, int]]:
+def _stacked(path: Path, band_names: Sequence[str], sensor: Sensor) -> dict[str, tuple[Path, int]]:
     """Bands of a stacked file by its own names, the names given, or the core order."""
     held = rasters.band_names(path)
-    names: Sequence[str | None] = [band_of(name) for name in held]
+    names: Sequence[str | None] = [sensor.band_of(name) for name in held]
     if band_names:
         if len(band_names) != len(held):
             raise LandcoverError(
                 f"{path} has {len(held)} bands and --band-names gives {len(band_names)}; "
                 "name every band, in order"
             )
-        names = [band_of(name) for name in band_names]
-    elif not any(names) and len(held) == len(CORE_BANDS):
-        names = CORE_BANDS
+        names = [sensor.band_of(name) for name in band_names]
+    elif not any(names) and len(held) == len(sensor.core):
+        names = sensor.core
     return {name: (path, number) for number, name in enumerate(names, start=1) if name}
 
 
-def _grouped(paths: Sequence[Path], band_names: Sequence[str]) -> list[dict[str, tuple[Path, int]]]:
+def _grouped(
+    paths: Sequence[Path], band_names: Sequence[str], sensor: Sensor
+) -> list[dict[str, tuple[Path, int]]]:
     """Single-band files as tiles; the k-th file of a band belongs to the k-th tile."""
     if band_names and len(band_names) != len(paths):
         raise LandcoverError(
             f"{len(paths)} single-band files were given and --band-names gives {len(band_names)}; "
             "name every file, in order"
         )
+    core = sensor.core
     given = band_names or [path.stem for path in paths]
-    names: Sequence[str | None] = [band_of(name) for name in given]
+    names: Sequence[str | None] = [sensor.band_of(name) for name in given]
     if any(name is None for name in names):
-        in_order = all(name in (None, core) for name, core in zip(names, CORE_BANDS, strict=False))
-        if band_names or len(paths) != len(CORE_BANDS) or not in_order:
+        in_order = all(name in (None, core) for name, core in zip(names, core, strict=False))
+        if band_names or len(paths) != len(core) or not in_order:
             unnamed = next(path for path, name in zip(paths, names, strict=True) if name is None)
             raise LandcoverError(
-                f"nothing says which band {unnamed.name} is; name files like B02.tif, give "
-                "--band-names like B02, or exactly four in the order B02 B03 B04 B08"
+                f"nothing says which band {unnamed.name} is; name files like {core[0]}.tif, give "
+                f"--band-names like {core[0]}, or exactly four in the order {' '.join(core)}"
             )
-        names = CORE_BANDS
+        names = sensor.core
     groups: list[dict[str, tuple[Path, int]]] = []
     for path, name in zip(paths, names, strict=True):
         assert name is not None

@@ -25,16 +25,16 @@ from landcover.files import rasters
 from landcover.labels.bigearthnet import codes_of_corine, codes_of_labels, legend_of
 from landcover.legend import UNLABELLED, Legend, level_of, recode_corine, to_level
 from landcover.progress import track
-from landcover.sensors import ALL_BANDS
+from landcover.sensors import SENTINEL2
 from landcover.sources.chip_store import SPLITS, Labelled, write_store
 
-#: All bands of level 2A, by wavelength: B10 has no surface reflectance.
-BANDS = tuple(band for band in ALL_BANDS if band != "B10")
+#: All bands of level 2A, by wavelength.
+BANDS = SENTINEL2.surface_names
 CHIP_PX = 120
 #: Pixels of a band's side, where it is coarser than 10 m.
-_COARSE_PX = dict.fromkeys(("B01", "B09"), 20) | dict.fromkeys(
-    ("B05", "B06", "B07", "B8A", "B11", "B12"), 60
-)
+_COARSE_PX = {
+    band.name: round(CHIP_PX * 10 / band.pixel_m) for band in SENTINEL2.bands if band.pixel_m > 10
+}
 
 _DOUBTS = ("contains_seasonal_snow", "contains_cloud_or_shadow")
 _COLUMNS = ("patch_id", "labels", "split", *_DOUBTS)

@@ -12,11 +12,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from landcover.errors import LandcoverError
-from landcover.sensors import ALL_BANDS, CORE_BANDS
+from landcover.sensors import SENTINEL2
 from landcover.sources.tile import Band, Tile, tile_of, utc
-
-#: Physical bands in the order of the XML's band_id.
-_BAND_IDS = (*ALL_BANDS[:8], "B8A", "B09", "B10", "B11", "B12")
 
 
 def open_sentinel2(path: str | Path) -> Tile:
@@ -41,7 +38,7 @@ def open_sentinel2(path: str | Path) -> Tile:
     elements, offsets = _metadata(metadata[0])
     quantification = _quantification(elements, metadata[0])
     bands = {}
-    for name in CORE_BANDS:
+    for name in SENTINEL2.core:
         images = sorted(path.glob(f"GRANULE/*/IMG_DATA/*_{name}.jp2"))
         images += sorted(path.glob(f"GRANULE/*/IMG_DATA/R10m/*_{name}_10m.jp2"))
         if len(images) != 1:
@@ -68,7 +65,8 @@ def _metadata(metadata: Path) -> tuple[dict[str, str | None], dict[str, float]]:
         tag = element.tag.rpartition("}")[2]
         elements[tag] = element.text
         if tag in ("RADIO_ADD_OFFSET", "BOA_ADD_OFFSET"):
-            offsets[_BAND_IDS[int(element.attrib["band_id"])]] = float(element.text or 0)
+            band = SENTINEL2.names[int(element.attrib["band_id"])]  # the table has their order
+            offsets[band] = float(element.text or 0)
     return elements, offsets
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.grid import Grid
-from landcover.sensors import ALL_BANDS, CORE_BANDS, DEFAULT_QUANTIFICATION
+from landcover.sensors import CORE_ROLES, DEFAULT_QUANTIFICATION, SENTINEL2, Sensor
 
 #: Of an image of a product: tile, start of the data take, band.
 _TIME_IN_NAME = re.compile(r"T\d{2}[A-Z]{3}_(\d{8}T\d{6})_")
@@ -40,6 +40,7 @@ class Tile:
     grid: Grid
     bands: dict[str, Band]
     acquired: str | None = None
+    sensor: Sensor = SENTINEL2
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -90,7 +91,7 @@ def radiometry_warning(tile: Tile) -> str | None:
 def _darkness(tile: Tile) -> tuple[float, float]:
     """The lowest 0.1 percentile over the core bands, and their median, from a thinned reading."""
     darkest, medians = [], []
-    for name in CORE_BANDS:
+    for name in tile.sensor.core:
         band = tile.bands[name]
         dn = rasters.read_small(band.path, 1000, [band.number]).astype(np.float64)
         dn = dn[np.isfinite(dn) & (dn != _NODATA_DN)]
@@ -102,23 +103,30 @@ def _darkness(tile: Tile) -> tuple[float, float]:
     return float(min(darkest)), float(np.median(medians))
 
 
-def tile_of(bands: dict[str, Band]) -> Tile:
-    """A tile in wavelength order, after checking that bands are complete and grids agree."""
-    missing = [name for name in CORE_BANDS if name not in bands]
+def tile_of(bands: dict[str, Band], sensor: Sensor = SENTINEL2) -> Tile:
+    """A tile in the sensor's order, after checking that bands are complete and grids agree."""
+    missing = [name for name in sensor.core if name not in bands]
     if missing:
         given = " ".join(f"{name}={band.path.name}" for name, band in bands.items()) or "none"
         raise LandcoverError(
-            f"band {' '.join(missing)} is missing (given: {given}); "
-            "blue B02, green B03, red B04 and near-infrared B08 are needed: "
+            f"band {' '.join(missing)} is missing (given: {given}); {_core_in_words(sensor)} "
+            "are needed: "
             "give the files, or name the bands of a stacked file with --band-names"
         )
-    ordered = {name: bands[name] for name in ALL_BANDS if name in bands}
-    first = ordered["B02"].path
+    ordered = {name: bands[name] for name in sensor.names if name in bands}
+    first = ordered[sensor.core[0]].path
     grid = rasters.grid_of(first)
     for band in ordered.values():
         grid.require_equal(rasters.grid_of(band.path), str(first), str(band.path))
     times = {_time_in_name(band.path.name) for band in ordered.values()}
-    return Tile(grid, ordered, times.pop() if len(times) == 1 else None)
+    return Tile(grid, ordered, times.pop() if len(times) == 1 else None, sensor)
+
+
+def _core_in_words(sensor: Sensor) -> str:
+    """The bands that every tile needs: blue B02, green B03, ..."""
+    roles = [role.replace("nir", "near-infrared") for role in CORE_ROLES]
+    words = [f"{role} {name}" for role, name in zip(roles, sensor.core, strict=True)]
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _time_in_name(name: str) -> str | None:

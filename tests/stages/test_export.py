@@ -24,7 +24,6 @@ from landcover.files.atomic import read_json
 from landcover.grid import Window
 from landcover.reports import store
 from landcover.run import Run
-from landcover.scene import features
 from landcover.sources.synthetic import make_scene
 from landcover.stages import export as export_stage
 from landcover.stages import train
@@ -173,22 +172,6 @@ def test_metadata_says_all_that_the_card_says(made):
         text = onnx.load(made.exported[name].paths[0]).doc_string
         assert all(band in text for band in card["bands"])
         assert all(f"{c['code']} {c['name']}" in text for c in card["classes"])
-
-
-def test_formulas_give_the_features():
-    """Compared with the functions that training and mapping use, also where they divide by 0."""
-    from landcover.classifiers.exchange.metadata import FORMULAS
-
-    assert set(FORMULAS) == set(features.FEATURES)
-    names = ("B03", "B04", "B08")
-    image = np.random.default_rng(0).uniform(-0.02, 0.7, (3, 5000)).astype(np.float32)
-    image[:, 0] = 0
-    bands = dict(zip(names, image, strict=True))
-    for name, formula in FORMULAS.items():
-        with np.errstate(invalid="ignore"):
-            value = eval(formula, {"clip": np.clip, "sqrt": np.sqrt}, bands)
-        value[~np.isfinite(value)] = 0
-        assert np.array_equal(value, features.compute(image, names, (name,))[0])
 
 
 def test_files_and_remarks(made):

@@ -73,7 +73,7 @@ def test_the_table_says_of_each_sample_what_the_rasters_say(tmp_path):
     assert np.array_equal(table["reference"], np.roll(labels, 3, axis=1)[rows, cols])
     assert np.array_equal(table[list(BANDS)].to_numpy().T, image[:, rows, cols])
     expected = features.compute(image, BANDS)[:, rows, cols]
-    assert np.array_equal(table[list(features.FEATURES)].to_numpy().T, expected)
+    assert np.array_equal(table[list(features.DEFAULTS)].to_numpy().T, expected)
     assert not table.isna().any().any()
     assert np.array_equal(table["segment"], rows * COLS + cols + 1)
     assert np.array_equal(table["segment_type"], table["segment"] % 6 + 1)

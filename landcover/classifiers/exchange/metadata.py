@@ -15,16 +15,11 @@ import numpy as np
 
 from landcover import __version__
 from landcover.legend import Legend
+from landcover.scene import features
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-#: The features of `features.FEATURES`, with names of bands and functions of NumPy.
-FORMULAS = {
-    "ndvi": "clip((B08 - B04) / (B08 + B04), -1, 1)",
-    "ndwi": "clip((B03 - B08) / (B03 + B08), -1, 1)",
-    "bi2": "sqrt((B04 * B04 + B03 * B03 + B08 * B08) / 3)",
-}
 _ARCHITECTURES = {
     "forest": "random forest",
     "knn": "k-nearest neighbours",
@@ -64,7 +59,7 @@ def usage(card: Mapping[str, Any]) -> str:
     names = [*card["bands"], *card["features"]]
     lines = [f"values: float32 (batch, {len(names)}), in this order: {' '.join(names)}."]
     lines.append("Bands are reflectance, 0 to 1. A row with NaN has no meaningful result.")
-    lines += [f"{name} = {FORMULAS[name]}, 0 where not finite" for name in card["features"]]
+    lines += [f"{name} = {text}, 0 where not finite" for name, text in _formulas(card).items()]
     if card["segment_layers"]:
         lines.append(
             f"segment_types: int32 (batch, {len(card['segment_layers'])}), the layers "
@@ -160,7 +155,7 @@ def stac_classes(legend: Legend) -> list[dict[str, Any]]:
 
 def _formulas(card: Mapping[str, Any]) -> dict[str, str]:
     """Features of a model, in the order in which it takes them."""
-    return {name: FORMULAS[name] for name in card["features"]}
+    return {name: features.formula(name, card["bands"]) for name in card["features"]}
 
 
 def _inputs(
@@ -168,7 +163,10 @@ def _inputs(
 ) -> list[dict[str, Any]]:
     """Model Input Objects of MLM."""
     formulas = _formulas(card)
-    derived = [{"name": n, "format": "numpy", "expression": f} for n, f in formulas.items()]
+    derived = [
+        {"name": n, "format": "text" if features.margin([n]) else "numpy", "expression": f}
+        for n, f in formulas.items()
+    ]
     # pystac reads names alone or objects alone
     bands = [{"name": band} for band in card["bands"]] if derived else card["bands"]
     first: dict[str, Any] = {

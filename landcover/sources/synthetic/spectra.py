@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import numpy as np
 
-BANDS = ("B02", "B03", "B04", "B08")
+from landcover.sensors import CORE_BANDS
+
+BANDS = CORE_BANDS
 
 
 def _row(*values: float) -> np.ndarray:
