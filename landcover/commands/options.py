@@ -131,6 +131,12 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
         metavar="auto|N",
         help="side of the blocks dealt to splits; auto (the default): as far as labels are alike",
     )
+    add_features(parser, "columns of features in samples.parquet (default ndvi ndwi bi2)")
+
+
+def add_features(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """Features of pixels by name."""
+    parser.add_argument("--features", nargs="+", metavar="NAME", help=purpose)
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:

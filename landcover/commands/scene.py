@@ -151,6 +151,7 @@ def _sampling(a: Arguments) -> dict[str, Any]:
         "min_count": a.min_count,
         "max_patch": a.max_patch,
         "block_px": a.block_px,
+        "features": a.features,
         "seed": a.seed,
     }
 

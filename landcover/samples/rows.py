@@ -141,20 +141,50 @@ def read_samples(run: Run) -> pd.DataFrame:
         ) from error
 
 
-def pixel_inputs(run: Run, samples: pd.DataFrame) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Bands of the scene and the features that they allow, as columns of the table."""
+def pixel_inputs(
+    run: Run, samples: pd.DataFrame, chosen: Sequence[str] | None = None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Bands of the scene, which are columns of the table, and the features chosen.
+
+    By default the features are those of `features.DEFAULTS` that the bands allow. The table may
+    lack them: see `with_features`.
+    """
     from landcover.files import rasters
     from landcover.scene import features
 
     bands = rasters.band_names(run.require("scene"))
-    names = features.available(bands)
-    missing = [name for name in (*bands, *names) if name not in samples]
+    names = features.available(bands) if chosen is None else tuple(chosen)
+    features.require(bands, names)
+    missing = [name for name in bands if name not in samples]
     if missing:
         raise LandcoverError(
             f"{run.samples} lacks the columns {' '.join(missing)} of the scene; "
             f"draw the samples again: landcover sample {run.path}"
         )
     return bands, names
+
+
+def with_features(
+    run: Run, samples: pd.DataFrame, bands: Sequence[str], names: Sequence[str]
+) -> pd.DataFrame:
+    """The sample table with a column a feature; those that it lacks are computed.
+
+    Features of windows are computed from the run's scene, which the samples were drawn from.
+    """
+    missing = [name for name in names if name not in samples]
+    if not missing:
+        return samples
+    from landcover.files import rasters
+    from landcover.samples.feature_columns import feature_columns
+
+    found = feature_columns(
+        lambda window: rasters.read(run.scene, window, list(bands)),
+        bands,
+        missing,
+        (samples["row"].to_numpy(), samples["col"].to_numpy()),
+        samples[list(bands)].to_numpy(np.float32).T,
+    )
+    return samples.assign(**found)
 
 
 def class_weights(rows: Rows, mode: str | None) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from landcover.files.atomic import replace_when_whole
 from landcover.grid import Window
 from landcover.samples import chips, drawing
 from landcover.samples.blocks import SPLITS, TEST, TRAIN, Blocks, Layout
+from landcover.samples.feature_columns import feature_columns
 from landcover.samples.layers import CODES, Source, index_table
+from landcover.scene.features import available
 
 if TYPE_CHECKING:
     import geopandas
@@ -79,8 +82,9 @@ def draw(
     samples: int,
     method: str,
     seed: int,
+    features: Sequence[str] | None = None,
 ) -> geopandas.GeoDataFrame:
-    """Draw the samples and gather what the table says of them."""
+    """Draw the samples and gather what the table says of them; for features see `table_of`."""
     of_split = blocks.usable_zones[..., None] == np.arange(1, 4)
     available = np.einsum("ijs,ijcw->scw", of_split, counts)
     available[:TEST, :, 0] = 0  # polygons limit training and validation, not testing
@@ -109,7 +113,8 @@ def draw(
         part["random_test"] = marks
         part |= {name: image[i, rows, cols] for i, name in enumerate(source.bands)}
         parts.append(part | {name: values[rows, cols] for name, values in more.items()})
-    return table_of(source, blocks, {k: np.concatenate([p[k] for p in parts]) for k in parts[0]})
+    drawn = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+    return table_of(source, blocks, drawn, features)
 
 
 def _has_data(image: np.ndarray) -> np.ndarray:
@@ -121,20 +126,24 @@ def _has_data(image: np.ndarray) -> np.ndarray:
 
 
 def table_of(
-    source: Source, blocks: Blocks, drawn: dict[str, np.ndarray]
+    source: Source,
+    blocks: Blocks,
+    drawn: dict[str, np.ndarray],
+    features: Sequence[str] | None = None,
 ) -> geopandas.GeoDataFrame:
-    """The sample table, in the order of columns that people read."""
+    """The sample table, in the order of columns that people read.
+
+    It has a column a feature, of those named; of the default ones that the bands allow otherwise.
+    """
     import geopandas
     import pandas
     import pyarrow
     import shapely
 
-    from landcover.scene import features
-
     rows, cols = drawn["row"], drawn["col"]
     x, y = source.grid.xy(rows, cols)
-    names = features.available(source.bands)
-    values = features.compute(np.stack([drawn[b] for b in source.bands]), source.bands, names)
+    held = np.stack([drawn[band] for band in source.bands])
+    names = available(source.bands) if features is None else features
     split = np.array(SPLITS)[blocks.split_of(rows, cols)]
     # plain Arrow strings, which every reader of Parquet knows; pandas 3 would write large ones
     text = pandas.ArrowDtype(pyarrow.string())
@@ -146,7 +155,7 @@ def table_of(
     columns["split"] = pandas.array(split.tolist(), dtype=text)
     columns["random_test"] = drawn["random_test"]
     columns |= {band: drawn[band] for band in source.bands}
-    columns |= dict(zip(names, values, strict=True))
+    columns |= feature_columns(source.image, source.bands, names, (rows, cols), held)
     columns |= {key: drawn[key] for key in source.columns if key != "reference"}
     return geopandas.GeoDataFrame(columns, geometry=shapely.points(x, y), crs=source.grid.crs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from landcover.samples.blocks import SPLITS, Blocks, Layout, layout
 from landcover.samples.correlation import Correlation, Thinned
 from landcover.samples.layers import Source, open_source
 from landcover.samples.table import count, draw, write_chips
+from landcover.scene.features import require
 
 if TYPE_CHECKING:
     import geopandas
@@ -31,6 +33,7 @@ def sample(
     seed: int = 0,
     buffer: int | None = None,
     block_px: int | None = None,
+    features: Sequence[str] | None = None,
 ) -> list[Path]:
     """Deal the blocks of a run to splits and draw samples.
 
@@ -61,6 +64,9 @@ def sample(
         2R + 1, bands), in the order of the table.
     block_px : int, optional
         Side of a block; by default from the labels' correlation range, see `blocks.layout`.
+    features : sequence of str, optional
+        Columns of features in the table, of `features.FEATURES`; by default those of
+        `features.DEFAULTS` that the scene's bands allow.
 
     Returns
     -------
@@ -77,6 +83,7 @@ def sample(
     if method == "polygons" and polygons is None:
         raise LandcoverError("method 'polygons' needs polygons; give --polygons FILE")
     source = open_source(run, polygons, class_field)
+    require(source.bands, features or ())
     correlated = _correlation(source)
     label_range = round(correlated.range_px, 1) if correlated else None
     plan = _layout(source.grid, block_px, max_patch, buffer, label_range or 0.0)
@@ -85,7 +92,7 @@ def sample(
     held = counts.reshape(*counts.shape[:2], -1)
     blocks = splits.deal(plan, held[..., held.any(axis=(0, 1))], seed=seed)
     blocks = replace(blocks, label_range_px=label_range)
-    table = draw(source, blocks, counts, codes, samples, method, seed)
+    table = draw(source, blocks, counts, codes, samples, method, seed, features)
     products = _write(run, blocks, table, buffer, source)
     run.record(
         "sample",
@@ -102,6 +109,7 @@ def sample(
             "blocks": int(blocks.splits.size),
             "guard_px": blocks.guard_px,
             "buffer": buffer,
+            "features": None if features is None else list(features),
             "seed": seed,
             "classes": codes.tolist(),
             "dropped_classes": dropped,

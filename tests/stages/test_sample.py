@@ -18,13 +18,14 @@ from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.run import Run
-from landcover.samples import layers
+from landcover.samples import feature_columns, layers, rows
 from landcover.samples.blocks import SPLITS, Blocks
 from landcover.samples.chips import chips_of
 from landcover.samples.correlation import correlation
 from landcover.scene import features
 from landcover.stages.sample import sample
 from tests.conftest import error_lines
+from tests.fixtures.windowed import TEXTURE
 
 ROWS, COLS = 192, 256
 BANDS = ("B02", "B03", "B04", "B08")
@@ -82,6 +83,42 @@ def test_the_table_says_of_each_sample_what_the_rasters_say(tmp_path):
     assert np.array_equal(table.geometry.x, 300000 + 10 * cols + 5)
     assert np.array_equal(table["y"], table.geometry.y)
     assert np.array_equal(table["y"], 5800000 - 10 * rows - 5)
+
+
+def test_a_column_of_a_window_is_what_a_map_computes(tmp_path, monkeypatch):
+    """At nodata, at the scene's edge and where strips meet, by whichever windows it is read."""
+    monkeypatch.setitem(features.FEATURES, TEXTURE.name, TEXTURE)
+    monkeypatch.setattr(feature_columns, "STRIP_ROWS", 50)
+    run, image, _ = make_run(tmp_path)
+    sample(run, samples=3000, features=["savi", TEXTURE.name])
+    table = table_of(run)
+    assert not set(features.DEFAULTS) & set(table) and not table.isna().any().any()
+    padded = np.pad(image, ((0, 0), (2, 2), (2, 2)), constant_values=np.nan)
+    dense = features.compute(padded, BANDS, ["savi", TEXTURE.name])
+    expected = dense[:, table["row"], table["col"]]
+    assert np.array_equal(table[["savi", TEXTURE.name]].to_numpy().T, expected)
+
+
+def test_columns_that_a_table_lacks_are_computed(tmp_path, monkeypatch):
+    monkeypatch.setitem(features.FEATURES, TEXTURE.name, TEXTURE)
+    run, _, _ = make_run(tmp_path)
+    names = (*features.DEFAULTS, "evi", TEXTURE.name)
+    sample(run, samples=2000, features=names)
+    full = rows.read_samples(run)
+    sample(run, samples=2000)
+    short = rows.read_samples(run)
+    assert "evi" not in short
+    assert rows.pixel_inputs(run, short) == (BANDS, features.DEFAULTS)
+    assert rows.pixel_inputs(run, short, names) == (BANDS, names)
+    made = rows.with_features(run, short, BANDS, names)
+    assert "evi" not in short and made[list(names)].equals(full[list(names)])
+
+
+def test_features_that_the_scene_cannot_have_are_refused_first(tmp_path):
+    run, _, _ = make_run(tmp_path)
+    with pytest.raises(LandcoverError, match=r"feature ndmi needs swir16 \(B11\)"):
+        sample(run, samples=2000, features=["ndmi"])
+    assert not run.samples.exists()
 
 
 def test_splits_of_the_table_are_those_of_the_blocks_outside_the_guard(tmp_path):

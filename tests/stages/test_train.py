@@ -388,7 +388,7 @@ def test_samples_without_validation_rows(copy):
 
 def test_samples_of_another_scene(copy):
     change_samples(copy, lambda table: table.drop(columns=["B08", "ndvi"]))
-    with pytest.raises(LandcoverError, match="lacks the columns B08 ndvi"):
+    with pytest.raises(LandcoverError, match="lacks the columns B08 of the scene"):
         train.train_mlp(copy, segments=False)
 
 
