@@ -1,0 +1,300 @@
+"""A STAC item on disk as a tile: Sentinel-2 bands by what the item says of its assets.
+
+Nothing is downloaded: assets are files beside the item. The item's word on scale and offset is
+taken where it agrees with itself and with the pixels. Catalogues are known to err there: the flag
+``earthsearch:boa_offset_applied`` and the offset of ``raster:bands`` contradict each other, or both
+are wrong (Element84/earth-search, issues 66 and 71).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from landcover.errors import InputError, LandcoverError, MissingProduct
+from landcover.files.atomic import read_json
+from landcover.sensors import SENTINEL2
+from landcover.sources.tile import Band, Tile, radiometry_warning, tile_of, utc
+
+#: Roles of assets that are pictures or texts, whichever bands they name.
+_NO_DATA = {"overview", "thumbnail", "visual", "metadata"}
+#: Processing baseline from which products carry an offset.
+_OFFSET_FROM = 4.0
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A band of an asset: which it is, where it lies, and what the item says of its numbers."""
+
+    name: str
+    asset: str
+    href: str
+    number: int
+    of: int
+    pixel_m: float | None
+    scale: float | None
+    offset: float | None
+
+
+def open_stac(
+    item: str | Path,
+    quantification: float | None = None,
+    offset: float | None = None,
+    assets: Sequence[str] = (),
+) -> Tile:
+    """The four 10 m bands of a Sentinel-2 STAC item whose files are on disk.
+
+    Bands are told by their names, such as B04, or by their common names, such as red; in STAC
+    1.1 they stand under ``bands``, before under ``eo:bands`` and ``raster:bands``. A file of one
+    band comes before a stack. Of several resolutions the band's own, 10 m, is taken.
+
+    Parameters
+    ----------
+    item : path
+        JSON of a STAC item. Links of its assets are paths relative to it, or absolute ones.
+    quantification, offset : float, optional
+        reflectance = (dn + offset) / quantification, instead of what the item says.
+    assets : sequence of str
+        Keys of the assets to look at; all by default.
+
+    Returns
+    -------
+    Tile
+
+    Raises
+    ------
+    MissingProduct
+        If the item or the file of a band does not exist here.
+    InputError
+        If this is no item of Sentinel-2, a band is missing or is there twice, or what the item
+        says of the offset contradicts itself or the pixels.
+    """
+    path = Path(item)
+    content = _read(path)
+    found = list(_bands(path, content, assets))
+    chosen = {name: _chosen(path, name, found) for name in SENTINEL2.core}
+    properties = content["properties"]
+    bands = {}
+    for name, band in chosen.items():
+        own = _radiometry(path, properties, band, quantification, offset)
+        bands[name] = Band(_local(path, band.href), band.number, *own)
+    tile = tile_of(bands)
+    taken = utc(properties.get("datetime") or properties.get("start_datetime"))
+    tile = replace(tile, acquired=taken or tile.acquired)
+    remark = None if offset is not None else radiometry_warning(tile)
+    if remark:
+        raise InputError(
+            f"{path} and its pixels disagree: {remark}; give open_stac the offset and the "
+            "quantification that are true"
+        )
+    return tile
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A STAC item that may be of Sentinel-2."""
+    if not path.exists():
+        raise MissingProduct(f"{path} does not exist; give the JSON file of a STAC item")
+    try:
+        content = read_json(path)
+    except LandcoverError:
+        raise InputError(f"{path} is not readable JSON; give the file of a STAC item") from None
+    kinds = {"properties": dict, "assets": dict, "stac_version": str}
+    wrong = [key for key, kind in kinds.items() if not isinstance(content.get(key), kind)]
+    if content.get("type") != "Feature" or wrong:
+        raise InputError(
+            f"{path} is no STAC item (type {content.get('type')!r}, without valid "
+            f"{', '.join(wrong) or 'geometry'}); give an item, not a collection or catalogue"
+        )
+    of = content["properties"].get("constellation") or content["properties"].get("platform")
+    if of and not str(of).lower().startswith("sentinel-2"):
+        raise InputError(
+            f"{path} is of {of} and open_stac reads Sentinel-2; give its files to open_bands"
+        )
+    return content
+
+
+def _bands(path: Path, content: dict[str, Any], keys: Sequence[str]) -> Iterator[_Found]:
+    """Every band of Sentinel-2 in the assets asked for."""
+    assets = content["assets"]
+    unknown = [key for key in keys if key not in assets]
+    if unknown:
+        raise InputError(
+            f"{path} has no asset {' '.join(unknown)}; its assets are {' '.join(assets)}"
+        )
+    for key in keys or assets:
+        asset = assets[key]
+        if not isinstance(asset, dict):
+            raise InputError(f"{path}: asset {key} is no object; correct the item")
+        if not keys and _NO_DATA & set(asset.get("roles") or ()):
+            continue
+        told = _told(path, key, asset)
+        for number, band in enumerate(told, start=1):
+            name = _name(path, key, band, alone=len(told) == 1)
+            if name:
+                yield _Found(
+                    name,
+                    key,
+                    str(asset.get("href")),
+                    number,
+                    len(told),
+                    *(_number(path, key, band, word) for word in ("pixel_m", "scale", "offset")),
+                )
+
+
+def _told(path: Path, key: str, asset: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What an asset says of each of its bands, in one wording for all versions of STAC."""
+    if "bands" in asset or "eo:common_name" in asset or "raster:scale" in asset:  # 1.1
+        found = [dict(asset) | band for band in _list(path, key, asset, "bands") or [{}]]
+        words = {
+            "name": "name",
+            "common": "eo:common_name",
+            "scale": "raster:scale",
+            "offset": "raster:offset",
+            "pixel_m": "raster:spatial_resolution",
+        }
+        told = [{ours: band.get(word) for ours, word in words.items()} for band in found]
+    else:
+        named, raster = (_list(path, key, asset, word) for word in ("eo:bands", "raster:bands"))
+        if named and raster and len(named) != len(raster):
+            raise InputError(
+                f"{path}: asset {key} has {len(named)} eo:bands and {len(raster)} raster:bands; "
+                "they must be the same bands: correct the item"
+            )
+        count = max(len(named), len(raster), 1)
+        told = [
+            {
+                "name": name.get("name"),
+                "common": name.get("common_name"),
+                "scale": band.get("scale"),
+                "offset": band.get("offset"),
+                "pixel_m": band.get("spatial_resolution"),
+            }
+            for name, band in zip(named or [{}] * count, raster or [{}] * count, strict=True)
+        ]
+    for band in told:
+        band["pixel_m"] = band["pixel_m"] or asset.get("gsd")
+    return told
+
+
+def _list(path: Path, key: str, asset: Mapping[str, Any], word: str) -> list[dict[str, Any]]:
+    """What an asset holds under a word, which must be a list of objects."""
+    value = asset.get(word) or []
+    if not isinstance(value, list) or not all(isinstance(band, dict) for band in value):
+        raise InputError(f"{path}: asset {key} has {word} that is no list of bands; correct it")
+    return value
+
+
+def _name(path: Path, key: str, band: Mapping[str, Any], alone: bool) -> str | None:
+    """Which band of Sentinel-2 it is; by the key of the asset where nothing else says so."""
+    roles = {one.role: one.name for one in SENTINEL2.bands}
+    by_name, by_role = SENTINEL2.band_of(str(band["name"])), roles.get(band["common"])
+    if by_name and by_role and by_name != by_role:
+        raise InputError(
+            f"{path}: asset {key} holds a band named {band['name']} with the common name "
+            f"{band['common']}, which is {by_role}; correct the item"
+        )
+    silent = alone and not band["name"] and not band["common"]
+    return by_name or by_role or (SENTINEL2.band_of(key) if silent else None)
+
+
+def _number(path: Path, key: str, band: Mapping[str, Any], word: str) -> float | None:
+    """A number that an item gives, or None."""
+    value = band[word]
+    if value is None:
+        return None
+    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not good or (word != "offset" and value <= 0):
+        raise InputError(f"{path}: asset {key} gives the {word} {value!r}; correct the item")
+    return float(value)
+
+
+def _chosen(path: Path, name: str, found: Sequence[_Found]) -> _Found:
+    """The one band of a name: on disk, of a file of its own, of the band's own resolution."""
+    held = [band for band in found if band.name == name]
+    if not held:
+        seen = " ".join(sorted({band.name for band in found})) or "none"
+        raise InputError(
+            f"{path} has no band {name} (found: {seen}); give an item with "
+            f"{' '.join(SENTINEL2.core)}, or its files to open_bands"
+        )
+    here = [band for band in held if _is_here(path, band.href)]
+    if not here:
+        raise MissingProduct(
+            f"{path}: the file of band {name} is not here (asset {held[0].asset}: "
+            f"{held[0].href}) and nothing is downloaded; fetch it and correct the item's link"
+        )
+    own = next(band.pixel_m for band in SENTINEL2.bands if band.name == name)
+    for better in (
+        [band for band in here if band.of == 1],
+        [band for band in here if band.of == 1 and band.pixel_m == own],
+    ):
+        here = better or here
+    if len(here) > 1:
+        raise InputError(
+            f"{path} has band {name} in several assets ({', '.join(band.asset for band in here)}); "
+            "name those to be read: assets=[...]"
+        )
+    return here[0]
+
+
+def _local(path: Path, href: str) -> Path:
+    """The file that a link means."""
+    parts = urlsplit(href)
+    return path.parent / (unquote(parts.path) if parts.scheme == "file" else href)
+
+
+def _is_here(path: Path, href: str) -> bool:
+    remote = "://" in href and not href.startswith("file://")
+    return not remote and _local(path, href).is_file()
+
+
+def _radiometry(
+    path: Path,
+    properties: Mapping[str, Any],
+    band: _Found,
+    quantification: float | None,
+    offset: float | None,
+) -> tuple[float, float]:
+    """Quantification and offset of a band, as given or as the item says."""
+    scale = band.scale or 1 / SENTINEL2.quantification
+    divisor = quantification or round(1 / scale, 6)
+    if offset is not None:
+        return divisor, offset
+    told = None if band.offset is None else round(band.offset / scale, 6)
+    applied = next(
+        (
+            properties[flag]
+            for flag in ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+            if flag in properties
+        ),
+        None,
+    )
+    untold = told is None or (told == 0 and applied is False)
+    doubt = None
+    if applied and told:
+        doubt = f"says that the offset has been applied, and gives {told:g} for {band.name}"
+    elif untold and not applied and _baseline(properties) >= _OFFSET_FROM:
+        words = "no offset" if told is None else "offset 0"
+        doubt = (
+            f"gives {words} for {band.name} of processing baseline {_baseline(properties):05.2f}"
+        )
+    if doubt:
+        raise InputError(
+            f"{path} {doubt}; give open_stac the one that is true: offset=-1000 where digital "
+            "numbers carry +1000, 0 where they do not"
+        )
+    return divisor, told or 0.0
+
+
+def _baseline(properties: Mapping[str, Any]) -> float:
+    """Processing baseline, such as 4.0; 0 where it is not told."""
+    for word in ("s2:processing_baseline", "processing:version", "sentinel:processing_baseline"):
+        try:
+            return float(properties[word])
+        except (KeyError, TypeError, ValueError):
+            continue
+    return 0.0

@@ -1,0 +1,189 @@
+"""STAC items as catalogues write them, with small files beside them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+import pystac
+import pytest
+
+from landcover.errors import InputError, MissingProduct
+from landcover.files import rasters
+from landcover.sources.stac import open_stac
+from landcover.sources.tile import reflectance
+from tests.conftest import utm_grid
+from tests.fixtures.sentinel2_files import CORE, write_bands
+
+COMMON = dict(zip(CORE, ("blue", "green", "red", "nir"), strict=True))
+WHEN = datetime(2022, 6, 1, 10, 0, 31, tzinfo=UTC)
+
+
+def write_item(folder, assets, version="1.0.0", **properties):
+    """An item with these assets, through pystac; what the tests are about is put in as it is."""
+    item = pystac.Item("a", None, None, WHEN, {"constellation": "sentinel-2"} | properties)
+    content = item.to_dict(include_self_link=False) | {"assets": assets, "stac_version": version}
+    path = folder / "item.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def old_assets(scale=0.0001, offset=-0.1):
+    """Assets of STAC 1.0, as Earth Search has them: keys and names are common names."""
+    numbers = {"nodata": 0, "spatial_resolution": 10}
+    numbers |= {} if scale is None else {"scale": scale}
+    numbers |= {} if offset is None else {"offset": offset}
+    return {
+        common: {
+            "href": f"./{name}.tif",
+            "eo:bands": [{"name": common, "common_name": common}],
+            "raster:bands": [numbers],
+            "roles": ["data", "reflectance"],
+        }
+        for name, common in COMMON.items()
+    }
+
+
+def new_assets():
+    """Assets of STAC 1.1."""
+    return {
+        f"{name}_10m": {
+            "href": f"{name}.tif",
+            "gsd": 10,
+            "raster:scale": 0.0001,
+            "bands": [{"name": name, "eo:common_name": common, "raster:offset": -0.1}],
+        }
+        for name, common in COMMON.items()
+    }
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The four files with +1000, and their digital numbers."""
+    return write_bands(tmp_path, low=1050, high=4000)[1]
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
+def test_an_item_gives_the_reflectance_that_it_says(tmp_path, files, version):
+    assets = old_assets() if version == "1.0.0" else new_assets()
+    path = write_item(tmp_path, assets, version, **{"s2:processing_baseline": "04.00"})
+    tile = open_stac(path)
+    assert tuple(tile.bands) == CORE and tile.acquired == "2022-06-01T10:00:31Z"
+    for band, dn in zip(tile.bands.values(), files, strict=True):
+        assert (band.quantification, band.offset) == (10_000, -1000)
+        read = rasters.read(band.path, bands=[band.number])[0]
+        np.testing.assert_allclose(reflectance(read, band), dn * 0.0001 - 0.1, atol=1e-6)
+
+
+def test_a_stack_is_read_by_its_bands(tmp_path):
+    grid = utm_grid(60, 80)
+    dn = np.random.default_rng(0).integers(60, 4000, (4, *grid.shape)).astype(np.uint16)
+    rasters.write(tmp_path / "stack.tif", dn, grid, [""] * 4, nodata=0)
+    names = ("B08", "B04", "B03", "B02")
+    told = {"href": "stack.tif", "bands": [{"name": name} for name in names]}
+    tile = open_stac(write_item(tmp_path, {"all": told}, "1.1.0"))
+    assert [tile.bands[name].number for name in names] == [1, 2, 3, 4]
+    assert {(band.quantification, band.offset) for band in tile.bands.values()} == {(10_000, 0)}
+
+
+def test_pictures_and_other_resolutions_are_passed_over(tmp_path, files):
+    picture = [{"name": name, "common_name": COMMON[name]} for name in ("B04", "B03", "B02")]
+    assets = {"visual": {"href": "B02.tif", "eo:bands": picture, "roles": ["data"]}}
+    assets |= {"thumbnail": {"href": "B03.tif", "eo:bands": picture[:1], "roles": ["thumbnail"]}}
+    assets |= {"SCL": {"href": "B03.tif", "roles": ["data"]}} | new_assets()
+    assets["B02_20m"] = assets["B02_10m"] | {"gsd": 20}
+    tile = open_stac(write_item(tmp_path, assets, "1.1.0"))
+    assert [band.path.name for band in tile.bands.values()] == [f"{name}.tif" for name in CORE]
+
+
+def test_a_band_in_two_assets_is_refused_until_they_are_named(tmp_path, files):
+    assets = old_assets()
+    assets["red-jp2"] = assets["red"]
+    path = write_item(tmp_path, assets)
+    with pytest.raises(InputError, match=r"band B04 in several assets \(red, red-jp2\)"):
+        open_stac(path)
+    assert open_stac(path, assets=["red", "green", "blue", "nir"]).bands["B04"].number == 1
+    with pytest.raises(InputError, match="has no asset ultraviolet; its assets are blue green"):
+        open_stac(path, assets=["ultraviolet"])
+
+
+@pytest.mark.parametrize(
+    ("told", "properties", "message"),
+    [
+        (-0.1, {"earthsearch:boa_offset_applied": True}, "has been applied, and gives -1000"),
+        (None, {"s2:processing_baseline": "05.11"}, "gives no offset for B02 of .* 05.11"),
+        (
+            0,
+            {"earthsearch:boa_offset_applied": False, "processing:version": "04.00"},
+            "gives offset 0 for B02 of processing baseline 04.00",
+        ),
+        (0, {}, "and its pixels disagree: the darkest digital numbers are 10"),
+    ],
+)
+def test_doubt_about_the_offset_is_refused(tmp_path, files, told, properties, message):
+    path = write_item(tmp_path, old_assets(offset=told), **properties)
+    with pytest.raises(InputError, match=message):
+        open_stac(path)
+    assert {band.offset for band in open_stac(path, offset=-1000).bands.values()} == {-1000}
+
+
+def test_an_offset_that_the_files_no_longer_carry_is_refused(tmp_path):
+    """Earth Search's issue 71: the item says that it has not been applied, and it has."""
+    write_bands(tmp_path, low=60, high=4000)
+    flags = {"earthsearch:boa_offset_applied": False, "s2:processing_baseline": "05.11"}
+    path = write_item(tmp_path, old_assets(), **flags)
+    with pytest.raises(InputError, match="makes the darkest pixels negative"):
+        open_stac(path)
+    assert open_stac(path, offset=0).bands["B02"].offset == 0
+
+
+def test_numbers_given_count_more_than_the_item(tmp_path, files):
+    path = write_item(tmp_path, old_assets(scale=None, offset=None))
+    tile = open_stac(path, quantification=8000, offset=-900)
+    assert {(band.quantification, band.offset) for band in tile.bands.values()} == {(8000, -900)}
+
+
+def test_files_that_are_elsewhere_are_not_fetched(tmp_path, files):
+    assets = old_assets()
+    assets["green"] |= {"href": "https://example.org/B03.tif"}
+    with pytest.raises(
+        MissingProduct, match=r"B03 is not here .*https://example.org/B03.tif.*noth"
+    ):
+        open_stac(write_item(tmp_path, assets))
+    assets["green"] |= {"href": (tmp_path / "B03.tif").as_uri()}
+    assert open_stac(write_item(tmp_path, assets)).bands["B03"].path == tmp_path / "B03.tif"
+
+
+def test_what_is_no_item_of_sentinel_2(tmp_path, files):
+    with pytest.raises(MissingProduct, match="does not exist; give the JSON file of a STAC item"):
+        open_stac(tmp_path / "nothing.json")
+    (tmp_path / "x.json").write_text("{half")
+    with pytest.raises(InputError, match="is not readable JSON"):
+        open_stac(tmp_path / "x.json")
+    (tmp_path / "x.json").write_text('{"type": "Collection", "stac_version": "1.0.0"}')
+    with pytest.raises(InputError, match=r"is no STAC item .type 'Collection', without valid prop"):
+        open_stac(tmp_path / "x.json")
+    with pytest.raises(InputError, match="is of landsat and open_stac reads Sentinel-2"):
+        open_stac(write_item(tmp_path, old_assets(), constellation="landsat"))
+    assets = old_assets()
+    del assets["nir"]
+    with pytest.raises(InputError, match=r"no band B08 \(found: B02 B03 B04\)"):
+        open_stac(write_item(tmp_path, assets))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"eo:bands": [{"name": "B04", "common_name": "nir"}]}, "named B04 with the common name"),
+        ({"eo:bands": [{"name": "B08"}, {"name": "B04"}]}, "2 eo:bands and 1 raster:bands"),
+        ({"eo:bands": "B08"}, "has eo:bands that is no list of bands"),
+        ({"raster:bands": [{"scale": 0}]}, "gives the scale 0; correct the item"),
+        ({"raster:bands": [{"scale": 1e-4, "offset": "-0.1"}]}, "gives the offset '-0.1'"),
+    ],
+)
+def test_an_item_that_contradicts_itself(tmp_path, files, change, message):
+    assets = old_assets()
+    assets["nir"] |= change
+    with pytest.raises(InputError, match=message):
+        open_stac(write_item(tmp_path, assets))
