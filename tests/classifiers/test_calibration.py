@@ -28,7 +28,7 @@ from landcover.samples.rows import read_rows
 from landcover.stages import map as map_stage
 from landcover.stages import train
 from tests.fixtures.map_runs import make_run, maps_of
-from tests.stages.test_train import write_run
+from tests.fixtures.training_runs import write_run
 
 logits = arrays(np.float64, st.tuples(st.integers(1, 20), st.integers(2, 8)),
                 elements=st.floats(-6, 6))  # fmt: skip

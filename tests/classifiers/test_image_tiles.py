@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from landcover import maps
 from landcover.grid import Window
-from tests.maps.test_prediction import cnn_classifier, forest_classifier
+from tests.fixtures.map_models import cnn_classifier, forest_classifier
 
 
 class Watched:

@@ -21,7 +21,7 @@ from landcover.run import Run
 from landcover.samples.rows import pixel_inputs, read_rows
 from landcover.stages import denoise
 from tests.conftest import ROOT, error_lines
-from tests.stages.test_train import write_run
+from tests.fixtures.training_runs import write_run
 
 
 @pytest.fixture(scope="module")

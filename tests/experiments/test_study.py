@@ -14,7 +14,7 @@ from landcover.files.atomic import read_json
 from landcover.run import Run
 from landcover.samples.rows import read_rows
 from landcover.sources import synthetic
-from tests.stages.test_train import write_run
+from tests.fixtures.training_runs import write_run
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from landcover import cli
 from landcover.classifiers import networks
 from landcover.maps import cluster as cluster_room
 from tests.conftest import error_lines
-from tests.fixtures.map_runs import hidden, make_run, maps_of
-from tests.stages.test_map_jobs import interrupted
+from tests.fixtures.map_runs import hidden, interrupted, make_run, maps_of
 
 distributed = pytest.importorskip("distributed")
 

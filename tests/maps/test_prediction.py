@@ -9,71 +9,23 @@ import pytest
 import rasterio
 
 from landcover import maps as mapping
-from landcover.classifiers import forests, networks
+from landcover.classifiers import networks
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
-from landcover.classifiers.pixels import PixelClassifier
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.legend import Legend
 from tests.conftest import utm_grid
+from tests.fixtures.map_models import (
+    BANDS,
+    LEGEND,
+    cnn_classifier,
+    forest_classifier,
+    mlp_classifier,
+    random_cnn,
+    write_scene,
+)
 
-BANDS = ("B02", "B03", "B04", "B08")
-LEGEND = Legend.corine(3).subset([112, 211, 312, 512])
 TILE_SIZES = (64, 100, 256, 10_000)
-
-
-def write_scene(path, rows, cols, seed=0, bands=BANDS):
-    """Smooth land with noise, a nodata hole across tile borders and a ragged nodata edge."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.uniform(0.02, 0.4, (len(bands), rows // 8 + 2, cols // 8 + 2))
-    image = coarse.repeat(8, axis=1).repeat(8, axis=2)[:, :rows, :cols]
-    image = (image + rng.normal(0, 0.01, image.shape)).astype(np.float32)
-    image[:, rows // 3 : rows // 2, cols // 3 : cols // 2] = np.nan
-    r, c = np.indices((rows, cols))
-    image[:, c < (r * 7) % 13] = np.nan
-    image[1, rows - 5, cols - 5] = np.nan  # one band missing makes a pixel invalid
-    rasters.write(path, image, utm_grid(rows, cols), bands, nodata=np.nan)
-    return image
-
-
-def random_cnn(size, classes=4, seed=0):
-    rng = np.random.default_rng(seed)
-    model = networks.build_cnn(size, 4, classes, [0.2] * 4, [0.02] * 4)
-    model.set_weights(
-        [
-            rng.uniform(0.5, 1.5, w.shape) if w.ndim == 1 else rng.normal(0, 0.25, w.shape)
-            for w in model.get_weights()
-        ]
-    )
-    return model
-
-
-def cnn_classifier(size=7, seed=0, model=None):
-    model = random_cnn(size, seed=seed) if model is None else model
-    return networks.PatchClassifier(f"cnn-{size}x{size}", LEGEND, BANDS, size, model)
-
-
-def forest_classifier():
-    rng = np.random.default_rng(0)
-    X = rng.uniform(0, 0.4, (1500, 5)).astype(np.float32)
-    y = ((X[:, 0] > 0.2) * 2 + (X[:, 3] > 0.2)).astype(int)
-    model, *_ = forests.fit_forest(X, y, X, y, seed=0, leaf_sizes=(3,), n_trees=15)
-    return PixelClassifier(
-        "random-forest", LEGEND, BANDS, ("ndvi",), (), forests.row_predictor(model)
-    )
-
-
-def mlp_classifier():
-    networks.seed_everything(0)
-    model = networks.build_mlp(7, 4, [0.2] * 7, [0.02] * 7, type_counts=(4,))
-    return PixelClassifier(
-        "mlp-segments",
-        LEGEND,
-        BANDS,
-        ("ndvi", "ndwi", "bi2"),
-        ("percentile",),
-        networks.row_predictor(model),
-    )
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 
 from landcover.reports import scores, store
-from tests.stages.test_compare import World
+from tests.fixtures.worlds import World
 
 HELD = {
     "temperature": 1.4,

@@ -16,8 +16,8 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.service import assets
 from landcover.service.state import load
+from tests.fixtures.map_models import LEGEND
 from tests.fixtures.serving import LIMITS, picture, serving, state_of, write_run
-from tests.maps.test_prediction import LEGEND
 
 try:
     assets.load()

@@ -54,6 +54,7 @@ from landcover.service.state import load
 from landcover.service.uploads import Predict
 from landcover.sources import synthetic
 from tests.conftest import error_lines, utm_grid
+from tests.fixtures.map_models import BANDS, LEGEND
 from tests.fixtures.map_runs import LANDCOVER
 from tests.fixtures.serving import (
     LIMITS,
@@ -65,7 +66,6 @@ from tests.fixtures.serving import (
     state_of,
     write_run,
 )
-from tests.maps.test_prediction import BANDS, LEGEND
 
 try:
     assets.load()

@@ -8,11 +8,8 @@ import json
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
-from affine import Affine
 from PIL import Image
-from rasterio.crs import CRS
 from scipy.ndimage import maximum_filter
 from sklearn import metrics as sk
 from statsmodels.stats.contingency_tables import mcnemar
@@ -20,83 +17,12 @@ from statsmodels.stats.contingency_tables import mcnemar
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import write_json
-from landcover.grid import Grid
-from landcover.legend import Legend
 from landcover.reports import scores as score
 from landcover.reports import store, words
-from landcover.run import Run
 from landcover.samples.blocks import TEST, Blocks
 from landcover.stages import compare as selection
 from landcover.stages.compare import compare
-
-ROWS, COLS, BLOCK = 200, 330, 20
-LEGEND = Legend.corine().subset([112, 211, 311, 512])
-GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 300000, 0, -10, 5800000), ROWS, COLS)
-EMPTY = (slice(0, 30), slice(0, 45))  # the scene has no data here
-
-
-class World:
-    """A run folder with maps of known quality, and the arrays that it was made of."""
-
-    def __init__(self, path, reference=True):
-        rng = np.random.default_rng(7)
-        patches = rng.integers(0, 4, (ROWS // 10, COLS // 10))
-        self.truth = LEGEND.code(patches.repeat(10, axis=0).repeat(10, axis=1))
-        self.labels = np.where(rng.random((ROWS, COLS)) < 0.2, 211, self.truth).astype(np.uint16)
-        self.labels[:, 300:] = 0
-        image = rng.uniform(0.02, 0.3, (4, ROWS, COLS)).astype(np.float32)
-        image[(slice(None), *EMPTY)] = np.nan
-        down, across = -(-ROWS // BLOCK), -(-COLS // BLOCK)
-        dealt = rng.choice(3, (down, across), p=[0.5, 0.2, 0.3]).astype(np.uint8)
-        dealt[0, 0] = TEST  # where the scene has no data
-        self.blocks = Blocks(ROWS, COLS, BLOCK, 5, dealt)
-        rows, cols = np.indices((ROWS, COLS))
-        self.block = self.blocks.block_of(rows, cols)
-        self.test = self.blocks.split_of(rows, cols) == TEST
-        self.run = Run(path)
-        self.has_reference = reference
-        rasters.write(self.run.scene, image, GRID, ["B02", "B03", "B04", "B08"], nodata=np.nan)
-        rasters.write(self.run.labels, self.labels, GRID, ["labels"], 0, LEGEND)
-        if reference:
-            rasters.write(self.run.reference, self.truth, GRID, ["reference"], 0, LEGEND)
-        write_json(self.run.splits, self.blocks.to_dict())
-
-    def map(self, name, share_wrong, seed=0):
-        """A map that is wrong on a share of pixels; returns the array."""
-        rng = np.random.default_rng(seed)
-        wrong = rng.random((ROWS, COLS)) < share_wrong
-        codes = np.where(wrong, rng.choice(LEGEND.codes, (ROWS, COLS)), self.truth)
-        codes[EMPTY] = 0
-        self.write_map(name, codes)
-        return codes
-
-    def write_map(self, name, codes):
-        rasters.write(self.run.map(name), codes.astype(np.uint16), GRID, ["class"], 0, LEGEND)
-
-    def samples(self, n=3000):
-        rng = np.random.default_rng(1)
-        row, col = rng.integers(30, ROWS, n), rng.integers(45, 300, n)
-        split = np.array(["train", "validation", "test"])[self.blocks.split_of(row, col)]
-        frame = pd.DataFrame({"row": row, "col": col, "label": self.labels[row, col]})
-        frame["block"], frame["split"] = self.blocks.block_of(row, col), split
-        frame["random_test"] = (split == "test") & (rng.random(n) < 0.5)
-        if self.has_reference:
-            frame["reference"] = self.truth[row, col]
-        return frame
-
-    def model(self, name, share_wrong, seed=0):
-        """A map with its reports, as training and mapping leave them; returns the array."""
-        codes = self.map(name, share_wrong, seed)
-        frame = self.samples()
-        predicted = codes[frame["row"], frame["col"]]
-        leaky = np.where(rng_of(seed).random(len(frame)) < 0.5, frame["label"], predicted)
-        score.score_samples(self.run, name, frame, predicted, {"train": 12.5}, 3, leaky)
-        score.score_map(self.run, name, {"predict": 2.25})
-        return codes
-
-
-def rng_of(seed):
-    return np.random.default_rng([seed, 9])
+from tests.fixtures.worlds import BLOCK, COLS, EMPTY, GRID, LEGEND, ROWS, World
 
 
 @pytest.fixture

@@ -18,9 +18,8 @@ from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.run import Run
 from landcover.stages import map as map_stage
-from tests.fixtures.map_runs import make_run, maps_of
-from tests.maps.test_prediction import random_cnn
-from tests.stages.test_map_jobs import interrupted
+from tests.fixtures.map_models import random_cnn
+from tests.fixtures.map_runs import interrupted, make_run, maps_of
 
 NAME = "cnn-7x7"
 MEASURED = {"for": "the test"}

@@ -22,10 +22,8 @@ from landcover.errors import LandcoverError
 from landcover.files import jobs, rasters
 from landcover.run import Run
 from tests.conftest import ROOT, error_lines, utm_grid
-from tests.fixtures.map_runs import LANDCOVER, hidden, make_run, maps_of
-from tests.maps.test_prediction import BANDS, cnn_classifier
-
-MAP = ["--model", "random-forest", "--tile-px", "1", "--probabilities", "--entropy"]
+from tests.fixtures.map_models import BANDS, cnn_classifier
+from tests.fixtures.map_runs import LANDCOVER, MAP, hidden, interrupted, make_run, maps_of
 
 
 @pytest.fixture(scope="module")
@@ -141,21 +139,6 @@ def test_damaged_parts_are_made_again(whole, unmapped, monkeypatch, capsys):
     assert cli.main(["map", str(unmapped.path), *MAP]) == 0
     assert "going on: 3 of 20 windows were found done" in capsys.readouterr().out
     assert_whole(unmapped, whole)
-
-
-def interrupted(run, monkeypatch, after, arguments=MAP):
-    """Map until a number of parts is written."""
-    write, written = jobs.Job.write, []
-
-    def failing(self, number, arrays, seconds=0.0):
-        if len(written) == after:
-            raise KeyboardInterrupt
-        write(self, number, arrays, seconds)
-        written.append(number)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(jobs.Job, "write", failing)
-        assert cli.main(["map", str(run.path), *arguments]) == 130
 
 
 def test_stopping_says_that_the_same_command_goes_on(unmapped, monkeypatch, capsys):

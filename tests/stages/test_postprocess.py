@@ -33,7 +33,7 @@ from landcover.stages.map import map_scene
 from landcover.stages.postprocess import postprocess
 from landcover.stages.train import train_forest
 from tests.conftest import error_lines
-from tests.stages.test_train import write_run
+from tests.fixtures.training_runs import write_run
 
 CODES = (211, 311, 512)
 MAP = "random-forest-plain"

@@ -28,7 +28,7 @@ from landcover.sources.chip_store import Labelled, open_store, write_store
 from landcover.stages import export, pretrain, train
 from landcover.stages import map as map_stage
 from tests.conftest import error_lines
-from tests.stages.test_train import write_run
+from tests.fixtures.training_runs import write_run
 
 BANDS = ("B02", "B03", "B04", "B08")
 

@@ -13,17 +13,12 @@ from landcover.classifiers import models
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json, write_json
-from landcover.legend import Legend
 from landcover.run import Run
 from landcover.samples.rows import read_rows
 from landcover.stages import map as map_stage
 from landcover.stages import train
-from landcover.stages.sample import sample
 from tests.conftest import utm_grid
-
-BANDS = ("B02", "B03", "B04", "B08")
-ROWS, COLS = 128, 160
-LEGEND = Legend.corine(3).subset([211, 311, 512])
+from tests.fixtures.training_runs import BANDS, COLS, LEGEND, write_run
 
 pytestmark = pytest.mark.usefixtures("hasty_teacher")
 
@@ -34,31 +29,6 @@ class Made:
 
     run: Run
     products: dict
-
-
-def write_run(folder, seed=0):
-    """Woods are chequered, fields have the same values in disorder; labels err at borders."""
-    rng = np.random.default_rng(seed)
-    blocks = rng.choice([211, 311, 512], size=(ROWS // 8, COLS // 8), p=[0.4, 0.4, 0.2])
-    truth = blocks.repeat(8, axis=0).repeat(8, axis=1).astype(np.uint16)
-    base = np.where(truth == 512, 0.03, 0.2)
-    r, c = np.indices(truth.shape)
-    chequered = 2 * ((r + c) % 2) - 1
-    texture = 0.05 * np.where(truth == 311, chequered, rng.permuted(chequered))
-    image = (base + texture + rng.normal(0, 0.02, (4, ROWS, COLS))).astype(np.float32)
-    image[:, :6, :9] = np.nan
-    labels = np.roll(truth, (1, 1), axis=(0, 1))
-    labels[60:64] = 0
-    run = Run(folder)
-    grid = utm_grid(ROWS, COLS)
-    rasters.write(run.scene, image, grid, BANDS, nodata=np.nan)
-    rasters.write(run.labels, labels, grid, ["class"], nodata=0, legend=LEGEND)
-    rasters.write(run.reference, truth, grid, ["class"], nodata=0, legend=LEGEND)
-    types = np.stack([1 + (truth == 512), 1 + (truth == 311)]).astype(np.uint8)
-    rasters.write(run.segment_types, types, grid, ["percentile", "hierarchy-8"], nodata=0)
-    rasters.write(run.segments, truth.astype(np.uint32), grid, ["segment"], nodata=0)
-    sample(run, samples=3000, max_patch=7, seed=seed)
-    return run
 
 
 @pytest.fixture(scope="module")
