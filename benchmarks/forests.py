@@ -32,7 +32,7 @@ BLOCK_PX = 64
 def scene_rows(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs (rows, cols, inputs), truth and block of every pixel of a synthetic scene."""
     scene = make_scene(512, 1024, seed)
-    inputs = np.concatenate([scene.image, features.compute(scene.image, BANDS)])
+    inputs = np.concatenate([scene.image, features.compute_features(scene.image, BANDS)])
     row, col = np.indices(scene.truth.shape) // BLOCK_PX
     return np.moveaxis(inputs, 0, -1), scene.truth, row * 1000 + col
 

@@ -34,7 +34,7 @@ from landcover.labels.bigearthnet import codes_of_corine, legend_of
 from landcover.legend import UNLABELLED, Legend, level_of, to_level
 from landcover.reports.words import percent
 from landcover.run import Run
-from landcover.samples.chips import chips
+from landcover.samples.chips import read_chips
 from landcover.samples.rows import read_rows
 from landcover.sensors import DEFAULT_QUANTIFICATION
 from landcover.stages import train
@@ -116,7 +116,7 @@ def as_it_is(encoder: Path, full: Run) -> dict[str, Any]:
     tagger, _ = models.load_encoder(encoder, card["patch_size"], rasters.band_names(full.scene))
     rows = read_rows(full, "labels")
     row, col = (rows.samples[axis].to_numpy()[rows.scored] for axis in ("row", "col"))
-    cut = chips(partial(rasters.read, full.scene), row, col, card["patch_size"])
+    cut = read_chips(partial(rasters.read, full.scene), row, col, card["patch_size"])
     shares = networks.predict(tagger, cut.batch, len(row))
     legend = Legend.from_dicts(card["classes"])
     truth = rows.samples["reference"].to_numpy()[rows.scored]

@@ -20,7 +20,7 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.reports import store
 from landcover.run import Run
-from landcover.samples.chips import chips
+from landcover.samples.chips import read_chips
 from landcover.samples.rows import Rows, pixel_inputs, read_rows
 from landcover.stages import train
 
@@ -100,7 +100,7 @@ def even_window(a: argparse.Namespace, run: Run, seed: int) -> Pair:
     rows = read_rows(run, "labels")
     bands, _ = pixel_inputs(run, rows.samples)
     row, col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
-    cut = chips(partial(rasters.read, run.scene), row, col, a.patch_size)
+    cut = read_chips(partial(rasters.read, run.scene), row, col, a.patch_size)
     scaling = fit_scaling(rows.values(rows.train, bands, ())[0])
     moments = scaling["means"], np.square(scaling["stds"]).tolist()
 

@@ -84,6 +84,7 @@ STAGE_NAMES = {"prep": "prepare"}
 WITHOUT_STAGE = {"classify", "serve", "bench"}
 #: Files of stages/ that are no stage, and why.
 SHARED_BY_STAGES = {
+    "api": "the stages as a program calls them, all in one face",
     "finetune": "trains networks of whole images, for experiments/",
     "pretrain": "trains encoders, for experiments/",
     "patch_training": "train and denoise both train patch networks",

@@ -67,7 +67,7 @@ def test_files_of_a_row_become_a_scene_with_features(sensor, tmp_path):
     reflectance = rasters.read(scene)
     expected = (dn.astype(float) + sensor.offset) / sensor.quantification
     np.testing.assert_allclose(reflectance, expected, rtol=1e-5, atol=1e-6)
-    ndvi = features.compute(reflectance, rasters.band_names(scene), ["ndvi"])[0]
+    ndvi = features.compute_features(reflectance, rasters.band_names(scene), ["ndvi"])[0]
     red, nir = expected[2], expected[3]
     np.testing.assert_allclose(ndvi, np.clip((nir - red) / (nir + red), -1, 1), atol=1e-5)
     assert radiometry_warning(tile) is None or sensor is not LANDSAT

@@ -70,7 +70,7 @@ class PixelClassifier:
         inside = features.trimmed(image, self.radius)
         rows, cols = inside.shape[1:]
         values = np.concatenate(
-            [inside, features.compute(image, self.bands, self.features)], dtype=np.float32
+            [inside, features.compute_features(image, self.bands, self.features)], dtype=np.float32
         )
         if self.segment_layers:
             assert segment_types is not None, "the classifier needs segment types"

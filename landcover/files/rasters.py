@@ -24,7 +24,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
@@ -268,7 +268,7 @@ class RasterWriter:
         pixels = pixels[np.newaxis] if pixels.ndim == 2 else pixels
         expected = (len(self.band_names), window.rows, window.cols)
         if pixels.shape != expected:
-            raise ValueError(f"pixels are {pixels.shape}; the window takes {expected}")
+            raise InputError(f"pixels are {pixels.shape}; the window takes {expected}")
         pixels = pixels.astype(self.dtype, copy=False)
         with self._writing():
             self._dataset.write(
@@ -361,10 +361,46 @@ def write(
     band_names: Sequence[str],
     nodata: float | None = None,
     legend: Legend | None = None,
-) -> None:
-    """Write a whole array, (bands, rows, cols) or (rows, cols), as `RasterWriter` does."""
+) -> Path:
+    """Write a whole array as a Cloud-Optimised GeoTIFF, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        File to write; folders are made where they lack.
+    pixels : array, (bands, rows, cols) or (rows, cols)
+        In the type that the file is to have.
+    grid : Grid
+        Where the pixels lie.
+    band_names : sequence of str
+        A name a band.
+    nodata : float, optional
+        Value of pixels without data, which the file declares.
+    legend : Legend, optional
+        Of class codes: the file gets its colours and names.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    LandcoverError
+        If the array does not fit the grid or the names, or the disk is full.
+
+    Examples
+    --------
+    >>> from affine import Affine
+    >>> from rasterio.crs import CRS
+    >>> grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 300000, 0, -10, 5800000), 2, 3)
+    >>> path = write("classes.tif", np.full((2, 3), 211, np.uint16), grid, ["class"], nodata=0)
+    >>> read(path, bands=["class"]).tolist()
+    [[[211, 211, 211], [211, 211, 211]]]
+    """
     with RasterWriter(path, grid, pixels.dtype, band_names, nodata, legend) as out:
         out.write(pixels)
+    return Path(path)
 
 
 def _band_numbers(dataset: Any, bands: Sequence[int | str] | None, path: str | Path) -> list[int]:

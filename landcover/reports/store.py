@@ -50,7 +50,7 @@ def read_report(run: Run, name: str) -> dict[str, Any]:
     """
     path = run.report(name)
     if not path.exists():
-        raise LandcoverError(f"{path} does not exist; {_make_again(run, name)}")
+        raise MissingProduct(f"{path} does not exist; {_make_again(run, name)}")
     try:
         report = read_json(path)
     except LandcoverError:
@@ -82,8 +82,7 @@ def mapped_models(run: Run) -> list[str]:
     names = [name for name in map_names(run) if not name.endswith(PATCHES)]
     if not names:
         raise LandcoverError(
-            f"{run.path} has no map in maps/; make one with: "
-            f"python test_patches.py {run.path} (or: landcover map {run.path})"
+            f"{run.path} has no map in maps/; make one with: landcover map {run.path}"
         )
     return names
 
@@ -143,4 +142,4 @@ def _problem(report: dict[str, Any], name: str) -> str | None:
 
 
 def _make_again(run: Run, name: str) -> str:
-    return f"make it with: python test_patches.py {run.path} --model {name}"
+    return f"make it with: landcover map {run.path} --model {name}"

@@ -222,8 +222,7 @@ def _layers(run: Run, names: Sequence[str]) -> dict[str, Path]:
         path = run.map(name)
         if not path.exists():
             raise LandcoverError(
-                f"{path} does not exist; make it with: "
-                f"python test_patches.py {run.path} --model {name}"
+                f"{path} does not exist; make it with: landcover map {run.path} --model {name}"
             )
         layers[name] = path
     return layers

@@ -143,7 +143,7 @@ def squares(
     return Squares(held[:, np.newaxis], np.arange(len(tops)), np.zeros_like(tops), held.nbytes)
 
 
-def chips(
+def read_chips(
     read: Callable[[Window], np.ndarray], rows: np.ndarray, cols: np.ndarray, size: int
 ) -> Squares:
     """Chips around pixels, read as by `squares`; the pixel of a chip is at [radius, radius]."""
@@ -151,7 +151,7 @@ def chips(
     return squares(read, np.asarray(rows) - radius, np.asarray(cols) - radius, size)
 
 
-def chips_of(image: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int) -> Squares:
+def chips(image: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int) -> Squares:
     """Chips around pixels of an array.
 
     Parameters
@@ -171,14 +171,14 @@ def chips_of(image: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int) -
     Examples
     --------
     >>> image = np.arange(20, dtype=np.float32).reshape(1, 4, 5)
-    >>> chips = chips_of(image, [1, 0], [1, 4], size=3)
-    >>> chips.shape
+    >>> found = chips(image, [1, 0], [1, 4], size=3)
+    >>> found.shape
     (2, 3, 3, 1)
-    >>> chips[0][..., 0]
+    >>> found[0][..., 0]
     array([[ 0.,  1.,  2.],
            [ 5.,  6.,  7.],
            [10., 11., 12.]], dtype=float32)
-    >>> chips[1][..., 0]
+    >>> found[1][..., 0]
     array([[nan, nan, nan],
            [ 3.,  4., nan],
            [ 8.,  9., nan]], dtype=float32)
@@ -192,7 +192,7 @@ def chips_of(image: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int) -
         0 <= rows.min() <= rows.max() < height and 0 <= cols.min() <= cols.max() < width
     ):
         raise ValueError(f"centres lie outside the image of {height} x {width} pixels")
-    return chips(lambda window: _inside(image, window), rows, cols, size)
+    return read_chips(lambda window: _inside(image, window), rows, cols, size)
 
 
 def _inside(image: np.ndarray, window: Window) -> np.ndarray:

@@ -45,7 +45,7 @@ def feature_columns(
     """
     wide = tuple(name for name in names if features.margin([name]))
     narrow = tuple(name for name in names if name not in wide)
-    found = dict(zip(narrow, features.compute(held, bands, narrow), strict=True))
+    found = dict(zip(narrow, features.compute_features(held, bands, narrow), strict=True))
     if wide:
         found |= zip(wide, _of_windows(read, bands, wide, *places), strict=True)
     return {name: found[name] for name in names}
@@ -68,6 +68,6 @@ def _of_windows(
         with spent("reading"):
             image = read(window.padded(around))
         inside = strips == strip
-        values = features.compute(image, bands, names)
+        values = features.compute_features(image, bands, names)
         found[:, inside] = values[:, rows[inside] - window.row, cols[inside] - window.col]
     return found

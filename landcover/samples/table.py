@@ -180,7 +180,7 @@ def write_chips(path: Path, source: Source, table: geopandas.GeoDataFrame, radiu
             "Cutting chips", lambda window: source.image(window.padded(radius))
         ):
             first, end = np.searchsorted(rows, (window.row, window.row + window.rows))
-            cut = chips.chips_of(
+            cut = chips.chips(
                 image, rows[first:end] - window.row + radius, cols[first:end] + radius, size
             )
             for start in range(0, len(cut), 1024):

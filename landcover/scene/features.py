@@ -110,7 +110,9 @@ def margin(names: Sequence[str]) -> int:
     return max((_feature(name).radius for name in names), default=0)
 
 
-def compute(image: np.ndarray, bands: Sequence[str], names: Sequence[str] = DEFAULTS) -> np.ndarray:
+def compute_features(
+    image: np.ndarray, bands: Sequence[str], names: Sequence[str] = DEFAULTS
+) -> np.ndarray:
     """Features of every pixel.
 
     Parameters
@@ -138,7 +140,7 @@ def compute(image: np.ndarray, bands: Sequence[str], names: Sequence[str] = DEFA
     Examples
     --------
     >>> pixels = np.array([[0.25, 0.0, np.nan], [0.75, 0.0, 0.5]])
-    >>> compute(pixels, ["B04", "B08"], ["ndvi"])
+    >>> compute_features(pixels, ["B04", "B08"], ["ndvi"])
     array([[0.5, 0. , nan]], dtype=float32)
     """
     image = np.asarray(image)

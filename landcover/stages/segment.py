@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +18,15 @@ from landcover.reports.segment_figures import borders_picture, write_png, write_
 from landcover.run import Run
 from landcover.samples.rows import read_geo_samples, refresh_samples
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 #: Reflectance that counts as the 255 grey levels in which `scale` is given. Land fills a small
 #: part of reflectances 0-1, so that with 1 scale=1200 leaves a scene in a dozen segments;
 #: with 0.05 the mean segment has CORINE's 25 ha, about (see docs/segmentation.md).
 FULL_SCALE_REFLECTANCE = 0.05
+#: The table of segments.
+SEGMENTS = "segments.parquet"
 
 
 def segment(
@@ -125,7 +131,14 @@ def _write_table(
     columns = {"segment": np.arange(1, len(counts) + 1, dtype=np.uint32), "pixels": counts}
     columns |= dict(zip(bands, means.T, strict=True))
     columns |= {type_column(name): values for name, values in types.items()}
-    path = run.path / "segments.parquet"
+    path = run.path / SEGMENTS
     with replace_when_whole(path) as part:
         pd.DataFrame(columns).to_parquet(part, index=False)
     return path
+
+
+def read_segments(run: Run) -> pd.DataFrame:
+    """The table of segments that a run holds, a row a segment."""
+    import pandas as pd
+
+    return pd.read_parquet(run.path / SEGMENTS)

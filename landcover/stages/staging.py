@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,15 +12,17 @@ from landcover.errors import LandcoverError
 from landcover.files.atomic import read_json, write_json
 from landcover.run import Run
 
-#: Stages that `staged` makes anew, with all their products.
-_SCENE_STAGES = ("prep", "segment", "sample")
+#: What `landcover prep` makes anew, with all products.
+SCENE_STAGES = ("prep", "segment", "sample")
 
 #: Products of later stages, which a new scene makes meaningless.
 _LATER = ("models", "maps", "reports", "comparison.json", "comparison.md", "comparison.html")
 
 
 @contextmanager
-def staged(run: Run, overwrite: bool = False) -> Iterator[Run]:
+def staged(
+    run: Run, overwrite: bool = False, stages: Sequence[str] = SCENE_STAGES
+) -> Iterator[Run]:
     """A run folder beside the real one, whose products move over only when all went well.
 
     Parameters
@@ -29,6 +31,9 @@ def staged(run: Run, overwrite: bool = False) -> Iterator[Run]:
         The real run folder.
     overwrite : bool
         Remove maps, models and reports that a changed scene makes meaningless.
+    stages : sequence of str
+        Which of `SCENE_STAGES` are made anew. The products of the others stay where scene, labels
+        and reference turn out to be the same.
 
     Raises
     ------
@@ -41,8 +46,10 @@ def staged(run: Run, overwrite: bool = False) -> Iterator[Run]:
         shutil.rmtree(stage.path, ignore_errors=True)
         stage.path.mkdir(parents=True)
         yield stage
-        _check_stale(run, stage, overwrite)
-        _publish(stage, run)
+        same = _same(run, stage, "sample" in stages)
+        if not same:
+            _remove_later(run, overwrite)
+        _publish(stage, run, stages if same else SCENE_STAGES)
     except LandcoverError as error:
         # nobody finds the staged files any more: speak of where they would have been
         raise type(error)(str(error).replace(str(stage.path), str(run.path))) from error
@@ -57,12 +64,10 @@ def staged(run: Run, overwrite: bool = False) -> Iterator[Run]:
             run.path.rmdir()
 
 
-def _check_stale(run: Run, stage: Run, overwrite: bool) -> None:
+def _remove_later(run: Run, overwrite: bool) -> None:
     """Later products belong to one scene and split; refuse to mix them with another."""
     held = [name for name in _LATER if (run.path / name).exists()]
-    if not held or _same(run, stage):
-        return
-    if not overwrite:
+    if held and not overwrite:
         raise LandcoverError(
             f"{run.path} holds {', '.join(held)} of another scene or split; "
             "choose another --out, or pass --overwrite to remove them"
@@ -72,9 +77,9 @@ def _check_stale(run: Run, stage: Run, overwrite: bool) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _same(run: Run, stage: Run) -> bool:
-    """Whether scene, labels, reference and split are those of the run, to the byte."""
-    for name in ("scene", "labels", "reference", "splits"):
+def _same(run: Run, stage: Run, with_split: bool) -> bool:
+    """Whether scene, labels, reference and perhaps split are those of the run, to the byte."""
+    for name in ("scene", "labels", "reference", *(["splits"] if with_split else [])):
         old, new = getattr(run, name), getattr(stage, name)
         if old.exists() != new.exists():
             return False
@@ -83,16 +88,17 @@ def _same(run: Run, stage: Run) -> bool:
     return True
 
 
-def _publish(stage: Run, run: Run) -> None:
-    """Move every staged file to its place; what the new scene does not have goes."""
+def _publish(stage: Run, run: Run, stages: Sequence[str]) -> None:
+    """Move every staged file to its place; what the stages made before and now do not, goes."""
     if run.manifest.exists():
         manifest = run.read_manifest()
-        for name in _SCENE_STAGES:
+        for name in stages:
             earlier = manifest["stages"].pop(name, {"products": []})
             for product in map(Path, earlier["products"]):
                 if ".." not in product.parts and not (stage.path / product).exists():
                     (run.path / product).unlink(missing_ok=True)
-        if any((run.path / name).exists() for name in _LATER):
+        kept = set(stages) < set(SCENE_STAGES)
+        if kept or any((run.path / name).exists() for name in _LATER):
             manifest["stages"] |= read_json(stage.manifest)["stages"]
             write_json(stage.manifest, manifest)
     for path in sorted(stage.path.rglob("*")):

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import landcover as lc
 from landcover.classifiers import networks
 from landcover.classifiers.networks.batches import tile_batches
 from landcover.classifiers.networks.plans import plan
 from landcover.classifiers.networks.tile_network import sampled_pixels
 from landcover.errors import LandcoverError
 from landcover.samples.augmentation import turned
-from landcover.samples.chips import chips_of
 from landcover.samples.tiles import Tiles, tiles_of
 
 ROWS, COLS, CLASSES = 70, 90, 4
@@ -70,7 +70,7 @@ def inputs(tiles, samples):
 def test_samples_on_tiles_are_predicted_as_on_chips(size, side, dense):
     image, (rows, cols, _) = scene(), places(60)
     model = network(size)
-    expected = model.predict_on_batch(chips_of(image, rows, cols, size)[:]).reshape(60, -1)
+    expected = model.predict_on_batch(lc.chips(image, rows, cols, size)[:]).reshape(60, -1)
     assert expected.std(axis=0).min() > 1e-3  # neither constant nor saturated
     tiles = Tiles.around(reader(image), rows, cols, side, size // 2)
     found = sampled_pixels(model, side, dense)(inputs(tiles, np.arange(60)), training=False)
@@ -103,7 +103,7 @@ def test_loss_and_gradients_are_those_of_chips_with_fixed_normalisation():
     for layer in model.layers:
         if hasattr(layer, "moving_mean"):
             layer.trainable = False
-    chips = chips_of(image, rows, cols, 9)[:]
+    chips = lc.chips(image, rows, cols, 9)[:]
     loss, gradient = gradients(model, model, (chips, targets.reshape(-1, 1, 1)))
     for side, dense in [(1, 2), (16, 3), (32, 2)]:
         tiles = Tiles.around(reader(image), rows, cols, side, 4)
@@ -121,7 +121,7 @@ def test_a_step_of_few_tiles_is_judged_by_the_moments_of_all(monkeypatch):
     near = (rows < 24) & (cols < 24)
     rows, cols, targets = rows[near], cols[near], targets[near]
     model = network(7)
-    chips = chips_of(image, rows, cols, 7)[:]
+    chips = lc.chips(image, rows, cols, 7)[:]
     predicted = model.predict_on_batch(chips).reshape(len(rows), -1)
     expected = -np.log(predicted[np.arange(len(rows)), targets]).mean()
     tiles = Tiles.around(reader(image), rows, cols, 16, 3)

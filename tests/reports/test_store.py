@@ -62,12 +62,14 @@ def test_a_broken_report_is_named_with_the_command_that_makes_it(run, content, m
     with pytest.raises(LandcoverError, match=message) as caught:
         store.read_report(run, "knn")
     assert str(path) in str(caught.value)
-    assert f"make it with: python test_patches.py {run.path} --model knn" in str(caught.value)
+    assert f"make it with: landcover map {run.path} --model knn" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_report_names_the_command(run):
-    with pytest.raises(LandcoverError, match=r"knn.json does not exist; make it with: python test"):
+    with pytest.raises(
+        LandcoverError, match=r"knn.json does not exist; make it with: landcover map"
+    ):
         store.read_report(run, "knn")
 
 
@@ -91,9 +93,7 @@ def test_maps_are_found_without_their_side_rasters(run):
 
 
 def test_a_run_without_maps_names_the_command(run):
-    with pytest.raises(
-        LandcoverError, match=r"has no map in maps/; make one with: python test_pat"
-    ):
+    with pytest.raises(LandcoverError, match=r"has no map in maps/; make one with: landcover map"):
         store.mapped_models(run)
 
 

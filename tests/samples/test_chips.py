@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
+import landcover as lc
 from landcover.errors import LandcoverError
-from landcover.samples.chips import chips, chips_of, cut_nbytes, squares
+from landcover.samples.chips import cut_nbytes, read_chips, squares
 
 
 def image(bands=4, rows=30, cols=40, seed=0):
@@ -24,7 +25,7 @@ def image(bands=4, rows=30, cols=40, seed=0):
 )
 def test_a_chip_is_symmetric_around_its_pixel_and_nan_outside(size, row, col):
     scene = image()
-    chip = chips_of(scene, [row], [col], size)[0]
+    chip = lc.chips(scene, [row], [col], size)[0]
     radius = size // 2
     assert chip.shape == (size, size, 4) and chip.dtype == np.float32
     assert np.array_equal(chip[radius, radius], scene[:, row, col])
@@ -42,7 +43,7 @@ def test_border_chips_are_what_gdal_reads_beyond_the_edge(tmp_path):
     with rasterio.open(path, "w", **profile, transform=Affine.scale(10, -10)) as out:
         out.write(scene)
     rows, cols = np.array([0, 11, 5, 0]), np.array([0, 14, 7, 14])
-    chips = chips_of(scene, rows, cols, 9)[:]
+    chips = lc.chips(scene, rows, cols, 9)[:]
     with rasterio.open(path) as source:
         for chip, row, col in zip(chips, rows, cols, strict=True):
             window = Window(col - 4, row - 4, 9, 9)
@@ -52,7 +53,7 @@ def test_border_chips_are_what_gdal_reads_beyond_the_edge(tmp_path):
 
 def test_batches_slices_and_masks_cut_the_same_chips_in_their_order():
     rng = np.random.default_rng(1)
-    chips = chips_of(image(), rng.integers(0, 30, 50), rng.integers(0, 40, 50), 5)
+    chips = lc.chips(image(), rng.integers(0, 30, 50), rng.integers(0, 40, 50), 5)
     whole = chips[:]
     assert whole.shape == chips.shape == (50, 5, 5, 4)
     assert whole.flags.c_contiguous
@@ -65,7 +66,7 @@ def test_batches_slices_and_masks_cut_the_same_chips_in_their_order():
 
 def test_cutting_does_not_touch_the_scene():
     scene = image()
-    chips = chips_of(scene, [3], [3], 3)
+    chips = lc.chips(scene, [3], [3], 3)
     chips[:][:] = 0
     assert np.array_equal(chips[0][1, 1], scene[:, 3, 3])
 
@@ -76,12 +77,12 @@ def test_what_is_held_is_the_smaller_of_scene_and_chips():
         np.append([0, 29], rng.integers(0, 30, 20_000)),
         np.append([0, 39], rng.integers(0, 40, 20_000)),
     )
-    many = chips_of(image(), rows, cols, 13)
+    many = lc.chips(image(), rows, cols, 13)
     assert many.nbytes == (30 + 12) * (40 + 12) * 4 * 4
     assert many[:10].nbytes == cut_nbytes(10, 13, 4)
     # the case that must not need 24 GB
     assert cut_nbytes(400_000, 61, 4) == pytest.approx(23.8e9, rel=0.001)
-    few = chips_of(image(), rows[:5], cols[:5], 13)
+    few = lc.chips(image(), rows[:5], cols[:5], 13)
     assert few.nbytes == cut_nbytes(5, 13, 4)
     assert np.array_equal(few[:], many[:5], equal_nan=True)
 
@@ -98,8 +99,8 @@ def test_a_scene_is_read_by_strips_and_each_once(count):
         padded = np.pad(scene, ((0, 0), (20, 600), (20, 20)), constant_values=np.nan)
         return padded[:, of.row + 20 :, of.col + 20 :][:, : of.rows, : of.cols]
 
-    found = chips(window, rows, cols, 7)
-    assert np.array_equal(found[:], chips_of(scene, rows, cols, 7)[:], equal_nan=True)
+    found = read_chips(window, rows, cols, 7)
+    assert np.array_equal(found[:], lc.chips(scene, rows, cols, 7)[:], equal_nan=True)
     assert max(of.rows for of in read) <= 512 + 6
     assert sum(of.rows for of in read) <= 1306 + 3 * 6 + 512
 
@@ -114,7 +115,7 @@ def test_squares_of_any_side_by_their_corners():
 
 
 def test_no_chips_at_all():
-    assert chips_of(image(), [], [], 5)[:].shape == (0, 5, 5, 4)
+    assert lc.chips(image(), [], [], 5)[:].shape == (0, 5, 5, 4)
 
 
 @pytest.mark.parametrize(
@@ -128,9 +129,9 @@ def test_no_chips_at_all():
 )
 def test_sizes_that_cannot_be_cut(size, text):
     with pytest.raises(LandcoverError, match=text):
-        chips_of(image(), [1], [1], size)
+        lc.chips(image(), [1], [1], size)
 
 
 def test_centres_outside_the_image_are_refused():
     with pytest.raises(ValueError, match="outside the image of 30 x 40"):
-        chips_of(image(), [30], [0], 3)
+        lc.chips(image(), [30], [0], 3)

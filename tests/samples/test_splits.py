@@ -9,10 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter
 
+import landcover as lc
 from landcover.errors import LandcoverError
 from landcover.grid import Window
 from landcover.samples.blocks import SPLITS, Blocks, layout
-from landcover.samples.chips import chips_of
 from landcover.samples.splits import deal, spatial_blocks
 
 
@@ -58,9 +58,9 @@ def test_no_training_chip_overlaps_a_validation_or_test_pixel(blocks, smaller):
     assume(size <= min(blocks.rows, blocks.cols))
     usable = blocks.usable(Window(0, 0, blocks.rows, blocks.cols))
     split = split_map(blocks)[None].astype(np.float32)
-    train = chips_of(split, *np.nonzero(usable == 1), size)[:]
+    train = lc.chips(split, *np.nonzero(usable == 1), size)[:]
     assert not np.isin(train, [1, 2]).any()
-    validation = chips_of(split, *np.nonzero(usable == 2), size)[:]
+    validation = lc.chips(split, *np.nonzero(usable == 2), size)[:]
     assert not np.isin(validation, [2]).any()
 
 
@@ -71,7 +71,7 @@ def test_the_same_for_deals_of_labels_with_the_largest_patch(rows, cols, max_pat
     blocks = spatial_blocks(patchy(rows, cols, seed=seed), plan.block_px, plan.guard_px, seed=seed)
     usable = blocks.usable(Window(0, 0, rows, cols))
     split = split_map(blocks)[None].astype(np.float32)
-    train = chips_of(split, *np.nonzero(usable == 1), max_patch)[:]
+    train = lc.chips(split, *np.nonzero(usable == 1), max_patch)[:]
     assert len(train) and not np.isin(train, [1, 2]).any()
 
 

@@ -456,7 +456,9 @@ def test_bad_input_is_one_line(pair, tmp_path, capsys):
 
 def inputs(image, bands):
     """Bands and NDVI of every pixel, (pixels, 5)."""
-    return np.concatenate([image, features.compute(image, bands, ("ndvi",))]).reshape(5, -1).T
+    return (
+        np.concatenate([image, features.compute_features(image, bands, ("ndvi",))]).reshape(5, -1).T
+    )
 
 
 def teach(run, scene):

@@ -532,7 +532,7 @@ def test_a_single_test_block_gives_no_interval(world):
 
 
 def test_a_run_without_maps_or_reports_names_the_command(world):
-    with pytest.raises(LandcoverError, match=r"has no map in maps/; make one with: python test_p"):
+    with pytest.raises(LandcoverError, match=r"has no map in maps/; make one with: landcover map"):
         compare(world.run)
     world.map("knn", 0.3)
     with pytest.raises(LandcoverError, match=r"knn.json does not exist; .*--model knn"):

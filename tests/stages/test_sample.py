@@ -11,6 +11,7 @@ from affine import Affine
 from rasterio.crs import CRS
 from shapely.geometry import box
 
+import landcover as lc
 from landcover.cli import main
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -20,7 +21,6 @@ from landcover.legend import Legend
 from landcover.run import Run
 from landcover.samples import feature_columns, layers, rows
 from landcover.samples.blocks import SPLITS, Blocks
-from landcover.samples.chips import chips_of
 from landcover.samples.correlation import correlation
 from landcover.scene import features
 from landcover.stages.sample import sample
@@ -73,7 +73,7 @@ def test_the_table_says_of_each_sample_what_the_rasters_say(tmp_path):
     assert np.array_equal(table["label"], labels[rows, cols]) and (table["label"] > 0).all()
     assert np.array_equal(table["reference"], np.roll(labels, 3, axis=1)[rows, cols])
     assert np.array_equal(table[list(BANDS)].to_numpy().T, image[:, rows, cols])
-    expected = features.compute(image, BANDS)[:, rows, cols]
+    expected = features.compute_features(image, BANDS)[:, rows, cols]
     assert np.array_equal(table[list(features.DEFAULTS)].to_numpy().T, expected)
     assert not table.isna().any().any()
     assert np.array_equal(table["segment"], rows * COLS + cols + 1)
@@ -94,7 +94,7 @@ def test_a_column_of_a_window_is_what_a_map_computes(tmp_path, monkeypatch):
     table = table_of(run)
     assert not set(features.DEFAULTS) & set(table) and not table.isna().any().any()
     padded = np.pad(image, ((0, 0), (2, 2), (2, 2)), constant_values=np.nan)
-    dense = features.compute(padded, BANDS, ["savi", TEXTURE.name])
+    dense = features.compute_features(padded, BANDS, ["savi", TEXTURE.name])
     expected = dense[:, table["row"], table["col"]]
     assert np.array_equal(table[["savi", TEXTURE.name]].to_numpy().T, expected)
 
@@ -144,7 +144,7 @@ def test_no_training_chip_of_the_announced_size_overlaps_a_scored_pixel(tmp_path
     assert blocks.guard_px == 12
     held = blocks.split_of(*np.indices((ROWS, COLS)))[None].astype(np.float32)
     train = table[table["split"] == "train"]
-    seen = chips_of(held, train["row"].to_numpy(), train["col"].to_numpy(), 25)[:]
+    seen = lc.chips(held, train["row"].to_numpy(), train["col"].to_numpy(), 25)[:]
     assert len(seen) > 500 and not np.isin(seen, [1, 2]).any()
 
 
@@ -236,7 +236,7 @@ def test_chips_are_written_in_the_order_of_the_table(tmp_path, monkeypatch):
     written = np.load(paths[-1], mmap_mode="r", allow_pickle=False)
     table = table_of(run)
     assert written.shape == (600, 13, 13, 4) and written.dtype == np.float32
-    whole = chips_of(image, table["row"].to_numpy(), table["col"].to_numpy(), 13)[:]
+    whole = lc.chips(image, table["row"].to_numpy(), table["col"].to_numpy(), 13)[:]
     assert np.array_equal(written, whole, equal_nan=True)
     assert np.array_equal(written[:, 6, 6], table[list(BANDS)].to_numpy())
     assert Blocks.from_dict(read_json(run.splits)).guard_px >= 6
@@ -291,12 +291,12 @@ FULL_DISK = namedtuple("usage", "total used free")(1, 1, 1000)
         (
             lambda run: run.scene.unlink(),
             {},
-            "scene.tif does not exist; make it with: python scene",
+            "scene.tif does not exist; make it with: landcover prep",
         ),
         (
             lambda run: run.labels.unlink(),
             {},
-            "labels.tif does not exist; make it with: python scene",
+            "labels.tif does not exist; make it with: landcover prep",
         ),
         (
             lambda run: _scene(run, np.full((4, ROWS, COLS), np.nan)),

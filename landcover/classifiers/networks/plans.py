@@ -18,7 +18,7 @@ from landcover.classifiers.networks.batches import STEP_TILES, Examples, TileExa
 from landcover.classifiers.networks.tile_network import convolutions_of
 from landcover.errors import LandcoverError
 from landcover.grid import Window
-from landcover.samples.chips import Squares, chips
+from landcover.samples.chips import Squares, read_chips
 from landcover.samples.tiles import Tiles, tiles_of
 
 TRAIN_ON = ("auto", "chips", "tiles")
@@ -69,7 +69,7 @@ class Plan:
     ) -> Squares | Tiles:
         """Read what samples need of a scene, see `chips.squares`."""
         if self.way == "chips":
-            return chips(read, rows, cols, self.patch_size)
+            return read_chips(read, rows, cols, self.patch_size)
         return Tiles.around(read, rows, cols, self.side, self.patch_size // 2)
 
     def examples(

@@ -1,0 +1,62 @@
+# The public names by room, from left to right; lazy_loader reads them here, and editors too.
+
+from .errors import InputError, LandcoverError, MissingDependency, MissingProduct
+from .files.rasters import read, write
+from .grid import Grid, Window
+from .legend import Legend
+from .maps.prediction import predict_map
+from .reports.accuracy import score
+from .run import Run
+from .samples.chips import chips
+from .samples.splits import spatial_blocks
+from .scene.features import compute_features
+from .scene.segmentation.felzenszwalb import felzenszwalb
+from .sources.band_files import open_bands
+from .sources.image import read_image
+from .sources.sentinel2 import open_sentinel2
+from .sources.stac import open_stac
+from .sources.synthetic.scene import make_scene
+from .stages.api import (
+    assess,
+    compare,
+    denoise,
+    find_change,
+    map_scene,
+    prepare,
+    sample,
+    segment,
+)
+
+__version__: str
+
+__all__ = [
+    "Grid",
+    "InputError",
+    "LandcoverError",
+    "Legend",
+    "MissingDependency",
+    "MissingProduct",
+    "Run",
+    "Window",
+    "assess",
+    "chips",
+    "compare",
+    "compute_features",
+    "denoise",
+    "felzenszwalb",
+    "find_change",
+    "make_scene",
+    "map_scene",
+    "open_bands",
+    "open_sentinel2",
+    "open_stac",
+    "predict_map",
+    "prepare",
+    "read",
+    "read_image",
+    "sample",
+    "score",
+    "segment",
+    "spatial_blocks",
+    "write",
+]
