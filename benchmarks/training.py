@@ -30,7 +30,7 @@ from landcover.reports import accuracy
 from landcover.run import Run
 from landcover.samples.rows import Rows, read_rows
 from landcover.sources import band_files
-from landcover.sources.synthetic.files import demo_sources
+from landcover.sources.synthetic.files import write_demo
 from landcover.stages.prepare import prepare
 from landcover.stages.sample import sample
 from landcover.stages.train import CNN_EPOCHS
@@ -185,7 +185,7 @@ def make_setting(folder: Path, samples: int) -> Setting:
     """The demo scene with samples for patches up to 61 px."""
 
     run = Run(folder / "run")
-    bands, labels, reference = demo_sources(folder / "sources", 0)
+    bands, labels, reference = write_demo(folder / "sources", 0)
     prepare(run, band_files.open_bands(bands), labels=labels, reference=reference)
     sample(run, samples=samples, max_patch=61)
     return Setting(run, read_rows(run, "labels"))

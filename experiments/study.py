@@ -20,7 +20,7 @@ from landcover.progress import say
 from landcover.reports import store, words
 from landcover.run import Run
 from landcover.sources import band_files, synthetic
-from landcover.sources.synthetic.files import demo_sources
+from landcover.sources.synthetic.files import write_demo
 from landcover.stages.prepare import prepare
 from landcover.stages.sample import sample
 from landcover.stages.segment import segment
@@ -55,7 +55,7 @@ def open_run(path: Path, demo: Path) -> Run:
     """The run at `path`; at `demo` the segmented demo scene is made if nothing is there."""
     run = Run(path)
     if path == demo and not path.exists():
-        bands, labels, reference = demo_sources(path / "sources", seed=0)
+        bands, labels, reference = write_demo(path / "sources", seed=0)
         with staged(run) as stage:
             prepare(stage, band_files.open_bands(bands), labels=labels, reference=reference)
             segment(stage)

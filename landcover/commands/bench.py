@@ -23,7 +23,7 @@ from typing import Any
 from landcover.errors import LandcoverError
 from landcover.files.atomic import replace_when_whole, versions, write_json
 from landcover.run import Run
-from landcover.sources.synthetic.files import Sources, mosaic_sources
+from landcover.sources.synthetic.files import Sources, write_mosaic
 from landcover.stopwatch import describe
 
 ACTIVITIES = ("reading", "computing", "writing")
@@ -68,7 +68,7 @@ def bench_tile(
     """
     measured: dict[int, list[Measured]] = {}
     for size in sorted(set(sizes)):
-        sources = mosaic_sources(folder / f"sources-{size}", size, seed)
+        sources = write_mosaic(folder / f"sources-{size}", size, seed)
         run = Run(folder / f"run-{size}")
         shutil.rmtree(run.path, ignore_errors=True)
         tell(f"{size} x {size} pixels")

@@ -117,7 +117,7 @@ def _prep(a: Arguments) -> list[Path]:
 def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
     """Tiles, labels and reference that were asked for, or those of the demo scene."""
     from landcover.sources import band_files, sentinel2
-    from landcover.sources.synthetic.files import demo_sources
+    from landcover.sources.synthetic.files import write_demo
 
     if a.bands and a.product:
         raise LandcoverError("--bands and --product were both given; give one of them")
@@ -131,7 +131,7 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
             "labels, reference or area were given without a scene; "
             "give --bands B02.tif B03.tif B04.tif B08.tif or --product X.SAFE"
         )
-    bands, corine, truth = demo_sources(Path("data/demo"), a.seed)
+    bands, corine, truth = write_demo(Path("data/demo"), a.seed)
     return band_files.open_bands(bands), corine, truth
 
 

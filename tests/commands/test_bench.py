@@ -31,7 +31,7 @@ def mosaic(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mosaic")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "SCENE_PX", 165)
-        return files.mosaic_sources(folder, SIDE, seed=3)
+        return files.write_mosaic(folder, SIDE, seed=3)
 
 
 def test_a_mosaic_is_its_scenes_side_by_side(mosaic):
@@ -72,7 +72,7 @@ def test_a_mosaic_is_made_once(mosaic, monkeypatch):
     folder = mosaic.truth.parent
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     monkeypatch.setattr(files, "SCENE_PX", 165)
-    assert files.mosaic_sources(folder, SIDE, seed=3) == mosaic
+    assert files.write_mosaic(folder, SIDE, seed=3) == mosaic
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
@@ -86,7 +86,7 @@ def test_other_land_is_made_anew_and_not_taken_for_whole_before(
     monkeypatch.setattr(files, "SCENE_PX", 165)
     monkeypatch.setattr(files, "_make", None)  # nothing can be drawn
     with pytest.raises(TypeError):
-        files.mosaic_sources(folder, SIDE, seed=seed)
+        files.write_mosaic(folder, SIDE, seed=seed)
     assert not (folder / "mosaic.json").exists()
 
 
@@ -101,7 +101,7 @@ def test_a_half_sized_mosaic_is_the_corner_of_the_whole():
 
 def test_too_small_a_mosaic_is_refused(tmp_path):
     with pytest.raises(LandcoverError, match=r"size 159 is too small .* at least 160"):
-        files.mosaic_sources(tmp_path, 159)
+        files.write_mosaic(tmp_path, 159)
 
 
 SHARES = {"reading": 0.25, "computing": 0.5, "writing": 0.25}

@@ -50,7 +50,7 @@ class Sources(NamedTuple):
     truth: Path
 
 
-def demo_sources(folder: Path, seed: int) -> Sources:
+def write_demo(folder: Path, seed: int) -> Sources:
     """Write the demo scene.
 
     Parameters
@@ -69,7 +69,7 @@ def demo_sources(folder: Path, seed: int) -> Sources:
     return sources
 
 
-def mosaic_sources(folder: Path, size: int, seed: int = 0) -> Sources:
+def write_mosaic(folder: Path, size: int, seed: int = 0) -> Sources:
     """Write a square mosaic of scenes with different seeds, once.
 
     Each scene is made at its own place, so its labels lie on the cells of the one CORINE
@@ -114,7 +114,7 @@ def mosaic_sources(folder: Path, size: int, seed: int = 0) -> Sources:
         ):
             for out, pixels in zip(outs, (*digital_numbers(scene.image), scene.truth), strict=True):
                 out.write(pixels, window)
-            _lay(cells, cells_grid, scene)
+            _add_labels(cells, cells_grid, scene)
     rasters.write(sources.corine, cells, cells_grid, ["CLC grid code"], nodata=0)
     write_json(mark, made)
     return sources
@@ -167,8 +167,8 @@ def _make(place: tuple[Window, int]) -> SyntheticScene:
     return synthetic.make_scene(window.rows, window.cols, seed, origin=_corner(window))
 
 
-def _lay(cells: np.ndarray, cells_grid: Grid, scene: SyntheticScene) -> None:
-    """Lay a scene's labels into the mosaic's; where scenes meet, the first keeps the cell."""
+def _add_labels(cells: np.ndarray, cells_grid: Grid, scene: SyntheticScene) -> None:
+    """Write a scene's labels into the mosaic's; where scenes meet, the first keeps the cell."""
     row, col = (round(shift) for shift in cells_grid.position(scene.corine_grid))
     rows, cols = np.nonzero(scene.corine)
     place = rows + row, cols + col
