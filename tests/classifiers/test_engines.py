@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from landcover.classifiers import networks
 from landcover.classifiers.exchange.network_onnx import arithmetic
 from landcover.classifiers.networks import engine_choice, engines
-from landcover.classifiers.networks.engines import Engine, Level
+from landcover.classifiers.networks.engines import Engine, PrecisionTier
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 
@@ -154,7 +154,7 @@ def test_labels_are_float32s_where_classes_nearly_tie(gap):
     exact = known.predict_window(image).argmax(axis=0)
     assert np.isin(exact, [0, 1]).mean() > 0.5
     reduced = known.with_engine(Engine("openvino", "bfloat16", 0.5, 1e-4))
-    raw = reduced.level.run(image[np.newaxis])[0].argmax(axis=0)
+    raw = reduced.tier.run(image[np.newaxis])[0].argmax(axis=0)
     assert (raw != exact).any()
     for engine in (reduced, known.with_engine(dataclasses.replace(OPENVINO, bound=1e-4))):
         assert np.array_equal(engine.predict_window(image).argmax(axis=0), exact)
@@ -211,8 +211,8 @@ def test_only_close_and_valid_pixels_are_predicted_again():
     image = np.zeros((1, 5, 6), np.float32)
     image[0, 1, 1], image[0, 2, 2], image[0, 3, 3] = 0.5, 0.5, np.nan
     exact = Exact()
-    level = Level(shifted(0.9), 3, 1.0, 4, 0.1, Level(exact, 3, 1.0, 4))
-    for found in level.predict([image, np.zeros_like(image), image])[::2]:
+    tier = PrecisionTier(shifted(0.9), 3, 1.0, 4, 0.1, PrecisionTier(exact, 3, 1.0, 4))
+    for found in tier.predict([image, np.zeros_like(image), image])[::2]:
         assert (found[0] == 7).nonzero()[0].tolist() == [0, 1]
         assert found[0, 0, 0] == found[0, 1, 1] == 7 and found[0, 2, 2] == 0.5
         assert (np.delete(found[0], [0, 5, 10]) == np.float32(0.9)).all()
@@ -224,11 +224,16 @@ def test_the_finest_arithmetic_always_sees_chips(chip_cost):
     """A window of ties may go to float32 as a whole, but to the finest chip by chip."""
     image = np.full((1, 5, 6), 0.5, np.float32)
     exact = Exact()
-    finest = Level(exact, 3, chip_cost, 5)
-    level = Level(
-        shifted(0.9), 3, chip_cost, 5, 0.1, Level(shifted(0.8), 3, chip_cost, 5, 0.1, finest)
+    finest = PrecisionTier(exact, 3, chip_cost, 5)
+    tier = PrecisionTier(
+        shifted(0.9),
+        3,
+        chip_cost,
+        5,
+        0.1,
+        PrecisionTier(shifted(0.8), 3, chip_cost, 5, 0.1, finest),
     )
-    assert (level.predict([image])[0] == 7).all()
+    assert (tier.predict([image])[0] == 7).all()
     assert exact.shapes == [(5, 1, 3, 3)] * 3
 
 

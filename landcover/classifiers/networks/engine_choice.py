@@ -20,9 +20,9 @@ from landcover.classifiers.networks.engines import (
     FLOAT32_BOUND,
     KERAS,
     Engine,
-    Level,
+    PrecisionTier,
     available_precisions,
-    level_of,
+    tier_of,
 )
 from landcover.classifiers.networks.patch_classifier import PatchClassifier
 from landcover.errors import LandcoverError
@@ -135,10 +135,10 @@ def _no_choice(
 
 def candidates(
     classifier: PatchClassifier, precisions: Sequence[str], images: Sequence[np.ndarray]
-) -> dict[Engine, Level]:
+) -> dict[Engine, PrecisionTier]:
     """Engines at work, Keras first, with the bounds that the first half of the pixels suggests."""
     model, size = classifier.model, classifier.patch_size
-    keras = level_of(model, size, KERAS)
+    keras = tier_of(model, size, KERAS)
     # Windows in Keras are the reference of the others; chips are that of windows
     own = _error_against_chips(keras, images)
     own_bound = max(FLOAT32_BOUND, SAFETY * own)
@@ -146,19 +146,19 @@ def candidates(
     exact = _first_half(_raw(keras, images))
     float32, float32_bound = None, FLOAT32_BOUND
     for precision in precisions:
-        level = level_of(
+        tier = tier_of(
             model, size, Engine("openvino", precision, 0.0, float32_bound), float32=float32
         )
-        error = own + competing_error(_first_half(_raw(level, images)), exact)
+        error = own + competing_error(_first_half(_raw(tier, images)), exact)
         bound = max(LEAST_BOUND[precision], SAFETY * error)
-        level = replace(level, bound=bound)
+        tier = replace(tier, bound=bound)
         if precision == "float32":
-            float32, float32_bound = level, bound
-        found[Engine("openvino", precision, bound, float32_bound)] = level
+            float32, float32_bound = tier, bound
+        found[Engine("openvino", precision, bound, float32_bound)] = tier
     return found
 
 
-def _error_against_chips(keras: Level, images: Sequence[np.ndarray]) -> float:
+def _error_against_chips(keras: PrecisionTier, images: Sequence[np.ndarray]) -> float:
     """`competing_error` of Keras' windows on some valid pixels, against their chips."""
     assert keras.finer is not None
     image = images[0]
@@ -199,7 +199,7 @@ def competing_error(found: np.ndarray, exact: np.ndarray) -> float:
 
 
 def _fastest(
-    classifier: PatchClassifier, at_work: dict[Engine, Level], images: Sequence[np.ndarray]
+    classifier: PatchClassifier, at_work: dict[Engine, PrecisionTier], images: Sequence[np.ndarray]
 ) -> Choice:
     """Measure candidates in turn; the fastest whose bound holds on the second half."""
     flop = arithmetic(classifier.model).flop_per_pixel
@@ -213,10 +213,10 @@ def _fastest(
         engine: pixels / float(np.median(times))
         for engine, times in zip(at_work, seconds, strict=True)
     }
-    for engine, level in at_work.items():
-        raw = _raw(level, images)
+    for engine, tier in at_work.items():
+        raw = _raw(tier, images)
         error = competing_error(_second_half(raw), _second_half(exact))
-        agreement = float((_labels(level, images) == exact_labels).mean())
+        agreement = float((_labels(tier, images) == exact_labels).mean())
         measured[str(engine)] = {
             "pixels_per_second": round(rates[engine]),
             "flop_per_second": round(rates[engine] * flop),
@@ -244,35 +244,35 @@ def _reason(measured: dict[str, Any], best: Engine, rates: dict[Engine, float]) 
     )
 
 
-def _interleaved(levels: Sequence[Level], images: Sequence[np.ndarray]) -> list[list[float]]:
-    """Seconds of predicting all windows by every level, in some runs after a first one."""
-    seconds: list[list[float]] = [[] for _ in levels]
+def _interleaved(tiers: Sequence[PrecisionTier], images: Sequence[np.ndarray]) -> list[list[float]]:
+    """Seconds of predicting all windows by every tier, in some runs after a first one."""
+    seconds: list[list[float]] = [[] for _ in tiers]
     for run in range(_RUNS + 1):
-        for level, times in zip(levels, seconds, strict=True):
+        for tier, times in zip(tiers, seconds, strict=True):
             started = time.perf_counter()
-            level.predict(images)
+            tier.predict(images)
             if run:
                 times.append(time.perf_counter() - started)
     return seconds
 
 
 def _of_valid(
-    found: Sequence[np.ndarray], level: Level, images: Sequence[np.ndarray]
+    found: Sequence[np.ndarray], tier: PrecisionTier, images: Sequence[np.ndarray]
 ) -> np.ndarray:
     """Probabilities (classes, pixels) of the windows' valid pixels."""
-    radius = level.patch_size // 2
+    radius = tier.patch_size // 2
     parts = [f[:, valid_pixels(i, radius)] for f, i in zip(found, images, strict=True)]
     return np.concatenate(parts, axis=1)
 
 
-def _raw(level: Level, images: Sequence[np.ndarray]) -> np.ndarray:
-    """What a level says alone, with nothing predicted again."""
-    return _of_valid([level.run(image[np.newaxis])[0] for image in images], level, images)
+def _raw(tier: PrecisionTier, images: Sequence[np.ndarray]) -> np.ndarray:
+    """What a tier says alone, with nothing predicted again."""
+    return _of_valid([tier.run(image[np.newaxis])[0] for image in images], tier, images)
 
 
-def _labels(level: Level, images: Sequence[np.ndarray]) -> np.ndarray:
-    """Best class (pixels,) of a level, close pixels predicted again."""
-    return _of_valid(level.predict(images), level, images).argmax(axis=0)
+def _labels(tier: PrecisionTier, images: Sequence[np.ndarray]) -> np.ndarray:
+    """Best class (pixels,) of a tier, close pixels predicted again."""
+    return _of_valid(tier.predict(images), tier, images).argmax(axis=0)
 
 
 def _share_close(raw: np.ndarray, bound: float) -> float:

@@ -87,7 +87,7 @@ KERAS = Engine()
 
 
 @dataclass(frozen=True)
-class Level:
+class PrecisionTier:
     """One arithmetic of a network, and the finer one that decides what it leaves open.
 
     Attributes
@@ -102,7 +102,7 @@ class Level:
         How many chips a call takes. It is fixed, so that no chip's numbers depend on its company.
     bound : float
         As in `Engine`.
-    finer : Level, optional
+    finer : PrecisionTier, optional
         What predicts close pixels again; none takes what `run` gives.
     """
 
@@ -111,7 +111,7 @@ class Level:
     chip_cost: float
     chips: int
     bound: float = 0.0
-    finer: Level | None = None
+    finer: PrecisionTier | None = None
 
     def predict(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Probabilities (classes, rows, cols) of windows, those of close pixels by `finer`.
@@ -195,7 +195,9 @@ def _flat(shares: np.ndarray) -> np.ndarray:
     return shares.reshape(len(shares), -1)
 
 
-def level_of(model: Any, patch_size: int, engine: Engine, float32: Level | None = None) -> Level:
+def tier_of(
+    model: Any, patch_size: int, engine: Engine, float32: PrecisionTier | None = None
+) -> PrecisionTier:
     """What predicts windows with a dense network on an engine.
 
     Parameters
@@ -204,7 +206,7 @@ def level_of(model: Any, patch_size: int, engine: Engine, float32: Level | None 
         From `build_cnn`.
     patch_size : int
     engine : Engine
-    float32 : Level, optional
+    float32 : PrecisionTier, optional
         OpenVINO's of the same network where there is one already, for bfloat16 to fall back on;
         to compile it twice takes time and memory.
 
@@ -215,16 +217,18 @@ def level_of(model: Any, patch_size: int, engine: Engine, float32: Level | None 
     """
     cost, at_once = _chip_cost(model, patch_size)
 
-    def level(run: Run, most: int, bound: float = 0.0, finer: Level | None = None) -> Level:
-        return Level(run, patch_size, cost, min(at_once, most), bound, finer)
+    def tier(
+        run: Run, most: int, bound: float = 0.0, finer: PrecisionTier | None = None
+    ) -> PrecisionTier:
+        return PrecisionTier(run, patch_size, cost, min(at_once, most), bound, finer)
 
-    def openvino(precision: str, bound: float, finer: Level) -> Level:
-        return level(_OpenVino(model, precision, patch_size), _OPENVINO_CHIPS, bound, finer)
+    def openvino(precision: str, bound: float, finer: PrecisionTier) -> PrecisionTier:
+        return tier(_OpenVino(model, precision, patch_size), _OPENVINO_CHIPS, bound, finer)
 
     keras_run = _keras_run(model)
-    finest = level(keras_run, _KERAS_CHIPS)
+    finest = tier(keras_run, _KERAS_CHIPS)
     if engine.runtime == "keras":
-        return level(keras_run, _KERAS_CHIPS, engine.bound, finest)
+        return tier(keras_run, _KERAS_CHIPS, engine.bound, finest)
     if engine.precision == "float32":
         return openvino("float32", engine.bound, finest)
     if float32 is None:
@@ -233,7 +237,7 @@ def level_of(model: Any, patch_size: int, engine: Engine, float32: Level | None 
 
 
 def _chip_cost(model: Any, patch_size: int) -> tuple[float, int]:
-    """`Level.chip_cost`, and how many chips are `_FLOP_PER_CALL`."""
+    """`PrecisionTier.chip_cost`, and how many chips are `_FLOP_PER_CALL`."""
     try:
         content = arithmetic(model)
     except LandcoverError:  # a network from elsewhere, which Keras can run all the same

@@ -11,7 +11,7 @@ import numpy as np
 
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.classifiers.networks.backend import predict
-from landcover.classifiers.networks.engines import KERAS, Engine, Level, level_of
+from landcover.classifiers.networks.engines import KERAS, Engine, PrecisionTier, tier_of
 from landcover.legend import Legend
 from landcover.samples.chips import radius_of, views
 
@@ -63,9 +63,9 @@ class PatchClassifier:
         return replace(self, engine=engine)
 
     @cached_property
-    def level(self) -> Level:
+    def tier(self) -> PrecisionTier:
         """The engine at work; made on first use, and compiled anew for every shape of windows."""
-        return level_of(self.model, self.patch_size, self.engine)
+        return tier_of(self.model, self.patch_size, self.engine)
 
     def predict_window(
         self, image: np.ndarray, segment_types: np.ndarray | None = None
@@ -94,7 +94,7 @@ class PatchClassifier:
     def predict_windows(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """`predict_window` of several windows; the same bytes, sooner."""
         if self.dense:
-            return self.level.predict([np.ascontiguousarray(i, np.float32) for i in images])
+            return self.tier.predict([np.ascontiguousarray(i, np.float32) for i in images])
         return [self._predict_chips(image) for image in images]
 
     def _predict_chips(self, image: np.ndarray) -> np.ndarray:
