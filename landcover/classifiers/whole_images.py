@@ -54,8 +54,8 @@ class Classifier(Reader, Protocol):
 
 
 @dataclass(frozen=True)
-class _Around:
-    """What a classifier of images takes over from the model in it."""
+class _Wrapper:
+    """Name, legend and bands of the model that a classifier of images uses."""
 
     model: Any
 
@@ -75,7 +75,7 @@ class _Around:
         return self.model.bands
 
 
-class OfImages(_Around):
+class WholeImageClassifier(_Wrapper):
     """An image network for images of any size.
 
     An image with a place on Earth is covered by squares of the network's size, whose
@@ -102,7 +102,7 @@ class OfImages(_Around):
         return np.average(found, 0, weights).astype(np.float32)
 
 
-class OfPixels(_Around):
+class PixelMeanClassifier(_Wrapper):
     """A classifier of pixels, whose mean probabilities over an image are the image's."""
 
     def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
@@ -140,13 +140,13 @@ def load_classifier(run: Run, model: str | Path | None = None) -> Classifier:
     home, name = _chosen(run, model)
     card = models.read_card(home, name)
     if card["kind"] == IMAGE_KIND:
-        return OfImages(models.load_image_network(home, name))
+        return WholeImageClassifier(models.load_image_network(home, name))
     if card["segment_layers"]:
         raise LandcoverError(
             f"model {name} needs segment types, which a single image has not; choose another "
             f"model of {home.path}"
         )
-    return OfPixels(models.load_of_card(home, name))
+    return PixelMeanClassifier(models.load_of_card(home, name))
 
 
 def reply(classifier: Classifier, image: Image, until: float = math.inf) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def _valid(values: np.ndarray) -> np.ndarray:
     return ~np.isnan(values).any(axis=0)
 
 
-def _nothing_valid(model: _Around) -> LandcoverError:
+def _nothing_valid(model: _Wrapper) -> LandcoverError:
     return LandcoverError(
         f"the image has no pixel with all bands {' '.join(model.bands)} valid, "
         f"which {model.name} needs; give another image"

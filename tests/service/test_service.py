@@ -37,7 +37,7 @@ from experiments import study
 from landcover import cli, maps
 from landcover.classifiers import models
 from landcover.classifiers.networks import ImageClassifier
-from landcover.classifiers.whole_images import OfImages
+from landcover.classifiers.whole_images import WholeImageClassifier
 from landcover.commands.serve import classifier_of
 from landcover.errors import LandcoverError
 from landcover.files import rasters, styles
@@ -410,7 +410,7 @@ def test_a_thin_image_takes_little_memory(shape):
     pixels, thin = Redder(), upload(*shape)
     network = ImageClassifier("reddest", pixels.legend, pixels.bands, 64, Reddest())
     state = replace(
-        bare_state(OfImages(network)), predict={"redder": Predict(pixels)},
+        bare_state(WholeImageClassifier(network)), predict={"redder": Predict(pixels)},
         limits=replace(LIMITS, pixels=100_000_000),
     )  # fmt: skip
     with serving(state) as url, client_of(url) as client:
