@@ -58,7 +58,7 @@ def with_engine(
     if not isinstance(classifier, networks.PatchClassifier):
         return classifier, None
     if "engine" not in job.notes:
-        job.note(**_choice(classifier, scene, _kept_in(folder, facts), precision))
+        job.note(**_choice(classifier, scene, _cache_file(folder, facts), precision))
     engine = networks.Engine.from_dict(job.notes["engine"])
     return classifier.with_engine(engine), engine
 
@@ -81,7 +81,7 @@ def key_of(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _kept_in(folder: Path, facts: Mapping[str, Any]) -> Path:
+def _cache_file(folder: Path, facts: Mapping[str, Any]) -> Path:
     """Where the choice is kept. Layers do not matter: they change nothing but the precision."""
     of = {name: fact for name, fact in facts.items() if name != "layers"}
     return folder / "engines" / f"{key_of(of | {'processor': _processor()})}.json"
