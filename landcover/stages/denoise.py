@@ -40,8 +40,8 @@ TEACHER_PATCH, TEACHER_EPOCHS = 7, 40
 #: pixels. They hold to borders in the image to a pixel or two, and still average errors out.
 SEGMENT_SCALE, SEGMENT_SIGMA, SEGMENT_MIN_PX = 32.0, 0.7, 20
 CONFIDENCE_NODATA = 255
-#: Another number makes doubts anew that an earlier way of estimating them has left in a run.
-METHOD = 2
+#: Version of the estimate; a run whose products come from another version is estimated again.
+ALGORITHM_VERSION = 2
 #: Side of the windows that the teacher is asked about.
 ASKING_PX = 1024
 #: Side of the windows that are written.
@@ -137,7 +137,7 @@ def is_made(run: Run, rows: Rows) -> bool:
 def _made_of(run: Run, rows: Rows) -> dict[str, Any]:
     """What doubts depend on; of the samples, not the columns that segmenting changes."""
     return {
-        "method": METHOD,
+        "method": ALGORITHM_VERSION,
         "scene": digest(run.scene),
         "labels": digest(run.labels),
         "splits": digest(run.splits),
