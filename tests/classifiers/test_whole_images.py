@@ -19,7 +19,11 @@ from landcover import cli
 from landcover.classifiers import models, networks, whole_images
 from landcover.classifiers.networks import ImageClassifier
 from landcover.classifiers.networks.image_classifier import ORIENTATIONS
-from landcover.classifiers.whole_images import OfImages, OfPixels, load_classifier
+from landcover.classifiers.whole_images import (
+    PixelMeanClassifier,
+    WholeImageClassifier,
+    load_classifier,
+)
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.grid import Grid
@@ -47,7 +51,7 @@ class ByRed:
 
 
 def by_red(network=None):
-    return OfImages(ImageClassifier("by-red", LEGEND, RGB, 64, network or ByRed()))
+    return WholeImageClassifier(ImageClassifier("by-red", LEGEND, RGB, 64, network or ByRed()))
 
 
 def image(red, rows=64, cols=64, grid=None):
@@ -146,10 +150,10 @@ def test_pixels_vote_for_their_image():
     values[0, 0] = 0.05
     values[0, 1] = np.nan
     one = Image(values, ("B04",), None)
-    shares = OfPixels(ByPixel()).probabilities([one])[0]
+    shares = PixelMeanClassifier(ByPixel()).probabilities([one])[0]
     assert shares == pytest.approx([4 / 12, 8 / 12])
     with pytest.raises(TimeoutError):
-        OfPixels(ByPixel()).probabilities([one], time.monotonic() - 1)
+        PixelMeanClassifier(ByPixel()).probabilities([one], time.monotonic() - 1)
 
 
 @pytest.mark.parametrize("batches", [0, 2])
