@@ -97,7 +97,7 @@ def prepare(
     ((4, 240, 300), (1, 240, 300))
     """
     from landcover.sources.band_files import open_bands
-    from landcover.sources.synthetic.files import demo_sources
+    from landcover.sources.synthetic.files import write_demo
     from landcover.stages import prepare as stage
     from landcover.stages.staging import staged
 
@@ -108,7 +108,7 @@ def prepare(
                 f"labels, reference or aoi were given for {run.path} without bands; "
                 "give bands=, a SAFE product or band files"
             )
-        files = demo_sources(run.path / _DEMO, seed=0)
+        files = write_demo(run.path / _DEMO, seed=0)
         tiles, labels, reference = open_bands(files.bands), files.corine, files.truth
     else:
         tiles = _tiles(bands)
