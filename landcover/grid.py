@@ -23,6 +23,21 @@ class Window:
     """A rectangle of pixels: rows [row, row + rows) and cols [col, col + cols).
 
     It may reach over the edge of a grid; readers fill what lies outside.
+
+    Attributes
+    ----------
+    row, col : int
+        Pixel of the upper left corner.
+    rows, cols : int
+        Shape in pixels.
+
+    Examples
+    --------
+    >>> window = Window(0, 10, rows=4, cols=5)
+    >>> np.zeros((20, 30))[window.slices].shape
+    (4, 5)
+    >>> window.padded(2)
+    Window(row=-2, col=8, rows=8, cols=9)
     """
 
     row: int

@@ -57,6 +57,11 @@ class LandClass:
 class Legend:
     """Classes in ascending order of code: the order of every model's outputs.
 
+    Attributes
+    ----------
+    classes : tuple of LandClass
+        Code, name and colour of each.
+
     Examples
     --------
     >>> legend = Legend.corine(level=3).subset([512, 211])

@@ -26,7 +26,23 @@ MADE_BY = {
 
 
 class Run:
-    """Paths of one run folder.
+    """The paths of one run folder.
+
+    Parameters
+    ----------
+    path : path
+        The folder; it need not exist yet.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    scene, labels, reference, segments, segment_types : Path
+        Rasters on one grid.
+    samples, splits, label_noise, manifest : Path
+        Tables and JSON.
+    label_confidence, refined_labels : Path
+        Rasters of what `landcover.denoise` finds.
 
     Examples
     --------

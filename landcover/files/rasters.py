@@ -138,6 +138,22 @@ def read(
     -------
     array, (bands, rows, cols)
         In the raster's type. Where nodata or outside: NaN for floats, 0 for integers.
+
+    Raises
+    ------
+    MissingProduct
+        If the file does not exist.
+    LandcoverError
+        If it is no raster, breaks off, or has no such band.
+
+    Examples
+    --------
+    >>> scene = "runs/demo/scene.tif"
+    >>> read(scene).shape
+    (4, 240, 320)
+    >>> np.isnan(read(scene, Window(-1, 0, rows=2, cols=2), bands=["B04"]))
+    array([[[ True,  True],
+            [False, False]]])
     """
     with open_raster(path) as dataset:
         return read_window(dataset, window, _band_numbers(dataset, bands, path))

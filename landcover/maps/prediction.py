@@ -43,6 +43,8 @@ def predict_map(
 ) -> list[Path]:
     """Predict every valid pixel of a scene.
 
+    Confidence, probabilities and entropy are those at the classifier's temperature.
+
     Parameters
     ----------
     classifier : Classifier
@@ -69,8 +71,6 @@ def predict_map(
     workers : Workers, optional
         A Dask cluster that predicts the windows; needs a `job`.
 
-    Confidence, probabilities and entropy are those at the classifier's temperature.
-
     Returns
     -------
     list of Path
@@ -81,6 +81,16 @@ def predict_map(
     LandcoverError
         If the scene lacks a band, segment types are needed and not given or on another grid,
         or the workers fail.
+
+    Examples
+    --------
+    >>> from landcover.classifiers import models
+    >>> from landcover.run import Run
+    >>> run = Run("runs/mapped")
+    >>> classifier = models.load(run, "random-forest-plain")
+    >>> paths = predict_map(classifier, run.scene, "map.tif", confidence="confidence.tif")
+    >>> [path.name for path in paths]
+    ['map.tif', 'confidence.tif']
     """
     source = Source(classifier, scene, segment_types)
     windows = reading_windows(source.grid, tile_px)

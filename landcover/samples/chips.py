@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.grid import Window
 
 #: Rows of a scene that are read at a time.
@@ -29,7 +29,7 @@ def radius_of(size: int) -> int:
     """
     if size < 1 or size % 2 == 0:
         kind = "even" if size % 2 == 0 else "negative"
-        raise LandcoverError(
+        raise InputError(
             f"patch size {size} is {kind}; a patch has a centre pixel: "
             f"choose an odd size, such as {max(1, size + 1)}"
         )
@@ -37,10 +37,10 @@ def radius_of(size: int) -> int:
 
 
 def require_fits(size: int, rows: int, cols: int) -> None:
-    """Raise LandcoverError unless chips of a size can be cut from a scene of rows x cols."""
+    """Raise InputError unless chips of a size can be cut from a scene of rows x cols."""
     radius_of(size)
     if size > min(rows, cols):
-        raise LandcoverError(
+        raise InputError(
             f"patch size {size} is larger than the scene ({rows} x {cols} pixels); "
             f"choose an odd size of at most {(min(rows, cols) - 1) // 2 * 2 + 1}"
         )
@@ -163,10 +163,16 @@ def chips(image: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int) -> S
     size : int
         Side in pixels: odd, and not more than the image's sides.
 
+    Returns
+    -------
+    Squares
+        Chips that are cut when they are asked for: ``chips(...)[0:100]`` is float32
+        (100, size, size, bands), NaN for nodata and outside the image.
+
     Raises
     ------
-    LandcoverError
-        If the size is even, not positive, or larger than the image.
+    InputError
+        If the size is even, not positive, or larger than the image; or a centre lies outside it.
 
     Examples
     --------
@@ -187,11 +193,16 @@ def chips(image: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int) -> S
     require_fits(size, height, width)
     rows, cols = np.asarray(rows, np.int64), np.asarray(cols, np.int64)
     if rows.shape != cols.shape or rows.ndim != 1:
-        raise ValueError(f"{rows.shape} rows and {cols.shape} cols")
+        raise InputError(
+            f"rows have shape {rows.shape} and cols {cols.shape}; give a row and a col a chip"
+        )
     if len(rows) and not (
         0 <= rows.min() <= rows.max() < height and 0 <= cols.min() <= cols.max() < width
     ):
-        raise ValueError(f"centres lie outside the image of {height} x {width} pixels")
+        raise InputError(
+            f"centres lie outside the image of {height} x {width} pixels; "
+            "rows and cols count its pixels from 0"
+        )
     return read_chips(lambda window: _inside(image, window), rows, cols, size)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.scene.indices import INDICES
 from landcover.sensors import roles_of, sensor_of
 
@@ -145,7 +145,10 @@ def compute_features(
     """
     image = np.asarray(image)
     if len(image) != len(bands):
-        raise ValueError(f"image has {len(image)} bands and {len(bands)} names")
+        raise InputError(
+            f"image has {len(image)} bands and {len(bands)} names; "
+            "give (bands, rows, cols) and a name a band"
+        )
     require(bands, names)
     around = margin(names)
     if around and (image.ndim != 3 or min(image.shape[1:]) <= 2 * around):

@@ -41,11 +41,20 @@ def open_bands(
     Returns
     -------
     list of Tile
+        Bands by name, on one grid a tile; nothing is read yet but what files say of themselves.
 
     Raises
     ------
+    MissingProduct
+        If a file does not exist.
     LandcoverError
         If a band is missing or given twice for one tile, grids differ, or there is no such sensor.
+
+    Examples
+    --------
+    >>> tiles = open_bands(["B02.tif", "B03.tif", "B04.tif", "B08.tif"], offset=-1000)
+    >>> len(tiles), list(tiles[0].bands), tiles[0].grid.shape
+    (1, ['B02', 'B03', 'B04', 'B08'], (60, 80))
     """
     if sensor not in SENSORS:
         raise LandcoverError(f"there is no sensor {sensor!r}; choose among {', '.join(SENSORS)}")

@@ -91,11 +91,25 @@ def read_image(source: Source, name: str | None = None, max_pixels: int = MAX_PI
     max_pixels : int
         Rows x cols allowed, so that a small file cannot ask for all memory.
 
+    Returns
+    -------
+    Image
+        ``values``, reflectance float32 (bands, rows, cols), NaN for nodata; ``bands``, their
+        names; ``grid``, or None for a picture.
+
     Raises
     ------
     LandcoverError
         If the source is missing, empty, of another kind, damaged, truncated, too large, animated,
         CMYK, a picture of 16 bits, without any valid pixel, or if nothing says which bands it has.
+
+    Examples
+    --------
+    >>> from PIL import Image as Picture
+    >>> Picture.new("RGB", (3, 2), (0, 255, 0)).save("field.png")
+    >>> image = read_image("field.png")
+    >>> image.bands, image.values.shape, image.grid
+    (('B04', 'B03', 'B02'), (3, 2, 3), None)
     """
     name = " ".join((name or ("the image" if isinstance(source, bytes) else str(source))).split())
     head = _head(source, name)

@@ -24,10 +24,23 @@ def open_sentinel2(path: str | Path) -> Tile:
     path : path
         The folder ``S2x_MSIL..._....SAFE``.
 
+    Returns
+    -------
+    Tile
+        B02, B03, B04 and B08, each with the quantification and offset of the product's XML:
+        reflectance = (dn + offset) / quantification.
+
     Raises
     ------
     LandcoverError
         If the folder is not a product, or a band is missing.
+
+    Examples
+    --------
+    >>> product = "S2A_MSIL2A_20220601T100000_N0400_R022_T33UUU_20220601T120000.SAFE"
+    >>> tile = open_sentinel2(product)
+    >>> tile.acquired, tile.bands["B02"].offset
+    ('2022-06-01T10:00:00Z', -1001.0)
     """
     path = Path(path)
     metadata = sorted(path.glob("MTD_MSIL*.xml"))

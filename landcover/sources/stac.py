@@ -64,6 +64,7 @@ def open_stac(
     Returns
     -------
     Tile
+        B02, B03, B04 and B08 on one grid, and when they were taken.
 
     Raises
     ------
@@ -72,6 +73,12 @@ def open_stac(
     InputError
         If this is no item of Sentinel-2, a band is missing or is there twice, or what the item
         says of the offset contradicts itself or the pixels.
+
+    Examples
+    --------
+    >>> tile = open_stac("item.json")
+    >>> tile.acquired, tile.bands["B04"].path.name
+    ('2022-06-01T10:00:31Z', 'B04.tif')
     """
     path = Path(item)
     content = _read(path)
