@@ -5,8 +5,8 @@
     python -m benchmarks.dense --sizes 7
 
 A network is trained for some seconds on one synthetic scene (``--full``: longer) and predicts
-another; the longer it trains, the fewer pixels are close. The alternative is what patch networks
-are mostly run by: ``model.predict`` on chips in batches of 1024, cut in advance (their cutting is
+another; the longer it trains, the fewer pixels are close. The alternative is the common way to
+run patch networks: ``model.predict`` on chips in batches of 1024, cut in advance (their cutting is
 not counted). It is called with few chips and with many, since a call has a fixed cost. All ways
 run in turn in one process.
 The machine's limit is the rate of a matrix product, by numpy and by OpenVINO, in the same run.

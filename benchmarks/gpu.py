@@ -139,7 +139,7 @@ def classifier_of(setting: Setting, size: int, model: Any) -> Any:
 
 
 def large_scene(run: Run, path: Path, side: int) -> None:
-    """The run's scene, mirrored over and over to side x side pixels."""
+    """The run's scene, mirrored repeatedly to side x side pixels."""
     image, grid = rasters.read(run.scene), rasters.grid_of(run.scene)
     names = rasters.band_names(run.scene)
     large = Grid(grid.crs, grid.transform, side, side)
@@ -154,7 +154,7 @@ def large_scene(run: Run, path: Path, side: int) -> None:
 
 
 def check(arguments: list[str]) -> None:
-    """Map with a stored network; the process that is the CPU's word."""
+    """Map with a stored network on the CPU, in a process of its own."""
     folder, size, model, scene, out = arguments
     from landcover.samples.rows import read_rows
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: interleaved times, ratios with their spread, peak memory.
+"""Common parts of the benchmarks: interleaved times, ratios with their spread, peak memory.
 
 A ratio is taken between runs of one process that follow each other, so that a slower
 machine, or a busier one, slows both. Memory is the peak resident size of a process of
@@ -55,7 +55,7 @@ def peak_mib() -> float:
 
 
 def forget_peak() -> None:
-    """Start the peak of this process anew (Linux)."""
+    """Reset the peak of this process (Linux)."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

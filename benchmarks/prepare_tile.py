@@ -5,7 +5,7 @@
 
 The alternative is what most scripts do: rasterio reads every band whole, numpy converts,
 rasterio writes a compressed file. landcover's product is Cloud-Optimised besides, with
-overviews, and read once more to be sure. Each run is a process of its own.
+overviews, and read once more against checksums. Each run is a process of its own.
 """
 
 from __future__ import annotations

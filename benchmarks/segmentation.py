@@ -5,7 +5,7 @@
 
 Both segment the same float32 image of four bands in turn. Memory is what the peak of a process
 rises above the image it holds, the result included; small images were segmented before, so
-compiled code is not counted. scikit-image has no nodata: it is not asked where there is any.
+compiled code is not counted. scikit-image has no nodata, so images with nodata are left out there.
 """
 
 from __future__ import annotations

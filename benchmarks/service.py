@@ -1,4 +1,4 @@
-"""The service under load: clients that ask one after another, all at once, for a minute.
+"""The service under load: clients that send requests at the same time for a minute.
 
 The server is `landcover serve` in a process of its own. Every client classifies squares of
 64 x 64 pixels and, after each, looks at a tile of the map, as the page does. Without a run of
@@ -28,7 +28,7 @@ _SIDE_PX = 64
 
 
 def main() -> None:
-    """Start the service, ask it for a while, and print what was seen."""
+    """Start the service, send requests for a while, and print latencies and memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", type=Path, help="run folder; one is made by default")
     parser.add_argument("--clients", type=int, default=32)

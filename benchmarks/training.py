@@ -4,8 +4,8 @@
     python -m benchmarks.training --full     # 3, 7, 15, 31, 61 px, and training to the stop
 
 Both ways train the same network on the same samples of a synthetic scene. Steps of one and of
-the other follow each other in one process, so their ratio does not depend on who else
-computes. Beside it stands the ratio that `networks.plan` estimates, and by which it chooses.
+the other follow each other in one process, so their ratio depends little on other programs. It
+is printed beside the ratio that `networks.plan` estimates and chooses by.
 """
 
 from __future__ import annotations

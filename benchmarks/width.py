@@ -1,4 +1,4 @@
-"""What the width of the 7 x 7 network is worth: accuracy against the truth, and arithmetic.
+"""Accuracy and arithmetic of the 7 x 7 network by its width.
 
     python -m benchmarks.width              # seed 0
     python -m benchmarks.width --full       # seeds 0, 1 and 2

@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def chosen(a: argparse.Namespace) -> bigearthnet.Patches:
-    """The patches asked for."""
+    """The patches that the options select."""
     if a.classes_of:
         patches = of_place(a.source, Run(a.classes_of).require("labels"))
     else:

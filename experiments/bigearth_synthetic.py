@@ -33,7 +33,7 @@ DOWN, ACROSS = 4, 6
 #: Parts of every ten scenes. Chips of one scene stay together, as the official splits keep places.
 PARTS = ("train",) * 7 + ("validation",) + ("test",) * 2
 #: Least share of a chip that a label stands for: a little over one of CORINE's cells of 1 ha in
-#: the 144 ha of a chip. Less is a sliver of a cell that the chip's edge cuts off.
+#: the 144 ha of a chip. Less is a strip of a cell that the chip's edge cuts off.
 LEAST_SHARE = 0.01
 #: What scenes differ in: the range of a setting, and whether it is drawn by its logarithm.
 SETTINGS = {

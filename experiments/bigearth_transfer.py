@@ -1,4 +1,4 @@
-"""What an encoder of chips gives a network of pixels: from nothing, frozen, and fine-tuned.
+"""The gain from an encoder of chips for a network of pixels: from nothing, frozen, fine-tuned.
 
 python -m experiments.bigearth_transfer ENCODER [--samples 1000 10000 100000] [--scenes 0 3 10 11]
 """
@@ -42,8 +42,8 @@ from landcover.stages.patch_training import PATIENCE
 
 #: What is drawn on a scene; enough that 100,000 are left to learn from, the rest being test ones.
 DRAWN = 160_000
-#: With fewer samples an epoch has fewer steps. Training may take as many more epochs, and waits
-#: as many longer for a lower loss, or networks that start from nothing would be cut short.
+#: With fewer samples an epoch has fewer steps. So training may take more epochs, and waits more
+#: epochs for a lower loss; otherwise networks that start from nothing would stop too early.
 FULL_EPOCHS = 10_000
 #: By the name in the table: whether there is an encoder, and whether it is frozen.
 WAYS = {"from nothing": (False, False), "frozen": (True, True), "fine-tuned": (True, False)}

@@ -1,9 +1,9 @@
-"""What each part of the compact network's training on EuroSAT is worth.
+"""The contribution of each part of the compact network's training on EuroSAT.
 
 python -m experiments.eurosat_ablation EuroSAT.zip [--only "no shift" ...] [--minutes 6]
 
-Every row changes one thing. The test part of the split is never looked at: a fifth of what it
-leaves is held out and scored instead, so that what is chosen here can still be tested there.
+Every row changes one thing. The test part of the split is never used: a fifth of the rest is held
+out and scored instead, so that choices made here can still be tested there.
 """
 
 from __future__ import annotations

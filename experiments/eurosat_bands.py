@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def read(a: argparse.Namespace) -> Task:
-    """The chips in all bands that the sets ask for: 2.9 GB in memory where these are all 13."""
+    """The chips in all bands of the sets: 2.9 GB in memory where these are all 13."""
     bands = tuple(band for band in EUROSAT_BANDS if any(band in SETS[name] for name in a.sets))
     return open_task(a.source, Choices(split=a.split, seed=a.seed, bands=bands))
 

@@ -6,7 +6,8 @@ The reports are of `eurosat_finetune` on two splits of one set. Their difference
 divided into what another mix of classes in the test part explains, and what lower accuracy
 within classes does (Kitagawa 1955, doi:10.2307/2281213). Beside it stands how far test images lie
 from training images in mean and deviation of their bands, and how well such neighbours classify
-them: what a split by chance lets a network find again, and a split by place does not.
+them. In a random split a network meets land again that it has learned; in a split by place it
+does not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What studies share: run folders of their own, and the tables that they end in."""
+"""Common parts of studies: run folders of their own, and the tables of their results."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"noise": 0.02, "haze": 0.1, "field_px": 24},
     {"woods": 0.2, "pastures": 0.6, "settlement": 0.5},
 )
-#: More of them, which no study takes unless it is told. Their settings lie outside those of the
+#: More of them, which no study takes by default. Their settings lie outside those of the
 #: scenes of `experiments/bigearth_synthetic.py`: another sensor and air, and another land.
 FURTHER_KINDS: tuple[dict[str, Any], ...] = (
     {"noise": 0.03, "haze": 0.35, "field_px": 80},

@@ -1,4 +1,4 @@
-"""What a person waiting sees: bars for work that may take over two seconds, and single lines."""
+"""Progress for the user: bars for work that takes over two seconds, and single lines."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
     Parameters
     ----------
     items : iterable
-        What to go through.
+        Items to iterate over.
     description : str
-        What is being done, for the person waiting.
+        What is being done, for the user.
     total : int, optional
         Number of items; taken from ``len(items)`` where it has one.
 
@@ -47,7 +47,7 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
 
 
 def say(line: str) -> None:
-    """Tell the person waiting something, on standard output, at once."""
+    """Print a line for the user on standard output, at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -1,9 +1,9 @@
-"""Where the wall time of a command goes: reading, computing, writing.
+"""Shares of a command's wall time: reading, computing, writing.
 
-Time belongs to the thread that runs the command. What other threads read or write while
-that thread computes costs no wall time and is not counted. Where it waits for them, it says
+Time is that of the thread that runs the command. What other threads read or write while
+that thread computes costs no wall time and is not counted. Where it waits for them, it names
 what it waits for: ``with spent("reading"): image = pending.result()``. So the parts never
-add up to more than the whole, however many threads there are; computing is what is left.
+add up to more than the whole, whatever the number of threads; computing is the rest.
 """
 
 from __future__ import annotations

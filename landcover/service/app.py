@@ -1,4 +1,4 @@
-"""The application: endpoints, refusals as one line of JSON, and what every request passes."""
+"""The application: endpoints, errors as one line of JSON, and the middleware of all requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page's own files, read once: what a request names is looked up here, never on disk."""
+"""The page's own files, read once. A name from a request is looked up here, never on disk."""
 
 from __future__ import annotations
 

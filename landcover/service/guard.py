@@ -1,4 +1,4 @@
-"""What a request passes on its way in: host, seat, and bounds on bytes and time of its body."""
+"""Checks of incoming requests: host, place in the queue, bytes and time of the body."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from landcover.service.limits import MIB, Limits
 from landcover.service.pool import Pool
 
-#: What is left of a body that was refused is read and forgotten, so long and so far at most.
+#: The rest of a refused body is read and discarded, up to this time and number of bytes.
 _READ_ON_S = 2.0
 _READ_ON_BYTES = 64 * MIB
 
@@ -22,9 +22,9 @@ _READ_ON_BYTES = 64 * MIB
 class Guard:
     """ASGI middleware that refuses a request before it can cost anything.
 
-    An upload takes its seat before its body is read, so that bodies in memory are as many as
-    seats. A body is bounded while it streams in: its declared length is only a promise, and a
-    chunked one declares none.
+    An upload takes its seat before its body is read, so there are never more bodies in memory
+    than seats. The length of a body is checked while it is received: the declared length may be
+    wrong, and a chunked body declares none.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ class Guard:
     uploads : Pool
         Whose seats uploads take.
     hosts : collection of str, optional
-        Names that the service answers to; any where None. A page elsewhere whose name is made to
-        point here (DNS rebinding) asks under its own name, and is refused.
+        Names that the service answers to; any where None. A page elsewhere whose name was made to
+        point here (DNS rebinding) sends its own name and is refused.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class Guard:
 class _Upload:
     """A body that ends at so many bytes and seconds, and an answer that waits for its end.
 
-    Who still sends when the connection closes may lose the answer. So before an answer begins,
-    what is left of the body is read and forgotten, within bounds.
+    A client that still sends when the connection closes may lose the answer. So before an answer
+    begins, the rest of the body is read and discarded, within bounds.
 
     Parameters
     ----------

@@ -23,9 +23,9 @@ from landcover.reports.figures import STRETCH_PERCENTILES
 from landcover.run import Run
 
 TILE_PX = 256
-#: Deepest zoom of tiles; a pixel of 10 m is some 300 tiles wide there.
+#: Greatest zoom of tiles; a pixel of 10 m is some 300 tiles wide there.
 MAX_ZOOM = 22
-#: Zoom levels beyond a raster's own at which it is still drawn anew; the page enlarges from there.
+#: Zoom levels beyond a raster's own at which tiles are still drawn; beyond, the page enlarges them.
 _FURTHER_ZOOM = 2
 
 _TRUE_COLOUR = ("B04", "B03", "B02")
@@ -43,7 +43,7 @@ class Layer:
     title : str
         For people.
     path : Path
-        Raster; opened anew for every tile, so that a map made again is seen.
+        Raster; opened again for every tile, so that a map made again is shown.
     bounds : tuple of float
         West, south, east, north in degrees (WGS 84).
     zooms : tuple of int

@@ -1,4 +1,4 @@
-"""What every response carries and leaves behind: security headers and one line of log."""
+"""Security headers of every response, and its line in the log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEADERS = {
 
 
 class Observe:
-    """ASGI middleware that adds `HEADERS` to every response and says one line about it."""
+    """ASGI middleware that adds `HEADERS` to every response and logs it in one line."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
@@ -49,7 +49,7 @@ class Observe:
 
         try:
             await self.app(scope, receive, noted)
-        except Exception:  # a fault of ours: the log tells it, the client hears no more than that
+        except Exception:  # a fault of the service: details go to the log, not to the client
             logging.getLogger(__name__).exception("%s failed", _address(scope))
             if not status:
                 failed = JSONResponse({"detail": "the service failed; its log says why"}, 500)
@@ -62,7 +62,7 @@ class Observe:
 
 
 def _address(scope: Scope) -> str:
-    """Path and query as they came, percent-encoded: nothing in them can forge a line."""
+    """Path and query as received, percent-encoded, so that they cannot forge a line of the log."""
     query = scope["query_string"]
     raw = (scope.get("raw_path") or scope["path"].encode()) + (b"?" + query if query else b"")
     text = raw.decode("ascii", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Threads for the work of requests, with seats for so many and a time for each."""
+"""Threads for the work of requests, with a number of seats and a time limit for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastapi import HTTPException
 
 Result = TypeVar("Result")
 
-#: What a refused client is told to wait, s.
+#: Time after which a refused client may try again, s.
 RETRY_AFTER_S = 1
 
 
@@ -21,7 +21,7 @@ class Pool:
     """Threads that requests share.
 
     A thread cannot be stopped. So a request whose time is up gets its answer, while its work keeps
-    its seat until it ends: abandoned work fills the seats instead of the memory.
+    its seat until it ends. Abandoned work thus takes seats, and memory stays bounded.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Pool:
         except TimeoutError:
             if not future.cancel():
                 self._keep_seat(future)
-            # What abandoned work ends with is asked for, or asyncio writes that nobody did
+            # Read the exception of abandoned work, or asyncio logs that it was never retrieved
             result.add_done_callback(lambda late: late.cancelled() or late.exception())
             raise HTTPException(
                 503,

@@ -1,4 +1,4 @@
-"""The shapes of answers, as OpenAPI tells them."""
+"""Schemas of the answers, for OpenAPI."""
 
 from __future__ import annotations
 

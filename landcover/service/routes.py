@@ -1,4 +1,4 @@
-"""The endpoints: each looks up what a request names, gives the work to a pool, and answers."""
+"""The endpoints: each looks up the name in a request, gives the work to a pool, and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service on a port: uvicorn, with connections that may not idle for ever."""
+"""The service on a port: uvicorn, which closes idle connections."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def serve(state: State, host: str, port: int) -> None:
     Raises
     ------
     LandcoverError
-        If the port cannot be had.
+        If the port cannot be opened.
     """
     listener = listen(host, port)
     shown = f"[{host}]" if ":" in host else host
@@ -80,7 +80,7 @@ def server_of(state: State, host: str) -> uvicorn.Server:
 
 
 def _protocol(limits: Limits) -> type[asyncio.Protocol]:
-    """uvicorn's protocol of a connection, which by itself would wait for a request for ever."""
+    """uvicorn's protocol of a connection, which alone would wait for a request without limit."""
 
     class Watched(H11Protocol):
         """A connection that is closed when no request begins or runs for a while."""

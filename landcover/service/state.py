@@ -1,4 +1,4 @@
-"""What the service holds from its start to its end: models, layers and the page, loaded once."""
+"""The state of the service: models, layers and the page, loaded once at the start."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def load(run: Run, classifier: Classifier | None, limits: Limits) -> State:
     run : Run
         Run folder with models, or layers, or both.
     classifier : Classifier, optional
-        Tells the class of whole images.
+        Classifier of whole images.
     limits : Limits
         Bounds on requests.
 
@@ -97,7 +97,7 @@ def load(run: Run, classifier: Classifier | None, limits: Limits) -> State:
 
 
 def _pixel_models(run: Run) -> dict[str, Predict]:
-    """Models of a run that need nothing but an image: those with segment types need more."""
+    """Models of a run that need an image only; models with segment types need more."""
     cards = {name: models.read_card(run, name) for name in models.names(run)}
     return {
         name: Predict(models.load_of_card(run, name))
@@ -107,6 +107,6 @@ def _pixel_models(run: Run) -> dict[str, Predict]:
 
 
 def _warm(classifier: Classifier) -> None:
-    """Classify once, so that no client waits for what a network does at its first call."""
+    """Classify once: the first call of a network is slow, and no client should wait for it."""
     grey = np.full((len(classifier.bands), _WARM_PX, _WARM_PX), 0.1, np.float32)
     classifier.probabilities([Image(grey, tuple(classifier.bands))])

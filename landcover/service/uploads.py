@@ -1,4 +1,4 @@
-"""What is made of an uploaded image: the class of the whole, or a raster of classes."""
+"""Results for an uploaded image: the class of the whole image, or a raster of classes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from landcover import maps
     from landcover.classifiers import whole_images
 
-#: Models look at squares and tiles, so a row of pixels costs them as much as so many.
+#: Models process squares and tiles, so a shorter side takes as long as one of this length.
 _LEAST_SIDE_PX = 256
 
 
@@ -30,7 +30,7 @@ class Classify:
 
     Attributes
     ----------
-    classifier : workflows.classify.Classifier
+    classifier : whole_images.Classifier
         The model, loaded once. One request at a time runs it: it uses all cores by itself.
     """
 
@@ -59,7 +59,7 @@ class Predict:
 
     Attributes
     ----------
-    classifier : mapping.Classifier
+    classifier : protocol.Classifier
         A pixel or patch model without segment types.
     """
 
@@ -97,7 +97,7 @@ class Predict:
         Raises
         ------
         TimeoutError
-            If `until`, of `time.monotonic`, is over: nobody waits for the result any more.
+            If `until`, of `time.monotonic`, is over.
         """
         codes = np.full(values.shape[1:], UNLABELLED, np.uint16)
         for place, valid, shares in predict_tiles(self.classifier, values):
@@ -108,7 +108,7 @@ class Predict:
 
 
 def _read(content: bytes, max_pixels: int) -> Image:
-    """An image that models can look at in time; LandcoverError if there is none or it is thin."""
+    """The image of an upload; LandcoverError if there is none, or it takes too long."""
     image = read_image(content, max_pixels=max_pixels)
     rows, cols = image.values.shape[1:]
     cost = max(rows, _LEAST_SIDE_PX) * max(cols, _LEAST_SIDE_PX)

@@ -1,10 +1,9 @@
 """Neural networks in Keras: MLP, patch CNNs, training, storage, dense prediction.
 
-The only room that imports Keras, and inside functions. Networks are built of
-keras and keras.ops alone, so TensorFlow, JAX and PyTorch run them alike. Every
-network takes reflectance with NaN for missing values, standardises it by layers
-of its own and counts a missing value as the mean: the saved file is the whole
-model, and a chip and a dense window get the same numbers.
+The only folder that imports Keras, and only inside functions. Networks are built of keras and
+keras.ops alone, so they run on TensorFlow, JAX and PyTorch. Every network takes reflectance with
+NaN for missing values, standardises it in its own layers and counts a missing value as the mean.
+So the saved file is the whole model, and a chip and a dense window get the same numbers.
 """
 
 from landcover.classifiers.exchange.network_onnx import to_onnx

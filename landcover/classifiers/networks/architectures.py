@@ -79,7 +79,7 @@ def build_cnn(
     mean: Sequence[float] | None = None,
     variance: Sequence[float] | None = None,
 ) -> Any:
-    """A patch network of valid convolutions: the same on one chip and densely.
+    """A patch network of valid convolutions, which gives the same result on a chip and densely.
 
     Parameters
     ----------
@@ -121,8 +121,8 @@ def build_published(
     """The same-padded patch network of the published method, for comparison.
 
     Six 3 x 3 convolutions (8, 16, 32, 64, 128, 128 filters) that keep the chip's
-    size, a dense layer of 1000, softmax. Its padding shows it where a chip ends,
-    so it must be run chip by chip.
+    size, a dense layer of 1000, softmax. Its padding depends on where a chip ends, so it
+    must be run chip by chip.
 
     Parameters are those of `build_cnn`.
 
@@ -194,7 +194,8 @@ def _standardised(
     keras = keras_module()
     means = np.zeros(n) if mean is None else np.asarray(mean, np.float64)
     variances = np.ones(n) if variance is None else np.asarray(variance, np.float64)
-    # An input that never varied in training says nothing; dividing by 0 would make it shout
+    # An input that never varied in training carries no information; dividing by its
+    # deviation of 0 would give infinite values
     variances = np.where(variances > 0, variances, 1.0)
     x = keras.layers.Normalization(mean=means.tolist(), variance=variances.tolist())(inputs)
     return keras.ops.where(keras.ops.isnan(x), 0.0, x)

@@ -28,12 +28,12 @@ def keras_module() -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         # Sums over threads in a fixed order: the same seed gives the same weights
         os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-        # GPUs would round factors of float32 to 10 bits, unasked: labels would be others
+        # By default GPUs round factors of float32 to 10 bits, which would change labels
         os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
         os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
     with _quiet():
         import keras
-    # Tiles and chips of several shapes are expected here; TensorFlow warns about each
+    # Tiles and chips have several shapes; TensorFlow warns about each, without need
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
 
@@ -60,7 +60,7 @@ def backend_name() -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what libraries' C code writes to standard error; show it if importing fails."""
+    """Hide what C code of libraries writes to standard error; show it if the import fails."""
     if "keras" in sys.modules:
         yield
         return
@@ -108,11 +108,11 @@ def row_predictor(model: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
 
 
 def save(model: Any, path: str | Path) -> None:
-    """Store a network as a ``.keras`` file, without the optimiser, whole or not at all."""
+    """Store a network as a ``.keras`` file, without the optimiser; never a partial file."""
     keras = keras_module()
     with replace_when_whole(path) as part:
         # The optimiser's state triples the file and only serves resumed training
-        # A list of one input would warn whoever calls the loaded model on an array
+        # With a list of one input, Keras warns when the loaded model is called on an array
         inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
         keras.Model(inputs, model.outputs[0], name=model.name).save(part)
 

@@ -1,4 +1,4 @@
-"""What a training step sees: rows, chips or tiles, in an order that follows from the seed."""
+"""Batches of training: rows, chips or tiles, in an order that follows from the seed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from landcover.classifiers.networks.backend import keras_module
 from landcover.samples.augmentation import turned
 from landcover.samples.tiles import Tiles
 
-#: Tiles of a step at least: samples of one tile resemble each other, so a few tiles say little
-#: of the scene.
+#: Least number of tiles in a step: samples of one tile resemble each other, so a few tiles do not
+#: represent the scene.
 STEP_TILES = 24
 #: Steps of tiles are filled up to a multiple of so many samples, so that few shapes are compiled.
 _FILL = 128
@@ -68,7 +68,7 @@ def row_batches(
     seed: int | None = None,
     turn: bool = False,
 ) -> Any:
-    """Batches as Keras takes them; shuffled anew every epoch when there is a seed."""
+    """Batches as Keras takes them; with a seed they are shuffled again every epoch."""
     bounds = np.append(np.arange(0, len(examples.targets), size), len(examples.targets))
 
     class Batches(in_steps()):  # type: ignore[misc]
@@ -92,11 +92,11 @@ def tile_batches(
 ) -> Any:
     """Steps of whole tiles from random places, about `size` samples each, or more.
 
-    Every step gets its share of every class, by the most frequent class of each tile; tiles
-    drawn blindly would make steps as unlike as their few places are.
+    Every step gets its share of every class, by the most frequent class of each tile. Tiles
+    drawn without regard to class would make steps differ too much, since a step has few places.
 
     Weights are divided by the samples of a mean step, so that the sum of a step's losses is
-    its mean and every sample has the same say, however many its step holds.
+    its mean and every sample has the same weight, whatever the number in its step.
     """
     tiles, of = np.unique(examples.tiles.of[examples.samples], return_inverse=True)
     rows_of = np.split(np.argsort(of, kind="stable"), np.cumsum(np.bincount(of))[:-1])
@@ -104,7 +104,7 @@ def tile_batches(
     weights = np.ones(len(of)) if examples.weights is None else examples.weights
     weights = (weights * steps / len(of)).astype(np.float32)
     classes = np.array([np.bincount(examples.targets[rows]).argmax() for rows in rows_of])
-    # Tiles by class are dealt to the steps one by one, so a step's are `steps` apart
+    # Tiles sorted by class go to the steps in turn, so those of a step are `steps` apart
     dealt = np.argsort(np.arange(len(tiles)) % steps, kind="stable")
 
     class Batches(in_steps()):  # type: ignore[misc]
@@ -131,11 +131,11 @@ def tile_batches(
 
 
 def in_steps() -> Any:
-    """The class of what Keras draws steps from; Keras is imported only when there is a need."""
+    """The base class of batches, a Keras dataset; Keras is imported only when it is called."""
     keras: Any = keras_module()
 
     class InSteps(keras.utils.PyDataset):  # type: ignore[name-defined]
-        """The draws of a step follow from seed, epoch and number, not from who asks when."""
+        """Random numbers of a step follow from seed, epoch and number, not from call order."""
 
         def __init__(self, bounds: np.ndarray, seed: int | None) -> None:
             super().__init__()
@@ -156,7 +156,7 @@ def in_steps() -> Any:
             return self.order[self.bounds[number] : self.bounds[number + 1]]
 
         def rng(self, number: int) -> np.random.Generator:
-            """Of what else is drawn in a step."""
+            """Generator of the other random numbers of a step."""
             return np.random.default_rng([self.seed or 0, self.epoch, number])
 
     return InSteps

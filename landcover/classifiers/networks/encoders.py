@@ -1,8 +1,8 @@
 """Networks that learn from labels of whole chips, and patch networks that start from them.
 
-A tagger is the convolutions of a patch network, run densely over a chip, and a score a class at
-every place, pooled over the chip. What it learns is therefore what the patch network needs, and
-passes to it layer by layer.
+A tagger consists of the convolutions of a patch network, run densely over a chip, and a score for
+each class at every place, pooled over the chip. So its weights fit the patch network layer by
+layer.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def build_tagger(patch_network: Any, n_classes: int, multi: bool = True) -> Any:
 
     The scores s of a class at all n places of a chip are pooled as log(sum(exp(r s)) / n) / r,
     r being `SHARPNESS` (Pinheiro & Collobert 2015, doi:10.1109/CVPR.2015.7298780). A label says
-    that a class is somewhere on the chip: the mean would ask for it everywhere, the maximum would
+    that a class is somewhere on the chip: the mean would demand it everywhere, the maximum would
     teach one place at a time, and the noisy-or of thousands of places is 1 whatever they show.
     On a chip of the patch's size there is one place, and pooling leaves its score as it is.
 
@@ -72,7 +72,7 @@ def start_from(network: Any, tagger: Any, frozen: bool = False) -> None:
     ----------
     network : keras.Model
         From `build_cnn`, with the means and variances of bands that the tagger was built with:
-        its weights mean nothing to bands on another scale.
+        its weights do not fit bands on another scale.
     tagger : keras.Model
         From `build_tagger`, of the same patch size and bands.
     frozen : bool
@@ -123,14 +123,14 @@ def fit_tagger(
     model : keras.Model
         From `build_tagger`.
     train, validation : Examples
-        Chips to learn from, and those that the curves judge by. Targets are 0 or 1 of every
+        Chips to learn from, and those of the validation curve. Targets are 0 or 1 of every
         class, (chips, classes), or for chips of one class its position, (chips,).
     seed : int
         Of the order of chips and of turns.
     epochs : int
         At most.
     seconds : float, optional
-        Training ends with the epoch in which they are over.
+        Training ends with the epoch in which this time is over.
     name : str, optional
         What the progress bar calls it.
 

@@ -1,4 +1,4 @@
-"""Which engine runs a network fastest here, by measurement on windows of the scene itself.
+"""The engine that runs a network fastest on this machine, measured on windows of the scene.
 
 The bound on an engine's error is measured too: on the first half of the windows' pixels, as
 `SAFETY` times the largest error where classes compete. It then has to hold on the second half.
@@ -32,12 +32,12 @@ from landcover.samples.chips import valid_pixels
 SAFETY = 1.5
 #: Bounds are at least these: windows may hold too few close pixels to tell.
 LEAST_BOUND = {"float32": FLOAT32_BOUND, "bfloat16": 0.05}
-#: Errors count where a class is within this of the best (logarithm of the ratio): no class
-#: that is farther away is near overtaking it.
+#: Errors count where a class is within this of the best (logarithm of the ratio): a class that is
+#: farther away cannot become the best one.
 _COMPETING = 1.0
 #: Scenes of less arithmetic than this run on Keras unmeasured: some two seconds on two cores.
 WORTH_MEASURING_FLOP = 5e11
-#: Another engine has to be this much faster, so that chance seldom decides.
+#: Another engine has to be faster by this factor, so that noise of the timing seldom decides.
 _FASTER = 1.25
 _RUNS = 3
 #: Pixels on which Keras' windows are compared with its chips.
@@ -90,7 +90,7 @@ def choose_engine(
     precision : {"auto", "float32"}
         "float32" leaves out reduced precision.
     n_pixels : int, optional
-        Of the whole scene; a small one is not worth measuring.
+        Pixels of the whole scene; on a small one nothing is measured.
 
     Returns
     -------
@@ -136,10 +136,10 @@ def _no_choice(
 def candidates(
     classifier: PatchClassifier, precisions: Sequence[str], images: Sequence[np.ndarray]
 ) -> dict[Engine, PrecisionTier]:
-    """Engines at work, Keras first, with the bounds that the first half of the pixels suggests."""
+    """Engines with their tiers, Keras first, and bounds from the first half of the pixels."""
     model, size = classifier.model, classifier.patch_size
     keras = tier_of(model, size, KERAS)
-    # Windows in Keras are the reference of the others; chips are that of windows
+    # Windows in Keras are the reference of the other engines; chips are that of Keras' windows
     own = _error_against_chips(keras, images)
     own_bound = max(FLOAT32_BOUND, SAFETY * own)
     found = {replace(KERAS, bound=own_bound): replace(keras, bound=own_bound)}
@@ -234,7 +234,7 @@ def _fastest(
 
 
 def _reason(measured: dict[str, Any], best: Engine, rates: dict[Engine, float]) -> str:
-    """What a person wants to know of a choice."""
+    """Why an engine was chosen, for people."""
     others = ", ".join(f"{e} {r / 1e6:.1f}" for e, r in rates.items() if e != best)
     of_best = measured[str(best)]
     return (
@@ -266,7 +266,7 @@ def _of_valid(
 
 
 def _raw(tier: PrecisionTier, images: Sequence[np.ndarray]) -> np.ndarray:
-    """What a tier says alone, with nothing predicted again."""
+    """Probabilities of a tier alone, with nothing predicted again."""
     return _of_valid([tier.run(image[np.newaxis])[0] for image in images], tier, images)
 
 

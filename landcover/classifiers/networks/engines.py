@@ -1,8 +1,8 @@
-"""How a patch network runs over windows: by Keras, or by OpenVINO where it is there.
+"""Engines that run a patch network over windows: Keras, or OpenVINO where it is installed.
 
-Speed costs no exactness. Every engine has a bound on its error in the logarithm of the ratio
-of two classes' probabilities. Where the two best classes lie closer than that, the pixel is
-predicted again by the next finer arithmetic: after bfloat16 comes OpenVINO's float32, by
+Labels do not depend on the engine. Every engine has a bound on its error in the logarithm of the
+ratio of two classes' probabilities. Where the two best classes lie closer than that, the pixel is
+predicted again by the next finer tier of precision: after bfloat16 comes OpenVINO's float32, by
 chips or by the whole window, whichever is less work; after float32 comes Keras, always on the
 pixel's own chip. So, as long as the bounds hold, a pixel has the label of its chip in Keras,
 whatever engine ran and whatever window the pixel lay in.
@@ -24,7 +24,7 @@ from landcover.samples.chips import cut_chips
 
 #: Bound of float32 where none is measured, and the least one. Networks here keep within a tenth.
 FLOAT32_BOUND = 2e-5
-#: Chips of one call are as many as take this much arithmetic, and at most so many.
+#: Floating-point operations of the chips of one call, and the most chips of a call.
 _FLOP_PER_CALL, _KERAS_CHIPS, _OPENVINO_CHIPS = 2e8, 128, 1024
 #: Chips take about this many times what their arithmetic takes in windows: measured at 7 x 7.
 _CHIP_TOLL = 2
@@ -37,7 +37,7 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Engine:
-    """What runs a network, and how far its numbers can be trusted.
+    """The library and precision that run a network, and the bound on their error.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ KERAS = Engine()
 
 @dataclass(frozen=True)
 class PrecisionTier:
-    """One arithmetic of a network, and the finer one that decides what it leaves open.
+    """A network in one precision, and the finer tier that predicts close pixels again.
 
     Attributes
     ----------
@@ -99,11 +99,12 @@ class PrecisionTier:
     chip_cost : float
         Cost of a chip over that of a pixel of a large window, whose neighbours share its work.
     chips : int
-        How many chips a call takes. It is fixed, so that no chip's numbers depend on its company.
+        Chips of a call. The number is fixed, so that the result of a chip does not depend on
+        the other chips of its call.
     bound : float
         As in `Engine`.
     finer : PrecisionTier, optional
-        What predicts close pixels again; none takes what `run` gives.
+        Tier that predicts close pixels again; without it the result is that of `run`.
     """
 
     run: Run
@@ -119,8 +120,8 @@ class PrecisionTier:
         Parameters
         ----------
         images : sequence of array of float32, (bands, rows + 2 radius, cols + 2 radius)
-            Close pixels of all of them share calls, so many windows at once are sooner done
-            than one by one. The numbers are the same.
+            Close pixels of all of them share calls, so many windows at once take less time
+            than one by one. The result is the same.
         """
         found = [self.run(image[np.newaxis])[0] for image in images]
         if self.finer is None:
@@ -181,7 +182,7 @@ class PrecisionTier:
     def _call(
         self, images: Sequence[np.ndarray], owner: np.ndarray, pixel: np.ndarray
     ) -> np.ndarray:
-        """`_chips` of one call, filled up to the number that is always the same."""
+        """`_chips` of one call, padded to the fixed number of chips."""
         size = self.patch_size
         chips = np.zeros((len(images[0]), size, size, self.chips), np.float32)
         for number in np.unique(owner):
@@ -198,7 +199,7 @@ def _flat(shares: np.ndarray) -> np.ndarray:
 def tier_of(
     model: Any, patch_size: int, engine: Engine, float32: PrecisionTier | None = None
 ) -> PrecisionTier:
-    """What predicts windows with a dense network on an engine.
+    """The tier that predicts windows with a dense network on an engine.
 
     Parameters
     ----------
@@ -270,7 +271,7 @@ def _keras_run(model: Any) -> Run:
 
 
 class _OpenVino:
-    """A network in OpenVINO, compiled once for every shape of images that it meets."""
+    """A network in OpenVINO, compiled once for every shape of images."""
 
     def __init__(self, model: Any, precision: str, patch_size: int):
         held = available_precisions()
@@ -316,7 +317,7 @@ class _OpenVino:
                 self.requests[key] = self._request(*key)
             request, shape = self.requests[key]
             found = np.empty(shape, np.float32)
-            # Written where it stays, which spares a copy
+            # Written into the result, which saves a copy
             request.set_output_tensor(self.tensor(found, shared_memory=True))
             request.infer([images], share_inputs=True, share_outputs=True)
             return found

@@ -1,7 +1,7 @@
 """Networks that give a whole image one class: a compact one, and those of the literature.
 
 All take reflectance (batch, side, side, bands), prepare it by layers of their own, and return
-probabilities: what holds for training holds for every later use of the file.
+probabilities. So training and every later use of the file prepare images in the same way.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COMPACT_DROPOUT = 0.2
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 #: Blocks of the stages of the 50-layer residual networks.
 _BLOCKS_50 = (3, 4, 6, 3)
-#: Weights that are measured, not learnt.
+#: Weights that are statistics, not learned.
 _STATISTICS = ("moving_mean", "moving_variance", "/mean", "/variance", "/count")
 HEADS = ("concat-512", "dense-256")
 
@@ -176,7 +176,7 @@ def _mean_and_maximum(x: Any) -> Any:
 
 
 def _headed(x: Any, head: str) -> Any:
-    """What stands between a backbone and the scores of classes."""
+    """The layers between a backbone and the scores of classes."""
     layers = keras_module().layers
     if head == "dense-256":
         x = layers.Dense(256, activation="relu")(layers.GlobalAveragePooling2D()(x))
@@ -194,7 +194,7 @@ def _prepared(
     white: float | None,
     weights: str | Path | None,
 ) -> Any:
-    """Bands as a backbone wants them: standardised, or as the pictures that its weights saw."""
+    """Bands in the form of a backbone: standardised, or as its weights' training pictures."""
     layers = keras_module().layers
     efficient = kind.startswith("efficientnet")  # takes 0 to 255 and divides by itself
     if weights is None:

@@ -1,4 +1,4 @@
-"""A network that gives whole images one class, as its users see it."""
+"""A network as a classifier of whole images."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ class Recipe:
     weight_decay : float
         Decoupled from the gradient (Loshchilov & Hutter 2019, arXiv:1711.05101).
     label_smoothing : float
-        Share of a target that goes to all classes alike (Szegedy et al. 2016, arXiv:1512.00567).
+        Share of a target that is spread evenly over all classes (Szegedy et al. 2016,
+        arXiv:1512.00567).
     clip_norm : float, optional
         The gradient of all weights together is shortened to it where it is longer.
     mean_of_weights : float, optional
@@ -85,5 +86,5 @@ STAGED = Recipe(
     augmentation=Augmentation(),
     weight_decay=0.01,
 )
-#: A backbone without weights has no early layers worth sparing.
+#: A backbone without weights: early layers learn at the same rate as the others.
 FROM_NOTHING = replace(COMPACT, stages=(Stage(60, 1e-3),), batch_size=64)

@@ -1,4 +1,4 @@
-"""Training networks on whole images: stages, rates that fall, other views."""
+"""Training networks on whole images: stages, schedules of the learning rate, augmentation."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fit_images(
     model : keras.Model
         From `build_image_network`.
     train, validation : Images
-        What to learn from, and what curves, plateaus and stopping go by.
+        Images to learn from, and those that decide on curves, plateaus and stopping.
     recipe : Recipe
         How.
     seed : int
@@ -148,7 +148,7 @@ def precision_of(choice: str) -> str:
 
 
 def _cpu_flags() -> str:
-    """What the processor says that it can; nothing where there is no such file."""
+    """Flags of the processor's instructions; empty where the system has no such file."""
     try:
         return Path("/proc/cpuinfo").read_text("ascii", "replace")
     except OSError:
@@ -277,8 +277,8 @@ def _callbacks(
 
 def _set_rate(model: Any, rate: float) -> None:
     """Set the learning rate of the steps to come, within an epoch too."""
-    # JAX's trainer passes its variables from step to step, and what is set beside them is lost
-    # unless it has put them back before
+    # JAX's trainer passes its variables from step to step; a value set outside is lost unless the
+    # trainer has written them back first
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()
     model.optimizer.learning_rate = rate
@@ -293,7 +293,7 @@ def _measure_statistics(model: Any, batches: Any) -> None:
     usual = [layer.momentum for layer in layers]
     for number in range(len(batches)):
         for layer in layers:
-            layer.momentum = number / (number + 1)  # so that all batches weigh alike
+            layer.momentum = number / (number + 1)  # so that all batches have equal weight
         model(batches[number][0], training=True)
     for layer, momentum in zip(layers, usual, strict=True):
         layer.momentum = momentum

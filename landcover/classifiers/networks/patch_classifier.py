@@ -1,4 +1,4 @@
-"""A patch network as mapping sees it."""
+"""A patch network as a classifier of windows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from landcover.samples.chips import radius_of, views
 
 @dataclass(frozen=True)
 class PatchClassifier:
-    """A patch network as `mapping` wants it.
+    """A patch network as a classifier of windows.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class PatchClassifier:
         What runs a dense network; `choose_engine` finds the fastest. The published
         network runs on Keras whatever it says.
     temperature : Temperature
-        What maps temper the probabilities by. Engines and their bounds know nothing of it.
+        Applied to probabilities by maps, after the engines and their bounds.
     """
 
     name: str
@@ -64,7 +64,7 @@ class PatchClassifier:
 
     @cached_property
     def tier(self) -> PrecisionTier:
-        """The engine at work; made on first use, and compiled anew for every shape of windows."""
+        """The tier of the engine; made on first use, compiled once for each shape of windows."""
         return tier_of(self.model, self.patch_size, self.engine)
 
     def predict_window(
@@ -92,7 +92,7 @@ class PatchClassifier:
         return self._predict_chips(image)
 
     def predict_windows(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """`predict_window` of several windows; the same bytes, sooner."""
+        """`predict_window` of several windows: the same bytes in less time."""
         if self.dense:
             return self.tier.predict([np.ascontiguousarray(i, np.float32) for i in images])
         return [self._predict_chips(image) for image in images]

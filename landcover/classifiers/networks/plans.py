@@ -1,9 +1,9 @@
-"""How a patch network is trained: on chips or on tiles, by what either costs.
+"""The choice between training a patch network on chips and on tiles, by estimated cost.
 
-The cost is counted in multiplications that one sample takes in an epoch: those of the
-convolutions, and for every feature what normalising, comparing and moving it takes beside
-them. The two constants come from timing single layers on two CPU cores; benchmarks/training.py
-sets estimates beside measured times.
+The cost is the number of multiplications that one sample takes in an epoch: those of the
+convolutions, and for every feature those of normalising, comparing and moving it. The two
+constants come from timing single layers on two CPU cores; benchmarks/training.py compares
+estimates with measured times.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ SIDES = (1, 2, 4, 8, 16, 32, 64)
 #: training stops before it has learned as much. Measured: docs/performance.md.
 LEARNING_RATES = {"chips": 1e-3, "tiles": 2e-3}
 
-#: Steps of an epoch at least: with fewer, the weights learn too little from each pass.
+#: Least number of steps in an epoch: with fewer, the weights learn too little from each pass.
 _LEAST_STEPS = 80
-#: Multiplications that take as long as one feature's share in everything but convolutions.
+#: Multiplications that take as long as the work on one feature outside the convolutions.
 _FEATURE = 200
 #: How much slower a multiplication is in the small convolutions of gathered features.
 _GATHERED = 2.5
@@ -106,7 +106,7 @@ def plan(network: Any, rows: np.ndarray, cols: np.ndarray, train_on: str = "auto
     Raises
     ------
     LandcoverError
-        If `train_on` is unknown, or tiles are asked for of a padded network.
+        If `train_on` is unknown, or is tiles for a padded network.
     """
     if train_on not in TRAIN_ON:
         raise LandcoverError(

@@ -6,11 +6,11 @@ nine places around each, two of them 81, and features gathered in that order mak
 convolution a plain one of stride 3.
 
 With fixed normalisation, loss and gradients are those of chips. In training, batch normalisation
-weighs every feature by how often the samples read it, whether it was computed densely or
-gathered, so a step does not depend on how its samples were put into tiles. The samples of a step
-are neighbours, though, and their moments are not those of the whole. Batch renormalisation
-(Ioffe 2017, arXiv:1702.03275), which was made for such steps, therefore normalises by the running
-moments and leaves the gradient that of batch normalisation.
+weights every feature by how often the samples read it, whether it was computed densely or
+gathered. So a step does not depend on how its samples were put into tiles. But the samples of a
+step are neighbours, and their moments are not those of the scene. So batch renormalisation
+(Ioffe 2017, arXiv:1702.03275) is used: it normalises by the running moments, with the gradient of
+batch normalisation.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def sampled_pixels(network: Any, side: int, dense: int) -> Any:
     -------
     keras.Model
         (images, counts, places, present) to probabilities (samples, classes). The first three are
-        those of `tiles.Batch`; `present` (samples,) is 1, or 0 for rows that only fill up.
+        those of `tiles.Batch`; `present` (samples,) is 1, or 0 for rows of padding.
     """
     keras = keras_module()
     ops = keras.ops
@@ -135,7 +135,7 @@ def _normalised(keras: Any, norm: Any, x: Any, weights: Any, training: bool) -> 
         known_mean, known_variance = ops.copy(mean), ops.copy(variance)
         mean = ops.einsum("bhw,bhwc->c", share, x)
         variance = ops.einsum("bhw,bhwc->c", share, ops.square(x - mean))
-        # About the running mean, so that it holds what steps differ by among themselves
+        # About the running mean, so that the variance between steps is part of it
         wide = variance + ops.square(mean - known_mean)
         for moving, now in ((norm.moving_mean, mean), (norm.moving_variance, wide)):
             moving.assign(moving * _MOMENTUM + now * (1 - _MOMENTUM))
@@ -152,7 +152,7 @@ def _normalised(keras: Any, norm: Any, x: Any, weights: Any, training: bool) -> 
 
 
 def _renormalised(ops: Any, x: Any, mean: Any, variance: Any, ratio: Any, shift: Any) -> Any:
-    """Features normalised by a step's moments, and corrected by what no gradient passes."""
+    """Features normalised by a step's moments, with a correction that has no gradient."""
     ratio = ops.clip(ops.stop_gradient(ratio), 1 / _LARGEST_RATIO, _LARGEST_RATIO)
     shift = ops.clip(ops.stop_gradient(shift), -_LARGEST_SHIFT, _LARGEST_SHIFT)
     return (x - mean) * ops.rsqrt(variance) * ratio + shift

@@ -1,4 +1,4 @@
-"""Training: early stopping on the validation loss, learning curves, tiles or rows."""
+"""Training with early stopping on the validation loss; learning curves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fit(
     turn: bool = False,
     name: str | None = None,
 ) -> dict[str, list[float]]:
-    """Train a network and leave its best weights in it.
+    """Train a network in place, up to its best weights; return its learning curves.
 
     Adam (Kingma and Ba 2015, arXiv:1412.6980) on cross-entropy with integer
     targets. The learning rate falls to a third when the validation loss has not

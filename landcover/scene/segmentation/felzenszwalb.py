@@ -1,13 +1,12 @@
 """Graph-based segmentation of all bands: the partition of Felzenszwalb and Huttenlocher (2004).
 
-Pixels are joined along their 8-connected edges in ascending order of weight. Holding all
-edges, four a pixel, is what makes common implementations take hundreds of bytes a pixel, and
-going through them in one order over the whole image is what makes them slow. Here strips of
-the image are joined alone first, as far as what lies outside them cannot matter. The other
-edges are taken one range of weights at a time. Weights are computed again from the image
-whenever they are needed, and edges that can no longer join anything are dropped before
-anything is sorted. Every range is sorted exactly, so the partition is that of one sort of
-all edges.
+Pixels are joined along their 8-connected edges in ascending order of weight. Common
+implementations hold all edges, four a pixel, which takes hundreds of bytes a pixel. They process
+them in one order over the whole image, which is slow. Here strips of the image are first joined
+alone, as far as pixels outside them have no influence. The other edges are processed one range of
+weights at a time. Weights are computed again from the image whenever they are needed. Edges that
+can no longer join anything are dropped before sorting. Every range is sorted exactly, so the
+partition is that of one sort of all edges.
 """
 
 from __future__ import annotations
@@ -46,8 +45,8 @@ GREY_LEVELS = 255.0
 EDGES_PER_PIXEL = 0.8
 _LEAST_EDGES = 2**16
 
-#: Strips are first joined alone, along this share of their edges, the lightest. Higher strips
-#: have less to wait for outside; heavier edges mostly meet segments that wait.
+#: Strips are first joined alone, along this share of their edges, the lightest. In higher strips
+#: fewer segments wait for edges outside; heavier edges mostly meet segments that wait.
 STRIP_ROWS = 128
 LIGHTEST = 0.35
 
@@ -154,9 +153,9 @@ class _Graph:
         self.block_rows = max(1, max(_BLOCK_PIXELS, pixels // 256) // self.cols)
 
     def join_all(self) -> Iterator[None]:
-        """Join along all edges; yields now and then."""
+        """Join along all edges; yields after each part of the work, for a progress bar."""
         if len(self.weights) < 4 * len(self.parent):
-            # In a small image, whole strips would take more memory than all else.
+            # In a small image, strips of full height would take more memory than everything else.
             rows = min(STRIP_ROWS, max(16, self.rows // 16))
             yield from self._each_block(self._join_strip, rows)
         yield from self._join_range(0, _INFINITY_BITS)
@@ -189,7 +188,7 @@ class _Graph:
             stop = max(stop, start + 1)
             yield from self._join_range(*bins.range(start, stop))
             start = stop
-            # What was joined has settled many heavier edges too: mostly the rest fits at once.
+            # Joining has made many heavier edges needless: mostly the rest fits at once.
             if start < last and self._try_join(*bins.range(start, last)):
                 yield
                 return
@@ -209,7 +208,7 @@ class _Graph:
         return True
 
     def _sort(self, n: int) -> None:
-        """Sort the first n edges by weight, then number: dealt to bins, then bin by bin."""
+        """Sort the first n edges by weight, then number: put into bins, then sorted bin by bin."""
         weights, edges = self.weights[:n], self.edges[:n]
         dealt_weights, dealt_edges = self.other_weights[:n], self.other_edges[:n]
         low, high = weights.min(initial=np.inf), weights.max(initial=0.0)
@@ -318,7 +317,7 @@ def _check(image, scale, sigma, min_size, valid) -> None:
 
 
 def _usable(image: np.ndarray, valid: np.ndarray | None) -> tuple[np.ndarray, bool]:
-    """Which pixels take part, and whether any does not; a stand-in when all do."""
+    """Which pixels take part, and whether any does not; an array of one pixel when all do."""
     usable = np.ones(image.shape[1:], bool) if valid is None else valid.copy()
     for band in image:
         usable &= np.isfinite(band)

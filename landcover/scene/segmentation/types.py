@@ -1,4 +1,4 @@
-"""Mean colours of segments, and the few types that segments of like colour share."""
+"""Mean colours of segments, and the types into which similar colours are grouped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from landcover.errors import LandcoverError
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Percentiles of brightness that part six types.
+#: Percentiles of brightness that separate six types.
 PERCENTILES = (10.0, 25.0, 50.0, 75.0, 90.0)
 
 #: More segments than this are grouped before clustering, whose cost grows with the square.
@@ -28,7 +28,7 @@ def segment_means(image: np.ndarray, segments: np.ndarray) -> tuple[np.ndarray, 
     Parameters
     ----------
     image : array of float, (bands, rows, cols)
-        Reflectance; only pixels of a segment are looked at.
+        Reflectance; only pixels of a segment are used.
     segments : array of int, (rows, cols)
         Segments 1 to n; 0 where there is none.
 
@@ -107,9 +107,9 @@ def hierarchy_types(
 ) -> np.ndarray:
     """Types by a hierarchy of mean colours, cut at several numbers of types.
 
-    Agglomerative clustering after Ward, segments weighing as many pixels as they have,
-    distances in reflectance. Above 2000 segments, those in one small cube of the colour
-    space are grouped first.
+    Agglomerative clustering after Ward, with distances in reflectance. Each segment has the
+    weight of its pixels. Above 2000 segments, those in one small cube of the colour space are
+    grouped first.
 
     Parameters
     ----------
@@ -277,7 +277,7 @@ def _cube_of(means: np.ndarray, parts: int) -> np.ndarray:
     for step in steps.T:
         room //= parts + 1
         if room == 0:
-            # Many bands: number the cubes anew before the numbers overflow.
+            # Many bands: number the cubes again before the numbers overflow.
             cube = np.unique(cube, return_inverse=True)[1]
             room = 2**62 // len(means) // (parts + 1)
         cube = cube * (parts + 1) + step
@@ -329,7 +329,7 @@ def _cut(merges: list[tuple[float, int, int]], n: int, level: int) -> np.ndarray
         return i
 
     for i, (rise, a, b) in enumerate(merges):
-        # Items of one colour are one type, however many types are asked for.
+        # Items of one colour are one type, whatever the number of types.
         if i < n - level or rise == 0:
             parent[root(a)] = root(b)
     return np.unique([root(i) for i in range(n)], return_inverse=True)[1]

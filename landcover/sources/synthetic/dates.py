@@ -1,4 +1,4 @@
-"""Two dates of one synthetic country: what has changed on the ground, and what only looks so."""
+"""Two dates of one synthetic landscape: changes on the ground, and changes of appearance."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def make_dates(
     later_haze: float = 0.02,
     sun: float = 1.0,
     greenness: float = 1.0,
-    **country: Any,
+    **settings: Any,
 ) -> tuple[SyntheticScene, SyntheticScene]:
     """Make two scenes of one place: the first is that of `make_scene`, the second is later.
 
     Parameters
     ----------
-    rows, cols, seed, noise, haze, **country
+    rows, cols, seed, noise, haze, **settings
         Of the first scene, as `make_scene` takes them.
     later_seed : int
-        Of the second date's noise and veil of haze, of its new estates and, with `new_crops`,
-        of all that grows. Not negative.
+        Seed of the second date's noise and haze, of its new estates and, with `new_crops`,
+        of all plants. Not negative.
     estates : int
         Fields of at least 3 ha, arable at first, that carry an industrial complex at the second
         date. Nothing else changes class.
     new_crops : bool
-        Another year: every field has a crop of its own again, and grass and crowns grow anew.
-        Else both dates show the same plants.
+        Another year: crops, grass and crowns are drawn again. If not, both dates show the
+        same plants.
     later_haze : float
         Share of the light that comes from haze at the second date, 0 to 0.5.
     sun : float
@@ -82,7 +82,7 @@ def make_dates(
     ):
         if not low <= value <= high:
             raise LandcoverError(f"{name} {value:g} is out of range; choose {low:g} to {high:g}")
-    land, first = draw_land(rows, cols, seed, noise=noise, haze=haze, **country)
+    land, first = draw_land(rows, cols, seed, noise=noise, haze=haze, **settings)
     later = _with_estates(land, np.random.default_rng([later_seed, 4]), estates)
     light = np.random.default_rng([later_seed if new_crops else seed, 1])
     image = ground(light, later)
@@ -94,12 +94,12 @@ def make_dates(
 
 
 def _with_estates(land: Landscape, rng: np.random.Generator, estates: int) -> Landscape:
-    """The country after industry was built on some of its fields; a copy where it differs."""
+    """The landscape after industry was built on some of its fields; a copy where it differs."""
     arable = np.bincount(land.field[land.truth == ARABLE], minlength=land.fields)
     large = np.flatnonzero(arable >= ESTATE_PX)
     if large.size < estates:
         raise LandcoverError(
-            f"{estates} estates need as many fields of {ESTATE_PX} px or more, and the country "
+            f"{estates} estates need as many fields of {ESTATE_PX} px or more, and the scene "
             f"has {large.size}; ask for fewer, or make a larger scene"
         )
     built = replace(

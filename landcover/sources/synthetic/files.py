@@ -1,4 +1,4 @@
-"""Synthetic scenes as the files that a user would bring: bands, CORINE, truth."""
+"""Synthetic scenes written as files like a user's own: bands, CORINE, truth."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PROCESSES = min(4, os.cpu_count() or 1)
 
 
 class Sources(NamedTuple):
-    """Files as a user's own would be.
+    """Paths of the files of a scene.
 
     Attributes
     ----------
@@ -73,8 +73,8 @@ def write_mosaic(folder: Path, size: int, seed: int = 0) -> Sources:
     """Write a square mosaic of scenes with different seeds, once.
 
     Each scene is made at its own place, so its labels lie on the cells of the one CORINE
-    raster. They are drawn by processes of their own and written as they come; memory does
-    not grow with the mosaic.
+    raster. Processes draw the scenes, and each is written when it is ready, so memory does not
+    grow with the mosaic.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def _corner(window: Window) -> tuple[float, float]:
 
 
 def _pool() -> ProcessPoolExecutor:
-    """Processes started afresh: a fork would inherit GDAL's threads and locks."""
+    """New processes, not forks: a fork would inherit GDAL's threads and locks."""
     return ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
 
 

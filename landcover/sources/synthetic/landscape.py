@@ -1,7 +1,7 @@
 """Where things lie in a synthetic scene: fields, woods, water and towns, and their exact classes.
 
-The order is that of a real country: relief and rivers first, then fields on what they
-leave, woods where the soil is poor, towns where roads meet, and industry beside them.
+The order is that of a real landscape: relief and rivers first, then fields on the remaining
+land, woods where the soil is poor, towns where roads meet, and industry beside them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ BROAD_LEAVED, CONIFEROUS, MIXED, HEATH = 311, 312, 313, 322
 
 #: Side of a block of fields that share one direction, in field sides.
 BLOCK_FIELDS = 3.2
-#: How much a single field strays from the use that prevails around it, in deviations of the
-#: landscape itself: small scenes have no room for as many strays.
+#: How much the use of a single field deviates from the prevailing use around it, in standard
+#: deviations of the landscape. It is less in small scenes.
 STRAY = 0.75
 #: Scenes with a shorter side than this have no mixed woods, heath or industry: pieces of 25 ha
 #: would not fit beside each other.
@@ -50,7 +50,7 @@ class Mix:
 
 @dataclass
 class Landscape:
-    """A country drawn on pixels; arrays are (rows, cols)."""
+    """A landscape drawn on pixels; arrays are (rows, cols)."""
 
     truth: np.ndarray  # uint16 CLC codes
     field: np.ndarray  # int32, dense numbers of fields and forest stands
@@ -96,7 +96,7 @@ def _plots(
     rows += smooth_noise(rng, shape, 7 * field_px) * np.float32(0.35 * field_px)
     cols += smooth_noise(rng, shape, 7 * field_px) * np.float32(0.35 * field_px)
     block, border_px, border = voronoi(rows, cols, BLOCK_FIELDS * field_px, seed)
-    # blocks lean towards the region's direction, as parcels follow relief
+    # blocks turn towards the region's direction, as parcels follow relief
     lean = smooth_noise(rng, shape, 12 * field_px) * np.float32(0.5)
     lean = _mean_by(block, lean)
     angle = lean + (uniform(block, 11) - np.float32(0.5)) * np.float32(0.9)
@@ -185,7 +185,7 @@ def _largest(score: np.ndarray, area: np.ndarray, share: float) -> np.ndarray:
 def _small_woods(
     rng: np.random.Generator, truth: np.ndarray, waters: Waters, shape: tuple[int, int]
 ) -> None:
-    """Copses, clearings and the trees along the river: all too small for CORINE."""
+    """Draw copses, clearings and the trees along the river, all too small for CORINE."""
     fine = smooth_noise(rng, shape, 13) + 0.6 * smooth_noise(rng, shape, 30)
     open_land = (truth == ARABLE) | (truth == PASTURE)
     truth[open_land & (fine > 2.15)] = BROAD_LEAVED

@@ -96,16 +96,16 @@ def voronoi(rows: np.ndarray, cols: np.ndarray, size_px: float, seed: int) -> tu
     size_px : float
         Side of a cell of mean area.
     seed : int
-        Names the pattern.
+        Seed of the pattern.
 
     Returns
     -------
     cell : array of uint32
-        Hash that names the cell.
+        Hash of the cell.
     border_px : array of float32
         Distance to the nearest edge.
     border : array of uint32
-        Hash that names that edge, the same from both sides.
+        Hash of that edge, the same from both sides.
     """
     i0 = np.floor(rows / size_px).astype(np.int32)
     j0 = np.floor(cols / size_px).astype(np.int32)
@@ -158,7 +158,7 @@ def splat(shape: tuple[int, int], rows: np.ndarray, cols: np.ndarray, weight: fl
 def curve(
     rng: np.random.Generator, start: np.ndarray, end: np.ndarray, bend: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A road's way from one point to another: (rows, cols) at quarter-pixel steps.
+    """The course of a road between two points: (rows, cols) at quarter-pixel steps.
 
     `bend` is the largest sideways reach as a share of the length.
     """

@@ -1,4 +1,4 @@
-"""make_scene: an image, its exact classes, and labels generalised as CORINE's."""
+"""A scene from a seed: an image, its exact classes, and labels generalised as CORINE's are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ORIGIN = (380_000.0, 5_790_000.0)
 
 @dataclass(frozen=True)
 class SyntheticScene:
-    """A made scene.
+    """A synthetic scene.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ def make_scene(
         Size in 10 m pixels, at least 160 each. Labels are as good as CORINE's from 300 on;
         below 350 there are no mixed woods, heath or industry.
     seed : int
-        Decides everything that the other settings leave open; not negative.
+        Seed of all random numbers; not negative.
     field_px : float
         Side of a square of a typical field's area, 12 to 80; 30 is 9 ha.
     noise : float
@@ -99,13 +99,13 @@ def make_scene(
     haze : float
         Share of the light that comes from haze, 0 to 0.5.
     woods, pastures, heath : float
-        Woods and heath as shares of the scene, pastures as a share of what they leave; 0 to 0.7
+        Woods and heath as shares of the scene, pastures as a share of the rest; 0 to 0.7
         each, woods and heath at most 0.85 together.
     settlement : float
         Number of towns, villages and farms against the usual, 0 to 3.
     origin : (float, float)
-        North-west corner in EPSG:32633 (m): where the cells of the labels lie follows from it,
-        so scenes that are to lie beside each other are made at their places.
+        North-west corner in EPSG:32633 (m). The cells of the labels follow from it, so scenes of
+        one mosaic need their own corners.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def draw_land(
     settlement: float = 1.0,
     origin: tuple[float, float] = ORIGIN,
 ) -> tuple[Landscape, SyntheticScene]:
-    """The country of a seed, and its scene; parameters and errors are those of `make_scene`."""
+    """The landscape of a seed, and its scene; parameters and errors are those of `make_scene`."""
     from affine import Affine
     from rasterio.crs import CRS
 

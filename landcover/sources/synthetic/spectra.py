@@ -14,8 +14,8 @@ doi:10.1016/j.rse.2008.01.026), run with prosail 2.0.5 at 1 nm and averaged over
 nominal width (490/65, 560/35, 665/30, 842/115 nm): sun zenith 35 degrees, view nadir, hot spot
 0.1, soil brightness 0.7, half dry; the parameters of leaves stand beside each row.
 
-Rows marked *scaled* are a measured row times a factor of ours, for want of a measurement.
-Within a class, pixels vary by leaf area, shade, moisture and mixture; those amounts are ours.
+Rows marked *scaled* are a measured row times a factor that we chose, because no measurement was
+found. Within a class, pixels vary by leaf area, shade, moisture and mixture; we chose the amounts.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ HEATHER = _row(0.0327, 0.0636, 0.0370, 0.2631)
 #: The wet soil of PROSAIL's soil table.
 WET_SOIL = _row(0.0252, 0.0286, 0.0384, 0.0684)
 
-#: Path reflectance of a thick haze: light scattered in the air, bluer than white. Ours.
+#: Path reflectance of a thick haze: light scattered in the air, bluer than white. Chosen by us.
 HAZE = _row(0.30, 0.26, 0.23, 0.18)
 
 

@@ -1,4 +1,4 @@
-"""What a landscape reflects, and what a sensor 786 km above makes of it.
+"""Reflectance of a landscape, and the image that a sensor 786 km above takes of it.
 
 Classes overlap pixel by pixel, as they do in reality: a garden is as green as a pasture, a
 roof as bright as dry soil, and mixed wood is made of the same crowns as its neighbours.
@@ -51,7 +51,7 @@ def reflectance(rng: np.random.Generator, land: Landscape, noise: float, haze: f
 
 
 def ground(rng: np.random.Generator, land: Landscape) -> np.ndarray:
-    """What a landscape reflects under clear air: float32 (4, rows, cols)."""
+    """Reflectance of a landscape under clear air: float32 (4, rows, cols)."""
     shape = land.truth.shape
     fine = rng.standard_normal(shape, dtype=np.float32)
     clump = _unit(ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), 0.9))
@@ -119,7 +119,7 @@ def _fields(rng, image, land: Landscape, fine, patch, broad) -> None:
     green = spectra.canopy(spectra.GREEN_CANOPY, area)
     dry = spectra.canopy(spectra.RIPE_CANOPY, area)
     colour = _mix(green, dry, ripe[f] * (1 + np.float32(0.12) * broad[where]))
-    # the canopy tables stand on PROSAIL's soil: exchange it for this field's own
+    # the canopy tables contain PROSAIL's soil: replace it by this field's own
     gap = np.exp(-np.float32(0.55) * area)
     own = _mix(spectra.SOIL, spectra.WET_SOIL * np.float32(1.6), moist[f]) * bright[f]
     own *= np.clip(1 - soil_wet, 0.55, 1.4)
@@ -242,7 +242,7 @@ def _towns(image, land: Landscape, fine, patch) -> None:
         ],
         spectra.DARK_ROOF[:, None] * (0.2 + 1.3 * plot),
     ).astype(np.float32)
-    # estates pave more: lorries park where towns have verges and lawns
+    # industrial estates have more paved area and fewer lawns than towns
     estate = land.truth[where] == town.INDUSTRY
     verge = np.where(estate, np.float32(0.2), np.float32(0.52) - 0.3 * density)
     street = _mix(spectra.PAVED * np.float32(0.65), garden, verge)
@@ -290,7 +290,7 @@ def _waters(rng, image, land: Landscape, broad) -> None:
 
 
 def sense(rng: np.random.Generator, image: np.ndarray, noise: float, haze: float) -> np.ndarray:
-    """Blur, haze and noise, in the order in which they meet the light; changes the image."""
+    """The image after blur, haze and noise, in this order; changes it in place."""
     shape = image.shape[1:]
     veil = np.clip(haze * (1 + 0.45 * smooth_noise(rng, shape, 260)), 0, 0.9).astype(np.float32)
     for band in range(4):

@@ -54,7 +54,7 @@ def lay_waters(rng: np.random.Generator, shape: tuple[int, int]) -> Waters:
 
 
 def _river(rng: np.random.Generator, shape: tuple[int, int], width_px: float) -> np.ndarray:
-    """A river whose direction swings as a sine of the way run: a sine-generated curve.
+    """A river whose direction is a sine of the distance along it: a sine-generated curve.
 
     Langbein and Leopold 1966, doi:10.3133/pp422H. It crosses the longer side.
     """
@@ -79,7 +79,7 @@ def _river(rng: np.random.Generator, shape: tuple[int, int], width_px: float) ->
 
 
 def _drift(rng: np.random.Generator, steps: int, wave: float) -> np.ndarray:
-    """Three slow random courses of deviation 1 along the river; a step is half a pixel."""
+    """Three slowly varying random series of deviation 1 along the river; a step is half a pixel."""
     return np.stack([smooth_noise(rng, (4, steps), 2 * wave)[0] for _ in range(3)])
 
 
@@ -106,7 +106,7 @@ def _lake(
         turn=rng.uniform(0, 3.14),
     )
     lake_before = water & lakes
-    if lake_before.any():  # one lake, one water
+    if lake_before.any():  # joined lakes have one water
         turbid[water] = turbid[lake_before][0]
     lakes |= water
     turbid[water & (turbid > 0.9)] = rng.uniform(0.0, 0.08)
