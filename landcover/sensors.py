@@ -196,6 +196,17 @@ def sensor_of(bands: Iterable[str]) -> Sensor:
     return max(SENSORS.values(), key=lambda sensor: len(held.intersection(sensor.names)))
 
 
+def true_colour_bands(bands: Sequence[str]) -> tuple[str, ...]:
+    """Which bands are red, green and blue, in this order; none unless all three are there.
+
+    >>> true_colour_bands(["B02", "B03", "B04", "B08"])
+    ('B04', 'B03', 'B02')
+    """
+    roles = roles_of(bands)
+    found = tuple(roles[role] for role in TRUE_COLOUR_ROLES if role in roles)
+    return found if len(found) == len(TRUE_COLOUR_ROLES) else ()
+
+
 def band_of(text: str) -> str | None:
     """The Sentinel-2 band that a name speaks of, if any.
 

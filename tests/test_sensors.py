@@ -104,3 +104,8 @@ def test_what_is_known_of_sentinel_2():
 def test_bands_without_a_sensor_have_no_role():
     assert sensors.roles_of(["elevation", "B08"]) == {"nir": "B08"}
     assert sensors.sensor_of(["elevation"]) is SENTINEL2
+
+
+def test_true_colour_of_any_sensor_or_none():
+    assert sensors.true_colour_bands(["SR_B2", "SR_B3", "SR_B4"]) == ("SR_B4", "SR_B3", "SR_B2")
+    assert sensors.true_colour_bands(["B04", "B08"]) == ()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from landcover import sensors
 from landcover.files import rasters
 from landcover.files.atomic import replace_when_whole, write_json
 from landcover.legend import Legend
@@ -130,10 +131,11 @@ def _picture(
 
 
 def _true_colours(scenes: Sequence[Path]) -> list[np.ndarray]:
-    """Both dates in true colour and one stretch; grey of the first band without B02 to B04."""
-    wanted = ("B02", "B03", "B04")
+    """Both dates in true colour and one stretch; grey of the first band where one is missing."""
     held = [rasters.band_names(scene) for scene in scenes]
-    bands = wanted if all(set(wanted) <= set(names) for names in held) else (held[0][0],) * 3
+    colours = sensors.true_colour_bands(held[0])
+    bands = colours if all(set(colours) <= set(names) for names in held) else ()
+    bands = bands or (held[0][0],) * 3
     images = [rasters.read_small(scene, PICTURE_PX, bands) for scene in scenes]
-    both = figures.true_colour(np.concatenate(images, axis=2), wanted)
+    both = figures.true_colour(np.concatenate(images, axis=2), sensors.TRUE_COLOUR_BANDS)
     return [both[:, : images[0].shape[2]], both[:, images[0].shape[2] :]]

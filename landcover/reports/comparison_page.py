@@ -15,6 +15,7 @@ from landcover.legend import UNLABELLED, Legend
 from landcover.reports import accuracy, figures, words, zones
 from landcover.run import Run
 from landcover.samples.blocks import read_blocks
+from landcover.sensors import true_colour_bands
 
 #: Pictures are thinned to this many pixels on their longer side; a demo scene is shown whole.
 PICTURE_PX = 1600
@@ -22,8 +23,6 @@ PICTURE_PX = 1600
 MANY_LAYERS = 7
 #: Side of the close-up in pixels of the scene.
 DETAIL_PX = 160
-
-_TRUE_COLOUR = ("B02", "B03", "B04")
 
 
 def html(run: Run, comparison: Mapping[str, Any], legend: Legend) -> str:
@@ -164,8 +163,9 @@ def _gallery(
 ) -> list[dict[str, str]]:
     """True colour and every class raster, read and encoded as told."""
     pictures = []
-    if set(_TRUE_COLOUR) <= set(rasters.band_names(run.scene)):
-        picture = figures.true_colour(read(run.scene, _TRUE_COLOUR), _TRUE_COLOUR)
+    colours = true_colour_bands(rasters.band_names(run.scene))
+    if colours:
+        picture = figures.true_colour(read(run.scene, colours), colours)
         pictures.append(_picture("scene", "True colour", encode(picture)))
     for layer, (title, path) in layers.items():
         pictures.append(_picture(layer, title, figures.class_png(read(path, [1])[0], legend)))

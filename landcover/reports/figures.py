@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from landcover.legend import Legend
+from landcover.sensors import true_colour_bands
 
 #: Reflectance percentiles that become black and white in a true-colour picture.
 STRETCH_PERCENTILES = (1.0, 99.0)
@@ -32,14 +33,14 @@ def true_colour(image: np.ndarray, bands: Sequence[str]) -> np.ndarray:
     image : array of float, (bands, rows, cols)
         Reflectance; NaN where nodata.
     bands : sequence of str
-        Band names; B04, B03 and B02 are shown as red, green and blue.
+        Band names; red, green and blue must be among them, such as B04, B03 and B02.
 
     Returns
     -------
     array of uint8, (rows, cols, 3)
         One stretch for the three bands keeps the hue; nodata is light grey.
     """
-    rgb = np.stack([image[list(bands).index(name)] for name in ("B04", "B03", "B02")], axis=-1)
+    rgb = np.stack([image[list(bands).index(name)] for name in true_colour_bands(bands)], axis=-1)
     missing = np.isnan(rgb).any(axis=-1)
     if missing.all():
         return np.full(rgb.shape, NODATA_GREY, np.uint8)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from landcover.files.atomic import replace_when_whole
+from landcover.sensors import TRUE_COLOUR_BANDS, true_colour_bands
 
 #: Largest side of a picture, pixels.
 PICTURE_PX = 2000
@@ -30,10 +31,9 @@ def borders_picture(image: np.ndarray, bands: Sequence[str], segments: np.ndarra
     crop = _centre(segments.shape)
     cut = segments[crop].shape != segments.shape
     # Scenes without red, green and blue are shown by their first band.
-    shown = ("B04", "B03", "B02")
-    present = set(shown) <= set(bands)
-    layers = [bands.index(name) if present else 0 for name in shown]
-    picture = true_colour(image[:, crop[0], crop[1]][layers], shown)
+    shown = true_colour_bands(bands) or (bands[0],) * 3
+    layers = [bands.index(name) for name in shown]
+    picture = true_colour(image[:, crop[0], crop[1]][layers], TRUE_COLOUR_BANDS)
     zoom = 2 if max(picture.shape) <= PICTURE_PX // 2 else 1
     picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
     ids = segments[crop].repeat(zoom, axis=0).repeat(zoom, axis=1)

@@ -21,6 +21,7 @@ from landcover.legend import UNLABELLED, Legend
 from landcover.reports import store
 from landcover.reports.figures import STRETCH_PERCENTILES
 from landcover.run import Run
+from landcover.sensors import true_colour_bands
 
 TILE_PX = 256
 #: Greatest zoom of tiles; a pixel of 10 m is some 300 tiles wide there.
@@ -28,7 +29,6 @@ MAX_ZOOM = 22
 #: Zoom levels beyond a raster's own at which tiles are still drawn; beyond, the page enlarges them.
 _FURTHER_ZOOM = 2
 
-_TRUE_COLOUR = ("B04", "B03", "B02")
 #: Of the scene that the stretch is found on.
 _SMALL_PX = 1000
 _GAMMA = 1.4
@@ -138,12 +138,13 @@ def layers_of(run: Run) -> dict[str, Layer]:
 
 def _scene(path: Path) -> Layer:
     names = rasters.band_names(path)
-    shown = _TRUE_COLOUR if set(_TRUE_COLOUR) <= set(names) else (names * 3)[:3]
+    colours = true_colour_bands(names)
+    shown = colours or (names * 3)[:3]
     pixels = rasters.read_small(path, _SMALL_PX, shown)
     pixels = pixels[:, np.isfinite(pixels).all(axis=0)]
     low, high = np.percentile(pixels, STRETCH_PERCENTILES) if pixels.size else (0.0, 1.0)
     return Layer(
-        title="True colour" if shown == _TRUE_COLOUR else f"Scene, bands {' '.join(shown)}",
+        title="True colour" if colours else f"Scene, bands {' '.join(shown)}",
         path=path,
         **_place(path),
         bands=tuple(names.index(name) + 1 for name in shown),
