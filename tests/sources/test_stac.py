@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
-
 import numpy as np
-import pystac
 import pytest
 
 from landcover.errors import InputError, MissingProduct
@@ -15,47 +11,7 @@ from landcover.sources.stac import open_stac
 from landcover.sources.tile import reflectance
 from tests.conftest import utm_grid
 from tests.fixtures.sentinel2_files import CORE, write_bands
-
-COMMON = dict(zip(CORE, ("blue", "green", "red", "nir"), strict=True))
-WHEN = datetime(2022, 6, 1, 10, 0, 31, tzinfo=UTC)
-
-
-def write_item(folder, assets, version="1.0.0", **properties):
-    """An item with these assets, through pystac; what the tests are about is put in as it is."""
-    item = pystac.Item("a", None, None, WHEN, {"constellation": "sentinel-2"} | properties)
-    content = item.to_dict(include_self_link=False) | {"assets": assets, "stac_version": version}
-    path = folder / "item.json"
-    path.write_text(json.dumps(content))
-    return path
-
-
-def old_assets(scale=0.0001, offset=-0.1):
-    """Assets of STAC 1.0, as Earth Search has them: keys and names are common names."""
-    numbers = {"nodata": 0, "spatial_resolution": 10}
-    numbers |= {} if scale is None else {"scale": scale}
-    numbers |= {} if offset is None else {"offset": offset}
-    return {
-        common: {
-            "href": f"./{name}.tif",
-            "eo:bands": [{"name": common, "common_name": common}],
-            "raster:bands": [numbers],
-            "roles": ["data", "reflectance"],
-        }
-        for name, common in COMMON.items()
-    }
-
-
-def new_assets():
-    """Assets of STAC 1.1."""
-    return {
-        f"{name}_10m": {
-            "href": f"{name}.tif",
-            "gsd": 10,
-            "raster:scale": 0.0001,
-            "bands": [{"name": name, "eo:common_name": common, "raster:offset": -0.1}],
-        }
-        for name, common in COMMON.items()
-    }
+from tests.fixtures.stac_items import COMMON, new_assets, old_assets, write_item
 
 
 @pytest.fixture
