@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from landcover.errors import LandcoverError
 
 if TYPE_CHECKING:
     from affine import Affine
+    from pyproj import Transformer
     from rasterio.crs import CRS
+    from rasterio.io import DatasetReader
 
 #: Corners closer than this share of a pixel are the same corner.
 TOLERANCE_PX = 0.01
+#: Areas are computed at pixels so far apart and interpolated between them: to better than 1e-6.
+AREA_STEP_M = 5_000.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ class Grid:
             )
 
     @classmethod
-    def of(cls, dataset: Any) -> Grid:
+    def of(cls, dataset: DatasetReader) -> Grid:
         """The grid of an open rasterio dataset."""
         return cls(dataset.crs, dataset.transform, dataset.height, dataset.width)
 
@@ -129,19 +135,78 @@ class Grid:
         width, height = self.resolution
         return west, north - self.rows * height, west + self.cols * width, north
 
-    def xy(self, rows: Any, cols: Any) -> tuple[np.ndarray, np.ndarray]:
+    def xy(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Map coordinates of pixel centres."""
         width, height = self.resolution
         x = self.transform.c + (np.asarray(cols) + 0.5) * width
         y = self.transform.f - (np.asarray(rows) + 0.5) * height
         return x, y
 
-    def rowcol(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    def rowcol(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of the pixels that hold map coordinates; may lie outside the grid."""
         width, height = self.resolution
         cols = np.floor((np.asarray(x) - self.transform.c) / width).astype(np.int64)
         rows = np.floor((self.transform.f - np.asarray(y)) / height).astype(np.int64)
         return rows, cols
+
+    @property
+    def pixel_size_m(self) -> tuple[float, float]:
+        """Width and height, in metres on the ground, of the pixel in the middle of the grid.
+
+        >>> from affine import Affine
+        >>> from rasterio.crs import CRS
+        >>> mercator = Affine(10, 0, 1500000, 0, -10, 6800000)
+        >>> width, height = Grid(CRS.from_epsg(3857), mercator, 100, 100).pixel_size_m
+        >>> round(width, 2), round(height, 2)
+        (6.16, 6.14)
+        """
+        across, down = self._sides_m((self.rows - 1) / 2, (self.cols - 1) / 2)
+        return float(np.linalg.norm(across)), float(np.linalg.norm(down))
+
+    def pixel_areas_ha(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> np.ndarray:
+        """Hectares that pixels have on the ground.
+
+        A pixel is the parallelogram between the middles of its sides, with these on the
+        ellipsoid of the CRS. So the unit of the CRS and the scale of its projection are in the
+        result. A CRS that does not say where on the earth it lies is plane.
+
+        Parameters
+        ----------
+        rows, cols : array_like
+            Of the pixels; fractions lie between their middles.
+
+        Returns
+        -------
+        array of float64
+            Of the same shape; 0 where the projection has no place on the earth.
+        """
+        across, down = self._sides_m(rows, cols)
+        return np.nan_to_num(np.linalg.norm(np.cross(across, down), axis=-1) / 1e4)
+
+    def areas_ha(self, window: Window) -> np.ndarray:
+        """Hectares on the ground of every pixel of a window, float64 (rows, cols).
+
+        They are those of `pixel_areas_ha` at pixels 5 km apart, with linear interpolation
+        between. The same pixel has the same area whatever window it is read in.
+        """
+        step = max(1, int(AREA_STEP_M / max(self.pixel_size_m)))
+        rows = _nodes(window.row, window.rows, step, self.rows)
+        cols = _nodes(window.col, window.cols, step, self.cols)
+        known = self.pixel_areas_ha(*np.meshgrid(rows, cols, indexing="ij"))
+        down = np.arange(window.row, window.row + window.rows)
+        across = np.arange(window.col, window.col + window.cols)
+        by_row = np.stack([np.interp(down, rows, of_col) for of_col in known.T], axis=1)
+        return np.stack([np.interp(across, cols, of_row) for of_row in by_row])
+
+    def _sides_m(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """From the left to the right side of pixels, and from the upper to the lower (..., 3)."""
+        rows, cols = np.asarray(rows, np.float64), np.asarray(cols, np.float64)
+        earth = _earth(self.crs.to_wkt())
+        left, right, upper, lower = (
+            earth.places_m(*self.xy(rows + down, cols + across))
+            for down, across in ((0, -0.5), (0, 0.5), (-0.5, 0), (0.5, 0))
+        )
+        return right - left, lower - upper
 
     def windows(self, size: int) -> Iterator[Window]:
         """Windows of at most `size` x `size` pixels that tile the grid, row by row."""
@@ -199,9 +264,62 @@ def _name(crs: CRS) -> str:
     return f"EPSG:{epsg}" if epsg else crs.to_wkt()[:60]
 
 
-def pixel_ha(grid: Grid) -> float | None:
-    """Hectares of a pixel; None where the CRS has no unit of length."""
-    if not grid.crs.is_projected:
-        return None
-    width, height = grid.resolution
-    return width * height * grid.crs.linear_units_factor[1] ** 2 / 1e4
+@dataclass(frozen=True)
+class _Earth:
+    """From map coordinates of a CRS to metres in space.
+
+    Attributes
+    ----------
+    to_degrees : pyproj.Transformer or None
+        To longitude and latitude; None for a plane CRS without a place on the earth.
+    unit : float
+        Radians of its angles; of a plane CRS, metres of its lengths.
+    radius_m, flattening : float
+        Equatorial radius and flattening of the ellipsoid.
+    """
+
+    to_degrees: Transformer | None
+    unit: float
+    radius_m: float = 6_378_137.0
+    flattening: float = 1 / 298.257223563
+
+    def places_m(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Places (..., 3); from the middle of the earth where the CRS lies on it."""
+        if self.to_degrees is None:
+            return np.stack([x * self.unit, y * self.unit, np.zeros_like(x)], axis=-1)
+        lon, lat = (np.asarray(v) * self.unit for v in self.to_degrees.transform(x, y))
+        known = np.isfinite(lon) & np.isfinite(lat)
+        lon, lat = np.where(known, lon, np.nan), np.where(known, lat, np.nan)
+        polar = (1 - self.flattening) ** 2
+        normal = self.radius_m / np.sqrt(np.cos(lat) ** 2 + polar * np.sin(lat) ** 2)
+        across = normal * np.cos(lat)
+        return np.stack(
+            [across * np.cos(lon), across * np.sin(lon), polar * normal * np.sin(lat)], axis=-1
+        )
+
+
+@lru_cache(maxsize=64)
+def _earth(wkt: str) -> _Earth:
+    """The earth of a CRS.
+
+    Each CRS is taken on its own ellipsoid, which fits the ground where it is used. A sphere is
+    none: its maps, MODIS's and others', hold latitudes of WGS 84.
+    """
+    from pyproj import CRS, Transformer
+
+    crs = CRS.from_wkt(wkt)
+    on_earth = crs.geodetic_crs
+    if on_earth is None:
+        return _Earth(None, crs.axis_info[0].unit_conversion_factor)
+    to_degrees = Transformer.from_crs(crs, on_earth, always_xy=True)
+    unit = on_earth.axis_info[0].unit_conversion_factor
+    body = on_earth.ellipsoid
+    if body is None or not body.inverse_flattening:
+        return _Earth(to_degrees, unit)
+    return _Earth(to_degrees, unit, body.semi_major_metre, 1 / body.inverse_flattening)
+
+
+def _nodes(start: int, count: int, step: int, size: int) -> np.ndarray:
+    """Multiples of a step that enclose some pixels, none beyond the grid."""
+    nodes = np.arange(start // step, (start + count - 1) // step + 2) * step
+    return np.unique(np.clip(nodes, 0, size - 1))

@@ -5,12 +5,14 @@ import pytest
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
+from pyproj import Geod, Transformer
 from rasterio.crs import CRS
 from rasterio.transform import rowcol, xy
 
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from tests.conftest import utm_grid
+from tests.fixtures.ground import outline_ha
 
 sizes = st.integers(1, 400)
 
@@ -73,3 +75,116 @@ def test_difference_forgives_a_hundredth_of_a_pixel(grid):
 def test_a_grid_is_valid_or_not_at_all(crs, transform, message):
     with pytest.raises(LandcoverError, match=message):
         Grid(crs, transform, 5, 5)
+
+
+# --- areas on the ground ------------------------------------------------------------------------
+
+#: Grids of pixels that are 10 m wide on paper: CRS, pixel in its units, upper left corner.
+PLACES = {
+    "UTM": (32633, 10, (300000, 5800020)),
+    "the edge of a UTM zone": (32633, 10, (110000, 5800020)),
+    "Web Mercator at 52 N": (3857, 10, (1500000, 6800000)),
+    "Web Mercator south of the equator": (3857, 10, (-5000000, -3000000)),
+    "degrees": (4326, 9e-5, (13.5, 52.3)),
+    "degrees across the antimeridian": (4326, 9e-5, (179.95, -16.0)),
+    "US survey feet": (2263, 32.80833, (980000, 200000)),
+    "Lambert's equal area of Europe": (3035, 10, (4321000, 3210000)),
+    "Gauss-Krueger on Bessel's ellipsoid": (31467, 10, (3500000, 5700000)),
+    "polar stereographic, over the pole": (3413, 10, (-5000, 5000)),
+}
+
+
+def ground(epsg, pixel, corner, rows, cols):
+    return Grid(CRS.from_epsg(epsg), Affine(pixel, 0, corner[0], 0, -pixel, corner[1]), rows, cols)
+
+
+def whole(grid):
+    return Window(0, 0, grid.rows, grid.cols)
+
+
+@pytest.mark.parametrize("place", [p for p in PLACES if "pole" not in p])
+@pytest.mark.parametrize("shape", [(1, 1), (240, 300), (1500, 1100)])
+def test_areas_are_geodesic_in_every_crs(place, shape):
+    grid = ground(*PLACES[place], *shape)
+    assert grid.areas_ha(whole(grid)).sum() == pytest.approx(outline_ha(grid), rel=1e-5)
+
+
+def test_areas_are_geodesic_at_the_pole():
+    """Its polygon goes round the pole, which pyproj's area forgives."""
+    grid = ground(*PLACES["polar stereographic, over the pole"], 1000, 1000)
+    assert grid.areas_ha(whole(grid)).sum() == pytest.approx(outline_ha(grid), rel=1e-5)
+
+
+def test_a_tile_in_web_mercator_has_the_hectares_of_equal_area():
+    """1 km2 of EPSG:3035 near 52 N, warped: as many hectares as its share of the pixels says."""
+    mercator = ground(3857, 10, (1500000, 6800000), 400, 400)
+    to_equal = Transformer.from_crs(3857, 3035, always_xy=True)
+    rows, cols = np.mgrid[0:400, 0:400]
+    x, y = to_equal.transform(*mercator.xy(rows, cols))
+    middle = x[200, 200], y[200, 200]
+    inside = (abs(x - middle[0]) < 500) & (abs(y - middle[1]) < 500)
+    assert mercator.areas_ha(whole(mercator))[inside].sum() == pytest.approx(100, rel=5e-3)
+    # Plane arithmetic has it at 264 ha
+    assert inside.sum() / 100 == pytest.approx(264, rel=1e-2)
+
+
+def test_the_whole_earth_has_its_area():
+    grid = Grid(CRS.from_epsg(4326), Affine(0.25, 0, -180, 0, -0.25, 90), 720, 1440)
+    parts = [grid.areas_ha(window).sum() for window in grid.windows(500)]
+    assert sum(parts) == pytest.approx(510_065_621.724 * 100, rel=1e-6)
+
+
+@pytest.mark.parametrize("place", ["UTM", "Web Mercator at 52 N", "degrees"])
+def test_interpolated_areas_are_those_of_the_pixels(place):
+    grid = ground(*PLACES[place], 2500, 2500)
+    rows, cols = np.mgrid[0:2500:83, 0:2500:83]
+    between = grid.areas_ha(whole(grid))[rows, cols]
+    np.testing.assert_allclose(between, grid.pixel_areas_ha(rows, cols), rtol=1e-6)
+
+
+@given(row=st.integers(0, 1900), col=st.integers(0, 1900), size=st.integers(1, 100))
+def test_a_pixel_has_one_area_whatever_window_it_is_read_in(row, col, size):
+    grid = ground(*PLACES["Web Mercator at 52 N"], 2000, 2000)
+    window = Window(row, col, size, size)
+    left = Window(row, 0, 1, min(col + size, 2000))
+    of_window, of_strip = grid.areas_ha(window), grid.areas_ha(left)
+    n = left.cols - col
+    np.testing.assert_allclose(of_window[0, :n], of_strip[0, col:], rtol=1e-12)
+
+
+def test_pixel_sizes_are_those_on_the_ground():
+    """Known answers: 10 m divided by the cosine's scale, metres of a degree, and of a foot."""
+    west_east, north_south = ground(*PLACES["degrees"], 1, 1).pixel_size_m
+    geod = Geod(ellps="WGS84")
+    half = 4.5e-5
+    x, y = 13.5 + half, 52.3 - half
+    assert west_east == pytest.approx(geod.inv(x - half, y, x + half, y)[2], rel=1e-6)
+    assert north_south == pytest.approx(geod.inv(x, y - half, x, y + half)[2], rel=1e-6)
+    assert ground(*PLACES["US survey feet"], 9, 9).pixel_size_m == pytest.approx((10, 10), rel=1e-4)
+    across, down = ground(*PLACES["UTM"], 9, 9).pixel_size_m
+    assert across == pytest.approx(down, rel=1e-6)
+
+
+def test_a_sphere_is_read_as_latitudes_of_wgs_84():
+    """MODIS's sinusoidal grid lies on a sphere, and its users take its latitudes for geodetic."""
+    crs = CRS.from_proj4("+proj=sinu +lon_0=0 +R=6371007.181 +units=m")
+    grid = Grid(crs, Affine(463.3127, 0, 900000, 0, -463.3127, 5700000), 20, 20)
+    assert grid.areas_ha(whole(grid)).sum() == pytest.approx(outline_ha(grid), rel=1e-4)
+
+
+def test_a_plane_crs_has_the_areas_of_its_plane():
+    feet = CRS.from_wkt('LOCAL_CS["plane",UNIT["foot",0.3048]]')
+    grid = Grid(feet, Affine(100, 0, 0, 0, -100, 0), 3, 2)
+    np.testing.assert_allclose(grid.areas_ha(whole(grid)), np.full((3, 2), 30.48**2 / 1e4))
+    assert grid.pixel_size_m == pytest.approx((30.48, 30.48))
+
+
+def test_pixels_off_the_earth_have_no_area():
+    """The corners of a picture of the earth from afar show no place."""
+    crs = CRS.from_proj4("+proj=ortho +lat_0=0 +lon_0=0 +R=6378137 +units=m")
+    side = 100_000.0
+    grid = Grid(crs, Affine(side, 0, -7e6, 0, -side, 7e6), 140, 140)
+    areas = grid.areas_ha(whole(grid))
+    assert areas[0, 0] == 0 and areas[-1, -1] == 0
+    assert areas[70, 70] == pytest.approx(side**2 / 1e4, rel=1e-2)
+    assert np.isfinite(areas).all() and areas.max() < 20 * areas[70, 70]

@@ -25,8 +25,6 @@ from landcover.sources.image import Image
 IMAGE_KIND = "image"
 #: Sides of pixels, in metres, that networks trained on pixels of 10 m are shown.
 PIXEL_M = (5.0, 20.0)
-#: A degree of latitude.
-_DEGREE_M = 111_200.0
 
 
 class Classifier(Reader, Protocol):
@@ -163,21 +161,13 @@ def reply(classifier: Classifier, image: Image, until: float = math.inf) -> dict
 def require_scale(grid: Grid, name: str) -> None:
     """Raise LandcoverError if pixels are not about 10 m wide, those that image networks know.
 
-    Degrees are taken as those of a sphere, at the middle of the grid; a CRS of another kind is
-    not looked at.
+    Their size is that on the ground, in the middle of the grid.
     """
-    sides = np.array(grid.resolution, np.float64)
-    if grid.crs.is_projected:
-        sides *= grid.crs.linear_units_factor[1]
-    elif grid.crs.is_geographic:
-        _, south, _, north = grid.bounds
-        sides *= _DEGREE_M * np.array([np.cos(np.radians((south + north) / 2)), 1])
-    else:
-        return
+    width, height = grid.pixel_size_m
     least, most = PIXEL_M
-    if sides.min() < least or sides.max() > most:
+    if min(width, height) < least or max(width, height) > most:
         raise LandcoverError(
-            f"{name} has pixels of {sides[0]:.3g} x {sides[1]:.3g} m, and networks of whole images "
+            f"{name} has pixels of {width:.3g} x {height:.3g} m, and networks of whole images "
             f"know pixels of 10 m ({least:g} to {most:g} m are taken); warp it, for example with "
             "gdalwarp -tr 10 10"
         )

@@ -33,6 +33,8 @@ from landcover.stopwatch import spent
 #: Pixels of a window's side for reading and writing; a multiple of the files' 512 px blocks.
 WINDOW_PX = 1024
 BLOCK_PX = 512
+#: Codes that a class raster can hold.
+_CODES = np.iinfo(np.uint16).max + 1
 
 #: GDAL interpolates between exactly transformed points up to this error, in pixels of the source;
 #: its own default of 1/8 px moves the borders of 100 m labels by more than a 10 m pixel.
@@ -472,10 +474,20 @@ def read_image(scene: Path) -> np.ndarray:
 
 def class_pixels(path: Path) -> dict[int, int]:
     """Pixels of each class of a class raster."""
-    counts = np.zeros(np.iinfo(np.uint16).max + 1, np.int64)
+    counts = np.zeros(_CODES, np.int64)
     windows = list(grid_of(path).windows(WINDOW_PX))
     for window in track(windows, f"counting classes of {path.name}"):
-        found = np.bincount(read_classes(path, window).ravel())
-        counts[: found.size] += found
+        counts += np.bincount(read_classes(path, window).ravel(), minlength=_CODES)
     counts[UNLABELLED] = 0
     return {int(code): int(counts[code]) for code in np.flatnonzero(counts)}
+
+
+def class_areas_ha(path: Path) -> dict[int, float]:
+    """Hectares on the ground of each class of a class raster."""
+    grid = grid_of(path)
+    areas = np.zeros(_CODES)
+    for window in track(list(grid.windows(WINDOW_PX)), f"measuring classes of {path.name}"):
+        codes = read_classes(path, window).ravel()
+        areas += np.bincount(codes, grid.areas_ha(window).ravel(), minlength=_CODES)
+    areas[UNLABELLED] = 0
+    return {int(code): float(areas[code]) for code in np.flatnonzero(areas)}

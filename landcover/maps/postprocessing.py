@@ -203,17 +203,13 @@ def _sieve(grid: Grid, mmu_ha: float) -> Step:
     """A step that leaves no region smaller than some hectares."""
     from landcover.maps.regions import sieve
 
-    if not grid.crs.is_projected:
-        raise LandcoverError(
-            "the scene is in degrees, and hectares need metres; warp it to a projected CRS, "
-            "for example with gdalwarp -t_srs EPSG:32633"
-        )
-    pixel_m2 = math.prod(grid.resolution) * grid.crs.linear_units_factor[1] ** 2
-    # The smallest whole number of pixels that reaches the area, forgiving rounding
-    pixels = math.ceil(mmu_ha * 1e4 / pixel_m2 - 1e-6)
+    pixel_ha = math.prod(grid.pixel_size_m) / 1e4
+    # The smallest whole number of pixels that reaches the area, to a tenth of a pixel: the
+    # pixels of UTM are not quite 10 m wide, and 50 of them shall be half a hectare
+    pixels = math.ceil(mmu_ha / pixel_ha - 0.1)
     if not 2 <= pixels < grid.rows * grid.cols:
         raise LandcoverError(
             f"--mmu-ha {mmu_ha:g} is {pixels} of {grid.rows * grid.cols} pixels; "
-            f"a pixel has {pixel_m2 / 1e4:g} ha: choose more than that, and less than the scene"
+            f"a pixel has {pixel_ha:.4g} ha: choose more than that, and less than the scene"
         )
     return Step(f"mmu{pixels}px", (), lambda codes: sieve(codes, pixels))

@@ -89,6 +89,7 @@ def estimate(
     strata: np.ndarray,
     sizes: Mapping[int, int],
     legend: Legend | None = None,
+    areas: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Estimate a map's accuracy and the true share of every class from a sample.
 
@@ -110,6 +111,9 @@ def estimate(
         Stratum to its pixels in the population.
     legend : Legend, optional
         Gives classes their names.
+    areas : array of float (units,), optional
+        Area of the pixel that each unit was drawn as, in any unit; all alike by default. The
+        estimates are shares of the area, whatever sizes the pixels of a projection have.
 
     Returns
     -------
@@ -142,21 +146,21 @@ def estimate(
     """
     reference, mapped = np.asarray(reference, np.int64), np.asarray(mapped, np.int64)
     strata = np.asarray(strata, np.int64)
-    _require_units(reference, mapped, strata)
+    _require_units(reference, mapped, strata, areas)
     design = Design.of(strata, sizes)
     codes = np.union1d(reference, mapped)
     is_reference, is_mapped = reference[:, None] == codes, mapped[:, None] == codes
     right = is_reference & is_mapped
     cells = (is_reference[:, :, None] & is_mapped[:, None, :]).reshape(len(reference), -1)
-    everywhere = np.ones((len(reference), 1))
-    overall = ratio(design, right.any(axis=1, keepdims=True), everywhere)
+    area = np.ones((len(reference), 1)) if areas is None else areas[:, None]
+    overall = ratio(design, right.any(axis=1, keepdims=True) * area, area)
     measures = {
-        "users_accuracy": ratio(design, right, is_mapped),
-        "producers_accuracy": ratio(design, right, is_reference),
-        "area_share": ratio(design, is_reference, everywhere),
+        "users_accuracy": ratio(design, right * area, is_mapped * area),
+        "producers_accuracy": ratio(design, right * area, is_reference * area),
+        "area_share": ratio(design, is_reference * area, area),
     }
     counts = cells.sum(axis=0).reshape(codes.size, codes.size)
-    proportions = ratio(design, cells, everywhere)[0].reshape(counts.shape)
+    proportions = ratio(design, cells * area, area)[0].reshape(counts.shape)
     return {
         "n_units": len(reference),
         "population_px": int(design.sizes.sum()),
@@ -333,11 +337,18 @@ def _class_name(code: int, legend: Legend | None) -> dict[str, str]:
     return {} if legend is None else {"name": legend[code].name}
 
 
-def _require_units(reference: np.ndarray, mapped: np.ndarray, strata: np.ndarray) -> None:
+def _require_units(
+    reference: np.ndarray, mapped: np.ndarray, strata: np.ndarray, areas: np.ndarray | None
+) -> None:
     if not reference.shape == mapped.shape == strata.shape or reference.ndim != 1:
         raise LandcoverError(
             f"reference, map and strata have shapes {reference.shape}, {mapped.shape} and "
             f"{strata.shape}; each takes one value a unit"
+        )
+    if areas is not None and (np.shape(areas) != reference.shape or not (areas > 0).all()):
+        raise LandcoverError(
+            f"areas have shape {np.shape(areas)} for {reference.size} units, or one is not above "
+            "0; give the area of each unit's pixel"
         )
     if not reference.size:
         raise LandcoverError("the sample holds no unit; draw some with: landcover sample-points")

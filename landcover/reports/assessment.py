@@ -27,6 +27,8 @@ class Population:
         Stratum to pixels.
     mapped : dict of int to int
         Class of the map to pixels.
+    mapped_ha : dict of int to float
+        Class of the map to hectares on the ground.
     source : str
         What the strata are, in words.
     """
@@ -34,6 +36,7 @@ class Population:
     strata: np.ndarray
     sizes: dict[int, int]
     mapped: dict[int, int]
+    mapped_ha: dict[int, float]
     source: str
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcover.grid import Grid, Window, pixel_ha
+from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps import change
 from landcover.reports.area_estimation import Z95
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """Sums of a scene's transitions, patch by patch.
+    """Sums of a scene's transitions, patch by patch, in hectares.
+
+    All pixels of a patch are taken to be as large on the ground as the one in its middle.
 
     Parameters
     ----------
@@ -40,12 +42,18 @@ class Tally:
         classes = len(legend)
         self._rows: list[dict[str, Any]] = []
         self._expected = np.zeros((classes, classes))
-        self._mapped = np.zeros((classes, classes), np.int64)
-        self._differ = 0
+        self._mapped = np.zeros((classes, classes))
+        self._pixels, self._differ = 0, 0.0
         # variances of every transition; of what a class loses, gains; of all change
         self._variance = np.zeros((classes, classes))
         self._lost, self._gained = np.zeros(classes), np.zeros(classes)
         self._changed = 0.0
+        middles = (
+            (first + np.minimum(first + patch_px, size) - 1) / 2
+            for size in grid.shape
+            for first in [np.arange(0, size, patch_px)]
+        )
+        self._pixel_ha = grid.pixel_areas_ha(*np.meshgrid(*middles, indexing="ij"))
 
     def add(
         self,
@@ -85,9 +93,9 @@ class Tally:
                     of_patch = before, after, likeness[part][known]
                     places = change.decide(transitions.rows(*of_patch), changed[part][known] > 0.5)
                     codes[part][known] = change.from_to(*places, self.legend)
-                    self._differ += int((before.argmax(axis=0) != after.argmax(axis=0)).sum())
+                    differ = int((before.argmax(axis=0) != after.argmax(axis=0)).sum())
                     at = window.row + row, window.col + col
-                    self._add_patch(*at, transitions.rows(*of_patch), places)
+                    self._add_patch(*at, transitions.rows(*of_patch), places, differ)
         self.codes |= set(np.unique(codes).tolist()) - {UNLABELLED}
         return codes
 
@@ -97,23 +105,27 @@ class Tally:
         col: int,
         joint: Iterable[np.ndarray],
         places: tuple[np.ndarray, np.ndarray],
+        differ: int,
     ) -> None:
         """Add a patch's pixels to the sums, and its line to the table."""
         classes, pixels = len(self.legend), places[0].size
+        ha = float(self._pixel_ha[row // self.patch_px, col // self.patch_px])
         expected = np.zeros((classes, classes))
         gain, lost = np.zeros((classes, pixels), np.float32), np.zeros(pixels, np.float32)
         for i, of_class in enumerate(joint):
             expected[i] = of_class.sum(axis=1, dtype=np.float64)
-            self._variance[i] += change.variance_together(of_class)
+            self._variance[i] += change.variance_together(of_class) * ha**2
             of_class[i] = 0
             loss = of_class.sum(axis=0)
-            self._lost[i] += change.variance_together(loss)
+            self._lost[i] += change.variance_together(loss) * ha**2
             gain += of_class
             lost += loss
-        self._expected += expected
-        self._gained += change.variance_together(gain)
-        self._changed += float(change.variance_together(lost))
-        np.add.at(self._mapped, places, 1)
+        self._expected += expected * ha
+        self._gained += change.variance_together(gain) * ha**2
+        self._changed += float(change.variance_together(lost)) * ha**2
+        np.add.at(self._mapped, places, ha)
+        self._pixels += pixels
+        self._differ += differ * ha
         of_change = expected * ~np.eye(classes, dtype=bool)
         before, after = np.unravel_index(of_change.argmax(), of_change.shape)
         total = of_change.sum()
@@ -145,36 +157,34 @@ class Tally:
         return geopandas.GeoDataFrame(frame, geometry=squares, crs=self.grid.crs)
 
     def result(self, transitions: change.Transitions) -> dict[str, Any]:
-        """The sums as JSON takes them, in hectares, or in pixels where a CRS has no length."""
-        ha = pixel_ha(self.grid)
-        unit = ha or 1.0
+        """The sums as JSON takes them."""
         apart = ~np.eye(len(self.legend), dtype=bool)
-        pixels = float(self._expected.sum())
+        total = float(self._expected.sum())
         of_change = self._expected * apart
 
         def area(value: float, variance: float) -> dict[str, Any]:
             half = Z95 * variance**0.5
-            bounds = [max(0.0, value - half), min(pixels, value + half)]
-            return {"area": value * unit, "area_ci95": [bound * unit for bound in bounds]}
+            bounds = [max(0.0, value - half), min(total, value + half)]
+            return {"area": value, "area_ci95": bounds}
 
         cells = [
             {"from": self.legend.codes[i], "to": self.legend.codes[j]}
             | area(float(self._expected[i, j]), float(self._variance[i, j]))
-            | {"mapped": float(self._mapped[i, j]) * unit, "share": float(transitions.shares[i, j])}
+            | {"mapped": float(self._mapped[i, j]), "share": float(transitions.shares[i, j])}
             for i, j in np.ndindex(apart.shape)
         ]
         return {
-            "unit": "px" if ha is None else "ha",
-            "pixels": round(pixels),
-            "total": pixels * unit,
+            "unit": "ha",
+            "pixels": self._pixels,
+            "total": total,
             "classes": [c.as_dict() for c in self.legend.classes],
-            "changed": area(of_change.sum(), self._changed)
-            | {"mapped": float((self._mapped * apart).sum()) * unit},
-            "maps_differ": self._differ * unit,
+            "changed": area(float(of_change.sum()), self._changed)
+            | {"mapped": float((self._mapped * apart).sum())},
+            "maps_differ": self._differ,
             "matrix": {
                 "codes": list(self.legend.codes),
-                "area": (self._expected * unit).tolist(),
-                "mapped": (self._mapped * unit).tolist(),
+                "area": self._expected.tolist(),
+                "mapped": self._mapped.tolist(),
             },
             "transitions": sorted(
                 (c for c in cells if c["from"] != c["to"]), key=lambda c: -c["area"]
@@ -183,8 +193,8 @@ class Tally:
             "per_class": {
                 str(c.code): {
                     "name": c.name,
-                    "before": float(self._expected[k].sum()) * unit,
-                    "after": float(self._expected[:, k].sum()) * unit,
+                    "before": float(self._expected[k].sum()),
+                    "after": float(self._expected[:, k].sum()),
                     "lost": area(of_change[k].sum(), self._lost[k]),
                     "gained": area(of_change[:, k].sum(), self._gained[k]),
                 }

@@ -286,15 +286,21 @@ def classes_amid(path: Path, grid: Grid, geometries: np.ndarray) -> np.ndarray:
 
     Where a plot lies about a drawn pixel that pixel's class is the stratum of the plot.
     """
+    units, rows, cols = pixels_amid(grid, geometries)
+    classes = np.full(geometries.size, -1, np.int64)
+    classes[units] = classes_at(path, grid, rows, cols)
+    return classes
+
+
+def pixels_amid(grid: Grid, geometries: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The units that lie on a grid, and the row and column of one point of each."""
     import shapely
 
     placed = _placed(geometries)
     points = shapely.point_on_surface(geometries[placed])
     rows, cols = grid.rowcol(shapely.get_x(points), shapely.get_y(points))
     within = (rows >= 0) & (rows < grid.rows) & (cols >= 0) & (cols < grid.cols)
-    classes = np.full(geometries.size, -1, np.int64)
-    classes[placed[within]] = classes_at(path, grid, rows[within], cols[within])
-    return classes
+    return placed[within], rows[within], cols[within]
 
 
 def classes_at(path: Path, grid: Grid, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:

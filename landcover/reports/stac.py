@@ -7,19 +7,18 @@ classification, projection and MLM, each in the newest version that pystac reads
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from landcover.files import rasters
 from landcover.files.atomic import write_json
+from landcover.grid import Grid
 from landcover.run import Run
-
-if TYPE_CHECKING:
-    from landcover.grid import Grid
 
 EXTENSIONS = (
     "https://stac-extensions.github.io/raster/v1.1.0/schema.json",
@@ -155,14 +154,14 @@ def _map_assets(
 def _raster_bands(path: Path) -> list[dict[str, Any]]:
     """Type, nodata and pixel size of every band, by the raster extension."""
     with rasters.open_raster(path) as dataset:
-        width, height = dataset.res
-        size = {"spatial_resolution": width} if dataset.crs.is_projected and width == height else {}
+        # On average and on the ground, in metres to the centimetre
+        size = round(math.prod(Grid.of(dataset).pixel_size_m) ** 0.5, 2)
         return [
             {
                 "name": description or f"band {number}",
                 "data_type": dtype,
                 "nodata": "nan" if np.isnan(dataset.nodata) else int(dataset.nodata),
-                **size,
+                "spatial_resolution": size,
             }
             for number, (description, dtype) in enumerate(
                 zip(dataset.descriptions, dataset.dtypes, strict=True), start=1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from landcover.classifiers.names import title_of
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import replace_when_whole, versions, write_json
-from landcover.files.rasters import class_pixels
-from landcover.grid import Grid, pixel_ha
+from landcover.files.rasters import class_areas_ha, class_pixels
+from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend, level_of
 from landcover.progress import track
 from landcover.reports import area_estimation, store, words
@@ -23,6 +23,7 @@ from landcover.reports.reference_sample import (
     ReferenceSample,
     classes_amid,
     classes_of,
+    pixels_amid,
     read_sample,
 )
 from landcover.run import Run, map_of
@@ -104,21 +105,25 @@ def _assess(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | None
         kept,
         sizes,
         Legend.corine(level),
+        _unit_areas(grid, sample)[used],
     )
-    ha = pixel_ha(grid)
-    pixels: Counter[int] = Counter()
-    for code, n in population.mapped.items():
-        pixels[_coarser(code, of_map, level)] += n
+    mapped_ha: dict[int, float] = defaultdict(float)
+    for code, ha in population.mapped_ha.items():
+        mapped_ha[_coarser(code, of_map, level)] += ha
+    # What the pixels of the map have on average
+    pixel_ha = sum(mapped_ha.values()) / sum(population.mapped.values())
     for code, scores in estimates["per_class"].items():
-        scores |= _areas(scores, estimates["population_px"], pixels[int(code)], ha)
+        whole_ha = estimates["population_px"] * pixel_ha
+        scores |= _areas(scores, whole_ha) | {"mapped_ha": mapped_ha.get(int(code), 0.0)}
     about = {
         "from": population.source,
         "pixels": {str(code): n for code, n in sizes.items()},
         "units": {str(code): int((kept == code).sum()) for code in sizes},
         "joined": {str(code): population.sizes[code] for code in joined},
     }
-    result = {"level": level, "left_out": left_out, "strata": about, "pixel_ha": ha, **estimates}
-    unmet = [str(code) for code in sorted(pixels) if str(code) not in estimates["per_class"]]
+    result = {"level": level, "left_out": left_out, "strata": about, "pixel_ha": pixel_ha}
+    result |= estimates
+    unmet = [str(code) for code in sorted(mapped_ha) if str(code) not in estimates["per_class"]]
     return result | {"unmet": unmet, "remarks": _remarks(result, unmet)}
 
 
@@ -130,7 +135,7 @@ def _population(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | 
     """
     amid = classes_amid(path, grid, sample.geometries)
     if strata is not None:
-        sizes, pixels = _count_together(strata, path, grid)
+        sizes, pixels, areas = _count_together(strata, path, grid)
         of_units = np.where(amid > 0, classes_amid(strata, grid, sample.geometries), amid)
         source = f"classes of {strata}"
         if not sizes:
@@ -138,13 +143,22 @@ def _population(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | 
                 f"{strata} and {path} have no pixel in common; give the raster of strata that "
                 "the sample was drawn from"
             )
-        return Population(of_units, sizes, pixels, source)
-    pixels = class_pixels(path)
+        return Population(of_units, sizes, pixels, areas, source)
+    pixels, areas = class_pixels(path), class_areas_ha(path)
     if not pixels:
         raise LandcoverError(f"{path} has no mapped pixel; map the scene again")
     if sample.strata is not None and sample.sizes is not None:
-        return Population(sample.strata, sample.sizes, pixels, "strata that the sample carries")
-    return Population(amid, pixels, pixels, "classes of the map")
+        source = "strata that the sample carries"
+        return Population(sample.strata, sample.sizes, pixels, areas, source)
+    return Population(amid, pixels, pixels, areas, "classes of the map")
+
+
+def _unit_areas(grid: Grid, sample: ReferenceSample) -> np.ndarray:
+    """Hectares of the pixel that each unit was drawn as; outside the grid of its middle."""
+    areas = np.full(len(sample.classes), grid.pixel_areas_ha(grid.rows // 2, grid.cols // 2))
+    units, rows, cols = pixels_amid(grid, sample.geometries)
+    areas[units] = grid.pixel_areas_ha(rows, cols)
+    return areas
 
 
 def _left_out(
@@ -178,32 +192,33 @@ def _left_out(
     return {reason: n for reason, n in counts.items() if n}, used
 
 
-def _count_together(strata: Path, path: Path, grid: Grid) -> tuple[dict[int, int], dict[int, int]]:
-    """Pixels of each stratum, and of each class of a map, where both have one."""
+def _count_together(
+    strata: Path, path: Path, grid: Grid
+) -> tuple[dict[int, int], dict[int, int], dict[int, float]]:
+    """Pixels of each stratum, pixels and hectares of each class of a map, where both have one."""
     sizes: Counter[int] = Counter()
     mapped: Counter[int] = Counter()
+    mapped_ha: dict[int, float] = defaultdict(float)
     for window in track(list(grid.windows(rasters.WINDOW_PX)), f"counting strata of {strata.name}"):
-        both = rasters.read_classes(strata, window), rasters.read_classes(path, window)
-        there = (both[0] != UNLABELLED) & (both[1] != UNLABELLED)
-        for counter, classes in zip((sizes, mapped), both, strict=True):
+        of_strata, of_map = (rasters.read_classes(file, window) for file in (strata, path))
+        there = (of_strata != UNLABELLED) & (of_map != UNLABELLED)
+        for counter, classes in ((sizes, of_strata), (mapped, of_map)):
             codes, counts = np.unique(classes[there], return_counts=True)
             counter.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
-    return dict(sizes), dict(mapped)
+        codes, places = np.unique(of_map[there], return_inverse=True)
+        areas = np.bincount(places.ravel(), grid.areas_ha(window)[there])
+        for code, area in zip(codes.tolist(), areas.tolist(), strict=True):
+            mapped_ha[code] += area
+    return dict(sizes), dict(mapped), dict(mapped_ha)
 
 
-def _areas(
-    scores: Mapping[str, Any], population_px: int, mapped_px: int, ha: float | None
-) -> dict[str, Any]:
-    """Estimated and mapped area in hectares; None where a pixel has no area."""
-    if ha is None:
-        return dict.fromkeys(("area_ha", "area_ha_se", "area_ha_ci95", "mapped_ha"))
-    whole = population_px * ha
+def _areas(scores: Mapping[str, Any], whole_ha: float) -> dict[str, Any]:
+    """The estimated area in hectares."""
     bounds = scores["area_share_ci95"]
     return {
-        "area_ha": scores["area_share"] * whole,
-        "area_ha_se": scores["area_share_se"] * whole,
-        "area_ha_ci95": bounds and [bound * whole for bound in bounds],
-        "mapped_ha": mapped_px * ha,
+        "area_ha": scores["area_share"] * whole_ha,
+        "area_ha_se": scores["area_share_se"] * whole_ha,
+        "area_ha_ci95": bounds and [bound * whole_ha for bound in bounds],
     }
 
 
@@ -241,8 +256,6 @@ def _remarks(result: Mapping[str, Any], unmet: list[str]) -> list[str]:
         )
     if any(scores["area_share_ci95"] is None for scores in classes.values()):
         remarks.append("An interval is missing where the sample holds no variation to tell it by.")
-    if result["pixel_ha"] is None:
-        remarks.append("The map has no unit of length, so shares are of pixels and have no areas.")
     return remarks
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from landcover.errors import LandcoverError
 from landcover.files import jobs, rasters
 from landcover.files.atomic import digest, read_json
-from landcover.grid import Grid
 from landcover.progress import say
 from landcover.reports import store, words
 from landcover.run import Run
@@ -190,25 +189,16 @@ def _map(run: Run, holder: Run, model: str, settings: Mapping[str, Any]) -> floa
 
 def _facts(run: Run, model: str) -> dict[str, Any]:
     """What a map holds: pixels, the share that is valid, km2 of every class."""
-    from landcover.files.rasters import class_pixels
-
-    counts = class_pixels(run.map(model))
-    grid = rasters.grid_of(run.map(model))
-    pixels, km2 = grid.rows * grid.cols, _pixel_km2(grid)
+    path = run.map(model)
+    grid = rasters.grid_of(path)
+    pixels = grid.rows * grid.cols
+    areas = rasters.class_areas_ha(path)
     return {
-        "map": str(run.map(model)),
+        "map": str(path),
         "pixels": pixels,
-        "valid_share": sum(counts.values()) / pixels,
-        "area_km2": km2 and {str(code): round(n * km2, 4) for code, n in counts.items()},
+        "valid_share": sum(rasters.class_pixels(path).values()) / pixels,
+        "area_km2": {str(code): round(ha / 100, 4) for code, ha in areas.items()},
     }
-
-
-def _pixel_km2(grid: Grid) -> float | None:
-    """Area of a pixel on the map grid; None where its CRS has no unit of length."""
-    if not grid.crs.is_projected:
-        return None
-    width, height = grid.resolution
-    return width * height * grid.crs.linear_units_factor[1] ** 2 / 1e6
 
 
 def _summary(row: Mapping[str, Any]) -> str:

@@ -394,7 +394,9 @@ def test_geographic_and_custom_crs(tmp_path):
     degrees = Grid(CRS.from_epsg(4326), Affine(0.01, 0, 12, 0, -0.01, 50), 100, 100)
     item = validated(write_map(tmp_path / "a", degrees, card_of()))
     assert item.bbox == pytest.approx([12, 49, 13, 50])
-    assert "spatial_resolution" not in item.assets["map"].extra_fields["raster:bands"][0]
+    # 0.01 degrees at 49.5 N are 724 m by 1112 m
+    band = item.assets["map"].extra_fields["raster:bands"][0]
+    assert band["spatial_resolution"] == pytest.approx((724.1 * 1112.2) ** 0.5, rel=1e-3)
     custom = CRS.from_proj4("+proj=laea +lat_0=51 +lon_0=11 +ellps=GRS80 +units=m")
     own = Grid(custom, Affine(10, 0, 0, 0, -10, 0), 50, 50)
     properties = validated(write_map(tmp_path / "b", own, card_of())).properties

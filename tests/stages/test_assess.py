@@ -16,7 +16,7 @@ from landcover import cli
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
-from landcover.grid import Grid
+from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.reports.area_estimation import estimate
 from landcover.reports.reference_sample import classes_of, read_sample
@@ -24,11 +24,13 @@ from landcover.run import Run
 from landcover.stages.assess import assess
 from landcover.stages.sample_points import sample_points
 from tests.conftest import error_lines, utm_grid
+from tests.fixtures.ground import outline_ha
 
 ROWS, COLS = 70, 90
 CODES = np.array([112, 211, 311, 512])
 LEGEND = Legend.corine().subset(CODES)
 GRID = utm_grid(ROWS, COLS)
+HA = GRID.areas_ha(Window(0, 0, ROWS, COLS))
 EMPTY = (slice(0, 8), slice(0, 10))
 
 
@@ -157,15 +159,14 @@ def test_a_census_gives_the_truth_itself(world, tmp_path):
     assert len(frame) == (world.maps["random-forest"] > 0).sum()
     report = assessed(world, saved(frame, tmp_path / "census.gpkg"), "random-forest")
     valid = world.maps["random-forest"] > 0
-    right = (world.truth == world.maps["random-forest"])[valid].mean()
-    assert report["overall_accuracy"] == pytest.approx(right)
+    right = HA[valid & (world.truth == world.maps["random-forest"])].sum() / HA[valid].sum()
+    assert report["overall_accuracy"] == pytest.approx(right, rel=1e-9)
     assert report["overall_accuracy_se"] == 0
     for code in CODES:
         scores = report["per_class"][str(code)]
-        assert scores["area_ha"] == pytest.approx((world.truth[valid] == code).sum() * 0.01)
-        assert scores["mapped_ha"] == pytest.approx(
-            (world.maps["random-forest"] == code).sum() * 0.01
-        )
+        assert scores["area_ha"] == pytest.approx(HA[valid & (world.truth == code)].sum(), rel=1e-9)
+        mapped_ha = HA[world.maps["random-forest"] == code].sum()
+        assert scores["mapped_ha"] == pytest.approx(mapped_ha, rel=1e-9)
 
 
 @pytest.mark.parametrize("suffix", ["gpkg", "geojson", "parquet"])
@@ -183,7 +184,7 @@ def test_a_drawn_sample_serves_every_map_of_the_scene(shared, tmp_path, suffix):
     for name in ("cnn-7x7", "random-forest"):
         expected = estimate(
             frame["reference"][3:], shared.maps[name][rows, cols][3:],
-            drawn_from[rows, cols][3:], pixels_of(drawn_from),
+            drawn_from[rows, cols][3:], pixels_of(drawn_from), areas=HA[rows, cols][3:],
         )  # fmt: skip
         report = read_json(shared.run.report(f"{name}_assessment"))
         assert_same_estimates(report, expected)
@@ -207,13 +208,14 @@ def test_a_random_sample_is_weighed_by_the_maps_own_classes(shared, tmp_path):
     }
     rows, cols = rows[used], cols[used]
     expected = estimate(
-        shared.truth[rows, cols], mapped[rows, cols], mapped[rows, cols], pixels_of(mapped)
-    )
+        shared.truth[rows, cols], mapped[rows, cols], mapped[rows, cols], pixels_of(mapped),
+        areas=HA[rows, cols],
+    )  # fmt: skip
     assert_same_estimates(report, expected)
     assert report["reference"]["units"] == 501 and report["reference"]["kind"] == "points"
     water = report["per_class"]["512"]
     assert water["name"] == "Water bodies"
-    assert water["area_ha"] == pytest.approx(water["area_share"] * (mapped > 0).sum() * 0.01)
+    assert water["area_ha"] == pytest.approx(water["area_share"] * HA[mapped > 0].sum())
     assert report["remarks"][0].startswith("Units left out: 1 outside the scene, 10 without a")
 
 
@@ -230,11 +232,12 @@ def test_strata_of_a_raster(shared, tmp_path):
     used = both[rows, cols] > 0
     rows, cols = rows[used], cols[used]
     expected = estimate(
-        shared.truth[rows, cols], mapped[rows, cols], both[rows, cols], pixels_of(both)
-    )
+        shared.truth[rows, cols], mapped[rows, cols], both[rows, cols], pixels_of(both),
+        areas=HA[rows, cols],
+    )  # fmt: skip
     assert_same_estimates(report, expected)
     assert report["per_class"]["211"]["mapped_ha"] == pytest.approx(
-        (mapped[both > 0] == 211).sum() * 0.01
+        HA[(both > 0) & (mapped == 211)].sum()
     )
     assert report["strata"]["from"] == f"classes of {path}"
     assert sum(report["strata"]["units"].values()) == used.sum()
@@ -270,7 +273,9 @@ def test_polygons_are_units_with_the_class_of_most_of_their_pixels(shared, tmp_p
     report = assessed(shared, path, class_field="kind")
     assert report["reference"]["kind"] == "polygons"
     strata = mapped[rows, cols]  # of the pixels that were drawn, not of the plots about them
-    direct = estimate(shared.truth[rows, cols], expected, strata, pixels_of(mapped))
+    direct = estimate(
+        shared.truth[rows, cols], expected, strata, pixels_of(mapped), areas=HA[rows, cols]
+    )
     assert_same_estimates(report, direct)
 
 
@@ -338,13 +343,13 @@ def test_a_coarser_reference_is_met_at_its_own_level(shared, tmp_path):
     rows, cols = rows[used], cols[used]
     expected = estimate(
         shared.truth[rows, cols] // 100, mapped[rows, cols] // 100, mapped[rows, cols],
-        pixels_of(mapped), Legend.corine(1),
+        pixels_of(mapped), Legend.corine(1), HA[rows, cols],
     )  # fmt: skip
     assert report["level"] == 1
     assert_same_estimates(report, expected)
     artificial = report["per_class"]["1"]
     assert artificial["name"] == "Artificial surfaces"
-    assert artificial["mapped_ha"] == pytest.approx((mapped // 100 == 1).sum() * 0.01)
+    assert artificial["mapped_ha"] == pytest.approx(HA[mapped // 100 == 1].sum())
 
 
 def test_rare_and_unmet_classes_are_told(world, tmp_path):
@@ -386,14 +391,38 @@ def test_the_page_holds_the_estimates(shared, tmp_path):
     assert settings == {"models": ["cnn-7x7", "random-forest"], "class_field": None, "strata": None}
 
 
-def test_a_map_in_degrees_has_shares_but_no_areas(tmp_path):
-    grid = Grid(CRS.from_epsg(4326), Affine(1e-4, 0, 13, 0, -1e-4, 52), ROWS, COLS)
-    world = World(tmp_path / "run", grid)
+@pytest.mark.parametrize(("epsg", "transform"), [
+    (4326, Affine(1e-4, 0, 13, 0, -1e-4, 52)),
+    (3857, Affine(10, 0, 1500000, 0, -10, 6800000)),
+    (2263, Affine(32.80833, 0, 980000, 0, -32.80833, 200000)),
+])  # fmt: skip
+def test_areas_are_those_on_the_ground_in_every_crs(tmp_path, epsg, transform):
+    world = World(tmp_path / "run", Grid(CRS.from_epsg(epsg), transform, ROWS, COLS))
     frame, *_ = world.points()
-    report = assessed(world, saved(frame, tmp_path / "points.geojson"))
-    assert report["per_class"]["211"]["area_ha"] is None
-    assert 0.4 < report["per_class"]["211"]["area_share"] < 0.6
-    assert "no unit of length" in report["remarks"][-1]
+    report = assessed(world, saved(frame, tmp_path / "points.gpkg"))
+    whole = outline_ha(world.grid)
+    mapped = (world.maps["cnn-7x7"] == 211).mean() * whole
+    assert report["per_class"]["211"]["mapped_ha"] == pytest.approx(mapped, rel=1e-4)
+    valid = (world.maps["cnn-7x7"] > 0).mean() * whole
+    estimated = sum(scores["area_ha"] for scores in report["per_class"].values())
+    assert estimated == pytest.approx(valid, rel=1e-4)
+
+
+def test_tall_maps_weigh_pixels_by_their_area(tmp_path):
+    """From 30 to 60 N a pixel in degrees loses 42 % of its width: counts are no areas."""
+    tall = Grid(CRS.from_epsg(4326), Affine(0.4, 0, 0, 0, -0.4, 60), ROWS, COLS)
+    world = World(tmp_path / "run", tall)
+    north = np.arange(ROWS)[:, None].repeat(COLS, axis=1) < ROWS // 2
+    world.truth = np.where(north, 311, 211)
+    world.add("cnn-7x7", world.truth)
+    (path,) = sample_points(world.run, "cnn-7x7", 10**6)
+    frame, *_ = fill_in(world, path)
+    report = assessed(world, saved(frame, tmp_path / "census.gpkg"))
+    ha = world.grid.areas_ha(Window(0, 0, ROWS, COLS))
+    valid = world.maps["cnn-7x7"] > 0
+    share = report["per_class"]["311"]["area_share"]
+    assert share == pytest.approx(ha[north & valid].sum() / ha[valid].sum(), rel=1e-5)
+    assert share < 0.45
 
 
 def test_units_without_a_stratum_were_added_later(world, tmp_path):

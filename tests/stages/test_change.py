@@ -11,9 +11,11 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from rasterio.crs import CRS
 from rio_cogeo import cog_validate
 from sklearn.cluster import KMeans
 
@@ -23,7 +25,7 @@ from landcover.commands.change import _define_change
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
-from landcover.grid import Window
+from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.maps import change, change_rasters
 from landcover.maps.change import (
@@ -222,6 +224,31 @@ def test_coarser_probabilities_add_up(rng):
     np.testing.assert_allclose(sums, [shares[0] + shares[1], shares[2]])
 
 
+def plane_grid(rows, cols):
+    """A grid of pixels of exactly a hundredth of a hectare."""
+    plane = CRS.from_wkt('LOCAL_CS["plane",UNIT["metre",1]]')
+    return Grid(plane, Affine(10, 0, 0, 0, -10, 0), rows, cols)
+
+
+@pytest.mark.parametrize("epsg", [3857, 32633])
+def test_sums_are_areas_on_the_ground(rng, epsg):
+    grid = Grid(CRS.from_epsg(epsg), Affine(10, 0, 500000, 0, -10, 6800000), 40, 56)
+    truth = rng.integers(0, 3, (2, *grid.shape))
+    shares = [np.eye(3, dtype=np.float32)[codes].transpose(2, 0, 1) for codes in truth]
+    transitions = Transitions(np.full((3, 3), 1 / 9), np.ones((3, 3, 3), np.float32))
+    alike = np.zeros(grid.shape, np.uint8)
+    tally = Tally(LEGEND, grid, 16)
+    changed = transitions.changed(*shares, alike)
+    tally.add(Window(0, 0, *grid.shape), transitions, shares, alike, changed)
+    found = tally.result(transitions)
+    ha = grid.areas_ha(Window(0, 0, *grid.shape))
+    assert found["pixels"] == ha.size
+    assert found["total"] == pytest.approx(ha.sum(), rel=1e-6)
+    apart = ha[truth[0] != truth[1]].sum()
+    assert found["maps_differ"] == pytest.approx(apart, rel=1e-5)
+    assert found["changed"]["area"] == pytest.approx(apart, rel=1e-2)
+
+
 def put_into_a_tally(rng, legend, shape, patch_px):
     """A tally of unsure probabilities; the probabilities, transitions and likeness."""
     classes = len(legend)
@@ -231,7 +258,7 @@ def put_into_a_tally(rng, legend, shape, patch_px):
     transitions = Transitions(np.full((classes, classes), classes**-2.0), odds)
     alike = rng.integers(0, 3, shape).astype(np.uint8)
     changed = transitions.changed(*shares, alike)
-    tally = Tally(legend, utm_grid(*shape), patch_px)
+    tally = Tally(legend, plane_grid(*shape), patch_px)
     tracemalloc.start()
     tally.add(Window(0, 0, *shape), transitions, shares, alike, changed)
     peak = tracemalloc.get_traced_memory()[1]
@@ -321,7 +348,9 @@ def test_mapped_runs_are_compared(pair, capsys):
     np.testing.assert_array_equal((percent > 50)[~empty], changed[~empty])
     report = read_json(out / "change.json")
     matrix = np.array(report["matrix"]["area"])
-    assert matrix.sum() == pytest.approx((~empty).sum() / 100, rel=1e-5)
+    grid = rasters.grid_of(out / "change.tif")
+    ha = grid.areas_ha(Window(0, 0, *grid.shape))
+    assert matrix.sum() == pytest.approx(ha[~empty].sum(), rel=1e-6)
     low, high = report["changed"]["area_ci95"]
     assert low <= really.sum() / 100 <= high
     mapped = np.array(report["matrix"]["mapped"])
@@ -329,7 +358,8 @@ def test_mapped_runs_are_compared(pair, capsys):
     assert report["maps_differ"] > 5 * report["changed"]["mapped"] * 0.5
     patches = geopandas.read_parquet(out / "patches.parquet")
     assert len(patches) == 12 and patches.crs.to_epsg() == 32633
-    total = (patches["change_probability"] * patches["pixels"]).sum() / 100
+    of_pixel = grid.pixel_areas_ha(patches["row"] + 24.5, patches["col"] + 24.5)
+    total = (patches["change_probability"] * patches["pixels"] * of_pixel).sum()
     assert total == pytest.approx(report["changed"]["area"], rel=1e-6)
     assert patches.area.max() == 500**2
     built = patches.loc[patches["change_probability"].idxmax()]

@@ -406,8 +406,8 @@ def test_every_polygon_has_one_class_and_the_last_one_counts(run, monkeypatch, w
 
 
 def test_the_smallest_region_is_given_in_hectares(run):
-    postprocess(run, MAP, mmu_ha=0.1001)
-    name = f"{MAP}+mmu11px"  # a pixel has 0.01 ha, and eleven are the first to reach 0.1001
+    postprocess(run, MAP, mmu_ha=0.102)
+    name = f"{MAP}+mmu11px"  # a pixel has 0.01 ha, and eleven are the first to reach 0.102
     assert np.array_equal(classes(run, name), sieve(classes(run, MAP), 11))
     postprocess(run, MAP, mmu_ha=0.1)
     assert run.map(f"{MAP}+mmu10px").exists()
@@ -499,8 +499,8 @@ def test_probabilities_that_are_missing_or_of_an_earlier_map_name_the_command(ru
 @pytest.mark.parametrize(("options", "text"), [
     ([], "no step was chosen; give at least one of --smooth, --segments, --polygons, --mmu-ha"),
     (["--by-probability", "--mmu-ha", "1"], "--by-probability says how regions choose; give it wi"),
-    (["--mmu-ha", "0.01"], "--mmu-ha 0.01 is 1 of 20480 pixels; a pixel has 0.01 ha: choose more"),
-    (["--mmu-ha", "900"], "--mmu-ha 900 is 90000 of 20480 pixels"),
+    (["--mmu-ha", "0.01"], "--mmu-ha 0.01 is 1 of 20480 pixels; a pixel has 0.009998 ha: choose "),
+    (["--mmu-ha", "900"], "--mmu-ha 900 is 90016 of 20480 pixels"),
     (["--polygons", "nowhere.gpkg"], "nowhere.gpkg does not exist"),
     (["--segments"], "segments.tif does not exist; make it with: landcover segment"),
     (["--model", "knn", "--mmu-ha", "1"], "has no model knn; its models are random-forest"),
@@ -525,10 +525,13 @@ def test_a_missing_map_and_one_of_other_classes_name_the_command(run):
         postprocess(run, MAP, mmu_ha=0.1)
 
 
-def test_hectares_need_metres():
+def test_hectares_become_pixels_in_every_crs():
     degrees = Grid(CRS.from_epsg(4326), Affine(1e-4, 0, 13, 0, -1e-4, 52), 100, 100)
-    with pytest.raises(LandcoverError, match="the scene is in degrees, and hectares need metres"):
-        postprocessing._sieve(degrees, 1.0)
+    # 6.87 m by 11.13 m: a hectare is 130.8 such pixels
+    assert postprocessing._sieve(degrees, 1.0).suffix == "mmu131px"
+    mercator = Grid(CRS.from_epsg(3857), Affine(10, 0, 1500000, 0, -10, 6800000), 100, 100)
+    # 6.17 m by 6.15 m: 263.4
+    assert postprocessing._sieve(mercator, 1.0).suffix == "mmu264px"
     feet = Grid(CRS.from_epsg(2263), Affine(100, 0, 9e5, 0, -100, 2e5), 100, 100)
     # 100 US survey feet are 30.48 m: a hectare is 10.76 such pixels
     assert postprocessing._sieve(feet, 1.0).suffix == "mmu11px"
