@@ -156,7 +156,7 @@ def large_scene(run: Run, path: Path, side: int) -> None:
 def check(arguments: list[str]) -> None:
     """Map with a stored network on the CPU, in a process of its own."""
     folder, size, model, scene, out = arguments
-    from landcover.samples.rows import read_rows
+    from landcover.stages.inputs import read_rows
 
     run = Run(Path(folder))
     setting = Setting(run, read_rows(run, "labels"))

@@ -28,9 +28,10 @@ from landcover.classifiers.scaling import fit_scaling
 from landcover.files import rasters
 from landcover.reports import accuracy
 from landcover.run import Run
-from landcover.samples.rows import Rows, read_rows
+from landcover.samples.rows import Rows
 from landcover.sources import band_files
 from landcover.sources.synthetic.files import write_demo
+from landcover.stages.inputs import read_rows
 from landcover.stages.prepare import prepare
 from landcover.stages.sample import sample
 from landcover.stages.train import CNN_EPOCHS

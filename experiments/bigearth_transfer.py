@@ -35,9 +35,9 @@ from landcover.legend import UNLABELLED, Legend, level_of, to_level
 from landcover.reports.words import percent
 from landcover.run import Run
 from landcover.samples.chips import read_chips
-from landcover.samples.rows import read_rows
 from landcover.sensors import DEFAULT_QUANTIFICATION
 from landcover.stages import train
+from landcover.stages.inputs import read_rows
 from landcover.stages.patch_training import PATIENCE
 
 #: What is drawn on a scene; enough that 100,000 are left to learn from, the rest being test ones.

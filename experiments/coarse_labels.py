@@ -27,7 +27,7 @@ TRAINERS = {"cnn": train.train_cnn, "forest": train.train_forest, "mlp": train.t
 def scores(run: Run, model: str, **settings: Any) -> tuple[float, ...]:
     """Train; accuracy on test samples, and agreement with their labels, in percent."""
     paths = TRAINERS[model](run, random_split=False, **settings)
-    found = store.read_report(run, paths[-1].stem)["scores"]
+    found = store.read_report(run.report(paths[-1].stem))["scores"]
     return tuple(100 * found[against]["overall_accuracy"] for against in ("reference", "labels"))
 
 

@@ -66,7 +66,7 @@ def measure(a: argparse.Namespace, run: Run, task: Task, name: str) -> dict[str,
         name=f"compact-{name}",
     )
     finetune(run, a.source, choices, task.of_bands(SETS[name]))
-    report = read_report(run, choices.name or "")
+    report = read_report(run.report(choices.name or ""))
     return {"set": name, "bands": " ".join(SETS[name])} | {
         key: report[key] for key in ("overall_accuracy", "overall_accuracy_ci95", "macro_f1")
     }

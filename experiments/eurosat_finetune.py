@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         paths = finetune(Run(a.out), a.source, choices)
     except LandcoverError as error:
         parser().exit(2, f"error: {error}\n")
-    report = read_report(Run(a.out), choices.name or a.model)
+    report = read_report(Run(a.out).report(choices.name or a.model))
     print(
         f"{percent(report['overall_accuracy'])} of {report['n_test']:,} test images right "
         f"({interval(report['overall_accuracy_ci95'])}), balanced "

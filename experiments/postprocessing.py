@@ -89,7 +89,7 @@ def measure(run: Run, found: Found) -> None:
                 paths = postprocess.postprocess(run, model, **step)
             else:
                 paths = map.map_scene(run, model, probabilities=True)
-            s = store.read_report(run, paths[0].stem)["scores"]
+            s = store.read_report(run.report(paths[0].stem))["scores"]
             found[model, title].append([100 * s[against][metric] for against, metric in KEYS])
 
 

@@ -21,8 +21,9 @@ from landcover.files import rasters
 from landcover.reports import store
 from landcover.run import Run
 from landcover.samples.chips import read_chips
-from landcover.samples.rows import Rows, pixel_inputs, read_rows
+from landcover.samples.rows import Rows
 from landcover.stages import train
+from landcover.stages.inputs import pixel_inputs, read_rows
 
 #: Accuracy or agreement with the fault and without it, 0-1, by what it is measured against.
 Pair = dict[str, tuple[float, float]]
@@ -71,7 +72,7 @@ def random_split(a: argparse.Namespace, run: Run, seed: int, model: str) -> Pair
         paths = train.train_forest(run, **shared)
     else:
         paths = train.train_cnn(run, a.patch_size, "published", epochs=a.epochs, **shared)
-    found = store.read_report(run, paths[-1].stem)["scores"]
+    found = store.read_report(run.report(paths[-1].stem))["scores"]
     return {
         against: (score["overall_accuracy"], score["leak"]["spatial_blocks"])
         for against in ("reference", "labels")

@@ -49,7 +49,7 @@ def measure(run: Run, candidate: str) -> tuple[float, ...]:
     """Train, map, score: accuracy, then what each of SCORES says, in percent."""
     name = CANDIDATES[candidate](run)[-1].stem
     map.map_scene(run, name)
-    found = store.read_report(run, name)["scores"]
+    found = store.read_report(run.report(name))["scores"]
     refined = (compare.criteria(run, [name]) or {name: float("nan")})[name]
     accuracy, agreement = (found[key]["overall_accuracy"] for key in ("reference", "labels"))
     return 100 * accuracy, 100 * refined, 100 * agreement

@@ -147,7 +147,7 @@ def outcome(run: Run, name: str) -> dict[str, Any]:
         test samples the accuracy against the reference (None where there is none) and the
         agreement with the labels, both 0-1.
     """
-    card, report = models.read_card(run, name), store.read_report(run, name)
+    card, report = models.read_card(run, name), store.read_report(run.report(name))
     right = {key: score["overall_accuracy"] for key, score in report["scores"].items()}
     return {
         "trained on": card["n_train"],

@@ -187,7 +187,7 @@ def _compare(a: Arguments) -> list[Path]:
     from landcover.stages.compare import compare
 
     paths = compare(Run(a.run))
-    print(read_comparison(Run(a.run))["headline"])
+    print(read_comparison(Run(a.run).path)["headline"])
     return paths
 
 

@@ -63,7 +63,7 @@ def _postprocess(a: Arguments) -> list[Path]:
     )
     name = paths[0].stem
     if run.report(name) in paths:
-        for line in _changes(read_report(run, name)):
+        for line in _changes(read_report(run.report(name))):
             print(line)
     return paths
 

@@ -6,8 +6,8 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,11 @@ def _digest(path: Path, size: int, modified_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def short_digest(content: bytes) -> str:
+    """The first 16 digits of the SHA-256 of bytes: enough to tell contents apart."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 def versions() -> dict[str, str]:
     """Installed versions of the packages that decide a result."""
     import platform
@@ -94,10 +99,35 @@ def replace_when_whole(path: str | Path) -> Iterator[Path]:
             part.unlink()
 
 
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write bytes, whole or not at all."""
+    with replace_when_whole(path) as part:
+        part.write_bytes(content)
+    return path
+
+
+def write_text(path: Path, content: str) -> Path:
+    """Write text, whole or not at all."""
+    return write_bytes(path, content.encode("utf-8"))
+
+
 def write_json(path: str | Path, content: Any) -> None:
     """Write JSON, whole or not at all."""
-    with replace_when_whole(path) as part:
-        part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_text(Path(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_together(
+    contents: Mapping[Path, str | bytes], json_path: Path, json_content: Any
+) -> None:
+    """Write texts and pictures and the JSON that belongs to them.
+
+    None gets its name before all are whole, so they always belong together.
+    """
+    with ExitStack() as whole:
+        for path, content in contents.items():
+            part = whole.enter_context(replace_when_whole(path))
+            part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        write_json(json_path, json_content)
 
 
 def read_json(path: str | Path) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from landcover.files import rasters
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.reports import accuracy, figures, words, zones
-from landcover.run import Run
-from landcover.samples.blocks import read_blocks
+from landcover.reports.tally import TRUTHS
+from landcover.samples.blocks import TEST, Blocks
 from landcover.sensors import true_colour_bands
 
 #: Pictures are thinned to this many pixels on their longer side; a demo scene is shown whole.
@@ -25,15 +25,26 @@ MANY_LAYERS = 7
 DETAIL_PX = 160
 
 
-def html(run: Run, comparison: Mapping[str, Any], legend: Legend) -> str:
+def html(
+    comparison: Mapping[str, Any],
+    layers: Mapping[str, Path],
+    scene: Path,
+    blocks: Blocks,
+    legend: Legend,
+) -> str:
     """The page of a comparison.
 
     Parameters
     ----------
-    run : Run
-        Run folder with the scene and the class rasters that the comparison names.
     comparison : mapping
-        As `compare.facts` makes it.
+        As `comparison.facts` makes it.
+    layers : mapping
+        Class rasters by name: "reference" and "labels", as far as there are any, then the map
+        of every model that is compared.
+    scene : path
+        The scene that was mapped.
+    blocks : Blocks
+        Its blocks.
     legend : Legend
         The classes of all layers.
     """
@@ -41,15 +52,16 @@ def html(run: Run, comparison: Mapping[str, Any], legend: Legend) -> str:
         model["name"]: figures.CHART_COLOURS[rank % len(figures.CHART_COLOURS)]
         for rank, model in enumerate(comparison["models"])
     }
-    layers = _layers(run, comparison)
+    titled = _titled(layers, comparison)
+    differ = _where_maps_differ(layers, scene, blocks)
     return words.render(
         "comparison.html",
         c=comparison,
         axis=_axis(comparison),
         colours=colours,
         metrics=accuracy.METRICS,
-        pictures=_pictures(run, layers, legend),
-        detail=_detail(run, layers, legend),
+        pictures=_pictures(scene, titled, legend),
+        detail=_gallery(scene, titled, legend, _reader_of(differ), figures.png) if differ else [],
         curves=_learning_curves(comparison, colours),
         reliability=_reliability_curves(comparison, colours),
         fitted_to_labels=any(
@@ -100,20 +112,14 @@ def _reliability_curves(
     ]
 
 
-def _layers(run: Run, comparison: Mapping[str, Any]) -> dict[str, tuple[str, Path]]:
-    """Class rasters in the order shown: title and path by layer."""
-    layers = {
-        layer: (title, path)
-        for layer, title, path in (
-            ("reference", "Reference", run.reference),
-            ("labels", "Labels", run.labels),
-        )
-        if path.exists()
-    }
+def _titled(
+    layers: Mapping[str, Path], comparison: Mapping[str, Any]
+) -> dict[str, tuple[str, Path]]:
+    """Title and path of every class raster, in the order shown."""
+    titles = {"reference": "Reference", "labels": "Labels"}
     for model in comparison["models"]:
-        title = model["title"][0].upper() + model["title"][1:]
-        layers[model["name"]] = (title, run.map(model["name"]))
-    return layers
+        titles[model["name"]] = model["title"][0].upper() + model["title"][1:]
+    return {name: (title, layers[name]) for name, title in titles.items() if name in layers}
 
 
 def _axis(comparison: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,31 +137,26 @@ def _axis(comparison: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pictures(
-    run: Run, layers: Mapping[str, tuple[str, Path]], legend: Legend
+    scene: Path, layers: Mapping[str, tuple[str, Path]], legend: Legend
 ) -> list[dict[str, str]]:
     """True colour and every class raster, as data URIs."""
     size = PICTURE_PX if len(layers) <= MANY_LAYERS else PICTURE_PX // 2
     return _gallery(
-        run, layers, legend, lambda path, bands: rasters.read_small(path, size, bands), figures.jpeg
+        scene,
+        layers,
+        legend,
+        lambda path, bands: rasters.read_small(path, size, bands),
+        figures.jpeg,
     )
 
 
-def _detail(
-    run: Run, layers: Mapping[str, tuple[str, Path]], legend: Legend
-) -> list[dict[str, str]]:
-    """Every layer, close up, in the part of the test blocks where the maps differ most."""
-    grid = rasters.grid_of(run.scene)
-    size = min(DETAIL_PX, grid.rows // 2, grid.cols // 2)
-    if size < DETAIL_PX // 4:
-        return []
-    window = _where_maps_differ(run, layers, size)
-    return _gallery(
-        run, layers, legend, lambda path, bands: rasters.read(path, window, bands), figures.png
-    )
+def _reader_of(window: Window) -> Callable[[Path, Sequence[int | str]], np.ndarray]:
+    """A function that reads bands of a raster in a window."""
+    return lambda path, bands: rasters.read(path, window, bands)
 
 
 def _gallery(
-    run: Run,
+    scene: Path,
     layers: Mapping[str, tuple[str, Path]],
     legend: Legend,
     read: Callable[[Path, Sequence[int | str]], np.ndarray],
@@ -163,32 +164,33 @@ def _gallery(
 ) -> list[dict[str, str]]:
     """True colour and every class raster, read and encoded as told."""
     pictures = []
-    colours = true_colour_bands(rasters.band_names(run.scene))
+    colours = true_colour_bands(rasters.band_names(scene))
     if colours:
-        picture = figures.true_colour(read(run.scene, colours), colours)
+        picture = figures.true_colour(read(scene, colours), colours)
         pictures.append(_picture("scene", "True colour", encode(picture)))
     for layer, (title, path) in layers.items():
         pictures.append(_picture(layer, title, figures.class_png(read(path, [1])[0], legend)))
     return pictures
 
 
-def _where_maps_differ(run: Run, layers: Mapping[str, tuple[str, Path]], size: int) -> Window:
-    """The window with the most test pixels on which two maps, or map and truth, differ."""
-    from landcover.samples.blocks import TEST
+def _where_maps_differ(layers: Mapping[str, Path], scene: Path, blocks: Blocks) -> Window | None:
+    """The window with the most test pixels on which two maps, or map and truth, differ.
 
-    grid = rasters.grid_of(run.scene)
-    thinned = {
-        layer: rasters.read_small(path, PICTURE_PX)[0] for layer, (_, path) in layers.items()
-    }
-    maps = [codes for layer, codes in thinned.items() if layer not in ("reference", "labels")]
+    None where the scene is too small for a close-up.
+    """
+    grid = rasters.grid_of(scene)
+    size = min(DETAIL_PX, grid.rows // 2, grid.cols // 2)
+    if size < DETAIL_PX // 4:
+        return None
+    thinned = {name: rasters.read_small(path, PICTURE_PX)[0] for name, path in layers.items()}
+    maps = [codes for name, codes in thinned.items() if name not in TRUTHS]
     if len(maps) == 1:
-        maps.append(thinned.get("reference", thinned.get("labels")))
+        maps.append(next(thinned[name] for name in TRUTHS if name in thinned))
     differ = np.any([codes != maps[0] for codes in maps[1:]], axis=0)
     differ &= np.all([codes != UNLABELLED for codes in maps], axis=0)
     thin = grid.rows / differ.shape[0]
     rows = (np.arange(differ.shape[0]) * thin).astype(int)[:, np.newaxis]
     cols = (np.arange(differ.shape[1]) * grid.cols / differ.shape[1]).astype(int)[np.newaxis]
-    blocks = read_blocks(run)
     differ &= blocks.split_of(rows, cols) == TEST
     row, col = figures.busiest_square(differ, max(1, int(size / thin)))
     row, col = min(int(row * thin), grid.rows - size), min(int(col * thin), grid.cols - size)

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcover.classifiers import names
-from landcover.errors import LandcoverError
-from landcover.files.atomic import read_json, versions
+from landcover.files.atomic import versions
 from landcover.legend import UNLABELLED, legend_of
-from landcover.reports import accuracy, store
-from landcover.reports.tally import tally_maps
-from landcover.run import Run
-from landcover.samples.blocks import read_blocks
+from landcover.reports import accuracy
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from landcover.reports.tally import Tally
+    from landcover.samples.blocks import Blocks
 
 SAMPLES = "test samples"
 WALL_TO_WALL = "test blocks, wall to wall"
@@ -28,40 +26,31 @@ MEASURES = {"reference": "accuracy against the reference", "labels": "agreement 
 
 
 def score_samples(
-    run: Run,
-    name: str,
     samples: pd.DataFrame,
     predicted: np.ndarray,
-    seconds: Mapping[str, float],
     seed: int = 0,
     of_random_split: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Score a model on the test samples and write reports/NAME.json.
+    """Scores of a model on the test samples, by what it is scored against.
 
     Parameters
     ----------
-    run : Run
-        Run folder; its splits.json and the model's card.json are described in the report.
-    name : str
-        Model.
     samples : DataFrame
         Rows with split, random_test, block, label and, where there is one, reference. Rows
         outside the test split are ignored.
     predicted : array of int, (len(samples),)
         Class codes; 0 counts as an error.
-    seconds : mapping
-        ``train`` and ``predict``, as far as they were measured.
     seed : int
-        Of the bootstrap; kept in the report.
+        Of the bootstrap.
     of_random_split : array of int, (len(samples),), optional
         What the same model predicts when a random split trains it; scored where random_test.
 
     Returns
     -------
     dict
-        The report: scores of the test split. Under ``reference_random`` and ``labels_random``
-        the scores of the random split, with its ``leak``: how much more it promises than
-        spatial blocks do on the very same pixels.
+        Scores of the test split under ``reference`` and ``labels``. Under ``reference_random``
+        and ``labels_random`` the scores of the random split, with its ``leak``: how much more
+        it promises than spatial blocks do on the very same pixels.
 
     Raises
     ------
@@ -70,7 +59,7 @@ def score_samples(
     """
     predicted = np.asarray(predicted)
     test = (samples["split"] == "test").to_numpy()
-    beside = test & samples["random_test"].to_numpy(dtype=bool)
+    random_split_test = test & samples["random_test"].to_numpy(dtype=bool)
     blocks = samples["block"].to_numpy()
     scores = {}
     for against, column in (("reference", "reference"), ("labels", "label")):
@@ -81,13 +70,15 @@ def score_samples(
         scores[against] = {"scored_on": SAMPLES} | accuracy.score(
             truth[test], predicted[test], blocks=blocks[test], seed=seed, legend=legend
         )
-        if of_random_split is not None and (truth[beside] != UNLABELLED).any():
+        if of_random_split is not None and (truth[random_split_test] != UNLABELLED).any():
             scores[f"{against}_random"] = _random_split(
-                truth[beside], of_random_split[beside], predicted[beside], blocks[beside], seed
+                truth[random_split_test],
+                of_random_split[random_split_test],
+                predicted[random_split_test],
+                blocks[random_split_test],
+                seed,
             )
-    report = _report(run, name, scores, dict(seconds), seed)
-    store.write_report(run, report)
-    return report
+    return scores
 
 
 def _random_split(
@@ -112,52 +103,35 @@ def _random_split(
 
 
 def score_map(
-    run: Run, name: str, seconds: Mapping[str, float], computed: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Score a map on every labelled pixel of the test blocks and write reports/NAME.json.
-
-    The scores of the random split, the calibration, the training time and the seed are kept
-    from the report that training wrote.
+    tally: Tally, name: str, earlier: Mapping[str, Any], of_model: bool
+) -> dict[str, dict[str, Any]]:
+    """Scores of a map on every labelled pixel of the test blocks, by what it is scored against.
 
     Parameters
     ----------
-    run : Run
-        Run folder with labels, splits and the model's map.
+    tally : Tally
+        Of the map, among others or alone.
     name : str
-        Model, or a postprocessed map.
-    seconds : mapping
-        ``predict``, the time that the map took.
-    computed : mapping, optional
-        How it was computed, for the report: ``engine`` and ``measured`` of a patch network.
-
-    Returns
-    -------
-    dict
-        The report.
+        The map.
+    earlier : mapping
+        The report that training wrote, or an empty one; gives the seed of the bootstrap.
+    of_model : bool
+        Whether this is the model's own map, which keeps the scores of the random split.
     """
-    model = names.model_of(name)
-    earlier = _earlier_report(run, model)
     seed = earlier.get("seed", 0)
-    tally = tally_maps(run, [name])
-    scores: dict[str, Any] = {
+    scores: dict[str, dict[str, Any]] = {
         against: {"scored_on": WALL_TO_WALL}
         | accuracy.score_confusions(by_model[name], tally.codes, seed, legend=tally.legend)
         for against, by_model in tally.confusions.items()
     }
-    if name == model:  # the random split is the model's, not that of what became of its map
-        beside = [f"{against}_random" for against in tally.confusions]
-        scores |= {k: v for k, v in earlier.get("scores", {}).items() if k in beside}
-    report = _report(run, name, scores, earlier.get("seconds", {}) | dict(seconds), seed)
-    calibration = _calibration(earlier, report["against"])
-    if name == model and calibration:
-        report["calibration"] = calibration
-    report |= dict(computed or {})
-    store.write_report(run, report)
-    return report
+    if of_model:
+        kept = [f"{against}_random" for against in tally.confusions]
+        scores |= {k: v for k, v in earlier.get("scores", {}).items() if k in kept}
+    return scores
 
 
-def _calibration(earlier: Mapping[str, Any], against: str) -> dict[str, Any] | None:
-    """What training found of the confidence, against that which leads now."""
+def calibration_of(earlier: Mapping[str, Any], against: str) -> dict[str, Any] | None:
+    """What training found of the confidence, against what leads the report now."""
     held = earlier.get("calibration") or {}
     if held.get("against", against) == against:
         return held or None
@@ -165,35 +139,45 @@ def _calibration(earlier: Mapping[str, Any], against: str) -> dict[str, Any] | N
     return held | {"against": against} | measured if measured else None
 
 
-def _earlier_report(run: Run, name: str) -> dict[str, Any]:
-    """The report that training wrote; a lost or broken one is about to be replaced anyway."""
-    try:
-        return store.read_report(run, name)
-    except LandcoverError:
-        return {}
-
-
-def _report(
-    run: Run, name: str, scores: dict[str, Any], seconds: dict[str, float], seed: int
+def report_of(
+    name: str,
+    scores: Mapping[str, Mapping[str, Any]],
+    seconds: Mapping[str, float],
+    seed: int,
+    blocks: Blocks,
+    card: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The report's fields: led by the reference where there is one."""
+    """The fields of reports/NAME.json, led by the reference where there is one.
+
+    Parameters
+    ----------
+    name : str
+        Model, or a postprocessed map.
+    scores : mapping
+        From `score_samples` or `score_map`.
+    seconds : mapping
+        ``train`` and ``predict``, as far as they were measured.
+    seed : int
+        Of the bootstrap.
+    blocks : Blocks
+        How the scene was split.
+    card : mapping
+        Of the model; empty where it is not known.
+    """
     against = "reference" if "reference" in scores else "labels"
-    blocks = read_blocks(run)
     split = f"spatial blocks of {blocks.block_px} px, guard {blocks.guard_px} px"
     if blocks.label_range_px is not None:
         split += f"; labels are alike up to {blocks.label_range_px:.0f} px"
-    card = run.model(names.model_of(name)) / "card.json"
     described = ("kind", "trained_on", "n_train", "patch_size", "bands", "inputs")
-    model = read_json(card) if card.exists() else {}
     return {
         "model": name,
         "against": against,
         "measure": MEASURES[against],
         "split": split,
         **scores[against],
-        "scores": scores,
+        "scores": dict(scores),
         "seconds": {stage: round(float(value), 3) for stage, value in seconds.items()},
         "seed": int(seed),
         "versions": versions(),
-        "card": {field: model[field] for field in described if field in model},
+        "card": {field: card[field] for field in described if field in card},
     }

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from landcover.files.atomic import replace_when_whole
 from landcover.sensors import TRUE_COLOUR_BANDS, true_colour_bands
 
 #: Largest side of a picture, pixels.
 PICTURE_PX = 2000
 _BORDER_COLOUR = (255, 220, 0)
-
-
-def write_png(path: Path, picture: np.ndarray) -> Path:
-    """Write a picture, whole or not at all."""
-    from landcover.reports.figures import png
-
-    with replace_when_whole(path) as part:
-        part.write_bytes(png(picture))
-    return path
 
 
 def borders_picture(image: np.ndarray, bands: Sequence[str], segments: np.ndarray) -> np.ndarray:
@@ -67,8 +57,8 @@ def _centre(shape: tuple[int, ...]) -> tuple[slice, ...]:
     )
 
 
-def write_types_figure(path: Path, segments: np.ndarray, types: Mapping[str, np.ndarray]) -> Path:
-    """Every layer of types in one palette from dark to bright, each with its legend."""
+def types_figure(segments: np.ndarray, types: Mapping[str, np.ndarray]) -> bytes:
+    """Every layer of types in one palette from dark to bright, each with its legend, as PNG."""
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -99,6 +89,6 @@ def write_types_figure(path: Path, segments: np.ndarray, types: Mapping[str, np.
         bar = figure.colorbar(drawn, ax=axis, ticks=range(1, n + 1), fraction=0.04, pad=0.01)
         bar.ax.tick_params(length=0)
         bar.set_label("darker  →  brighter")
-    with replace_when_whole(path) as part:
-        figure.savefig(part)
-    return path
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

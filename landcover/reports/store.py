@@ -8,9 +8,8 @@ from typing import Any
 
 from landcover.classifiers.names import PATCHES
 from landcover.errors import LandcoverError, MissingProduct
-from landcover.files.atomic import read_json, replace_when_whole, write_json
+from landcover.files.atomic import read_json, write_together
 from landcover.reports.words import render
-from landcover.run import Run
 
 #: What every report holds, and the type that it must have.
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -32,14 +31,7 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def write_report(run: Run, report: Mapping[str, Any]) -> Path:
-    """Write reports/NAME.json of the model that the report names."""
-    path = run.report(report["model"])
-    write_json(path, dict(report))
-    return path
-
-
-def read_report(run: Run, name: str) -> dict[str, Any]:
+def read_report(path: Path) -> dict[str, Any]:
     """Read reports/NAME.json.
 
     Raises
@@ -48,62 +40,58 @@ def read_report(run: Run, name: str) -> dict[str, Any]:
         If it is missing, broken off or no report; the message names the file
         and the command that makes it.
     """
-    path = run.report(name)
     if not path.exists():
-        raise MissingProduct(f"{path} does not exist; {_make_again(run, name)}")
+        raise MissingProduct(f"{path} does not exist; {_make_again(path)}")
     try:
         report = read_json(path)
     except LandcoverError:
-        raise LandcoverError(f"{path} is not whole JSON; {_make_again(run, name)}") from None
-    problem = _problem(report, name)
+        raise LandcoverError(f"{path} is not whole JSON; {_make_again(path)}") from None
+    problem = _problem(report, path.stem)
     if problem:
-        raise LandcoverError(f"{path} is not a report: {problem}; {_make_again(run, name)}")
+        raise LandcoverError(f"{path} is not a report: {problem}; {_make_again(path)}")
     return report
 
 
-def map_names(run: Run) -> list[str]:
-    """Names of a run's class maps, in alphabetical order, those of patches last."""
+def map_names(folder: Path) -> list[str]:
+    """Names of the class maps in a folder, in alphabetical order, those of patches last."""
     names = [
         path.stem
-        for path in run.map("any").parent.glob("*.tif")
+        for path in folder.glob("*.tif")
         if not path.name.startswith(".") and not path.stem.endswith(_NOT_CLASSES)
     ]
     return sorted(names, key=lambda name: (name.endswith(PATCHES), name))
 
 
-def mapped_models(run: Run) -> list[str]:
-    """Names of the models that have a map of the scene's pixels, in alphabetical order.
+def mapped_models(folder: Path) -> list[str]:
+    """Names of the models that have a map of the scene's pixels in a folder, alphabetically.
 
     Raises
     ------
     LandcoverError
         If there is none; the message names the command that makes one.
     """
-    names = [name for name in map_names(run) if not name.endswith(PATCHES)]
+    names = [name for name in map_names(folder) if not name.endswith(PATCHES)]
     if not names:
-        raise LandcoverError(
-            f"{run.path} has no map in maps/; make one with: landcover map {run.path}"
+        run = folder.parent
+        raise MissingProduct(
+            f"{run} has no map in {folder.name}/; make one with: landcover map {run}"
         )
     return names
 
 
 def write_comparison(
-    run: Run, comparison: Mapping[str, Any], markdown: str, html: str
+    folder: Path, comparison: Mapping[str, Any], markdown: str, html: str
 ) -> list[Path]:
     """Write comparison.json, .md and .html; returns their paths."""
-    data, text, page = (run.path / f"comparison.{kind}" for kind in ("json", "md", "html"))
-    # One inside the other: none gets its name before all are whole, so they always belong together
-    with replace_when_whole(page) as page_part, replace_when_whole(text) as text_part:
-        page_part.write_text(html, "utf-8")
-        text_part.write_text(markdown, "utf-8")
-        write_json(data, dict(comparison))
+    data, text, page = (folder / f"comparison.{kind}" for kind in ("json", "md", "html"))
+    write_together({page: html, text: markdown}, data, dict(comparison))
     return [data, text, page]
 
 
-def read_comparison(run: Run) -> dict[str, Any]:
+def read_comparison(folder: Path) -> dict[str, Any]:
     """Read comparison.json; its ``headline`` says in one sentence which map is best."""
-    path = run.path / "comparison.json"
-    command = f"landcover compare {run.path}"
+    path = folder / "comparison.json"
+    command = f"landcover compare {folder}"
     if not path.exists():
         raise MissingProduct(f"{path} does not exist; make it with: {command}")
     comparison = read_json(path)
@@ -115,10 +103,8 @@ def read_comparison(run: Run) -> dict[str, Any]:
 def write_products(folder: Path, content: Mapping[str, Any]) -> list[Path]:
     """Write report.md, .html and .json of a list of mapped products; returns their paths."""
     data, text, page = (folder / f"report.{kind}" for kind in ("json", "md", "html"))
-    for path in (text, page):
-        with replace_when_whole(path) as part:
-            part.write_text(render(f"products{path.suffix}", c=content), "utf-8")
-    write_json(data, dict(content))
+    pages = {path: render(f"products{path.suffix}", c=content) for path in (text, page)}
+    write_together(pages, data, dict(content))
     return [text, page, data]
 
 
@@ -141,5 +127,6 @@ def _problem(report: dict[str, Any], name: str) -> str | None:
     return None
 
 
-def _make_again(run: Run, name: str) -> str:
-    return f"make it with: landcover map {run.path} --model {name}"
+def _make_again(path: Path) -> str:
+    """The command that makes RUN/reports/NAME.json."""
+    return f"make it with: landcover map {path.parent.parent} --model {path.stem}"

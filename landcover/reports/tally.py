@@ -9,23 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.classifiers.names import model_of
-from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.atomic import read_json
 from landcover.files.rasters import class_pixels
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend, legend_of
 from landcover.progress import track
 from landcover.reports import accuracy
 from landcover.reports import zones as breakdown
-from landcover.run import Run
-from landcover.samples.blocks import read_blocks
+from landcover.samples.blocks import TEST
 from landcover.samples.correlation import Thinned
 
 if TYPE_CHECKING:
     from landcover.samples.blocks import Blocks
 
+#: Layers that judge maps, the leading one first.
+TRUTHS = ("reference", "labels")
 #: Values of the rasters of errors; 0 where nobody is scored.
 WRONG, RIGHT = 1, 2
 
@@ -74,29 +72,44 @@ class Tally:
         return right[:, i] - both[:, i, j], right[:, j] - both[:, i, j]
 
 
-def tally_maps(run: Run, names: Sequence[str]) -> Tally:
+def tally_maps(layers: Mapping[str, Path], scene: Path, blocks: Blocks) -> Tally:
     """Count classes of the scene, and all that is scored in its test blocks, by windows.
 
     A labelled pixel that a map leaves empty is an error, unless the scene itself
     has no data there: then nobody is scored on it.
+
+    Parameters
+    ----------
+    layers : mapping
+        Class rasters by name: "reference" and "labels", as far as there are any, then the maps.
+    scene : path
+        The scene, whose grid every layer must have.
+    blocks : Blocks
+        Its blocks.
     """
-    layers = _layers(run, names)
-    _require_same_split(run, names)
-    grid = _common_grid(run, layers)
+    grid = require_same_grid(layers, scene)
     areas = {layer: class_pixels(path) for layer, path in layers.items()}
     legend = legend_of(np.array([code for area in areas.values() for code in area]))
-    blocks = read_blocks(run)
     ids, position = _test_blocks(blocks)
-    counts = _Counts(list(layers), list(names), (UNLABELLED, *legend.codes), len(ids), grid)
+    names = [layer for layer in layers if layer not in TRUTHS]
+    counts = _Counts(list(layers), names, (UNLABELLED, *legend.codes), len(ids), grid)
     windows = list(grid.windows(rasters.WINDOW_PX))
     for window in track(windows, "scoring test blocks"):
-        pixels = _test_pixels(run, blocks, position, window, layers)
+        pixels = _test_pixels(scene, blocks, position, window, layers)
         if pixels is not None:
             counts.add(pixels)
     codes, confusions = _without_empty_zero(counts.codes, counts.confusions)
     return Tally(
         codes, legend, confusions, areas, counts.zones, counts.right_together, counts.errors
     )
+
+
+def require_same_grid(layers: Mapping[str, Path], scene: Path) -> Grid:
+    """The scene's grid, which every layer must have."""
+    grid = rasters.grid_of(scene)
+    for path in layers.values():
+        grid.require_equal(rasters.grid_of(path), str(scene), str(path))
+    return grid
 
 
 @dataclass(frozen=True)
@@ -127,7 +140,7 @@ class _Counts:
     zones: dict[str, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.truths = [layer for layer in ("reference", "labels") if layer in self.layers]
+        self.truths = [layer for layer in TRUTHS if layer in self.layers]
         square = (self.blocks, len(self.codes), len(self.codes))
         for truth in self.truths:
             judged = [*self.names, "labels"] if truth != self.truths[-1] else self.names
@@ -180,77 +193,27 @@ class _Counts:
         return np.bincount(block, minlength=self.blocks)
 
 
-def require_scorable(run: Run, names: Sequence[str]) -> None:
-    """Raise LandcoverError unless maps of these models, yet to be made, could be scored."""
-    _common_grid(run, _layers(run, []))
-    _require_same_split(run, names)
-
-
-def _common_grid(run: Run, layers: Mapping[str, Path]) -> Grid:
-    """The scene's grid, which every layer must have."""
-    grid = rasters.grid_of(run.require("scene"))
-    for path in layers.values():
-        grid.require_equal(rasters.grid_of(path), str(run.scene), str(path))
-    return grid
-
-
-def _require_same_split(run: Run, names: Sequence[str]) -> None:
-    """Raise LandcoverError if a model of the run was trained on another split than its present one.
-
-    The present test blocks may hold pixels that such a model was trained on.
-    """
-    digest = read_blocks(run).digest()
-    for name in names:
-        card = run.model(model_of(name)) / "card.json"
-        if card.exists() and read_json(card).get("split", {}).get("digest", digest) != digest:
-            raise LandcoverError(
-                f"model {name} was trained on another split than {run.splits} holds, so its test "
-                "pixels are not unseen; train it again, or remove its folders and maps"
-            )
-
-
-def _layers(run: Run, names: Sequence[str]) -> dict[str, Path]:
-    """Class rasters by name: those that judge, then the maps."""
-    layers = {
-        layer: path
-        for layer, path in (("reference", run.reference), ("labels", run.labels))
-        if path.exists()
-    }
-    if not layers:
-        run.require("labels")
-    for name in names:
-        path = run.map(name)
-        if not path.exists():
-            raise LandcoverError(
-                f"{path} does not exist; make it with: landcover map {run.path} --model {name}"
-            )
-        layers[name] = path
-    return layers
-
-
 def _test_blocks(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
     """Ids of the test blocks, and the position of each id among them."""
     rows = np.arange(0, blocks.rows, blocks.block_px)[:, np.newaxis]
     cols = np.arange(0, blocks.cols, blocks.block_px)[np.newaxis]
-    ids = np.sort(blocks.block_of(rows, cols)[_is_test(blocks, rows, cols)])
+    ids = np.sort(blocks.block_of(rows, cols)[blocks.split_of(rows, cols) == TEST])
     position = np.full(int(ids.max(initial=-1)) + 1, -1)
     position[ids] = np.arange(ids.size)
     return ids, position
 
 
 def _test_pixels(
-    run: Run, blocks: Blocks, position: np.ndarray, window: Window, layers: Mapping[str, Path]
+    scene: Path, blocks: Blocks, position: np.ndarray, window: Window, layers: Mapping[str, Path]
 ) -> _Pixels | None:
     """The test pixels of a window; None where there are none."""
-    rows = np.arange(window.row, window.row + window.rows)[:, np.newaxis]
-    cols = np.arange(window.col, window.col + window.cols)[np.newaxis]
-    test = _is_test(blocks, rows, cols)
+    test = blocks.holds(window, TEST)
     if not test.any():
         return None
     classes: dict[str, np.ndarray] = {}
     zones: dict[str, np.ndarray] = {}
     for layer, path in layers.items():
-        if layer in ("reference", "labels"):
+        if layer in TRUTHS:
             wide = rasters.read_classes(path, window.padded(breakdown.CELL_PX))
             zones |= _zones(layer, wide, window, test)
             inner = slice(breakdown.CELL_PX, -breakdown.CELL_PX)
@@ -262,8 +225,8 @@ def _test_pixels(
     return _Pixels(
         window,
         test,
-        position[blocks.block_of(rows, cols)[test]],
-        _where_scene_has_data(run, window, test, classes),
+        position[blocks.blocks_in(window)[test]],
+        _where_scene_has_data(scene, window, test, classes),
         zones,
     )
 
@@ -278,25 +241,19 @@ def _zones(layer: str, wide: np.ndarray, window: Window, test: np.ndarray) -> di
     return {"core": labelled & ~border, "border": labelled & border}
 
 
-def _is_test(blocks: Blocks, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-    from landcover.samples.blocks import TEST
-
-    return blocks.split_of(rows, cols) == TEST
-
-
 def _where_scene_has_data(
-    run: Run, window: Window, test: np.ndarray, pixels: dict[str, np.ndarray]
+    scene: Path, window: Window, test: np.ndarray, pixels: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Test pixels with labels taken away where the scene has none to predict from.
 
     The scene is read only where some layer is empty on a labelled pixel.
     """
-    truths = [layer for layer in ("reference", "labels") if layer in pixels]
+    truths = [layer for layer in TRUTHS if layer in pixels]
     empty = np.any([values == UNLABELLED for values in pixels.values()], axis=0)
     labelled = np.any([pixels[layer] != UNLABELLED for layer in truths], axis=0)
     if not (empty & labelled).any():
         return pixels
-    has_data = ~np.isnan(rasters.read(run.scene, window)).any(axis=0)[test]
+    has_data = ~np.isnan(rasters.read(scene, window)).any(axis=0)[test]
     return {layer: np.where(has_data, values, UNLABELLED) for layer, values in pixels.items()}
 
 

@@ -7,19 +7,18 @@ training chip holds a pixel that is scored.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.atomic import read_json
+from landcover.files.atomic import read_json, short_digest
 from landcover.grid import Window
-from landcover.run import Run
 
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
@@ -82,6 +81,11 @@ class Layout:
         """Block of each pixel: 0, 1, ... row by row, int64."""
         down, across = np.asarray(rows) // self.block_px, np.asarray(cols) // self.block_px
         return down * self.shape[1] + across
+
+    def blocks_in(self, window: Window) -> np.ndarray:
+        """Block of each pixel of a window, int64 (rows, cols)."""
+        rows = np.arange(window.row, window.row + window.rows)[:, np.newaxis]
+        return self.block_of(rows, np.arange(window.col, window.col + window.cols))
 
     def zones_of(self, pixels: np.ndarray) -> np.ndarray:
         """Zone of each row, or of each column: three a block, int64."""
@@ -171,7 +175,7 @@ class Blocks(Layout):
     def digest(self) -> str:
         """A short name of this very split; models remember it."""
         sizes = np.array([self.rows, self.cols, self.block_px, self.guard_px], np.int64)
-        return hashlib.sha256(sizes.tobytes() + self.splits.tobytes()).hexdigest()[:16]
+        return short_digest(sizes.tobytes() + self.splits.tobytes())
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Blocks:
@@ -182,6 +186,33 @@ class Blocks(Layout):
             splits=np.asarray(content["splits"], np.uint8),
             label_range_px=content.get("label_range_px"),
         )
+
+    @classmethod
+    def read(cls, path: Path, scene: Path) -> Blocks:
+        """The blocks in a splits.json, which must be those of a scene.
+
+        Raises
+        ------
+        LandcoverError
+            If the file is missing, damaged, or of a scene of another size.
+        """
+        content = read_json(path)
+        again = f"draw the samples again: landcover sample {path.parent}"
+        try:
+            blocks = cls.from_dict(content)
+        except (KeyError, TypeError, ValueError) as error:
+            raise LandcoverError(f"{path} is damaged ({error}); {again}") from error
+        shape = rasters.grid_of(scene).shape
+        if (blocks.rows, blocks.cols) != shape or blocks.splits.shape != blocks.shape:
+            raise LandcoverError(
+                f"{path} is of a scene of {blocks.rows} x {blocks.cols} pixels and "
+                f"{scene} has {shape[0]} x {shape[1]}; {again}"
+            )
+        return blocks
+
+    def holds(self, window: Window, split: int) -> np.ndarray:
+        """Which pixels of a window lie in blocks of a split, bool (rows, cols); guards count."""
+        return self.splits.ravel()[self.blocks_in(window)] == split
 
 
 def layout(
@@ -254,27 +285,3 @@ def usable_zones_of(splits: np.ndarray) -> np.ndarray:
             np.maximum(highest, padded[i : i + down, j : j + across], out=highest)
     # train near any other split, or validation near test, sees a higher split
     return np.where(highest > zones, np.uint8(0), zones + np.uint8(1))
-
-
-def read_blocks(run: Run) -> Blocks:
-    """The blocks that the samples of a run were drawn from.
-
-    Raises
-    ------
-    LandcoverError
-        If splits.json is missing, damaged, or of another scene than the run's.
-    """
-
-    content = read_json(run.require("splits"))
-    again = f"draw the samples again: landcover sample {run.path}"
-    try:
-        blocks = Blocks.from_dict(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise LandcoverError(f"{run.splits} is damaged ({error}); {again}") from error
-    shape = rasters.grid_of(run.require("scene")).shape
-    if (blocks.rows, blocks.cols) != shape or blocks.splits.shape != blocks.shape:
-        raise LandcoverError(
-            f"{run.splits} is of a scene of {blocks.rows} x {blocks.cols} pixels and "
-            f"{run.scene} has {shape[0]} x {shape[1]}; {again}"
-        )
-    return blocks

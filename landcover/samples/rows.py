@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files.atomic import replace_when_whole
+from landcover.files import tables
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED, Legend, level_of
-from landcover.run import Run
-from landcover.samples.blocks import read_blocks
 from landcover.scene.segmentation.types import type_column
 
 if TYPE_CHECKING:
     import geopandas
     import pandas as pd
 
-TRAINED_ON = {"labels": "label", "reference": "reference"}
+#: What can be learnt, and the column of the sample table that holds it.
+TARGETS = {"labels": "label", "reference": "reference"}
 #: Column of the targets that denoising gives.
 TARGET = "target"
 #: How classes may weigh in training; None: every row alike.
@@ -42,7 +41,7 @@ class Rows:
         Classes of the training rows.
     train, validation, scored : arrays of int
         Positions of rows. Validation rows of classes that were never trained on are left out.
-    beside : array of int
+    random_split_extra : array of int
         Test rows that only a random split trains on.
     denoise : str
         How doubtful labels were treated, of `denoising.CHOICES`.
@@ -56,13 +55,13 @@ class Rows:
     train: np.ndarray
     validation: np.ndarray
     scored: np.ndarray
-    beside: np.ndarray
+    random_split_extra: np.ndarray
     denoise: str = PLAIN
     remark: str = ""
 
     def randomly_split(self, seed: int) -> Rows:
         """As many training rows, drawn from training and test blocks alike."""
-        pool = np.concatenate([self.train, self.beside])
+        pool = np.concatenate([self.train, self.random_split_extra])
         drawn = np.random.default_rng([seed, 2]).permutation(pool)[: len(self.train)]
         return replace(self, train=np.sort(drawn), remark=" on a random split")
 
@@ -87,18 +86,28 @@ class Rows:
         return inputs_of(self.samples.iloc[part], tuple(bands), tuple(features), tuple(layers))
 
 
-def read_rows(run: Run, trained_on: str) -> Rows:
-    """Read the sample table and deal its rows to their purposes."""
-    if trained_on not in TRAINED_ON:
-        raise LandcoverError(
-            f"trained_on {trained_on!r} is unknown; choose among {', '.join(TRAINED_ON)}"
-        )
-    samples = read_samples(run)
-    read_blocks(run)  # a split of another scene has other samples than the scene's
-    column = TRAINED_ON[trained_on]
+def deal_rows(samples: pd.DataFrame, targets: str, path: Path) -> Rows:
+    """Deal the rows of a sample table to their purposes.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        The sample table.
+    targets : {"labels", "reference"}
+        What is learnt.
+    path : path
+        Where the table was read from, for messages.
+
+    Raises
+    ------
+    LandcoverError
+        If `targets` is neither, the table lacks them, or there are training rows of fewer than
+        two classes or no validation rows.
+    """
+    column = column_of(targets)
     if column not in samples:
         raise LandcoverError(
-            f"{run.samples} has no column {column}; prepare the run with --reference TRUTH.tif "
+            f"{path} has no column {column}; prepare the run with --reference TRUTH.tif "
             "or train on labels"
         )
     codes = samples[column].to_numpy()
@@ -108,68 +117,71 @@ def read_rows(run: Run, trained_on: str) -> Rows:
     if len(found) < 2:
         held = f"class {found[0]} only" if len(found) else "no labelled row"
         raise LandcoverError(
-            f"the training rows of {run.samples} hold {held}; a classifier needs two classes: "
-            f"draw more samples (landcover sample {run.path} --samples N) "
+            f"the training rows of {path} hold {held}; a classifier needs two classes: "
+            f"draw more samples (landcover sample {path.parent} --samples N) "
             "or use other labels"
         )
     legend = Legend.corine(level_of(found)).subset(found)
     validation = np.flatnonzero((split == "validation") & np.isin(codes, found))
     if not len(validation):
         raise LandcoverError(
-            f"{run.samples} has no validation row of a trained class; draw more samples: "
-            f"landcover sample {run.path} --samples N"
+            f"{path} has no validation row of a trained class; draw more samples: "
+            f"landcover sample {path.parent} --samples N"
         )
     scored = np.flatnonzero(split == "test")
-    beside = np.flatnonzero((split == "test") & ~held_out & np.isin(codes, found))
-    return Rows(samples, column, legend, train, validation, scored, beside)
+    extra = np.flatnonzero((split == "test") & ~held_out & np.isin(codes, found))
+    return Rows(samples, column, legend, train, validation, scored, extra)
 
 
-def read_samples(run: Run) -> pd.DataFrame:
-    """The sample table without its geometry."""
-    import pyarrow
-    import pyarrow.parquet as parquet
+def column_of(targets: str) -> str:
+    """The column of the sample table that holds the targets."""
+    if targets not in TARGETS:
+        raise LandcoverError(f"targets {targets!r} are unknown; choose among {', '.join(TARGETS)}")
+    return TARGETS[targets]
 
-    path = run.require("samples")
-    try:
-        file = parquet.ParquetFile(path)
-        columns = [name for name in file.schema_arrow.names if name not in ("geometry", "bbox")]
-        return file.read(columns).to_pandas()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise LandcoverError(
-            f"{path} is not readable ({str(error).splitlines()[0]}); "
-            f"draw the samples again: landcover sample {run.path}"
-        ) from error
+
+def read_samples(path: Path, geometry: bool = False) -> Any:
+    """The sample table: a DataFrame, or with its geometry a GeoDataFrame."""
+    return tables.read(
+        path, f"draw the samples again: landcover sample {path.parent}", geometry=geometry
+    )
 
 
 def pixel_inputs(
-    run: Run, samples: pd.DataFrame, chosen: Sequence[str] | None = None
+    samples: pd.DataFrame,
+    bands: tuple[str, ...],
+    path: Path,
+    chosen: Sequence[str] | None = None,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Bands of the scene, which are columns of the table, and the features chosen.
+    """Bands of a scene, which are columns of the sample table, and the features chosen.
 
     By default the features are those of `features.DEFAULTS` that the bands allow. The table may
     lack them: see `with_features`.
+
+    Raises
+    ------
+    LandcoverError
+        If the table, which was read from `path`, lacks a band, or the bands do not allow a feature.
     """
-    from landcover.files import rasters
     from landcover.scene import features
 
-    bands = rasters.band_names(run.require("scene"))
     names = features.available(bands) if chosen is None else tuple(chosen)
     features.require(bands, names)
     missing = [name for name in bands if name not in samples]
     if missing:
         raise LandcoverError(
-            f"{run.samples} lacks the columns {' '.join(missing)} of the scene; "
-            f"draw the samples again: landcover sample {run.path}"
+            f"{path} lacks the columns {' '.join(missing)} of the scene; "
+            f"draw the samples again: landcover sample {path.parent}"
         )
     return bands, names
 
 
 def with_features(
-    run: Run, samples: pd.DataFrame, bands: Sequence[str], names: Sequence[str]
+    scene: Path, samples: pd.DataFrame, bands: Sequence[str], names: Sequence[str]
 ) -> pd.DataFrame:
     """The sample table with a column a feature; those that it lacks are computed.
 
-    Features of windows are computed from the run's scene, which the samples were drawn from.
+    Features of windows are computed from the scene, which the samples were drawn from.
     """
     missing = [name for name in names if name not in samples]
     if not missing:
@@ -178,7 +190,7 @@ def with_features(
     from landcover.samples.feature_columns import feature_columns
 
     found = feature_columns(
-        lambda window: rasters.read(run.scene, window, list(bands)),
+        lambda window: rasters.read(scene, window, list(bands)),
         bands,
         missing,
         (samples["row"].to_numpy(), samples["col"].to_numpy()),
@@ -216,42 +228,10 @@ def inputs_of(
     return values, types
 
 
-def read_geo_samples(run: Run) -> geopandas.GeoDataFrame:
-    """The sample table, read before anything is written."""
-    import geopandas
-
-    try:
-        return geopandas.read_parquet(run.samples)
-    except (OSError, ValueError) as error:
-        raise LandcoverError(
-            f"{run.samples} is not readable ({str(error).splitlines()[0]}); "
-            f"draw the samples again: landcover sample {run.path}"
-        ) from error
-
-
-def refresh_samples(
-    run: Run,
-    samples: geopandas.GeoDataFrame,
-    segments: np.ndarray,
-    types: Mapping[str, np.ndarray],
-) -> Path:
-    """Bring the segment columns of the sample table up to date."""
+def with_segments(
+    samples: geopandas.GeoDataFrame, segments: np.ndarray, types: Mapping[str, np.ndarray]
+) -> geopandas.GeoDataFrame:
+    """The sample table with its segment columns brought up to date."""
     from landcover.scene.segmentation.types import add_segments
 
-    samples = _plain_text(add_segments(samples, segments, types))
-    with replace_when_whole(run.samples) as part:
-        samples.to_parquet(part, index=False)
-    return run.samples
-
-
-def _plain_text(table: Any) -> Any:
-    """Text as plain Arrow strings: GDAL before 3.8 cannot read the large ones of pandas."""
-    import pandas as pd
-    import pyarrow
-
-    text = [
-        name
-        for name in table.columns
-        if name != "geometry" and pd.api.types.is_string_dtype(table[name])
-    ]
-    return table.astype(dict.fromkeys(text, pd.ArrowDtype(pyarrow.string())))
+    return tables.plain_text(add_segments(samples, segments, types))

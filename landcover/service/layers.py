@@ -125,7 +125,7 @@ def layers_of(run: Run) -> dict[str, Layer]:
     for name, path in (("labels", run.labels), ("reference", run.reference)):
         if path.exists():
             found[name] = _classes(path, name.capitalize())
-    for name in store.map_names(run):
+    for name in store.map_names(run.path / "maps"):
         model = name.removesuffix(PATCHES)
         title = title_of(model) + ("" if model == name else " by patches")
         found[f"map-{name}"] = _classes(

@@ -12,7 +12,7 @@ import numpy as np
 from landcover.classifiers.names import title_of
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.atomic import replace_when_whole, versions, write_json
+from landcover.files.atomic import replace_when_whole, versions, write_json, write_text
 from landcover.files.rasters import class_areas_ha, class_pixels
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend, level_of
@@ -65,7 +65,7 @@ def assess(
         If there is no map, the reference cannot be read, the strata are on another grid,
         or too few units lie on the map.
     """
-    names = list(names) or store.mapped_models(run)
+    names = list(names) or store.mapped_models(run.path / "maps")
     paths = {name: map_of(run, name) for name in names}
     grid = rasters.grid_of(paths[names[0]])
     for path in (*paths.values(), *filter(None, [strata])):
@@ -81,7 +81,7 @@ def assess(
     page = words.render("assessment.md", run=run.path.resolve().name, maps=found)
     products = [run.report("assessment").with_suffix(".md")]
     with replace_when_whole(products[0]) as part:
-        part.write_text(page, "utf-8")
+        write_text(part, page)
         for report in found:
             products.append(run.report(f"{report['model']}_assessment"))
             write_json(products[-1], report)

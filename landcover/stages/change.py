@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters, styles
-from landcover.files.atomic import digest, replace_when_whole, versions
+from landcover.files import rasters, styles, tables
+from landcover.files.atomic import digest, versions
 from landcover.legend import UNLABELLED, Legend, level_of
 from landcover.maps import change
 from landcover.maps.change_rasters import NODATA_PERCENT, RASTERS, WINDOW_PX, changed, survey
@@ -109,9 +109,7 @@ def find_change(
     transitions, scale = survey(pair, grid, level)
     tally = Tally(legend, grid, patch_px)
     products, codes = _write_rasters(out, pair, transitions, scale, tally)
-    products.append(out.path / "patches.parquet")
-    with replace_when_whole(products[-1]) as part:
-        tally.patches().to_parquet(part, index=False)
+    products.append(tables.write(out.path / "patches.parquet", tally.patches()))
     settings = {"model": name, "level": level, "patch_px": patch_px, "normalise": normalise}
     facts = settings | {
         "before": str(before),

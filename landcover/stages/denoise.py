@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters
-from landcover.files.atomic import digest, replace_when_whole
+from landcover.files import rasters, tables
+from landcover.files.atomic import digest, short_digest
 from landcover.grid import Grid, Window
 from landcover.labels import noise
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
 from landcover.reports.label_noise import Counts, write_report
 from landcover.run import Run
-from landcover.samples.blocks import read_blocks
-from landcover.samples.rows import Rows, read_rows
+from landcover.samples.rows import Rows
+from landcover.stages.inputs import read_blocks, read_rows
 from landcover.stages.patch_training import PatchTraining
 from landcover.stages.training import check_seed
 
@@ -40,7 +40,7 @@ TEACHER_PATCH, TEACHER_EPOCHS = 7, 40
 #: pixels. They hold to borders in the image to a pixel or two, and still average errors out.
 SEGMENT_SCALE, SEGMENT_SIGMA, SEGMENT_MIN_PX = 32.0, 0.7, 20
 CONFIDENCE_NODATA = 255
-#: Version of the estimate; a run whose products come from another version is estimated again.
+#: Raised when doubts are estimated in another way: those that a run holds are then made again.
 ALGORITHM_VERSION = 2
 #: Side of the windows that the teacher is asked about.
 ASKING_PX = 1024
@@ -147,12 +147,9 @@ def _made_of(run: Run, rows: Rows) -> dict[str, Any]:
 
 def _digest_of(table: pd.DataFrame) -> str:
     """A short name of what a table holds."""
-    import hashlib
-
     import pandas as pd
 
-    hashed = pd.util.hash_pandas_object(table, index=False).to_numpy()
-    return hashlib.sha256(hashed.tobytes()).hexdigest()[:16]
+    return short_digest(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
 
 
 def _grid(run: Run) -> Grid:
@@ -288,13 +285,10 @@ def _write_evidence(
     stage: Run, rows: Rows, segmented: Segmented, pixels: np.ndarray, border_px: np.ndarray
 ) -> None:
     """label_noise.parquet: a row a sample, in the order of the sample table."""
-    import pandas as pd
-
     samples = rows.samples
     of_segment = segmented.shares[segmented.ids[samples["row"], samples["col"]]]
     columns: dict[str, np.ndarray] = {"border_px": border_px}
     for position, code in enumerate(rows.legend.codes):
         columns[f"pixel_{code}"] = pixels[:, position]
         columns[f"segment_{code}"] = of_segment[:, position].astype(np.float32)
-    with replace_when_whole(stage.label_noise) as part:
-        pd.DataFrame(columns).to_parquet(part, index=False)
+    tables.write(stage.label_noise, columns)

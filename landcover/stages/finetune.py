@@ -18,7 +18,7 @@ from landcover.errors import LandcoverError
 from landcover.files.atomic import versions, write_json
 from landcover.legend import Legend
 from landcover.progress import track
-from landcover.reports import accuracy, store
+from landcover.reports import accuracy
 from landcover.reports.image_page import confused_pairs, write_page
 from landcover.run import Run
 from landcover.samples import image_splits
@@ -26,6 +26,7 @@ from landcover.samples.augmentation import NONE
 from landcover.samples.image_splits import split_of
 from landcover.sources import eurosat
 from landcover.sources.chip_store import reflectance
+from landcover.stages.scoring import write_report
 
 #: Images that are read and looked at together.
 PART = 500
@@ -285,7 +286,7 @@ def finetune(
     )
     report = _report(name, choices, task, shares, spent) | networks.parameters_of(model, recipe)
     report["confused"] = confused_pairs(report["confusion"], task.legend)
-    store.write_report(run, report)
+    write_report(run, report)
     test = task.split.test, task.labels[task.split.test], shares
     page = write_page(
         run,

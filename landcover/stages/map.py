@@ -68,9 +68,8 @@ def map_scene(
     from landcover import maps
     from landcover.classifiers import models
     from landcover.files import jobs, rasters, styles
-    from landcover.reports.scores import score_map
-    from landcover.reports.tally import require_scorable
     from landcover.stages.map_item import write_map_item
+    from landcover.stages.scoring import require_scorable, score_map
 
     holder = trained_in or run
     classifier, types = _checked(run, model, holder)

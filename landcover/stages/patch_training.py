@@ -9,7 +9,8 @@ import numpy as np
 
 from landcover.classifiers.scaling import fit_scaling
 from landcover.run import Run
-from landcover.samples.rows import Rows, class_weights, pixel_inputs, weights_of
+from landcover.samples.rows import Rows, class_weights, weights_of
+from landcover.stages.inputs import pixel_inputs
 
 #: Epochs without a lower validation loss after which training ends.
 PATIENCE = 5

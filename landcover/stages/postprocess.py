@@ -72,8 +72,8 @@ def postprocess(
     """
     from landcover.classifiers import models
     from landcover.files import styles
-    from landcover.reports.tally import require_scorable
     from landcover.stages.map_item import write_map_item
+    from landcover.stages.scoring import require_scorable
 
     home = trained_in or run
     legend = Legend.from_dicts(models.read_card(home, names.model_of(model))["classes"])
@@ -154,8 +154,7 @@ def _read(source: Source) -> np.ndarray:
 def _score(source: Source, name: str, seconds: float) -> Path:
     """Score the new map as any other, and beside the one that it came from."""
     from landcover.reports import accuracy
-    from landcover.reports.scores import score_map
-    from landcover.reports.tally import tally_maps
+    from landcover.stages.scoring import score_map, tally_maps
 
     run, model = source.run, source.model
     confusions = tally_maps(run, [model, name]).confusions

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from landcover.files import rasters
-from landcover.files.atomic import replace_when_whole
+from landcover.files.atomic import write_bytes
 from landcover.labels.on_grid import _require_overlap, write_classes
 from landcover.legend import Legend
 from landcover.reports import figures
@@ -90,9 +90,7 @@ def _pictures(run: Run, products: Iterable[Path]) -> list[Path]:
             pictures[product.stem] = figures.class_picture(codes, legend)
     paths = []
     for name, picture in pictures.items():
-        paths.append(run.figure(name))
-        with replace_when_whole(paths[-1]) as part:
-            part.write_bytes(figures.png(picture))
+        paths.append(write_bytes(run.figure(name), figures.png(picture)))
     return paths
 
 

@@ -12,13 +12,14 @@ import numpy as np
 from landcover.classifiers import models, networks
 from landcover.classifiers.scaling import fit_scaling_of_parts
 from landcover.errors import LandcoverError
-from landcover.files.atomic import replace_when_whole, versions, write_json
+from landcover.files import tables
+from landcover.files.atomic import versions, write_json
 from landcover.legend import Legend
 from landcover.reports import accuracy, tag_accuracy
-from landcover.reports import store as reports
 from landcover.run import Run
 from landcover.sources import chip_store
 from landcover.sources.chip_store import SPLITS, Store
+from landcover.stages.scoring import write_report
 from landcover.stages.training import check_seed
 
 EPOCHS = 8
@@ -134,7 +135,7 @@ def pretrain(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
     spent["predict"] = time.perf_counter() - started
     paths = _store(run, choices, task, scaling, model, history, source)
     paths.append(_write_predictions(run, choices.name, task, shares))
-    paths.append(reports.write_report(run, _report(choices, task, shares, spent)))
+    paths.append(write_report(run, _report(choices, task, shares, spent)))
     run.record(f"pretrain {choices.name}", asdict(choices), [source / "store.json"], paths)
     return paths
 
@@ -208,17 +209,13 @@ def _store(
 
 def _write_predictions(run: Run, name: str, task: _Task, shares: np.ndarray) -> Path:
     """A row a test chip: its name, and of every class its label and its probability."""
-    import pandas as pd
-
     places = task.parts["test"]
     truth = task.store.multi_hot(task.legend)[places]
     columns: dict[str, Any] = {"name": [task.store.names[place] for place in places]}
     for place, code in enumerate(task.legend.codes):
         columns |= {f"label_{code}": truth[:, place], f"probability_{code}": shares[:, place]}
     path = run.report(name).with_suffix(".parquet")
-    with replace_when_whole(path) as part:
-        pd.DataFrame(columns).to_parquet(part, index=False)
-    return path
+    return tables.write(path, columns)
 
 
 def _report(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landcover.errors import LandcoverError
+from landcover.files import tables
 from landcover.files.atomic import replace_when_whole, write_json
 from landcover.grid import Grid
 from landcover.run import Run
@@ -154,7 +155,7 @@ def _write(
     """Write splits, table and chips."""
     products = [run.splits, run.samples]
     with replace_when_whole(run.samples) as part:
-        table.to_parquet(part, index=False)
+        tables.write(part, table)
         if buffer is not None:
             products.append(write_chips(run.path / f"chips_{buffer}.npy", source, table, buffer))
     write_json(run.splits, blocks.to_dict())

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters
-from landcover.files.atomic import replace_when_whole
+from landcover.files import rasters, tables
+from landcover.files.atomic import write_bytes
 from landcover.files.rasters import read_image
 from landcover.grid import Grid
 from landcover.progress import track
-from landcover.reports.segment_figures import borders_picture, write_png, write_types_figure
+from landcover.reports.figures import png
+from landcover.reports.segment_figures import borders_picture, types_figure
 from landcover.run import Run
-from landcover.samples.rows import read_geo_samples, refresh_samples
+from landcover.samples.rows import read_samples, with_segments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ def segment(
 
     segment_types.check_levels(levels)
     scene = run.require("scene")
-    samples = read_geo_samples(run) if run.samples.exists() else None
+    samples = read_samples(run.samples, geometry=True) if run.samples.exists() else None
     grid, bands, image = rasters.grid_of(scene), rasters.band_names(scene), read_image(scene)
     # A scale of a twentieth is an image times twenty, without a second image.
     segments = felzenszwalb(image, scale * FULL_SCALE_REFLECTANCE, sigma, min_size)
@@ -83,11 +84,11 @@ def segment(
         run.segments,
         run.segment_types,
         _write_table(run, bands, means, counts, types),
-        write_png(run.figure("segments"), borders),
-        write_types_figure(run.figure("segment_types"), segments, types),
+        write_bytes(run.figure("segments"), png(borders)),
+        write_bytes(run.figure("segment_types"), types_figure(segments, types)),
     ]
     if samples is not None:
-        products.append(refresh_samples(run, samples, segments, types))
+        products.append(tables.write(run.samples, with_segments(samples, segments, types)))
     settings = {
         "scale": scale,
         "sigma": sigma,
@@ -124,21 +125,14 @@ def _write_table(
     types: Mapping[str, np.ndarray],
 ) -> Path:
     """segments.parquet: a row a segment."""
-    import pandas as pd
-
     from landcover.scene.segmentation.types import type_column
 
     columns = {"segment": np.arange(1, len(counts) + 1, dtype=np.uint32), "pixels": counts}
     columns |= dict(zip(bands, means.T, strict=True))
     columns |= {type_column(name): values for name, values in types.items()}
-    path = run.path / SEGMENTS
-    with replace_when_whole(path) as part:
-        pd.DataFrame(columns).to_parquet(part, index=False)
-    return path
+    return tables.write(run.path / SEGMENTS, columns)
 
 
 def read_segments(run: Run) -> pd.DataFrame:
     """The table of segments that a run holds, a row a segment."""
-    import pandas as pd
-
-    return pd.read_parquet(run.path / SEGMENTS)
+    return tables.read(run.path / SEGMENTS, f"make it again: landcover segment {run.path}")

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files import tables
 from landcover.labels.denoising import CHOICES, DEFAULT, LEFT_OUT, METHODS, PLAIN, Evidence
 from landcover.legend import UNLABELLED
 from landcover.progress import say
 from landcover.run import Run
-from landcover.samples.rows import TARGET, Rows, pixel_inputs, read_rows
+from landcover.samples.rows import TARGET, Rows
 from landcover.stages.denoise import STAGE, denoise, is_made
+from landcover.stages.inputs import pixel_inputs, read_rows
 
 
 def rows_to_learn(run: Run, trained_on: str, method: str | None = None) -> Rows:
@@ -76,7 +78,7 @@ def _targets(run: Run, rows: Rows, method: str) -> np.ndarray:
     for part in (rows.train, rows.validation):
         honest[part] = known.labels[part]
     targets = way(replace(known, labels=honest))
-    targets[rows.beside] = way(known)[rows.beside]
+    targets[rows.random_split_extra] = way(known)[rows.random_split_extra]
     return targets
 
 
@@ -87,7 +89,7 @@ def _evidence(run: Run, rows: Rows) -> Evidence:
     table = _read_table(run, codes, len(rows.samples))
     labels = rows.samples[rows.column].to_numpy()
     usable = np.zeros(len(labels), bool)  # what no split may use says nothing of a class either
-    usable[np.concatenate([rows.train, rows.validation, rows.beside])] = True
+    usable[np.concatenate([rows.train, rows.validation, rows.random_split_extra])] = True
     bands, features = pixel_inputs(run, rows.samples)
     return Evidence(
         labels=np.where(usable, rows.legend.index(labels), LEFT_OUT),
@@ -103,19 +105,14 @@ def _evidence(run: Run, rows: Rows) -> Evidence:
 
 def _read_table(run: Run, codes: list[int], samples: int) -> Any:
     """label_noise.parquet, a row a sample."""
-    import pandas as pd
-    import pyarrow
-
     columns = [f"{of}_{code}" for of in ("pixel", "segment") for code in codes]
-    try:
-        table = pd.read_parquet(run.label_noise, columns=["border_px", *columns])
-        if len(table) != samples:
-            raise ValueError(f"it has {len(table)} rows for {samples} samples")
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
+    again = f"make it again: landcover denoise {run.path}"
+    table = tables.read(run.label_noise, again, ["border_px", *columns])
+    if len(table) != samples:
         raise LandcoverError(
-            f"{run.label_noise} is not readable ({str(error).splitlines()[0]}); "
-            f"make it again: landcover denoise {run.path}"
-        ) from error
+            f"{run.label_noise} is not readable (it has {len(table)} rows for {samples} samples); "
+            f"{again}"
+        )
     return table
 
 
@@ -139,6 +136,6 @@ def _with_targets(rows: Rows, targets: np.ndarray, method: str) -> Rows:
         legend=rows.legend.subset(held.tolist()),
         train=train,
         validation=validation,
-        beside=rows.beside[usable[rows.beside]],
+        random_split_extra=rows.random_split_extra[usable[rows.random_split_extra]],
         denoise=method,
     )

@@ -16,8 +16,8 @@ from landcover.classifiers.names import named
 from landcover.classifiers.scaling import fit_scaling
 from landcover.errors import LandcoverError
 from landcover.run import Run
-from landcover.samples.blocks import read_blocks
-from landcover.samples.rows import Rows, class_weights, pixel_inputs, read_rows, weights_of
+from landcover.samples.rows import Rows, class_weights, weights_of
+from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
 from landcover.stages.patch_training import PATIENCE, PatchTraining, Start
 from landcover.stages.targets import rows_to_learn
 from landcover.stages.training import Fitted, Job, inputs_card

@@ -18,8 +18,8 @@ from landcover.files.atomic import write_json
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED
 from landcover.run import Run
-from landcover.samples.blocks import read_blocks
-from landcover.samples.rows import TRAINED_ON, Rows
+from landcover.samples.rows import TARGETS, Rows
+from landcover.stages.inputs import read_blocks
 
 #: Settings of models that count votes, which say how many.
 _VOTES = ("trees", "neighbours")
@@ -84,8 +84,7 @@ class Job:
         With `random_split` the same is trained once more on rows dealt at random, only to
         show in the report what such a split would have promised.
         """
-        from landcover.reports import store
-        from landcover.reports.scores import score_samples
+        from landcover.stages.scoring import score_samples, write_report
 
         check_seed(self.seed)
         self.run.read_manifest()  # a damaged one ends it before anything is replaced
@@ -122,7 +121,7 @@ class Job:
             twin,
         )
         report["calibration"] = self._calibration(shares, temperature, report["against"])
-        store.write_report(self.run, report)
+        write_report(self.run, report)
         return products
 
     def _evidence(self) -> list[Path]:
@@ -210,7 +209,7 @@ class Job:
         """How far probabilities of test rows can be believed, led by the report's comparison."""
         rows = self.rows
         scores = {}
-        for truth, column in TRAINED_ON.items():
+        for truth, column in TARGETS.items():
             codes = rows.samples.iloc[rows.scored].get(column)
             if codes is None or not (known := codes.to_numpy() != UNLABELLED).any():
                 continue

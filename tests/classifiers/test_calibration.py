@@ -24,9 +24,9 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.run import Run
-from landcover.samples.rows import read_rows
 from landcover.stages import map as map_stage
 from landcover.stages import train
+from landcover.stages.inputs import read_rows
 from tests.fixtures.map_runs import make_run, maps_of
 from tests.fixtures.training_runs import write_run
 

@@ -18,8 +18,8 @@ from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.reports import change, store, words
 from landcover.run import Run
-from landcover.samples.rows import pixel_inputs, read_rows
 from landcover.stages import denoise
+from landcover.stages.inputs import pixel_inputs, read_rows
 from tests.conftest import ROOT, error_lines
 from tests.fixtures.training_runs import write_run
 
@@ -59,14 +59,14 @@ def test_patch_sizes(run, capsys, monkeypatch):
     for row, name in (
         (rows[1], "cnn-3x3-plain"), (rows[2], "cnn-3x3"), (rows[0], "cnn-3x3-published-plain"),
     ):  # fmt: skip
-        scores = store.read_report(own, name)["scores"]
+        scores = store.read_report(own.report(name))["scores"]
         assert row["accuracy"] == scores["reference"]["overall_accuracy"]
         assert row["agreement"] == scores["labels"]["overall_accuracy"]
     learnt = [row["trained on"] for row in rows]
     assert len(set(learnt[:3] + learnt[4:])) == 1
     assert learnt[3] == pytest.approx(learnt[0] * 9 / 25, rel=0.25)
     few = Run(run.path / "studies" / "patch_size-5")
-    tests = [store.read_report(r, n)["n_test"] for r, n in
+    tests = [store.read_report(r.report(n))["n_test"] for r, n in
              ((own, "cnn-5x5"), (few, "cnn-5x5-published-plain"))]  # fmt: skip
     assert tests[0] == tests[1]
     monkeypatch.setattr(patch_size.train, "train_cnn", None)
@@ -92,7 +92,7 @@ def test_segment_types(run, capsys, monkeypatch):
     own = Run(run.path / "studies" / "segment_types-600")
     card = read_json(own.model("mlp-segments") / "card.json")
     assert card["segment_layers"] == ["hierarchy-8"]
-    found = store.read_report(own, "mlp-segments")
+    found = store.read_report(own.report("mlp-segments"))
     assert rows[5]["accuracy"] == found["overall_accuracy"]
 
 
@@ -109,7 +109,7 @@ def test_faults(run, capsys, monkeypatch):
     table = printed(capsys)
     assert [row["fault"] for row in table] == [row["fault"] for row in rows]
     own = Run(run.path / "studies" / "published_faults")
-    leak = store.read_report(own, "random-forest-plain")["scores"]["labels_random"]["leak"]
+    leak = store.read_report(own.report("random-forest-plain"))["scores"]["labels_random"]["leak"]
     assert rows[2]["agreement, points"] == [pytest.approx(leak["difference"])]
 
 

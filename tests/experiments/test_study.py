@@ -12,8 +12,8 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.run import Run
-from landcover.samples.rows import read_rows
 from landcover.sources import synthetic
+from landcover.stages.inputs import read_rows
 from tests.fixtures.training_runs import write_run
 
 

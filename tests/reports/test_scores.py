@@ -2,7 +2,8 @@
 
 import pytest
 
-from landcover.reports import scores, store
+from landcover.reports import store
+from landcover.stages import scoring
 from tests.fixtures.worlds import World
 
 HELD = {
@@ -18,33 +19,33 @@ def world(tmp_path):
     """A run whose model was trained and reported while there was a reference."""
     world = World(tmp_path / "run")
     world.model("knn", 0.3)
-    report = store.read_report(world.run, "knn") | {"calibration": HELD}
-    store.write_report(world.run, report)
+    report = store.read_report(world.run.report("knn")) | {"calibration": HELD}
+    scoring.write_report(world.run, report)
     return world
 
 
 def test_a_map_keeps_what_training_found_against_the_reference(world):
-    report = scores.score_map(world.run, "knn", {})
+    report = scoring.score_map(world.run, "knn", {})
     assert report["calibration"] == HELD
     assert set(report["scores"]) == {"reference", "labels", "reference_random", "labels_random"}
 
 
 def test_nothing_against_a_reference_is_kept_once_that_is_gone(world):
     world.run.reference.unlink()
-    report = scores.score_map(world.run, "knn", {})
+    report = scoring.score_map(world.run, "knn", {})
     assert report["calibration"] == HELD | {"against": "labels", "ece": 0.05}
     assert set(report["scores"]) == {"labels", "labels_random"}
     assert report["measure"] == "agreement with CORINE"
 
 
 def test_a_calibration_that_says_nothing_of_the_leading_comparison_is_dropped(world):
-    report = store.read_report(world.run, "knn")
+    report = store.read_report(world.run.report("knn"))
     report["calibration"] = HELD | {"scores": {"reference": {"ece": 0.2}}}
-    store.write_report(world.run, report)
+    scoring.write_report(world.run, report)
     world.run.reference.unlink()
-    assert "calibration" not in scores.score_map(world.run, "knn", {})
+    assert "calibration" not in scoring.score_map(world.run, "knn", {})
 
 
 def test_a_postprocessed_map_has_no_confidence_of_its_own(world):
     world.map("knn+smooth", 0.2)
-    assert "calibration" not in scores.score_map(world.run, "knn+smooth", {})
+    assert "calibration" not in scoring.score_map(world.run, "knn+smooth", {})

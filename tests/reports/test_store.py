@@ -6,6 +6,7 @@ import jinja2
 import pytest
 
 from landcover.errors import LandcoverError
+from landcover.files.atomic import write_json
 from landcover.reports import store, words
 from landcover.run import Run
 
@@ -37,9 +38,9 @@ def run(tmp_path):
 
 
 def test_a_report_is_read_as_written(run):
-    path = store.write_report(run, report())
-    assert path == run.report("knn")
-    assert store.read_report(run, "knn") == report()
+    path = run.report("knn")
+    write_json(path, report())
+    assert store.read_report(run.report("knn")) == report()
     assert [p.name for p in path.parent.iterdir()] == ["knn.json"]
 
 
@@ -60,17 +61,15 @@ def test_a_broken_report_is_named_with_the_command_that_makes_it(run, content, m
     path.parent.mkdir(parents=True)
     path.write_text(content)
     with pytest.raises(LandcoverError, match=message) as caught:
-        store.read_report(run, "knn")
+        store.read_report(run.report("knn"))
     assert str(path) in str(caught.value)
     assert f"make it with: landcover map {run.path} --model knn" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_report_names_the_command(run):
-    with pytest.raises(
-        LandcoverError, match=r"knn.json does not exist; make it with: landcover map"
-    ):
-        store.read_report(run, "knn")
+    with pytest.raises(LandcoverError, match=r"knn.json does not exist; make it with: lan"):
+        store.read_report(run.report("knn"))
 
 
 def test_maps_are_found_without_their_side_rasters(run):
@@ -88,30 +87,30 @@ def test_maps_are_found_without_their_side_rasters(run):
     ):
         (folder / name).touch()
     (folder / ".mlp.part.tif").touch()
-    assert store.mapped_models(run) == ["knn", "mlp"]
-    assert store.map_names(run) == ["knn", "mlp", "compact_patches"]
+    assert store.mapped_models(run.path / "maps") == ["knn", "mlp"]
+    assert store.map_names(run.path / "maps") == ["knn", "mlp", "compact_patches"]
 
 
 def test_a_run_without_maps_names_the_command(run):
     with pytest.raises(LandcoverError, match=r"has no map in maps/; make one with: landcover map"):
-        store.mapped_models(run)
+        store.mapped_models(run.path / "maps")
 
 
 def test_a_comparison_is_read_as_written(run):
-    paths = store.write_comparison(run, {"headline": "It is 5 × better."}, "# é", "<p>é</p>")
+    paths = store.write_comparison(run.path, {"headline": "It is 5 × better."}, "# é", "<p>é</p>")
     assert [p.name for p in paths] == ["comparison.json", "comparison.md", "comparison.html"]
-    assert store.read_comparison(run)["headline"] == "It is 5 × better."
+    assert store.read_comparison(run.path)["headline"] == "It is 5 × better."
     assert paths[1].read_text("utf-8") == "# é"
     assert len(list(run.path.iterdir())) == 3
 
 
 def test_a_comparison_that_cannot_be_written_leaves_the_earlier_one_whole(run):
-    paths = store.write_comparison(run, {"headline": "first"}, "first", "first")
+    paths = store.write_comparison(run.path, {"headline": "first"}, "first", "first")
     before = [path.read_bytes() for path in paths]
     blocked = run.path / ".comparison.md.part.md"
     blocked.mkdir()
     with pytest.raises(LandcoverError, match=r"cannot write .*comparison\.md"):
-        store.write_comparison(run, {"headline": "second"}, "second", "second")
+        store.write_comparison(run.path, {"headline": "second"}, "second", "second")
     blocked.rmdir()
     assert [path.read_bytes() for path in paths] == before
     assert sorted(path.name for path in run.path.glob("*comparison*")) == [
@@ -124,11 +123,11 @@ def test_a_comparison_that_cannot_be_written_leaves_the_earlier_one_whole(run):
 def test_a_missing_or_foreign_comparison_names_the_command(run):
     command = f"landcover compare {run.path}"
     with pytest.raises(LandcoverError, match=f"does not exist; make it with: {command}"):
-        store.read_comparison(run)
+        store.read_comparison(run.path)
     run.path.mkdir()
     (run.path / "comparison.json").write_text("{}")
     with pytest.raises(LandcoverError, match=f"is not a comparison; make it again with: {command}"):
-        store.read_comparison(run)
+        store.read_comparison(run.path)
 
 
 def test_a_template_asks_for_all_that_it_shows():

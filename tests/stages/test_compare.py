@@ -17,10 +17,10 @@ from statsmodels.stats.contingency_tables import mcnemar
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import write_json
-from landcover.reports import scores as score
 from landcover.reports import store, words
 from landcover.samples.blocks import TEST, Blocks
 from landcover.stages import compare as selection
+from landcover.stages import scoring as score
 from landcover.stages.compare import compare
 from tests.fixtures.worlds import BLOCK, COLS, EMPTY, GRID, LEGEND, ROWS, World
 
@@ -43,7 +43,7 @@ def compared(tmp_path_factory):
     world.model("mlp", 0.4, seed=3)
     compare(world.run)
     page = (world.run.path / "comparison.html").read_text("utf-8")
-    return world, store.read_comparison(world.run), page
+    return world, store.read_comparison(world.run.path), page
 
 
 def assert_scores_equal(report, truth, predicted):
@@ -85,19 +85,19 @@ def test_samples_are_scored_by_split(world):
     assert report["n_blocks"] == frame["block"][test].nunique()
     assert (report["seed"], report["seconds"]) == (4, {"train": 1.5})
     assert report["versions"]["numpy"] == np.__version__
-    assert store.read_report(world.run, "knn") == json.loads(json.dumps(report))
+    assert store.read_report(world.run.report("knn")) == json.loads(json.dumps(report))
 
 
 def test_without_reference_the_report_speaks_of_agreement(tmp_path):
     world = World(tmp_path / "run", reference=False)
     codes = world.model("knn", 0.3)
-    report = store.read_report(world.run, "knn")
+    report = store.read_report(world.run.report("knn"))
     assert (report["against"], report["measure"]) == ("labels", "agreement with CORINE")
     assert set(report["scores"]) == {"labels", "labels_random"}
     scored = world.test & (codes > 0) & (world.labels > 0)
     assert_scores_equal(report, world.labels[scored], codes[scored])
     compare(world.run)
-    comparison = store.read_comparison(world.run)
+    comparison = store.read_comparison(world.run.path)
     assert "agreement with CORINE" in comparison["remarks"][0]
     assert "of pixels in agreement with CORINE" in comparison["headline"]
     assert comparison["measure"] == "agreement with CORINE"
@@ -122,7 +122,7 @@ def test_without_reference_maps_stand_in_the_order_of_refined_labels(tmp_path, m
     monkeypatch.setattr(selection, "is_made", lambda run, rows: True)
     monkeypatch.setattr(selection, "read_rows", lambda run, trained_on: None)
     compare(world.run)
-    comparison = store.read_comparison(world.run)
+    comparison = store.read_comparison(world.run.path)
     first, second = comparison["models"]
     assert (first["name"], first["criterion"]) == ("cnn-7x7", 1.0)
     judged = world.test & (refined > 0)
@@ -141,7 +141,7 @@ def test_every_headline_without_reference_says_agreement_with_corine(tmp_path, r
     for name, wrong in ({"knn": 0.3} | rivals).items():
         world.model(name, wrong, seed=len(name))
     compare(world.run)
-    headline = store.read_comparison(world.run)["headline"]
+    headline = store.read_comparison(world.run.path)["headline"]
     assert "agreement with CORINE" in headline
     assert " right" not in headline and "accura" not in headline and "best" not in headline
 
@@ -150,7 +150,7 @@ def test_every_headline_without_reference_says_agreement_with_corine(tmp_path, r
 def test_maps_are_scored_wall_to_wall_whatever_the_windows(world, monkeypatch, window_px):
     monkeypatch.setattr(rasters, "WINDOW_PX", window_px)
     codes = world.model("knn", 0.3)
-    report = store.read_report(world.run, "knn")
+    report = store.read_report(world.run.report("knn"))
     for against, truth in (("reference", world.truth), ("labels", world.labels)):
         scored = world.test & (codes > 0) & (truth > 0)
         scores = report["scores"][against]
@@ -216,7 +216,7 @@ def test_pairs_hold_the_differences_of_the_scores(compared):
 def test_scores_of_the_comparison_are_those_of_the_reports(compared):
     world, comparison, _ = compared
     for model in comparison["models"]:
-        report = store.read_report(world.run, model["name"])
+        report = store.read_report(world.run.report(model["name"]))
         for against in ("reference", "labels"):
             expected = {k: v for k, v in report["scores"][against].items() if k != "scored_on"}
             assert model["scores"][against] == expected
@@ -255,7 +255,7 @@ def test_zones_are_scored_on_their_pixels_whatever_the_windows(world, monkeypatc
     monkeypatch.setattr(rasters, "WINDOW_PX", window_px)
     codes = world.model("knn", 0.3)
     compare(world.run)
-    comparison = store.read_comparison(world.run)
+    comparison = store.read_comparison(world.run.path)
     scored = world.test & (codes > 0)
     for zone, inside in expected_zones(world).items():
         for scores, layer in (
@@ -277,7 +277,7 @@ def test_zones_need_labels(world):
     report = score.score_map(world.run, "knn", {})
     assert report["n_test"] == (world.test & (codes > 0)).sum()
     compare(world.run)
-    assert store.read_comparison(world.run)["models"][0]["zones"] == {}
+    assert store.read_comparison(world.run.path)["models"][0]["zones"] == {}
     assert "near them, in mixed" not in (world.run.path / "comparison.html").read_text("utf-8")
 
 
@@ -325,7 +325,7 @@ def test_errors_that_reach_over_a_block_are_said(world):
     world.write_map("mlp", np.where(wrong & (speckled > 0), 111, world.truth))
     score.score_map(world.run, "mlp", {})
     compare(world.run)
-    comparison = store.read_comparison(world.run)
+    comparison = store.read_comparison(world.run.path)
     ranges = {m["name"]: m["error_correlation"]["range_px"] for m in comparison["models"]}
     assert ranges["knn"] < 3
     assert comparison["blocks"] == {"block_px": BLOCK, "guard_px": 5, "label_range_px": None}
@@ -343,10 +343,12 @@ def test_calibration_is_kept_and_shown(world):
         {"confidence": 0.9, "accuracy": 0.7, "n": 60},
     ]
     fields = {"temperature": 1.37, "ece": 0.1234, "ece_before": 0.2345, "bins": bins}
-    store.write_report(world.run, store.read_report(world.run, "knn") | {"calibration": fields})
+    score.write_report(
+        world.run, store.read_report(world.run.report("knn")) | {"calibration": fields}
+    )
     assert score.score_map(world.run, "knn", {})["calibration"] == fields
     compare(world.run)
-    assert store.read_comparison(world.run)["models"][0]["calibration"] == fields
+    assert store.read_comparison(world.run.path)["models"][0]["calibration"] == fields
     reader = read_page((world.run.path / "comparison.html").read_text("utf-8"))
     text = " ".join(" ".join(reader.text).split()).replace("\N{NO-BREAK SPACE}", " ")
     assert "How far its confidence holds" in text
@@ -480,7 +482,7 @@ def test_equal_maps_cannot_be_told_apart(world):
     world.model("knn", 0.3, seed=1)
     world.model("mlp", 0.3, seed=2)
     compare(world.run)
-    headline = store.read_comparison(world.run)["headline"]
+    headline = store.read_comparison(world.run.path)["headline"]
     assert re.search(
         r"scores highest, .* of pixels right \(95 % interval .*\), but cannot be told apart from "
         r"the (MLP|k-nearest-neighbours classifier): the difference is .* points "
@@ -501,7 +503,7 @@ def test_a_map_that_wins_on_rare_classes_is_named(world):
         world.write_map(name, codes)
         score.score_map(world.run, name, {})
     compare(world.run)
-    comparison = store.read_comparison(world.run)
+    comparison = store.read_comparison(world.run.path)
     assert comparison["best"] == "common"
     said = [remark for remark in comparison["remarks"] if "macro F1" in remark]
     assert said and "the rare scores highest" in said[0] and "a clear difference" in said[0]
@@ -510,7 +512,7 @@ def test_a_map_that_wins_on_rare_classes_is_named(world):
 def test_one_map_has_nothing_to_be_compared_with(world):
     world.model("my-model", 0.3)
     compare(world.run)
-    comparison = store.read_comparison(world.run)
+    comparison = store.read_comparison(world.run.path)
     assert comparison["pairs"] == []
     assert "The my-model maps" in comparison["headline"]
     assert comparison["headline"].endswith("there is no other map to compare it with.")
@@ -525,7 +527,7 @@ def test_a_single_test_block_gives_no_interval(world):
         world.map(name, 0.3)
         score.score_map(world.run, name, {})
     compare(world.run)
-    comparison = store.read_comparison(world.run)
+    comparison = store.read_comparison(world.run.path)
     assert "(in a single block)" in comparison["headline"]
     assert "cannot be told apart" in comparison["headline"]
     assert any("The test set is 1 block:" in remark for remark in comparison["remarks"])
@@ -557,7 +559,7 @@ def test_a_map_on_another_grid_is_refused(world):
 def test_a_run_without_labels_or_splits_names_the_command(world):
     world.map("knn", 0.3)
     world.run.splits.unlink()
-    with pytest.raises(LandcoverError, match=r"splits.json does not exist; .*sample_raster.py"):
+    with pytest.raises(LandcoverError, match=r"splits.json does not exist; .*landcover sample"):
         score.score_map(world.run, "knn", {})
     world.run.labels.unlink()
     world.run.reference.unlink()

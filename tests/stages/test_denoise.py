@@ -25,10 +25,10 @@ from landcover.labels.denoising import METHODS
 from landcover.legend import Legend
 from landcover.reports import label_noise
 from landcover.run import Run
-from landcover.samples.rows import read_rows
 from landcover.stages import denoise as stage
 from landcover.stages import train
 from landcover.stages.denoise import denoise, is_made
+from landcover.stages.inputs import read_rows
 from landcover.stages.patch_training import PatchTraining
 from landcover.stages.sample import sample
 from landcover.stages.segment import segment
@@ -434,7 +434,7 @@ def test_none_learns_labels_as_they_are_and_makes_nothing(copy, monkeypatch):
     monkeypatch.setattr(stage, "_teacher", None)
     before = files_of(copy)
     rows, plain = rows_to_learn(copy, "labels", "none"), read_rows(copy, "labels")
-    for part in ("train", "validation", "scored", "beside"):
+    for part in ("train", "validation", "scored", "random_split_extra"):
         np.testing.assert_array_equal(getattr(rows, part), getattr(plain, part))
     assert (rows.column, rows.denoise, rows.learnt) == ("label", "none", "labels")
     reference = rows_to_learn(copy, "reference", "refine")
@@ -444,12 +444,14 @@ def test_none_learns_labels_as_they_are_and_makes_nothing(copy, monkeypatch):
 
 def test_targets_serve_what_labels_served(made):
     rows, plain = (rows_to_learn(made[0], "labels", way) for way in ("refine", "none"))
-    for part in ("train", "validation", "beside"):
+    for part in ("train", "validation", "random_split_extra"):
         np.testing.assert_array_equal(getattr(rows, part), getattr(plain, part))
     np.testing.assert_array_equal(rows.scored, plain.scored)
     pd.testing.assert_frame_equal(rows.samples.drop(columns="target"), plain.samples)
     eroded = rows_to_learn(made[0], "labels", "erode")
-    assert len(eroded.train) < len(plain.train) and len(eroded.beside) < len(plain.beside)
+    assert len(eroded.train) < len(plain.train) and len(eroded.random_split_extra) < len(
+        plain.random_split_extra
+    )
     assert set(eroded.train) < set(plain.train) and eroded.legend == plain.legend
 
 
@@ -516,7 +518,7 @@ def refused(run, message, capsys, *argv):
 def test_no_room_for_patches(tmp_path, capsys):
     run = write_run(tmp_path / "run", guard_patch=1)
     for argv in (("denoise",), ("train", "knn", "--no-map")):
-        refused(run, r"guard of 0 px .*sample_raster\.py .* --max-patch 7, or .*--denoise none",
+        refused(run, r"guard of 0 px .*landcover sample .* --max-patch 7, or .*--denoise none",
                 capsys, *argv)  # fmt: skip
 
 

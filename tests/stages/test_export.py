@@ -261,7 +261,7 @@ def test_a_map_carries_an_item_that_goes_with_it(made):
     first = run.item("knn").read_bytes()
     map_scene(run, "knn")
     assert run.item("knn").read_bytes() == first
-    assert "knn" in store.mapped_models(run)
+    assert "knn" in store.mapped_models(run.path / "maps")
     train.train_knn(run, random_split=False)
     assert not run.item("knn").exists() and not run.map("knn").exists()
 

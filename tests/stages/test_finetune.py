@@ -42,7 +42,7 @@ def trained(archive, tmp_path_factory):
 
 
 def test_the_report_is_in_the_form_of_every_other(trained):
-    report = store.read_report(trained, "compact")
+    report = store.read_report(trained.report("compact"))
     assert report["n_test"] == 40 and report["n_train"] + report["n_validation"] == 160
     assert report["against"] == "reference" and len(report["per_class"]) == 10
     matrix = np.array(report["confusion"]["matrix"])
@@ -59,7 +59,7 @@ def test_the_stored_network_gives_the_reported_scores(trained, archive):
     shares = network.probabilities(sensors.true_colour(chips.read(split.test)))
     assert np.allclose(shares.sum(axis=1), 1, atol=1e-5)
     right = np.mean(shares.argmax(axis=1) == chips.labels[split.test])
-    assert right == pytest.approx(store.read_report(trained, "compact")["overall_accuracy"])
+    assert right == pytest.approx(store.read_report(trained.report("compact"))["overall_accuracy"])
 
 
 def test_the_page_holds_what_a_reader_looks_for(trained):
@@ -82,7 +82,7 @@ def test_views_in_training_are_of_training_images(trained, archive):
 
 
 def test_layers_add_up_to_the_parameters(trained):
-    report = store.read_report(trained, "compact")
+    report = store.read_report(trained.report("compact"))
     assert sum(layer["parameters"] for layer in report["layers"]) == report["parameters"]["all"]
     assert report["parameters"]["all"] < 1_000_000
     learns = sum(layer["trainable"] for layer in report["layers"])
@@ -188,7 +188,7 @@ def test_a_backbone_from_a_file_is_trained_on_listed_parts(archive, tmp_path):
         backbone = network.model.get_layer("backbone")
         moved[name] = np.abs(backbone.get_layer("conv1_conv").get_weights()[0] - first).max()
     assert moved["frozen"] == 0 < moved["staged"]
-    report = store.read_report(Run(tmp_path / "run"), "staged")
+    report = store.read_report(Run(tmp_path / "run").report("staged"))
     assert report["n_test"] == len(split.test) and "lists of lists" in report["split"]
     assert report["parameters"]["trainable_first"] < report["parameters"]["all"]
 
@@ -219,7 +219,7 @@ def test_bands_are_compared_in_one_table_and_one_plot(tmp_path, capsys, monkeypa
     rows = json.loads((out / "bands.json").read_text())["rows"]
     assert [row["bands"].count("B") for row in rows] == [1, 3]
     for row in rows:
-        report = store.read_report(Run(out), f"compact-{row['set']}")
+        report = store.read_report(Run(out).report(f"compact-{row['set']}"))
         assert row["overall_accuracy"] == report["overall_accuracy"]
         assert models.read_card(Run(out), f"compact-{row['set']}")["white"] is None
     printed = capsys.readouterr().out

@@ -27,8 +27,9 @@ from landcover.maps import postprocessing, smoothing
 from landcover.maps.regions import Ballot, sieve
 from landcover.reports import store
 from landcover.run import Run
-from landcover.samples.blocks import TEST, read_blocks
+from landcover.samples.blocks import TEST
 from landcover.stages.compare import compare
+from landcover.stages.inputs import read_blocks
 from landcover.stages.map import map_scene
 from landcover.stages.postprocess import postprocess
 from landcover.stages.train import train_forest
@@ -314,7 +315,7 @@ def classes(run, name):
 def test_a_smoothed_map_is_a_map_like_any_other(run):
     paths = postprocess(run, MAP, smooth=True)
     name = f"{MAP}+smooth"
-    item, report = read_json(run.item(name)), store.read_report(run, name)
+    item, report = read_json(run.item(name)), store.read_report(run.report(name))
     assert paths == [
         run.map(name), run.map(name).with_suffix(".qml"), run.item(name), run.report(name)
     ]  # fmt: skip
@@ -335,7 +336,7 @@ def test_a_smoothed_map_is_a_map_like_any_other(run):
         assert change["difference"] == pytest.approx(share[1] - share[0])
         assert change["ci95"][0] <= change["difference"] <= change["ci95"][1]
     assert not {score for score in report["scores"] if score.endswith("_random")}
-    assert report["card"] == store.read_report(run, MAP)["card"]
+    assert report["card"] == store.read_report(run.report(MAP))["card"]
     assert set(report["seconds"]) == {"train", "predict", "postprocess"}
     entry = run.read_manifest()["stages"][f"postprocess {name}"]
     assert {source["path"] for source in entry["inputs"]} == {
@@ -420,7 +421,7 @@ def test_steps_follow_each_other(run):
     postprocess(run, f"{MAP}+smooth", segments=True)
     postprocess(run, f"{MAP}+smooth+segments", mmu_ha=0.2)
     assert np.array_equal(classes(run, f"{MAP}+smooth+segments+mmu20px"), once)
-    report = store.read_report(run, f"{MAP}+smooth+segments+mmu20px")
+    report = store.read_report(run.report(f"{MAP}+smooth+segments+mmu20px"))
     assert report["postprocessing"]["of"] == f"{MAP}+smooth+segments"
     with pytest.raises(LandcoverError, match=r"has no probabilities of its own; .*: --model rand"):
         postprocess(run, f"{MAP}+smooth+segments", smooth=True)
@@ -430,7 +431,7 @@ def test_the_comparison_takes_them_in(run):
     postprocess(run, MAP, smooth=True)
     postprocess(run, MAP, mmu_ha=0.1)
     compare(run)
-    comparison = store.read_comparison(run)
+    comparison = store.read_comparison(run.path)
     titles = {model["name"]: model["title"] for model in comparison["models"]}
     assert titles == {
         MAP: "random forest on labels as they are",

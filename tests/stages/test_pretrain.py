@@ -22,11 +22,11 @@ from landcover.labels.bigearthnet import legend_of
 from landcover.legend import Legend
 from landcover.reports import tag_accuracy
 from landcover.run import Run
-from landcover.samples.rows import read_rows
 from landcover.sources import bigearthnet, synthetic
 from landcover.sources.chip_store import Labelled, open_store, write_store
 from landcover.stages import export, pretrain, train
 from landcover.stages import map as map_stage
+from landcover.stages.inputs import read_rows
 from tests.conftest import error_lines
 from tests.fixtures.training_runs import write_run
 

@@ -110,7 +110,7 @@ def test_columns_that_a_table_lacks_are_computed(tmp_path, monkeypatch):
     assert "evi" not in short
     assert rows.pixel_inputs(run, short) == (BANDS, features.DEFAULTS)
     assert rows.pixel_inputs(run, short, names) == (BANDS, names)
-    made = rows.with_features(run, short, BANDS, names)
+    made = rows.with_features(run.scene, short, BANDS, names)
     assert "evi" not in short and made[list(names)].equals(full[list(names)])
 
 

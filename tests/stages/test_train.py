@@ -14,9 +14,9 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json, write_json
 from landcover.run import Run
-from landcover.samples.rows import read_rows
 from landcover.stages import map as map_stage
 from landcover.stages import train
+from landcover.stages.inputs import read_rows
 from tests.conftest import utm_grid
 from tests.fixtures.training_runs import BANDS, COLS, LEGEND, write_run
 

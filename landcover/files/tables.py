@@ -1,0 +1,82 @@
+"""Tables in and out: Parquet, with points where a table has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from landcover.errors import LandcoverError
+from landcover.files.atomic import replace_when_whole
+
+#: Columns that hold the place of each row, which only geographic tables have.
+_PLACES = ("geometry", "bbox")
+
+
+def read(
+    path: Path, remedy: str, columns: Sequence[str] | None = None, geometry: bool = False
+) -> Any:
+    """Read a Parquet table.
+
+    Parameters
+    ----------
+    path : path
+        Parquet file.
+    remedy : str
+        What to do when it cannot be read, for the message.
+    columns : sequence of str, optional
+        Those wanted; all by default.
+    geometry : bool
+        Whether the points of a GeoParquet file are wanted, too.
+
+    Returns
+    -------
+    DataFrame, or GeoDataFrame with `geometry`
+
+    Raises
+    ------
+    LandcoverError
+        If the file is missing, damaged, or lacks a column.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        if geometry:
+            import geopandas
+
+            return geopandas.read_parquet(path, columns=columns)
+        file = parquet.ParquetFile(path)
+        held = file.schema_arrow.names
+        wanted = [name for name in held if name not in _PLACES] if columns is None else columns
+        missing = [name for name in wanted if name not in held]
+        if missing:
+            raise ValueError(f"it has no column {missing[0]}")
+        return file.read(list(wanted)).to_pandas()
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise LandcoverError(
+            f"{path} is not readable ({str(error).splitlines()[0]}); {remedy}"
+        ) from error
+
+
+def write(path: Path, table: Any) -> Path:
+    """Write a DataFrame, a GeoDataFrame or columns by name as Parquet, whole or not at all."""
+    import pandas as pd
+
+    table = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
+    with replace_when_whole(path) as part:
+        table.to_parquet(part, index=False)
+    return path
+
+
+def plain_text(table: Any) -> Any:
+    """A table with text as plain Arrow strings: GDAL before 3.8 cannot read large ones."""
+    import pandas as pd
+    import pyarrow
+
+    text = [
+        name
+        for name in table.columns
+        if name != "geometry" and pd.api.types.is_string_dtype(table[name])
+    ]
+    return table.astype(dict.fromkeys(text, pd.ArrowDtype(pyarrow.string())))

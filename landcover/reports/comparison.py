@@ -1,0 +1,200 @@
+"""The comparison: which map is best, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from landcover.classifiers.names import title_of
+from landcover.files import rasters
+from landcover.legend import UNLABELLED, level_of
+from landcover.progress import track
+from landcover.reports import accuracy, mcnemar, verdict, zones
+from landcover.reports.scores import MEASURES, WALL_TO_WALL
+from landcover.reports.tally import Tally
+from landcover.reports.verdict import LEADING
+from landcover.samples.blocks import TEST, Blocks
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of compared maps beside their pixels.
+
+    Attributes
+    ----------
+    run : str
+        Name of the run.
+    reports : mapping
+        Report of every model.
+    histories : mapping
+        Learning curves of the models that have some.
+    criteria : mapping, optional
+        From `criteria`; None where the run has no refined labels.
+    blocks : Blocks
+        How the scene was split.
+    made : mapping
+        Settings of every stage.
+    """
+
+    run: str
+    reports: Mapping[str, Mapping[str, Any]]
+    blocks: Blocks
+    histories: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    criteria: Mapping[str, float] | None = None
+    made: Mapping[str, Any] = field(default_factory=dict)
+
+
+def facts(tally: Tally, about: About) -> dict[str, Any]:
+    """Everything that comparison.json holds."""
+    against = "reference" if "reference" in tally.confusions else "labels"
+    seed = min(report["seed"] for report in about.reports.values())
+    models = [_model(name, tally, about, seed) for name in about.reports]
+    chosen = about.criteria
+    for model in models:
+        model["criterion"] = chosen and chosen[model["name"]]
+    if against == "labels" and chosen:
+        models.sort(key=lambda model: -model["criterion"])
+    else:
+        models.sort(key=lambda model: -model["scores"][against][LEADING])
+    ranked = [model["name"] for model in models]
+    pairs = [_pair(tally, against, a, b, seed) for a, b in combinations(ranked, 2)]
+    baseline = _labels_as_map(tally, ranked[0], seed)
+    leading = models[0]["scores"][against]
+    comparison = {
+        "run": about.run,
+        "against": against,
+        "measure": MEASURES[against],
+        "scored_on": WALL_TO_WALL,
+        "split": about.reports[ranked[0]]["split"],
+        "blocks": _blocks(about.blocks),
+        "level": level_of(tally.codes),
+        "n_test": leading["n_test"],
+        "n_blocks": leading["n_blocks"],
+        "seed": seed,
+        "best": ranked[0],
+        "chosen_without_reference": max(chosen, key=chosen.__getitem__) if chosen else None,
+        "models": models,
+        "pairs": pairs,
+        "labels_against_reference": baseline,
+        "classes": _classes(tally, ranked),
+        "made": dict(about.made),
+    }
+    comparison |= {"headline": verdict.headline(comparison), "remarks": verdict.remarks(comparison)}
+    return comparison
+
+
+def _blocks(blocks: Blocks) -> dict[str, Any]:
+    """Sizes of the blocks, and how far the labels that they were dealt by are alike."""
+    return {
+        "block_px": blocks.block_px,
+        "guard_px": blocks.guard_px,
+        "label_range_px": blocks.label_range_px,
+    }
+
+
+def _model(name: str, tally: Tally, about: About, seed: int) -> dict[str, Any]:
+    """One model: scores of its map, those of a random split, and how it came about."""
+    report = about.reports[name]
+    scores = {
+        against: accuracy.score_confusions(by_model[name], tally.codes, seed, legend=tally.legend)
+        for against, by_model in tally.confusions.items()
+    }
+    leading = next(iter(tally.confusions))
+    random_split = {k: v for k, v in report["scores"].items() if k.endswith("_random")}
+    errors = tally.errors[name].correlation()
+    return {
+        "name": name,
+        "title": title_of(name),
+        "scores": scores | random_split,
+        "levels": zones.score_levels(tally.confusions[leading][name], tally.codes, seed),
+        "zones": _zones(tally.zones[leading][name], seed),
+        "error_correlation": errors.as_dict() if errors else None,
+        "calibration": report.get("calibration"),
+        "leaks": {k.removesuffix("_random"): v["leak"] for k, v in random_split.items()},
+        "seconds": report["seconds"],
+        "seed": report["seed"],
+        "versions": report["versions"],
+        "card": report.get("card", {}),
+        "history": dict(about.histories.get(name, {})),
+    }
+
+
+def _zones(counts: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Overall accuracy in each zone that the run has rasters for."""
+    held = [zone for zone in zones.ZONES if zone in counts]
+    return {zone: zones.score_zone(counts[zone], seed) for zone in held}
+
+
+def _pair(tally: Tally, against: str, a: str, b: str, seed: int) -> dict[str, Any]:
+    """Every metric's difference between two models, and McNemar's tests."""
+    confusions = tally.confusions[against]
+    differences = {
+        metric: accuracy.paired_difference(confusions[a], confusions[b], metric, seed)
+        for metric in accuracy.METRICS
+    }
+    return {"a": a, "b": b} | differences | {"mcnemar": mcnemar.paired_tests(*tally.only(a, b))}
+
+
+def _labels_as_map(tally: Tally, best: str, seed: int) -> dict[str, Any] | None:
+    """How right the labels themselves are, and the best map beside them."""
+    by_model = tally.confusions.get("reference", {})
+    if "labels" not in by_model:
+        return None
+    scores = accuracy.score_confusions(by_model["labels"], tally.codes, seed, legend=tally.legend)
+    pair = accuracy.paired_difference(by_model[best], by_model["labels"], LEADING, seed)
+    return {
+        "scores": scores,
+        "levels": zones.score_levels(by_model["labels"], tally.codes, seed),
+        "zones": _zones(tally.zones["reference"]["labels"], seed),
+        "best_map_beyond_labels": pair,
+    }
+
+
+def _classes(tally: Tally, ranked: Sequence[str]) -> list[dict[str, Any]]:
+    """The legend, with the share of each class in every layer's labelled area."""
+    layers = [layer for layer in tally.areas if layer not in ranked] + list(ranked)
+    totals = {layer: sum(tally.areas[layer].values()) for layer in layers}
+    return [
+        c.as_dict()
+        | {
+            "area": {
+                layer: tally.areas[layer].get(c.code, 0) / totals[layer] if totals[layer] else 0.0
+                for layer in layers
+            }
+        }
+        for c in tally.legend.classes
+    ]
+
+
+def criteria(
+    maps: Mapping[str, Path], refined_labels: Path, blocks: Blocks
+) -> dict[str, float] | None:
+    """Share of the test blocks' pixels on which each map has the class of the refined labels.
+
+    Parameters
+    ----------
+    maps : mapping
+        Class rasters by model.
+    refined_labels : path
+        Raster of the likeliest class of every labelled pixel.
+    blocks : Blocks
+        Of the scene.
+
+    Returns
+    -------
+    dict or None
+        A number from 0 to 1 a model; None where no test pixel has a refined label.
+    """
+    grid = rasters.grid_of(refined_labels)
+    pixels, same = 0, dict.fromkeys(maps, 0)
+    for window in track(list(grid.windows(rasters.WINDOW_PX)), "comparing with refined labels"):
+        refined = rasters.read_classes(refined_labels, window)
+        judged = blocks.holds(window, TEST) & (refined != UNLABELLED)
+        pixels += int(judged.sum())
+        for name, path in maps.items() if judged.any() else ():
+            found = rasters.read_classes(path, window)
+            same[name] += int((found == refined)[judged].sum())
+    return {name: count / pixels for name, count in same.items()} if pixels else None

@@ -1,0 +1,163 @@
+"""Maps and models of a run scored, and their reports written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landcover.classifiers.names import model_of
+from landcover.errors import LandcoverError, MissingProduct
+from landcover.files.atomic import read_json, write_json
+from landcover.reports import scores, store, tally
+from landcover.reports.tally import TRUTHS, Tally
+from landcover.run import Run
+from landcover.stages.inputs import read_blocks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def write_report(run: Run, report: Mapping[str, Any]) -> Path:
+    """Write reports/NAME.json of the model that the report names."""
+    path = run.report(report["model"])
+    write_json(path, dict(report))
+    return path
+
+
+def score_samples(
+    run: Run,
+    name: str,
+    samples: pd.DataFrame,
+    predicted: np.ndarray,
+    seconds: Mapping[str, float],
+    seed: int = 0,
+    of_random_split: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Score a model on the test samples of a run and write reports/NAME.json.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder; its splits.json and the model's card.json are described in the report.
+    name : str
+        Model.
+    seconds : mapping
+        ``train`` and ``predict``, as far as they were measured.
+    samples, predicted, seed, of_random_split
+        See `reports.scores.score_samples`.
+
+    Returns
+    -------
+    dict
+        The report.
+    """
+    found = scores.score_samples(samples, predicted, seed, of_random_split)
+    report = scores.report_of(name, found, seconds, seed, read_blocks(run), _card(run, name))
+    write_report(run, report)
+    return report
+
+
+def score_map(
+    run: Run, name: str, seconds: Mapping[str, float], computed: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Score a map on every labelled pixel of the test blocks and write reports/NAME.json.
+
+    The scores of the random split, the calibration, the training time and the seed are kept
+    from the report that training wrote.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with labels, splits and the model's map.
+    name : str
+        Model, or a postprocessed map.
+    seconds : mapping
+        ``predict``, the time that the map took.
+    computed : mapping, optional
+        How it was computed, for the report: ``engine`` and ``measured`` of a patch network.
+
+    Returns
+    -------
+    dict
+        The report.
+    """
+    model = model_of(name)
+    earlier = _earlier_report(run, model)
+    # the random split and the calibration are the model's, not those of what became of its map
+    found = scores.score_map(tally_maps(run, [name]), name, earlier, of_model=name == model)
+    took = earlier.get("seconds", {}) | dict(seconds)
+    seed = earlier.get("seed", 0)
+    report = scores.report_of(name, found, took, seed, read_blocks(run), _card(run, name))
+    calibration = scores.calibration_of(earlier, report["against"])
+    if name == model and calibration:
+        report["calibration"] = calibration
+    report |= dict(computed or {})
+    write_report(run, report)
+    return report
+
+
+def tally_maps(run: Run, names: Sequence[str]) -> Tally:
+    """What maps of a run hold, and what is right of it in the test blocks.
+
+    Raises
+    ------
+    LandcoverError
+        If a map is missing or on another grid, there are neither labels nor a reference, or a
+        model was trained on another split than the run's present one.
+    """
+    layers = truths_of(run)
+    for name in names:
+        path = run.map(name)
+        if not path.exists():
+            raise MissingProduct(
+                f"{path} does not exist; make it with: landcover map {run.path} --model {name}"
+            )
+        layers[name] = path
+    _require_same_split(run, names)
+    return tally.tally_maps(layers, run.require("scene"), read_blocks(run))
+
+
+def require_scorable(run: Run, names: Sequence[str]) -> None:
+    """Raise LandcoverError unless maps of these models, yet to be made, could be scored."""
+    tally.require_same_grid(truths_of(run), run.require("scene"))
+    _require_same_split(run, names)
+
+
+def truths_of(run: Run) -> dict[str, Path]:
+    """The class rasters that maps are judged by, the leading one first."""
+    paths = {name: getattr(run, name) for name in TRUTHS}
+    found = {name: path for name, path in paths.items() if path.exists()}
+    if not found:
+        run.require("labels")
+    return found
+
+
+def _require_same_split(run: Run, names: Sequence[str]) -> None:
+    """Raise LandcoverError if a model of the run was trained on another split than its present one.
+
+    The present test blocks may hold pixels that such a model was trained on.
+    """
+    digest = read_blocks(run).digest()
+    for name in names:
+        if _card(run, name).get("split", {}).get("digest", digest) != digest:
+            raise LandcoverError(
+                f"model {model_of(name)} was trained on another split than {run.splits} holds, "
+                "so its test pixels are not unseen; train it again, or remove its folders and maps"
+            )
+
+
+def _card(run: Run, name: str) -> dict[str, Any]:
+    """The card of the model that a map comes from; empty where the run does not hold it."""
+    path = run.model(model_of(name)) / "card.json"
+    return read_json(path) if path.exists() else {}
+
+
+def _earlier_report(run: Run, name: str) -> dict[str, Any]:
+    """The report that training wrote; a lost or broken one is about to be replaced anyway."""
+    try:
+        return store.read_report(run.report(name))
+    except LandcoverError:
+        return {}
