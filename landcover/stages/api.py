@@ -231,7 +231,7 @@ def sample(
     >>> samples[["B02", "ndvi"]].isna().any().any()
     np.False_
     """
-    from landcover.samples.rows import read_geo_samples
+    from landcover.samples.rows import read_samples
     from landcover.stages import sample as stage
 
     run = _run(run)
@@ -245,7 +245,7 @@ def sample(
         block_px=block_px,
         seed=seed,
     )
-    return read_geo_samples(run)
+    return read_samples(run.require("samples"), geometry=True)
 
 
 def denoise(run: RunLike, seed: int = 0) -> dict[str, Any]:
@@ -382,7 +382,7 @@ def compare(run: RunLike) -> dict[str, Any]:
 
     run = _run(run)
     stage.compare(run)
-    return read_comparison(run)
+    return read_comparison(run.path)
 
 
 def assess(

@@ -23,6 +23,7 @@ from landcover.samples import feature_columns, layers, rows
 from landcover.samples.blocks import SPLITS, Blocks
 from landcover.samples.correlation import correlation
 from landcover.scene import features
+from landcover.stages import inputs
 from landcover.stages.sample import sample
 from tests.conftest import error_lines
 from tests.fixtures.windowed import TEXTURE
@@ -104,12 +105,12 @@ def test_columns_that_a_table_lacks_are_computed(tmp_path, monkeypatch):
     run, _, _ = make_run(tmp_path)
     names = (*features.DEFAULTS, "evi", TEXTURE.name)
     sample(run, samples=2000, features=names)
-    full = rows.read_samples(run)
+    full = rows.read_samples(run.samples)
     sample(run, samples=2000)
-    short = rows.read_samples(run)
+    short = rows.read_samples(run.samples)
     assert "evi" not in short
-    assert rows.pixel_inputs(run, short) == (BANDS, features.DEFAULTS)
-    assert rows.pixel_inputs(run, short, names) == (BANDS, names)
+    assert inputs.pixel_inputs(run, short) == (BANDS, features.DEFAULTS)
+    assert inputs.pixel_inputs(run, short, names) == (BANDS, names)
     made = rows.with_features(run.scene, short, BANDS, names)
     assert "evi" not in short and made[list(names)].equals(full[list(names)])
 
