@@ -15,6 +15,7 @@ from hypothesis import settings
 from rasterio.crs import CRS
 
 from landcover.grid import Grid
+from tests.fixtures.skips import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401
 
 # In one process with OpenVINO, scikit-learn-intelex loads only if it comes first: their TBB differ
 with suppress(ImportError):
@@ -86,3 +87,15 @@ def grid() -> Grid:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def page_of_what_is_there() -> Iterator[None]:
+    """The service's page without what `make web` fetches, where that is not there."""
+    from landcover.service import assets
+    from tests.fixtures.serving import HAS_JAVASCRIPT
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not HAS_JAVASCRIPT:
+            patch.setattr(assets, "VENDOR", ())
+        yield

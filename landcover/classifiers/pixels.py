@@ -17,7 +17,7 @@ Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class PixelClassifier:
-    """A classifier of single pixels, as `mapping` wants it.
+    """A classifier of single pixels, as maps want it.
 
     Attributes
     ----------

@@ -49,7 +49,7 @@ def map_scene(
         "auto" lets a patch network compute in reduced precision where that is faster;
         "float32" declines it.
     client : distributed.Client, optional
-        Of a Dask cluster that predicts the windows, from `mapping.connected`.
+        Of a Dask cluster that predicts the windows, from `landcover.maps.connected`.
     entropy : bool
         Also write how undecided the probabilities are.
 

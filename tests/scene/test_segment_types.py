@@ -282,7 +282,7 @@ def test_a_large_scene_is_shown_by_its_centre(run, monkeypatch):
 
 
 def test_a_run_without_a_scene(tmp_path):
-    with pytest.raises(LandcoverError, match=r"scene.tif does not exist; make it with: python"):
+    with pytest.raises(LandcoverError, match=r"scene.tif does not exist; .*landcover prep"):
         segment(Run(tmp_path))
 
 

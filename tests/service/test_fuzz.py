@@ -10,15 +10,9 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from landcover.errors import LandcoverError
-from landcover.service import assets
 from tests.fixtures.serving import picture, serving, state_of, write_run
 
-try:
-    assets.load()
-except LandcoverError as error:
-    pytest.skip(str(error), allow_module_level=True)
-
+pytestmark = pytest.mark.usefixtures("page_of_what_is_there")
 ENDPOINTS = (
     "GET /health", "GET /layers", "GET /point", "GET /tiles/{layer}/{z}/{x}/{y}.png",
     "POST /classify", "POST /predict",

@@ -12,21 +12,16 @@ import pytest
 from PIL import Image as Picture
 from pyproj import Transformer
 
-from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.service import assets
 from landcover.service.state import load
 from tests.fixtures.map_models import LEGEND
-from tests.fixtures.serving import LIMITS, picture, serving, state_of, write_run
+from tests.fixtures.serving import LIMITS, needs_javascript, picture, serving, state_of, write_run
 
-try:
-    assets.load()
-except LandcoverError as error:
-    pytest.skip(str(error), allow_module_level=True)
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 if CHROMIUM is None:
     pytest.skip("no Chromium on this machine: install it as chromium", allow_module_level=True)
+pytestmark = needs_javascript
 
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -61,17 +61,14 @@ from tests.fixtures.serving import (
     Colours,
     bare_state,
     client_of,
+    needs_javascript,
     picture,
     serving,
     state_of,
     write_run,
 )
 
-try:
-    assets.load()
-except LandcoverError as error:
-    pytest.skip(str(error), allow_module_level=True)
-
+pytestmark = pytest.mark.usefixtures("page_of_what_is_there")
 RED = picture((200, 30, 10))
 
 
@@ -292,6 +289,7 @@ def test_the_class_under_the_pointer(client, run, rng):
     assert set(nowhere.values()) == {None}
 
 
+@needs_javascript
 def test_the_page_takes_everything_from_here(client):
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
@@ -805,7 +803,7 @@ def test_a_page_without_its_javascript_says_what_fetches_it(monkeypatch):
 
 
 def test_a_run_with_nothing_to_serve_is_one_line(tmp_path):
-    with pytest.raises(LandcoverError, match=r"no scene, map or model.*scene_prep"):
+    with pytest.raises(LandcoverError, match=r"no scene, map or model.*landcover prep"):
         load(Run(tmp_path), None, LIMITS)
 
 
@@ -829,6 +827,7 @@ def _interruptible():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@needs_javascript
 def test_the_command_serves_a_run_until_it_is_stopped(tmp_path):
     run = write_run(tmp_path / "run", 60, 70, cnn=False)
     command = [*LANDCOVER, "serve", str(run.path), "--port", "0"]
@@ -886,5 +885,5 @@ def test_a_model_that_is_not_there_is_one_line(run, capsys):
     )
 
 
-def test_true_colour_bands_are_those_of_pictures():
-    assert Colours.bands == TRUE_COLOUR_BANDS
+def test_a_picture_brings_red_green_and_blue_in_this_order():
+    assert TRUE_COLOUR_BANDS == ("B04", "B03", "B02")

@@ -571,3 +571,4 @@ def test_the_commands_go_the_whole_way(world, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["assess", run])
     assert stop.value.code == 2
+    assert "the following arguments are required: --reference" in capsys.readouterr().err

@@ -564,7 +564,7 @@ def test_a_run_without_labels_or_splits_names_the_command(world):
     world.run.labels.unlink()
     world.run.reference.unlink()
     with pytest.raises(
-        LandcoverError, match=r"labels.tif does not exist; .*scene_prep.py --labels"
+        LandcoverError, match=r"labels.tif does not exist; .*landcover prep --labels"
     ):
         score.score_map(world.run, "knn", {})
     assert not world.run.report("knn").exists()

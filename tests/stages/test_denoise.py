@@ -535,13 +535,15 @@ def test_what_is_missing_or_elsewhere(copy, capsys):
     refused(copy, r"samples\.parquet does not exist; make it with", capsys, "denoise")
 
 
-def test_seeds_and_ways_that_there_are_not(copy):
+def test_seeds_and_ways_that_there_are_not(copy, capsys):
     with pytest.raises(LandcoverError, match=r"seed -1 is out of range"):
         denoise(copy, seed=-1)
     with pytest.raises(LandcoverError, match=r"'magic' is unknown; choose among none, erode"):
         train.train_knn(copy, denoise="magic")
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as stop:
         cli.main(["train", "knn", str(copy.path), "--denoise", "magic"])
+    assert stop.value.code == 2
+    assert "argument --denoise: invalid choice: 'magic'" in capsys.readouterr().err
 
 
 def test_a_damaged_manifest_stops_it_before_anything_is_made(copy, quick):
