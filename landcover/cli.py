@@ -14,7 +14,7 @@ from typing import NoReturn, TextIO
 
 from landcover import __version__
 from landcover.commands import COMMANDS, GROUPS
-from landcover.commands.options import Arguments
+from landcover.commands.options import Arguments, in_options
 from landcover.errors import LandcoverError
 from landcover.files.atomic import peak_memory_mib
 from landcover.run import Run
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         first, _, last = name.rpartition(" ")
         command = groups[first].add_parser(last, help=summary, description=summary)
         define(command)
-        command.set_defaults(act=act, stage=name)
+        command.set_defaults(act=act, stage=name, parser=command)
     return _run(parser.parse_args(argv))
 
 
@@ -59,7 +59,7 @@ def script(name: str, argv: Sequence[str] | None = None) -> int:
     summary, define, act = COMMANDS[name]
     parser = Parser(description=summary)
     define(parser)
-    parser.set_defaults(act=act, stage=name)
+    parser.set_defaults(act=act, stage=name, parser=parser)
     return _run(parser.parse_args(argv))
 
 
@@ -77,7 +77,7 @@ def _run(arguments: Arguments) -> int:
         with running() as watch:
             paths = arguments.act(arguments)
     except LandcoverError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_options(str(error), arguments.parser)}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"error: {error}; check free disk space and permissions", file=sys.stderr)
@@ -95,7 +95,7 @@ def _run(arguments: Arguments) -> int:
 
 def _settings(arguments: Arguments) -> dict[str, str]:
     """What was asked for, as text."""
-    hidden = ("act", "asks", "stage", "run")
+    hidden = ("act", "asks", "stage", "run", "parser")
     given = {k: v for k, v in vars(arguments).items() if k not in hidden and v is not None}
     return {
         name.replace("_", "-"): " ".join(map(str, value))

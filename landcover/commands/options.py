@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -56,6 +57,43 @@ def _share(text: str) -> Fraction:
 
 
 SHARE = _share
+
+#: An argument as Python writes it: ``name=value``; not a part of a path or of a link.
+_ARGUMENT = re.compile(r"(?<![\w/.?&=-])([a-z]\w*)=(True\b|False\b|(?=[\w/'\"-]))?")
+
+
+def in_options(text: str, parser: argparse.ArgumentParser) -> str:
+    """What the library says of its arguments, said of a command's options.
+
+    Parameters
+    ----------
+    text : str
+        Names arguments as Python does: ``seed=1``, ``overwrite=True``, or ``level=`` alone.
+    parser : argparse.ArgumentParser
+        Of the command. What it has no option for stays as it is.
+
+    Examples
+    --------
+    >>> parser = argparse.ArgumentParser()
+    >>> for option in ("--band-names", "--offset"):
+    ...     _ = parser.add_argument(option)
+    >>> _ = parser.add_argument("--no-normalise", action="store_true")
+    >>> in_options("pass offset=-1000, or name bands with band_names=; seed=1", parser)
+    'pass --offset -1000, or name bands with --band-names; seed=1'
+    >>> in_options("leave it alone with normalise=False", parser)
+    'leave it alone with --no-normalise'
+    """
+    options = {option for action in parser._actions for option in action.option_strings}
+
+    def option(found: re.Match[str]) -> str:
+        name, value = found[1].replace("_", "-"), found[2]
+        if value == "False" and f"--no-{name}" in options:
+            return f"--no-{name}"
+        if f"--{name}" not in options:
+            return found[0]
+        return f"--{name} " if value == "" else f"--{name}"  # "" stands before a value
+
+    return _ARGUMENT.sub(option, text)
 
 
 def _auto_or_count(text: str) -> int | None:

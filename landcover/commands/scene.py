@@ -18,6 +18,7 @@ from landcover.commands.options import (
     add_sampling,
     add_seed,
     add_segmentation,
+    in_options,
 )
 from landcover.errors import LandcoverError
 
@@ -100,7 +101,7 @@ def _prep(a: Arguments) -> list[Path]:
             "give --labels CORINE.tif, or --class-field NAME if the polygons hold CLC codes"
         )
     for warning in _warnings(tiles):
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {in_options(warning, a.parser)}", file=sys.stderr)
     run = Run(a.run)
     with staged(run, a.overwrite) as stage:
         paths = prepare(

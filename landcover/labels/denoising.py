@@ -98,7 +98,7 @@ def _out_of_fold(values: np.ndarray, labels: np.ndarray, blocks: np.ndarray) -> 
     if folds < 2:
         raise LandcoverError(
             "confident learning needs training samples in two spatial blocks and there is one; "
-            "use smaller blocks (--block-px), or another --denoise"
+            "use smaller blocks (block_px=), or another denoise="
         )
     for seen, rest in GroupKFold(folds).split(values, labels, blocks):
         forest = RandomForestClassifier(100, min_samples_leaf=5, n_jobs=-1, random_state=0)

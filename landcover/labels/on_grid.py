@@ -35,7 +35,7 @@ def write_classes(
             held = f"only class {codes.pop()}" if codes else "no labelled pixel"
             raise LandcoverError(
                 f"{source} has {held} within the scene; at least two classes are needed: "
-                "take a larger scene or a finer --level"
+                "take a larger scene or a finer level="
             )
         legend = Legend.corine(level).subset(codes)
         with rasters.RasterWriter(path, grid, np.uint16, ["class"], 0, legend) as out:

@@ -101,7 +101,7 @@ def common_legend(dates: Sequence[Date], level: int | None) -> Legend:
     if wanted > min(levels):
         raise LandcoverError(
             f"level {wanted} is finer than the maps, which have levels {levels[0]} and "
-            f"{levels[1]}; choose --level {min(levels)}"
+            f"{levels[1]}; choose level={min(levels)}"
         )
     first, second = (
         Legend.corine(wanted).subset(np.array(legend.codes) // 10 ** (of - wanted))
@@ -111,7 +111,7 @@ def common_legend(dates: Sequence[Date], level: int | None) -> Legend:
     if apart:
         raise LandcoverError(
             f"the maps of {dates[0].name} and {dates[1].name} differ in their classes: only one "
-            f"knows {', '.join(map(str, apart))}; map both with one model (--model), or compare "
-            "at a coarser --level"
+            f"knows {', '.join(map(str, apart))}; map both with one model (model=), or compare "
+            "at a coarser level="
         )
     return first

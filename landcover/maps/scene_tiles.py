@@ -65,14 +65,15 @@ class Source:
         name, layers = self.classifier.name, self.classifier.segment_layers
         if self.types is None:
             raise LandcoverError(
-                f"model {name} needs segment types and none are given; make them with segment.py"
+                f"model {name} needs segment types and none are given; make them with: "
+                "landcover segment RUN"
             )
         held = rasters.band_names(self.types)
         missing = [layer for layer in layers if layer not in held]
         if missing:
             raise LandcoverError(
                 f"model {name} needs segment types {' '.join(missing)}; "
-                f"{self.types} has {' '.join(held)}: make them again with segment.py"
+                f"{self.types} has {' '.join(held)}: make them again with: landcover segment RUN"
             )
         self.grid.require_equal(rasters.grid_of(self.types), str(self.scene), str(self.types))
 

@@ -108,7 +108,7 @@ def open_source(
     if class_field is not None:
         if polygons is None:
             raise LandcoverError(
-                f"class field {class_field!r} needs polygons to read it from; give --polygons FILE"
+                f"class field {class_field!r} needs polygons to read it from; give polygons=FILE"
             )
         labels = _polygon_labels(run, Path(polygons), class_field, grid)
     else:

@@ -50,7 +50,7 @@ def count(
             unknown = np.unique(labels[index == -2])[:8].tolist()
             raise LandcoverError(
                 f"{source.name} holds codes {unknown}, which are no CLC codes; "
-                "prepare the labels with scene_prep.py --labels"
+                "prepare the run again with these labels"
             )
         within = 1 if source.inside is None else source.inside(window) > 0
         plan.count(counts, np.where(index < 0, -1, 2 * index + within), window)

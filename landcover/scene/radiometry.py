@@ -206,7 +206,7 @@ def _require_correlation(sums: Sequence[np.ndarray], bands: Sequence[str]) -> No
             raise LandcoverError(
                 f"band {band} of the two dates hardly goes together (correlation "
                 f"{correlation:.2f} of the pixels most alike); compare dates of one season and "
-                "place, or leave the radiometry alone with --no-normalise"
+                "place, or leave the radiometry alone with normalise=False"
             )
 
 

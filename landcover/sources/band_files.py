@@ -81,7 +81,7 @@ def _stacked(path: Path, band_names: Sequence[str], sensor: Sensor) -> dict[str,
     if band_names:
         if len(band_names) != len(held):
             raise LandcoverError(
-                f"{path} has {len(held)} bands and --band-names gives {len(band_names)}; "
+                f"{path} has {len(held)} bands and band_names= gives {len(band_names)}; "
                 "name every band, in order"
             )
         names = [sensor.band_of(name) for name in band_names]
@@ -96,7 +96,7 @@ def _grouped(
     """Single-band files as tiles; the k-th file of a band belongs to the k-th tile."""
     if band_names and len(band_names) != len(paths):
         raise LandcoverError(
-            f"{len(paths)} single-band files were given and --band-names gives {len(band_names)}; "
+            f"{len(paths)} single-band files were given and band_names= gives {len(band_names)}; "
             "name every file, in order"
         )
     core = sensor.core
@@ -108,7 +108,7 @@ def _grouped(
             unnamed = next(path for path, name in zip(paths, names, strict=True) if name is None)
             raise LandcoverError(
                 f"nothing says which band {unnamed.name} is; name files like {core[0]}.tif, give "
-                f"--band-names like {core[0]}, or exactly four in the order {' '.join(core)}"
+                f"band_names= like {core[0]}, or exactly four in the order {' '.join(core)}"
             )
         names = sensor.core
     groups: list[dict[str, tuple[Path, int]]] = []

@@ -57,7 +57,7 @@ def open_sentinel2(path: str | Path) -> Tile:
         if len(images) != 1:
             raise LandcoverError(
                 f"{path} holds {len(images)} images of {name} at 10 m and must hold 1; "
-                "fetch the product again, or give the images of one granule with --bands"
+                "fetch the product again, or give the images of one granule with bands="
             )
         bands[name] = Band(images[0], 1, quantification, offsets.get(name, 0.0))
     tile = tile_of(bands)
@@ -88,7 +88,7 @@ def _quantification(elements: dict[str, str | None], metadata: Path) -> float:
     text = elements.get("BOA_QUANTIFICATION_VALUE") or elements.get("QUANTIFICATION_VALUE")
     if not text:
         raise LandcoverError(
-            f"{metadata} gives no quantification value; give the images with --bands and "
-            "--quantification"
+            f"{metadata} gives no quantification value; give the images to open_bands, with "
+            "quantification="
         )
     return float(text)

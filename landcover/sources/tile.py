@@ -72,7 +72,7 @@ def radiometry_warning(tile: Tile) -> str | None:
     if band.offset == 0 and band.quantification == DEFAULT_QUANTIFICATION and darkest >= 900:
         return (
             f"the darkest digital numbers are {darkest:.0f}: this looks like data with the "
-            "+1000 offset of processing baseline 04.00 or later; if so, pass --offset -1000"
+            "+1000 offset of processing baseline 04.00 or later; if so, pass offset=-1000"
         )
     if darkest + band.offset < -0.02 * band.quantification:
         return (
@@ -82,7 +82,7 @@ def radiometry_warning(tile: Tile) -> str | None:
     typical = (median + band.offset) / band.quantification
     if not 0.01 <= typical <= 1.5:
         return (
-            f"the median reflectance would be {typical:.4g}: check --quantification "
+            f"the median reflectance would be {typical:.4g}: check quantification= "
             "(1 for values that are reflectance already, 1000 for reflectance x 1000)"
         )
     return None
@@ -111,7 +111,7 @@ def tile_of(bands: dict[str, Band], sensor: Sensor = SENTINEL2) -> Tile:
         raise LandcoverError(
             f"band {' '.join(missing)} is missing (given: {given}); {_core_in_words(sensor)} "
             "are needed: "
-            "give the files, or name the bands of a stacked file with --band-names"
+            "give the files, or name the bands of a stacked file with band_names="
         )
     ordered = {name: bands[name] for name in sensor.names if name in bands}
     first = ordered[sensor.core[0]].path

@@ -86,7 +86,7 @@ def find_change(
     grid = rasters.grid_of(scenes[0])
     grid.require_equal(rasters.grid_of(scenes[1]), str(scenes[0]), str(scenes[1]))
     if model and maps:
-        raise LandcoverError(f"--maps {maps} takes maps that there are; give it without --model")
+        raise LandcoverError(f"maps={maps} takes maps that there are; give it without model=")
     name = model[1] if model else maps or common_maps((before, after))
     if model is None and normalise:
         model = maker_of((before, after), name)
@@ -138,8 +138,8 @@ def _require_apart(
     for product, held in itertools.product(written, read):
         if product.exists() and held.exists() and product.samefile(held):
             raise LandcoverError(
-                f"--out {out.path} would write over the input {held}, by {product}; inputs stay "
-                "as they are, so give another --out"
+                f"out={out.path} would write over the input {held}, by {product}; inputs stay "
+                "as they are, so give another out="
             )
 
 
@@ -198,19 +198,19 @@ def common_maps(paths: Sequence[Path]) -> str:
     for path in paths:
         if not path.is_dir():
             raise LandcoverError(
-                f"{path} is no run folder with maps; map both dates with --model RUN/models/NAME"
+                f"{path} is no run folder with maps; map both dates with model=RUN/models/NAME"
             )
     common = sorted(_names(Run(paths[0])) & _names(Run(paths[1])))
     if len(common) != 1:
         there = (
-            f"both hold {', '.join(common)}; choose with --maps NAME"
+            f"both hold {', '.join(common)}; choose with maps=NAME"
             if common
             else "no model's are in both; make them in each with: landcover map RUN --model NAME "
             "--probabilities"
         )
         raise LandcoverError(
             f"{paths[0]} and {paths[1]} cannot be compared by the probabilities they hold: "
-            f"{there}, or map both here with --model NAME"
+            f"{there}, or map both here with model=NAME"
         )
     return common[0]
 
@@ -293,7 +293,7 @@ def map_pair(
     if card["segment_layers"]:
         raise LandcoverError(
             f"model {name} needs segment types, which belong to one scene; choose a model without, "
-            "or map both runs with --probabilities and compare them with --maps"
+            "or map both runs with probabilities=True and compare them with maps="
         )
     classifier = models.load(home, name, scenes[0])
     maps.require_bands(classifier, rasters.band_names(scenes[1]), scenes[1])

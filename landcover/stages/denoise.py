@@ -168,7 +168,7 @@ def _patch_size(run: Run) -> int:
         raise LandcoverError(
             "a guard of 0 px leaves no room for the patches that find doubtful labels; draw the "
             f"samples again: landcover sample {run.path} --max-patch {TEACHER_PATCH}, or "
-            "learn labels as they are: --denoise none"
+            "learn labels as they are: denoise=none"
         )
     return min(TEACHER_PATCH, 2 * guard + 1)
 

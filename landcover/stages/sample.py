@@ -82,7 +82,7 @@ def sample(
         the scene, if polygons cannot be read, or if the disk is too small.
     """
     if method == "polygons" and polygons is None:
-        raise LandcoverError("method 'polygons' needs polygons; give --polygons FILE")
+        raise LandcoverError("method 'polygons' needs polygons; give polygons=FILE")
     source = open_source(run, polygons, class_field)
     require(source.bands, features or ())
     correlated = _correlation(source)

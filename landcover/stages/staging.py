@@ -70,7 +70,7 @@ def _remove_later(run: Run, overwrite: bool) -> None:
     if held and not overwrite:
         raise LandcoverError(
             f"{run.path} holds {', '.join(held)} of another scene or split; "
-            "choose another --out, or pass --overwrite to remove them"
+            "choose another run folder, or pass overwrite=True to remove them"
         )
     for name in held:
         path = run.path / name

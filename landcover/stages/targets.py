@@ -126,8 +126,8 @@ def _with_targets(rows: Rows, targets: np.ndarray, method: str) -> Rows:
     if len(held) < 2 or not len(validation):
         left = "no validation row" if len(held) > 1 else f"{len(held)} class"
         raise LandcoverError(
-            f"--denoise {method} leaves {left} to learn from, and training needs two classes and "
-            "validation rows of them; draw more samples, or use --denoise none"
+            f"denoise={method} leaves {left} to learn from, and training needs two classes and "
+            "validation rows of them; draw more samples, or use denoise=none"
         )
     return replace(
         rows,

@@ -276,7 +276,7 @@ def test_a_scene_of_nodata_is_refused(tmp_path, capsys):
         (test_patches.main, ["--model", "cnn-5x5"], "scene.tif", r"landcover prep"),
         (test_patches.main, ["--model", "mlp-segments"], "segment_types.tif", r"landcover segment"),
         (test_patches.main, [], "models", r"landcover train cnn"),
-        (compare_reports.main, [], "maps", r"landcover map"),
+        (compare_reports.main, [], "maps", r"landcover map "),
     ],
 )
 def test_a_missing_stage_names_its_command(main, arguments, missing, command, copy, capsys):

@@ -277,7 +277,7 @@ def test_a_model_of_other_bands_is_refused(tmp_path):
 
 
 def test_missing_segment_types_are_named(scene, tmp_path):
-    with pytest.raises(LandcoverError, match=r"mlp-segments needs segment types.*segment\.py"):
+    with pytest.raises(LandcoverError, match=r"mlp-segments needs segment types.*landcover seg"):
         mapping.predict_map(mlp_classifier(), scene[0], tmp_path / "m.tif")
 
 

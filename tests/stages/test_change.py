@@ -439,7 +439,7 @@ def test_a_coarser_level_merges_what_the_maps_do_not_share(pair, tmp_path):
     other = Legend.corine().subset([121, 211, 312])
     shares, image = rasters.read(after.probabilities(MODEL)), rasters.read(after.scene)
     run = write_mapped(tmp_path / "other", shares, image, utm_grid(150, 200), other)
-    with pytest.raises(LandcoverError, match=r"only one knows 311, 312; .*coarser --level"):
+    with pytest.raises(LandcoverError, match=r"only one knows 311, 312; .*coarser level="):
         find_change(before.path, run.path, Run(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
     find_change(before.path, run.path, Run(tmp_path / "out"), level=2)

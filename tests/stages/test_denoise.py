@@ -464,7 +464,7 @@ def test_targets_serve_what_labels_served(made):
 def test_a_way_that_leaves_too_little(made, monkeypatch, targets, left):
     rows = read_rows(made[0], "labels")
     monkeypatch.setitem(METHODS, "erode", lambda known: targets(rows))
-    with pytest.raises(LandcoverError, match=f"--denoise erode leaves {left} .*--denoise none"):
+    with pytest.raises(LandcoverError, match=f"denoise=erode leaves {left} .*denoise=none"):
         rows_to_learn(made[0], "labels", "erode")
 
 
@@ -518,7 +518,7 @@ def refused(run, message, capsys, *argv):
 def test_no_room_for_patches(tmp_path, capsys):
     run = write_run(tmp_path / "run", guard_patch=1)
     for argv in (("denoise",), ("train", "knn", "--no-map")):
-        refused(run, r"guard of 0 px .*landcover sample .* --max-patch 7, or .*--denoise none",
+        refused(run, r"guard of 0 px .*landcover sample .* --max-patch 7, or .*denoise.none",
                 capsys, *argv)  # fmt: skip
 
 

@@ -262,7 +262,7 @@ def test_tiles_for_the_published_network(copy):
     ("patch_size", "message"),
     [
         (6, "patch size 6 is even"),
-        (9, r"patch size 9 .*guard of 3 px.*at most 7.*sample_raster\.py .* --max-patch 9"),
+        (9, r"patch size 9 .*guard of 3 px.*at most 7.*landcover sample .* --max-patch 9"),
         (1, "patch size 1 is out of range"),
     ],
 )
@@ -281,7 +281,7 @@ def test_a_patch_larger_than_the_scene(copy):
 def test_a_split_of_another_scene(copy):
     small = rasters.read(copy.scene)[:, :40]
     rasters.write(copy.scene, small, utm_grid(40, COLS), BANDS, nodata=np.nan)
-    message = r"splits\.json is of a scene of 128 x 160 .* has 40 x 160; .*sample_raster\.py"
+    message = r"splits\.json is of a scene of 128 x 160 .* has 40 x 160; .*landcover sample"
     for fit in (train.train_forest, train.train_cnn):
         with pytest.raises(LandcoverError, match=message):
             fit(copy)
@@ -324,17 +324,19 @@ def test_segment_types_that_the_run_lacks(copy, made):
 
     table = pd.read_parquet(made.run.samples).drop(columns=["segment_type_hierarchy_8"])
     table.to_parquet(copy.samples)
-    with pytest.raises(LandcoverError, match=r"no segment types.*segment\.py .*sample_raster\.py"):
+    with pytest.raises(
+        LandcoverError, match=r"segment types.*landcover segment .*landcover sample"
+    ):
         train.train_mlp(copy, segments=True)
 
 
 @pytest.mark.parametrize(
     ("product", "command"),
-    [("samples", "sample_raster.py"), ("scene", "scene_prep.py"), ("splits", "sample_raster.py")],
+    [("samples", "landcover sample"), ("scene", "landcover prep"), ("splits", "landcover sample")],
 )
 def test_a_run_without_the_needed_stage(copy, product, command):
     getattr(copy, product).unlink()
-    with pytest.raises(LandcoverError, match=f"does not exist; make it with: python {command}"):
+    with pytest.raises(LandcoverError, match=f"does not exist; make it with: {command}"):
         train.train_cnn(copy, 5)
 
 
@@ -352,7 +354,7 @@ def test_samples_of_one_class(copy):
 
 def test_samples_without_validation_rows(copy):
     change_samples(copy, lambda table: table[table["split"] != "validation"])
-    with pytest.raises(LandcoverError, match=r"no validation row.*sample_raster\.py .*--samples"):
+    with pytest.raises(LandcoverError, match=r"no validation row.*landcover sample .*--samples"):
         train.train_forest(copy)
 
 

@@ -116,7 +116,7 @@ def arithmetic(model: Any) -> Arithmetic:
         elif kind not in _WITHOUT_WEIGHTS:
             raise LandcoverError(
                 f"network {model.name} holds {kind}, which has no ONNX form here; "
-                "the networks that patches.py and baselines.mlp train have one"
+                "the networks that landcover train makes have one"
             )
     return Arithmetic(mean, deviation, tuple(counts), tuple(steps))
 

@@ -1,0 +1,54 @@
+"""What the library says of its arguments, as the command line says it."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from landcover import cli
+from landcover.commands.options import in_options
+
+
+@pytest.fixture
+def parser():
+    parser = argparse.ArgumentParser()
+    for option in ("--band-names", "--offset", "--level", "--out"):
+        parser.add_argument(option)
+    for flag in ("--overwrite", "--no-normalise"):
+        parser.add_argument(flag, action="store_true")
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("pass offset=-1000", "pass --offset -1000"),
+        ("give band_names= like B02", "give --band-names like B02"),
+        ("a coarser level=", "a coarser --level"),
+        ("smaller (level=), or", "smaller (--level), or"),
+        ("pass overwrite=True to remove", "pass --overwrite to remove"),
+        ("with normalise=False", "with --no-normalise"),
+        ("out=runs/a b would write", "--out runs/a b would write"),
+        # What is no argument of the command, or no argument at all, stays
+        ("pass seed=1", "pass seed=1"),
+        ("runs/level=3/scene.tif is missing", "runs/level=3/scene.tif is missing"),
+        ("http://host/?level=3", "http://host/?level=3"),
+        ("given: B02=B02.tif", "given: B02=B02.tif"),
+    ],
+)
+def test_arguments_are_named_as_options(parser, said, expected):
+    assert in_options(said, parser) == expected
+
+
+def test_a_command_prints_the_option(tmp_path, capsys):
+    code = cli.main(["sample", str(tmp_path), "--class-field", "code"])
+    assert code == 2 and "does not exist; make it with: landcover prep" in capsys.readouterr().err
+    band = tmp_path / "one.tif"
+    import landcover as lc
+    from tests.conftest import utm_grid
+
+    scene = lc.make_scene(160, 160, seed=1)
+    lc.write(band, scene.image[:1], utm_grid(160, 160), [""])
+    assert cli.main(["prep", "--bands", str(band), "--out", str(tmp_path / "run")]) == 2
+    assert "give --band-names like B02" in capsys.readouterr().err
