@@ -88,6 +88,12 @@ class Run:
         """Entropy of a model's map."""
         return self.path / "maps" / f"{name}_entropy.tif"
 
+    def map_layers(self, name: str) -> dict[str, Path]:
+        """The rasters of a model's map that exist: the map itself, and what says how sure it is."""
+        names = ("map", "confidence", "probabilities", "entropy")
+        paths = {layer: getattr(self, layer)(name) for layer in names}
+        return {layer: path for layer, path in paths.items() if path.exists()}
+
     def map_job(self, name: str) -> Path:
         """What is done of a map that is being made."""
         return self.path / "maps" / f".{name}.job"

@@ -11,10 +11,9 @@ import numpy as np
 
 from landcover import sensors
 from landcover.files import rasters
-from landcover.files.atomic import replace_when_whole, write_json
+from landcover.files.atomic import write_together
 from landcover.legend import Legend
 from landcover.reports import figures, words
-from landcover.run import Run
 
 #: Transitions that the picture's legend and the page's table name.
 NAMED = 10
@@ -25,7 +24,7 @@ PICTURE_PX = 1100
 
 
 def write_report(
-    out: Run,
+    folder: Path,
     facts: Mapping[str, Any],
     result: Mapping[str, Any],
     scenes: Sequence[Path],
@@ -35,7 +34,7 @@ def write_report(
 
     Parameters
     ----------
-    out : Run
+    folder : path
         Folder with change.tif.
     facts : mapping
         What was compared, and how.
@@ -46,13 +45,13 @@ def write_report(
     codes : Legend
         Of change.tif.
     """
-    page, data, picture = (out.path / f"change.{kind}" for kind in ("md", "json", "png"))
+    page, data, picture = (folder / f"change.{kind}" for kind in ("md", "json", "png"))
     content = dict(facts) | dict(result) | {"headline": headline(result)}
-    # One inside the other: they belong together
-    with replace_when_whole(picture) as picture_part, replace_when_whole(page) as page_part:
-        picture_part.write_bytes(_picture(out, facts, result, scenes, codes))
-        page_part.write_text(words.render("change.md", c=content, named=NAMED), "utf-8")
-        write_json(data, content)
+    pages: dict[Path, str | bytes] = {
+        picture: _picture(folder / "change.tif", facts, result, scenes, codes),
+        page: words.render("change.md", c=content, named=NAMED),
+    }
+    write_together(pages, data, content)
     return [page, data, picture]
 
 
@@ -85,7 +84,7 @@ def _area(value: float) -> str:
 
 
 def _picture(
-    out: Run,
+    raster: Path,
     facts: Mapping[str, Any],
     result: Mapping[str, Any],
     scenes: Sequence[Path],
@@ -96,7 +95,7 @@ def _picture(
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    changes = rasters.read_small(out.path / "change.tif", PICTURE_PX)[0]
+    changes = rasters.read_small(raster, PICTURE_PX)[0]
     rows, cols = changes.shape
     wide = cols > 1.6 * rows
     size = (8.0, 3 * 8.0 * rows / cols + 1.8) if wide else (15.0, 5.0 * rows / cols + 1.3)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from landcover.files.atomic import replace_when_whole
 from landcover.legend import Legend, facts
 from landcover.reports import figures, words
-from landcover.run import Run
 from landcover.samples.augmentation import NONE, Augmentation
 from landcover.sensors import TRUE_COLOUR_BANDS, TRUE_COLOUR_REFLECTANCE
 
@@ -47,43 +45,59 @@ def confused_pairs(
     return sorted(pairs, key=lambda pair: -pair["n"])
 
 
-def write_page(
-    run: Run,
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows of a labelled set of images.
+
+    Attributes
+    ----------
+    read : callable
+        Positions in the set to reflectance (n, side, side, bands).
+    bands : tuple of str
+        Bands of the images.
+    legend : Legend
+        Classes of the labels.
+    train, test : array of int (n,)
+        Positions of the training and of the test images.
+    labels : array of int (n,)
+        Positions in the legend, of the test images.
+    probabilities : array (n, classes)
+        Of the test images.
+    """
+
+    read: Callable[[np.ndarray], np.ndarray]
+    bands: tuple[str, ...]
+    legend: Legend
+    train: np.ndarray
+    test: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+
+def page(
     report: Mapping[str, Any],
     history: Mapping[str, list[float]],
-    read: Callable[[np.ndarray], np.ndarray],
-    test: tuple[np.ndarray, np.ndarray, np.ndarray],
-    train: np.ndarray,
-    bands: tuple[str, ...],
-    legend: Legend,
+    images: Shown,
     augmentation: Augmentation = NONE,
-) -> Path:
-    """Write reports/NAME.html.
+) -> str:
+    """The page of a report, as HTML.
 
     Parameters
     ----------
-    run : Run
-        Run folder.
     report : mapping
         As `finetune` makes it.
     history : mapping
         Learning curves.
-    read : callable
-        Positions in the set to reflectance (n, side, side, bands).
-    test : tuple of arrays
-        Positions of the test images, their labels (n,), and probabilities (n, classes).
-    train : array of int (n,)
-        Positions of the training images; views of some are shown.
-    bands, legend
-        Those of the images.
+    images : Shown
+        The set; views of some training images are shown, and the surest of the wrong test images.
     augmentation : Augmentation
         What training showed.
     """
-    rows, labels, shares = test
-    wrong = np.flatnonzero(shares.argmax(axis=1) != labels)
-    surest = wrong[np.argsort(-shares[wrong].max(axis=1), kind="stable")][:WRONG_SHOWN]
-    page = run.report(report["model"]).with_suffix(".html")
-    content = words.render(
+    legend, probabilities, train = images.legend, images.probabilities, images.train
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != images.labels)
+    surest = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:WRONG_SHOWN]
+    viewed = images.read(train[:: max(1, len(train) // VIEWED)][:VIEWED])
+    return words.render(
         "image_report.html",
         r=report,
         curves=figures.learning_curves(history, figures.CHART_COLOURS[0]),
@@ -95,23 +109,25 @@ def write_page(
         n_wrong=len(wrong),
         wrong=[
             {
-                "uri": _picture(read(rows[[place]])[0], bands),
-                "title": _breakable(legend.names[labels[place]]),
-                "remark": f"taken for {_breakable(legend.names[int(shares[place].argmax())])}, "
-                f"{100 * shares[place].max():.0f}\u00a0%",
+                "uri": _picture(images.read(images.test[[place]])[0], images.bands),
+                "title": _breakable(legend.names[images.labels[place]]),
+                "remark": _taken_for(legend, probabilities[place]),
             }
             for place in surest
         ],
-        views=_views(read(train[:: max(1, len(train) // VIEWED)][:VIEWED]), bands, augmentation),
+        views=_views(viewed, images.bands, augmentation),
         columns=VIEWS + 1,
         published=_published(),
         settings=json.dumps(
             {key: report[key] for key in ("settings", "versions")}, indent=1, ensure_ascii=False
         ),
     )
-    with replace_when_whole(page) as part:
-        part.write_text(content, "utf-8")
-    return page
+
+
+def _taken_for(legend: Legend, probabilities: np.ndarray) -> str:
+    """The class that an image was given, and how sure the network was of it."""
+    name = legend.names[int(probabilities.argmax())]
+    return f"taken for {_breakable(name)}, {100 * probabilities.max():.0f}\u00a0%"
 
 
 def _breakable(name: str) -> str:

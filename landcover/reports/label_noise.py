@@ -9,11 +9,8 @@ from typing import Any
 import numpy as np
 
 from landcover.files import rasters
-from landcover.files.atomic import replace_when_whole, write_json
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
-from landcover.reports import words
-from landcover.run import Run
 
 #: Upper ends of the ranges of distance to a border between labels, in pixels.
 DISTANCES_PX = (5, 10, 20, np.inf)
@@ -86,35 +83,30 @@ class Counts:
             np.add.at(self.real, (label[known], self.legend.index(real)[known]), 1)
 
 
-def write_report(
-    run: Run, counts: Counts, priors: np.ndarray, transition: np.ndarray
-) -> list[Path]:
-    """Write label_noise.md and label_noise.json.
+def facts_of(
+    counts: Counts, priors: np.ndarray, transition: np.ndarray, refined_labels: Path
+) -> dict[str, Any]:
+    """What label_noise.json holds, and the page shows.
 
     Parameters
     ----------
-    run : Run
-        Folder with refined_labels.tif, where the report is written too.
     counts : Counts
         Of the whole scene.
     priors : array (classes,)
         Share of each label among the samples that were learnt.
     transition : array (classes, labels)
-        From `label_noise.transitions`.
+        From `noise.transitions`.
+    refined_labels : path
+        Raster of the likeliest class of every labelled pixel.
     """
-    whole, straddling = count_cells(run.refined_labels)
-    facts = {
+    whole, straddling = count_cells(refined_labels)
+    return {
         "classes": _classes(counts, priors, transition),
         "distances": _distances(counts),
         "cells": {"whole": whole, "straddling": straddling},
         "mean_confidence": _mean_confidence(counts.confidence.sum(axis=0)),
         "against_reference": _against_reference(counts.judged.sum(axis=0)),
     }
-    json, markdown = run.path / "label_noise.json", run.path / "label_noise.md"
-    write_json(json, facts)
-    with replace_when_whole(markdown) as part:
-        part.write_text(words.render("label_noise.md", facts=facts), "utf-8")
-    return [markdown, json]
 
 
 def count_cells(classes: Path) -> tuple[int, int]:

@@ -10,15 +10,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from landcover.files import rasters
-from landcover.files.atomic import write_json
 from landcover.grid import Grid
-from landcover.run import Run
 
 EXTENSIONS = (
     "https://stac-extensions.github.io/raster/v1.1.0/schema.json",
@@ -31,6 +30,13 @@ _UNKNOWN_TIME = ("2015-06-23T00:00:00Z", "9999-12-31T23:59:59Z")
 #: Straight lines of a projection are curves in longitude and latitude; pieces of this length, in
 #: metres, keep the outline of a tile within a pixel.
 _EDGE_M = 20_000
+#: Layers of a map in the order of the item's assets.
+_LAYER_TITLES = {
+    "map": "Class codes",
+    "confidence": "Probability of the class of the map, percent",
+    "probabilities": "Probability of every class",
+    "entropy": "Entropy of the probabilities, percent of the largest",
+}
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 #: Media type and way of saving, by file.
 _MODEL_FILES = {
@@ -40,60 +46,76 @@ _MODEL_FILES = {
 }
 
 
-def write_item(
-    run: Run,
-    name: str,
-    model_folder: Path,
-    properties: Mapping[str, Any],
-    bands: Sequence[Mapping[str, Any]],
-) -> Path:
-    """Write maps/NAME.json, the STAC item of a model's map.
+@dataclass(frozen=True)
+class MapFiles:
+    """A map, what lies beside it, and the model that made it.
+
+    Attributes
+    ----------
+    name : str
+        Of the map.
+    place : str
+        What was mapped, in the item's id and title: the name of the run.
+    layers : mapping
+        Path of the "map" and, where they were written, of its "confidence", "probabilities" and
+        "entropy".
+    model : Path
+        Folder of the model, with its card.
+    acquired : sequence of str
+        When the scene was taken, as far as that is known: times by RFC 3339.
+    """
+
+    name: str
+    place: str
+    layers: Mapping[str, Path]
+    model: Path
+    acquired: Sequence[str] = ()
+
+    def asset(self, path: Path, title: str, media_type: str, roles: list[str]) -> dict[str, Any]:
+        """An asset whose path is relative to the item, which lies beside the map."""
+        href = Path(os.path.relpath(path, self.layers["map"].parent)).as_posix()
+        href = href if href.startswith("..") else f"./{href}"
+        return {"href": href, "type": media_type, "title": title, "roles": roles}
+
+
+def item_of(
+    files: MapFiles, properties: Mapping[str, Any], bands: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The STAC item of a map.
 
     Parameters
     ----------
-    run : Run
-        Run folder with the map.
-    name : str
-        Model.
-    model_folder : path
-        Where the model lies, which may be in another run.
+    files : MapFiles
+        The map and what belongs to it.
     properties : mapping
         The model by the MLM extension, ``mlm:name`` and so on.
     bands : sequence of mapping
         What the model reads, as ``raster:bands`` of its asset.
-
-    Returns
-    -------
-    Path
-        The item.
     """
-    grid = rasters.grid_of(run.map(name))
+    grid = rasters.grid_of(files.layers["map"])
     geometry, bbox = _footprint(grid)
-    item = {
+    return {
         "type": "Feature",
         "stac_version": "1.1.0",
         "stac_extensions": list(EXTENSIONS),
-        "id": f"{run.path.resolve().name}-{name}",
+        "id": f"{files.place}-{files.name}",
         "geometry": geometry,
         "bbox": bbox,
         "properties": {
-            "title": f"Land cover of {run.path.resolve().name} by {name}",
-            **_time(run),
+            "title": f"Land cover of {files.place} by {files.name}",
+            **_time(files.acquired),
             **_projection(grid),
             **properties,
         },
         "links": [],
-        "assets": dict(_map_assets(run, name, properties["mlm:output"][0]))
-        | dict(_model_assets(run, name, model_folder, bands)),
+        "assets": dict(_map_assets(files, properties["mlm:output"][0]))
+        | dict(_model_assets(files, bands)),
     }
-    write_json(run.item(name), item)
-    return run.item(name)
 
 
-def _time(run: Run) -> dict[str, Any]:
+def _time(times: Sequence[str]) -> dict[str, Any]:
     """When the scene was taken: a moment, or an interval for several dates or none known."""
-    settings = run.read_manifest()["stages"].get("prep", {}).get("settings", {})
-    acquired = sorted(settings.get("acquired", ()))
+    acquired = sorted(times)
     if len(acquired) == 1:
         return {"datetime": acquired[0]}
     first, last = (acquired[0], acquired[-1]) if acquired else _UNKNOWN_TIME
@@ -129,26 +151,18 @@ def _projection(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _map_assets(
-    run: Run, name: str, output: Mapping[str, Any]
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _map_assets(files: MapFiles, output: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The map, its confidence and probabilities where written, and its style."""
-    titles = {
-        "map": (run.map(name), "Class codes"),
-        "confidence": (run.confidence(name), "Probability of the class of the map, percent"),
-        "probabilities": (run.probabilities(name), "Probability of every class"),
-        "entropy": (run.entropy(name), "Entropy of the probabilities, percent of the largest"),
-    }
-    for key, (path, title) in titles.items():
-        if path.exists():
-            asset = _asset(run, name, path, title, _COG, ["data"])
-            asset["raster:bands"] = _raster_bands(path)
+    for key, title in _LAYER_TITLES.items():
+        if key in files.layers:
+            asset = files.asset(files.layers[key], title, _COG, ["data"])
+            asset["raster:bands"] = _raster_bands(files.layers[key])
             if key == "map":
                 asset["classification:classes"] = output["classification:classes"]
             yield key, asset
-    style = run.map(name).with_suffix(".qml")
+    style = files.layers["map"].with_suffix(".qml")
     if style.exists():
-        yield "style", _asset(run, name, style, "QGIS style of the map", "text/xml", ["metadata"])
+        yield "style", files.asset(style, "QGIS style of the map", "text/xml", ["metadata"])
 
 
 def _raster_bands(path: Path) -> list[dict[str, Any]]:
@@ -170,33 +184,18 @@ def _raster_bands(path: Path) -> list[dict[str, Any]]:
 
 
 def _model_assets(
-    run: Run, name: str, folder: Path, bands: Sequence[Mapping[str, Any]]
+    files: MapFiles, bands: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The model in every form that it is stored in, and its card."""
     for file, (media_type, artifact_type) in _MODEL_FILES.items():
-        path = folder / file
+        path = files.model / file
         if path.exists():
-            title = f"The model {name} as {path.suffix.lstrip('.')}"
-            asset = _asset(run, name, path, title, media_type, ["mlm:model"])
-            yield (
-                "onnx" if file.endswith(".onnx") else "model",
-                asset
-                | {
-                    "mlm:artifact_type": artifact_type,
-                    "raster:bands": [dict(band) for band in bands],
-                },
-            )
-    card = folder / "card.json"
-    yield (
-        "card",
-        _asset(run, name, card, "How the model was made", "application/json", ["metadata"]),
-    )
-
-
-def _asset(
-    run: Run, name: str, path: Path, title: str, media_type: str, roles: list[str]
-) -> dict[str, Any]:
-    """An asset whose path is relative to the item."""
-    href = Path(os.path.relpath(path, run.item(name).parent)).as_posix()
-    href = href if href.startswith("..") else f"./{href}"
-    return {"href": href, "type": media_type, "title": title, "roles": roles}
+            title = f"The model {files.name} as {path.suffix.lstrip('.')}"
+            asset = files.asset(path, title, media_type, ["mlm:model"])
+            asset |= {
+                "mlm:artifact_type": artifact_type,
+                "raster:bands": [dict(band) for band in bands],
+            }
+            yield "onnx" if file.endswith(".onnx") else "model", asset
+    card = files.model / "card.json"
+    yield "card", files.asset(card, "How the model was made", "application/json", ["metadata"])

@@ -119,7 +119,7 @@ def find_change(
         "versions": versions(),
     }
     shown = [date.scene for date in pair.dates]
-    products = [*write_report(out, facts, tally.result(transitions), shown, codes), *products]
+    products = [*write_report(out.path, facts, tally.result(transitions), shown, codes), *products]
     inputs = [*scenes, *(date.probabilities for date in pair.dates)]
     out.record("change", settings, inputs, products)
     return products

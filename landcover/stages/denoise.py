@@ -9,7 +9,7 @@ a reference, where there is one, only measures how good the estimate is.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,13 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters, tables
-from landcover.files.atomic import digest, short_digest
+from landcover.files.atomic import digest, short_digest, write_together
 from landcover.grid import Grid, Window
 from landcover.labels import noise
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
-from landcover.reports.label_noise import Counts, write_report
+from landcover.reports import words
+from landcover.reports.label_noise import Counts, facts_of
 from landcover.run import Run
 from landcover.samples.rows import Rows
 from landcover.stages.inputs import read_blocks, read_rows
@@ -107,7 +108,7 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
     try:
         border_px = _write_rasters(run, stage, grid, rows, segmented, posterior, counts)
         _write_evidence(stage, rows, segmented, pixels, border_px)
-        report = write_report(stage, counts, priors, transition)
+        report = _write_report(stage, facts_of(counts, priors, transition, stage.refined_labels))
         for path in sorted(stage.path.iterdir()):
             path.replace(run.path / path.name)
     finally:
@@ -279,6 +280,13 @@ def _percent(
     position = legend.index(labels)
     percent = np.rint(100 * posterior[ids, np.maximum(position, 0)]).astype(np.uint8)
     return np.where((position < 0) | (ids == 0), CONFIDENCE_NODATA, percent).astype(np.uint8)
+
+
+def _write_report(stage: Run, facts: Mapping[str, Any]) -> list[Path]:
+    """label_noise.md and label_noise.json."""
+    text, data = stage.path / "label_noise.md", stage.path / "label_noise.json"
+    write_together({text: words.render("label_noise.md", facts=facts)}, data, dict(facts))
+    return [text, data]
 
 
 def _write_evidence(

@@ -15,11 +15,10 @@ from landcover.classifiers import models, networks
 from landcover.classifiers.networks import Recipe, image_recipes
 from landcover.classifiers.scaling import fit_scaling_of_parts
 from landcover.errors import LandcoverError
-from landcover.files.atomic import versions, write_json
+from landcover.files.atomic import versions, write_json, write_text
 from landcover.legend import Legend
 from landcover.progress import track
-from landcover.reports import accuracy
-from landcover.reports.image_page import confused_pairs, write_page
+from landcover.reports import accuracy, image_page
 from landcover.run import Run
 from landcover.samples import image_splits
 from landcover.samples.augmentation import NONE
@@ -285,19 +284,15 @@ def finetune(
         settings=settings,
     )
     report = _report(name, choices, task, shares, spent) | networks.parameters_of(model, recipe)
-    report["confused"] = confused_pairs(report["confusion"], task.legend)
+    report["confused"] = image_page.confused_pairs(report["confusion"], task.legend)
     write_report(run, report)
-    test = task.split.test, task.labels[task.split.test], shares
-    page = write_page(
-        run,
-        report,
-        history,
-        task.read,
-        test,
-        task.split.train,
-        task.bands,
-        task.legend,
-        recipe.augmentation,
+    test = task.split.test
+    images = image_page.Shown(
+        task.read, task.bands, task.legend, task.split.train, test, task.labels[test], shares
+    )
+    page = write_text(
+        run.report(name).with_suffix(".html"),
+        image_page.page(report, history, images, recipe.augmentation),
     )
     products = [path, curves, card, run.report(name), page]
     run.record(f"finetune {name}", report["settings"], [source], products)

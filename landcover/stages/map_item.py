@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from landcover.classifiers.names import model_of
+from landcover.files.atomic import write_json
 from landcover.run import Run
 
 
@@ -17,15 +19,28 @@ def write_map_item(run: Run, name: str, home: Run) -> Path:
     model = model_of(name)
     card = models.read_card(home, model)
     properties = metadata.mlm_properties(card, _dn_range(run))
-    return stac.write_item(run, name, home.model(model), properties, metadata.mlm_bands(card))
+    files = stac.MapFiles(
+        name,
+        run.path.resolve().name,
+        run.map_layers(name),
+        home.model(model),
+        _prepared(run).get("acquired", ()),
+    )
+    write_json(run.item(name), stac.item_of(files, properties, metadata.mlm_bands(card)))
+    return run.item(name)
+
+
+def _prepared(run: Run) -> dict[str, Any]:
+    """How the scene of a run was prepared, from its manifest."""
+    settings: dict[str, Any] = run.read_manifest()["stages"].get("prep", {}).get("settings", {})
+    return settings
 
 
 def _dn_range(run: Run) -> tuple[float, float] | None:
     """Digital numbers of reflectance 0 and 1, where all bands of a run's product share them."""
-    settings = run.read_manifest()["stages"].get("prep", {}).get("settings", {})
     radiometry = {
         (band["offset"], band["quantification"])
-        for tiles in settings.get("bands", {}).values()
+        for tiles in _prepared(run).get("bands", {}).values()
         for band in tiles
     }
     if len(radiometry) != 1:

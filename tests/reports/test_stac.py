@@ -243,11 +243,13 @@ def write_map(folder, grid, card, settings=None):
     write_qml(run.map(name), LEGEND)
     write_json(run.model(name) / "card.json", card)
     (run.model(name) / card["file"]).write_bytes(b"")
-    if settings:
-        run.record("prep", settings)
+    acquired = (settings or {}).get("acquired", ())
     properties = metadata.mlm_properties(card, (1000, 11_000))
     bands = metadata.mlm_bands(card)
-    return stac.write_item(run, name, run.model(name), properties, bands)
+    layers = {"map": run.map(name), "confidence": run.confidence(name)}
+    files = stac.MapFiles(name, "run", layers, run.model(name), acquired)
+    write_json(run.item(name), stac.item_of(files, properties, bands))
+    return run.item(name)
 
 
 def validated(path) -> pystac.Item:

@@ -408,7 +408,7 @@ def test_a_stage_that_breaks_leaves_the_run_as_it_was(copy, quick, monkeypatch):
     def fail(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stage, "write_report", fail)
+    monkeypatch.setattr(stage, "_write_report", fail)
     with pytest.raises(KeyboardInterrupt):
         denoise(copy, seed=5)
     assert files_of(copy) == before
