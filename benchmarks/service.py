@@ -52,9 +52,9 @@ def make_run(path: Path) -> Path:
     networks.seed_everything(0)
     model = networks.build_image_network("compact", 3, len(legend), [0.1] * 3, [0.05] * 3)
     run.model("compact").mkdir(parents=True)
-    networks.save(model, models.file_of(run, "compact", "image"))
+    networks.save(model, models.file_of(run.model("compact"), "image"))
     models.write_card(
-        run, "compact", "image", legend, bands=list(TRUE_COLOUR_BANDS), features=[],
+        run.model("compact"), "image", legend, bands=list(TRUE_COLOUR_BANDS), features=[],
         segment_layers=[], patch_size=_SIDE_PX,
     )  # fmt: skip
     return path

@@ -24,6 +24,7 @@ from landcover.classifiers import networks
 from landcover.classifiers.networks.batches import row_batches, tile_batches
 from landcover.classifiers.networks.plans import ways
 from landcover.classifiers.networks.tile_network import sampled_pixels
+from landcover.classifiers.patch_cnn import EPOCHS
 from landcover.classifiers.scaling import fit_scaling
 from landcover.files import rasters
 from landcover.reports import accuracy
@@ -34,7 +35,6 @@ from landcover.sources.synthetic.files import write_demo
 from landcover.stages.inputs import read_rows
 from landcover.stages.prepare import prepare
 from landcover.stages.sample import sample
-from landcover.stages.train import CNN_EPOCHS
 
 BATCH = 256
 SIZES = (3, 7, 15, 31, 61)
@@ -64,12 +64,12 @@ class Setting:
             size, len(bands), len(self.rows.legend), scaling["means"], variances
         )
 
-    def plan(self, size: int, train_on: str, tile_px: int | None = None) -> networks.Plan:
+    def plan(self, size: int, batches_of: str, tile_px: int | None = None) -> networks.Plan:
         """The cheapest plan of a way, or of tiles of one size."""
         row, col = (axis[self.rows.train] for axis in self.places)
         network = self.build(size, 0)
-        if train_on != "tiles" or tile_px is None:
-            return networks.plan(network, row, col, train_on)
+        if batches_of != "tiles" or tile_px is None:
+            return networks.plan(network, row, col, batches_of)
         return min((p for p in ways(network, row, col) if p.side == tile_px), key=lambda p: p.cost)
 
     def examples(self, way: networks.Plan, held: Any, part: np.ndarray) -> Any:
@@ -202,7 +202,7 @@ def main() -> None:
         "--ways", nargs="+", choices=("chips", "tiles"), help="train to the stop only, so"
     )
     parser.add_argument("--tile-px", type=int, help="of tiles, in training to the stop")
-    parser.add_argument("--epochs", type=int, default=CNN_EPOCHS, help="at most")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="at most")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     a = parser.parse_args()
     sizes = a.sizes or (SIZES if a.full else (7, 31))

@@ -25,11 +25,13 @@ from experiments.study import (
     study_run,
     thin,
 )
-from landcover.classifiers import kinds, models, networks
+from landcover.classifiers import networks, patch_cnn
+from landcover.classifiers.models import open_model
+from landcover.classifiers.patch_training import PATIENCE
 from landcover.commands.options import COUNT, COUNT_OR_NONE, add_seed
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.atomic import digest, read_json
+from landcover.files.atomic import digest
 from landcover.labels.bigearthnet import codes_of_corine, legend_of
 from landcover.legend import UNLABELLED, Legend, level_of, to_level
 from landcover.reports.words import percent
@@ -38,7 +40,6 @@ from landcover.samples.chips import read_chips
 from landcover.sensors import DEFAULT_QUANTIFICATION
 from landcover.stages import train
 from landcover.stages.inputs import read_rows
-from landcover.stages.patch_training import PATIENCE
 
 #: What is drawn on a scene; enough that 100,000 are left to learn from, the rest being test ones.
 DRAWN = 160_000
@@ -70,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         help="of study.KINDS and FURTHER_KINDS (default 0 3 10 11)",
     )  # fmt: skip
     made.add_argument("--drawn", type=COUNT, default=DRAWN, help="samples of a scene, test too")
-    made.add_argument("--epochs", type=COUNT, default=train.CNN_EPOCHS, help="at most, of 10,000")
+    made.add_argument("--epochs", type=COUNT, default=patch_cnn.EPOCHS, help="at most, of 10,000")
     made.add_argument("--out", type=Path, default=Path("runs/transfer"))
     add_seed(made)
     return made
@@ -112,15 +113,16 @@ def with_samples(full: Run, samples: int, seed: int) -> Run:
 
 def as_it_is(encoder: Path, full: Run) -> dict[str, Any]:
     """The chip network's own most probable class on the patch of every test pixel."""
-    card = models.read_card(Run(encoder.resolve().parent.parent), encoder.resolve().name)
-    tagger, _ = models.load_encoder(encoder, card["patch_size"], rasters.band_names(full.scene))
+    model = open_model(encoder)
+    size = model.inputs.patch_size
+    tagger, _ = model.encoder(size, rasters.band_names(full.scene))
     rows = read_rows(full, "labels")
     row, col = (rows.samples[axis].to_numpy()[rows.scored] for axis in ("row", "col"))
-    cut = read_chips(partial(rasters.read, full.scene), row, col, card["patch_size"])
-    shares = networks.predict(tagger, cut.batch, len(row))
-    legend = Legend.from_dicts(card["classes"])
+    cut = read_chips(partial(rasters.read, full.scene), row, col, size)
+    probabilities = networks.predict(tagger, cut.batch, len(row))
+    legend = model.legend
     truth = rows.samples["reference"].to_numpy()[rows.scored]
-    right = legend.code(shares.argmax(axis=1)) == in_classes_of(legend, truth)
+    right = legend.code(probabilities.argmax(axis=1)) == in_classes_of(legend, truth)
     return {"trained on": 0, "accuracy": float(right[truth != 0].mean())}
 
 
@@ -139,9 +141,10 @@ def learn(
     start, freeze = WAYS[way]
     longer = max(1, FULL_EPOCHS // samples)
     own = with_samples(full(), samples, a.seed)
-    paths = train.train_cnn(
+    model = train.train(
         own,
-        patch_size(a.encoder),
+        "cnn",
+        patch_size=open_model(a.encoder).inputs.patch_size,
         seed=a.seed,
         epochs=a.epochs * longer,
         patience=PATIENCE * longer,
@@ -150,17 +153,7 @@ def learn(
         encoder=a.encoder if start else None,
         freeze=freeze,
     )
-    return outcome(own, paths[-1].stem)
-
-
-def patch_size(encoder: Path) -> int:
-    """Side of the patches that an encoder sees."""
-    if not (encoder / "card.json").exists():
-        raise LandcoverError(
-            f"{encoder} holds no model; make an encoder with: "
-            "python -m experiments.bigearth_train STORE"
-        )
-    return int(read_json(encoder / "card.json")["patch_size"])
+    return outcome(own, model)
 
 
 def rows_of(a: argparse.Namespace, scene: int, full: Any) -> dict[tuple[Any, ...], Any]:
@@ -207,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     a = parser().parse_args(argv)
     try:
-        size = patch_size(a.encoder)
+        size = open_model(a.encoder).inputs.patch_size
         study = f"transfer-{size}x{size}-seed-{a.seed}-{a.drawn}"
 
         @cache
@@ -217,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return study_run(eight_bit(base) if wrapped else base, study, a.drawn, size, a.seed)
 
         settings = {
-            "encoder": digest(a.encoder / kinds.FILES["encoder"]),
+            "encoder": digest(open_model(a.encoder).file),
             **{name: getattr(a, name) for name in ("drawn", "epochs", "seed")},
         }
         tables = {}

@@ -21,13 +21,13 @@ from landcover.reports import store
 from landcover.run import Run
 from landcover.stages import train
 
-TRAINERS = {"cnn": train.train_cnn, "forest": train.train_forest, "mlp": train.train_mlp}
+KINDS = {"cnn": "cnn", "forest": "random-forest", "mlp": "mlp"}
 
 
 def scores(run: Run, model: str, **settings: Any) -> tuple[float, ...]:
     """Train; accuracy on test samples, and agreement with their labels, in percent."""
-    paths = TRAINERS[model](run, random_split=False, **settings)
-    found = store.read_report(run.report(paths[-1].stem))["scores"]
+    name = train.train(run, KINDS[model], random_split=False, **settings).name
+    found = store.read_report(run.report(name))["scores"]
     return tuple(100 * found[against]["overall_accuracy"] for against in ("reference", "labels"))
 
 
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train what is missing, write every score as it comes, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--models", nargs="+", choices=TRAINERS, default=["cnn"])
+    parser.add_argument("--models", nargs="+", choices=KINDS, default=["cnn"])
     every = [*CHOICES, "truth"]
     parser.add_argument("--ways", nargs="+", choices=every, default=every)
     parser.add_argument("--scenes", nargs="+", type=int, default=range(len(study.KINDS)))
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number, model, way in product(a.scenes, a.models, a.ways):
         key = f"{model} {way} {number}"
         if key not in known:
-            settings = {"trained_on": "reference"} if way == "truth" else {"denoise": way}
+            settings = {"targets": "reference"} if way == "truth" else {"denoise": way}
             known[key] = scores(study.kind_run(a.out, number), model, **settings)
             book.write_text(json.dumps(known, indent=1), "utf-8")
             say(f"{key}: {known[key][0]:.1f} % right, {known[key][1]:.1f} % as labelled")

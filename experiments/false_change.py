@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.study import write_classes
+from landcover.classifiers.models import Model
 from landcover.commands.options import add_size
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -37,10 +38,10 @@ LATER: dict[str, dict[str, Any]] = {
     "industry, haze": HAZY | {"estates": 8},
     "industry, other crops": {"estates": 8, "later_haze": 0.04, "new_crops": True},
 }
-TRAIN: dict[str, Callable[[Run], list[Path]]] = {
-    "random-forest-plain": lambda run: train.train_forest(run, random_split=False, denoise="none"),
-    "random-forest": lambda run: train.train_forest(run, random_split=False),
-    "cnn-7x7": lambda run: train.train_cnn(run, random_split=False),
+TRAIN: dict[str, Callable[[Run], Model]] = {
+    "random-forest-plain": lambda run: train.train(run, random_split=False, denoise="none"),
+    "random-forest": lambda run: train.train(run, random_split=False),
+    "cnn-7x7": lambda run: train.train(run, "cnn", random_split=False),
 }
 FIRST_SEED = 40
 #: The n-th second date has this seed and n more.

@@ -11,17 +11,18 @@ from functools import partial
 from typing import Any
 
 from experiments.study import Table, open_run, outcome, study_run, thin
+from landcover.classifiers import patch_cnn
 from landcover.commands.options import COUNT, DEFAULT_RUN, add_run, add_seed
 from landcover.errors import LandcoverError
 from landcover.run import Run
 from landcover.stages import train
 
 SIZES = (3, 5, 7, 11, 21, 61)
-#: Kind of the network and what it learns from labels.
+#: Whether it is the published network, and what it learns from labels.
 NETWORKS = {
-    "published": ("published", "none"),
-    "ours": ("valid", "none"),
-    "ours, refined labels": ("valid", "refine"),
+    "published": (True, "none"),
+    "ours": (False, "none"),
+    "ours, refined labels": (False, "refine"),
 }
 
 
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     add_run(made)
     made.add_argument("--sizes", nargs="+", type=COUNT, default=list(SIZES))
     made.add_argument("--samples", type=COUNT, default=40_000)
-    made.add_argument("--epochs", type=COUNT, default=train.CNN_EPOCHS, help="at most")
+    made.add_argument("--epochs", type=COUNT, default=patch_cnn.EPOCHS, help="at most")
     made.add_argument(
         "--published-up-to",
         type=COUNT,
@@ -46,11 +47,12 @@ def parser() -> argparse.ArgumentParser:
 
 def learn(a: argparse.Namespace, own: Run, size: int, network: str) -> dict[str, Any]:
     """Train one network on patches of one size."""
-    kind, denoise = NETWORKS[network]
-    paths = train.train_cnn(
-        own, size, kind, a.seed, epochs=a.epochs, random_split=False, denoise=denoise
-    )
-    return outcome(own, paths[-1].stem)
+    published, denoise = NETWORKS[network]
+    model = train.train(
+        own, "cnn", patch_size=size, published=published, seed=a.seed, epochs=a.epochs,
+        random_split=False, denoise=denoise,
+    )  # fmt: skip
+    return outcome(own, model)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if size > a.published_up_to:
                 few = study_run(run, f"patch_size-{size}", a.samples, max(a.sizes), a.seed)
                 thin(few, (a.published_up_to / size) ** 2, a.seed)
-            for network, (kind, _) in NETWORKS.items():
-                own = few if kind == "published" else full
+            for network, (published, _) in NETWORKS.items():
+                own = few if published else full
                 table.add(
                     {"patch": size, "network": network}, partial(learn, a, own, size, network)
                 )

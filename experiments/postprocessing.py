@@ -72,8 +72,8 @@ def trained_run(out: Path, number: int, size: Sequence[int]) -> Run:
     outlines = [shape(s) for s, _ in shapes(scene.truth, transform=scene.grid.transform)]
     GeoSeries(outlines, crs=scene.grid.crs).to_file(run.path / "outlines.gpkg")
     sample.sample(run, 20_000, max_patch=7)
-    train.train_forest(run, random_split=False, denoise="none")
-    train.train_cnn(run, epochs=15, random_split=False, denoise="none")
+    train.train(run, random_split=False, denoise="none")
+    train.train(run, "cnn", epochs=15, random_split=False, denoise="none")
     return run
 
 

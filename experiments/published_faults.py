@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.study import Table, open_run, study_run
-from landcover.classifiers import forests, networks
+from landcover.classifiers import forests, networks, patch_cnn
 from landcover.classifiers.scaling import fit_scaling
 from landcover.commands.options import COUNT, DEFAULT_RUN, add_run
 from landcover.errors import LandcoverError
@@ -69,10 +69,11 @@ def random_split(a: argparse.Namespace, run: Run, seed: int, model: str) -> Pair
     """Training samples beside test samples, or blocks apart from them, scored on the same rows."""
     shared: dict[str, Any] = {"seed": seed, "denoise": "none"}
     if model == "forest":
-        paths = train.train_forest(run, **shared)
+        trained = train.train(run, **shared)
     else:
-        paths = train.train_cnn(run, a.patch_size, "published", epochs=a.epochs, **shared)
-    found = store.read_report(run.report(paths[-1].stem))["scores"]
+        choices = {"patch_size": a.patch_size, "epochs": a.epochs}
+        trained = train.train(run, "cnn", published=True, **choices, **shared)
+    found = store.read_report(run.report(trained.name))["scores"]
     return {
         against: (score["overall_accuracy"], score["leak"]["spatial_blocks"])
         for against in ("reference", "labels")
@@ -158,7 +159,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_run(made)
     made.add_argument("--samples", type=COUNT, default=40_000)
-    made.add_argument("--epochs", type=COUNT, default=train.CNN_EPOCHS, help="at most")
+    made.add_argument("--epochs", type=COUNT, default=patch_cnn.EPOCHS, help="at most")
     made.add_argument("--seeds", type=COUNT, default=3, help="how many (default 3)")
     made.add_argument("--patch-size", type=COUNT, default=7, help="of the networks (default 7)")
     return made

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from experiments.study import Table, open_run, outcome, study_run
+from landcover.classifiers import mlp
 from landcover.commands.options import COUNT, DEFAULT_RUN, add_run, add_seed
 from landcover.errors import LandcoverError
 from landcover.labels.denoising import CHOICES, DEFAULT, PLAIN
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_run(made)
     made.add_argument("--samples", nargs="+", type=COUNT, default=[10_000, 100_000, 250_000])
-    made.add_argument("--epochs", type=COUNT, default=train.MLP_EPOCHS, help="at most")
+    made.add_argument("--epochs", type=COUNT, default=mlp.EPOCHS, help="at most")
     made.add_argument("--denoise", nargs="+", choices=CHOICES, default=[PLAIN, DEFAULT])
     add_seed(made)
     return made
@@ -41,11 +42,11 @@ def learn(a: argparse.Namespace, own: Run, denoise: str, title: str) -> dict[str
     """Train one model on one number of samples."""
     shared: dict[str, Any] = {"seed": a.seed, "random_split": False, "denoise": denoise}
     if title == FOREST:
-        paths = train.train_forest(own, **shared)
+        model = train.train(own, **shared)
     else:
-        types = TYPES[title]
-        paths = train.train_mlp(own, bool(types), epochs=a.epochs, segment_layers=types, **shared)
-    return outcome(own, paths[-1].stem)
+        choices = {"epochs": a.epochs, "segment_layers": TYPES[title]}
+        model = train.train(own, "mlp", **choices, **shared)
+    return outcome(own, model)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

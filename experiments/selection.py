@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from experiments import study
+from landcover.classifiers.models import Model
 from landcover.progress import say
 from landcover.reports import store
 from landcover.run import Run
@@ -26,20 +27,20 @@ from landcover.stages import compare, map, train
 
 #: Candidates by name: what trains them. A model of one name replaces the last, so each is mapped
 #: and scored before the next is trained.
-CANDIDATES: dict[str, Callable[[Run], list[Path]]] = {
-    f"{title}, {way}": lambda run, fit=fit, settings=settings, way=way: fit(
-        run, random_split=False, denoise=way, **settings
+CANDIDATES: dict[str, Callable[[Run], Model]] = {
+    f"{title}, {way}": lambda run, kind=kind, settings=settings, way=way: train.train(
+        run, kind, random_split=False, denoise=way, **settings
     )
     for way in ("refine", "none")  # the first makes what judges the others
-    for title, fit, settings in (
-        ("forest of leaf 1", train.train_forest, {"leaf_sizes": [1]}),
-        ("forest of leaf 50", train.train_forest, {"leaf_sizes": [50]}),
-        ("MLP", train.train_mlp, {"segments": False}),
-        ("MLP with segment types", train.train_mlp, {}),
-        ("CNN 3x3", train.train_cnn, {"patch_size": 3}),
-        ("CNN 7x7, 2 epochs", train.train_cnn, {"epochs": 2}),
-        ("CNN 7x7", train.train_cnn, {}),
-        ("CNN 15x15", train.train_cnn, {"patch_size": 15}),
+    for title, kind, settings in (
+        ("forest of leaf 1", "random-forest", {"leaf_sizes": [1]}),
+        ("forest of leaf 50", "random-forest", {"leaf_sizes": [50]}),
+        ("MLP", "mlp", {"segment_layers": ()}),
+        ("MLP with segment types", "mlp", {}),
+        ("CNN 3x3", "cnn", {"patch_size": 3}),
+        ("CNN 7x7, 2 epochs", "cnn", {"epochs": 2}),
+        ("CNN 7x7", "cnn", {}),
+        ("CNN 15x15", "cnn", {"patch_size": 15}),
     )
 }
 SCORES = ("agreement with refined labels", "agreement with the labels")
@@ -47,8 +48,9 @@ SCORES = ("agreement with refined labels", "agreement with the labels")
 
 def measure(run: Run, candidate: str) -> tuple[float, ...]:
     """Train, map, score: accuracy, then what each of SCORES says, in percent."""
-    name = CANDIDATES[candidate](run)[-1].stem
-    map.map_scene(run, name)
+    model = CANDIDATES[candidate](run)
+    name = model.name
+    map.map_scene(run, model)
     found = store.read_report(run.report(name))["scores"]
     refined = (compare.criteria(run, [name]) or {name: float("nan")})[name]
     accuracy, agreement = (found[key]["overall_accuracy"] for key in ("reference", "labels"))

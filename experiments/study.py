@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from landcover.classifiers import models
+from landcover.classifiers.models import Model
 from landcover.files import rasters, styles
 from landcover.files.atomic import digest, read_json, replace_when_whole, write_json
 from landcover.grid import Grid
@@ -137,7 +137,7 @@ def thin(run: Run, share: float, seed: int = 0) -> None:
         table[drawn | (table["split"] == "test").to_numpy()].to_parquet(part, index=False)
 
 
-def outcome(run: Run, name: str) -> dict[str, Any]:
+def outcome(run: Run, model: Model) -> dict[str, Any]:
     """What training a model took and gave, as cells of a `Table`.
 
     Returns
@@ -147,7 +147,7 @@ def outcome(run: Run, name: str) -> dict[str, Any]:
         test samples the accuracy against the reference (None where there is none) and the
         agreement with the labels, both 0-1.
     """
-    card, report = models.read_card(run, name), store.read_report(run.report(name))
+    card, report = model.card, store.read_report(run.report(model.name))
     right = {key: score["overall_accuracy"] for key, score in report["scores"].items()}
     return {
         "trained on": card["n_train"],

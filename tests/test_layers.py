@@ -57,13 +57,10 @@ OPENS_FILES = {
 }
 #: Modules left of stages that know the run folder. This list may only shrink.
 KNOWS_A_RUN: set[str] = {
-    "landcover.classifiers.models",
-    "landcover.classifiers.whole_images",
-    "landcover.maps.engine_cache",
     "landcover.maps.postprocessing",
     "landcover.samples.layers",
 }
-MOST_EXCEPTIONS = {"OPENS_FILES": 22, "KNOWS_A_RUN": 5}
+MOST_EXCEPTIONS = {"OPENS_FILES": 22, "KNOWS_A_RUN": 2}
 
 #: What a stage calls its file where that is not the command's own name.
 STAGE_NAMES = {"prep": "prepare"}
@@ -76,7 +73,7 @@ SHARED_BY_STAGES = {
     "pretrain": "trains encoders, for experiments/",
     "inputs": "every stage reads blocks, the sample table and rows to learn from in one way",
     "scoring": "train, map and postprocess score models and maps, compare sets them side by side",
-    "patch_training": "train and denoise both train patch networks",
+    "models": "stages that need a model find it by name or folder",
     "staging": "prep, segment, sample and train replace products when all are whole",
     "targets": "every stage that trains asks for the rows to learn",
     "training": "every stage that trains stores a model and its report",

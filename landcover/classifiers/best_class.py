@@ -10,38 +10,38 @@ import numpy as np
 from numba import njit
 
 
-def winners(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best class of every pixel and its share.
+def winners(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best class of every pixel and its probability.
 
     Parameters
     ----------
-    shares : array of float, (classes, rows, cols)
+    probabilities : array of float, (classes, rows, cols)
 
     Returns
     -------
     array of int32, (rows, cols)
         Index of the best class, the first of equals.
     array of float, (rows, cols)
-        Its share.
+        Its probability.
 
     Examples
     --------
-    >>> index, share = winners(np.array([[[0.2, 0.6]], [[0.8, 0.4]]]))
-    >>> index.tolist(), share.tolist()
+    >>> index, best = winners(np.array([[[0.2, 0.6]], [[0.8, 0.4]]]))
+    >>> index.tolist(), best.tolist()
     ([[1, 0]], [[0.8, 0.6]])
     """
-    index = np.zeros(shares.shape[1:], np.int32)
-    best = shares[0].copy()
-    _win(np.ascontiguousarray(shares), index, best)
+    index = np.zeros(probabilities.shape[1:], np.int32)
+    best = probabilities[0].copy()
+    _win(np.ascontiguousarray(probabilities), index, best)
     return index, best
 
 
-def near_ties(shares: np.ndarray, image: np.ndarray, bound: float) -> np.ndarray:
+def near_ties(probabilities: np.ndarray, image: np.ndarray, bound: float) -> np.ndarray:
     """Valid pixels whose two best classes are closer than a bound.
 
     Parameters
     ----------
-    shares : array of float32, (classes, rows, cols)
+    probabilities : array of float32, (classes, rows, cols)
         Probabilities.
     image : array of float32, (bands, rows + 2 radius, cols + 2 radius)
         What they were predicted from. Where a pixel itself lacks a band (NaN), it is left out.
@@ -55,25 +55,27 @@ def near_ties(shares: np.ndarray, image: np.ndarray, bound: float) -> np.ndarray
 
     Examples
     --------
-    >>> shares = np.array([[[0.5, 0.9]], [[0.45, 0.05]], [[0.05, 0.05]]], np.float32)
-    >>> near_ties(shares, np.zeros((1, 1, 2), np.float32), bound=0.2).tolist()
+    >>> probabilities = np.array([[[0.5, 0.9]], [[0.45, 0.05]], [[0.05, 0.05]]], np.float32)
+    >>> near_ties(probabilities, np.zeros((1, 1, 2), np.float32), bound=0.2).tolist()
     [0]
     """
-    radius = (image.shape[1] - shares.shape[1]) // 2
-    found = np.empty(shares[0].size, np.int64)
-    # In the shares' own precision, for which the loop is compiled
-    factor = shares.dtype.type(np.exp(-bound))
-    count = _tie(np.ascontiguousarray(shares), np.ascontiguousarray(image), radius, factor, found)
+    radius = (image.shape[1] - probabilities.shape[1]) // 2
+    found = np.empty(probabilities[0].size, np.int64)
+    # In the probabilities' own precision, for which the loop is compiled
+    factor = probabilities.dtype.type(np.exp(-bound))
+    count = _tie(
+        np.ascontiguousarray(probabilities), np.ascontiguousarray(image), radius, factor, found
+    )
     return found[:count].copy()
 
 
 @njit(cache=True, nogil=True)
-def _win(shares, index, best):
+def _win(probabilities, index, best):
     """Improve `best` and `index`, which hold class 0, by the other classes."""
-    for row in range(shares.shape[1]):
+    for row in range(probabilities.shape[1]):
         leader, first = best[row], index[row]
-        for number in range(1, len(shares)):
-            _follow(shares[number, row], np.int32(number), leader, first)
+        for number in range(1, len(probabilities)):
+            _follow(probabilities[number, row], np.int32(number), leader, first)
 
 
 @njit(cache=True, nogil=True)
@@ -86,17 +88,17 @@ def _follow(line, number, leader, first):
 
 
 @njit(cache=True, nogil=True)
-def _tie(shares, image, radius, factor, found):
+def _tie(probabilities, image, radius, factor, found):
     """Fill `found` with the numbers of close valid pixels; how many there are."""
-    cols = shares.shape[2]
-    second, total = np.empty_like(shares[0, 0]), np.empty(cols, image.dtype)
+    cols = probabilities.shape[2]
+    second, total = np.empty_like(probabilities[0, 0]), np.empty(cols, image.dtype)
     best = np.empty_like(second)
     count = 0
-    for row in range(shares.shape[1]):
-        best[:] = shares[0, row]
+    for row in range(probabilities.shape[1]):
+        best[:] = probabilities[0, row]
         second[:] = 0
-        for number in range(1, len(shares)):
-            _place(shares[number, row], best, second)
+        for number in range(1, len(probabilities)):
+            _place(probabilities[number, row], best, second)
         total[:] = 0
         for band in range(len(image)):
             _add_line(image[band, row + radius], radius, total)

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from landcover.classifiers.trees import Trees, leaves_of
 from landcover.errors import LandcoverError
 from landcover.files.atomic import replace_when_whole
 from landcover.progress import track
@@ -217,6 +216,8 @@ def _fill_leaves(forest: Any, X: np.ndarray, y: np.ndarray) -> None:
     scikit-learn-intelex hands over one class a leaf, without shares. A leaf that only the
     bootstrap reached keeps that one.
     """
+    from landcover.classifiers.trees import leaves_of
+
     target = np.searchsorted(forest.classes_, y)
     weight = np.array([(forest.class_weight or {}).get(c, 1.0) for c in forest.classes_.tolist()])
 
@@ -256,6 +257,8 @@ def _best(
 
 def _predictor(model: Any) -> Callable[[np.ndarray], np.ndarray]:
     """`probabilities` of one model, made ready once."""
+    from landcover.classifiers.trees import Trees
+
     forest = hasattr(model, "estimators_")
     shares = Trees.of(model).shares if forest else _in_chunks(model.predict_proba)
     classes = model.classes_

@@ -22,15 +22,19 @@ _SIDES = (64, 128, COMPUTE_PX)
 Tile = tuple[Window, np.ndarray, np.ndarray]
 
 
-def predict_tiles(classifier: Classifier, values: np.ndarray) -> Iterator[Tile]:
+def predict_tiles(
+    classifier: Classifier, values: np.ndarray, segment_types: np.ndarray | None = None
+) -> Iterator[Tile]:
     """Probabilities of an image, tile by tile.
 
     Parameters
     ----------
     classifier : Classifier
-        Any model without segment types.
+        Any model.
     values : array of float32, (bands, rows, cols)
         Reflectance of the classifier's bands; NaN where nodata.
+    segment_types : array of uint8, (layers, rows, cols), optional
+        For models that read them.
 
     Yields
     ------
@@ -41,9 +45,11 @@ def predict_tiles(classifier: Classifier, values: np.ndarray) -> Iterator[Tile]:
     side = next((side for side in _SIDES if side >= max(rows, cols)), COMPUTE_PX)
     for row in range(0, rows, side):
         for col in range(0, cols, side):
+            tile = Window(row, col, side, side)
             place = Window(row, col, min(side, rows - row), min(side, cols - col))
             valid = valid_pixels(values[:, *place.slices], radius=0)
             if valid.any():
-                seen = Window(row, col, side, side).padded(classifier.radius)
-                shares = classifier.predict_window(cut(values, seen))
-                yield place, valid, shares[:, : place.rows, : place.cols]
+                types = None if segment_types is None else cut(segment_types, tile, outside=0)
+                seen = cut(values, tile.padded(classifier.radius))
+                probabilities = classifier.predict_window(seen, types)
+                yield place, valid, probabilities[:, : place.rows, : place.cols]

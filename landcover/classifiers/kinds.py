@@ -1,16 +1,374 @@
-"""Kinds of classifiers."""
+"""The kinds of models, one row each, from which all that depends on a kind is made.
+
+Importing this loads neither scikit-learn nor Keras: the functions of a row import what they need.
+"""
 
 from __future__ import annotations
 
-#: Model file by kind.
-FILES = {
-    "forest": "model.skops",
-    "knn": "model.skops",
-    "mlp": "model.keras",
-    "cnn": "model.keras",
-    "cnn-published": "model.keras",
-    "image": "model.keras",
-    "encoder": "model.keras",
-}
-#: Kinds of models that give every pixel a class.
-PIXEL_KINDS = ("forest", "knn", "mlp", "cnn", "cnn-published")
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from landcover.classifiers import mlp, patch_cnn, row_models, stored_networks
+from landcover.classifiers.fitting import Trainer
+from landcover.classifiers.protocol import Signature
+from landcover.errors import LandcoverError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+@dataclass(frozen=True)
+class Option:
+    """Something to choose of a training: an argument of its trainer, an option of its command.
+
+    Attributes
+    ----------
+    name : str
+        Of the argument.
+    default : object
+        What is taken unless something is chosen.
+    type : type
+        `bool` is a switch, `int` a number of at least 1; a `Path` is the folder of a model,
+        which the trainer gets opened.
+    help : str
+        For people; empty for what the command line does not offer.
+    flag : str
+        What the command line calls it, where that is not its name.
+    choices : tuple of str
+        The values there are, where they are few.
+    many : bool
+        Whether it takes several values.
+    metavar : str, optional
+        What the command's help calls a value.
+    nothing : tuple of (str, str), optional
+        A switch of the command line that chooses no value, and what it is for.
+    shown : bool
+        Whether the command prints the default among its settings.
+    """
+
+    name: str
+    default: Any = None
+    type: type = int
+    help: str = ""
+    flag: str = ""
+    choices: tuple[str, ...] = ()
+    many: bool = False
+    metavar: str | None = None
+    nothing: tuple[str, str] | None = None
+    shown: bool = True
+
+
+def _no_form(choices: Mapping[str, Any]) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of models.
+
+    Attributes
+    ----------
+    name : str
+        As cards have it.
+    file : str
+        Name of the model's file.
+    sees : {"pixel", "patch", "image", "encoder"}
+        What a prediction is made from: a pixel's bands and features, the bands around a pixel,
+        or a whole image. An encoder only helps others to learn.
+    architecture, framework : str
+        In the words of STAC's extension for machine-learning models.
+    load : callable
+        A model's file and signature to its classifier; the network of an encoder.
+    export : callable, optional
+        A model's file to ONNX, or None where it has no such form, and remarks.
+    dense : bool
+        Whether it is a network that runs over whole windows, so that engines can be chosen.
+    command : str
+        What names of its models begin with, and what `landcover train` calls it.
+    titles : mapping of str to str
+        The kind in words, by the form that a name says after it; "" is the plain one.
+    trainer : callable, optional
+        A `Setup` and the choices to a function that trains on rows; None for kinds that are
+        not trained on the samples of a run.
+    options : tuple of Option
+        What can be chosen.
+    form : callable
+        Choices to what the name says of them.
+    switch : Option, optional
+        Chooses this kind instead of the first one of its command.
+    votes : str
+        Setting of a model that says by how many votes its probabilities are counted; empty
+        where they are not counted.
+    maps : bool
+        Whether its command maps after training, unless told not to.
+    summary : str
+        What its command does.
+    described, chosen : mapping of str to str, str
+        For the table of the documentation: what a model sees, by form, and what is chosen on
+        validation.
+    """
+
+    name: str
+    file: str
+    sees: Literal["pixel", "patch", "image", "encoder"]
+    architecture: str
+    framework: Literal["scikit-learn", "Keras"]
+    load: Callable[[Path, Signature], Any]
+    export: Callable[[Path], tuple[ModelProto | None, list[str]]] | None = None
+    dense: bool = False
+    command: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    trainer: Callable[..., Trainer] | None = None
+    options: tuple[Option, ...] = ()
+    form: Callable[[Mapping[str, Any]], str] = _no_form
+    switch: Option | None = None
+    votes: str = ""
+    maps: bool = True
+    summary: str = ""
+    described: Mapping[str, str] = field(default_factory=dict)
+    chosen: str = ""
+
+    @property
+    def maps_pixels(self) -> bool:
+        """Whether its models give every pixel a class."""
+        return self.sees in ("pixel", "patch")
+
+    def choose(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All choices, those given and defaults.
+
+        Raises
+        ------
+        LandcoverError
+            If something is given that the kind does not take.
+        """
+        held = {option.name: option.default for option in self.options}
+        unknown = sorted(set(given) - set(held))
+        if unknown:
+            raise LandcoverError(
+                f"{unknown[0]} is no choice of kind {self.name}; it takes "
+                f"{', '.join(held) or 'none'}"
+            )
+        return held | dict(given)
+
+
+_CLASS_WEIGHT = Option(
+    "class_weight",
+    type=str,
+    choices=("balanced",),
+    help="weigh rare classes up in training",
+)
+_PATCH_OPTIONS = (
+    _CLASS_WEIGHT,
+    Option(
+        "patch_size",
+        patch_cnn.PATCH_SIZE,
+        help=f"side of the patch, odd, 3 to 61 (default {patch_cnn.PATCH_SIZE})",
+    ),
+    Option(
+        "batches_of",
+        "auto",
+        str,
+        "chips one by one, or tiles that share convolutions; "
+        "auto estimates both and takes the cheaper",
+        "--train-on",
+        ("auto", "chips", "tiles"),
+    ),
+    Option("epochs", patch_cnn.EPOCHS, help="epochs at most", shown=False),
+    Option(
+        "encoder",
+        type=Path,
+        metavar="MODEL_FOLDER",
+        help="start from an encoder of experiments.bigearth_train, such as "
+        "runs/bigearth/models/encoder-7x7",
+    ),
+    Option("freeze", False, bool, "leave the encoder's convolutions as they are"),
+    Option("patience", patch_cnn.PATIENCE),
+)
+
+_ROWS = (
+    Kind(
+        name="forest",
+        command="random-forest",
+        titles={"": "random forest"},
+        file="model.skops",
+        sees="pixel",
+        architecture="random forest",
+        framework="scikit-learn",
+        trainer=row_models.forest_trainer,
+        load=row_models.load,
+        export=row_models.export_forest,
+        options=(_CLASS_WEIGHT, Option("leaf_sizes", (), many=True)),
+        votes="trees",
+        summary="Train a random forest and map with it.",
+        described={"": "bands and features (NDVI, NDWI, BI2) of one pixel; 100 trees"},
+        chosen="leaf size among 1, 5, 20, 50",
+    ),
+    Kind(
+        name="knn",
+        command="knn",
+        titles={"": "k-nearest-neighbours classifier"},
+        file="model.skops",
+        sees="pixel",
+        architecture="k-nearest neighbours",
+        framework="scikit-learn",
+        trainer=row_models.neighbours_trainer,
+        load=row_models.load,
+        export=row_models.export_neighbours,
+        votes="neighbours",
+        summary="Train nearest neighbours and map with them.",
+        described={"": "the same, standardised"},
+        chosen="neighbours among 5, 15, 45",
+    ),
+    Kind(
+        name="mlp",
+        command="mlp",
+        titles={"": "MLP", "segments": "MLP with segment types"},
+        file="model.keras",
+        sees="pixel",
+        architecture="MLP",
+        framework="Keras",
+        trainer=mlp.trainer,
+        load=mlp.load,
+        export=stored_networks.export_network,
+        options=(
+            _CLASS_WEIGHT,
+            Option(
+                "segment_layers",
+                mlp.SEGMENT_LAYERS,
+                str,
+                "layers of segment_types.tif to learn from (default hierarchy-8); "
+                "percentile is the published way",
+                "--segment-types",
+                many=True,
+                metavar="LAYER",
+                nothing=("--no-segments", "leave the segment types out"),
+                shown=False,
+            ),
+            Option("epochs", mlp.EPOCHS, help="epochs at most", shown=False),
+        ),
+        form=lambda choices: "segments" if choices["segment_layers"] else "",
+        summary="Train an MLP and map with it.",
+        described={
+            "": "the same; 400-300-200 units, dropout 0.3",
+            "segments": "the same and the segment type, one-hot: eight colours of the hierarchy "
+            "(`--segment-types percentile` is the published way)",
+        },
+        chosen="when to stop",
+    ),
+    Kind(
+        name="cnn",
+        command="cnn",
+        titles={"": "patch CNN"},
+        file="model.keras",
+        sees="patch",
+        architecture="CNN",
+        framework="Keras",
+        trainer=patch_cnn.PatchTrainer,
+        load=patch_cnn.load,
+        export=stored_networks.export_network,
+        dense=True,
+        options=_PATCH_OPTIONS,
+        form=patch_cnn.form_of,
+        maps=False,
+        summary="Train a patch CNN.",
+        described={"": "bands of the N x N pixels around a pixel; N odd, 3 to 61"},
+        chosen="when to stop",
+    ),
+    Kind(
+        name="cnn-published",
+        command="cnn",
+        titles={"published": "published CNN"},
+        file="model.keras",
+        sees="patch",
+        architecture="CNN",
+        framework="Keras",
+        trainer=patch_cnn.published_trainer,
+        load=patch_cnn.load,
+        export=stored_networks.export_network,
+        options=_PATCH_OPTIONS,
+        form=lambda choices: "published",
+        switch=Option(
+            "published", False, bool, "the published same-padded network, for comparison"
+        ),
+        maps=False,
+        described={"published": "the same; same-padded 8-16-32-64-128-128, dense 1000"},
+        chosen="when to stop",
+    ),
+    Kind(
+        name="image",
+        file="model.keras",
+        sees="image",
+        architecture="CNN",
+        framework="Keras",
+        load=stored_networks.load_image_classifier,
+        export=stored_networks.export_network,
+    ),
+    Kind(
+        name="encoder",
+        file="model.keras",
+        sees="encoder",
+        architecture="CNN",
+        framework="Keras",
+        load=stored_networks.load_network,
+    ),
+)
+
+#: Every kind by its name.
+KINDS: dict[str, Kind] = {kind.name: kind for kind in _ROWS}
+
+
+def commands() -> dict[str, list[Kind]]:
+    """Kinds that are trained on samples, by their command, the default one first."""
+    found: dict[str, list[Kind]] = {}
+    for kind in KINDS.values():
+        if kind.trainer is not None:
+            found.setdefault(kind.command, []).append(kind)
+    return found
+
+
+def trained_kind(name: str, given: Mapping[str, Any]) -> tuple[Kind, dict[str, Any]]:
+    """The kind that is to be trained, and all choices of its training.
+
+    Parameters
+    ----------
+    name : str
+        Of a command, such as "random-forest", or of a kind.
+    given : mapping
+        What is chosen, by the names of options.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no such kind or choice.
+
+    Examples
+    --------
+    >>> kind, choices = trained_kind("cnn", {"published": True, "patch_size": 5})
+    >>> kind.name, choices["patch_size"], choices["epochs"]
+    ('cnn-published', 5, 40)
+    """
+    found = commands()
+    if name in found:
+        first, *others = found[name]
+        switches = {kind.switch.name: kind for kind in others if kind.switch is not None}
+        chosen = [kind for switch, kind in switches.items() if given.get(switch)]
+        given = {key: value for key, value in given.items() if key not in switches}
+        kind = chosen[0] if chosen else first
+    elif name in KINDS and KINDS[name].trainer is not None:
+        kind = KINDS[name]
+    else:
+        raise LandcoverError(f"kind {name!r} is unknown; choose among {', '.join(found)}")
+    return kind, kind.choose(given)
+
+
+def table() -> str:
+    """The kinds that are trained on samples, as the Markdown table of the documentation."""
+    lines = ["| model | sees | chosen on validation |", "|---|---|---|"]
+    for kind in KINDS.values():
+        size = "NxN" if kind.sees == "patch" else ""
+        for form, sees in kind.described.items():
+            name = "-".join(part for part in (kind.command, size, form) if part)
+            lines.append(f"| `{name}` | {sees} | {kind.chosen} |")
+    return "\n".join(lines)

@@ -1,82 +1,395 @@
-"""Trained models of a run, by name: card, files, and the classifier that a name stands for."""
+"""Trained models: a folder with a file and its card, read once."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from landcover.classifiers.calibration import Temperature
-from landcover.classifiers.kinds import FILES
-from landcover.classifiers.pixels import PixelClassifier
-from landcover.classifiers.protocol import Classifier, require_bands
-from landcover.errors import LandcoverError
-from landcover.files import rasters
-from landcover.files.atomic import digest, read_json, versions, write_json
-from landcover.legend import Legend
-from landcover.run import Run
+import numpy as np
+
+from landcover.classifiers.calibration import Temperature, tempered
+from landcover.classifiers.kinds import KINDS, Kind
+from landcover.classifiers.names import title_of
+from landcover.classifiers.protocol import Classifier, Inputs, Signature
+from landcover.errors import LandcoverError, MissingProduct
+from landcover.files.atomic import read_json, versions, write_json
+from landcover.grid import Window
+from landcover.legend import UNLABELLED, Legend
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from landcover.classifiers.image_tiles import Tile
     from landcover.classifiers.networks import Engine, ImageClassifier
 
-
-def of_folder(folder: str | Path) -> tuple[Run, str] | None:
-    """Run and name of the model in a folder RUN/models/NAME; None if there is no model."""
-    folder = Path(folder).resolve()
-    if not (folder / "card.json").exists():
-        return None
-    return Run(folder.parent.parent), folder.name
+CARD = "card.json"
+#: Rows of a table that are predicted at once.
+_CHUNK = 1 << 16
+_NEEDED = {"kind", "classes", "bands", "features", "segment_layers", "patch_size"}
 
 
-def is_guest(run: Run, name: str, holder: Run) -> bool:
-    """Whether the model called `name` that `holder` has is not the run's own."""
-    return holder.model(name).resolve() != run.model(name).resolve()
+@dataclass(frozen=True)
+class Model:
+    """A trained model.
 
+    `open_model` reads one. Its folder is RUN/models/NAME of the run that it was trained in; it
+    predicts wherever there are the same bands.
 
-def require_no_namesake(run: Run, name: str, holder: Run) -> None:
-    """Raise LandcoverError if a guest's map would replace that of a model of the run."""
-    if is_guest(run, name, holder) and run.model(name).exists():
-        raise LandcoverError(
-            f"{run.path} has a model {name} of its own, whose map this would replace; "
-            "map into another run, or without naming the other run's folder"
+    Attributes
+    ----------
+    folder : Path
+        Folder of the model's file and card.
+    card : mapping
+        What card.json says, see docs/classifiers.md.
+    """
+
+    folder: Path
+    card: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the model: that of its folder."""
+        return self.folder.resolve().name
+
+    @property
+    def title(self) -> str:
+        """The name in words, such as "patch CNN 7×7"."""
+        return title_of(self.name)
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of model it is."""
+        return KINDS[self.card["kind"]]
+
+    @cached_property
+    def legend(self) -> Legend:
+        """Classes in the order of the outputs."""
+        return Legend.from_dicts(self.card["classes"])
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Class codes in the order of the outputs, array of int (classes,)."""
+        return np.array(self.legend.codes)
+
+    @property
+    def inputs(self) -> Inputs:
+        """What it reads: bands, features, layers of segment types, side of the patch."""
+        bands, features, layers = (
+            tuple(self.card[key]) for key in ("bands", "features", "segment_layers")
         )
+        return Inputs(bands, features, layers, self.card["patch_size"])
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that it reads, in order."""
+        return self.inputs.bands
+
+    @property
+    def temperature(self) -> Temperature:
+        """What its probabilities are tempered by; cards of older models leave them alone."""
+        card = self.card
+        return Temperature(card.get("temperature", 1.0), card.get("probability_floor", 0.0))
+
+    @property
+    def run_folder(self) -> Path:
+        """The run folder that it lies in."""
+        nested = len(self.folder.parts) > 2
+        return (self.folder if nested else self.folder.resolve()).parent.parent
+
+    @property
+    def card_path(self) -> Path:
+        """Path of its card."""
+        return self.folder / CARD
+
+    @property
+    def file(self) -> Path:
+        """Path of its file."""
+        return self.folder / self.kind.file
+
+    @property
+    def products(self) -> list[Path]:
+        """What training wrote into its folder: file, learning curves of a network, and card."""
+        curves = self.folder / "history.json"
+        return [self.file, *([curves] if curves.exists() else []), self.card_path]
+
+    def classifier(self, engine: Engine | None = None) -> Classifier:
+        """The classifier of pixels, loaded from the file.
+
+        Parameters
+        ----------
+        engine : Engine, optional
+            What runs a patch network, from `networks.choose_engine`; Keras by default.
+
+        Raises
+        ------
+        LandcoverError
+            If the file is missing or damaged, or the model classifies no pixels.
+        """
+        self.require_classes()
+        if self.kind.sees == "image":
+            raise LandcoverError(
+                f"model {self.name} of {self.run_folder} classifies whole images; map with it on a "
+                f"stride: landcover map RUN --model {self.folder} --stride 32"
+            )
+        classifier = self._load()
+        return classifier if engine is None else classifier.with_engine(engine)
+
+    def image_classifier(self) -> ImageClassifier:
+        """The classifier of whole images, loaded from the file.
+
+        Raises
+        ------
+        LandcoverError
+            If the file is missing or damaged, or the model classifies no whole images.
+        """
+        self.require_classes()
+        if self.kind.sees != "image":
+            raise LandcoverError(
+                f"model {self.name} of {self.run_folder} classifies pixels, not whole images; map "
+                f"with it: landcover map {self.run_folder} --model {self.name}"
+            )
+        return self._load()
+
+    def encoder(self, patch_size: int, bands: Sequence[str]) -> tuple[Any, dict[str, list[float]]]:
+        """The network of an encoder, and means and deviations of the bands of its training.
+
+        Parameters
+        ----------
+        patch_size : int
+            Of the patch network that is to start from it.
+        bands : sequence of str
+            Bands of that network.
+
+        Raises
+        ------
+        LandcoverError
+            If the model is no encoder, or one of another patch size or bands.
+        """
+        if self.kind.sees != "encoder":
+            raise LandcoverError(
+                f"model {self.name} of {self.run_folder} is of kind {self.kind.name}, and a "
+                "network starts from an encoder; make one with: "
+                "python -m experiments.bigearth_train STORE"
+            )
+        own = self.inputs
+        if own.patch_size != patch_size:
+            raise LandcoverError(
+                f"encoder {self.name} sees patches of {own.patch_size} px, and the network is for "
+                f"{patch_size}; choose --patch-size {own.patch_size}, or another encoder"
+            )
+        if own.bands != tuple(bands):
+            raise LandcoverError(
+                f"encoder {self.name} was trained on bands {' '.join(own.bands)}, and the scene "
+                f"has {' '.join(bands)}; they must be the same, in that order"
+            )
+        return self._load(), self.card["scaling"]
+
+    def export(self) -> tuple[ModelProto | None, list[str]]:
+        """The model as ONNX, or None where its kind has no such form; and remarks on it."""
+        if self.kind.export is None:
+            return None, [f"no ONNX: models of kind {self.kind.name} have no such form"]
+        return self.kind.export(self._existing())
+
+    def predict(self, image: np.ndarray, segment_types: np.ndarray | None = None) -> np.ndarray:
+        """Class codes of the pixels of an image, or of the rows of a table.
+
+        Parameters
+        ----------
+        image : array of float, (bands, rows, cols) or (samples, bands)
+            Reflectance, 0 to 1, of `bands` in their order; NaN where nodata. A patch network
+            needs an image; what lies outside it counts as missing.
+        segment_types : array of uint8, (layers, rows, cols) or (samples, layers), optional
+            Needed by models that read layers of segment types.
+
+        Returns
+        -------
+        array of uint16, (rows, cols) or (samples,)
+            Codes of `legend`; 0 where a band is nodata. They are those of the map.
+
+        Raises
+        ------
+        LandcoverError
+            If the array has another shape than the model needs, segment types are missing, or
+            the model classifies no pixels.
+
+        Examples
+        --------
+        >>> model = open_model("runs/jena/models/random-forest")  # doctest: +SKIP
+        >>> model.predict(image).shape == image.shape[1:]  # doctest: +SKIP
+        True
+        """
+        from landcover.classifiers.best_class import winners
+
+        pixels, types = self._pixels(image, segment_types)
+        codes = np.full(pixels.shape[1:], UNLABELLED, np.uint16)
+        for place, valid, probabilities in self._tiles(pixels, types):
+            index, _ = winners(np.ascontiguousarray(probabilities))
+            codes[place.slices] = np.where(valid, self.legend.code(index), UNLABELLED)
+        return codes[0] if np.ndim(image) == 2 else codes
+
+    def predict_proba(
+        self, image: np.ndarray, segment_types: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Probabilities of the classes, in the order of `classes_`.
+
+        Parameters
+        ----------
+        image, segment_types
+            As for `predict`.
+
+        Returns
+        -------
+        array of float32, (classes, rows, cols) or (samples, classes)
+            At the model's temperature, as a map's probabilities are; NaN where a band is nodata.
+            An image has its classes first, as its bands are; a table last, as scikit-learn has
+            them.
+        """
+        pixels, types = self._pixels(image, segment_types)
+        found = np.full((len(self.legend), *pixels.shape[1:]), np.nan, np.float32)
+        for place, valid, probabilities in self._tiles(pixels, types):
+            held = tempered(probabilities, self.temperature, axis=0)
+            found[:, *place.slices] = np.where(valid, held, np.nan)
+        return found[:, 0].T if np.ndim(image) == 2 else found
+
+    def require_classes(self) -> None:
+        """Raise LandcoverError if the model only helps others to learn."""
+        if self.kind.sees == "encoder":
+            raise LandcoverError(
+                f"model {self.name} of {self.run_folder} is an encoder, which has no classes of "
+                "the scene; train a network from it: "
+                f"landcover train cnn RUN --encoder {self.folder}"
+            )
+
+    @cached_property
+    def _loaded(self) -> Classifier:
+        """The classifier of `predict`."""
+        return self.classifier()
+
+    def _load(self) -> Any:
+        """What the file holds."""
+        signature = Signature(self.name, self.legend, self.inputs, self.temperature)
+        return self.kind.load(self._existing(), signature)
+
+    def _existing(self) -> Path:
+        """Path of the file, which must be there."""
+        if not self.file.exists():
+            raise MissingProduct(f"{self.file} does not exist; train the model {self.name} again")
+        return self.file
+
+    def _pixels(
+        self, image: np.ndarray, segment_types: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """An image or table as (bands, rows, cols), and its types as (layers, rows, cols)."""
+        image, layers = np.asarray(image, np.float32), self.inputs.segment_layers
+        as_table = image.ndim == 2
+        if as_table and self.inputs.patch_size > 1:
+            raise LandcoverError(
+                f"image has 2 dimensions, and model {self.name} sees the pixels around a pixel; "
+                f"give an image (bands, rows, cols) of bands {' '.join(self.bands)}"
+            )
+        pixels = image.T[:, np.newaxis] if as_table else image
+        if pixels.ndim != 3 or len(pixels) != len(self.bands):
+            raise LandcoverError(
+                f"image has the shape {image.shape}, and model {self.name} reads the bands "
+                f"{' '.join(self.bands)}; give (bands, rows, cols) or (samples, bands)"
+            )
+        if not layers:
+            return pixels, None
+        types = None if segment_types is None else np.asarray(segment_types)
+        if types is not None and as_table and types.ndim == 2:
+            types = types.T[:, np.newaxis]
+        if types is None or types.shape != (len(layers), *pixels.shape[1:]):
+            held = "none" if segment_types is None else str(np.shape(segment_types))
+            raise LandcoverError(
+                f"segment_types has the shape {held}, and model {self.name} reads the layers "
+                f"{' '.join(layers)} of every pixel; give (layers, rows, cols) or (samples, layers)"
+            )
+        return pixels, types
+
+    def _tiles(self, pixels: np.ndarray, types: np.ndarray | None) -> Iterator[Tile]:
+        """Probabilities part by part, as `predict_tiles` gives them."""
+        from landcover.classifiers.image_tiles import predict_tiles
+
+        if pixels.shape[1] > 1 or self._loaded.radius:
+            return predict_tiles(self._loaded, pixels, types)
+        return self._chunks(pixels, types)
+
+    def _chunks(self, pixels: np.ndarray, types: np.ndarray | None) -> Iterator[Tile]:
+        """The same of a single row of pixels, which tiles would pad to squares."""
+        for start in range(0, pixels.shape[2], _CHUNK):
+            place = Window(0, start, 1, min(_CHUNK, pixels.shape[2] - start))
+            part = pixels[:, *place.slices]
+            valid = ~np.isnan(part).any(axis=0)
+            of_part = None if types is None else types[:, *place.slices]
+            yield place, valid, self._loaded.predict_window(part, of_part)
 
 
-def names(run: Run) -> list[str]:
-    """Names of the run's finished models, in alphabetical order."""
-    return sorted(card.parent.name for card in run.model("any").parent.glob("*/card.json"))
+def open_model(folder: str | Path) -> Model:
+    """The model in a folder, RUN/models/NAME.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no model, or its card is damaged.
+    """
+    folder = Path(folder)
+    path = folder / CARD
+    if not path.exists():
+        raise MissingProduct(
+            f"{folder.resolve()} holds no model; give the folder of a model, RUN/models/NAME, "
+            f"with its {CARD}"
+        )
+    card = read_json(path)
+    lacking = _NEEDED - set(card)
+    if lacking or card["kind"] not in KINDS:
+        raise LandcoverError(
+            f"{path} is damaged ({', '.join(sorted(lacking)) or 'unknown kind'}); "
+            "train the model again"
+        )
+    model = Model(folder, card)
+    try:
+        _ = model.temperature
+    except LandcoverError as error:
+        raise LandcoverError(f"{path} is damaged ({error}); train the model again") from None
+    return model
 
 
-def file_of(run: Run, name: str, kind: str) -> Path:
-    """Path of a model's file."""
-    return run.model(name) / FILES[kind]
+def holds_model(folder: str | Path) -> bool:
+    """Whether a folder holds a finished model."""
+    return (Path(folder) / CARD).exists()
 
 
-def write_card(run: Run, name: str, kind: str, legend: Legend, **fields: Any) -> Path:
-    """Write models/NAME/card.json, which finishes a model.
+def file_of(folder: Path, kind: str) -> Path:
+    """Path of the file of a model that is to be written into a folder."""
+    return folder / KINDS[kind].file
+
+
+def write_card(folder: Path, kind: str, legend: Legend, **fields: Any) -> Path:
+    """Write card.json, which finishes a model.
 
     Parameters
     ----------
-    run : Run
-        Run folder.
-    name : str
-        Model.
+    folder : Path
+        Of the model, whose name it has.
     kind : str
-        Key of `FILES`.
+        Key of `KINDS`.
     legend : Legend
         Classes in the order of the model's outputs.
     **fields
         bands, features, segment_layers, patch_size, temperature, probability_floor,
         trained_on, split, seed and more.
     """
-    path = run.model(name) / "card.json"
+    path = folder / CARD
     write_json(
         path,
         {
-            "name": name,
+            "name": folder.name,
             "kind": kind,
-            "file": FILES[kind],
+            "file": KINDS[kind].file,
             "classes": [c.as_dict() for c in legend.classes],
             **fields,
             "versions": versions(),
@@ -84,200 +397,6 @@ def write_card(run: Run, name: str, kind: str, legend: Legend, **fields: Any) ->
         },
     )
     return path
-
-
-def read_card(run: Run, name: str) -> dict[str, Any]:
-    """Read a model's card.
-
-    Raises
-    ------
-    LandcoverError
-        If there is no such model, naming those there are, or its card is damaged.
-    """
-    path = run.model(name) / "card.json"
-    if not path.exists():
-        there = names(run)
-        held = f"its models are {', '.join(there)}" if there else "it has no model yet"
-        raise LandcoverError(
-            f"{run.path} has no model {name}; {held}: train one, "
-            f"for example with: landcover train cnn {run.path}"
-        )
-    card = read_json(path)
-    needed = {"kind", "classes", "bands", "features", "segment_layers", "patch_size"}
-    lacking = needed - set(card)
-    if lacking or card["kind"] not in FILES:
-        raise LandcoverError(
-            f"{path} is damaged ({', '.join(sorted(lacking)) or 'unknown kind'}); "
-            "train the model again"
-        )
-    try:
-        temperature_of(card)
-    except LandcoverError as error:
-        raise LandcoverError(f"{path} is damaged ({error}); train the model again") from None
-    return card
-
-
-def temperature_of(card: dict[str, Any]) -> Temperature:
-    """What a model's probabilities are tempered by; cards of older models leave them alone."""
-    return Temperature(card.get("temperature", 1.0), card.get("probability_floor", 0.0))
-
-
-def load(
-    run: Run, name: str, scene: Path | None = None, engine: Engine | None = None
-) -> Classifier:
-    """The classifier of a name, checked against the scene that it is to map.
-
-    Parameters
-    ----------
-    run : Run
-        Run folder that holds the model.
-    name : str
-        Model.
-    scene : path, optional
-        Scene to map; the run's own by default.
-    engine : Engine, optional
-        What runs a patch network, from `networks.choose_engine`; Keras by default.
-
-    Raises
-    ------
-    LandcoverError
-        If the model is missing or damaged, or was trained on bands that the scene lacks.
-    """
-    card = read_card(run, name)
-    classifier = load_of_card(run, name)
-    if engine is not None and card["kind"].startswith("cnn"):
-        classifier = classifier.with_engine(engine)
-    scene = scene or run.require("scene")
-    require_bands(classifier, rasters.band_names(scene), scene)
-    return classifier
-
-
-def load_image_network(run: Run, name: str) -> ImageClassifier:
-    """The classifier of whole images of a name.
-
-    Raises
-    ------
-    LandcoverError
-        If the model is missing, damaged or of pixels.
-    """
-    from landcover.classifiers import networks
-
-    card = read_card(run, name)
-    require_classifier(run, name, card)
-    if card["kind"] != "image":
-        raise LandcoverError(
-            f"model {name} of {run.path} classifies pixels, not whole images; map with it: "
-            f"landcover map {run.path} --model {name}"
-        )
-    return networks.ImageClassifier(
-        name,
-        Legend.from_dicts(card["classes"]),
-        tuple(card["bands"]),
-        card["patch_size"],
-        networks.load(_existing_file(run, name, card)),
-    )
-
-
-def load_of_card(run: Run, name: str) -> Any:
-    """The classifier of pixels of a name, as its card describes it, for whatever scene."""
-    from landcover.classifiers import forests, networks
-
-    card = read_card(run, name)
-    require_classifier(run, name, card)
-    if card["kind"] == "image":
-        raise LandcoverError(
-            f"model {name} of {run.path} classifies whole images; map with it on a stride: "
-            f"landcover map RUN --model {run.model(name)} --stride 32"
-        )
-    path = _existing_file(run, name, card)
-    legend = Legend.from_dicts(card["classes"])
-    bands = tuple(card["bands"])
-    if card["kind"].startswith("cnn"):
-        model = networks.load(path)
-        return networks.PatchClassifier(
-            name, legend, bands, card["patch_size"], model, temperature=temperature_of(card)
-        )
-    if card["kind"] == "mlp":
-        predict = networks.row_predictor(networks.load(path))
-    else:
-        predict = forests.row_predictor(forests.load(path))
-    return PixelClassifier(
-        name,
-        legend,
-        bands,
-        tuple(card["features"]),
-        tuple(card["segment_layers"]),
-        predict,
-        temperature=temperature_of(card),
-    )
-
-
-def load_encoder(
-    folder: Path, patch_size: int, bands: Sequence[str]
-) -> tuple[Any, dict[str, list[float]]]:
-    """The network of an encoder, and means and deviations of the bands that it was trained on.
-
-    Parameters
-    ----------
-    folder : path
-        A model's folder, RUN/models/NAME.
-    patch_size : int
-        Of the patch network that is to start from it.
-    bands : sequence of str
-        Bands of that network.
-
-    Raises
-    ------
-    LandcoverError
-        If there is no such model, it is no encoder, or one of another patch size or bands.
-    """
-    from landcover.classifiers import networks
-
-    found = of_folder(folder)
-    if found is None:
-        raise LandcoverError(
-            f"{folder.resolve()} holds no model; give the folder of an encoder, which is made "
-            "with: python -m experiments.bigearth_train STORE"
-        )
-    run, name = found
-    card = read_card(run, name)
-    if card["kind"] != "encoder":
-        raise LandcoverError(
-            f"model {name} of {run.path} is of kind {card['kind']}, and a network starts from an "
-            "encoder; make one with: python -m experiments.bigearth_train STORE"
-        )
-    if card["patch_size"] != patch_size:
-        raise LandcoverError(
-            f"encoder {name} sees patches of {card['patch_size']} px, and the network is for "
-            f"{patch_size}; choose --patch-size {card['patch_size']}, or another encoder"
-        )
-    if tuple(card["bands"]) != tuple(bands):
-        raise LandcoverError(
-            f"encoder {name} was trained on bands {' '.join(card['bands'])}, and the scene has "
-            f"{' '.join(bands)}; they must be the same, in that order"
-        )
-    return networks.load(_existing_file(run, name, card)), card["scaling"]
-
-
-def require_classifier(run: Run, name: str, card: dict[str, Any]) -> None:
-    """Raise LandcoverError if a model only helps others to learn."""
-    if card["kind"] == "encoder":
-        raise LandcoverError(
-            f"model {name} of {run.path} is an encoder, which has no classes of the scene; train "
-            f"a network from it: landcover train cnn RUN --encoder {run.model(name)}"
-        )
-
-
-def _existing_file(run: Run, name: str, card: dict[str, Any]) -> Path:
-    path = file_of(run, name, card["kind"])
-    if not path.exists():
-        raise LandcoverError(f"{path} does not exist; train the model {name} again")
-    return path
-
-
-def types_digest(run: Run) -> str:
-    """A short name of a run's segment types; models that learn from them remember it."""
-    return digest(run.require("segment_types"))[:16]
 
 
 def _commit() -> str | None:

@@ -1,24 +1,28 @@
-"""Names of models and of maps made of their maps."""
+"""The grammar of names: of models, and of maps made of their maps.
+
+A model's name says its kind and what differs from the default: ``mlp-segments``,
+``cnn-7x7-published``, ``random-forest-plain``, ``knn-on-reference``. A map is called as its
+model; one made of it adds its steps (``mlp+smooth+mmu50px``), one of whole patches ``_patches``.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from landcover.classifiers.kinds import KINDS
 from landcover.labels.denoising import DEFAULT, PLAIN
 
-_WORDS = {
+#: Ends the name of a map of patches, whose pixels are not the scene's.
+PATCHES = "_patches"
+
+_ON_REFERENCE = "-on-reference"
+_STEPS = {
     "smooth": "smoothing",
     "segments": "majority by segment",
     "segments-by-probability": "the likeliest class by segment",
     "polygons": "majority by polygon",
     "polygons-by-probability": "the likeliest class by polygon",
-}
-
-_TITLES = {
-    "random-forest": "random forest",
-    "mlp": "MLP",
-    "mlp-segments": "MLP with segment types",
-    "knn": "k-nearest-neighbours classifier",
 }
 #: How models that did not learn by the default way did, by the ends of their names.
 _WAYS = {
@@ -29,63 +33,153 @@ _WAYS = {
     "transition": "with transitions undone",
     "average": "on averages over segments",
 }
+_SIZED = re.compile(r"(.+)-(\d+)x\2(?:-(.+))?")
 
-#: Ends the name of a map of patches, whose pixels are not the scene's.
-PATCHES = "_patches"
+
+@dataclass(frozen=True)
+class Name:
+    """A name, taken apart by `parse`; as text it is whole again.
+
+    Attributes
+    ----------
+    base : str
+        Kind, size and form, such as "mlp-segments" or "cnn-7x7-published".
+    way : str
+        How doubtful labels were treated; empty for the default way.
+    on_reference : bool
+        Whether the model learnt from the reference.
+    steps : str
+        What the map was made by, such as "smooth+mmu50px"; empty for a model's own map.
+    patches : bool
+        Whether it is a map of whole patches.
+    """
+
+    base: str
+    way: str = ""
+    on_reference: bool = False
+    steps: str = ""
+    patches: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.model}{'+' if self.steps else ''}{self.steps}{PATCHES * self.patches}"
+
+    @property
+    def model(self) -> str:
+        """Name of the model alone."""
+        way = f"-{self.way}" if self.way else ""
+        return f"{self.base}{way}{_ON_REFERENCE * self.on_reference}"
+
+    @property
+    def title(self) -> str:
+        """The name in words."""
+        words = [_title_of_base(self.base)]
+        if self.way:
+            words.append(_WAYS[self.way])
+        if self.on_reference:
+            words.append("trained on the reference")
+        if self.steps:
+            words.append(f"after {_in_words(self.steps)}")
+        if self.patches:
+            words.append("by patches")
+        return " ".join(words)
+
+
+def name_of(
+    kind: str,
+    *,
+    patch_size: int | None = None,
+    form: str = "",
+    targets: str = "labels",
+    denoise: str | None = None,
+) -> str:
+    """The name of a model.
+
+    Parameters
+    ----------
+    kind : str
+        What names of its kind begin with, such as "random-forest".
+    patch_size : int, optional
+        Side of its patches, where it sees patches.
+    form : str
+        A form of the kind, such as "segments" or "published".
+    targets : {"labels", "reference"}
+        What it learnt from; a reference is said.
+    denoise : str, optional
+        How doubtful labels were treated; said unless it is the default way.
+
+    Examples
+    --------
+    >>> name_of("mlp", form="segments"), name_of("mlp", denoise="none")
+    ('mlp-segments', 'mlp-plain')
+    >>> name_of("cnn", patch_size=7, form="published", targets="reference", denoise="none")
+    'cnn-7x7-published-on-reference'
+    """
+    size = f"{patch_size}x{patch_size}" if patch_size else ""
+    base = "-".join(part for part in (kind, size, form) if part)
+    if targets != "labels":
+        return str(Name(base, on_reference=True))
+    way = "" if denoise in (None, DEFAULT) else "plain" if denoise == PLAIN else denoise
+    return str(Name(base, way))
+
+
+def parse(name: str) -> Name:
+    """The parts of the name of a model or map.
+
+    >>> parse("random-forest-plain+smooth")
+    Name(base='random-forest', way='plain', on_reference=False, steps='smooth', patches=False)
+    """
+    rest = name.removesuffix(PATCHES)
+    patches = rest != name
+    model, _, steps = rest.partition("+")
+    if not steps:
+        model = rest
+    rest = model.removesuffix(_ON_REFERENCE)
+    on_reference = rest != model
+    base, _, way = rest.rpartition("-")
+    if not base or way not in _WAYS:
+        base, way = rest, ""
+    return Name(base, way, on_reference, steps, patches)
 
 
 def model_of(name: str) -> str:
-    """The model of a map by the map's name; of a postprocessed map, that of the map it came from.
+    """The model of a map by the map's name; of a map made of a map, that of the first one.
 
     >>> model_of("mlp-segments"), model_of("mlp-segments+smooth+mmu50px")
     ('mlp-segments', 'mlp-segments')
     """
-    return name.partition("+")[0]
-
-
-def named(name: str, trained_on: str, denoise: str | None = None) -> str:
-    """A model's name, which says so when it was not trained as is the default.
-
-    >>> named("mlp", "labels"), named("mlp", "labels", "none"), named("mlp", "labels", "erode")
-    ('mlp', 'mlp-plain', 'mlp-erode')
-    >>> named("mlp", "reference", "none")
-    'mlp-on-reference'
-    """
-    if trained_on != "labels":
-        return f"{name}-on-reference"
-    if denoise in (None, DEFAULT):
-        return name
-    return f"{name}-{'plain' if denoise == PLAIN else denoise}"
+    return parse(name).model
 
 
 def title_of(name: str) -> str:
-    """A model's name in words.
+    """A name in words.
 
     >>> title_of("cnn-7x7"), title_of("mlp-segments-on-reference")
     ('patch CNN 7×7', 'MLP with segment types trained on the reference')
     >>> title_of("random-forest+smooth"), title_of("mlp-plain")
     ('random forest after smoothing', 'MLP on labels as they are')
     """
-    name, _, steps = name.partition("+")
-    name, studied, _ = name.partition("-on-reference")
-    suffix = " trained on the reference" if studied else ""
-    plain, _, way = name.rpartition("-")
-    if plain and way in _WAYS:
-        name, suffix = plain, f" {_WAYS[way]}"
-    suffix += f" after {in_words(steps)}" if steps else ""
-    cnn = re.fullmatch(r"cnn-(\d+)x\1(-published)?", name)
-    if cnn:
-        return f"{'published' if cnn[2] else 'patch'} CNN {cnn[1]}×{cnn[1]}{suffix}"
-    return _TITLES.get(name, name) + suffix
+    return parse(name).title
 
 
-def in_words(steps: str) -> str:
-    """The steps of a map's name in words.
+def _title_of_base(base: str) -> str:
+    """Kind, size and form in words; a name that is no kind's stays as it is."""
+    sized = _SIZED.fullmatch(base)
+    for kind in KINDS.values():
+        size = f" {sized[2]}×{sized[2]}" if sized else ""
+        named = "-".join(part for part in ((sized[1], sized[3]) if sized else (base,)) if part)
+        for form, title in kind.titles.items():
+            if named == "-".join(part for part in (kind.command, form) if part):
+                return title + size
+    return base
 
-    >>> in_words("smooth+mmu50px")
+
+def _in_words(steps: str) -> str:
+    """The steps of a map in words.
+
+    >>> _in_words("smooth+mmu50px")
     'smoothing and a sieve of 50 px'
     """
     return " and ".join(
-        _WORDS.get(step, re.sub(r"^mmu(\d+)px$", r"a sieve of \1 px", step))
+        _STEPS.get(step, re.sub(r"^mmu(\d+)px$", r"a sieve of \1 px", step))
         for step in steps.split("+")
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
+from landcover.classifiers.protocol import Signature
+from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.scene import features
 
@@ -51,6 +53,20 @@ class PixelClassifier:
         """Pixels around a pixel that its features depend on; 0 of indices."""
         return features.margin(self.features)
 
+    @classmethod
+    def of(cls, signature: Signature, predict: Predict) -> PixelClassifier:
+        """A classifier of what a model's card says and what its file computes."""
+        inputs = signature.inputs
+        return cls(
+            signature.name,
+            signature.legend,
+            inputs.bands,
+            inputs.features,
+            inputs.segment_layers,
+            predict,
+            temperature=signature.temperature,
+        )
+
     def predict_window(
         self, image: np.ndarray, segment_types: np.ndarray | None = None
     ) -> np.ndarray:
@@ -73,7 +89,11 @@ class PixelClassifier:
             [inside, features.compute_features(image, self.bands, self.features)], dtype=np.float32
         )
         if self.segment_layers:
-            assert segment_types is not None, "the classifier needs segment types"
+            if segment_types is None:
+                raise LandcoverError(
+                    f"model {self.name} needs the segment types {' '.join(self.segment_layers)}; "
+                    "give them as segment_types"
+                )
             types = segment_types.reshape(len(self.segment_layers), -1).T
         else:
             types = np.zeros((rows * cols, 0), np.uint8)

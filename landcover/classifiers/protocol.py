@@ -1,13 +1,14 @@
-"""What mapping asks of a model."""
+"""What mapping asks of a model, and what a model's card says of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from landcover.classifiers.calibration import Temperature
+from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 
@@ -60,6 +61,65 @@ class Classifier(Reader, Protocol):
 
         They are the model's own, which labels come from; `temperature` is not in them.
         """
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model reads.
+
+    Attributes
+    ----------
+    bands : tuple of str
+        Bands of the scene, in order.
+    features : tuple of str
+        Features that are computed from them.
+    segment_layers : tuple of str
+        Bands of the raster of segment types.
+    patch_size : int
+        Side of the patch around a pixel; 1 for a model that sees the pixel alone.
+    """
+
+    bands: tuple[str, ...]
+    features: tuple[str, ...] = ()
+    segment_layers: tuple[str, ...] = ()
+    patch_size: int = 1
+
+    def as_card(self) -> dict[str, Any]:
+        """The same as a card holds it."""
+        return {
+            "bands": list(self.bands),
+            "features": list(self.features),
+            "segment_layers": list(self.segment_layers),
+            "patch_size": self.patch_size,
+        }
+
+    @property
+    def columns(self) -> list[str]:
+        """What goes in, in words, in the order of the inputs."""
+        one_hot = [f"{layer} (one-hot)" for layer in self.segment_layers]
+        return [*self.bands, *self.features, *one_hot]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a model's file does not say of itself: its name, inputs, classes and temperature.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    legend : Legend
+        Classes in the order of the outputs.
+    inputs : Inputs
+        What it reads.
+    temperature : Temperature
+        What maps temper its probabilities by.
+    """
+
+    name: str
+    legend: Legend
+    inputs: Inputs
+    temperature: Temperature = UNTEMPERED
 
 
 def require_bands(classifier: Reader, held: tuple[str, ...], scene: str | Path) -> None:

@@ -6,23 +6,19 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from landcover.classifiers import kinds, models
 from landcover.classifiers.image_tiles import predict_tiles
+from landcover.classifiers.models import Model
 from landcover.classifiers.protocol import Reader
 from landcover.errors import LandcoverError
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
-from landcover.run import Run
 from landcover.samples.chips import cut
 from landcover.sources.image import Image
 
-#: The kind of a model, as its card has it, that classifies whole images.
-IMAGE_KIND = "image"
 #: Sides of pixels, in metres, that networks trained on pixels of 10 m are shown.
 PIXEL_M = (5.0, 20.0)
 
@@ -113,47 +109,42 @@ class PixelMeanClassifier(_Wrapper):
         if not valid.any():
             raise _nothing_valid(self)
         total = np.zeros(len(self.legend))
-        for _, inside, shares in predict_tiles(self.model, values):
+        for _, inside, probabilities in predict_tiles(self.model, values):
             check_time(until)
-            total += shares[:, inside].sum(axis=1, dtype=np.float64)
+            total += probabilities[:, inside].sum(axis=1, dtype=np.float64)
         return (total / valid.sum()).astype(np.float32)
 
 
-def load_classifier(run: Run, model: str | Path | None = None) -> Classifier:
-    """The classifier of whole images that a run holds.
+def load_classifier(model: Model) -> Classifier:
+    """A model as a classifier of whole images.
 
     Parameters
     ----------
-    run : Run
-        Run folder with models.
-    model : str or path, optional
-        Name of a model of the run, or the folder of a model. By default the newest network of
-        whole images; where there is none, the newest model that sees pixels.
+    model : Model
+        A network of whole images, or a model of pixels, whose mean over the image counts.
 
     Raises
     ------
     LandcoverError
-        If there is no such model, or it needs segment types, which a single image has not.
+        If the model needs segment types, which a single image has not, or has no classes.
     """
-    home, name = _chosen(run, model)
-    card = models.read_card(home, name)
-    if card["kind"] == IMAGE_KIND:
-        return WholeImageClassifier(models.load_image_network(home, name))
-    if card["segment_layers"]:
+    if model.kind.sees == "image":
+        return WholeImageClassifier(model.image_classifier())
+    if model.inputs.segment_layers:
         raise LandcoverError(
-            f"model {name} needs segment types, which a single image has not; choose another "
-            f"model of {home.path}"
+            f"model {model.name} needs segment types, which a single image has not; choose another "
+            f"model of {model.run_folder}"
         )
-    return PixelMeanClassifier(models.load_of_card(home, name))
+    return PixelMeanClassifier(model.classifier())
 
 
 def reply(classifier: Classifier, image: Image, until: float = math.inf) -> dict[str, Any]:
     """What is said of an image: ``Type``, ``probabilities`` by class, and ``model``."""
-    shares = classifier.probabilities([image], until)[0]
+    found = classifier.probabilities([image], until)[0]
     names = classifier.legend.names
     return {
-        "Type": names[int(shares.argmax())],
-        "probabilities": {name: float(p) for name, p in zip(names, shares, strict=True)},
+        "Type": names[int(found.argmax())],
+        "probabilities": {name: float(p) for name, p in zip(names, found, strict=True)},
         "model": classifier.name,
     }
 
@@ -177,36 +168,6 @@ def check_time(until: float) -> None:
     """Raise TimeoutError if `until`, of `time.monotonic`, is over: nobody waits any more."""
     if time.monotonic() > until:
         raise TimeoutError
-
-
-def _chosen(run: Run, model: str | Path | None) -> tuple[Run, str]:
-    """The run that holds a model, and the model's name."""
-    if model is not None:
-        return models.of_folder(model) or (run, str(model))
-    name = default_model(run)
-    if name is None:
-        raise LandcoverError(
-            f"{run.path} has no model that can classify an image; train one with: "
-            f"python -m experiments.eurosat_finetune EuroSAT.zip --out {run.path}"
-        )
-    return run, name
-
-
-def default_model(run: Run) -> str | None:
-    """The model of a run that classifies images where none is named; None where it has none.
-
-    It is the newest network of whole images, or else the newest model of pixels that needs no
-    segment types.
-    """
-    cards = {name: models.read_card(run, name) for name in models.names(run)}
-    whole = [name for name, card in cards.items() if card["kind"] == IMAGE_KIND]
-    pixels = [
-        name
-        for name, card in cards.items()
-        if card["kind"] in kinds.PIXEL_KINDS and not card["segment_layers"]
-    ]
-    made = {name: (run.model(name) / "card.json").stat().st_mtime for name in cards}
-    return max(whole or pixels, key=lambda name: made[name], default=None)
 
 
 def _bands_of(image: Image, bands: Sequence[str], model: str) -> np.ndarray:

@@ -34,8 +34,9 @@ def _classify(a: Arguments) -> list[Path]:
     from landcover.progress import track
     from landcover.run import Run
     from landcover.sources.image import read_image
+    from landcover.stages.models import image_model
 
-    classifier = load_classifier(Run(a.run), a.model)
+    classifier = load_classifier(image_model(Run(a.run), a.model))
     failed = []
     for path in track(a.images, "classifying images"):
         try:
@@ -47,8 +48,8 @@ def _classify(a: Arguments) -> list[Path]:
         if a.json:
             print(json.dumps({"image": str(path), **found}, ensure_ascii=False), flush=True)
         else:
-            shares = " ".join(f"{name}={p:.4f}" for name, p in found["probabilities"].items())
-            print(f"{path}: {found['Type']} {shares}", flush=True)
+            classes = " ".join(f"{name}={p:.4f}" for name, p in found["probabilities"].items())
+            print(f"{path}: {found['Type']} {classes}", flush=True)
     if failed:
         raise LandcoverError("; ".join(failed))
     return []

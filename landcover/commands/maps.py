@@ -18,6 +18,7 @@ from landcover.commands.options import (
 from landcover.errors import LandcoverError
 
 if TYPE_CHECKING:
+    from landcover.classifiers.models import Model
     from landcover.run import Run
 
 #: Side of the windows that a map is made by, unless another is given.
@@ -86,25 +87,24 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
 
 
 def _map(a: Arguments) -> list[Path]:
-    from landcover.classifiers.models import read_card
     from landcover.run import Run
     from landcover.stages.map import map_scene, on_cluster, verify
     from landcover.stages.map_cells import map_patches
     from landcover.stages.map_products import map_products
 
     run = Run(a.run)
-    home, model = chosen_model(run, a.model)
+    model = chosen_model(run, a.model)
     if a.products and a.verify:
         raise LandcoverError("--verify is of one scene; give it without --products")
     if a.out and not a.products:
         raise LandcoverError(f"--out {a.out} is where --products go; give it with --products")
-    if read_card(home, model)["kind"] == "image":
-        _refuse_what_pixels_need(a, model)
-        return map_patches(run, model, a.stride or 32, home)
+    if model.kind.sees == "image":
+        _refuse_what_pixels_need(a, model.name)
+        return map_patches(run, model, a.stride or 32)
     if a.stride:
         raise LandcoverError(
-            f"--stride {a.stride} is for models of whole images, and {model} sees every pixel; "
-            "leave it out"
+            f"--stride {a.stride} is for models of whole images, and {model.name} sees every "
+            "pixel; leave it out"
         )
     with on_cluster(a.scheduler) as client:
         how = {
@@ -115,10 +115,10 @@ def _map(a: Arguments) -> list[Path]:
             "entropy": a.entropy,
         }
         if a.products:
-            return map_products(home, model, a.products, a.out or run.path / "products", **how)
-        paths = map_scene(run, model, trained_in=home, **how)
+            return map_products(model, a.products, a.out or run.path / "products", **how)
+        paths = map_scene(run, model, **how)
     if a.verify:
-        found = verify(run, model, a.verify, a.seed, trained_in=home)
+        found = verify(run, model, a.verify, a.seed)
         print(f"against patch by patch on {found}")
     return paths
 
@@ -142,18 +142,11 @@ def _refuse_what_pixels_need(a: Arguments, model: str) -> None:
         )
 
 
-def chosen_model(run: Run, model: str | None) -> tuple[Run, str]:
-    """The run that holds a model, and the model's name."""
-    from landcover.classifiers import models
+def chosen_model(run: Run, given: str | None) -> Model:
+    """The model that is named, by its name or folder, or else the run's newest patch CNN."""
+    from landcover.stages.models import default_map_model, model_of_run
 
-    if model:
-        return models.of_folder(model) or (run, model)
-    cards = sorted(run.path.glob("models/cnn-*/card.json"), key=lambda path: path.stat().st_mtime)
-    if not cards:
-        raise LandcoverError(
-            f"{run.path} has no patch CNN; train one with: landcover train cnn {run.path}"
-        )
-    return run, cards[-1].parent.name
+    return model_of_run(run, given) if given else default_map_model(run)
 
 
 def _define_export(parser: argparse.ArgumentParser) -> None:
@@ -170,8 +163,7 @@ def _export(a: Arguments) -> list[Path]:
     from landcover.run import Run
     from landcover.stages.export import export
 
-    home, model = chosen_model(Run(a.run), a.model)
-    exported = export(home, model, a.out)
+    exported = export(chosen_model(Run(a.run), a.model), a.out)
     for remark in exported.remarks:
         print(remark)
     return exported.paths

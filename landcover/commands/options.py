@@ -181,9 +181,6 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     """What every trained classifier takes."""
     add_run(parser)
     parser.add_argument(
-        "--class-weight", choices=("balanced",), help="weigh rare classes up in training"
-    )
-    parser.add_argument(
         "--trained-on",
         choices=("labels", "reference"),
         default="labels",

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from landcover.commands.maps import chosen_model
 from landcover.commands.options import POSITIVE, Arguments, Command, add_run
 
 
@@ -45,21 +44,25 @@ def _define_postprocess(parser: argparse.ArgumentParser) -> None:
 
 
 def _postprocess(a: Arguments) -> list[Path]:
+    from landcover.classifiers.models import holds_model
+    from landcover.commands.maps import chosen_model
     from landcover.reports.store import read_report
     from landcover.run import Run
     from landcover.stages.postprocess import postprocess
 
     run = Run(a.run)
-    home, model = chosen_model(run, a.model)
+    maker = None
+    if a.model is None or holds_model(a.model):
+        maker = chosen_model(run, a.model)
     paths = postprocess(
         run,
-        model,
+        maker.name if maker else a.model,
         smooth=a.smooth,
         segments=a.segments,
         polygons=a.polygons,
         mmu_ha=a.mmu_ha,
         by_probability=a.by_probability,
-        trained_in=home,
+        maker=maker,
     )
     name = paths[0].stem
     if run.report(name) in paths:

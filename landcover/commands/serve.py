@@ -76,11 +76,11 @@ def _serve(a: Arguments) -> list[Path]:
 
 def classifier_of(run: Run, given: Path | None) -> Any:
     """The image classifier asked for, or the run's own; None where it has none."""
-    from landcover.classifiers.whole_images import default_model, load_classifier
+    from landcover.classifiers.whole_images import load_classifier
+    from landcover.stages.models import default_image_model, model_of_run
 
-    if given is None and default_model(run) is None:
-        return None
-    return load_classifier(run, given)
+    model = default_image_model(run) if given is None else model_of_run(run, given)
+    return None if model is None else load_classifier(model)
 
 
 COMMANDS: dict[str, Command] = {

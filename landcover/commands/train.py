@@ -1,157 +1,102 @@
-"""From samples to trained classifiers: what the commands take and do."""
+"""From samples to trained classifiers: what the commands take and do, made of the kinds' table."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from landcover.classifiers import kinds
+from landcover.classifiers.kinds import Kind, Option
 from landcover.commands.options import (
     COUNT,
     Arguments,
     Command,
-    add_denoise,
     add_map_choice,
-    add_random_split,
-    add_run,
-    add_seed,
     add_training,
 )
 
-if TYPE_CHECKING:
-    from landcover.run import Run
 
-
-def _define_forest(parser: argparse.ArgumentParser) -> None:
-    add_training(parser)
-    add_map_choice(parser)
-
-
-def _train_forest(a: Arguments) -> list[Path]:
-    from landcover.run import Run
-    from landcover.stages.train import train_forest
-
-    run = Run(a.run)
-    paths = train_forest(run, **_training(a))
-    return paths + _mapped(run, "random-forest", a)
-
-
-def _define_knn(parser: argparse.ArgumentParser) -> None:
-    add_run(parser)
-    add_denoise(parser)
-    add_random_split(parser)
-    add_seed(parser)
-    add_map_choice(parser)
-
-
-def _train_knn(a: Arguments) -> list[Path]:
-    from landcover.run import Run
-    from landcover.stages.train import train_knn
-
-    run = Run(a.run)
-    paths = train_knn(run, a.seed, random_split=not a.no_random_split, denoise=a.denoise)
-    return paths + _mapped(run, "knn", a)
-
-
-def _define_mlp(parser: argparse.ArgumentParser) -> None:
-    add_training(parser)
-    types = parser.add_mutually_exclusive_group()
-    types.add_argument("--no-segments", action="store_true", help="leave the segment types out")
-    types.add_argument(
-        "--segment-types",
-        nargs="+",
-        metavar="LAYER",
-        help="layers of segment_types.tif to learn from (default hierarchy-8); "
-        "percentile is the published way",
-    )
-    parser.add_argument("--epochs", type=COUNT, help="epochs at most")
-    add_map_choice(parser)
-
-
-def _train_mlp(a: Arguments) -> list[Path]:
-    from landcover.run import Run
-    from landcover.stages.train import MLP_EPOCHS, SEGMENT_LAYERS, train_mlp
-
-    run = Run(a.run)
-    layers = a.segment_types or SEGMENT_LAYERS
-    epochs = a.epochs or MLP_EPOCHS
-    paths = train_mlp(run, not a.no_segments, epochs=epochs, segment_layers=layers, **_training(a))
-    return paths + _mapped(run, "mlp" if a.no_segments else "mlp-segments", a)
-
-
-def _training(a: Arguments) -> dict[str, Any]:
+def commands() -> dict[str, Command]:
+    """A command for every kind that is trained on samples."""
     return {
-        "seed": a.seed,
-        "class_weight": a.class_weight,
-        "trained_on": a.trained_on,
-        "random_split": not a.no_random_split,
-        "denoise": a.denoise,
+        f"train {name}": (rows[0].summary, partial(_define, rows), partial(_train, rows))
+        for name, rows in kinds.commands().items()
     }
 
 
-def _mapped(run: Run, model: str, a: Arguments) -> list[Path]:
-    from landcover.classifiers.names import named
-    from landcover.stages.map import map_scene
-
-    trained_on = getattr(a, "trained_on", "labels")
-    return [] if a.no_map else map_scene(run, named(model, trained_on, a.denoise))
-
-
-def _define_cnn(parser: argparse.ArgumentParser) -> None:
+def _define(rows: list[Kind], parser: argparse.ArgumentParser) -> None:
     add_training(parser)
-    parser.add_argument(
-        "--patch-size", type=COUNT, default=7, help="side of the patch, odd, 3 to 61 (default 7)"
-    )
-    parser.add_argument(
-        "--published",
-        action="store_true",
-        help="the published same-padded network, for comparison",
-    )
-    parser.add_argument(
-        "--train-on",
-        choices=("auto", "chips", "tiles"),
-        default="auto",
-        help="chips one by one, or tiles that share convolutions; "
-        "auto estimates both and takes the cheaper",
-    )
-    parser.add_argument("--epochs", type=COUNT, help="epochs at most")
-    parser.add_argument(
-        "--encoder",
-        type=Path,
-        metavar="MODEL_FOLDER",
-        help="start from an encoder of experiments.bigearth_train, such as "
-        "runs/bigearth/models/encoder-7x7",
-    )
-    parser.add_argument(
-        "--freeze", action="store_true", help="leave the encoder's convolutions as they are"
-    )
+    for option in _options(rows):
+        _add(parser, option)
+    if rows[0].maps:
+        add_map_choice(parser)
 
 
-def _train_cnn(a: Arguments) -> list[Path]:
+def _train(rows: list[Kind], a: Arguments) -> list[Path]:
     from landcover.run import Run
-    from landcover.stages.train import CNN_EPOCHS, train_cnn
+    from landcover.stages.map import map_scene
+    from landcover.stages.train import products_of, train
 
-    kind = "published" if a.published else "valid"
-    epochs = a.epochs or CNN_EPOCHS
-    return train_cnn(
-        Run(a.run),
-        a.patch_size,
-        kind,
-        epochs=epochs,
-        train_on=a.train_on,
-        encoder=a.encoder,
-        freeze=a.freeze,
-        **_training(a),
+    run = Run(a.run)
+    model = train(
+        run,
+        rows[0].command,
+        seed=a.seed,
+        targets=a.trained_on,
+        denoise=a.denoise,
+        random_split=not a.no_random_split,
+        **{option.name: _chosen(option, a) for option in _options(rows)},
     )
+    paths = products_of(run, model)
+    mapped = rows[0].maps and not a.no_map
+    return paths + (map_scene(run, model) if mapped else [])
 
 
-COMMANDS: dict[str, Command] = {
-    "train random-forest": (
-        "Train a random forest and map with it.",
-        _define_forest,
-        _train_forest,
-    ),
-    "train knn": ("Train nearest neighbours and map with them.", _define_knn, _train_knn),
-    "train mlp": ("Train an MLP and map with it.", _define_mlp, _train_mlp),
-    "train cnn": ("Train a patch CNN.", _define_cnn, _train_cnn),
-}
+def _options(rows: list[Kind]) -> list[Option]:
+    """What the command line offers of the options of a command's kinds."""
+    switches = [kind.switch for kind in rows if kind.switch is not None]
+    return [option for option in (*rows[0].options, *switches) if option.help]
+
+
+def _add(parser: argparse.ArgumentParser, option: Option) -> None:
+    """Define an option of a kind."""
+    settings: dict[str, Any] = {"help": option.help}
+    if option.type is bool:
+        parser.add_argument(_flag(option), action="store_true", **settings)
+        return
+    if option.shown:
+        settings["default"] = option.default
+    if option.choices:
+        settings["choices"] = option.choices
+    if option.many:
+        settings["nargs"] = "+"
+    if option.metavar:
+        settings["metavar"] = option.metavar
+    convert: Callable[[str], Any] = COUNT if option.type is int else option.type
+    group = parser.add_mutually_exclusive_group() if option.nothing else parser
+    if option.nothing:
+        group.add_argument(option.nothing[0], action="store_true", help=option.nothing[1])
+    group.add_argument(_flag(option), type=convert, **settings)
+
+
+def _chosen(option: Option, a: Arguments) -> Any:
+    """What the command line says of an option of a kind; the default where it says nothing."""
+    if option.nothing and getattr(a, _place(option.nothing[0])):
+        return ()
+    value = getattr(a, _place(_flag(option)))
+    return option.default if value is None else value
+
+
+def _flag(option: Option) -> str:
+    return option.flag or f"--{option.name.replace('_', '-')}"
+
+
+def _place(flag: str) -> str:
+    """Where argparse keeps what a flag was given."""
+    return flag.removeprefix("--").replace("-", "_")
+
+
+COMMANDS: dict[str, Command] = commands()

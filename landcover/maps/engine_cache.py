@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from landcover.errors import LandcoverError
 from landcover.files.atomic import read_json, write_json
 from landcover.progress import say
-from landcover.run import Run
 
 if TYPE_CHECKING:
     from landcover.classifiers.networks import Engine, PatchClassifier
@@ -61,19 +60,6 @@ def with_engine(
         job.note(**_choice(classifier, scene, _cache_file(folder, facts), precision))
     engine = networks.Engine.from_dict(job.notes["engine"])
     return classifier.with_engine(engine), engine
-
-
-def engine_of_map(run: Run, model: str) -> Engine | None:
-    """The engine that a model's map was made with; None for models without."""
-    from landcover.classifiers import networks
-
-    settings = run.read_manifest()["stages"].get(f"map {model}", {}).get("settings")
-    if settings is None or not run.map(model).exists():
-        raise LandcoverError(
-            f"{run.path} has no map of {model} to verify; make it with: "
-            f"landcover map {run.path} --model {model}"
-        )
-    return networks.Engine.from_dict(settings["engine"]) if "engine" in settings else None
 
 
 def key_of(facts: Mapping[str, Any]) -> str:

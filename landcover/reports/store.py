@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from landcover.classifiers.names import PATCHES
+from landcover.classifiers.names import parse
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import read_json, write_together
 from landcover.reports.words import render
@@ -59,7 +59,7 @@ def map_names(folder: Path) -> list[str]:
         for path in folder.glob("*.tif")
         if not path.name.startswith(".") and not path.stem.endswith(_NOT_CLASSES)
     ]
-    return sorted(names, key=lambda name: (name.endswith(PATCHES), name))
+    return sorted(names, key=lambda name: (parse(name).patches, name))
 
 
 def mapped_models(folder: Path) -> list[str]:
@@ -70,7 +70,7 @@ def mapped_models(folder: Path) -> list[str]:
     LandcoverError
         If there is none; the message names the command that makes one.
     """
-    names = [name for name in map_names(folder) if not name.endswith(PATCHES)]
+    names = [name for name in map_names(folder) if not parse(name).patches]
     if not names:
         run = folder.parent
         raise MissingProduct(

@@ -222,8 +222,8 @@ def views(image: np.ndarray, size: int) -> np.ndarray:
     return found.transpose(0, 1, 3, 4, 2)
 
 
-def cut(values: np.ndarray, window: Window) -> np.ndarray:
-    """A window of an image (bands, rows, cols), which may reach over its edges; NaN outside.
+def cut(values: np.ndarray, window: Window, outside: float = np.nan) -> np.ndarray:
+    """A window of an image (bands, rows, cols), which may reach over its edges.
 
     Only what is looked at next is ever padded: a whole image of 1 x 4,000,000 pixels, padded to
     tiles of 256, would take 256 times its memory.
@@ -231,7 +231,7 @@ def cut(values: np.ndarray, window: Window) -> np.ndarray:
     >>> cut(np.ones((1, 2, 3), np.float32), Window(1, -1, 2, 3)).tolist()
     [[[nan, 1.0, 1.0], [nan, nan, nan]]]
     """
-    found = np.full((len(values), window.rows, window.cols), np.nan, values.dtype)
+    found = np.full((len(values), window.rows, window.cols), outside, values.dtype)
     top, left = max(window.row, 0), max(window.col, 0)
     bottom, right = max(window.row + window.rows, 0), max(window.col + window.cols, 0)
     inside = values[:, top:bottom, left:right]

@@ -111,7 +111,8 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path) -> Rows:
             "or train on labels"
         )
     codes = samples[column].to_numpy()
-    split, held_out = samples["split"].to_numpy(), samples["random_test"].to_numpy(bool)
+    split = samples["split"].to_numpy()
+    random_split_test = samples["random_test"].to_numpy(bool)
     train = np.flatnonzero((split == "train") & (codes != UNLABELLED))
     found = np.unique(codes[train])
     if len(found) < 2:
@@ -129,7 +130,7 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path) -> Rows:
             f"landcover sample {path.parent} --samples N"
         )
     scored = np.flatnonzero(split == "test")
-    extra = np.flatnonzero((split == "test") & ~held_out & np.isin(codes, found))
+    extra = np.flatnonzero((split == "test") & ~random_split_test & np.isin(codes, found))
     return Rows(samples, column, legend, train, validation, scored, extra)
 
 

@@ -15,7 +15,7 @@ from rio_tiler.errors import PointOutsideBounds, TileOutsideBounds
 from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
-from landcover.classifiers.names import PATCHES, title_of
+from landcover.classifiers.names import title_of
 from landcover.files import rasters, styles
 from landcover.legend import UNLABELLED, Legend
 from landcover.reports import store
@@ -126,8 +126,7 @@ def layers_of(run: Run) -> dict[str, Layer]:
         if path.exists():
             found[name] = _classes(path, name.capitalize())
     for name in store.map_names(run.path / "maps"):
-        model = name.removesuffix(PATCHES)
-        title = title_of(model) + ("" if model == name else " by patches")
+        title = title_of(name)
         found[f"map-{name}"] = _classes(
             run.map(name), title[0].upper() + title[1:], run.confidence(name)
         )

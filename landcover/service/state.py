@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from landcover.classifiers import kinds, models
 from landcover.classifiers.whole_images import Classifier
 from landcover.errors import LandcoverError
 from landcover.run import Run
@@ -16,6 +15,7 @@ from landcover.service.limits import Limits
 from landcover.service.pool import Pool
 from landcover.service.uploads import Classify, Predict
 from landcover.sources.image import Image
+from landcover.stages.models import models_of_run
 
 _WARM_PX = 64
 
@@ -98,11 +98,10 @@ def load(run: Run, classifier: Classifier | None, limits: Limits) -> State:
 
 def _pixel_models(run: Run) -> dict[str, Predict]:
     """Models of a run that need an image only; models with segment types need more."""
-    cards = {name: models.read_card(run, name) for name in models.names(run)}
     return {
-        name: Predict(models.load_of_card(run, name))
-        for name, card in cards.items()
-        if card["kind"] in kinds.PIXEL_KINDS and not card["segment_layers"]
+        model.name: Predict(model.classifier())
+        for model in models_of_run(run)
+        if model.kind.maps_pixels and not model.inputs.segment_layers
     }
 
 

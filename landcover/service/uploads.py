@@ -100,9 +100,9 @@ class Predict:
             If `until`, of `time.monotonic`, is over.
         """
         codes = np.full(values.shape[1:], UNLABELLED, np.uint16)
-        for place, valid, shares in predict_tiles(self.classifier, values):
+        for place, valid, probabilities in predict_tiles(self.classifier, values):
             check_time(until)
-            index, _ = winners(np.ascontiguousarray(shares))
+            index, _ = winners(np.ascontiguousarray(probabilities))
             codes[place.slices] = np.where(valid, self.classifier.legend.code(index), UNLABELLED)
         return codes
 

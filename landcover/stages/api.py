@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import geopandas
     import pandas as pd
 
+    from landcover.classifiers.models import Model
     from landcover.sources.tile import Tile
 
 PathLike = str | Path
@@ -288,7 +289,7 @@ def denoise(run: RunLike, seed: int = 0) -> dict[str, Any]:
 
 def map_scene(
     run: RunLike,
-    model: PathLike,
+    model: Model | PathLike,
     *,
     tile_px: int = 1024,
     probabilities: bool = False,
@@ -303,8 +304,8 @@ def map_scene(
     ----------
     run : Run or path
         Run folder with a scene.
-    model : str or path
-        The name of a model of the run, or the folder of one, RUN/models/NAME, of another run.
+    model : Model, str or path
+        A model, the name of one of the run, or the folder of one, RUN/models/NAME.
     tile_px : int
         Side in pixels of the windows read at once; the map does not depend on it.
     probabilities : bool
@@ -337,17 +338,16 @@ def map_scene(
     from landcover.stages import map as stage
 
     run = _run(run)
-    home, name = _model(run, model)
+    found = _model(run, model)
     stage.map_scene(
         run,
-        name,
-        tile_px,
-        probabilities,
-        trained_in=home,
+        found,
+        tile_px=tile_px,
+        probabilities=probabilities,
         precision=precision,
         entropy=entropy,
     )
-    return run.map(name)
+    return run.map(found.name)
 
 
 def compare(run: RunLike) -> dict[str, Any]:
@@ -458,7 +458,7 @@ def find_change(
     after: RunLike,
     out: PathLike | None = None,
     *,
-    model: PathLike | None = None,
+    model: Model | PathLike | None = None,
     maps: str | None = None,
     level: int | None = None,
     patch_px: int = 64,
@@ -472,7 +472,7 @@ def find_change(
         Run folders on one grid; or scene rasters, to be mapped with `model`.
     out : path, optional
         Folder of the products; a folder "change" in or beside `after` by default.
-    model : str or path, optional
+    model : Model, str or path, optional
         Maps both dates, after one was brought to the radiometry of the other: the name of a
         model of `before`, or a model's folder. By default the one that made the maps of both
         runs, where it is at hand.
@@ -529,11 +529,11 @@ def _path(run: RunLike) -> Path:
     return run.path if isinstance(run, Run) else Path(run)
 
 
-def _model(run: Run, model: PathLike) -> tuple[Run, str]:
-    """The run that holds a model, and its name."""
-    from landcover.classifiers import models
+def _model(run: Run, model: Model | PathLike) -> Model:
+    """A model of a run by its name, or any by its folder."""
+    from landcover.stages.models import model_of_run
 
-    return models.of_folder(model) or (run, str(model))
+    return model_of_run(run, model)
 
 
 def _run(run: RunLike) -> Run:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from landcover.classifiers.models import Model, open_model
 from landcover.errors import LandcoverError
 from landcover.files import rasters, styles, tables
 from landcover.files.atomic import digest, versions
@@ -35,7 +36,7 @@ def find_change(
     after: Path,
     out: Run,
     *,
-    model: tuple[Run, str] | None = None,
+    model: Model | None = None,
     maps: str | None = None,
     level: int | None = None,
     patch_px: int = PATCH_PX,
@@ -49,11 +50,11 @@ def find_change(
         Run folders, or scene rasters to be mapped with `model`.
     out : Run
         Folder of the products.
-    model : (Run, str), optional
-        Run that holds a model, and its name: both scenes are mapped with it, in run folders of
-        their own below `out`, after one was brought to the radiometry of the other. That other
-        is the scene that the model was trained on, if it is one of the two, and else the first;
-        where its run holds the same map already, that is taken.
+    model : Model, optional
+        Both scenes are mapped with it, in run folders of their own below `out`, after one was
+        brought to the radiometry of the other. That other is the scene that the model was
+        trained on, if it is one of the two, and else the first; where its run holds the same
+        map already, that is taken.
         Without a model the runs' own maps are compared. The one model that made both does the
         same where it is still there; where it is not, they are taken as they are.
     maps : str, optional
@@ -87,7 +88,7 @@ def find_change(
     grid.require_equal(rasters.grid_of(scenes[1]), str(scenes[0]), str(scenes[1]))
     if model and maps:
         raise LandcoverError(f"maps={maps} takes maps that there are; give it without model=")
-    name = model[1] if model else maps or common_maps((before, after))
+    name = model.name if model else maps or common_maps((before, after))
     if model is None and normalise:
         model = maker_of((before, after), name)
     _require_apart(out, (before, after), scenes, model)
@@ -99,8 +100,8 @@ def find_change(
                 "is at hand to map one anew, so a difference of haze or light can show as change"
             )
     else:
-        kept = trained_on(scenes, model[0])
-        pair = map_pair((before, after), scenes, out, *model, kept, normalise)
+        kept = known_scene(scenes, model)
+        pair = map_pair((before, after), scenes, out, model, kept, normalise)
     for date in pair.dates:
         found = rasters.grid_of(date.probabilities)
         grid.require_equal(found, str(scenes[0]), str(date.probabilities))
@@ -126,7 +127,7 @@ def find_change(
 
 
 def _require_apart(
-    out: Run, paths: Sequence[Path], scenes: Sequence[Path], model: tuple[Run, str] | None
+    out: Run, paths: Sequence[Path], scenes: Sequence[Path], model: Model | None
 ) -> None:
     """Raise LandcoverError if products would replace an input, by whatever links it is given."""
     written = [out.path / name for name in RASTERS]
@@ -134,7 +135,7 @@ def _require_apart(
     if model is not None:
         runs = [Run(out.path / date) for date in DATES]
         written += [path for run in runs for path in (run.path, run.scene, run.path / "maps")]
-        read += [model[0].path, *(path / "maps" for path in paths)]
+        read += [model.run_folder, *(path / "maps" for path in paths)]
     for product, held in itertools.product(written, read):
         if product.exists() and held.exists() and product.samefile(held):
             raise LandcoverError(
@@ -215,21 +216,17 @@ def common_maps(paths: Sequence[Path]) -> str:
     return common[0]
 
 
-def maker_of(paths: Sequence[Path], name: str) -> tuple[Run, str] | None:
+def maker_of(paths: Sequence[Path], name: str) -> Model | None:
     """The one model that made the maps of both runs, where it is still there and maps any scene.
 
     The manifest of a run tells the card of the model that mapped it, by path and digest.
     """
-    from landcover.classifiers import models
-
     cards = [_card_of(path, name) for path in paths]
     digests = {made_by for made_by, _ in cards}
     for card in (place for _, places in cards for place in places):
         if card.is_file() and {digest(card)} == digests:
-            home, model = Run(card.parent.parent.parent), card.parent.name
-            facts = models.read_card(home, model)
-            there = models.file_of(home, model, facts["kind"]).exists()
-            return (home, model) if there and not facts["segment_layers"] else None
+            model = open_model(card.parent)
+            return model if model.file.exists() and not model.inputs.segment_layers else None
     return None
 
 
@@ -276,8 +273,7 @@ def map_pair(
     paths: Sequence[Path],
     scenes: Sequence[Path],
     out: Run,
-    home: Run,
-    name: str,
+    model: Model,
     kept: int,
     normalise: bool,
 ) -> Pair:
@@ -286,36 +282,35 @@ def map_pair(
     A run that holds this very map of a scene that stays as it is lends it.
     """
     from landcover import maps
-    from landcover.classifiers import models
     from landcover.stages.map import is_mapped, map_scene
 
-    card = models.read_card(home, name)
-    if card["segment_layers"]:
+    name, bands = model.name, model.bands
+    if model.inputs.segment_layers:
         raise LandcoverError(
             f"model {name} needs segment types, which belong to one scene; choose a model without, "
             "or map both runs with probabilities=True and compare them with maps="
         )
-    classifier = models.load(home, name, scenes[0])
-    maps.require_bands(classifier, rasters.band_names(scenes[1]), scenes[1])
-    bands = tuple(card["bands"])
+    classifier = model.classifier()
+    for scene in scenes:
+        maps.require_bands(classifier, rasters.band_names(scene), scene)
     lines = _lines(scenes, kept, bands) if normalise else None
     dates = []
     for number, (path, scene) in enumerate(zip(paths, scenes, strict=True)):
         to = None if number == kept else lines
         run = Run(path)
-        if to is not None or not path.is_dir() or not is_mapped(run, name, True, home):
+        if to is not None or not path.is_dir() or not is_mapped(run, model, True):
             run = Run(out.path / DATES[number])
             _write_scene(run, scene, bands, to)
-            if not is_mapped(run, name, True, home):
+            if not is_mapped(run, model, True):
                 say(f"mapping {path}")
-                map_scene(run, name, probabilities=True, trained_in=home)
+                map_scene(run, model, probabilities=True)
         dates.append(Date(str(path), run.scene, run.probabilities(name)))
     return Pair(dates, bands, lines)
 
 
-def trained_on(scenes: Sequence[Path], home: Run) -> int:
+def known_scene(scenes: Sequence[Path], model: Model) -> int:
     """Which scene the model knows: that of its own run, or else the first."""
-    own = home.scene.resolve()
+    own = Run(model.run_folder).scene.resolve()
     return 1 if scenes[1].resolve() == own != scenes[0].resolve() else 0
 
 

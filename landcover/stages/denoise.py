@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landcover.classifiers.patch_training import PatchNetwork, PatchTraining
 from landcover.errors import LandcoverError
 from landcover.files import rasters, tables
 from landcover.files.atomic import digest, short_digest, write_together
@@ -27,8 +28,7 @@ from landcover.reports import words
 from landcover.reports.label_noise import Counts, facts_of
 from landcover.run import Run
 from landcover.samples.rows import Rows
-from landcover.stages.inputs import read_blocks, read_rows
-from landcover.stages.patch_training import PatchTraining
+from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
 from landcover.stages.training import check_seed
 
 if TYPE_CHECKING:
@@ -178,7 +178,8 @@ def _teacher(run: Run, rows: Rows, size: int, seed: int) -> Any:
     """A patch classifier that has learnt the labels as they are."""
     from landcover.classifiers import networks
 
-    training = PatchTraining(run, rows, size, seed)
+    bands, _ = pixel_inputs(run, rows.samples)
+    training = PatchTraining(run.require("scene"), bands, rows, PatchNetwork(size), seed)
     model, _ = training.fit(rows, TEACHER_EPOCHS, "the teacher")
     return networks.PatchClassifier("teacher", rows.legend, training.bands, size, model)
 

@@ -11,24 +11,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.classifiers import kinds
 from landcover.classifiers.exchange.check import Seen, check
+from landcover.classifiers.models import Model
 from landcover.errors import LandcoverError
+from landcover.files import rasters
 from landcover.files.atomic import read_json, replace_when_whole
 from landcover.progress import track
 from landcover.run import Run
 from landcover.stages.map_item import write_map_item
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
-
     from landcover import maps
-
 
 #: Windows of the scene, and their side, on which an ONNX file is checked.
 _CHECKS, _CHECK_PX = 8, 64
-#: A larger forest is left out of ONNX: its file would take over 40 MB, and seconds to load.
-MAX_ONNX_NODES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -47,15 +43,13 @@ class Exported:
     remarks: list[str]
 
 
-def export(run: Run, name: str, out: Path | None = None) -> Exported:
+def export(model: Model, out: Path | None = None) -> Exported:
     """Write a model as other programs read it: networks as ONNX, forests as ONNX and skops.
 
     Parameters
     ----------
-    run : Run
-        Run folder with the model.
-    name : str
-        Model.
+    model : Model
+        What is exported. Its run's scene is what the ONNX file is checked on.
     out : path, optional
         Folder of the exported model alone; by default the model's own, models/NAME.
 
@@ -68,34 +62,32 @@ def export(run: Run, name: str, out: Path | None = None) -> Exported:
     Raises
     ------
     LandcoverError
-        If the model is missing or damaged, `out` holds another model, or the ONNX file
+        If the model's file is missing or damaged, `out` holds another model, or the ONNX file
         does not give the model's own probabilities; nothing is written then.
     """
-    from landcover.classifiers import models
     from landcover.classifiers.exchange import metadata
 
-    card = models.read_card(run, name)
-    models.require_classifier(run, name, card)
-    home, folder = run.model(name), out or run.model(name)
-    _require_own(folder, name)
-    proto, remarks = _onnx_form(home / kinds.FILES[card["kind"]], card["kind"])
+    model.require_classes()
+    folder, run = out or model.folder, Run(model.run_folder)
+    _require_own(folder, model.name)
+    proto, remarks = model.export()
     content = None
     if proto is not None:
-        metadata.add_metadata(proto, card)
+        metadata.add_metadata(proto, model.card)
         content = proto.SerializeToString(deterministic=True)
-        remarks.append(_check(content, run, name))
-    files = ["card.json"]
-    if kinds.FILES[card["kind"]].endswith(".skops"):
-        files.insert(0, kinds.FILES[card["kind"]])
-    paths = [_copied(home / file, folder / file) for file in files]
+        remarks.append(_check(content, run, model))
+    files = [model.card_path]
+    if model.file.suffix == ".skops":
+        files.insert(0, model.file)
+    paths = [_copied(file, folder / file.name) for file in files]
     onnx = folder / "model.onnx"
     if content is None:
         onnx.unlink(missing_ok=True)
         return Exported(paths, remarks)
     with replace_when_whole(onnx) as part:
         part.write_bytes(content)
-    if folder == home and run.map(name).exists():
-        paths.append(write_map_item(run, name, run))
+    if folder == model.folder and run.map(model.name).exists():
+        paths.append(write_map_item(run, model.name, model))
     return Exported([onnx, *paths], remarks)
 
 
@@ -109,25 +101,6 @@ def _require_own(folder: Path, name: str) -> None:
         )
 
 
-def _onnx_form(file: Path, kind: str) -> tuple[ModelProto | None, list[str]]:
-    """A model as ONNX, or why it has no such form."""
-    from landcover.classifiers import forests, networks
-    from landcover.classifiers.exchange import forest_onnx
-
-    if kind == "knn":
-        return None, ["no ONNX: nearest neighbours are their training samples; see model.skops"]
-    if kind != "forest":
-        return networks.to_onnx(networks.load(file)), []
-    forest = forests.load(file)
-    nodes = forest_onnx.count_nodes(forest)
-    if nodes > MAX_ONNX_NODES:
-        return None, [
-            f"no ONNX: the forest has {nodes:,} nodes, and over {MAX_ONNX_NODES:,} are of "
-            "little use in that form; see model.skops"
-        ]
-    return forest_onnx.to_onnx(forest), []
-
-
 def _copied(source: Path, target: Path) -> Path:
     """A file in its new place, whole or not at all."""
     if target.resolve() != source.resolve():
@@ -136,19 +109,18 @@ def _copied(source: Path, target: Path) -> Path:
     return target
 
 
-def _check(content: bytes, run: Run, name: str) -> str:
+def _check(content: bytes, run: Run, model: Model) -> str:
     """Compare an ONNX file with its model on the run's scene, where both are at hand; in words."""
     from landcover import maps
-    from landcover.classifiers import models
 
     if importlib.util.find_spec("onnxruntime") is None:
         return "model.onnx was not checked: pip install 'landcover[exchange]' for ONNX Runtime"
-    with_types = bool(models.read_card(run, name)["segment_layers"])
-    for needed in (run.scene, *([run.segment_types] if with_types else [])):
+    types = run.segment_types if model.inputs.segment_layers else None
+    for needed in (run.scene, *filter(None, [types])):
         if not needed.exists():
             return f"model.onnx was not checked: {needed} does not exist"
-    classifier = models.load(run, name)
-    types = run.segment_types if with_types else None
+    classifier = model.classifier()
+    maps.require_bands(classifier, rasters.band_names(run.scene), run.scene)
     return check(content, classifier, _windows(maps.Source(classifier, run.scene, types)))
 
 

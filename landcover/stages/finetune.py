@@ -27,6 +27,8 @@ from landcover.sources import eurosat
 from landcover.sources.chip_store import reflectance
 from landcover.stages.scoring import write_report
 
+#: Of the models that are made here.
+KIND = "image"
 #: Images that are read and looked at together.
 PART = 500
 
@@ -258,18 +260,17 @@ def finetune(
     started = time.perf_counter()
     model, history = learn(task, choices, recipe)
     learnt = time.perf_counter()
-    shares = predict_test(model, task)
+    probabilities = predict_test(model, task)
     spent = {"train": learnt - started, "predict": time.perf_counter() - learnt}
 
-    path = models.file_of(run, name, "image")
+    path = models.file_of(run.model(name), KIND)
     networks.save(model, path)
     curves = run.model(name) / "history.json"
     write_json(curves, history)
     settings = asdict(choices) | {"recipe": asdict(recipe), "epochs_run": len(history["loss"])}
     card = models.write_card(
-        run,
-        name,
-        "image",
+        run.model(name),
+        KIND,
         task.legend,
         bands=list(task.bands),
         features=[],
@@ -283,12 +284,13 @@ def finetune(
         seed=choices.seed,
         settings=settings,
     )
-    report = _report(name, choices, task, shares, spent) | networks.parameters_of(model, recipe)
+    report = _report(name, choices, task, probabilities, spent)
+    report |= networks.parameters_of(model, recipe)
     report["confused"] = image_page.confused_pairs(report["confusion"], task.legend)
     write_report(run, report)
     test = task.split.test
     images = image_page.Shown(
-        task.read, task.bands, task.legend, task.split.train, test, task.labels[test], shares
+        task.read, task.bands, task.legend, task.split.train, test, task.labels[test], probabilities
     )
     page = write_text(
         run.report(name).with_suffix(".html"),
@@ -303,12 +305,12 @@ def _report(
     name: str,
     choices: Choices,
     task: Task,
-    shares: np.ndarray,
+    probabilities: np.ndarray,
     spent: dict[str, float],
 ) -> dict[str, Any]:
     """The report's fields, as those of every other model."""
     truth = task.legend.code(task.labels[task.split.test])
-    predicted = task.legend.code(shares.argmax(axis=1))
+    predicted = task.legend.code(probabilities.argmax(axis=1))
     scores = accuracy.score(
         truth, predicted, task.legend.codes, seed=choices.seed, legend=task.legend
     )
@@ -323,7 +325,7 @@ def _report(
         "seconds": {stage: round(value, 3) for stage, value in spent.items()},
         "seed": choices.seed,
         "versions": versions(),
-        "kind": "image",
+        "kind": KIND,
         "n_train": len(task.split.train),
         "n_validation": len(task.split.validation),
         "settings": asdict(choices),

@@ -9,10 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from landcover.classifiers.models import Model, open_model
 from landcover.errors import LandcoverError
 from landcover.files.atomic import digest, versions
-from landcover.maps.engine_cache import engine_of_map, key_of, with_engine
+from landcover.maps.engine_cache import key_of, with_engine
 from landcover.run import Run
+from landcover.stages.models import is_guest, model_of_run, require_no_namesake, types_digest
 
 if TYPE_CHECKING:
     from landcover.classifiers.networks import Engine
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 
 def map_scene(
     run: Run,
-    model: str,
+    model: Model | str | Path,
+    *,
     tile_px: int = 1024,
     probabilities: bool = False,
-    trained_in: Run | None = None,
     precision: str = "auto",
     client: Any = None,
     entropy: bool = False,
@@ -36,15 +38,13 @@ def map_scene(
     Parameters
     ----------
     run : Run
-        Run folder with a scene and the model.
-    model : str
-        Name of the model.
+        Run folder with a scene.
+    model : Model, str or path
+        Model, name of one of the run, or folder of any; its bands must be the scene's.
     tile_px : int
         Side of the windows read at once; more takes more memory. The map does not depend on it.
     probabilities : bool
         Also write the probability of every class; networks then compute in float32.
-    trained_in : Run, optional
-        Run folder that holds the model, where it is another one; its bands must be the same.
     precision : str
         "auto" lets a patch network compute in reduced precision where that is faster;
         "float32" declines it.
@@ -66,82 +66,75 @@ def map_scene(
         process is mapping with it.
     """
     from landcover import maps
-    from landcover.classifiers import models
     from landcover.files import jobs, rasters, styles
     from landcover.stages.map_item import write_map_item
     from landcover.stages.scoring import require_scorable, score_map
 
-    holder = trained_in or run
-    classifier, types = _checked(run, model, holder)
+    model = model_of_run(run, model)
+    name = model.name
+    classifier, types = _checked(run, model)
     scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
     if scored:
-        require_scorable(run, [] if models.is_guest(run, model, holder) else [model])
+        require_scorable(run, [] if is_guest(run, model) else [name])
     run.read_manifest()  # a damaged one ends it before anything is replaced
     precision = "float32" if probabilities else precision
-    facts = _facts(run, model, holder, _layers(probabilities, entropy), precision)
+    facts = _facts(run, model, _layers(probabilities, entropy), precision)
     windows = {"windows": maps.layout(rasters.grid_of(run.scene), tile_px)}
-    with jobs.opened(run.map_job(model), facts | windows) as job:
+    with jobs.opened(run.map_job(name), facts | windows) as job:
         started = time.perf_counter()
-        classifier, engine = with_engine(
-            classifier, run.scene, job, holder.model(model), facts, precision
-        )
-        workers = client and _workers(client, run, model, holder, engine, facts.get("backend"))
+        classifier, engine = with_engine(classifier, run.scene, job, model.folder, facts, precision)
+        workers = client and _workers(client, run, model, engine, facts.get("backend"))
         paths = maps.predict_map(
             classifier,
             run.scene,
-            run.map(model),
+            run.map(name),
             tile_px=tile_px,
-            confidence=run.confidence(model),
-            probabilities=run.probabilities(model) if probabilities else None,
-            entropy=run.entropy(model) if entropy else None,
+            confidence=run.confidence(name),
+            probabilities=run.probabilities(name) if probabilities else None,
+            entropy=run.entropy(name) if entropy else None,
             segment_types=types,
             job=job,
             workers=workers,
         )
         seconds = time.perf_counter() - started + job.seconds_found
-        paths.insert(1, styles.write_qml(run.map(model), classifier.legend))
-        paths.insert(2, write_map_item(run, model, holder))
+        paths.insert(1, styles.write_qml(run.map(name), classifier.legend))
+        paths.insert(2, write_map_item(run, name, model))
         settings = {
-            "model": model,
+            "model": name,
             "tile_px": tile_px,
             "made_of": key_of(facts),
             "seconds": round(seconds, 1),
             **job.notes,
         }
-        inputs = [run.scene, holder.model(model) / "card.json", *filter(None, [types])]
-        run.record(f"map {model}", settings, inputs, paths)
+        inputs = [run.scene, model.card_path, *filter(None, [types])]
+        run.record(f"map {name}", settings, inputs, paths)
         if scored:
-            score_map(run, model, {"predict": seconds}, job.notes)
-            paths.append(run.report(model))
+            score_map(run, name, {"predict": seconds}, job.notes)
+            paths.append(run.report(name))
     return paths
 
 
 def is_mapped(
     run: Run,
-    model: str,
+    model: Model | str | Path,
     probabilities: bool = False,
-    trained_in: Run | None = None,
     precision: str = "auto",
     entropy: bool = False,
 ) -> bool:
     """Whether the run holds the map that `map_scene` would make of the same files."""
-    entry = run.read_manifest()["stages"].get(f"map {model}")
+    model = model_of_run(run, model)
+    entry = run.read_manifest()["stages"].get(f"map {model.name}")
     if entry is None or not all((run.path / path).exists() for path in entry["products"]):
         return False
     precision = "float32" if probabilities else precision
-    layers = _layers(probabilities, entropy)
-    facts = _facts(run, model, trained_in or run, layers, precision)
+    facts = _facts(run, model, _layers(probabilities, entropy), precision)
     return entry["settings"].get("made_of") == key_of(facts)
 
 
-def _files(run: Run, model: str, holder: Run) -> list[Path]:
+def _files(run: Run, model: Model) -> list[Path]:
     """The files that a map is made from."""
-    from landcover.classifiers import models
-
-    card = models.read_card(holder, model)
-    types = [run.require("segment_types")] if card["segment_layers"] else []
-    own = [holder.model(model) / "card.json", models.file_of(holder, model, card["kind"])]
-    return [run.require("scene"), *types, *own]
+    types = [run.require("segment_types")] if model.inputs.segment_layers else []
+    return [run.require("scene"), *types, model.card_path, model.file]
 
 
 def _layers(probabilities: bool, entropy: bool) -> list[str]:
@@ -150,21 +143,18 @@ def _layers(probabilities: bool, entropy: bool) -> list[str]:
     return [layer for layer, wanted in asked.items() if wanted]
 
 
-def _facts(
-    run: Run, model: str, holder: Run, layers: Sequence[str], precision: str
-) -> dict[str, Any]:
+def _facts(run: Run, model: Model, layers: Sequence[str], precision: str) -> dict[str, Any]:
     """Everything that a map depends on."""
-    from landcover.classifiers import models, networks
+    from landcover.classifiers import networks
 
-    kind = models.read_card(holder, model)["kind"]
     facts: dict[str, Any] = {
-        **{path.name: digest(path) for path in _files(run, model, holder)},
+        **{path.name: digest(path) for path in _files(run, model)},
         "layers": list(layers),
         "versions": versions(),
     }
-    if kind == "cnn":  # the only one that has a choice
+    if model.kind.dense:  # other kinds have no choice
         facts["precision"] = precision
-    if kind in ("mlp", "cnn", "cnn-published"):
+    if model.kind.framework == "Keras":
         facts["backend"] = networks.backend_name()
     return facts
 
@@ -181,29 +171,41 @@ def on_cluster(address: str | None) -> Iterator[Any]:
         yield client
 
 
-def _checked(run: Run, model: str, holder: Run) -> tuple[Classifier, Path | None]:
+def _checked(run: Run, model: Model) -> tuple[Classifier, Path | None]:
     """The classifier, and the segment types if it needs them, fit for the run's scene."""
-    from landcover.classifiers import models
-
-    models.require_no_namesake(run, model, holder)
-    classifier = models.load(holder, model, run.require("scene"))
+    require_no_namesake(run, model)
+    classifier = _fit_for(model, run.require("scene"))
     types = run.require("segment_types") if classifier.segment_layers else None
-    if types and not models.is_guest(run, model, holder):
+    if types and not is_guest(run, model):
         _require_same_types(run, model)
     return classifier, types
 
 
+def _fit_for(model: Model, scene: Path, engine: Engine | None = None) -> Classifier:
+    """A model's classifier, whose bands the scene must have."""
+    from landcover.classifiers.protocol import require_bands
+    from landcover.files import rasters
+
+    classifier = model.classifier(engine)
+    require_bands(classifier, rasters.band_names(scene), scene)
+    return classifier
+
+
+def _load(folder: Path, scene: Path, engine: Engine | None) -> Classifier:
+    """The classifier of a model's folder, as workers of a cluster load it."""
+    return _fit_for(open_model(folder), scene, engine)
+
+
 def _workers(
-    client: Any, run: Run, model: str, holder: Run, engine: Engine | None, backend: str | None
+    client: Any, run: Run, model: Model, engine: Engine | None, backend: str | None
 ) -> Any:
     """A cluster that maps the scene; paths are absolute, since workers start elsewhere."""
     from landcover import maps
-    from landcover.classifiers import models
 
-    scene, files = run.scene.absolute(), _files(run, model, holder)
+    scene, files = run.scene.absolute(), _files(run, model)
     return maps.Workers(
         client,
-        load=partial(models.load, Run(holder.path.absolute()), model, scene, engine),
+        load=partial(_load, model.folder.absolute(), scene, engine),
         scene=scene,
         segment_types=run.segment_types.absolute() if run.segment_types in files else None,
         digests={str(path.absolute()): digest(path) for path in files},
@@ -211,18 +213,16 @@ def _workers(
     )
 
 
-def _require_same_types(run: Run, model: str) -> None:
+def _require_same_types(run: Run, model: Model) -> None:
     """Raise LandcoverError if the run has been segmented anew since the model was trained."""
-    from landcover.classifiers import models
-
-    if models.read_card(run, model).get("segment_types") not in (None, models.types_digest(run)):
+    if model.card.get("segment_types") not in (None, types_digest(run)):
         raise LandcoverError(
-            f"model {model} was trained on other segment types than {run.segment_types} holds; "
-            f"train it again: landcover train mlp {run.path}"
+            f"model {model.name} was trained on other segment types than {run.segment_types} "
+            f"holds; train it again: landcover train mlp {run.path}"
         )
 
 
-def verify(run: Run, model: str, n: int, seed: int = 0, trained_in: Run | None = None) -> Agreement:
+def verify(run: Run, model: Model | str | Path, n: int, seed: int = 0) -> Agreement:
     """Compare a model's map with patch-by-patch prediction on n random valid pixels.
 
     The map's side is the engine that made it, and the labels as written; the other side is
@@ -239,10 +239,23 @@ def verify(run: Run, model: str, n: int, seed: int = 0, trained_in: Run | None =
         If the run has no such map.
     """
     from landcover import maps
-    from landcover.classifiers import models
 
-    holder, engine = trained_in or run, engine_of_map(run, model)
-    by_patch = models.load(holder, model, run.require("scene"))
-    mapped = models.load(holder, model, run.scene, engine)
+    model = model_of_run(run, model)
+    engine = _engine_of_map(run, model.name)
+    by_patch = _fit_for(model, run.require("scene"))
+    mapped = _fit_for(model, run.scene, engine)
     types = run.require("segment_types") if mapped.segment_layers else None
-    return maps.verify(mapped, run.scene, n, seed, types, by_patch, run.map(model))
+    return maps.verify(mapped, run.scene, n, seed, types, by_patch, run.map(model.name))
+
+
+def _engine_of_map(run: Run, model: str) -> Engine | None:
+    """The engine that a model's map was made with; None for models without."""
+    from landcover.classifiers import networks
+
+    settings = run.read_manifest()["stages"].get(f"map {model}", {}).get("settings")
+    if settings is None or not run.map(model).exists():
+        raise LandcoverError(
+            f"{run.path} has no map of {model} to verify; make it with: "
+            f"landcover map {run.path} --model {model}"
+        )
+    return networks.Engine.from_dict(settings["engine"]) if "engine" in settings else None

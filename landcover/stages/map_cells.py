@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover import maps
-from landcover.classifiers import models
+from landcover.classifiers.models import Model
 from landcover.classifiers.names import PATCHES
 from landcover.classifiers.whole_images import require_scale
 from landcover.errors import LandcoverError
@@ -19,6 +19,7 @@ from landcover.maps import CONFIDENCE_NODATA
 from landcover.maps.cells import cells_of
 from landcover.progress import track
 from landcover.run import Run
+from landcover.stages.models import require_no_namesake
 
 if TYPE_CHECKING:
     from landcover.classifiers.networks import ImageClassifier
@@ -27,22 +28,18 @@ if TYPE_CHECKING:
 _ROWS = 8
 
 
-def map_patches(
-    run: Run, model: str, stride_px: int = 32, trained_in: Run | None = None
-) -> list[Path]:
+def map_patches(run: Run, model: Model, stride_px: int = 32) -> list[Path]:
     """Classify the patch around every cell of `stride_px` x `stride_px` pixels of a scene.
 
     Parameters
     ----------
     run : Run
         Run folder with a scene; it gets maps/NAME_patches.tif and its confidence.
-    model : str
+    model : Model
         An image network.
     stride_px : int
         Side of a cell. A patch is wider than a cell of less than its own side, and reaches
         over the scene's edge at its border; what lies outside counts as the patch's mean.
-    trained_in : Run, optional
-        Run folder that holds the model, where it is another one.
 
     Returns
     -------
@@ -56,9 +53,8 @@ def map_patches(
         If the model is missing, classifies pixels, needs bands that the scene lacks, or has the
         name of another one of the run, or if the scene's pixels are not about 10 m wide.
     """
-    home = trained_in or run
-    models.require_no_namesake(run, model, home)
-    network = models.load_image_network(home, model)
+    require_no_namesake(run, model)
+    network, name = model.image_classifier(), model.name + PATCHES
     scene = run.require("scene")
     maps.require_bands(network, rasters.band_names(scene), scene)
     if stride_px > network.side_px:
@@ -69,8 +65,8 @@ def map_patches(
     grid = rasters.grid_of(scene)
     require_scale(grid, str(scene))
     cells = cells_of(grid, stride_px)
-    out = run.map(model + PATCHES)
-    confidence = run.confidence(model + PATCHES)
+    out = run.map(name)
+    confidence = run.confidence(name)
     with (
         rasters.RasterWriter(
             out, cells, np.uint16, ["class"], UNLABELLED, network.legend
@@ -80,14 +76,14 @@ def map_patches(
         ) as certainty,
     ):
         starts = range(0, cells.rows, _ROWS)
-        for start in track(starts, f"mapping with {model} every {stride_px} px"):
+        for start in track(starts, f"mapping with {model.name} every {stride_px} px"):
             window = Window(start, 0, min(_ROWS, cells.rows - start), cells.cols)
             codes, sure = _classified(scene, network, window, stride_px)
             classes.write(codes, window)
             certainty.write(sure, window)
     paths = [out, confidence, styles.write_qml(out, network.legend)]
-    settings = {"model": model, "stride_px": stride_px}
-    run.record(f"map {model + PATCHES}", settings, [scene, home.model(model) / "card.json"], paths)
+    settings = {"model": model.name, "stride_px": stride_px}
+    run.record(f"map {name}", settings, [scene, model.card_path], paths)
     return paths
 
 
@@ -111,7 +107,7 @@ def _classified(
     patches = views[:, ::stride_px, ::stride_px].transpose(1, 2, 3, 4, 0)
     cell = slice(margin, margin + stride_px)
     empty = np.isnan(patches[:, :, cell, cell]).any(axis=-1).all(axis=(2, 3))
-    shares = np.concatenate([network.probabilities(row) for row in patches])
-    codes = network.legend.code(shares.argmax(axis=1)).reshape(empty.shape)
-    sure = np.round(100 * shares.max(axis=1)).astype(np.uint8).reshape(empty.shape)
+    probabilities = np.concatenate([network.probabilities(row) for row in patches])
+    codes = network.legend.code(probabilities.argmax(axis=1)).reshape(empty.shape)
+    sure = np.round(100 * probabilities.max(axis=1)).astype(np.uint8).reshape(empty.shape)
     return np.where(empty, UNLABELLED, codes), np.where(empty, CONFIDENCE_NODATA, sure)

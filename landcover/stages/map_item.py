@@ -5,28 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from landcover.classifiers.names import model_of
+from landcover.classifiers.models import Model
 from landcover.files.atomic import write_json
 from landcover.run import Run
 
 
-def write_map_item(run: Run, name: str, home: Run) -> Path:
-    """Write the STAC item of a model's map; `home` is the run that holds the model."""
-    from landcover.classifiers import models
+def write_map_item(run: Run, name: str, model: Model) -> Path:
+    """Write the STAC item of a map that a model made, or of a map made of that one."""
     from landcover.classifiers.exchange import metadata
     from landcover.reports import stac
 
-    model = model_of(name)
-    card = models.read_card(home, model)
-    properties = metadata.mlm_properties(card, _dn_range(run))
+    properties = metadata.mlm_properties(model.card, _dn_range(run))
     files = stac.MapFiles(
         name,
         run.path.resolve().name,
         run.map_layers(name),
-        home.model(model),
+        model.folder,
         _prepared(run).get("acquired", ()),
     )
-    write_json(run.item(name), stac.item_of(files, properties, metadata.mlm_bands(card)))
+    write_json(run.item(name), stac.item_of(files, properties, metadata.mlm_bands(model.card)))
     return run.item(name)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from landcover.classifiers.models import Model
 from landcover.errors import LandcoverError
 from landcover.files import jobs, rasters
 from landcover.files.atomic import digest, read_json
@@ -38,9 +39,7 @@ class Item:
         return self.source == self.run.path
 
 
-def map_products(
-    holder: Run, model: str, paths: Sequence[Path], folder: Path, **settings: Any
-) -> list[Path]:
+def map_products(model: Model, paths: Sequence[Path], folder: Path, **settings: Any) -> list[Path]:
     """Map every product of a list with one model; what fails does not stop the others.
 
     The report is written anew after every product. The same call goes on where it was, and
@@ -48,10 +47,8 @@ def map_products(
 
     Parameters
     ----------
-    holder : Run
-        Run folder that holds the model.
-    model : str
-        Name of the model.
+    model : Model
+        What maps them.
     paths : sequence of Path
         SAFE products, run folders with a scene, or text files that list such paths.
     folder : Path
@@ -67,20 +64,17 @@ def map_products(
     Raises
     ------
     LandcoverError
-        Before anything is done, if the model is missing or a path is nothing that can be
-        mapped. In the end, if a product failed.
+        Before anything is done, if a path is nothing that can be mapped. In the end, if a
+        product failed.
     """
-    from landcover.classifiers import models
-
-    classes = models.read_card(holder, model)["classes"]
     items = items_of(paths, folder)
     earlier = _earlier_rows(folder)
     rows: list[dict[str, Any]] = []
     for number, item in enumerate(items, start=1):
         say(f"{number} of {len(items)}: {item.source}")
-        rows.append(_row(item, holder, model, settings, earlier.get(str(item.source), {})))
+        rows.append(_row(item, model, settings, earlier.get(str(item.source), {})))
         say(f"  {_summary(rows[-1])}")
-        written = _write_report(folder, model, holder, classes, rows, len(items))
+        written = _write_report(folder, model, rows, len(items))
     failed = [row for row in rows if "error" in row]
     if failed:
         raise LandcoverError(
@@ -140,7 +134,7 @@ def _listed(paths: Iterable[Path]) -> list[Path]:
 
 
 def _row(
-    item: Item, holder: Run, model: str, settings: Mapping[str, Any], earlier: Mapping[str, Any]
+    item: Item, model: Model, settings: Mapping[str, Any], earlier: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Prepare and map one product; its line of the report, also where it failed."""
     row: dict[str, Any] = {"product": str(item.source), "run": str(item.run.path)}
@@ -150,8 +144,8 @@ def _row(
             lock = item.run.path.with_name(f".{item.run.path.name}.lock")
             with jobs.alone(lock, f"product {item.source.name}"):
                 seconds |= _prepare(item)
-        seconds["map"] = _map(item.run, holder, model, settings)
-        return row | _facts(item.run, model) | {"seconds": seconds}
+        seconds["map"] = _map(item.run, model, settings)
+        return row | _facts(item.run, model.name) | {"seconds": seconds}
     except LandcoverError as error:
         return row | {"error": str(error)}
     except Exception as error:  # whatever one product does, the others are still to be mapped
@@ -175,16 +169,16 @@ def _prepare(item: Item) -> dict[str, float]:
     return {"prep": round(time.perf_counter() - started, 1)}
 
 
-def _map(run: Run, holder: Run, model: str, settings: Mapping[str, Any]) -> float:
+def _map(run: Run, model: Model, settings: Mapping[str, Any]) -> float:
     """Map a scene unless that is done; the seconds that it took, now or then."""
     from landcover.stages.map import is_mapped, map_scene
 
     asked = {k: v for k, v in settings.items() if k in ("probabilities", "precision", "entropy")}
-    if is_mapped(run, model, trained_in=holder, **asked):
+    if is_mapped(run, model, **asked):
         say("  found mapped already")
     else:
-        map_scene(run, model, trained_in=holder, **settings)
-    return run.read_manifest()["stages"][f"map {model}"]["settings"]["seconds"]
+        map_scene(run, model, **settings)
+    return run.read_manifest()["stages"][f"map {model.name}"]["settings"]["seconds"]
 
 
 def _facts(run: Run, model: str) -> dict[str, Any]:
@@ -218,19 +212,15 @@ def _earlier_rows(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _write_report(
-    folder: Path,
-    model: str,
-    holder: Run,
-    classes: Sequence[Mapping[str, Any]],
-    rows: Sequence[Mapping[str, Any]],
-    n_products: int,
+    folder: Path, model: Model, rows: Sequence[Mapping[str, Any]], n_products: int
 ) -> list[Path]:
     """report.md, report.html and report.json of the products so far."""
     areas = [row["area_km2"] for row in rows if row.get("area_km2")]
+    classes = model.card["classes"]
     total = {str(c["code"]): sum(a.get(str(c["code"]), 0.0) for a in areas) for c in classes}
     content = {
-        "model": model,
-        "trained_in": str(holder.path),
+        "model": model.name,
+        "trained_in": str(model.run_folder),
         "n_products": n_products,
         "classes": [c for c in classes if total[str(c["code"])]],
         "products": list(rows),

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from landcover.classifiers import names
+from landcover.classifiers.models import Model
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import digest
 from landcover.grid import Grid
-from landcover.legend import UNLABELLED, Legend
+from landcover.legend import UNLABELLED
 from landcover.maps.postprocessing import Source, steps_of
 from landcover.run import Run
+from landcover.stages.models import model_of_run
 
 
 def postprocess(
@@ -28,7 +30,7 @@ def postprocess(
     polygons: Path | None = None,
     mmu_ha: float | None = None,
     by_probability: bool = False,
-    trained_in: Run | None = None,
+    maker: Model | None = None,
 ) -> list[Path]:
     """Make a new map of a model's map, by the steps asked for, in the order of the parameters.
 
@@ -55,8 +57,8 @@ def postprocess(
     by_probability : bool
         Segments and polygons take the class of the highest summed probability instead, by the
         model's own probabilities, whatever steps came before.
-    trained_in : Run, optional
-        Run folder that holds the model, where it is another one.
+    maker : Model, optional
+        The model, where it is another run's.
 
     Returns
     -------
@@ -70,13 +72,12 @@ def postprocess(
         If no step is chosen, the map or a file that a step needs is missing or of another
         grid, or a setting is out of range. Nothing is written then.
     """
-    from landcover.classifiers import models
     from landcover.files import styles
     from landcover.stages.map_item import write_map_item
     from landcover.stages.scoring import require_scorable
 
-    home = trained_in or run
-    legend = Legend.from_dicts(models.read_card(home, names.model_of(model))["classes"])
+    maker = maker or model_of_run(run, names.model_of(model))
+    legend = maker.legend
     source = Source(run, model, legend, _grid_of_map(run, model))
     steps = list(steps_of(source, smooth, segments, polygons, mmu_ha, by_probability))
     if not steps:
@@ -100,7 +101,7 @@ def postprocess(
     paths = [
         run.map(name),
         styles.write_qml(run.map(name), legend),
-        write_map_item(run, name, home),
+        write_map_item(run, name, maker),
     ]
     inputs = [run.map(model), *(path for step in steps for path in step.inputs)]
     settings = {"of": model, "mmu_ha": mmu_ha, "polygons": polygons and str(polygons)}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from landcover.classifiers import models, networks
+from landcover.classifiers.names import name_of
 from landcover.classifiers.scaling import fit_scaling_of_parts
 from landcover.errors import LandcoverError
 from landcover.files import tables
@@ -22,6 +23,8 @@ from landcover.sources.chip_store import SPLITS, Store
 from landcover.stages.scoring import write_report
 from landcover.stages.training import check_seed
 
+#: Of the models that are made here.
+KIND = "encoder"
 EPOCHS = 8
 
 
@@ -52,7 +55,7 @@ class Choices:
     @property
     def name(self) -> str:
         """Of the model."""
-        return f"encoder-{self.patch_size}x{self.patch_size}{'-single' if self.single else ''}"
+        return name_of(KIND, patch_size=self.patch_size, form="single" if self.single else "")
 
 
 @dataclass(frozen=True)
@@ -131,11 +134,11 @@ def pretrain(run: Run, source: Path, choices: Choices = Choices()) -> list[Path]
     )
     spent = {"train": time.perf_counter() - started}
     started = time.perf_counter()
-    shares = networks.predict_tags(model, task.examples("test"))
+    probabilities = networks.predict_tags(model, task.examples("test"))
     spent["predict"] = time.perf_counter() - started
     paths = _store(run, choices, task, scaling, model, history, source)
-    paths.append(_write_predictions(run, choices.name, task, shares))
-    paths.append(write_report(run, _report(choices, task, shares, spent)))
+    paths.append(_write_predictions(run, choices.name, task, probabilities))
+    paths.append(write_report(run, _report(choices, task, probabilities, spent)))
     run.record(f"pretrain {choices.name}", asdict(choices), [source / "store.json"], paths)
     return paths
 
@@ -182,14 +185,13 @@ def _store(
     source: Path,
 ) -> list[Path]:
     """Write the network, its learning curves and its card."""
-    path = models.file_of(run, choices.name, "encoder")
+    path = models.file_of(run.model(choices.name), KIND)
     networks.save(model, path)
     curves = run.model(choices.name) / "history.json"
     write_json(curves, history)
     card = models.write_card(
-        run,
-        choices.name,
-        "encoder",
+        run.model(choices.name),
+        KIND,
         task.legend,
         bands=list(task.store.bands),
         features=[],
@@ -207,30 +209,33 @@ def _store(
     return [path, curves, card]
 
 
-def _write_predictions(run: Run, name: str, task: _Task, shares: np.ndarray) -> Path:
+def _write_predictions(run: Run, name: str, task: _Task, probabilities: np.ndarray) -> Path:
     """A row a test chip: its name, and of every class its label and its probability."""
     places = task.parts["test"]
     truth = task.store.multi_hot(task.legend)[places]
     columns: dict[str, Any] = {"name": [task.store.names[place] for place in places]}
     for place, code in enumerate(task.legend.codes):
-        columns |= {f"label_{code}": truth[:, place], f"probability_{code}": shares[:, place]}
+        columns |= {
+            f"label_{code}": truth[:, place],
+            f"probability_{code}": probabilities[:, place],
+        }
     path = run.report(name).with_suffix(".parquet")
     return tables.write(path, columns)
 
 
 def _report(
-    choices: Choices, task: _Task, shares: np.ndarray, spent: dict[str, float]
+    choices: Choices, task: _Task, probabilities: np.ndarray, spent: dict[str, float]
 ) -> dict[str, Any]:
     """The report's fields, those of other models wherever they mean something."""
     targets = task.targets[task.parts["test"]]
     if choices.single:
         measure = "accuracy against the labels of chips of one class"
-        codes = task.legend.code(targets), task.legend.code(shares.argmax(axis=1))
+        codes = task.legend.code(targets), task.legend.code(probabilities.argmax(axis=1))
         scores = accuracy.score(*codes, task.legend.codes, seed=choices.seed, legend=task.legend)
     else:
         measure = "average precision and F1 against the chips' labels"
         hot = targets.astype(np.uint8)
-        scores = tag_accuracy.tag_scores(hot, shares, task.legend, choices.seed)
+        scores = tag_accuracy.tag_scores(hot, probabilities, task.legend, choices.seed)
     held = {part: len(places) for part, places in task.parts.items()}
     return {
         "model": choices.name,
@@ -244,6 +249,6 @@ def _report(
         "seconds": {stage: round(value, 3) for stage, value in spent.items()},
         "seed": choices.seed,
         "versions": versions(),
-        "kind": "encoder",
+        "kind": KIND,
         "settings": asdict(choices),
     }

@@ -18,7 +18,7 @@ from landcover.stages.denoise import STAGE, denoise, is_made
 from landcover.stages.inputs import pixel_inputs, read_rows
 
 
-def rows_to_learn(run: Run, trained_on: str, method: str | None = None) -> Rows:
+def rows_to_learn(run: Run, targets: str, method: str | None = None) -> Rows:
     """The rows of a run, with the targets that a way of denoising gives them.
 
     What the way needs is made first where it is missing, or of other samples, labels or scene.
@@ -29,7 +29,7 @@ def rows_to_learn(run: Run, trained_on: str, method: str | None = None) -> Rows:
     ----------
     run : Run
         Run folder with samples.
-    trained_on : {"labels", "reference"}
+    targets : {"labels", "reference"}
         A reference is learnt as it is.
     method : str, optional
         Of `denoising.CHOICES`; "none" learns labels as they are. By default labels are refined
@@ -46,8 +46,8 @@ def rows_to_learn(run: Run, trained_on: str, method: str | None = None) -> Rows:
         raise LandcoverError(
             f"way of denoising {method!r} is unknown; choose among {', '.join(CHOICES)}"
         )
-    rows = read_rows(run, trained_on)
-    if trained_on != "labels":
+    rows = read_rows(run, targets)
+    if targets != "labels":
         return rows
     method = method or _default(run)
     if method == PLAIN:

@@ -1,4 +1,4 @@
-"""Samples to trained models: forest, nearest neighbours, MLP, patch CNN, each with its score.
+"""Samples to a trained classifier, and its score.
 
 Models learn from the rows of the train split; every choice (leaf size,
 neighbours, when to stop) is made on validation rows.
@@ -6,333 +6,125 @@ neighbours, when to stop) is made on validation rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from landcover.classifiers.names import named
-from landcover.classifiers.scaling import fit_scaling
+from landcover.classifiers.fitting import Setup
+from landcover.classifiers.kinds import Kind, trained_kind
+from landcover.classifiers.models import Model, open_model
+from landcover.classifiers.names import name_of
+from landcover.classifiers.protocol import Inputs
 from landcover.errors import LandcoverError
 from landcover.run import Run
-from landcover.samples.rows import Rows, class_weights, weights_of
 from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
-from landcover.stages.patch_training import PATIENCE, PatchTraining, Start
 from landcover.stages.targets import rows_to_learn
-from landcover.stages.training import Fitted, Job, inputs_card
-
-#: Eight colours, which tell more of the class than the published method's six bins of brightness.
-SEGMENT_LAYERS = ("hierarchy-8",)
-CNN_KINDS = {"valid": "cnn", "published": "cnn-published"}
-MLP_EPOCHS = 60
-CNN_EPOCHS = 40
+from landcover.stages.training import Training, check_seed
 
 
-def train_forest(
+def train(
     run: Run,
+    kind: str = "random-forest",
+    *,
     seed: int = 0,
-    class_weight: str | None = None,
-    trained_on: str = "labels",
-    leaf_sizes: Sequence[int] | None = None,
-    random_split: bool = True,
+    targets: str = "labels",
     denoise: str | None = None,
-) -> list[Path]:
-    """Train the random forest of a run: model ``random-forest``.
+    random_split: bool = True,
+    **choices: Any,
+) -> Model:
+    """Train a classifier on the samples of a run, and score it on test samples.
 
     Parameters
     ----------
     run : Run
         Run folder with samples.
+    kind : str
+        "random-forest", "knn", "mlp" or "cnn", see docs/classifiers.md.
     seed : int
         Of every random draw.
-    class_weight : {None, "balanced"}
-        "balanced" gives every class the same say, whatever its number of rows.
-    trained_on : {"labels", "reference"}
+    targets : {"labels", "reference"}
         "reference" learns from exact labels, for studies; the model's name says so.
-    leaf_sizes : sequence of int, optional
-        Least samples of a leaf to choose from.
-    random_split : bool
-        Train once more on a random split and report what it would have promised.
     denoise : str, optional
         What to learn from labels that are partly wrong, of `denoising.CHOICES`; "none" learns
         them as they are, and the model's name says so. For the default see `rows_to_learn`.
+    random_split : bool
+        Train once more on a random split and report what it would have promised.
+    **choices
+        What the kind takes (`classifiers.kinds`), such as
+
+        - class_weight: "balanced" gives every class the same say;
+        - leaf_sizes of a random forest: least samples of a leaf to choose from;
+        - segment_layers of an MLP: layers of segment_types.tif to learn from; () for none;
+        - epochs of a network, at most: validation loss stops earlier;
+        - patch_size of a patch CNN: odd, 3 to 61, no wider than the run's guard allows;
+        - batches_of of a patch CNN: "chips", "tiles" that share convolutions, or "auto";
+        - encoder of a patch CNN: folder of an encoder to start from; freeze leaves its
+          convolutions as they are;
+        - published of a patch CNN: the published same-padded network.
 
     Returns
     -------
-    list of Path
-        Model, card and report.
-    """
-    from landcover.classifiers import forests
-
-    rows = rows_to_learn(run, trained_on, denoise)
-    bands, features = pixel_inputs(run, rows.samples)
-
-    def fit(rows: Rows) -> Fitted:
-        weights = class_weights(rows, class_weight)
-        model, tried, grown_with = forests.fit_forest(
-            *_tables(rows, bands, features),
-            seed,
-            None if weights is None else dict(enumerate(weights.tolist())),
-            leaf_sizes or forests.LEAF_SIZES,
-        )
-        settings = {
-            "trees": len(model.estimators_),
-            "grown_with": grown_with,
-            "leaf_size": model.min_samples_leaf,
-            "validation_accuracy_by_leaf_size": tried,
-            "class_weight": class_weight,
-        }
-        return _fitted_pixels(model, rows, bands, features, settings)
-
-    inputs = inputs_card(bands, features)
-    name = named("random-forest", trained_on, denoise)
-    return Job(run, rows, name, "forest", seed, trained_on, inputs).carry_out(fit, random_split)
-
-
-def train_knn(
-    run: Run,
-    seed: int = 0,
-    trained_on: str = "labels",
-    random_split: bool = True,
-    denoise: str | None = None,
-) -> list[Path]:
-    """Train nearest neighbours of a run: model ``knn``. Parameters are those of `train_forest`."""
-    from landcover.classifiers import forests
-
-    rows = rows_to_learn(run, trained_on, denoise)
-    bands, features = pixel_inputs(run, rows.samples)
-
-    def fit(rows: Rows) -> Fitted:
-        model, tried = forests.fit_knn(*_tables(rows, bands, features))
-        settings = {
-            "neighbours": model[-1].n_neighbors,
-            "validation_accuracy_by_neighbours": tried,
-        }
-        return _fitted_pixels(model, rows, bands, features, settings)
-
-    inputs = inputs_card(bands, features)
-    name = named("knn", trained_on, denoise)
-    return Job(run, rows, name, "knn", seed, trained_on, inputs).carry_out(fit, random_split)
-
-
-def train_mlp(
-    run: Run,
-    segments: bool = True,
-    seed: int = 0,
-    class_weight: str | None = None,
-    trained_on: str = "labels",
-    epochs: int = MLP_EPOCHS,
-    segment_layers: Sequence[str] = SEGMENT_LAYERS,
-    random_split: bool = True,
-    denoise: str | None = None,
-) -> list[Path]:
-    """Train the MLP of a run: model ``mlp-segments``, or ``mlp`` without segment types.
-
-    Parameters
-    ----------
-    run, seed, class_weight, trained_on, random_split, denoise
-        As for `train_forest`.
-    segments : bool
-        Give it the segment types, one-hot.
-    epochs : int
-        At most; validation loss stops earlier.
-    segment_layers : sequence of str
-        Layers of segment_types.tif to use.
-
-    Returns
-    -------
-    list of Path
-        Model, card, learning curves and report.
+    Model
+        In RUN/models/NAME; its scores are in RUN/reports/NAME.json.
 
     Raises
     ------
     LandcoverError
-        If segment types are wanted and the samples have none.
+        If samples are missing or damaged, there is no such kind or choice, or a choice does
+        not suit the run. Nothing is written then.
     """
-    from landcover.classifiers import networks
+    row, chosen = trained_kind(kind, choices)
+    check_seed(seed)
+    inputs = _inputs(run, row, chosen, targets)
+    patch_size = chosen.get("patch_size")
+    name = name_of(
+        row.command, patch_size=patch_size, form=row.form(chosen), targets=targets, denoise=denoise
+    )
+    setup = Setup(name, inputs, seed, run.require("scene"))
+    fit = _trainer(row, setup, chosen)
+    rows = rows_to_learn(run, targets, denoise)
+    return Training(run, rows, row, setup, targets).carry_out(fit, random_split)
+
+
+def products_of(run: Run, model: Model) -> list[Path]:
+    """What training wrote: model, learning curves of a network, card and report."""
+    return [*model.products, run.report(model.name)]
+
+
+def _trainer(kind: Kind, setup: Setup, chosen: Mapping[str, Any]) -> Any:
+    """What trains a model; a model that it starts from is opened for it."""
+    folders = {option.name for option in kind.options if option.type is Path}
+    opened = {
+        name: open_model(value) if name in folders and value is not None else value
+        for name, value in chosen.items()
+    }
+    if kind.trainer is None:
+        raise LandcoverError(f"models of kind {kind.name} are not trained on samples of a run")
+    return kind.trainer(setup, **opened)
+
+
+def _inputs(run: Run, kind: Kind, chosen: Mapping[str, Any], targets: str) -> Inputs:
+    """What a model of the run reads."""
+    patch_size, layers = chosen.get("patch_size", 1), tuple(chosen.get("segment_layers", ()))
+    if kind.sees == "patch":
+        _check_patch(run, patch_size)
+    samples = read_rows(run, targets).samples
+    if layers:
+        _require_types(run, samples, layers)
+    bands, features = pixel_inputs(run, samples)
+    return Inputs(bands, features if kind.sees == "pixel" else (), layers, patch_size)
+
+
+def _require_types(run: Run, samples: Any, layers: tuple[str, ...]) -> None:
+    """Raise LandcoverError if samples lack segment types."""
     from landcover.scene.segmentation.types import type_column
 
-    layers = tuple(segment_layers) if segments else ()
-    columns = [type_column(layer) for layer in layers]
-    if not set(columns) <= set(read_rows(run, trained_on).samples):
+    if not {type_column(layer) for layer in layers} <= set(samples):
         raise LandcoverError(
             f"{run.samples} has no segment types; make them with: "
             f"landcover segment {run.path} && landcover sample {run.path}; "
             "or train without: landcover train mlp --no-segments"
         )
-    rows = rows_to_learn(run, trained_on, denoise)
-    bands, features = pixel_inputs(run, rows.samples)
-    counts = [int(rows.samples[column].max()) + 1 for column in columns]
-    name = named("mlp-segments" if segments else "mlp", trained_on, denoise)
-
-    def fit(rows: Rows) -> Fitted:
-        scaling = fit_scaling(rows.values(rows.train, bands, features)[0])
-        networks.seed_everything(seed)
-        model = networks.build_mlp(
-            len(bands) + len(features),
-            len(rows.legend),
-            scaling["means"],
-            np.square(scaling["stds"]).tolist(),
-            counts,
-        )
-        weights = class_weights(rows, class_weight)
-
-        def examples(part: np.ndarray) -> Any:
-            values = rows.values(part, bands, features, layers)
-            targets = rows.targets(part)
-            return networks.Examples(
-                networks.row_inputs(model, *values), targets, weights_of(targets, weights)
-            )
-
-        history = networks.fit(
-            model,
-            examples(rows.train),
-            examples(rows.validation),
-            seed=seed,
-            epochs=epochs,
-            learning_rate=networks.MLP_LEARNING_RATE,
-            name=name + rows.remark,
-        )
-        predict = networks.row_predictor(model)
-        return Fitted(
-            lambda path: networks.save(model, path),
-            lambda part: predict(*rows.values(part, bands, features, layers)),
-            {"epochs": len(history["loss"]), "class_weight": class_weight},
-            scaling,
-            history,
-        )
-
-    inputs = inputs_card(bands, features, layers)
-    return Job(run, rows, name, "mlp", seed, trained_on, inputs).carry_out(fit, random_split)
-
-
-def train_cnn(
-    run: Run,
-    patch_size: int = 7,
-    kind: str = "valid",
-    seed: int = 0,
-    class_weight: str | None = None,
-    trained_on: str = "labels",
-    epochs: int = CNN_EPOCHS,
-    random_split: bool = True,
-    train_on: str = "auto",
-    denoise: str | None = None,
-    encoder: Path | None = None,
-    freeze: bool = False,
-    patience: int = PATIENCE,
-) -> list[Path]:
-    """Train a patch CNN of a run: model ``cnn-NxN``, or ``cnn-NxN-published``.
-
-    From an encoder it is ``cnn-NxN-finetuned``, or ``cnn-NxN-frozen``.
-
-    Parameters
-    ----------
-    run, seed, class_weight, trained_on, epochs, random_split, denoise
-        As for `train_mlp`.
-    patch_size : int
-        Side of a patch in pixels: odd, 3 to 61, and no wider than the run's guard allows.
-    kind : {"valid", "published"}
-        The network of valid convolutions, or the published same-padded one.
-    train_on : {"auto", "chips", "tiles"}
-        Chips one by one, tiles that share convolutions, or the cheaper one, see `networks.plan`.
-    encoder : path, optional
-        Folder of an encoder, RUN/models/NAME from `pretrain`, to start from.
-    freeze : bool
-        Leave the encoder's convolutions as they are.
-    patience : int
-        Epochs without a lower validation loss after which training ends.
-
-    Returns
-    -------
-    list of Path
-        Model, card, learning curves and report.
-
-    Raises
-    ------
-    LandcoverError
-        If the patch size is even, out of range, larger than the scene, or so large
-        that training patches would overlap test pixels; if tiles are asked for of the
-        published network, or the encoder is none, or of another patch size or bands.
-    """
-    from landcover.classifiers import networks
-
-    if kind not in CNN_KINDS:
-        raise LandcoverError(f"kind {kind!r} is unknown; choose among {', '.join(CNN_KINDS)}")
-    _check_patch(run, patch_size)
-    suffix = _suffix(kind, encoder, freeze)
-    start = _start(run, patch_size, encoder, freeze)
-    rows = rows_to_learn(run, trained_on, denoise)
-    name = named(f"cnn-{patch_size}x{patch_size}{suffix}", trained_on, denoise)
-    training = PatchTraining(run, rows, patch_size, seed, kind == "published", train_on, start)
-
-    def fit(rows: Rows) -> Fitted:
-        model, history = training.fit(rows, epochs, name, class_weight, patience)
-        settings = {"epochs": len(history["loss"]), "class_weight": class_weight}
-        if encoder is not None:
-            settings |= {"encoder": str(encoder), "frozen": freeze}
-        return Fitted(
-            lambda path: networks.save(model, path),
-            lambda part: training.predict(model, part),
-            settings | training.way.as_dict(),
-            training.scaling(rows),
-            history,
-        )
-
-    bands = training.bands
-    inputs = inputs_card(bands, patch_size=patch_size)
-    job = Job(run, rows, name, CNN_KINDS[kind], seed, trained_on, inputs)
-    return job.carry_out(fit, random_split)
-
-
-def _tables(
-    rows: Rows, bands: Sequence[str], features: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Inputs and targets of the training rows, and those of the validation rows."""
-    X, X_validation = (
-        rows.values(part, bands, features)[0] for part in (rows.train, rows.validation)
-    )
-    return X, rows.targets(rows.train), X_validation, rows.targets(rows.validation)
-
-
-def _fitted_pixels(
-    model: Any, rows: Rows, bands: Sequence[str], features: Sequence[str], settings: dict[str, Any]
-) -> Fitted:
-    """A scikit-learn model of single pixels."""
-    from landcover.classifiers import forests
-
-    predict = forests.row_predictor(model)
-    return Fitted(
-        lambda path: forests.save(model, path),
-        lambda part: predict(*rows.values(part, bands, features)),
-        settings,
-        fit_scaling(rows.values(rows.train, bands, features)[0]),
-    )
-
-
-def _suffix(kind: str, encoder: Path | None, freeze: bool) -> str:
-    """What the name of a patch CNN says of its kind and start."""
-    if freeze and encoder is None:
-        raise LandcoverError("--freeze leaves an encoder as it is; give one: --encoder FOLDER")
-    if kind == "published":
-        if encoder is not None:
-            raise LandcoverError(
-                f"encoder {encoder} has valid convolutions, and the published network pads; "
-                "leave out --published or --encoder"
-            )
-        return "-published"
-    return "" if encoder is None else "-frozen" if freeze else "-finetuned"
-
-
-def _start(run: Run, patch_size: int, encoder: Path | None, freeze: bool) -> Start | None:
-    """What a patch CNN starts from."""
-    from landcover.classifiers import models
-    from landcover.files import rasters
-
-    if encoder is None:
-        return None
-    bands = rasters.band_names(run.require("scene"))
-    return Start(*models.load_encoder(encoder, patch_size, bands), freeze)
 
 
 def _check_patch(run: Run, patch_size: int) -> None:

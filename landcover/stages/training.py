@@ -1,10 +1,9 @@
-"""How any model is trained, calibrated, stored, described, scored and recorded."""
+"""How any model of samples is trained, calibrated, stored, described, scored and recorded."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,9 @@ import numpy as np
 
 from landcover.classifiers import calibration
 from landcover.classifiers.calibration import Temperature
+from landcover.classifiers.fitting import Fitted, Setup, Trainer
+from landcover.classifiers.kinds import Kind
+from landcover.classifiers.models import Model, file_of, open_model, write_card
 from landcover.errors import LandcoverError
 from landcover.files.atomic import write_json
 from landcover.labels.denoising import PLAIN
@@ -20,38 +22,11 @@ from landcover.legend import UNLABELLED
 from landcover.run import Run
 from landcover.samples.rows import TARGETS, Rows
 from landcover.stages.inputs import read_blocks
-
-#: Settings of models that count votes, which say how many.
-_VOTES = ("trees", "neighbours")
+from landcover.stages.models import types_digest
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A model that has been trained, and what its card says of the training.
-
-    Attributes
-    ----------
-    save : callable
-        Writes the model to a path.
-    predict : callable
-        Positions of rows to probabilities (rows, classes).
-    settings : dict
-        What was chosen, and from what.
-    scaling : dict
-        Means and standard deviations of the inputs over the training rows.
-    history : dict, optional
-        Learning curves.
-    """
-
-    save: Callable[[Path], None]
-    predict: Callable[[np.ndarray], np.ndarray]
-    settings: dict[str, Any]
-    scaling: dict[str, list[float]]
-    history: dict[str, list[float]] | None = None
-
-
-@dataclass(frozen=True)
-class Job:
+class Training:
     """One model to train, store, describe, score and record.
 
     Attributes
@@ -60,25 +35,31 @@ class Job:
         Run folder.
     rows : Rows
         What to train on.
-    name, kind : str
+    kind : Kind
         Of the model.
-    seed : int
-        Of every random draw.
-    trained_on : str
+    setup : Setup
+        The model's name, inputs and seed.
+    learnt_from : str
         "labels" or "reference".
-    inputs : dict
-        bands, features, segment_layers and patch_size, as the card holds them.
     """
 
     run: Run
     rows: Rows
-    name: str
-    kind: str
-    seed: int
-    trained_on: str
-    inputs: dict[str, Any]
+    kind: Kind
+    setup: Setup
+    learnt_from: str
 
-    def carry_out(self, fit: Callable[[Rows], Fitted], random_split: bool) -> list[Path]:
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.setup.name
+
+    @property
+    def seed(self) -> int:
+        """Of every random draw."""
+        return self.setup.seed
+
+    def carry_out(self, fit: Trainer, random_split: bool) -> Model:
         """Train, then write models/NAME and reports/NAME.json.
 
         With `random_split` the same is trained once more on rows dealt at random, only to
@@ -91,49 +72,48 @@ class Job:
         started = time.perf_counter()
         fitted = fit(self.rows)
         trained = time.perf_counter()
-        shares = self._shares(fitted)
+        probabilities = self._probabilities(fitted)
         spent = {"train": trained - started, "predict": time.perf_counter() - trained}
         temperature = self._temperature(fitted)
         twin = None
         if random_split:
-            twin = self._codes(self._shares(fit(self.rows.randomly_split(self.seed))))
-        products = self._store(fitted, temperature)
+            twin = self._codes(self._probabilities(fit(self.rows.randomly_split(self.seed))))
+        model = self._store(fitted, temperature)
         settings = {
             "model": self.name,
             "seed": self.seed,
-            "trained_on": self.trained_on,
+            "trained_on": self.learnt_from,
             "denoise": self.rows.denoise,
         }
-        products.append(self.run.report(self.name))
         self.run.record(
             f"train {self.name}",
             settings | fitted.settings,
             [self.run.samples, self.run.scene, *self._evidence()],
-            products,
+            [*model.products, self.run.report(self.name)],
         )
         report = score_samples(
             self.run,
             self.name,
             self.rows.samples,
-            self._codes(shares),
+            self._codes(probabilities),
             spent,
             self.seed,
             twin,
         )
-        report["calibration"] = self._calibration(shares, temperature, report["against"])
+        report["calibration"] = self._calibration(probabilities, temperature, report["against"])
         write_report(self.run, report)
-        return products
+        return model
 
     def _evidence(self) -> list[Path]:
         """What the targets were made of, beside the samples."""
         return [] if self.rows.denoise == PLAIN else [self.run.label_noise]
 
-    def _store(self, fitted: Fitted, temperature: Temperature) -> list[Path]:
+    def _store(self, fitted: Fitted, temperature: Temperature) -> Model:
         """Put the model in its folder, whole, and take the maps of an older one away."""
         run, stage = self.run, Run(self.run.path / ".staging")
         folder = run.model(self.name)
         try:
-            files = self._write(stage, fitted, temperature)
+            self._write(stage.model(self.name), fitted, temperature)
             shutil.rmtree(folder, ignore_errors=True)
             folder.parent.mkdir(exist_ok=True)
             stage.model(self.name).rename(folder)
@@ -142,52 +122,45 @@ class Job:
         for stale in (*run.path.glob(f"maps/{self.name}.*"), *run.path.glob(f"maps/{self.name}_*")):
             stale.unlink()
         shutil.rmtree(run.map_job(self.name), ignore_errors=True)
-        return [folder / path.name for path in files]
+        return open_model(folder)
 
-    def _write(self, stage: Run, fitted: Fitted, temperature: Temperature) -> list[Path]:
+    def _write(self, folder: Path, fitted: Fitted, temperature: Temperature) -> None:
         """Write the model, its learning curves and its card."""
-        from landcover.classifiers import models
-
-        rows, inputs = self.rows, self.inputs
-        files = [models.file_of(stage, self.name, self.kind)]
-        fitted.save(files[0])
+        rows, inputs = self.rows, self.setup.inputs
+        fitted.save(file_of(folder, self.kind.name))
         if fitted.history is not None:
-            files.append(stage.model(self.name) / "history.json")
-            write_json(files[1], fitted.history)
-        one_hot = [f"{layer} (one-hot)" for layer in inputs["segment_layers"]]
-        card = models.write_card(
-            stage,
-            self.name,
-            self.kind,
+            write_json(folder / "history.json", fitted.history)
+        write_card(
+            folder,
+            self.kind.name,
             rows.legend,
-            **inputs,
-            inputs=[*inputs["bands"], *inputs["features"], *one_hot],
+            **inputs.as_card(),
+            inputs=inputs.columns,
             scaling=fitted.scaling,
             temperature=temperature.value,
             probability_floor=temperature.floor,
-            trained_on=self.trained_on,
+            trained_on=self.learnt_from,
             denoise=rows.denoise,
             n_train=len(rows.train),
             n_validation=len(rows.validation),
             split=_split(self.run),
-            segment_types=models.types_digest(self.run) if inputs["segment_layers"] else None,
+            segment_types=types_digest(self.run) if inputs.segment_layers else None,
             seed=self.seed,
             settings=fitted.settings,
         )
-        return [*files, card]
 
-    def _shares(self, fitted: Fitted) -> np.ndarray:
+    def _probabilities(self, fitted: Fitted) -> np.ndarray:
         """Probabilities (scored rows, classes)."""
         rows = self.rows
         if not len(rows.scored):
             return np.zeros((0, len(rows.legend)), np.float32)
         return fitted.predict(rows.scored)
 
-    def _codes(self, shares: np.ndarray) -> np.ndarray:
+    def _codes(self, probabilities: np.ndarray) -> np.ndarray:
         """Predicted codes of the scored rows; 0 elsewhere."""
         rows = self.rows
         codes = np.zeros(len(rows.samples), np.uint16)
-        codes[rows.scored] = rows.legend.code(shares.argmax(axis=1))
+        codes[rows.scored] = rows.legend.code(probabilities.argmax(axis=1))
         return codes
 
     def _temperature(self, fitted: Fitted) -> Temperature:
@@ -195,7 +168,7 @@ class Job:
         rows = self.rows
         if not len(rows.validation):
             return calibration.UNTEMPERED
-        votes = next((fitted.settings[key] for key in _VOTES if key in fitted.settings), None)
+        votes = fitted.settings[self.kind.votes] if self.kind.votes else None
         return calibration.fit_temperature(
             fitted.predict(rows.validation),
             rows.targets(rows.validation),
@@ -204,7 +177,7 @@ class Job:
         )
 
     def _calibration(
-        self, shares: np.ndarray, temperature: Temperature, against: str
+        self, probabilities: np.ndarray, temperature: Temperature, against: str
     ) -> dict[str, Any]:
         """How far probabilities of test rows can be believed, led by the report's comparison."""
         rows = self.rows
@@ -214,7 +187,7 @@ class Job:
             if codes is None or not (known := codes.to_numpy() != UNLABELLED).any():
                 continue
             targets = rows.legend.index(codes.to_numpy()[known])
-            scores[truth] = calibration.measures(shares[known], targets, temperature)
+            scores[truth] = calibration.measures(probabilities[known], targets, temperature)
         return {
             "temperature": temperature.value,
             "fitted_on": f"validation samples against the {rows.learnt}",
@@ -239,19 +212,4 @@ def _split(run: Run) -> dict[str, Any]:
         "block_px": blocks.block_px,
         "guard_px": blocks.guard_px,
         "digest": blocks.digest(),
-    }
-
-
-def inputs_card(
-    bands: Sequence[str],
-    features: Sequence[str] = (),
-    segment_layers: Sequence[str] = (),
-    patch_size: int = 1,
-) -> dict[str, Any]:
-    """What a model reads, as its card holds it."""
-    return {
-        "bands": list(bands),
-        "features": list(features),
-        "segment_layers": list(segment_layers),
-        "patch_size": patch_size,
     }

@@ -343,18 +343,18 @@ def test_entropy_of_certain_missing_and_single_classes():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     run = write_run(tmp_path_factory.mktemp("trained") / "run")
-    train.train_forest(run, leaf_sizes=(5,), random_split=False, denoise="none")
-    train.train_knn(run, random_split=False, denoise="none")
-    train.train_mlp(run, segments=False, epochs=3, random_split=False, denoise="none")
+    train.train(run, leaf_sizes=(5,), random_split=False, denoise="none")
+    train.train(run, "knn", random_split=False, denoise="none")
+    train.train(run, "mlp", segment_layers=(), epochs=3, random_split=False, denoise="none")
     return run
 
 
 def shares_of(run, name, part):
     """Probabilities of samples, by the stored model."""
     rows = read_rows(run, "labels")
-    card = models.read_card(run, name)
+    card = models.open_model(run.model(name)).card
     values = rows.values(getattr(rows, part), card["bands"], card["features"])
-    return models.load(run, name).predict(*values)
+    return models.open_model(run.model(name)).classifier().predict(*values)
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,7 @@ def shares_of(run, name, part):
     [("random-forest-plain", 0.005), ("knn-plain", None), ("mlp-plain", calibration.FLOOR)],
 )
 def test_the_card_holds_the_temperature_of_the_validation_rows(trained, name, floor):
-    card, rows = models.read_card(trained, name), read_rows(trained, "labels")
+    card, rows = models.open_model(trained.model(name)).card, read_rows(trained, "labels")
     floor = floor or 0.5 / card["settings"]["neighbours"]
     expected = calibration.fit_temperature(
         shares_of(trained, name, "validation"),
@@ -372,7 +372,8 @@ def test_the_card_holds_the_temperature_of_the_validation_rows(trained, name, fl
     )
     assert card["probability_floor"] == expected.floor
     assert card["temperature"] == pytest.approx(expected.value, abs=2e-3)
-    assert models.load(trained, name).temperature == models.temperature_of(card)
+    model = models.open_model(trained.model(name))
+    assert model.classifier().temperature == model.temperature
 
 
 @pytest.mark.parametrize("name", ["random-forest-plain", "knn-plain", "mlp-plain"])
@@ -382,14 +383,14 @@ def test_the_report_says_how_far_confidence_holds(trained, name):
     assert found["against"] == report["against"] == "reference"
     assert found["fitted_on"] == "validation samples against the labels"
     assert found["scored_on"] == "test samples"
-    card = models.read_card(trained, name)
-    assert found["temperature"] == card["temperature"]
+    model = models.open_model(trained.model(name))
+    assert found["temperature"] == model.temperature.value
     shares = shares_of(trained, name, "scored")
     for against, column in (("labels", "label"), ("reference", "reference")):
         codes = rows.samples[column].to_numpy()[rows.scored]
         known = codes > 0
         expected = calibration.measures(
-            shares[known], rows.legend.index(codes[known]), models.temperature_of(card)
+            shares[known], rows.legend.index(codes[known]), model.temperature
         )
         held = found["scores"][against]
         assert held["n"] == expected["n"] == sum(b["n"] for b in held["bins"])
@@ -406,7 +407,7 @@ def test_without_a_reference_the_labels_lead(trained, tmp_path):
     for product in ("scene", "labels", "splits"):
         shutil.copy(getattr(trained, product), getattr(run, product))
     pd.read_parquet(trained.samples).drop(columns=["reference"]).to_parquet(run.samples)
-    train.train_knn(run, random_split=False, denoise="none")
+    train.train(run, "knn", random_split=False, denoise="none")
     found = read_json(run.report("knn-plain"))["calibration"]
     assert found["against"] == "labels" and set(found["scores"]) == {"labels"}
 
@@ -489,7 +490,7 @@ def test_the_entropy_raster_is_one_like_confidence(mapped, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_entropy_does_not_depend_on_tile_size(mapped, tmp_path, monkeypatch, name):
     monkeypatch.setattr(maps.scene_tiles, "COMPUTE_PX", 40)
-    classifier = models.load(mapped, name)
+    classifier = models.open_model(mapped.model(name)).classifier()
     assert classifier.temperature != UNTEMPERED
     found = set()
     for tile_px in (40, 100, 10_000):
@@ -523,9 +524,9 @@ def test_a_map_with_entropy_is_another_job_than_one_without(mapped, tmp_path):
 def test_a_card_with_a_damaged_temperature(mapped, tmp_path, fields):
     run = retempered(mapped, tmp_path / "run", "random-forest", **fields)
     with pytest.raises(LandcoverError, match=r"card\.json is damaged \(.*\); train the model"):
-        models.load(run, "random-forest")
+        models.open_model(run.model("random-forest")).classifier()
 
 
 def test_models_of_older_cards_are_left_as_they_are(mapped, tmp_path):
     run = retempered(mapped, tmp_path / "run", "cnn-7x7")
-    assert models.load(run, "cnn-7x7").temperature == UNTEMPERED
+    assert models.open_model(run.model("cnn-7x7")).classifier().temperature == UNTEMPERED

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landcover.classifiers import networks
-from landcover.classifiers.exchange.network_onnx import arithmetic
+from landcover.classifiers.exchange.network_onnx import arithmetic, to_onnx
 from landcover.classifiers.networks import engine_choice, engines
 from landcover.classifiers.networks.engines import Engine, PrecisionTier
 from landcover.errors import LandcoverError
@@ -79,7 +79,7 @@ def test_the_onnx_form_computes_what_keras_does(name):
         inputs["segment_types"] = types.astype(np.int32)
     given = list(inputs.values())
     expected = model.predict_on_batch(given if len(given) > 1 else given[0])
-    session = onnxruntime.InferenceSession(networks.to_onnx(model).SerializeToString())
+    session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
     assert [i.name for i in session.get_inputs()] == list(inputs)
     found = session.run(["classes"], inputs)[0]
     assert found.shape == expected.shape
@@ -91,7 +91,7 @@ def test_bands_first_logits_and_turns_of_columns():
     model = lively(networks.build_cnn(7, 4, 6))
     chips = reflectance(5, 4, 7, 7)
     expected = model.predict_on_batch(np.moveaxis(chips, 1, -1))[:, 0, 0]
-    form = networks.to_onnx(model, channels_first=True, logits=True, col_step=5)
+    form = to_onnx(model, channels_first=True, logits=True, col_step=5)
     wide = np.moveaxis(chips, 0, -1).reshape(1, 4, 7, 35)
     session = onnxruntime.InferenceSession(form.SerializeToString())
     logits = session.run(None, {"reflectance": wide})[0]
@@ -106,10 +106,10 @@ def test_what_has_no_onnx_form_is_named():
     inputs = keras.layers.Input((4,))
     model = keras.Model(inputs, keras.layers.LeakyReLU()(keras.layers.Dense(2)(inputs)))
     with pytest.raises(LandcoverError, match="LeakyReLU, which has no ONNX form"):
-        networks.to_onnx(model)
+        to_onnx(model)
     model = keras.Model(inputs, keras.layers.Dense(2, activation="tanh")(inputs))
     with pytest.raises(LandcoverError, match="activation tanh"):
-        networks.to_onnx(model)
+        to_onnx(model)
 
 
 def test_arithmetic_counts_operations():

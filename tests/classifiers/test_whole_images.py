@@ -22,7 +22,6 @@ from landcover.classifiers.networks.image_classifier import ORIENTATIONS
 from landcover.classifiers.whole_images import (
     PixelMeanClassifier,
     WholeImageClassifier,
-    load_classifier,
 )
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -32,6 +31,7 @@ from landcover.maps.cells import cells_of
 from landcover.run import Run
 from landcover.sensors import true_colour
 from landcover.sources.image import Image
+from landcover.stages.models import image_model
 from tests.conftest import error_lines, utm_grid
 
 LEGEND = Legend.eurosat()
@@ -204,9 +204,9 @@ def run(tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("run"))
     networks.seed_everything(3)
     network = networks.build_image_network("compact", 3, 10, [0.1] * 3, [0.03] * 3, 0.275)
-    networks.save(network, models.file_of(run, "compact", "image"))
+    networks.save(network, models.file_of(run.model("compact"), "image"))
     models.write_card(
-        run, "compact", "image", LEGEND, bands=list(RGB), features=[], segment_layers=[],
+        run.model("compact"), "image", LEGEND, bands=list(RGB), features=[], segment_layers=[],
         patch_size=64,
     )  # fmt: skip
     return run
@@ -242,7 +242,11 @@ def test_machines_get_json_and_nothing_else(run, pictures, capsys):
     [line] = capsys.readouterr().out.splitlines()
     found = json.loads(line)
     pixels = np.asarray(Pillow.open(path))
-    expected = models.load_image_network(run, "compact").probabilities(true_colour(pixels)[None])
+    expected = (
+        models.open_model(run.model("compact"))
+        .image_classifier()
+        .probabilities(true_colour(pixels)[None])
+    )
     assert list(found["probabilities"].values()) == pytest.approx(expected[0].tolist(), abs=1e-5)
     assert found["image"] == path and found["model"] == "compact"
     assert sorted(run.path.rglob("*")) == before
@@ -290,7 +294,7 @@ def test_a_scene_is_mapped_by_patches_where_they_lie(run, scene):
         assert out.transform.a == 320 and out.bounds.left == source.bounds.left
         assert out.bounds.top == source.bounds.top and out.crs == source.crs
     assert codes[0, 0] == 0 and sure[0, 0] == 255 and (codes > 0).sum() == 34
-    network = models.load_image_network(run, "compact")
+    network = models.open_model(run.model("compact")).image_classifier()
     for row, col in ((1, 2), (2, 3), (3, 4)):
         top, left = row * 32 - 16, col * 32 - 16
         chip = pixels[:, top : top + 64, left : left + 64].transpose(1, 2, 0)
@@ -354,7 +358,7 @@ def test_a_guest_does_not_replace_the_map_of_a_namesake(run, scene, capsys):
 
 
 def test_the_newest_image_network_is_taken_and_a_path_is_a_model_too(run):
-    by_default = load_classifier(run)
-    assert by_default.name == load_classifier(Run("nowhere"), run.model("compact")).name
+    by_default = image_model(run, None)
+    assert by_default.name == image_model(Run("nowhere"), run.model("compact")).name
     with pytest.raises(LandcoverError, match="no model forest"):
-        load_classifier(run, "forest")
+        image_model(run, "forest")

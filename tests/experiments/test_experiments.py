@@ -69,7 +69,7 @@ def test_patch_sizes(run, capsys, monkeypatch):
     tests = [store.read_report(r.report(n))["n_test"] for r, n in
              ((own, "cnn-5x5"), (few, "cnn-5x5-published-plain"))]  # fmt: skip
     assert tests[0] == tests[1]
-    monkeypatch.setattr(patch_size.train, "train_cnn", None)
+    monkeypatch.setattr(patch_size.train, "train", None)
     assert patch_size.main(call) == 0  # everything is there: nothing is trained
     assert printed(capsys) == table
 

@@ -21,6 +21,7 @@ from sklearn.cluster import KMeans
 
 from landcover import cli
 from landcover.classifiers import forests, models
+from landcover.classifiers.models import open_model
 from landcover.commands.change import _define_change
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -503,9 +504,9 @@ def save_forest(run, X, y, legend, bands):
     rows = X, y
     forest, *_ = forests.fit_forest(*rows, *rows, seed=0, leaf_sizes=(5,), n_trees=12)
     run.model(MODEL).mkdir(parents=True)
-    forests.save(forest, models.file_of(run, MODEL, "forest"))
+    forests.save(forest, models.file_of(run.model(MODEL), "forest"))
     models.write_card(
-        run, MODEL, "forest", legend, bands=list(bands), features=["ndvi"],
+        run.model(MODEL), "forest", legend, bands=list(bands), features=["ndvi"],
         segment_layers=[], patch_size=1, temperature=1.0, probability_floor=0.01,
         trained_on="reference", split={}, seed=0,
     )  # fmt: skip
@@ -526,7 +527,9 @@ def country(tmp_path_factory):
     put(before, first)
     teach(before, first)
     put(after, second)
-    find_change(before.path, after.path, Run(after.path / "change"), model=(before, MODEL))
+    find_change(
+        before.path, after.path, Run(after.path / "change"), model=open_model(before.model(MODEL))
+    )
     return before, after, first, second
 
 
@@ -563,10 +566,10 @@ def test_a_difference_of_light_and_haze_is_no_change(country, tmp_path, capsys):
     for run, scene in zip(runs, dates, strict=True):
         image, grid = scene.image[:, : part.rows, : part.cols], scene.grid.crop(part)
         rasters.write(run.scene, image, grid, scene.bands, np.nan)
-        map_scene(run, MODEL, probabilities=True, trained_in=home)
+        map_scene(run, home.model(MODEL), probabilities=True)
     paths = [run.path for run in runs]
     named, held, plain, taken = (Run(tmp_path / name) for name in "abcd")
-    model = home, MODEL
+    model = open_model(home.model(MODEL))
     find_change(runs[0].scene, runs[1].scene, named, model=model)
     find_change(*paths, held)
     find_change(*paths, plain, model=model, normalise=False)
@@ -596,16 +599,16 @@ def test_the_model_that_made_both_maps_is_found_where_it_lies(tmp_path, monkeypa
     def made(*runs, holder=home, seed=0, segment_layers=()):
         """As mapping these runs with a model leaves them."""
         models.write_card(
-            home, MODEL, "forest", LEGEND, bands=["B02"], features=[], patch_size=1, seed=seed,
-            segment_layers=list(segment_layers),
+            home.model(MODEL), "forest", LEGEND, bands=["B02"], features=[], patch_size=1,
+            seed=seed, segment_layers=list(segment_layers),
         )  # fmt: skip
-        models.file_of(home, MODEL, "forest").touch()
+        models.file_of(home.model(MODEL), "forest").touch()
         for run in runs:
             run.record(f"map {MODEL}", {}, [run.scene, holder.model(MODEL) / "card.json"])
 
     def found(*runs):
         maker = maker_of([run.path for run in runs], MODEL)
-        return maker and maker[0].model(maker[1]).resolve()
+        return maker and maker.folder.resolve()
 
     made(home)
     assert found(home, home) == folder and found(home, guest) is None, "its manifest tells nothing"
@@ -620,7 +623,7 @@ def test_the_model_that_made_both_maps_is_found_where_it_lies(tmp_path, monkeypa
     (tmp_path / "moved").rename(tmp_path / "runs")
     made(guest, seed=1)
     assert found(guest, guest) == folder and found(home, guest) is None, "trained again in between"
-    models.file_of(home, MODEL, "forest").unlink()
+    models.file_of(home.model(MODEL), "forest").unlink()
     assert found(guest, guest) is None
     made(home, guest, segment_layers=["hierarchy-8"])
     assert found(home, guest) is None, "segment types belong to one scene"
@@ -629,7 +632,7 @@ def test_the_model_that_made_both_maps_is_found_where_it_lies(tmp_path, monkeypa
 def test_the_order_of_dates_turns_all_products(country, tmp_path):
     before, after, *_ = country
     there = after.path / "change"
-    find_change(after.scene, before.path, Run(tmp_path), model=(before, MODEL))
+    find_change(after.scene, before.path, Run(tmp_path), model=open_model(before.model(MODEL)))
     turned = rasters.read_classes(tmp_path / "change.tif")
     codes = rasters.read_classes(there / "change.tif")
     np.testing.assert_array_equal(turned % 100 * 100 + turned // 100, codes)
@@ -685,7 +688,7 @@ def test_scenes_that_a_model_cannot_map_are_refused(country, tmp_path, capsys):
     refused(["change", before.path, after.path, "--model", model, "--maps", MODEL],
             "give it without --model", capsys)  # fmt: skip
     typed = Run(tmp_path / "typed")
-    card = models.read_card(before, MODEL) | {"segment_layers": ["hierarchy-8"]}
+    card = open_model(before.model(MODEL)).card | {"segment_layers": ["hierarchy-8"]}
     typed.model("mlp").mkdir(parents=True)
     (typed.model("mlp") / "card.json").write_text(json.dumps(card))
     refused(["change", before.path, after.path, "--model", str(typed.model("mlp"))],

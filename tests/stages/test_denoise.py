@@ -16,7 +16,8 @@ from sklearn.metrics import roc_auc_score
 
 from landcover import cli
 from landcover.classifiers.calibration import UNTEMPERED
-from landcover.classifiers.names import named
+from landcover.classifiers.names import name_of
+from landcover.classifiers.patch_training import PatchTraining
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
@@ -29,7 +30,6 @@ from landcover.stages import denoise as stage
 from landcover.stages import train
 from landcover.stages.denoise import denoise, is_made
 from landcover.stages.inputs import read_rows
-from landcover.stages.patch_training import PatchTraining
 from landcover.stages.sample import sample
 from landcover.stages.segment import segment
 from landcover.stages.targets import rows_to_learn
@@ -492,8 +492,9 @@ def test_models_are_named_by_how_they_learnt(made):
     run = made[0]
     for way, name in ((None, "knn"), ("refine", "knn"), ("none", "knn-plain"),
                       ("erode", "knn-erode")):  # fmt: skip
-        assert named("knn", "labels", way) == name
-        assert train.train_knn(run, random_split=False, denoise=way)[-1] == run.report(name)
+        assert name_of("knn", denoise=way) == name
+        assert train.train(run, "knn", random_split=False, denoise=way).name == name
+        assert run.report(name).exists()
         card = read_json(run.model(name) / "card.json")
         assert card["denoise"] == (way or "refine")
         inputs = run.read_manifest()["stages"][f"train {name}"]["inputs"]
@@ -539,7 +540,7 @@ def test_seeds_and_ways_that_there_are_not(copy, capsys):
     with pytest.raises(LandcoverError, match=r"seed -1 is out of range"):
         denoise(copy, seed=-1)
     with pytest.raises(LandcoverError, match=r"'magic' is unknown; choose among none, erode"):
-        train.train_knn(copy, denoise="magic")
+        train.train(copy, "knn", denoise="magic")
     with pytest.raises(SystemExit) as stop:
         cli.main(["train", "knn", str(copy.path), "--denoise", "magic"])
     assert stop.value.code == 2

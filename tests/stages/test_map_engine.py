@@ -34,7 +34,7 @@ def made(tmp_path_factory):
     kernel[..., 1] = kernel[..., 0] + rng.normal(0, 1e-3, kernel[..., 0].shape)
     bias[:] = [0, 0, -9, -9]
     model.set_weights([*others, kernel, bias])
-    networks.save(model, models.file_of(run, NAME, "cnn"))
+    networks.save(model, models.file_of(run.model(NAME), "cnn"))
     return run
 
 
@@ -71,7 +71,7 @@ def kept(run):
 
 def keras_labels(run, pixels):
     """Codes of pixels by Keras on chips that are cut here."""
-    classifier = models.load(run, NAME)
+    classifier = models.open_model(run.model(NAME)).classifier()
     image = np.pad(rasters.read(run.scene), ((0, 0), (3, 3), (3, 3)), constant_values=np.nan)
     chips = np.stack([image[:, row : row + 7, col : col + 7] for row, col in pixels])
     shares = np.concatenate([
@@ -148,7 +148,7 @@ def test_the_choice_is_of_what_it_was_measured_on(change, run, choose, monkeypat
         grid, names = rasters.grid_of(run.scene), rasters.band_names(run.scene)
         rasters.write(run.scene, image, grid, names, nodata=np.nan)
     elif change == "model":
-        networks.save(random_cnn(7, seed=3), models.file_of(run, NAME, "cnn"))
+        networks.save(random_cnn(7, seed=3), models.file_of(run.model(NAME), "cnn"))
     elif change == "versions":
         monkeypatch.setattr(map_stage, "versions", lambda: {"numpy": "0"})
     else:
@@ -180,7 +180,7 @@ def test_a_folder_that_keeps_nothing_costs_no_map(run, choose, tmp_path, capsys)
     guest = Run(tmp_path / "guest")
     guest.path.mkdir()
     shutil.copy(run.scene, guest.scene)
-    map_stage.map_scene(guest, NAME, trained_in=run)
+    map_stage.map_scene(guest, run.model(NAME))
     assert guest.map(NAME).exists()
     assert "the choice is not kept" in capsys.readouterr().out
 

@@ -16,6 +16,7 @@ from rasterio.crs import CRS
 from scipy import ndimage
 from shapely.geometry import box
 
+from landcover.classifiers.models import open_model
 from landcover.classifiers.names import title_of
 from landcover.cli import main
 from landcover.errors import LandcoverError
@@ -32,7 +33,7 @@ from landcover.stages.compare import compare
 from landcover.stages.inputs import read_blocks
 from landcover.stages.map import map_scene
 from landcover.stages.postprocess import postprocess
-from landcover.stages.train import train_forest
+from landcover.stages.train import train
 from tests.conftest import error_lines
 from tests.fixtures.training_runs import write_run
 
@@ -297,7 +298,7 @@ def test_images_and_probabilities_of_different_pixels_are_refused():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     run = write_run(tmp_path_factory.mktemp("post") / "run")
-    train_forest(run, leaf_sizes=(20,), random_split=True, denoise="none")
+    train(run, leaf_sizes=(20,), random_split=True, denoise="none")
     map_scene(run, MAP, probabilities=True)
     return run
 
@@ -365,7 +366,7 @@ def test_every_segment_has_one_class(run, monkeypatch, window_px, by_probability
     segments[:, :6] = 0
     grid = rasters.grid_of(run.scene)
     rasters.write(run.segments, segments.astype(np.uint32), grid, ["segment"], nodata=0)
-    postprocess(run, MAP, segments=True, by_probability=by_probability)
+    postprocess(run, MAP, by_probability=by_probability)
     name = f"{MAP}+segments" + ("-by-probability" if by_probability else "")
     before, after = classes(run, MAP), classes(run, name)
     table = pd.DataFrame({"segment": segments.ravel(), "code": before.ravel()})
@@ -415,10 +416,10 @@ def test_the_smallest_region_is_given_in_hectares(run):
 
 
 def test_steps_follow_each_other(run):
-    postprocess(run, MAP, smooth=True, segments=True, mmu_ha=0.2)
+    postprocess(run, MAP, smooth=True, mmu_ha=0.2)
     once = classes(run, f"{MAP}+smooth+segments+mmu20px")
     postprocess(run, MAP, smooth=True)
-    postprocess(run, f"{MAP}+smooth", segments=True)
+    postprocess(run, f"{MAP}+smooth")
     postprocess(run, f"{MAP}+smooth+segments", mmu_ha=0.2)
     assert np.array_equal(classes(run, f"{MAP}+smooth+segments+mmu20px"), once)
     report = store.read_report(run.report(f"{MAP}+smooth+segments+mmu20px"))
@@ -477,8 +478,8 @@ def test_another_runs_model_and_no_labels(made, tmp_path):
     other = Run(tmp_path / "other")
     other.path.mkdir()
     shutil.copy(made.scene, other.scene)
-    map_scene(other, MAP, trained_in=made)
-    paths = postprocess(other, MAP, mmu_ha=0.1, trained_in=made)
+    map_scene(other, made.model(MAP))
+    paths = postprocess(other, MAP, mmu_ha=0.1, maker=open_model(made.model(MAP)))
     assert [path.name for path in paths] == [
         f"{MAP}+mmu10px.{end}" for end in ("tif", "qml", "json")
     ]
@@ -493,7 +494,7 @@ def test_probabilities_that_are_missing_or_of_an_earlier_map_name_the_command(ru
         postprocess(run, MAP, smooth=True)
     run.probabilities(MAP).unlink()
     with pytest.raises(LandcoverError, match=command):
-        postprocess(run, MAP, segments=True, by_probability=True)
+        postprocess(run, MAP, by_probability=True)
     assert not list(run.path.glob("maps/*+*"))
 
 

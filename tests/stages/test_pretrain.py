@@ -13,7 +13,6 @@ from sklearn.metrics import average_precision_score, f1_score
 from experiments import bigearth_read, bigearth_synthetic, bigearth_train, bigearth_transfer
 from experiments.study import FURTHER_KINDS, KINDS, study_run
 from landcover.classifiers import models, networks
-from landcover.classifiers.whole_images import load_classifier
 from landcover.cli import script
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -27,6 +26,7 @@ from landcover.sources.chip_store import Labelled, open_store, write_store
 from landcover.stages import export, pretrain, train
 from landcover.stages import map as map_stage
 from landcover.stages.inputs import read_rows
+from landcover.stages.models import image_model, model_names
 from tests.conftest import error_lines
 from tests.fixtures.training_runs import write_run
 
@@ -152,7 +152,7 @@ def test_the_report_is_what_the_predictions_say(encoder, store):
     assert [value is not None for value in found] == there.tolist()
     np.testing.assert_allclose([value for value in found if value is not None], precisions)
     assert [row["support"] for row in report["per_class"].values()] == truth.sum(axis=0).tolist()
-    tagger, _ = models.load_encoder(encoder, 3, BANDS)
+    tagger, _ = models.open_model(encoder).encoder(3, BANDS)
     chips = networks.Examples(lambda rows: next(kept.batches(8, test[rows]))[0], truth)
     np.testing.assert_allclose(networks.predict_tags(tagger, chips), shares, atol=1e-6)
 
@@ -183,7 +183,7 @@ def test_an_encoder_of_the_classes_of_a_place(synthetic_set, run, tmp_path, caps
     home = tmp_path / "run"
     call = [str(out), "--patch-size", "3", "--epochs", "1", "--out", str(home)]
     assert bigearth_train.main(call) == 0
-    card = models.read_card(Run(home), "encoder-3x3")
+    card = models.open_model(Run(home).model("encoder-3x3")).card
     held = kept.multi_hot()[kept.part("train")].any(axis=0)
     assert [c["code"] for c in card["classes"]] == np.array(kept.legend.codes)[held].tolist()
 
@@ -240,31 +240,31 @@ def test_stores_that_nothing_can_be_learnt_from(tmp_path, capsys, rng, codes, sp
 def test_an_encoder_maps_nothing(encoder, run, tmp_path):
     home = Run(encoder.parent.parent)
     for use in (
-        lambda: map_stage.map_scene(run, encoder.name, trained_in=home),
-        lambda: models.load_image_network(home, encoder.name),
-        lambda: export.export(home, encoder.name, tmp_path / "out"),
+        lambda: map_stage.map_scene(run, home.model(encoder.name)),
+        lambda: models.open_model(home.model(encoder.name)).image_classifier(),
+        lambda: export.export(models.open_model(encoder), tmp_path / "out"),
     ):
         with pytest.raises(LandcoverError, match=r"is an encoder.*--encoder") as error:
             use()
         assert "\n" not in str(error.value)
     with pytest.raises(LandcoverError, match="no model that can classify"):
-        load_classifier(home)  # which chooses among models by itself
+        image_model(home, None)  # which chooses among models by itself
 
 
 def test_networks_of_pixels_start_from_an_encoder(encoder, run):
     shared = {"epochs": 1, "random_split": False, "denoise": "none", "encoder": encoder}
-    tagger, scaling = models.load_encoder(encoder, 3, BANDS)
+    tagger, scaling = models.open_model(encoder).encoder(3, BANDS)
     kernel = tagger.layers[2].get_weights()
     for freeze, name in ((True, "cnn-3x3-frozen-plain"), (False, "cnn-3x3-finetuned-plain")):
-        paths = train.train_cnn(run, 3, freeze=freeze, **shared)
-        assert paths[-1] == run.report(name)
-        card = models.read_card(run, name)
+        model = train.train(run, "cnn", patch_size=3, freeze=freeze, **shared)
+        assert model.name == name and run.report(name).exists()
+        card = models.open_model(run.model(name)).card
         assert card["settings"]["encoder"] == str(encoder) and card["scaling"] == scaling
         assert card["settings"]["frozen"] == freeze
-        network = networks.load(models.file_of(run, name, "cnn"))
+        network = networks.load(models.file_of(run.model(name), "cnn"))
         learnt = network.layers[2].get_weights()
         assert all(map(np.array_equal, learnt, kernel)) == freeze
-        assert models.load(run, name).radius == 1
+        assert models.open_model(run.model(name)).classifier().radius == 1
 
 
 @pytest.mark.parametrize(
@@ -280,17 +280,17 @@ def test_networks_of_pixels_start_from_an_encoder(encoder, run):
 def test_what_does_not_fit_together(encoder, run, tmp_path, capsys, call, said):
     other = Run(tmp_path)
     facts = {"bands": BANDS, "features": [], "segment_layers": [], "patch_size": 1}
-    models.write_card(other, "some-forest", "forest", Legend.corine(3), **facts)
+    models.write_card(other.model("some-forest"), "forest", Legend.corine(3), **facts)
     places = {"ENCODER": str(encoder), "OTHER": str(other.model("some-forest"))}
-    before = models.names(run)
+    before = model_names(run)
     assert script("train cnn", [str(run.path), *(places.get(word, word) for word in call)]) == 2
     (line,) = error_lines(capsys.readouterr().err)
-    assert said in line and models.names(run) == before
+    assert said in line and model_names(run) == before
 
 
 def test_other_bands_do_not_fit(encoder):
     with pytest.raises(LandcoverError, match="B02 B03 B04 B08, and the scene has B02 B03"):
-        models.load_encoder(encoder, 3, ("B02", "B03"))
+        models.open_model(encoder).encoder(3, ("B02", "B03"))
 
 
 def test_the_transfer_study(encoder, run, capsys, monkeypatch, tmp_path):
@@ -310,7 +310,7 @@ def test_the_transfer_study(encoder, run, capsys, monkeypatch, tmp_path):
     ]
     full, few = (table[table["split"] == "test"][["row", "col"]] for table in tables)
     np.testing.assert_array_equal(full, few)
-    monkeypatch.setattr(bigearth_transfer.train, "train_cnn", None)
+    monkeypatch.setattr(bigearth_transfer.train, "train", None)
     assert bigearth_transfer.main(call) == 0  # everything is there: nothing is trained
     assert capsys.readouterr().out.splitlines() == table
 
@@ -322,14 +322,14 @@ def places(run, tmp_path, monkeypatch):
     shutil.copytree(run.path, runs[0].path, ignore=shutil.ignore_patterns("studies", "models"))
     trained = []
 
-    def train_cnn(own, *_, **__):
+    def train_none(own, *_, **__):
         trained.append(own)
         return [own.path]
 
     monkeypatch.setattr(bigearth_transfer, "kind_run", lambda folder, number: runs[number])
     monkeypatch.setattr(bigearth_transfer, "as_it_is", lambda encoder, full: {"accuracy": 0.25})
     monkeypatch.setattr(bigearth_transfer, "outcome", lambda own, name: {"accuracy": 0.5})
-    monkeypatch.setattr(bigearth_transfer.train, "train_cnn", train_cnn)
+    monkeypatch.setattr(bigearth_transfer.train, "train", train_none)
     return runs, trained
 
 

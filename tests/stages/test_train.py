@@ -17,6 +17,7 @@ from landcover.run import Run
 from landcover.stages import map as map_stage
 from landcover.stages import train
 from landcover.stages.inputs import read_rows
+from landcover.stages.models import model_names, model_of_run
 from tests.conftest import utm_grid
 from tests.fixtures.training_runs import BANDS, COLS, LEGEND, write_run
 
@@ -34,22 +35,22 @@ class Made:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, hasty_teacher):
     run = write_run(tmp_path_factory.mktemp("run"))
-    products = {
-        "random-forest": train.train_forest(run, leaf_sizes=(5, 20)),
-        "knn": train.train_knn(run),
-        "mlp": train.train_mlp(run, segments=False, epochs=4),
-        "mlp-segments": train.train_mlp(run, epochs=4),
-        "cnn-5x5": train.train_cnn(run, 5, epochs=8),
-        "cnn-3x3-published": train.train_cnn(run, 3, kind="published", epochs=2),
+    trained = {
+        "random-forest": train.train(run, leaf_sizes=(5, 20)),
+        "knn": train.train(run, "knn"),
+        "mlp": train.train(run, "mlp", segment_layers=(), epochs=4),
+        "mlp-segments": train.train(run, "mlp", epochs=4),
+        "cnn-5x5": train.train(run, "cnn", patch_size=5, epochs=8),
+        "cnn-3x3-published": train.train(run, "cnn", patch_size=3, published=True, epochs=2),
     }
-    return Made(run, products)
+    return Made(run, {name: train.products_of(run, model) for name, model in trained.items()})
 
 
 MODELS = ("random-forest", "knn", "mlp", "mlp-segments", "cnn-5x5", "cnn-3x3-published")
 
 
 def test_every_model_is_there_by_name(made):
-    assert models.names(made.run) == sorted(MODELS)
+    assert model_names(made.run) == sorted(MODELS)
     for name, products in made.products.items():
         assert all(path.exists() for path in products)
         assert products[-1] == made.run.report(name)
@@ -166,7 +167,7 @@ def test_a_model_maps_another_runs_scene(made, tmp_path):
     other = Run(tmp_path / "other")
     image = np.random.default_rng(5).uniform(0, 0.3, (4, 40, 50)).astype(np.float32)
     rasters.write(other.scene, image, utm_grid(40, 50), BANDS, nodata=np.nan)
-    paths = map_stage.map_scene(other, "cnn-5x5", trained_in=made.run)
+    paths = map_stage.map_scene(other, made.run.model("cnn-5x5"))
     assert paths[0] == other.map("cnn-5x5")
     assert (rasters.read_classes(paths[0]) != 0).all()
     assert not other.report("cnn-5x5").exists()
@@ -189,11 +190,11 @@ def copy(made, tmp_path):
 
 def retrain(copy, name):
     if name == "random-forest":
-        train.train_forest(copy, leaf_sizes=(5, 20), random_split=False)
+        train.train(copy, leaf_sizes=(5, 20), random_split=False)
     elif name == "mlp":
-        train.train_mlp(copy, segments=False, epochs=4, random_split=False)
+        train.train(copy, "mlp", segment_layers=(), epochs=4, random_split=False)
     else:
-        train.train_cnn(copy, 5, epochs=8, random_split=False)
+        train.train(copy, "cnn", patch_size=5, epochs=8, random_split=False)
 
 
 @pytest.mark.parametrize("name", ["random-forest", "mlp", "cnn-5x5"])
@@ -202,27 +203,32 @@ def test_the_same_seed_gives_the_same_map(made, copy, name):
     bytes_of = []
     for run in (made.run, copy):
         maps.predict_map(
-            models.load(run, name), run.scene, run.map(name), confidence=run.confidence(name)
+            models.open_model(run.model(name)).classifier(),
+            run.scene,
+            run.map(name),
+            confidence=run.confidence(name),
         )
         bytes_of.append(run.map(name).read_bytes() + run.confidence(name).read_bytes())
     assert bytes_of[0] == bytes_of[1]
 
 
 def test_learning_from_the_reference_has_a_name_of_its_own(made):
-    paths = train.train_forest(made.run, trained_on="reference", leaf_sizes=(20,))
+    model = train.train(made.run, targets="reference", leaf_sizes=(20,))
     card = read_json(made.run.model("random-forest-on-reference") / "card.json")
     assert card["trained_on"] == "reference"
-    assert paths[-1] == made.run.report("random-forest-on-reference")
+    assert train.products_of(made.run, model) == [
+        model.file, model.card_path, made.run.report("random-forest-on-reference")
+    ]  # fmt: skip
 
 
 def test_a_new_model_takes_the_old_ones_maps_away(copy):
-    train.train_forest(copy, leaf_sizes=(20,), denoise="none", random_split=False)
+    train.train(copy, leaf_sizes=(20,), denoise="none", random_split=False)
     map_stage.map_scene(copy, "random-forest-plain")
     assert copy.map("random-forest-plain").exists()
     begun = copy.map_job("random-forest-plain")
     begun.mkdir()
     (begun / "000000.part").write_bytes(b"of an interrupted map")
-    train.train_forest(copy, seed=1, leaf_sizes=(20,), denoise="none", random_split=False)
+    train.train(copy, seed=1, leaf_sizes=(20,), denoise="none", random_split=False)
     assert not begun.exists()
     assert not copy.map("random-forest-plain").exists()
     assert not copy.confidence("random-forest-plain").exists()
@@ -240,22 +246,22 @@ def test_balanced_weights_are_those_of_the_rows_trained_on(made):
 
 
 def test_training_on_tiles_learns_what_chips_learn_and_repeats_itself(made, copy):
-    settings = {"epochs": 8, "train_on": "tiles", "denoise": "none", "random_split": False}
-    train.train_cnn(copy, 5, **settings)
+    settings = {"epochs": 8, "batches_of": "tiles", "denoise": "none", "random_split": False}
+    train.train(copy, "cnn", patch_size=5, **settings)
     card = read_json(copy.model("cnn-5x5-plain") / "card.json")
     assert card["settings"]["train_on"] == "tiles" and card["settings"]["tile_px"] >= 1
     on_tiles = read_json(copy.report("cnn-5x5-plain"))["scores"]["labels"]["overall_accuracy"]
     on_chips = read_json(made.run.report("cnn-5x5"))["scores"]["labels"]["overall_accuracy"]
     assert on_tiles > on_chips - 0.05
-    weights = models.load(copy, "cnn-5x5-plain").model.get_weights()
-    train.train_cnn(copy, 5, **settings)
-    again = models.load(copy, "cnn-5x5-plain").model.get_weights()
+    weights = models.open_model(copy.model("cnn-5x5-plain")).classifier().model.get_weights()
+    train.train(copy, "cnn", patch_size=5, **settings)
+    again = models.open_model(copy.model("cnn-5x5-plain")).classifier().model.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
 
 
 def test_tiles_for_the_published_network(copy):
     with pytest.raises(LandcoverError, match="published network pads its patches"):
-        train.train_cnn(copy, 3, kind="published", train_on="tiles", denoise="none")
+        train.train(copy, "cnn", patch_size=3, published=True, batches_of="tiles", denoise="none")
 
 
 @pytest.mark.parametrize(
@@ -268,30 +274,30 @@ def test_tiles_for_the_published_network(copy):
 )
 def test_patch_sizes_that_do_not_fit(copy, patch_size, message):
     with pytest.raises(LandcoverError, match=message):
-        train.train_cnn(copy, patch_size)
+        train.train(copy, "cnn", patch_size=patch_size)
     assert not copy.model("x").parent.exists()
 
 
 def test_a_patch_larger_than_the_scene(copy):
     message = r"patch size 201 is larger than the scene \(128 x 160 .* odd size of at most 127"
     with pytest.raises(LandcoverError, match=message):
-        train.train_cnn(copy, 201)
+        train.train(copy, "cnn", patch_size=201)
 
 
 def test_a_split_of_another_scene(copy):
     small = rasters.read(copy.scene)[:, :40]
     rasters.write(copy.scene, small, utm_grid(40, COLS), BANDS, nodata=np.nan)
     message = r"splits\.json is of a scene of 128 x 160 .* has 40 x 160; .*landcover sample"
-    for fit in (train.train_forest, train.train_cnn):
+    for kind in ("random-forest", "cnn"):
         with pytest.raises(LandcoverError, match=message):
-            fit(copy)
+            train.train(copy, kind)
 
 
 @pytest.mark.parametrize("content", [[], {}, {"rows": "many"}])
 def test_a_damaged_split(copy, content):
     write_json(copy.splits, content)
     with pytest.raises(LandcoverError, match=r"splits\.json is (damaged|not readable JSON)"):
-        train.train_cnn(copy, 5)
+        train.train(copy, "cnn", patch_size=5)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
@@ -299,23 +305,23 @@ def test_seeds_that_not_every_library_takes(copy, seed):
     with pytest.raises(
         LandcoverError, match=rf"seed {seed} is out of range; choose 0 to 4294967295"
     ):
-        train.train_knn(copy, seed, denoise="none")
+        train.train(copy, "knn", seed=seed, denoise="none")
 
 
 def test_a_damaged_manifest_stops_a_stage_before_it_replaces_anything(copy, made):
     copy.manifest.write_text("{")
     with pytest.raises(LandcoverError, match=r"manifest\.json is not readable JSON"):
-        train.train_knn(copy)
+        train.train(copy, "knn")
     assert not copy.model("knn").exists() and not copy.label_noise.exists()
     with pytest.raises(LandcoverError, match=r"manifest\.json is not readable JSON"):
-        map_stage.map_scene(copy, "knn", trained_in=made.run)
+        map_stage.map_scene(copy, made.run.model("knn"))
     assert not copy.map("knn").exists()
 
 
 def test_labels_on_another_grid_stop_a_map_before_it_is_made(copy, made):
     rasters.write(copy.labels, np.full((40, 50), 211, np.uint16), utm_grid(40, 50), ["class"])
     with pytest.raises(LandcoverError, match=r"labels\.tif is not on the grid of"):
-        map_stage.map_scene(copy, "knn", trained_in=made.run)
+        map_stage.map_scene(copy, made.run.model("knn"))
     assert not copy.map("knn").exists()
 
 
@@ -327,7 +333,7 @@ def test_segment_types_that_the_run_lacks(copy, made):
     with pytest.raises(
         LandcoverError, match=r"segment types.*landcover segment .*landcover sample"
     ):
-        train.train_mlp(copy, segments=True)
+        train.train(copy, "mlp")
 
 
 @pytest.mark.parametrize(
@@ -337,7 +343,7 @@ def test_segment_types_that_the_run_lacks(copy, made):
 def test_a_run_without_the_needed_stage(copy, product, command):
     getattr(copy, product).unlink()
     with pytest.raises(LandcoverError, match=f"does not exist; make it with: {command}"):
-        train.train_cnn(copy, 5)
+        train.train(copy, "cnn", patch_size=5)
 
 
 def change_samples(copy, change):
@@ -349,39 +355,39 @@ def change_samples(copy, change):
 def test_samples_of_one_class(copy):
     change_samples(copy, lambda table: table.assign(label=np.uint16(211)))
     with pytest.raises(LandcoverError, match="hold class 211 only; a classifier needs two"):
-        train.train_forest(copy)
+        train.train(copy)
 
 
 def test_samples_without_validation_rows(copy):
     change_samples(copy, lambda table: table[table["split"] != "validation"])
     with pytest.raises(LandcoverError, match=r"no validation row.*landcover sample .*--samples"):
-        train.train_forest(copy)
+        train.train(copy)
 
 
 def test_samples_of_another_scene(copy):
     change_samples(copy, lambda table: table.drop(columns=["B08", "ndvi"]))
     with pytest.raises(LandcoverError, match="lacks the columns B08 of the scene"):
-        train.train_mlp(copy, segments=False)
+        train.train(copy, "mlp", segment_layers=())
 
 
 def test_samples_without_a_reference(copy):
     change_samples(copy, lambda table: table.drop(columns=["reference"]))
     with pytest.raises(LandcoverError, match="has no column reference"):
-        train.train_forest(copy, trained_on="reference")
-    with pytest.raises(LandcoverError, match="trained_on 'truth' is unknown"):
-        train.train_forest(copy, trained_on="truth")
+        train.train(copy, targets="reference")
+    with pytest.raises(LandcoverError, match="targets 'truth' is unknown"):
+        train.train(copy, targets="truth")
 
 
 def test_damaged_samples(copy):
     copy.samples.write_bytes(copy.samples.read_bytes()[:500])
     with pytest.raises(LandcoverError, match=r"samples\.parquet is not readable") as caught:
-        train.train_forest(copy)
+        train.train(copy)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_model_names_those_there_are(made, copy):
     with pytest.raises(LandcoverError, match=r"no model cnn-9x9; its models are cnn-3x3-published"):
-        models.load(made.run, "cnn-9x9")
+        model_of_run(made.run, "cnn-9x9")
     with pytest.raises(LandcoverError, match=r"it has no model yet: train .*landcover train cnn"):
         map_stage.map_scene(copy, "cnn-7x7")
 
@@ -393,7 +399,7 @@ def test_a_model_of_other_bands(made, tmp_path):
     with pytest.raises(
         LandcoverError, match=r"random-forest was trained on bands B02 B03 B04 B08; .*has B02 B03:"
     ):
-        map_stage.map_scene(other, "random-forest", trained_in=made.run)
+        map_stage.map_scene(other, made.run.model("random-forest"))
 
 
 def test_damaged_models(made, copy):
@@ -403,11 +409,11 @@ def test_damaged_models(made, copy):
     card = json.loads((source / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps(card))
     with pytest.raises(LandcoverError, match=r"model\.keras does not exist; train the model mlp"):
-        models.load(copy, "mlp")
+        models.open_model(copy.model("mlp")).classifier()
     del card["bands"]
     (folder / "card.json").write_text(json.dumps(card))
     with pytest.raises(LandcoverError, match=r"card\.json is damaged \(bands\)"):
-        models.load(copy, "mlp")
+        models.open_model(copy.model("mlp")).classifier()
     (folder / "card.json").write_text(json.dumps(card | {"bands": list(BANDS), "kind": "svm"}))
     with pytest.raises(LandcoverError, match=r"damaged \(unknown kind\); train the model again"):
-        models.load(copy, "mlp")
+        models.open_model(copy.model("mlp")).classifier()

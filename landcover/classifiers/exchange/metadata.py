@@ -14,19 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landcover import __version__
+from landcover.classifiers.kinds import KINDS
 from landcover.legend import Legend
 from landcover.scene import features
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_ARCHITECTURES = {
-    "forest": "random forest",
-    "knn": "k-nearest neighbours",
-    "mlp": "MLP",
-    "cnn": "CNN",
-    "cnn-published": "CNN",
-}
 #: MLM wants the three numbers of semantic versioning.
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
@@ -39,14 +33,14 @@ def usage(card: Mapping[str, Any]) -> str:
     >>> usage(card).splitlines()[0]
     'reflectance: float32 (batch, rows, cols, bands), the bands B04 B08 as reflectance, 0 to 1.'
     """
-    side = card["patch_size"]
-    if card["kind"].startswith("cnn"):
+    side, kind = card["patch_size"], KINDS[card["kind"]]
+    if kind.sees == "patch":
         lines = [
             "reflectance: float32 (batch, rows, cols, bands), the bands "
             f"{' '.join(card['bands'])} as reflectance, 0 to 1.",
             "NaN is a missing value and counts as the mean over the training pixels.",
         ]
-        if card["kind"] == "cnn":
+        if kind.dense:
             lines.append(
                 f"classes: probabilities (batch, rows - {side - 1}, cols - {side - 1}, classes); "
                 f"output pixel (r, c) is input pixel (r + {side // 2}, c + {side // 2})."
@@ -102,20 +96,20 @@ def mlm_properties(
         Digital numbers of reflectance 0 and 1 in the product that was mapped. The models
         standardise inside, so this is all the scaling that their inputs need.
     """
-    dense = card["kind"].startswith("cnn")
-    tasks = ["semantic-segmentation"] if dense else ["classification"]
-    framework = "Keras" if card["file"].endswith(".keras") else "scikit-learn"
-    version = card.get("versions", {}).get(framework.lower(), "")
+    kind = KINDS[card["kind"]]
+    patches = kind.sees == "patch"
+    tasks = ["semantic-segmentation"] if patches else ["classification"]
+    version = card.get("versions", {}).get(kind.framework.lower(), "")
     properties = {
         "mlm:name": card["name"],
-        "mlm:architecture": _ARCHITECTURES[card["kind"]],
+        "mlm:architecture": kind.architecture,
         "mlm:tasks": tasks,
-        "mlm:framework": framework,
+        "mlm:framework": kind.framework,
         "mlm:framework_version": version,
         "mlm:pretrained": False,
         "mlm:pretrained_source": None,
-        "mlm:input": _inputs(card, dense, dn_range),
-        "mlm:output": [_output(card, dense, tasks)],
+        "mlm:input": _inputs(card, patches, dn_range),
+        "mlm:output": [_output(card, patches, tasks)],
         "mlm:hyperparameters": {"patch_size": card["patch_size"], "seed": card.get("seed")}
         | card.get("settings", {}),
     }
@@ -159,7 +153,7 @@ def _formulas(card: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _inputs(
-    card: Mapping[str, Any], dense: bool, dn_range: tuple[float, float] | None
+    card: Mapping[str, Any], patches: bool, dn_range: tuple[float, float] | None
 ) -> list[dict[str, Any]]:
     """Model Input Objects of MLM."""
     formulas = _formulas(card)
@@ -170,9 +164,9 @@ def _inputs(
     # pystac reads names alone or objects alone
     bands = [{"name": band} for band in card["bands"]] if derived else card["bands"]
     first: dict[str, Any] = {
-        "name": "reflectance" if dense else "values",
+        "name": "reflectance" if patches else "values",
         "bands": [*bands, *derived],
-        "input": _structure(card, dense, len(card["bands"]) + len(derived), "channel"),
+        "input": _structure(card, patches, len(card["bands"]) + len(derived), "channel"),
         "description": usage(card),
     }
     if dn_range:
@@ -186,21 +180,22 @@ def _inputs(
     return [first, {"name": "segment_types", "bands": list(layers), "input": shape}]
 
 
-def _output(card: Mapping[str, Any], dense: bool, tasks: Sequence[str]) -> dict[str, Any]:
+def _output(card: Mapping[str, Any], patches: bool, tasks: Sequence[str]) -> dict[str, Any]:
     """The Model Output Object of MLM."""
     return {
         "name": "classes",
         "tasks": list(tasks),
-        "result": _structure(card, dense, len(card["classes"]), "class"),
+        "result": _structure(card, patches, len(card["classes"]), "class"),
         "description": "Probability of every class, in the order of classification:classes.",
         "classification:classes": stac_classes(Legend.from_dicts(card["classes"])),
     }
 
 
-def _structure(card: Mapping[str, Any], dense: bool, last: int, axis: str) -> dict[str, Any]:
+def _structure(card: Mapping[str, Any], patches: bool, last: int, axis: str) -> dict[str, Any]:
     """Shape, order and type of an input or output; -1 is any size."""
     shape, order = [-1, last], ["batch", axis]
-    if dense and (axis == "channel" or card["kind"] == "cnn"):
-        side = card["patch_size"] if card["kind"] == "cnn-published" else -1
+    dense = KINDS[card["kind"]].dense
+    if patches and (axis == "channel" or dense):
+        side = -1 if dense else card["patch_size"]
         shape, order = [-1, side, side, last], ["batch", "height", "width", axis]
     return {"shape": shape, "dim_order": order, "data_type": "float32"}

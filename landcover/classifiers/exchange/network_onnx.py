@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcover.classifiers.networks.backend import keras_module
 from landcover.errors import LandcoverError
 
 if TYPE_CHECKING:
@@ -123,6 +122,8 @@ def arithmetic(model: Any) -> Arithmetic:
 
 def _held(tensor: Any) -> np.ndarray:
     """A vector that the backend may hold on a GPU."""
+    from landcover.classifiers.networks.backend import keras_module
+
     return keras_module().ops.convert_to_numpy(tensor).astype(np.float32).ravel()
 
 

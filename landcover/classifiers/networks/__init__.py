@@ -6,7 +6,6 @@ NaN for missing values, standardises it in its own layers and counts a missing v
 So the saved file is the whole model, and a chip and a dense window get the same numbers.
 """
 
-from landcover.classifiers.exchange.network_onnx import to_onnx
 from landcover.classifiers.networks.architectures import (
     build_cnn,
     build_mlp,
@@ -49,13 +48,14 @@ from landcover.classifiers.networks.image_training import (
     train_image_network,
 )
 from landcover.classifiers.networks.patch_classifier import PatchClassifier
-from landcover.classifiers.networks.plans import TRAIN_ON, Plan, plan
+from landcover.classifiers.networks.plans import BATCHES_OF, Plan, plan
 from landcover.classifiers.networks.training import MLP_LEARNING_RATE, fit, predict_examples
 
 __all__ = [
     "MLP_LEARNING_RATE",
     "PRECISIONS",
     "PRECISIONS_OF_TRAINING",
+    "BATCHES_OF",
     "Choice",
     "Engine",
     "Examples",
@@ -68,7 +68,6 @@ __all__ = [
     "Plan",
     "Recipe",
     "Stage",
-    "TRAIN_ON",
     "TileExamples",
     "backend_name",
     "build_cnn",
@@ -95,6 +94,5 @@ __all__ = [
     "save",
     "seed_everything",
     "start_from",
-    "to_onnx",
     "train_image_network",
 ]

@@ -21,7 +21,7 @@ from landcover.grid import Window
 from landcover.samples.chips import Squares, read_chips
 from landcover.samples.tiles import Tiles, tiles_of
 
-TRAIN_ON = ("auto", "chips", "tiles")
+BATCHES_OF = ("auto", "chips", "tiles")
 SIDES = (1, 2, 4, 8, 16, 32, 64)
 #: At the start. Steps of tiles hold samples that resemble each other: with the rate of chips,
 #: training stops before it has learned as much. Measured: docs/performance.md.
@@ -91,7 +91,7 @@ class Plan:
         return {"train_on": "tiles", "tile_px": self.side, "dense_layers": self.dense}
 
 
-def plan(network: Any, rows: np.ndarray, cols: np.ndarray, train_on: str = "auto") -> Plan:
+def plan(network: Any, rows: np.ndarray, cols: np.ndarray, batches_of: str = "auto") -> Plan:
     """The cheapest way of training a network on some samples.
 
     Parameters
@@ -100,20 +100,20 @@ def plan(network: Any, rows: np.ndarray, cols: np.ndarray, train_on: str = "auto
         From `build_cnn`, or `build_published`, which sees chips only.
     rows, cols : arrays of int (samples,)
         Pixels of the training samples.
-    train_on : {"auto", "chips", "tiles"}
+    batches_of : {"auto", "chips", "tiles"}
         What to choose from.
 
     Raises
     ------
     LandcoverError
-        If `train_on` is unknown, or is tiles for a padded network.
+        If `batches_of` is unknown, or tiles are asked for of a padded network.
     """
-    if train_on not in TRAIN_ON:
+    if batches_of not in BATCHES_OF:
         raise LandcoverError(
-            f"train_on {train_on!r} is unknown; choose among {', '.join(TRAIN_ON)}"
+            f"batches_of {batches_of!r} is unknown; choose among {', '.join(BATCHES_OF)}"
         )
     dense = len(network.output_shape) == 4
-    if train_on == "tiles" and not dense:
+    if batches_of == "tiles" and not dense:
         raise LandcoverError(
             "the published network pads its patches and cannot be trained on tiles; "
             "train it on chips: --train-on chips"
@@ -121,7 +121,7 @@ def plan(network: Any, rows: np.ndarray, cols: np.ndarray, train_on: str = "auto
     if not dense:
         return Plan("chips", network.input_shape[1], float("nan"))
     plans = list(ways(network, np.asarray(rows), np.asarray(cols)))
-    return min((p for p in plans if train_on in ("auto", p.way)), key=lambda p: p.cost)
+    return min((p for p in plans if batches_of in ("auto", p.way)), key=lambda p: p.cost)
 
 
 def ways(network: Any, rows: np.ndarray, cols: np.ndarray) -> Iterator[Plan]:

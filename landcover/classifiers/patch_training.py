@@ -1,19 +1,43 @@
-"""Training of one patch network on samples of a run, whatever it is for."""
+"""Training of one patch network on samples of a scene, whatever it is for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from landcover.classifiers.scaling import fit_scaling
-from landcover.run import Run
-from landcover.samples.rows import Rows, class_weights, weights_of
-from landcover.stages.inputs import pixel_inputs
+
+if TYPE_CHECKING:
+    from landcover.samples.rows import Rows
 
 #: Epochs without a lower validation loss after which training ends.
 PATIENCE = 5
+
+
+@dataclass(frozen=True)
+class PatchNetwork:
+    """Which network is to be trained, and how its batches are made.
+
+    Attributes
+    ----------
+    patch_size : int
+        Side of a patch in pixels.
+    published : bool
+        The published network instead of that of valid convolutions.
+    batches_of : {"auto", "chips", "tiles"}
+        See `networks.plan`.
+    start : Start, optional
+        Encoder to start from, of the network's patch size and bands; weights are drawn without.
+    """
+
+    patch_size: int
+    published: bool = False
+    batches_of: str = "auto"
+    start: Start | None = None
 
 
 @dataclass(frozen=True)
@@ -40,20 +64,16 @@ class PatchTraining:
 
     Parameters
     ----------
-    run : Run
-        Run folder with scene and samples.
+    scene : path
+        Raster that holds the bands; the patches of all rows are read from it now.
+    bands : sequence of str
+        Bands that the network reads, all that the scene has, in order.
     rows : Rows
         What to train on; the network has their classes.
-    patch_size : int
-        Side of a patch in pixels.
+    network : PatchNetwork
+        What is to be trained.
     seed : int
         Of every random draw.
-    published : bool
-        The published network instead of that of valid convolutions.
-    train_on : {"auto", "chips", "tiles"}
-        See `networks.plan`.
-    start : Start, optional
-        Encoder to start from, of the network's patch size and bands; weights are drawn without.
 
     Raises
     ------
@@ -62,33 +82,22 @@ class PatchTraining:
     """
 
     def __init__(
-        self,
-        run: Run,
-        rows: Rows,
-        patch_size: int,
-        seed: int,
-        published: bool = False,
-        train_on: str = "auto",
-        start: Start | None = None,
+        self, scene: Path, bands: Sequence[str], rows: Rows, network: PatchNetwork, seed: int
     ):
         from landcover.classifiers import networks
         from landcover.files import rasters
 
-        self.bands, _ = pixel_inputs(run, rows.samples)
-        self._builder = networks.build_published if published else networks.build_cnn
-        self._patch_size, self._seed, self._classes = patch_size, seed, len(rows.legend)
-        self._start = start
+        self.bands, self._network, self._seed = tuple(bands), network, seed
+        self._classes = len(rows.legend)
         row, col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
         model = self._build(self.scaling(rows))
-        self.way = networks.plan(model, row[rows.train], col[rows.train], train_on)
-        scene = run.require("scene")
+        self.way = networks.plan(model, row[rows.train], col[rows.train], network.batches_of)
         self._held = self.way.hold(lambda window: rasters.read(scene, window), row, col)
 
     def scaling(self, rows: Rows) -> dict[str, list[float]]:
         """Means and deviations of the bands over the training rows, or those of the encoder."""
-
-        if self._start is not None:
-            return self._start.scaling
+        if self._network.start is not None:
+            return self._network.start.scaling
         return fit_scaling(rows.values(rows.train, self.bands, ())[0])
 
     def _build(self, scaling: dict[str, list[float]]) -> Any:
@@ -96,11 +105,11 @@ class PatchTraining:
 
         networks.seed_everything(self._seed)
         variances = np.square(scaling["stds"]).tolist()
-        model = self._builder(
-            self._patch_size, len(self.bands), self._classes, scaling["means"], variances
-        )
-        if self._start is not None:
-            networks.start_from(model, self._start.tagger, self._start.frozen)
+        build = networks.build_published if self._network.published else networks.build_cnn
+        size, start = self._network.patch_size, self._network.start
+        model = build(size, len(self.bands), self._classes, scaling["means"], variances)
+        if start is not None:
+            networks.start_from(model, start.tagger, start.frozen)
         return model
 
     def fit(
@@ -113,6 +122,7 @@ class PatchTraining:
     ) -> tuple[Any, dict[str, list[float]]]:
         """A trained network, and its learning curves; parameters as of `networks.fit`."""
         from landcover.classifiers import networks
+        from landcover.samples.rows import class_weights, weights_of
 
         model = self._build(self.scaling(rows))
         weights = class_weights(rows, class_weight)

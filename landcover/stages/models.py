@@ -1,0 +1,99 @@
+"""The models of a run: by name, by folder, the newest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from landcover.classifiers.models import Model, holds_model, open_model
+from landcover.errors import LandcoverError, MissingProduct
+from landcover.files.atomic import digest
+from landcover.run import Run
+
+
+def model_of_run(run: Run, model: str | Path | Model) -> Model:
+    """A model of a run by its name, or any model by its folder.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no such model, naming those there are, or its card is damaged.
+    """
+    if isinstance(model, Model):
+        return model
+    if holds_model(model):
+        return open_model(Path(model).resolve())
+    if not holds_model(run.model(str(model))):
+        there = model_names(run)
+        held = f"its models are {', '.join(there)}" if there else "it has no model yet"
+        raise MissingProduct(
+            f"{run.path} has no model {model}; {held}: train one, "
+            f"for example with: landcover train cnn {run.path}"
+        )
+    return open_model(run.model(str(model)))
+
+
+def model_names(run: Run) -> list[str]:
+    """Names of the run's finished models, in alphabetical order."""
+    return sorted(card.parent.name for card in run.model("any").parent.glob("*/card.json"))
+
+
+def models_of_run(run: Run) -> list[Model]:
+    """The run's finished models, in alphabetical order."""
+    return [open_model(run.model(name)) for name in model_names(run)]
+
+
+def newest(models: list[Model]) -> Model | None:
+    """The model that was finished last; None of none."""
+    return max(models, key=lambda model: model.card_path.stat().st_mtime, default=None)
+
+
+def default_map_model(run: Run) -> Model:
+    """The run's newest patch CNN, which maps where no model is named."""
+    found = newest([model for model in models_of_run(run) if model.kind.sees == "patch"])
+    if found is None:
+        raise MissingProduct(
+            f"{run.path} has no patch CNN; train one with: landcover train cnn {run.path}"
+        )
+    return found
+
+
+def default_image_model(run: Run) -> Model | None:
+    """The model of a run that classifies images where none is named; None where it has none.
+
+    It is the newest network of whole images, or else the newest model of pixels that needs no
+    segment types.
+    """
+    models = models_of_run(run)
+    whole = [model for model in models if model.kind.sees == "image"]
+    pixels = [m for m in models if m.kind.maps_pixels and not m.inputs.segment_layers]
+    return newest(whole or pixels)
+
+
+def image_model(run: Run, given: str | Path | None) -> Model:
+    """The model that classifies images: the one that is named, or the run's default."""
+    model = default_image_model(run) if given is None else model_of_run(run, given)
+    if model is None:
+        raise MissingProduct(
+            f"{run.path} has no model that can classify an image; train one with: "
+            f"python -m experiments.eurosat_finetune EuroSAT.zip --out {run.path}"
+        )
+    return model
+
+
+def is_guest(run: Run, model: Model) -> bool:
+    """Whether a model is not the run's own."""
+    return model.folder.resolve() != run.model(model.name).resolve()
+
+
+def require_no_namesake(run: Run, model: Model) -> None:
+    """Raise LandcoverError if a guest's map would replace that of a model of the run."""
+    if is_guest(run, model) and run.model(model.name).exists():
+        raise LandcoverError(
+            f"{run.path} has a model {model.name} of its own, whose map this would replace; "
+            "map into another run, or without naming the other run's folder"
+        )
+
+
+def types_digest(run: Run) -> str:
+    """A short name of a run's segment types; models that learn from them remember it."""
+    return digest(run.require("segment_types"))[:16]
