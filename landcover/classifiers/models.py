@@ -19,6 +19,7 @@ from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import read_json, versions, write_json
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
+from landcover.scene.features import margin
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -286,7 +287,7 @@ class Model:
         """An image or table as (bands, rows, cols), and its types as (layers, rows, cols)."""
         image, layers = np.asarray(image, np.float32), self.inputs.segment_layers
         as_table = image.ndim == 2
-        if as_table and self.inputs.patch_size > 1:
+        if as_table and (self.inputs.patch_size > 1 or margin(self.inputs.features)):
             raise LandcoverError(
                 f"image has 2 dimensions, and model {self.name} sees the pixels around a pixel; "
                 f"give an image (bands, rows, cols) of bands {' '.join(self.bands)}"

@@ -12,6 +12,7 @@ from landcover.commands.options import (
     SHARE,
     Arguments,
     Command,
+    add_features,
     add_run,
     add_seed,
 )
@@ -31,6 +32,11 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
         "--model",
         help="name of a model of the run, or the folder of another run's model; "
         "the newest patch CNN by default",
+    )
+    add_features(
+        parser,
+        "map with the run's newest model that was trained with these features; with --model they "
+        "must be that model's",
     )
     parser.add_argument(
         "--tile-px",
@@ -93,7 +99,7 @@ def _map(a: Arguments) -> list[Path]:
     from landcover.stages.map_products import map_products
 
     run = Run(a.run)
-    model = chosen_model(run, a.model)
+    model = chosen_model(run, a.model) if a.features is None else _model_seeing(run, a)
     if a.products and a.verify:
         raise LandcoverError("--verify is of one scene; give it without --products")
     if a.out and not a.products:
@@ -121,6 +127,25 @@ def _map(a: Arguments) -> list[Path]:
         found = verify(run, model, a.verify, a.seed)
         print(f"against patch by patch on {found}")
     return paths
+
+
+def _model_seeing(run: Run, a: Arguments) -> Model:
+    """The model of --model, or the run's newest one, that was trained with the --features."""
+    from landcover.stages.models import models_of_run, newest
+
+    wanted = tuple(a.features)
+    model = chosen_model(run, a.model) if a.model else None
+    if model is None:
+        model = newest([held for held in models_of_run(run) if held.inputs.features == wanted])
+    if model is None or model.inputs.features != wanted:
+        held = " ".join(model.inputs.features) or "no features" if model else ""
+        found = f"model {model.name} was trained with {held}" if model else f"{run.path} has none"
+        raise LandcoverError(
+            f"--features {' '.join(wanted)} asks for a model that was trained with these, and "
+            f"{found}; train one: landcover train random-forest {run.path} --features "
+            f"{' '.join(wanted)}"
+        )
+    return model
 
 
 def _refuse_what_pixels_need(a: Arguments, model: str) -> None:

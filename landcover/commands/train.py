@@ -14,6 +14,7 @@ from landcover.commands.options import (
     COUNT,
     Arguments,
     Command,
+    add_features,
     add_map_choice,
     add_training,
 )
@@ -31,6 +32,8 @@ def _define(rows: list[Kind], parser: argparse.ArgumentParser) -> None:
     add_training(parser)
     for option in _options(rows):
         _add(parser, option)
+    if rows[0].sees == "pixel":
+        add_features(parser, "what to see beside the bands (default ndvi ndwi bi2)")
     if rows[0].maps:
         add_map_choice(parser)
 
@@ -48,6 +51,7 @@ def _train(rows: list[Kind], a: Arguments) -> list[Path]:
         targets=a.trained_on,
         denoise=a.denoise,
         random_split=not a.no_random_split,
+        features=getattr(a, "features", None),
         **{option.name: _chosen(option, a) for option in _options(rows)},
     )
     paths = products_of(run, model)

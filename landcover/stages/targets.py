@@ -13,7 +13,7 @@ from landcover.labels.denoising import CHOICES, DEFAULT, LEFT_OUT, METHODS, PLAI
 from landcover.legend import UNLABELLED
 from landcover.progress import say
 from landcover.run import Run
-from landcover.samples.rows import TARGET, Rows
+from landcover.samples.rows import TARGET, Rows, with_features
 from landcover.stages.denoise import STAGE, denoise, is_made
 from landcover.stages.inputs import pixel_inputs, read_rows
 
@@ -91,13 +91,14 @@ def _evidence(run: Run, rows: Rows) -> Evidence:
     usable = np.zeros(len(labels), bool)  # what no split may use says nothing of a class either
     usable[np.concatenate([rows.train, rows.validation, rows.random_split_extra])] = True
     bands, features = pixel_inputs(run, rows.samples)
+    whole = replace(rows, samples=with_features(run.scene, rows.samples, bands, features))
     return Evidence(
         labels=np.where(usable, rows.legend.index(labels), LEFT_OUT),
         pixels=table[[f"pixel_{code}" for code in codes]].to_numpy(np.float64),
         segments=table[[f"segment_{code}" for code in codes]].to_numpy(np.float64),
         border_px=table["border_px"].to_numpy(),
         blocks=rows.samples["block"].to_numpy(),
-        values=rows.values(np.arange(len(labels)), bands, features)[0],
+        values=whole.values(np.arange(len(labels)), bands, features)[0],
         priors=np.array(settings["priors"]),
         transition=np.array(settings["transition"]),
     )

@@ -6,7 +6,8 @@ neighbours, when to stop) is made on validation rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from landcover.classifiers.kinds import Kind, trained_kind
 from landcover.classifiers.models import Model, open_model
 from landcover.classifiers.names import name_of
 from landcover.classifiers.protocol import Inputs
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.run import Run
+from landcover.samples.rows import with_features
 from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
 from landcover.stages.targets import rows_to_learn
 from landcover.stages.training import Training, check_seed
@@ -30,6 +32,7 @@ def train(
     targets: str = "labels",
     denoise: str | None = None,
     random_split: bool = True,
+    features: Sequence[str] | None = None,
     **choices: Any,
 ) -> Model:
     """Train a classifier on the samples of a run, and score it on test samples.
@@ -49,6 +52,10 @@ def train(
         them as they are, and the model's name says so. For the default see `rows_to_learn`.
     random_split : bool
         Train once more on a random split and report what it would have promised.
+    features : sequence of str, optional
+        What a model of single pixels sees beside the bands, of `scene.features.FEATURES`; () for
+        nothing. By default those of ndvi, ndwi and bi2 that the bands allow. What samples.parquet
+        lacks is computed.
     **choices
         What the kind takes (`classifiers.kinds`), such as
 
@@ -75,7 +82,12 @@ def train(
     """
     row, chosen = trained_kind(kind, choices)
     check_seed(seed)
-    inputs = _inputs(run, row, chosen, targets)
+    if features is not None and row.sees != "pixel":
+        raise InputError(
+            f"features {' '.join(features)}: models of kind {row.name} see the bands alone; leave "
+            "features out, or train a model of single pixels"
+        )
+    inputs = _inputs(run, row, chosen, targets, features)
     patch_size = chosen.get("patch_size")
     name = name_of(
         row.command, patch_size=patch_size, form=row.form(chosen), targets=targets, denoise=denoise
@@ -83,6 +95,8 @@ def train(
     setup = Setup(name, inputs, seed, run.require("scene"))
     fit = _trainer(row, setup, chosen)
     rows = rows_to_learn(run, targets, denoise)
+    samples = with_features(run.scene, rows.samples, inputs.bands, inputs.features)
+    rows = replace(rows, samples=samples)
     return Training(run, rows, row, setup, targets).carry_out(fit, random_split)
 
 
@@ -103,7 +117,13 @@ def _trainer(kind: Kind, setup: Setup, chosen: Mapping[str, Any]) -> Any:
     return kind.trainer(setup, **opened)
 
 
-def _inputs(run: Run, kind: Kind, chosen: Mapping[str, Any], targets: str) -> Inputs:
+def _inputs(
+    run: Run,
+    kind: Kind,
+    chosen: Mapping[str, Any],
+    targets: str,
+    features: Sequence[str] | None,
+) -> Inputs:
     """What a model of the run reads."""
     patch_size, layers = chosen.get("patch_size", 1), tuple(chosen.get("segment_layers", ()))
     if kind.sees == "patch":
@@ -111,8 +131,8 @@ def _inputs(run: Run, kind: Kind, chosen: Mapping[str, Any], targets: str) -> In
     samples = read_rows(run, targets).samples
     if layers:
         _require_types(run, samples, layers)
-    bands, features = pixel_inputs(run, samples)
-    return Inputs(bands, features if kind.sees == "pixel" else (), layers, patch_size)
+    bands, names = pixel_inputs(run, samples, features)
+    return Inputs(bands, names if kind.sees == "pixel" else (), layers, patch_size)
 
 
 def _require_types(run: Run, samples: Any, layers: tuple[str, ...]) -> None:
