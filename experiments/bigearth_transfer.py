@@ -26,7 +26,7 @@ from experiments.study import (
     thin,
 )
 from landcover.classifiers import networks, patch_cnn
-from landcover.classifiers.models import open_model
+from landcover.classifiers.models import load_model
 from landcover.classifiers.patch_training import PATIENCE
 from landcover.commands.options import COUNT, COUNT_OR_NONE, add_seed
 from landcover.errors import LandcoverError
@@ -113,7 +113,7 @@ def with_samples(full: Run, samples: int, seed: int) -> Run:
 
 def as_it_is(encoder: Path, full: Run) -> dict[str, Any]:
     """The chip network's own most probable class on the patch of every test pixel."""
-    model = open_model(encoder)
+    model = load_model(encoder)
     size = model.inputs.patch_size
     tagger, _ = model.encoder(size, rasters.band_names(full.scene))
     rows = read_rows(full, "labels")
@@ -144,7 +144,7 @@ def learn(
     model = train.train(
         own,
         "cnn",
-        patch_size=open_model(a.encoder).inputs.patch_size,
+        patch_size=load_model(a.encoder).inputs.patch_size,
         seed=a.seed,
         epochs=a.epochs * longer,
         patience=PATIENCE * longer,
@@ -200,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     a = parser().parse_args(argv)
     try:
-        size = open_model(a.encoder).inputs.patch_size
+        size = load_model(a.encoder).inputs.patch_size
         study = f"transfer-{size}x{size}-seed-{a.seed}-{a.drawn}"
 
         @cache
@@ -210,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return study_run(eight_bit(base) if wrapped else base, study, a.drawn, size, a.seed)
 
         settings = {
-            "encoder": digest(open_model(a.encoder).file),
+            "encoder": digest(load_model(a.encoder).file),
             **{name: getattr(a, name) for name in ("drawn", "epochs", "seed")},
         }
         tables = {}

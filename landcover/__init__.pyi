@@ -1,5 +1,6 @@
 # The public names by room, from left to right; lazy_loader reads them here, and editors too.
 
+from .classifiers.models import Model, load_model
 from .errors import InputError, LandcoverError, MissingDependency, MissingProduct
 from .files.rasters import read, write
 from .grid import Grid, Window
@@ -25,6 +26,7 @@ from .stages.api import (
     prepare,
     sample,
     segment,
+    train,
 )
 
 __version__: str
@@ -36,6 +38,7 @@ __all__ = [
     "Legend",
     "MissingDependency",
     "MissingProduct",
+    "Model",
     "Run",
     "Window",
     "assess",
@@ -45,6 +48,7 @@ __all__ = [
     "denoise",
     "felzenszwalb",
     "find_change",
+    "load_model",
     "make_scene",
     "map_scene",
     "open_bands",
@@ -58,5 +62,6 @@ __all__ = [
     "score",
     "segment",
     "spatial_blocks",
+    "train",
     "write",
 ]

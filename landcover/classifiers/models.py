@@ -37,7 +37,7 @@ _NEEDED = {"kind", "classes", "bands", "features", "segment_layers", "patch_size
 class Model:
     """A trained model.
 
-    `open_model` reads one. Its folder is RUN/models/NAME of the run that it was trained in; it
+    `load_model` reads one. Its folder is RUN/models/NAME of the run that it was trained in; it
     predicts wherever there are the same bands.
 
     Attributes
@@ -46,6 +46,12 @@ class Model:
         Folder of the model's file and card.
     card : mapping
         What card.json says, see docs/classifiers.md.
+
+    Examples
+    --------
+    >>> model = load_model("runs/mapped/models/random-forest-plain")
+    >>> model.title, model.bands, model.classes_.dtype
+    ('random forest on labels as they are', ('B02', 'B03', 'B04', 'B08'), dtype('int64'))
     """
 
     folder: Path
@@ -180,7 +186,7 @@ class Model:
         if own.patch_size != patch_size:
             raise LandcoverError(
                 f"encoder {self.name} sees patches of {own.patch_size} px, and the network is for "
-                f"{patch_size}; choose --patch-size {own.patch_size}, or another encoder"
+                f"{patch_size}; choose patch_size={own.patch_size}, or another encoder"
             )
         if own.bands != tuple(bands):
             raise LandcoverError(
@@ -219,9 +225,12 @@ class Model:
 
         Examples
         --------
-        >>> model = open_model("runs/jena/models/random-forest")  # doctest: +SKIP
-        >>> model.predict(image).shape == image.shape[1:]  # doctest: +SKIP
-        True
+        >>> model = load_model("runs/mapped/models/random-forest-plain")
+        >>> image = np.full((4, 3, 5), 0.1)
+        >>> image[:, 0, 0] = np.nan
+        >>> codes = model.predict(image)
+        >>> codes.shape, int(codes[0, 0]), bool(codes[0, 1] in model.classes_)
+        ((3, 5), 0, True)
         """
         from landcover.classifiers.best_class import winners
 
@@ -248,6 +257,20 @@ class Model:
             At the model's temperature, as a map's probabilities are; NaN where a band is nodata.
             An image has its classes first, as its bands are; a table last, as scikit-learn has
             them.
+
+        Raises
+        ------
+        LandcoverError
+            As for `predict`.
+
+        Examples
+        --------
+        >>> model = load_model("runs/mapped/models/random-forest-plain")
+        >>> probabilities = model.predict_proba(np.full((10, 4), 0.1))
+        >>> probabilities.shape == (10, len(model.classes_))
+        True
+        >>> bool(np.allclose(probabilities.sum(axis=1), 1))
+        True
         """
         pixels, types = self._pixels(image, segment_types)
         found = np.full((len(self.legend), *pixels.shape[1:]), np.nan, np.float32)
@@ -329,13 +352,31 @@ class Model:
             yield place, valid, self._loaded.predict_window(part, of_part)
 
 
-def open_model(folder: str | Path) -> Model:
+def load_model(folder: str | Path) -> Model:
     """The model in a folder, RUN/models/NAME.
+
+    Parameters
+    ----------
+    folder : path
+        Of the model, with its card.json.
+
+    Returns
+    -------
+    Model
+        The model; its file is read when it first predicts.
 
     Raises
     ------
+    MissingProduct
+        If there is no model.
     LandcoverError
-        If there is no model, or its card is damaged.
+        If its card is damaged.
+
+    Examples
+    --------
+    >>> model = load_model("runs/mapped/models/random-forest-plain")
+    >>> model.predict(np.full((4, 20, 30), 0.1)).shape
+    (20, 30)
     """
     folder = Path(folder)
     path = folder / CARD

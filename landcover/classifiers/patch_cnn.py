@@ -146,9 +146,9 @@ def load(path: Path, signature: Signature) -> PatchClassifier:
 def _require_fit(published: bool, encoder: Encoder | None, freeze: bool) -> None:
     """Raise LandcoverError if choices contradict each other."""
     if freeze and encoder is None:
-        raise LandcoverError("--freeze leaves an encoder as it is; give one: --encoder FOLDER")
+        raise LandcoverError("freeze=True leaves an encoder as it is; give one: encoder=FOLDER")
     if published and encoder is not None:
         raise LandcoverError(
             f"encoder {encoder.folder} has valid convolutions, and the published network pads; "
-            "leave out --published or --encoder"
+            "leave out published=True or encoder="
         )

@@ -84,11 +84,10 @@ def predict_map(
 
     Examples
     --------
-    >>> from landcover.classifiers import models
-    >>> from landcover.run import Run
-    >>> run = Run("runs/mapped")
-    >>> classifier = models.load(run, "random-forest-plain")
-    >>> paths = predict_map(classifier, run.scene, "map.tif", confidence="confidence.tif")
+    >>> import landcover as lc
+    >>> model = lc.load_model("runs/mapped/models/random-forest-plain")
+    >>> scene = "runs/mapped/scene.tif"
+    >>> paths = lc.predict_map(model.classifier(), scene, "map.tif", confidence="confidence.tif")
     >>> [path.name for path in paths]
     ['map.tif', 'confidence.tif']
     """

@@ -287,6 +287,71 @@ def denoise(run: RunLike, seed: int = 0) -> dict[str, Any]:
     return read_json(run.path / "label_noise.json")
 
 
+def train(
+    run: RunLike,
+    kind: str = "random-forest",
+    *,
+    seed: int = 0,
+    targets: str = "labels",
+    denoise: str | None = None,
+    random_split: bool = True,
+    **choices: Any,
+) -> Model:
+    """Train a classifier on the samples of a run, and score it on test samples.
+
+    Parameters
+    ----------
+    run : Run or path
+        Run folder with samples.
+    kind : {"random-forest", "knn", "mlp", "cnn"}
+        What to train, see docs/classifiers.md.
+    seed : int
+        Of every random draw.
+    targets : {"labels", "reference"}
+        What to learn. "reference" is for studies; the model's name says so.
+    denoise : {"refine", "none", "erode", "confident", "prior", "transition", "average"}, optional
+        What to make of labels that are partly wrong. By default labels that come from a raster
+        are refined first; "none" learns them as they are, and the model's name says so.
+    random_split : bool
+        Train once more on a random split, and report what it would have promised.
+    **choices
+        What the kind takes, such as ``class_weight="balanced"``; ``leaf_sizes`` of a forest,
+        least samples of a leaf; ``segment_layers`` of an MLP, () for none; ``epochs`` of a
+        network; ``patch_size`` of a patch CNN, odd, in pixels.
+
+    Returns
+    -------
+    Model
+        The model, in RUN/models/NAME; its scores are in RUN/reports/NAME.json.
+
+    Raises
+    ------
+    MissingProduct
+        If the run has no samples.
+    LandcoverError
+        If there is no such kind or choice, or a choice does not suit the run. Nothing is written
+        then.
+
+    Examples
+    --------
+    >>> import landcover as lc
+    >>> model = lc.train("runs/demo", "random-forest", denoise="none", leaf_sizes=[5])
+    >>> model.name, model.bands
+    ('random-forest-plain', ('B02', 'B03', 'B04', 'B08'))
+    """
+    from landcover.stages import train as stage
+
+    return stage.train(
+        _run(run),
+        kind,
+        seed=seed,
+        targets=targets,
+        denoise=denoise,
+        random_split=random_split,
+        **choices,
+    )
+
+
 def map_scene(
     run: RunLike,
     model: Model | PathLike,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from landcover.classifiers.models import Model, open_model
+from landcover.classifiers.models import Model, load_model
 from landcover.errors import LandcoverError
 from landcover.files import rasters, styles, tables
 from landcover.files.atomic import digest, versions
@@ -225,7 +225,7 @@ def maker_of(paths: Sequence[Path], name: str) -> Model | None:
     digests = {made_by for made_by, _ in cards}
     for card in (place for _, places in cards for place in places):
         if card.is_file() and {digest(card)} == digests:
-            model = open_model(card.parent)
+            model = load_model(card.parent)
             return model if model.file.exists() and not model.inputs.segment_layers else None
     return None
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from landcover.classifiers.models import Model, open_model
+from landcover.classifiers.models import Model, load_model
 from landcover.errors import LandcoverError
 from landcover.files.atomic import digest, versions
 from landcover.maps.engine_cache import key_of, with_engine
@@ -193,7 +193,7 @@ def _fit_for(model: Model, scene: Path, engine: Engine | None = None) -> Classif
 
 def _load(folder: Path, scene: Path, engine: Engine | None) -> Classifier:
     """The classifier of a model's folder, as workers of a cluster load it."""
-    return _fit_for(open_model(folder), scene, engine)
+    return _fit_for(load_model(folder), scene, engine)
 
 
 def _workers(

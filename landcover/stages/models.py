@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from landcover.classifiers.models import Model, holds_model, open_model
+from landcover.classifiers.models import Model, holds_model, load_model
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import digest
 from landcover.run import Run
@@ -21,7 +21,7 @@ def model_of_run(run: Run, model: str | Path | Model) -> Model:
     if isinstance(model, Model):
         return model
     if holds_model(model):
-        return open_model(Path(model).resolve())
+        return load_model(Path(model).resolve())
     if not holds_model(run.model(str(model))):
         there = model_names(run)
         held = f"its models are {', '.join(there)}" if there else "it has no model yet"
@@ -29,7 +29,7 @@ def model_of_run(run: Run, model: str | Path | Model) -> Model:
             f"{run.path} has no model {model}; {held}: train one, "
             f"for example with: landcover train cnn {run.path}"
         )
-    return open_model(run.model(str(model)))
+    return load_model(run.model(str(model)))
 
 
 def model_names(run: Run) -> list[str]:
@@ -39,7 +39,7 @@ def model_names(run: Run) -> list[str]:
 
 def models_of_run(run: Run) -> list[Model]:
     """The run's finished models, in alphabetical order."""
-    return [open_model(run.model(name)) for name in model_names(run)]
+    return [load_model(run.model(name)) for name in model_names(run)]
 
 
 def newest(models: list[Model]) -> Model | None:

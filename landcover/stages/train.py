@@ -13,7 +13,7 @@ from typing import Any
 
 from landcover.classifiers.fitting import Setup
 from landcover.classifiers.kinds import Kind, trained_kind
-from landcover.classifiers.models import Model, open_model
+from landcover.classifiers.models import Model, load_model
 from landcover.classifiers.names import name_of
 from landcover.classifiers.protocol import Inputs
 from landcover.errors import InputError, LandcoverError
@@ -109,7 +109,7 @@ def _trainer(kind: Kind, setup: Setup, chosen: Mapping[str, Any]) -> Any:
     """What trains a model; a model that it starts from is opened for it."""
     folders = {option.name for option in kind.options if option.type is Path}
     opened = {
-        name: open_model(value) if name in folders and value is not None else value
+        name: load_model(value) if name in folders and value is not None else value
         for name, value in chosen.items()
     }
     if kind.trainer is None:

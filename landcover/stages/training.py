@@ -14,7 +14,7 @@ from landcover.classifiers import calibration
 from landcover.classifiers.calibration import Temperature
 from landcover.classifiers.fitting import Fitted, Setup, Trainer
 from landcover.classifiers.kinds import Kind
-from landcover.classifiers.models import Model, file_of, open_model, write_card
+from landcover.classifiers.models import Model, file_of, load_model, write_card
 from landcover.errors import LandcoverError
 from landcover.files.atomic import write_json
 from landcover.labels.denoising import PLAIN
@@ -122,7 +122,7 @@ class Training:
         for stale in (*run.path.glob(f"maps/{self.name}.*"), *run.path.glob(f"maps/{self.name}_*")):
             stale.unlink()
         shutil.rmtree(run.map_job(self.name), ignore_errors=True)
-        return open_model(folder)
+        return load_model(folder)
 
     def _write(self, folder: Path, fitted: Fitted, temperature: Temperature) -> None:
         """Write the model, its learning curves and its card."""

@@ -352,9 +352,9 @@ def trained(tmp_path_factory):
 def shares_of(run, name, part):
     """Probabilities of samples, by the stored model."""
     rows = read_rows(run, "labels")
-    card = models.open_model(run.model(name)).card
+    card = models.load_model(run.model(name)).card
     values = rows.values(getattr(rows, part), card["bands"], card["features"])
-    return models.open_model(run.model(name)).classifier().predict(*values)
+    return models.load_model(run.model(name)).classifier().predict(*values)
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,7 @@ def shares_of(run, name, part):
     [("random-forest-plain", 0.005), ("knn-plain", None), ("mlp-plain", calibration.FLOOR)],
 )
 def test_the_card_holds_the_temperature_of_the_validation_rows(trained, name, floor):
-    card, rows = models.open_model(trained.model(name)).card, read_rows(trained, "labels")
+    card, rows = models.load_model(trained.model(name)).card, read_rows(trained, "labels")
     floor = floor or 0.5 / card["settings"]["neighbours"]
     expected = calibration.fit_temperature(
         shares_of(trained, name, "validation"),
@@ -372,7 +372,7 @@ def test_the_card_holds_the_temperature_of_the_validation_rows(trained, name, fl
     )
     assert card["probability_floor"] == expected.floor
     assert card["temperature"] == pytest.approx(expected.value, abs=2e-3)
-    model = models.open_model(trained.model(name))
+    model = models.load_model(trained.model(name))
     assert model.classifier().temperature == model.temperature
 
 
@@ -383,7 +383,7 @@ def test_the_report_says_how_far_confidence_holds(trained, name):
     assert found["against"] == report["against"] == "reference"
     assert found["fitted_on"] == "validation samples against the labels"
     assert found["scored_on"] == "test samples"
-    model = models.open_model(trained.model(name))
+    model = models.load_model(trained.model(name))
     assert found["temperature"] == model.temperature.value
     shares = shares_of(trained, name, "scored")
     for against, column in (("labels", "label"), ("reference", "reference")):
@@ -490,7 +490,7 @@ def test_the_entropy_raster_is_one_like_confidence(mapped, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_entropy_does_not_depend_on_tile_size(mapped, tmp_path, monkeypatch, name):
     monkeypatch.setattr(maps.scene_tiles, "COMPUTE_PX", 40)
-    classifier = models.open_model(mapped.model(name)).classifier()
+    classifier = models.load_model(mapped.model(name)).classifier()
     assert classifier.temperature != UNTEMPERED
     found = set()
     for tile_px in (40, 100, 10_000):
@@ -524,9 +524,9 @@ def test_a_map_with_entropy_is_another_job_than_one_without(mapped, tmp_path):
 def test_a_card_with_a_damaged_temperature(mapped, tmp_path, fields):
     run = retempered(mapped, tmp_path / "run", "random-forest", **fields)
     with pytest.raises(LandcoverError, match=r"card\.json is damaged \(.*\); train the model"):
-        models.open_model(run.model("random-forest")).classifier()
+        models.load_model(run.model("random-forest")).classifier()
 
 
 def test_models_of_older_cards_are_left_as_they_are(mapped, tmp_path):
     run = retempered(mapped, tmp_path / "run", "cnn-7x7")
-    assert models.open_model(run.model("cnn-7x7")).classifier().temperature == UNTEMPERED
+    assert models.load_model(run.model("cnn-7x7")).classifier().temperature == UNTEMPERED

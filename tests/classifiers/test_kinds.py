@@ -12,7 +12,7 @@ from landcover import cli
 from landcover.classifiers import kinds
 from landcover.classifiers.fitting import Setup
 from landcover.classifiers.kinds import KINDS, Kind, Option
-from landcover.classifiers.models import open_model, write_card
+from landcover.classifiers.models import load_model, write_card
 from landcover.classifiers.protocol import Inputs, require_bands
 from landcover.commands import COMMANDS
 from landcover.commands import train as train_commands
@@ -79,7 +79,7 @@ def stored(request, land, tmp_path_factory):
     folder.mkdir(parents=True)
     fitted.save(folder / kind.file)
     write_card(folder, kind.name, LEGEND, **inputs.as_card(), settings=fitted.settings)
-    return kind, fitted, open_model(folder)
+    return kind, fitted, load_model(folder)
 
 
 def test_probabilities_have_a_column_a_class_in_the_order_of_the_legend(land, stored):
@@ -193,7 +193,7 @@ def test_one_more_classifier_is_a_file_and_a_row(tmp_path, monkeypatch, capsys):
     run = write_run(tmp_path / "run")
     path, name = str(run.path), "naive-bayes-plain"
     assert cli.main([*command.split(), path, "--denoise", "none", "--smoothing", "1e-6"]) == 0
-    model = open_model(run.model(name))
+    model = load_model(run.model(name))
     assert model.title == "naive Bayes on labels as they are"
     assert model.card["settings"]["smoothing"] == 1e-6
     scene = rasters.read(run.scene)
@@ -207,5 +207,5 @@ def test_one_more_classifier_is_a_file_and_a_row(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert cli.main(["export", path, "--model", name, "--out", str(tmp_path / "out")]) == 0
     assert "no ONNX: models of kind bayes have no such form" in capsys.readouterr().out
-    exported = open_model(tmp_path / "out")
+    exported = load_model(tmp_path / "out")
     np.testing.assert_array_equal(exported.predict(scene), model.predict(scene))

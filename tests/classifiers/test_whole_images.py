@@ -243,7 +243,7 @@ def test_machines_get_json_and_nothing_else(run, pictures, capsys):
     found = json.loads(line)
     pixels = np.asarray(Pillow.open(path))
     expected = (
-        models.open_model(run.model("compact"))
+        models.load_model(run.model("compact"))
         .image_classifier()
         .probabilities(true_colour(pixels)[None])
     )
@@ -294,7 +294,7 @@ def test_a_scene_is_mapped_by_patches_where_they_lie(run, scene):
         assert out.transform.a == 320 and out.bounds.left == source.bounds.left
         assert out.bounds.top == source.bounds.top and out.crs == source.crs
     assert codes[0, 0] == 0 and sure[0, 0] == 255 and (codes > 0).sum() == 34
-    network = models.open_model(run.model("compact")).image_classifier()
+    network = models.load_model(run.model("compact")).image_classifier()
     for row, col in ((1, 2), (2, 3), (3, 4)):
         top, left = row * 32 - 16, col * 32 - 16
         chip = pixels[:, top : top + 64, left : left + 64].transpose(1, 2, 0)

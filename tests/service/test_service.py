@@ -146,7 +146,7 @@ def test_predict_gives_what_mapping_gives(client, run, tmp_path, model, window):
     path, mapped = tmp_path / "part.tif", tmp_path / "map.tif"
     grid = rasters.grid_of(run.scene).crop(window)
     rasters.write(path, rasters.read(run.scene, window), grid, BANDS, np.nan)
-    maps.predict_map(models.open_model(run.model(model)).classifier(), path, mapped)
+    maps.predict_map(models.load_model(run.model(model)).classifier(), path, mapped)
 
     answer = client.post(
         "/predict", params={"model": model}, files={"file": ("part.tif", path.read_bytes())}
@@ -848,7 +848,7 @@ def test_the_command_serves_a_run_until_it_is_stopped(tmp_path):
 
 def test_a_run_whose_models_need_segment_types_is_served_without_a_classifier(tmp_path):
     run = write_run(tmp_path / "run", 60, 70, cnn=False)
-    card = models.open_model(run.model("random-forest")).card | {"segment_layers": ["hierarchy-8"]}
+    card = models.load_model(run.model("random-forest")).card | {"segment_layers": ["hierarchy-8"]}
     write_json(run.model("random-forest") / "card.json", card)
     assert classifier_of(run, None) is None
     with serving(load(run, None, LIMITS)) as url, client_of(url) as client:

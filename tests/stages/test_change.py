@@ -21,7 +21,7 @@ from sklearn.cluster import KMeans
 
 from landcover import cli
 from landcover.classifiers import forests, models
-from landcover.classifiers.models import open_model
+from landcover.classifiers.models import load_model
 from landcover.commands.change import _define_change
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -528,7 +528,7 @@ def country(tmp_path_factory):
     teach(before, first)
     put(after, second)
     find_change(
-        before.path, after.path, Run(after.path / "change"), model=open_model(before.model(MODEL))
+        before.path, after.path, Run(after.path / "change"), model=load_model(before.model(MODEL))
     )
     return before, after, first, second
 
@@ -569,7 +569,7 @@ def test_a_difference_of_light_and_haze_is_no_change(country, tmp_path, capsys):
         map_scene(run, home.model(MODEL), probabilities=True)
     paths = [run.path for run in runs]
     named, held, plain, taken = (Run(tmp_path / name) for name in "abcd")
-    model = open_model(home.model(MODEL))
+    model = load_model(home.model(MODEL))
     find_change(runs[0].scene, runs[1].scene, named, model=model)
     find_change(*paths, held)
     find_change(*paths, plain, model=model, normalise=False)
@@ -632,7 +632,7 @@ def test_the_model_that_made_both_maps_is_found_where_it_lies(tmp_path, monkeypa
 def test_the_order_of_dates_turns_all_products(country, tmp_path):
     before, after, *_ = country
     there = after.path / "change"
-    find_change(after.scene, before.path, Run(tmp_path), model=open_model(before.model(MODEL)))
+    find_change(after.scene, before.path, Run(tmp_path), model=load_model(before.model(MODEL)))
     turned = rasters.read_classes(tmp_path / "change.tif")
     codes = rasters.read_classes(there / "change.tif")
     np.testing.assert_array_equal(turned % 100 * 100 + turned // 100, codes)
@@ -688,7 +688,7 @@ def test_scenes_that_a_model_cannot_map_are_refused(country, tmp_path, capsys):
     refused(["change", before.path, after.path, "--model", model, "--maps", MODEL],
             "give it without --model", capsys)  # fmt: skip
     typed = Run(tmp_path / "typed")
-    card = open_model(before.model(MODEL)).card | {"segment_layers": ["hierarchy-8"]}
+    card = load_model(before.model(MODEL)).card | {"segment_layers": ["hierarchy-8"]}
     typed.model("mlp").mkdir(parents=True)
     (typed.model("mlp") / "card.json").write_text(json.dumps(card))
     refused(["change", before.path, after.path, "--model", str(typed.model("mlp"))],

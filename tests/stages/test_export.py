@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from landcover import cli, maps
 from landcover.classifiers import forests, row_models
 from landcover.classifiers.exchange import forest_onnx
-from landcover.classifiers.models import open_model
+from landcover.classifiers.models import load_model
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
@@ -65,7 +65,7 @@ def made(tmp_path_factory, hasty_teacher):
     train.train(run, "mlp", epochs=2, random_split=False)
     train.train(run, "cnn", patch_size=5, epochs=2, random_split=False)
     train.train(run, "cnn", patch_size=3, published=True, epochs=1, random_split=False)
-    return Made(run, {name: export(open_model(run.model(name)), folder / name) for name in NAMES})
+    return Made(run, {name: export(load_model(run.model(name)), folder / name) for name in NAMES})
 
 
 def session_of(made, name):
@@ -96,7 +96,7 @@ def by_rows(run, facts):
 def own_probabilities(made, name, window=None):
     """Of a window, or of every pixel, by the model itself in float32: (classes, rows, cols)."""
     run = made.run
-    classifier = open_model(run.model(name)).classifier()
+    classifier = load_model(run.model(name)).classifier()
     source = maps.Source(classifier, run.scene, run.segment_types)
     return classifier.predict_window(*source.read(window or Window(0, 0, *source.grid.shape)))
 
@@ -164,7 +164,7 @@ def test_the_published_cnn_takes_chips(made):
 
 def test_metadata_says_all_that_the_card_says(made):
     for name in ("random-forest", "mlp-segments", "cnn-5x5"):
-        card, facts = open_model(made.run.model(name)).card, facts_of(made, name)
+        card, facts = load_model(made.run.model(name)).card, facts_of(made, name)
         assert facts["card"] == card
         assert facts["classes"] == card["classes"]
         assert list(facts["features"]) == card["features"]
@@ -190,15 +190,15 @@ def test_files_and_remarks(made):
 
 def test_the_same_bytes_again(made, tmp_path):
     for name in ("random-forest", "cnn-5x5"):
-        again = export(open_model(made.run.model(name)), tmp_path / name)
+        again = export(load_model(made.run.model(name)), tmp_path / name)
         for old, new in zip(made.exported[name].paths, again.paths, strict=True):
             assert old.read_bytes() == new.read_bytes()
 
 
 def test_a_large_forest_is_left_out_of_onnx(made, tmp_path, monkeypatch):
-    export(open_model(made.run.model("random-forest")), tmp_path)
+    export(load_model(made.run.model("random-forest")), tmp_path)
     monkeypatch.setattr(row_models, "MAX_ONNX_NODES", 100)
-    exported = export(open_model(made.run.model("random-forest")), tmp_path)
+    exported = export(load_model(made.run.model("random-forest")), tmp_path)
     assert [p.name for p in exported.paths] == ["model.skops", "card.json"]
     assert not (tmp_path / "model.onnx").exists()  # that of an earlier forest would mislead
     assert "over 100" in exported.remarks[0]
@@ -209,7 +209,7 @@ def test_without_onnxruntime_the_check_is_left_out(made, tmp_path, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda n, *a: None if n == "onnxruntime" else find(n, *a)
     )
-    exported = export(open_model(made.run.model("mlp")), tmp_path)
+    exported = export(load_model(made.run.model("mlp")), tmp_path)
     assert "pip install 'landcover[exchange]'" in exported.remarks[0]
     assert (tmp_path / "model.onnx").exists()
 
@@ -220,7 +220,7 @@ def test_without_what_the_check_needs_it_is_left_out(made, tmp_path, missing):
     shutil.copytree(made.run.model("mlp-segments"), run.model("mlp-segments"))
     for product in {"scene", "segment_types"} - {missing}:
         shutil.copy(getattr(made.run, product), run.path)
-    exported = export(open_model(run.model("mlp-segments")))
+    exported = export(load_model(run.model("mlp-segments")))
     assert f"not checked: {getattr(run, missing)} does not exist" in exported.remarks[0]
     assert (run.model("mlp-segments") / "model.onnx").exists()
 
@@ -235,14 +235,14 @@ def test_a_file_that_gives_other_numbers_is_not_written(made, tmp_path, monkeypa
 
     monkeypatch.setattr(forest_onnx, "to_onnx", wrong)
     with pytest.raises(LandcoverError, match="does not give the probabilities of random-forest"):
-        export(open_model(made.run.model("random-forest")), tmp_path / "out")
+        export(load_model(made.run.model("random-forest")), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_another_models_folder_is_refused(made, tmp_path):
-    export(open_model(made.run.model("knn")), tmp_path)
+    export(load_model(made.run.model("knn")), tmp_path)
     with pytest.raises(LandcoverError, match=r"holds the model knn, which mlp would replace"):
-        export(open_model(made.run.model("mlp")), tmp_path)
+        export(load_model(made.run.model("mlp")), tmp_path)
 
 
 def test_the_command_prints_agreement_and_paths(made, capsys):
@@ -269,7 +269,7 @@ def test_a_map_carries_an_item_that_goes_with_it(made):
 def test_the_item_names_the_onnx_file_that_lies_beside_the_model(made):
     run = made.run
     map_scene(run, "cnn-5x5", tile_px=512)
-    exported = export(open_model(run.model("cnn-5x5")))
+    exported = export(load_model(run.model("cnn-5x5")))
     assert exported.paths[-1] == run.item("cnn-5x5")
     item = pystac.Item.from_file(run.item("cnn-5x5"))
     assert item.assets["onnx"].href.endswith("model.onnx")

@@ -55,7 +55,7 @@ def test_the_report_is_in_the_form_of_every_other(trained):
 def test_the_stored_network_gives_the_reported_scores(trained, archive):
     chips = eurosat.open_chips(archive)
     split = split_of(chips, "80/20", 42)
-    network = models.open_model(trained.model("compact")).image_classifier()
+    network = models.load_model(trained.model("compact")).image_classifier()
     shares = network.probabilities(sensors.true_colour(chips.read(split.test)))
     assert np.allclose(shares.sum(axis=1), 1, atol=1e-5)
     right = np.mean(shares.argmax(axis=1) == chips.labels[split.test])
@@ -184,7 +184,7 @@ def test_a_backbone_from_a_file_is_trained_on_listed_parts(archive, tmp_path):
     moved = {}
     for name, more in (("frozen", ["--frozen"]), ("staged", [])):
         assert eurosat_finetune.main([*shared, "--name", name, *more]) == 0
-        network = models.open_model(Run(tmp_path / "run").model(name)).image_classifier()
+        network = models.load_model(Run(tmp_path / "run").model(name)).image_classifier()
         backbone = network.model.get_layer("backbone")
         moved[name] = np.abs(backbone.get_layer("conv1_conv").get_weights()[0] - first).max()
     assert moved["frozen"] == 0 < moved["staged"]
@@ -221,7 +221,7 @@ def test_bands_are_compared_in_one_table_and_one_plot(tmp_path, capsys, monkeypa
     for row in rows:
         report = store.read_report(Run(out).report(f"compact-{row['set']}"))
         assert row["overall_accuracy"] == report["overall_accuracy"]
-        assert models.open_model(Run(out).model(f"compact-{row['set']}")).card["white"] is None
+        assert models.load_model(Run(out).model(f"compact-{row['set']}")).card["white"] is None
     printed = capsys.readouterr().out
     shown = [line for line in printed.splitlines() if line.startswith("| ")]
     assert len(shown) == 3 and any("RGB (B04 B03 B02)" in line for line in shown)

@@ -71,7 +71,7 @@ def kept(run):
 
 def keras_labels(run, pixels):
     """Codes of pixels by Keras on chips that are cut here."""
-    classifier = models.open_model(run.model(NAME)).classifier()
+    classifier = models.load_model(run.model(NAME)).classifier()
     image = np.pad(rasters.read(run.scene), ((0, 0), (3, 3), (3, 3)), constant_values=np.nan)
     chips = np.stack([image[:, row : row + 7, col : col + 7] for row, col in pixels])
     shares = np.concatenate([

@@ -268,7 +268,7 @@ def test_a_lock_of_a_dead_process_holds_nobody_up(tmp_path):
 
 
 def test_a_map_without_a_job_keeps_no_parts(whole, tmp_path):
-    classifier = models.open_model(whole.model("random-forest")).classifier()
+    classifier = models.load_model(whole.model("random-forest")).classifier()
     maps.predict_map(
         classifier, whole.scene, tmp_path / "m.tif", confidence=tmp_path / "c.tif", tile_px=600
     )
@@ -304,7 +304,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(unmapped, capsys):
 def test_bad_settings_are_refused(whole):
     with pytest.raises(LandcoverError, match="tile size 0 is not positive"):
         maps.predict_map(
-            models.open_model(whole.model("random-forest")).classifier(),
+            models.load_model(whole.model("random-forest")).classifier(),
             whole.scene,
             "m.tif",
             tile_px=0,

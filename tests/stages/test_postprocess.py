@@ -16,7 +16,7 @@ from rasterio.crs import CRS
 from scipy import ndimage
 from shapely.geometry import box
 
-from landcover.classifiers.models import open_model
+from landcover.classifiers.models import load_model
 from landcover.classifiers.names import title_of
 from landcover.cli import main
 from landcover.errors import LandcoverError
@@ -479,7 +479,7 @@ def test_another_runs_model_and_no_labels(made, tmp_path):
     other.path.mkdir()
     shutil.copy(made.scene, other.scene)
     map_scene(other, made.model(MAP))
-    paths = postprocess(other, MAP, mmu_ha=0.1, maker=open_model(made.model(MAP)))
+    paths = postprocess(other, MAP, mmu_ha=0.1, maker=load_model(made.model(MAP)))
     assert [path.name for path in paths] == [
         f"{MAP}+mmu10px.{end}" for end in ("tif", "qml", "json")
     ]

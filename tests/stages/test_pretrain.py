@@ -152,7 +152,7 @@ def test_the_report_is_what_the_predictions_say(encoder, store):
     assert [value is not None for value in found] == there.tolist()
     np.testing.assert_allclose([value for value in found if value is not None], precisions)
     assert [row["support"] for row in report["per_class"].values()] == truth.sum(axis=0).tolist()
-    tagger, _ = models.open_model(encoder).encoder(3, BANDS)
+    tagger, _ = models.load_model(encoder).encoder(3, BANDS)
     chips = networks.Examples(lambda rows: next(kept.batches(8, test[rows]))[0], truth)
     np.testing.assert_allclose(networks.predict_tags(tagger, chips), shares, atol=1e-6)
 
@@ -183,7 +183,7 @@ def test_an_encoder_of_the_classes_of_a_place(synthetic_set, run, tmp_path, caps
     home = tmp_path / "run"
     call = [str(out), "--patch-size", "3", "--epochs", "1", "--out", str(home)]
     assert bigearth_train.main(call) == 0
-    card = models.open_model(Run(home).model("encoder-3x3")).card
+    card = models.load_model(Run(home).model("encoder-3x3")).card
     held = kept.multi_hot()[kept.part("train")].any(axis=0)
     assert [c["code"] for c in card["classes"]] == np.array(kept.legend.codes)[held].tolist()
 
@@ -241,8 +241,8 @@ def test_an_encoder_maps_nothing(encoder, run, tmp_path):
     home = Run(encoder.parent.parent)
     for use in (
         lambda: map_stage.map_scene(run, home.model(encoder.name)),
-        lambda: models.open_model(home.model(encoder.name)).image_classifier(),
-        lambda: export.export(models.open_model(encoder), tmp_path / "out"),
+        lambda: models.load_model(home.model(encoder.name)).image_classifier(),
+        lambda: export.export(models.load_model(encoder), tmp_path / "out"),
     ):
         with pytest.raises(LandcoverError, match=r"is an encoder.*--encoder") as error:
             use()
@@ -253,18 +253,18 @@ def test_an_encoder_maps_nothing(encoder, run, tmp_path):
 
 def test_networks_of_pixels_start_from_an_encoder(encoder, run):
     shared = {"epochs": 1, "random_split": False, "denoise": "none", "encoder": encoder}
-    tagger, scaling = models.open_model(encoder).encoder(3, BANDS)
+    tagger, scaling = models.load_model(encoder).encoder(3, BANDS)
     kernel = tagger.layers[2].get_weights()
     for freeze, name in ((True, "cnn-3x3-frozen-plain"), (False, "cnn-3x3-finetuned-plain")):
         model = train.train(run, "cnn", patch_size=3, freeze=freeze, **shared)
         assert model.name == name and run.report(name).exists()
-        card = models.open_model(run.model(name)).card
+        card = models.load_model(run.model(name)).card
         assert card["settings"]["encoder"] == str(encoder) and card["scaling"] == scaling
         assert card["settings"]["frozen"] == freeze
         network = networks.load(models.file_of(run.model(name), "cnn"))
         learnt = network.layers[2].get_weights()
         assert all(map(np.array_equal, learnt, kernel)) == freeze
-        assert models.open_model(run.model(name)).classifier().radius == 1
+        assert models.load_model(run.model(name)).classifier().radius == 1
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_what_does_not_fit_together(encoder, run, tmp_path, capsys, call, said):
 
 def test_other_bands_do_not_fit(encoder):
     with pytest.raises(LandcoverError, match="B02 B03 B04 B08, and the scene has B02 B03"):
-        models.open_model(encoder).encoder(3, ("B02", "B03"))
+        models.load_model(encoder).encoder(3, ("B02", "B03"))
 
 
 def test_the_transfer_study(encoder, run, capsys, monkeypatch, tmp_path):

@@ -203,7 +203,7 @@ def test_the_same_seed_gives_the_same_map(made, copy, name):
     bytes_of = []
     for run in (made.run, copy):
         maps.predict_map(
-            models.open_model(run.model(name)).classifier(),
+            models.load_model(run.model(name)).classifier(),
             run.scene,
             run.map(name),
             confidence=run.confidence(name),
@@ -253,9 +253,9 @@ def test_training_on_tiles_learns_what_chips_learn_and_repeats_itself(made, copy
     on_tiles = read_json(copy.report("cnn-5x5-plain"))["scores"]["labels"]["overall_accuracy"]
     on_chips = read_json(made.run.report("cnn-5x5"))["scores"]["labels"]["overall_accuracy"]
     assert on_tiles > on_chips - 0.05
-    weights = models.open_model(copy.model("cnn-5x5-plain")).classifier().model.get_weights()
+    weights = models.load_model(copy.model("cnn-5x5-plain")).classifier().model.get_weights()
     train.train(copy, "cnn", patch_size=5, **settings)
-    again = models.open_model(copy.model("cnn-5x5-plain")).classifier().model.get_weights()
+    again = models.load_model(copy.model("cnn-5x5-plain")).classifier().model.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
 
 
@@ -409,11 +409,11 @@ def test_damaged_models(made, copy):
     card = json.loads((source / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps(card))
     with pytest.raises(LandcoverError, match=r"model\.keras does not exist; train the model mlp"):
-        models.open_model(copy.model("mlp")).classifier()
+        models.load_model(copy.model("mlp")).classifier()
     del card["bands"]
     (folder / "card.json").write_text(json.dumps(card))
     with pytest.raises(LandcoverError, match=r"card\.json is damaged \(bands\)"):
-        models.open_model(copy.model("mlp")).classifier()
+        models.load_model(copy.model("mlp")).classifier()
     (folder / "card.json").write_text(json.dumps(card | {"bands": list(BANDS), "kind": "svm"}))
     with pytest.raises(LandcoverError, match=r"damaged \(unknown kind\); train the model again"):
-        models.open_model(copy.model("mlp")).classifier()
+        models.load_model(copy.model("mlp")).classifier()
