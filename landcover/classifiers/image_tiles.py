@@ -13,8 +13,8 @@ from landcover.samples.chips import cut, valid_pixels
 #: Sides of the tiles that a classifier sees at once are at most this, plus its radius.
 COMPUTE_PX = 256
 
-#: Sides of tiles. A network is compiled anew for every shape that it sees, and keeps what it
-#: compiled: images of ever other shapes would fill the memory.
+#: Sides of tiles. A network is compiled for every new shape of images and keeps the compiled code:
+#: images of many shapes would fill the memory.
 _SIDES = (64, 128, COMPUTE_PX)
 
 #: Where a tile lies, which of its pixels are valid (rows, cols), and their probabilities

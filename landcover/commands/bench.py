@@ -118,7 +118,7 @@ def measure(run: Run, stage: Stage, whole_tile: bool) -> Measured:
     seconds = time.perf_counter() - started
     if code:
         why = (
-            f"was ended by signal {-code}, most likely for want of memory"
+            f"was ended by signal {-code}, most likely because memory ran out"
             if code < 0
             else f"ended with exit code {code}, for the reason above"
         )

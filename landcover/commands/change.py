@@ -39,7 +39,7 @@ def _define_change(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         help="map both dates with this model: a name in BEFORE, or RUN/models/NAME; by default "
-        "the one that made the maps of both runs, where it is at hand",
+        "the one that made the maps of both runs, where it still exists",
     )
     parser.add_argument(
         "--maps", metavar="NAME", help="whose maps are compared, where runs hold several models'"

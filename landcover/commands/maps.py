@@ -229,7 +229,7 @@ def _define_bench_tile(parser: argparse.ArgumentParser) -> None:
         default=Path("data/bench"),
         metavar="FOLDER",
         help="where scenes, runs and tables go (default data/bench; 5 GB for a tile); "
-        "remove it to have the scenes made anew",
+        "remove it to make the scenes again",
     )
 
 

@@ -2,7 +2,7 @@
 
 A job is a hidden folder of numbered parts beside the product, with ``job.json``, which
 holds everything that the parts depend on. A process that is killed at any moment leaves
-whole parts; the next one goes on from them if it depends on the same, and starts anew
+whole parts; the next one continues from them if it depends on the same, and starts again
 otherwise. The operating system's file lock, which dies with its process, keeps a second
 process out.
 """
@@ -55,7 +55,7 @@ class Job:
         return sum(self._found.values())
 
     def note(self, **notes: Any) -> None:
-        """Keep decisions, JSON-able, so that whoever goes on takes the same."""
+        """Keep decisions, JSON-able, so that a process that continues takes the same."""
         self.notes = json.loads(json.dumps(self.notes | notes))
         write_json(self.folder / "job.json", {"facts": self.facts, "notes": self.notes})
 

@@ -64,7 +64,7 @@ def open_raster(path: str | Path) -> Iterator[Any]:
         raise MissingProduct(f"{path} does not exist; check the path")
     try:
         with spent("reading"), warnings.catch_warnings():
-            # A raster without a place is refused, in our own words, by whoever needs its grid
+            # A raster without a CRS is refused, with an error of ours, where its grid is needed
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset = rasterio.open(path)
         with dataset:

@@ -254,7 +254,7 @@ def metrics_of(confusion: np.ndarray) -> dict[str, np.ndarray]:
     present = support > 0
     recall = _ratio(right, support)
     # A class that is claimed where there is none at all has F1 0, as in scikit-learn. One that only
-    # a resample happens to miss says nothing there: 0 would be the luck of the draw
+    # a resample happens to miss gets no score there: 0 would depend on the draw alone
     missed = ~present & present.any(axis=tuple(range(present.ndim - 1)))
     f1 = np.where(missed, np.nan, _ratio(2 * right, support + claimed))
     overall = _ratio(right.sum(axis=-1), n)

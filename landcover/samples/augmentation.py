@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may be changed about an image, drawn anew every time that it is shown.
+    """Random changes of an image, drawn again every time that it is shown.
 
     Land has no up, so all eight orientations are as likely; the other changes are drawn evenly
     within their bounds.

@@ -56,7 +56,7 @@ class Correlation:
 
 
 class Thinned:
-    """Every so-manieth pixel of a raster that comes by windows, so that memory stays small.
+    """A raster thinned to every n-th row and column, filled by windows to keep memory small.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The stages as a program calls them: runs by their folder in, results in memory out.
 
 A stage function itself takes a `Run` and gives the paths that it wrote, which is what a command
-prints. The functions here take what is at hand, a path or a glob or a value made before, and give
+prints. The functions here take what there is, a path or a glob or a value made before, and give
 back what one would open next. They are the names of `landcover` itself.
 """
 
@@ -540,7 +540,7 @@ def find_change(
     model : Model, str or path, optional
         Maps both dates, after one was brought to the radiometry of the other: the name of a
         model of `before`, or a model's folder. By default the one that made the maps of both
-        runs, where it is at hand.
+        runs, where it still exists.
     maps : str, optional
         Whose maps are compared, where the runs hold those of several models.
     level : int, optional

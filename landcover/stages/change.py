@@ -97,7 +97,7 @@ def find_change(
         if normalise:
             say(
                 f"the maps of {before} and {after} are taken as they are: no model that made both "
-                "is at hand to map one anew, so a difference of haze or light can show as change"
+                "exists to map one again, so a difference of haze or light can show as change"
             )
     else:
         kept = known_scene(scenes, model)

@@ -110,7 +110,7 @@ def _copied(source: Path, target: Path) -> Path:
 
 
 def _check(content: bytes, run: Run, model: Model) -> str:
-    """Compare an ONNX file with its model on the run's scene, where both are at hand; in words."""
+    """Compare an ONNX file with its model on the run's scene, where both exist; in words."""
     from landcover import maps
 
     if importlib.util.find_spec("onnxruntime") is None:

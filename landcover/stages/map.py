@@ -214,7 +214,7 @@ def _workers(
 
 
 def _require_same_types(run: Run, model: Model) -> None:
-    """Raise LandcoverError if the run has been segmented anew since the model was trained."""
+    """Raise LandcoverError if the run has been segmented again since the model was trained."""
     if model.card.get("segment_types") not in (None, types_digest(run)):
         raise LandcoverError(
             f"model {model.name} was trained on other segment types than {run.segment_types} "

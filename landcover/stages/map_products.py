@@ -42,7 +42,7 @@ class Item:
 def map_products(model: Model, paths: Sequence[Path], folder: Path, **settings: Any) -> list[Path]:
     """Map every product of a list with one model; what fails does not stop the others.
 
-    The report is written anew after every product. The same call goes on where it was, and
+    The report is written again after every product. The same call goes on where it was, and
     leaves alone what is mapped already.
 
     Parameters

@@ -112,7 +112,7 @@ def postprocess(
 
 
 def require_same_maps(run: Run, model_reports: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise LandcoverError if a map came from one that has been made anew since."""
+    """Raise LandcoverError if a map came from one that has been made again since."""
     for name, report in model_reports.items():
         made = report.get("postprocessing")
         if made and run.map(made["of"]).exists() and _digest(run, made["of"]) != made["map"]:

@@ -12,7 +12,7 @@ from landcover.errors import LandcoverError
 from landcover.files.atomic import read_json, write_json
 from landcover.run import Run
 
-#: What `landcover prep` makes anew, with all products.
+#: What `landcover prep` makes again, with all products.
 SCENE_STAGES = ("prep", "segment", "sample")
 
 #: Products of later stages, which a new scene makes meaningless.
@@ -32,7 +32,7 @@ def staged(
     overwrite : bool
         Remove maps, models and reports that a changed scene makes meaningless.
     stages : sequence of str
-        Which of `SCENE_STAGES` are made anew. The products of the others stay where scene, labels
+        Which of `SCENE_STAGES` are made again. The products of the others stay where scene, labels
         and reference turn out to be the same.
 
     Raises

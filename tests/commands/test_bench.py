@@ -182,7 +182,9 @@ def test_a_failing_stage_is_named(tmp_path, capfd):
 def test_a_stage_killed_for_memory_is_told(tmp_path, monkeypatch):
     killed = subprocess.CompletedProcess([], -9)
     monkeypatch.setattr(bench.subprocess, "run", lambda *a, **k: killed)
-    with pytest.raises(LandcoverError, match="ended by signal 9, most likely for want of memory"):
+    with pytest.raises(
+        LandcoverError, match="ended by signal 9, most likely because memory ran out"
+    ):
         bench.measure(Run(tmp_path), Stage("segment", ("segment", "run")), whole_tile=True)
 
 
