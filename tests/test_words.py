@@ -30,9 +30,6 @@ RETIRED = {
     "OfPixels": "PixelMeanClassifier",
     "workflows": "stages",
 }
-_PATH = re.compile(
-    r"(?<![\w./-])(?:landcover|tests|experiments|benchmarks|docs)/[\w/]+\.(?:py|md)\b"
-)
 
 
 def written(*endings: str, tests: bool = True) -> list[Path]:
@@ -69,17 +66,6 @@ def test_docs_and_code_use_plain_words():
 
 def test_a_thing_has_one_name():
     assert found(RETIRED, written(".py", ".md", ".html", ".toml", ".yml")) == []
-
-
-def test_files_that_are_named_exist():
-    """Paths in documentation, docstrings and comments lead readers to the file."""
-    missing = {
-        f"{path.relative_to(ROOT)}: {name}"
-        for path in written(".py", ".md")
-        for name in _PATH.findall(path.read_text("utf-8"))
-        if not (ROOT / name).exists()
-    }
-    assert missing == set()
 
 
 def test_words_are_found_whole(tmp_path, monkeypatch):
