@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from collections.abc import Generator, Iterable, Sized
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 Item = TypeVar("Item")
 
@@ -13,7 +16,9 @@ Item = TypeVar("Item")
 PATIENCE_S = 2.0
 
 
-def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
+def track(
+    items: Iterable[Item], description: str, total: int | None = None
+) -> Generator[Item, None, None]:
     """Yield `items` and show a bar on standard error once two seconds have passed.
 
     Parameters
@@ -52,7 +57,7 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _start(description: str, total: int | None, done: int):
+def _start(description: str, total: int | None, done: int) -> tuple[Progress, TaskID]:
     """A running bar; rich is imported here because most calls never need it."""
     from rich.console import Console
     from rich.progress import (

@@ -10,10 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.stopwatch import spent
+
+#: An object of JSON by its fields. Their types depend on the file: whoever reads a field says what
+#: it takes it for.
+Fields: TypeAlias = dict[str, Any]
 
 _PACKAGES = (
     "landcover",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.classifiers.networks.backend import keras_module
 from landcover.errors import LandcoverError
 from landcover.samples.chips import radius_of
+
+if TYPE_CHECKING:
+    import keras
+    from keras import KerasTensor
 
 MLP_UNITS = (400, 300, 200)
 MLP_DROPOUT = 0.3
@@ -78,7 +82,7 @@ def build_cnn(
     n_classes: int,
     mean: Sequence[float] | None = None,
     variance: Sequence[float] | None = None,
-) -> Any:
+) -> keras.Model:
     """A patch network of valid convolutions, which gives the same result on a chip and densely.
 
     Parameters
@@ -117,7 +121,7 @@ def build_published(
     n_classes: int,
     mean: Sequence[float] | None = None,
     variance: Sequence[float] | None = None,
-) -> Any:
+) -> keras.Model:
     """The same-padded patch network of the published method, for comparison.
 
     Six 3 x 3 convolutions (8, 16, 32, 64, 128, 128 filters) that keep the chip's
@@ -149,7 +153,7 @@ def build_mlp(
     mean: Sequence[float] | None = None,
     variance: Sequence[float] | None = None,
     type_counts: Sequence[int] = (),
-) -> Any:
+) -> keras.Model:
     """A multilayer perceptron of 400, 300 and 200 units with dropout.
 
     Parameters
@@ -188,8 +192,11 @@ def build_mlp(
 
 
 def _standardised(
-    inputs: Any, n: int, mean: Sequence[float] | None, variance: Sequence[float] | None
-) -> Any:
+    inputs: KerasTensor,
+    n: int,
+    mean: Sequence[float] | None,
+    variance: Sequence[float] | None,
+) -> KerasTensor:
     """Inputs minus mean over deviation; NaN becomes 0, the mean."""
     keras = keras_module()
     means = np.zeros(n) if mean is None else np.asarray(mean, np.float64)

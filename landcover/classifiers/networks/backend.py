@@ -9,19 +9,26 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files.atomic import replace_when_whole
 
+if TYPE_CHECKING:
+    import keras
+
+#: What a network takes: an array, or one for each of its inputs.
+Inputs: TypeAlias = np.ndarray | tuple[np.ndarray, ...]
+
 #: Chips, or rows of values, that a network predicts at a time.
 _CHIP_BATCH = 2048
 _ROW_BATCH = 65_536
 
 
-def keras_module() -> Any:
+def keras_module() -> ModuleType:
     """Keras on the backend that the environment names, TensorFlow by default."""
     if "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -85,7 +92,7 @@ def seed_everything(seed: int) -> None:
     keras_module().utils.set_random_seed(seed)
 
 
-def predict(model: Any, inputs: Callable[[np.ndarray], Any], n: int) -> np.ndarray:
+def predict(model: keras.Model, inputs: Callable[[np.ndarray], Inputs], n: int) -> np.ndarray:
     """Probabilities (n, classes) of n rows, made and predicted in batches."""
     size = _CHIP_BATCH if len(model.inputs[0].shape) == 4 else _ROW_BATCH
     parts = [
@@ -95,19 +102,21 @@ def predict(model: Any, inputs: Callable[[np.ndarray], Any], n: int) -> np.ndarr
     return np.concatenate(parts).reshape(n, -1)
 
 
-def row_inputs(model: Any, values: np.ndarray, types: np.ndarray) -> Callable[[np.ndarray], Any]:
+def row_inputs(
+    model: keras.Model, values: np.ndarray, types: np.ndarray
+) -> Callable[[np.ndarray], Inputs]:
     """What an MLP takes, by indices into values (rows, inputs) and segment types (rows, layers)."""
     if len(model.inputs) == 1:
         return lambda rows: values[rows]
     return lambda rows: (values[rows], types[rows])
 
 
-def row_predictor(model: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def row_predictor(model: keras.Model) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """An MLP as a function of values (rows, inputs) and segment types (rows, layers)."""
     return lambda values, types: predict(model, row_inputs(model, values, types), len(values))
 
 
-def save(model: Any, path: str | Path) -> None:
+def save(model: keras.Model, path: str | Path) -> None:
     """Store a network as a ``.keras`` file, without the optimiser; never a partial file."""
     keras = keras_module()
     with replace_when_whole(path) as part:
@@ -117,7 +126,7 @@ def save(model: Any, path: str | Path) -> None:
         keras.Model(inputs, model.outputs[0], name=model.name).save(part)
 
 
-def load(path: str | Path) -> Any:
+def load(path: str | Path) -> keras.Model:
     """A network that `save` stored; safe mode refuses files that carry code.
 
     Raises

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from landcover.classifiers.networks.backend import keras_module
+from landcover.classifiers.networks.backend import Inputs, keras_module
 from landcover.samples.augmentation import turned
 from landcover.samples.tiles import Tiles
+
+if TYPE_CHECKING:
+    import keras
 
 #: Least number of tiles in a step: samples of one tile resemble each other, so a few tiles do not
 #: represent the scene.
@@ -33,7 +36,7 @@ class Examples:
         Weight of each row in the loss.
     """
 
-    inputs: Callable[[np.ndarray], Any]
+    inputs: Callable[[np.ndarray], Inputs]
     targets: np.ndarray
     weights: np.ndarray | None = None
 
@@ -67,17 +70,18 @@ def row_batches(
     shape: tuple[int, ...],
     seed: int | None = None,
     turn: bool = False,
-) -> Any:
+) -> keras.utils.PyDataset:
     """Batches as Keras takes them; with a seed they are shuffled again every epoch."""
     bounds = np.append(np.arange(0, len(examples.targets), size), len(examples.targets))
 
     class Batches(in_steps()):  # type: ignore[misc]
         """Rows of a step, each turned for itself."""
 
-        def __getitem__(self, number: int) -> tuple[Any, ...]:
+        def __getitem__(self, number: int) -> tuple[Inputs, ...]:
             rows = self.chosen(number)
             inputs = examples.inputs(rows)
             if turn:
+                inputs = cast("np.ndarray", inputs)  # rows of numbers are not turned
                 inputs = turned(inputs, self.rng(number).integers(8, size=len(inputs)))
             targets = examples.targets[rows].reshape(-1, *shape)
             if examples.weights is None:
@@ -89,7 +93,7 @@ def row_batches(
 
 def tile_batches(
     examples: TileExamples, size: int, seed: int | None = None, turn: bool = False
-) -> Any:
+) -> keras.utils.PyDataset:
     """Steps of whole tiles from random places, about `size` samples each, or more.
 
     Every step gets its share of every class, by the most frequent class of each tile. Tiles
@@ -120,7 +124,7 @@ def tile_batches(
             """Rows of a step."""
             return np.concatenate([rows_of[tile] for tile in self.chosen(number)])
 
-        def __getitem__(self, number: int) -> tuple[Any, ...]:
+        def __getitem__(self, number: int) -> tuple[Inputs, ...]:
             orientations = None
             if turn:
                 orientations = self.rng(number).integers(8, size=len(self.chosen(number)))
@@ -130,9 +134,9 @@ def tile_batches(
     return Batches(np.append(0, np.cumsum(held)), seed)
 
 
-def in_steps() -> Any:
+def in_steps() -> type[keras.utils.PyDataset]:
     """The base class of batches, a Keras dataset; Keras is imported only when it is called."""
-    keras: Any = keras_module()
+    keras = keras_module()
 
     class InSteps(keras.utils.PyDataset):  # type: ignore[name-defined]
         """Random numbers of a step follow from seed, epoch and number, not from call order."""
@@ -167,7 +171,7 @@ def _step(
     rows: np.ndarray,
     weights: np.ndarray,
     orientations: np.ndarray | None = None,
-) -> tuple[Any, ...]:
+) -> tuple[Inputs, ...]:
     """Inputs of `sampled_pixels`, targets and weights; filled up with rows of no weight."""
     batch = examples.tiles.batch(examples.samples[rows], orientations)
     fill = (0, -len(rows) % _FILL)

@@ -8,7 +8,7 @@ layer.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
@@ -17,6 +17,12 @@ from landcover.classifiers.networks.batches import Examples, in_steps
 from landcover.errors import LandcoverError
 from landcover.progress import track
 from landcover.samples.augmentation import turned
+
+if TYPE_CHECKING:
+    import keras
+
+#: Shapes of the weights of a layer, and its dilation where it has one.
+Shapes: TypeAlias = tuple[list[tuple[int, ...]], tuple[int, ...] | None]
 
 #: The layers of scores by place: of a tagger, and of a patch network.
 _TAGS, _CLASSES = "tags", "classes"
@@ -31,7 +37,7 @@ _CLIMB = 0.05
 _PREDICTED = 32
 
 
-def build_tagger(patch_network: Any, n_classes: int, multi: bool = True) -> Any:
+def build_tagger(patch_network: keras.Model, n_classes: int, multi: bool = True) -> keras.Model:
     """A network of whole chips around the convolutions of a patch network.
 
     The scores s of a class at all n places of a chip are pooled as log(sum(exp(r s)) / n) / r,
@@ -65,7 +71,7 @@ def build_tagger(patch_network: Any, n_classes: int, multi: bool = True) -> Any:
     return keras.Model(patch_network.inputs[0], outputs, name=f"tagger_{patch_network.name}")
 
 
-def start_from(network: Any, tagger: Any, frozen: bool = False) -> None:
+def start_from(network: keras.Model, tagger: keras.Model, frozen: bool = False) -> None:
     """Give a patch network the convolutions of a tagger, by their order.
 
     Parameters
@@ -104,7 +110,7 @@ def start_from(network: Any, tagger: Any, frozen: bool = False) -> None:
 
 
 def fit_tagger(
-    model: Any,
+    model: keras.Model,
     train: Examples,
     validation: Examples,
     *,
@@ -154,11 +160,11 @@ def fit_tagger(
         loss=losses.BinaryCrossentropy() if multi else losses.SparseCategoricalCrossentropy(),
         jit_compile=compiled(),
     )
-    progress: Any = track(range(epochs), f"training {name or model.name}")
+    progress = track(range(epochs), f"training {name or model.name}")
     next(progress)
     ends = time.monotonic() + seconds if seconds is not None else np.inf
 
-    def on_epoch(epoch: int, logs: Any = None) -> None:
+    def on_epoch(epoch: int, logs: object = None) -> None:
         next(progress, None)
         model.stop_training = time.monotonic() >= ends
 
@@ -176,7 +182,7 @@ def fit_tagger(
     return {curve: [round(float(v), 6) for v in found[curve]] for curve in ("loss", "val_loss")}
 
 
-def predict_tags(model: Any, chips: Examples) -> np.ndarray:
+def predict_tags(model: keras.Model, chips: Examples) -> np.ndarray:
     """Probabilities (chips, classes) of a tagger; targets are not used."""
     places = np.arange(len(chips.targets))
     parts = [
@@ -186,7 +192,7 @@ def predict_tags(model: Any, chips: Examples) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _batches(chips: Examples, seed: int | None = None) -> Any:
+def _batches(chips: Examples, seed: int | None = None) -> keras.utils.PyDataset:
     """Steps as Keras takes them; with a seed in another order every epoch, and turned."""
     bounds = np.append(np.arange(0, len(chips.targets), TAGGER_BATCH), len(chips.targets))
 
@@ -195,7 +201,7 @@ def _batches(chips: Examples, seed: int | None = None) -> Any:
 
         def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
             rows = self.chosen(number)
-            shown = chips.inputs(rows)
+            shown = cast("np.ndarray", chips.inputs(rows))
             if seed is not None:
                 shown = turned(shown, self.rng(number).integers(8, size=len(rows)))
             return shown, chips.targets[rows]
@@ -203,7 +209,7 @@ def _batches(chips: Examples, seed: int | None = None) -> Any:
     return Batches(bounds, seed)
 
 
-def _stem(network: Any, last: str) -> list[Any]:
+def _stem(network: keras.Model, last: str) -> list[keras.layers.Layer]:
     """Layers with weights below the layer of that name, the lowest first."""
     names = [layer.name for layer in network.layers]
     if last not in names:
@@ -214,24 +220,24 @@ def _stem(network: Any, last: str) -> list[Any]:
     return [layer for layer in network.layers[: names.index(last)] if layer.weights]
 
 
-def _shapes(layers: list[Any]) -> list[tuple[Any, ...]]:
+def _shapes(layers: list[keras.layers.Layer]) -> list[Shapes]:
     """What tells layers apart: shapes of weights, and dilations."""
     return [
-        (*(tuple(weight.shape) for weight in layer.weights), getattr(layer, "dilation_rate", None))
+        ([tuple(weight.shape) for weight in layer.weights], getattr(layer, "dilation_rate", None))
         for layer in layers
     ]
 
 
-def _in_words(shapes: list[tuple[Any, ...]]) -> str:
+def _in_words(shapes: list[Shapes]) -> str:
     """The convolutions among layers: side, inputs, outputs and dilation of each."""
-    kernels = [(shape[0], shape[-1][0]) for shape in shapes if shape[-1] is not None]
+    kernels = [(weights[0], steps[0]) for weights, steps in shapes if steps is not None]
     return ", ".join(
         f"{kernel[0]}x{kernel[1]} {kernel[2]}-{kernel[3]}" + (f" by {step}" if step > 1 else "")
         for kernel, step in kernels
     )
 
 
-def _moments(network: Any) -> np.ndarray:
+def _moments(network: keras.Model) -> np.ndarray:
     """Mean and variance of every band, (2, bands)."""
     kind = keras_module().layers.Normalization
     layer = next(layer for layer in network.layers if isinstance(layer, kind))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from landcover.classifiers.networks.engines import (
 )
 from landcover.classifiers.networks.patch_classifier import PatchClassifier
 from landcover.errors import LandcoverError
+from landcover.files.atomic import Fields
 from landcover.samples.chips import valid_pixels
 
 #: The bound is this many times the largest error seen.
@@ -64,7 +64,7 @@ class Choice:
 
     engine: Engine
     reason: str
-    measured: dict[str, Any] = field(default_factory=dict)
+    measured: Fields = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"engine: {self.engine} ({self.reason})"
@@ -160,7 +160,8 @@ def candidates(
 
 def _error_against_chips(keras: PrecisionTier, images: Sequence[np.ndarray]) -> float:
     """`competing_error` of Keras' windows on some valid pixels, against their chips."""
-    assert keras.finer is not None
+    if keras.finer is None:
+        raise ValueError("this arithmetic has no chips to be compared with")
     image = images[0]
     valid = np.flatnonzero(valid_pixels(image, keras.patch_size // 2))
     pixels = np.sort(np.random.default_rng(0).choice(valid, min(_CHIPS_TRIED, len(valid)), False))
@@ -208,7 +209,7 @@ def _fastest(
     pixels = sum((i.shape[1] - 2 * radius) * (i.shape[2] - 2 * radius) for i in images)
     best = keras = next(iter(at_work))
     exact, exact_labels = _raw(at_work[keras], images), _labels(at_work[keras], images)
-    measured: dict[str, Any] = {}
+    measured: Fields = {}
     rates = {
         engine: pixels / float(np.median(times))
         for engine, times in zip(at_work, seconds, strict=True)
@@ -233,7 +234,7 @@ def _fastest(
     return Choice(best, _reason(measured, best, rates), measured)
 
 
-def _reason(measured: dict[str, Any], best: Engine, rates: dict[Engine, float]) -> str:
+def _reason(measured: Fields, best: Engine, rates: dict[Engine, float]) -> str:
     """Why an engine was chosen, for people."""
     others = ", ".join(f"{e} {r / 1e6:.1f}" for e, r in rates.items() if e != best)
     of_best = measured[str(best)]

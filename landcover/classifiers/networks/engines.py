@@ -13,14 +13,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.classifiers.best_class import near_ties
 from landcover.classifiers.exchange.network_onnx import arithmetic, to_onnx
 from landcover.errors import LandcoverError, MissingDependency
+from landcover.files.atomic import Fields
 from landcover.samples.chips import cut_chips
+
+if TYPE_CHECKING:
+    import keras
+    import openvino
 
 #: Bound of float32 where none is measured, and the least one. Networks here keep within a tenth.
 FLOAT32_BOUND = 2e-5
@@ -70,12 +75,12 @@ class Engine:
                 f"{', '.join(' '.join(pair) for pair in known)}"
             )
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Fields:
         """As JSON takes it."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Engine:
+    def from_dict(cls, values: Fields) -> Engine:
         """What `as_dict` gave; raises LandcoverError if there is no such engine."""
         return cls(**values)
 
@@ -197,7 +202,7 @@ def _flat(shares: np.ndarray) -> np.ndarray:
 
 
 def tier_of(
-    model: Any, patch_size: int, engine: Engine, float32: PrecisionTier | None = None
+    model: keras.Model, patch_size: int, engine: Engine, float32: PrecisionTier | None = None
 ) -> PrecisionTier:
     """The tier that predicts windows with a dense network on an engine.
 
@@ -237,7 +242,7 @@ def tier_of(
     return openvino("bfloat16", engine.bound, float32)
 
 
-def _chip_cost(model: Any, patch_size: int) -> tuple[float, int]:
+def _chip_cost(model: keras.Model, patch_size: int) -> tuple[float, int]:
     """`PrecisionTier.chip_cost`, and how many chips are `_FLOP_PER_CALL`."""
     try:
         content = arithmetic(model)
@@ -257,7 +262,7 @@ def available_precisions() -> tuple[str, ...]:
     return ("float32", "bfloat16") if "BF16" in held else ("float32",)
 
 
-def _keras_run(model: Any) -> Run:
+def _keras_run(model: keras.Model) -> Run:
     """A network on Keras' backend, which uses all cores by itself."""
     lock = threading.Lock()
 
@@ -273,7 +278,7 @@ def _keras_run(model: Any) -> Run:
 class _OpenVino:
     """A network in OpenVINO, compiled once for every shape of images."""
 
-    def __init__(self, model: Any, precision: str, patch_size: int):
+    def __init__(self, model: keras.Model, precision: str, patch_size: int) -> None:
         held = available_precisions()
         if not held:
             raise MissingDependency(
@@ -293,7 +298,9 @@ class _OpenVino:
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
         }
-        self.requests: dict[tuple[tuple[int, ...], int], tuple[Any, tuple[int, ...]]] = {}
+        self.requests: dict[
+            tuple[tuple[int, ...], int], tuple[openvino.InferRequest, tuple[int, ...]]
+        ] = {}
         self.lock = threading.Lock()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -322,7 +329,9 @@ class _OpenVino:
             request.infer([images], share_inputs=True, share_outputs=True)
             return found
 
-    def _request(self, shape: tuple[int, ...], col_step: int) -> tuple[Any, tuple[int, ...]]:
+    def _request(
+        self, shape: tuple[int, ...], col_step: int
+    ) -> tuple[openvino.InferRequest, tuple[int, ...]]:
         """Compile for a shape; some tenths of a second. Also the output's shape."""
         form = to_onnx(self.model, channels_first=True, col_step=col_step).SerializeToString()
         graph = self.core.read_model(form)

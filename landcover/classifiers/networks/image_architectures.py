@@ -10,10 +10,18 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from landcover.classifiers.networks.backend import keras_module
 from landcover.errors import LandcoverError
+from landcover.files.atomic import Fields
+
+if TYPE_CHECKING:
+    import keras
+    from keras import KerasTensor, Variable
+
+#: Builds a backbone from an image's shape and the name of weights.
+Backbone: TypeAlias = "Callable[[tuple[int, int, int], str | None], keras.Model]"
 
 #: Side of the images that the networks are made for.
 IMAGE_PX = 64
@@ -38,7 +46,7 @@ def build_image_network(
     white: float | None = None,
     weights: str | Path | None = None,
     head: str = "concat-512",
-) -> Any:
+) -> keras.Model:
     """A network of one of `IMAGE_NETWORKS`.
 
     Parameters
@@ -97,7 +105,7 @@ def build_image_network(
     return keras.Model(inputs, outputs, name=kind.replace("-", "_"))
 
 
-def layer_table(model: Any) -> list[dict[str, Any]]:
+def layer_table(model: keras.Model) -> list[Fields]:
     """Layers of a network that have weights, those of a backbone one by one.
 
     Returns
@@ -106,7 +114,7 @@ def layer_table(model: Any) -> list[dict[str, Any]]:
         ``name``, ``kind``, ``output`` (shape without the batch), ``parameters`` that training
         may change, ``trainable`` (whether it may now), and ``statistics``: running moments.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Fields] = []
     for layer in model.layers:
         if isinstance(layer, keras_module().Model):
             rows += layer_table(layer)
@@ -125,18 +133,18 @@ def layer_table(model: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def _count(weights: Iterable[Any]) -> int:
+def _count(weights: Iterable[Variable]) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
-def _normalised(x: Any, means: Sequence[float], stds: Sequence[float]) -> Any:
+def _normalised(x: KerasTensor, means: Sequence[float], stds: Sequence[float]) -> KerasTensor:
     keras = keras_module()
     variances = [std**2 for std in stds]
     # In float32 whatever the rest computes in: bands of little contrast need the digits
     return keras.layers.Normalization(mean=list(means), variance=variances, dtype="float32")(x)
 
 
-def _compact(x: Any) -> Any:
+def _compact(x: KerasTensor) -> KerasTensor:
     """Four stages of plain and residual 3 x 3 convolutions, mean and maximum over the image."""
     keras = keras_module()
     first, second, third = COMPACT_FILTERS
@@ -150,8 +158,13 @@ def _compact(x: Any) -> Any:
 
 
 def _convolved(
-    x: Any, filters: int, side: int = 3, stride: int = 1, relu: bool = True, pool: bool = False
-) -> Any:
+    x: KerasTensor,
+    filters: int,
+    side: int = 3,
+    stride: int = 1,
+    relu: bool = True,
+    pool: bool = False,
+) -> KerasTensor:
     """Convolution, batch normalisation, and the larger of the result and 0.
 
     Where only the largest of 2 x 2 places is kept, it is kept before normalisation, which costs
@@ -164,18 +177,18 @@ def _convolved(
     return layers.ReLU()(x) if relu else x
 
 
-def _residual(x: Any, filters: int) -> Any:
+def _residual(x: KerasTensor, filters: int) -> KerasTensor:
     return keras_module().layers.Add()([x, _convolved(_convolved(x, filters), filters)])
 
 
-def _mean_and_maximum(x: Any) -> Any:
+def _mean_and_maximum(x: KerasTensor) -> KerasTensor:
     layers = keras_module().layers
     return layers.Concatenate()(
         [layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)]
     )
 
 
-def _headed(x: Any, head: str) -> Any:
+def _headed(x: KerasTensor, head: str) -> KerasTensor:
     """The layers between a backbone and the scores of classes."""
     layers = keras_module().layers
     if head == "dense-256":
@@ -187,13 +200,13 @@ def _headed(x: Any, head: str) -> Any:
 
 
 def _prepared(
-    x: Any,
+    x: KerasTensor,
     kind: str,
     means: Sequence[float],
     stds: Sequence[float],
     white: float | None,
     weights: str | Path | None,
-) -> Any:
+) -> KerasTensor:
     """Bands in the form of a backbone: standardised, or as its weights' training pictures."""
     layers = keras_module().layers
     efficient = kind.startswith("efficientnet")  # takes 0 to 255 and divides by itself
@@ -215,7 +228,7 @@ def _prepared(
     return _normalised(x, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
 
 
-def _contrast_of_imagenet(x: Any) -> Any:
+def _contrast_of_imagenet(x: KerasTensor) -> KerasTensor:
     """What Keras' EfficientNet does to pictures when it gets ImageNet's weights by name alone.
 
     Distances from ImageNet's mean are divided by the root of its deviation, as the weights were
@@ -226,13 +239,16 @@ def _contrast_of_imagenet(x: Any) -> Any:
     return _normalised(x, [m * (1 - root) for m, root in zip(means, roots, strict=True)], roots)
 
 
-def _backbone(kind: str, n_bands: int, weights: str | Path | None) -> Any:
+def _backbone(kind: str, n_bands: int, weights: str | Path | None) -> keras.Model:
     """The convolutions of a network of the literature, its weights loaded."""
     keras = keras_module()
     shape = (IMAGE_PX, IMAGE_PX, n_bands)
     named = "imagenet" if weights == "imagenet" else None
+    build = IMAGE_NETWORKS[kind]
+    if build is None:
+        raise ValueError(f"the network {kind} is built as a whole and has no backbone")
     try:
-        model = IMAGE_NETWORKS[kind](shape, named)
+        model = build(shape, named)
         if weights is not None and named is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")  # Keras only warns of layers that a file lacks
@@ -248,15 +264,15 @@ def _backbone(kind: str, n_bands: int, weights: str | Path | None) -> Any:
     return keras.Model(model.inputs[0], model.outputs[0], name="backbone")
 
 
-def _application(name: str) -> Callable[[tuple[int, int, int], str | None], Any]:
-    def build(shape: tuple[int, int, int], weights: str | None) -> Any:
+def _application(name: str) -> Backbone:
+    def build(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
         make = getattr(keras_module().applications, name)
         return make(include_top=False, weights=weights, input_shape=shape)
 
     return build
 
 
-def _wide_resnet(shape: tuple[int, int, int], weights: str | None) -> Any:
+def _wide_resnet(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
     """The 50-layer residual network with bottlenecks twice as wide.
 
     Zagoruyko & Komodakis 2016, doi:10.5244/C.30.87; strides in the 3 x 3 convolutions.
@@ -275,7 +291,7 @@ def _wide_resnet(shape: tuple[int, int, int], weights: str | None) -> Any:
     return keras.Model(inputs, x)
 
 
-def _bottleneck(x: Any, filters: int, stride: int) -> Any:
+def _bottleneck(x: KerasTensor, filters: int, stride: int) -> KerasTensor:
     """Narrow to 2 `filters`, 3 x 3, widen to 4 `filters`, and what came in added."""
     layers = keras_module().layers
     kept = x
@@ -288,7 +304,7 @@ def _bottleneck(x: Any, filters: int, stride: int) -> Any:
 
 
 #: Networks by name, and what builds their backbone from an image's shape and the name of weights.
-IMAGE_NETWORKS: dict[str, Any] = {
+IMAGE_NETWORKS: dict[str, Backbone | None] = {
     "compact": None,
     "resnet50": _application("ResNet50"),
     "wide-resnet50-2": _wide_resnet,

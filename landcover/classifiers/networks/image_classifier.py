@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.legend import Legend
 from landcover.samples.augmentation import turned
+
+if TYPE_CHECKING:
+    import keras
 
 #: Four quarter turns, each upside down too.
 ORIENTATIONS = 8
@@ -40,14 +43,14 @@ class ImageClassifier:
     legend: Legend
     bands: tuple[str, ...]
     side_px: int
-    model: Any
+    model: keras.Model
 
     def probabilities(self, images: Iterable[np.ndarray]) -> np.ndarray:
         """Probabilities of images, as `image_probabilities` gives them."""
         return image_probabilities(self.model, images)
 
 
-def image_probabilities(model: Any, images: Iterable[np.ndarray]) -> np.ndarray:
+def image_probabilities(model: keras.Model, images: Iterable[np.ndarray]) -> np.ndarray:
     """Probabilities of images: means over their eight orientations, for land has no up.
 
     Parameters

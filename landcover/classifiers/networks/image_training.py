@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +15,12 @@ from landcover.classifiers.networks.batches import in_steps
 from landcover.classifiers.networks.image_architectures import layer_table
 from landcover.classifiers.networks.image_recipes import Recipe, Stage
 from landcover.errors import LandcoverError
+from landcover.files.atomic import Fields
 from landcover.progress import track
+
+if TYPE_CHECKING:
+    import keras
+    from keras import KerasTensor, Variable
 
 PRECISIONS_OF_TRAINING = ("auto", "float32", "bfloat16")
 CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
@@ -42,7 +47,7 @@ class Images:
 
 
 def fit_images(
-    model: Any,
+    model: keras.Model,
     train: Images,
     validation: Images,
     recipe: Recipe,
@@ -90,7 +95,7 @@ def fit_images(
 
 
 def train_image_network(
-    build: Callable[[], Any],
+    build: Callable[[], keras.Model],
     train: Images,
     validation: Images,
     recipe: Recipe,
@@ -98,7 +103,7 @@ def train_image_network(
     seconds: float | None = None,
     precision: str = "auto",
     name: str | None = None,
-) -> tuple[Any, dict[str, list[float]]]:
+) -> tuple[keras.Model, dict[str, list[float]]]:
     """Build and train a network in some precision; the trained network computes in float32.
 
     Parameters
@@ -155,14 +160,14 @@ def _cpu_flags() -> str:
         return ""
 
 
-def freeze_backbone(model: Any, frozen: bool) -> None:
+def freeze_backbone(model: keras.Model, frozen: bool) -> None:
     """Let a network's backbone learn, or nothing of it but batch normalisation."""
     normalisation = keras_module().layers.BatchNormalization
     for layer in _backbone_layers(model):
         layer.trainable = not frozen or isinstance(layer, normalisation)
 
 
-def parameters_of(model: Any, recipe: Recipe) -> dict[str, Any]:
+def parameters_of(model: keras.Model, recipe: Recipe) -> Fields:
     """How many parameters a network has, and which of them a recipe trains.
 
     Returns
@@ -190,13 +195,13 @@ def parameters_of(model: Any, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _backbone_layers(model: Any) -> list[Any]:
+def _backbone_layers(model: keras.Model) -> list[keras.layers.Layer]:
     """Layers of the backbone, the first ones first; the compact network has none."""
     return next((layer.layers for layer in model.layers if layer.name == "backbone"), [])
 
 
 def _fit_stage(
-    model: Any,
+    model: keras.Model,
     train: Images,
     validation: Images,
     recipe: Recipe,
@@ -210,7 +215,7 @@ def _fit_stage(
     _compile(model, recipe, stage)
     classes = model.output_shape[-1]
     steps = -(-len(train.targets) // recipe.batch_size)
-    progress: Any = track(range(stage.epochs), title)
+    progress = track(range(stage.epochs), title)
     next(progress)
     rates: list[float] = []
     pace = _Pace(stage.epochs * steps, seconds)
@@ -231,7 +236,7 @@ def _fit_stage(
     return {curve: [round(float(v), 6) for v in values] for curve, values in curves.items()}
 
 
-def _compile(model: Any, recipe: Recipe, stage: Stage) -> None:
+def _compile(model: keras.Model, recipe: Recipe, stage: Stage) -> None:
     """Give a network the optimiser and the loss of a stage."""
     cosine = stage.schedule == "cosine"
     kept = recipe.mean_of_weights if cosine else None
@@ -251,18 +256,18 @@ def _compile(model: Any, recipe: Recipe, stage: Stage) -> None:
 
 
 def _callbacks(
-    model: Any, stage: Stage, pace: _Pace, progress: Any, rates: list[float]
-) -> list[Any]:
+    model: keras.Model, stage: Stage, pace: _Pace, progress: Iterator[int], rates: list[float]
+) -> list[keras.callbacks.Callback]:
     """The schedule of a stage, its end, its progress bar and the rates of its epochs."""
     keras = keras_module()
 
-    def on_step(step: int, logs: Any = None) -> None:
+    def on_step(step: int, logs: object = None) -> None:
         pace.step += 1
         if stage.schedule == "cosine":
             _set_rate(model, stage.learning_rate * _cosine(pace.share()))
         model.stop_training = model.stop_training or pace.share() >= 1
 
-    def on_epoch(epoch: int, logs: Any = None) -> None:
+    def on_epoch(epoch: int, logs: object = None) -> None:
         rates.append(float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)))
         next(progress, None)
 
@@ -275,7 +280,7 @@ def _callbacks(
     return callbacks
 
 
-def _set_rate(model: Any, rate: float) -> None:
+def _set_rate(model: keras.Model, rate: float) -> None:
     """Set the learning rate of the steps to come, within an epoch too."""
     # JAX's trainer passes its variables from step to step; a value set outside is lost unless the
     # trainer has written them back first
@@ -284,7 +289,7 @@ def _set_rate(model: Any, rate: float) -> None:
     model.optimizer.learning_rate = rate
 
 
-def _measure_statistics(model: Any, batches: Any) -> None:
+def _measure_statistics(model: keras.Model, batches: keras.utils.PyDataset) -> None:
     """Means and variances of batch normalisation, over an epoch, for weights that are new to it."""
     kind = keras_module().layers.BatchNormalization
     layers = [
@@ -321,7 +326,9 @@ def _cosine(share: float) -> float:
     return 0.5 + 0.5 * float(np.cos(np.pi * (share - _CLIMB) / (1 - _CLIMB)))
 
 
-def _batches(images: Images, recipe: Recipe, classes: int, seed: int | None = None) -> Any:
+def _batches(
+    images: Images, recipe: Recipe, classes: int, seed: int | None = None
+) -> keras.utils.PyDataset:
     """Steps as Keras takes them; with a seed in another order every epoch, and in other views."""
     bounds = np.append(np.arange(0, len(images.targets), recipe.batch_size), len(images.targets))
     one_hot = np.eye(classes, dtype=np.float32)
@@ -339,14 +346,14 @@ def _batches(images: Images, recipe: Recipe, classes: int, seed: int | None = No
     return Batches(bounds, seed)
 
 
-def _shares(model: Any, stage: Stage) -> list[float]:
+def _shares(model: keras.Model, stage: Stage) -> list[float]:
     """Share of the learning rate of every trainable weight in a stage."""
     if stage.discriminative:
         return shares_of_rate(model)
     return [1.0] * len(model.trainable_variables)
 
 
-def shares_of_rate(model: Any) -> list[float]:
+def shares_of_rate(model: keras.Model) -> list[float]:
     """Share of the learning rate of every trainable weight, where early layers learn slowly."""
     layers = [layer for layer in _backbone_layers(model) if layer.weights]
     shares: dict[int, float] = {}
@@ -356,14 +363,21 @@ def shares_of_rate(model: Any) -> list[float]:
     return [shares.get(id(weight), 1.0) for weight in model.trainable_variables]
 
 
-def _adam(shares: Sequence[float], weight_decay: float, **settings: Any) -> Any:
+def _adam(
+    shares: Sequence[float], weight_decay: float, **settings: float | None
+) -> keras.optimizers.Optimizer:
     """Adam with decoupled weight decay; weights learn and decay at their share of the rate."""
     keras = keras_module()
 
     class Adam(keras.optimizers.Adam):  # type: ignore[name-defined]
         """Steps of a weight as long as its share says."""
 
-        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        def update_step(
+            self,
+            gradient: KerasTensor,
+            variable: Variable,
+            learning_rate: KerasTensor,
+        ) -> None:
             # By position: some backends hand over a variable of their own in the weight's place
             share = shares[self._get_variable_index(variable)]
             rate = learning_rate * share

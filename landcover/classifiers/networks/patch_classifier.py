@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from landcover.classifiers.networks.backend import predict
 from landcover.classifiers.networks.engines import KERAS, Engine, PrecisionTier, tier_of
 from landcover.legend import Legend
 from landcover.samples.chips import radius_of, views
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class PatchClassifier:
     legend: Legend
     bands: tuple[str, ...]
     patch_size: int
-    model: Any
+    model: keras.Model
     segment_layers: tuple[str, ...] = ()
     engine: Engine = KERAS
     temperature: Temperature = UNTEMPERED

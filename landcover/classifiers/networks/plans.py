@@ -10,16 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.classifiers.networks.batches import STEP_TILES, Examples, TileExamples
 from landcover.classifiers.networks.tile_network import convolutions_of
 from landcover.errors import LandcoverError
+from landcover.files.atomic import Fields
 from landcover.grid import Window
 from landcover.samples.chips import Squares, read_chips
 from landcover.samples.tiles import Tiles, tiles_of
+
+if TYPE_CHECKING:
+    import keras
 
 BATCHES_OF = ("auto", "chips", "tiles")
 SIDES = (1, 2, 4, 8, 16, 32, 64)
@@ -84,14 +88,16 @@ class Plan:
             return TileExamples(held, part, self.dense, targets, weights)
         return Examples(lambda batch: held.batch(part[batch]), targets, weights)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Fields:
         """What a model's card says of it."""
         if self.way == "chips":
             return {"train_on": "chips"}
         return {"train_on": "tiles", "tile_px": self.side, "dense_layers": self.dense}
 
 
-def plan(network: Any, rows: np.ndarray, cols: np.ndarray, batches_of: str = "auto") -> Plan:
+def plan(
+    network: keras.Model, rows: np.ndarray, cols: np.ndarray, batches_of: str = "auto"
+) -> Plan:
     """The cheapest way of training a network on some samples.
 
     Parameters
@@ -124,7 +130,7 @@ def plan(network: Any, rows: np.ndarray, cols: np.ndarray, batches_of: str = "au
     return min((p for p in plans if batches_of in ("auto", p.way)), key=lambda p: p.cost)
 
 
-def ways(network: Any, rows: np.ndarray, cols: np.ndarray) -> Iterator[Plan]:
+def ways(network: keras.Model, rows: np.ndarray, cols: np.ndarray) -> Iterator[Plan]:
     """Every way of training a dense network, with its cost; parameters as of `plan`."""
     layers = [
         (layer.dilation_rate[0], *layer.kernel.shape[2:]) for layer in convolutions_of(network)

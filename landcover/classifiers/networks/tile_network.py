@@ -15,11 +15,16 @@ batch normalisation.
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.classifiers.networks.backend import keras_module
+
+if TYPE_CHECKING:
+    import keras
+    from keras import KerasTensor
 
 #: Share of the running moments that a step keeps: about half an epoch of steps count.
 _MOMENTUM = 0.98
@@ -27,7 +32,7 @@ _MOMENTUM = 0.98
 _LARGEST_RATIO, _LARGEST_SHIFT = 3.0, 5.0
 
 
-def sampled_pixels(network: Any, side: int, dense: int) -> Any:
+def sampled_pixels(network: keras.Model, side: int, dense: int) -> keras.Model:
     """A network that shares the weights of a patch network and predicts samples on tiles.
 
     Parameters
@@ -64,7 +69,7 @@ def sampled_pixels(network: Any, side: int, dense: int) -> Any:
             super().__init__(name=network.name)
             self.network = network
 
-        def call(self, inputs: Any, training: bool = False) -> Any:
+        def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
             images, counts, places, present = inputs
             x = scaling(images)
             x = ops.where(ops.isnan(x), 0.0, x)
@@ -72,12 +77,12 @@ def sampled_pixels(network: Any, side: int, dense: int) -> Any:
             for layer, norm, read in zip(
                 convolutions[:dense], norms[:dense], weights[:dense], strict=True
             ):
-                x = _normalised(keras, norm, layer(x), read, training)
+                x = _normalised(norm, layer(x), read, training)
             x = _gathered(ops, x, places, side, reach, offsets)
             for layer, norm in zip(convolutions[dense:], norms[dense:], strict=True):
                 x = ops.conv(x, layer.kernel, strides=3)
                 read = ops.reshape(present, (-1, 1, 1)) * ops.ones_like(x[..., 0])
-                x = _normalised(keras, norm, x, read, training)
+                x = _normalised(norm, x, read, training)
             for layer in head:
                 dropout = isinstance(layer, keras.layers.Dropout)
                 x = layer(x, training=training) if dropout else layer(x)
@@ -86,7 +91,7 @@ def sampled_pixels(network: Any, side: int, dense: int) -> Any:
     return SampledPixels()
 
 
-def convolutions_of(network: Any) -> list[Any]:
+def convolutions_of(network: keras.Model) -> list[keras.layers.Layer]:
     """The layers of 3 x 3 convolutions of a network, the lowest first."""
     kind = keras_module().layers.Conv2D
     return [x for x in network.layers if isinstance(x, kind) and x.kernel_size == (3, 3)]
@@ -100,7 +105,14 @@ def _offsets(steps: list[int]) -> np.ndarray:
     return found
 
 
-def _gathered(ops: Any, x: Any, places: Any, side: int, reach: int, offsets: np.ndarray) -> Any:
+def _gathered(
+    ops: ModuleType,
+    x: KerasTensor,
+    places: KerasTensor,
+    side: int,
+    reach: int,
+    offsets: np.ndarray,
+) -> KerasTensor:
     """Features (tiles, side + 2 reach, ...) around samples, (samples, n, n, features)."""
     width = side + 2 * reach
     tile, row, col = places // side**2, places // side % side, places % side
@@ -110,7 +122,7 @@ def _gathered(ops: Any, x: Any, places: Any, side: int, reach: int, offsets: np.
     return ops.take(ops.reshape(x, (-1, x.shape[-1])), at, axis=0)
 
 
-def _reads(ops: Any, counts: Any, steps: list[int]) -> list[Any]:
+def _reads(ops: ModuleType, counts: KerasTensor, steps: list[int]) -> list[KerasTensor]:
     """How often samples read each place of every layer's output, the lowest layer first."""
     found = [counts]
     for step in reversed(steps):
@@ -126,9 +138,14 @@ def _reads(ops: Any, counts: Any, steps: list[int]) -> list[Any]:
     return found
 
 
-def _normalised(keras: Any, norm: Any, x: Any, weights: Any, training: bool) -> Any:
+def _normalised(
+    norm: keras.layers.BatchNormalization,
+    x: KerasTensor,
+    weights: KerasTensor,
+    training: bool,
+) -> KerasTensor:
     """Batch renormalisation over weighted places, and ReLU."""
-    ops = keras.ops
+    ops = keras_module().ops
     mean, variance = norm.moving_mean, norm.moving_variance
     if training and norm.trainable:
         share = weights / ops.sum(weights)
@@ -151,7 +168,14 @@ def _normalised(keras: Any, norm: Any, x: Any, weights: Any, training: bool) -> 
     )
 
 
-def _renormalised(ops: Any, x: Any, mean: Any, variance: Any, ratio: Any, shift: Any) -> Any:
+def _renormalised(
+    ops: ModuleType,
+    x: KerasTensor,
+    mean: KerasTensor,
+    variance: KerasTensor,
+    ratio: KerasTensor,
+    shift: KerasTensor,
+) -> KerasTensor:
     """Features normalised by a step's moments, with a correction that has no gradient."""
     ratio = ops.clip(ops.stop_gradient(ratio), 1 / _LARGEST_RATIO, _LARGEST_RATIO)
     shift = ops.clip(ops.stop_gradient(shift), -_LARGEST_SHIFT, _LARGEST_SHIFT)

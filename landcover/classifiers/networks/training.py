@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from landcover.classifiers.networks.batches import Examples, TileExamples, row_b
 from landcover.classifiers.networks.tile_network import sampled_pixels
 from landcover.progress import track
 
+if TYPE_CHECKING:
+    import keras
+
 MLP_LEARNING_RATE = 1e-3
 
 #: Samples on tiles that are predicted at a time.
@@ -18,7 +21,7 @@ _PREDICTED = 1024
 
 
 def fit(
-    model: Any,
+    model: keras.Model,
     train: Examples | TileExamples,
     validation: Examples | TileExamples,
     *,
@@ -79,7 +82,7 @@ def fit(
         ],
         jit_compile=compiled(),
     )
-    progress: Any = track(range(epochs), f"training {name or model.name}")
+    progress = track(range(epochs), f"training {name or model.name}")
     judged = "val_cross_entropy"
     callbacks = [
         keras.callbacks.ReduceLROnPlateau(
@@ -114,7 +117,7 @@ def fit(
     }
 
 
-def predict_examples(model: Any, examples: Examples | TileExamples) -> np.ndarray:
+def predict_examples(model: keras.Model, examples: Examples | TileExamples) -> np.ndarray:
     """Probabilities (rows, classes) of examples of either kind; their targets are not used."""
     if isinstance(examples, Examples):
         return predict(model, examples.inputs, len(examples.targets))
@@ -129,12 +132,12 @@ def predict_examples(model: Any, examples: Examples | TileExamples) -> np.ndarra
 
 
 def _batches(
-    model: Any,
+    model: keras.Model,
     examples: Examples | TileExamples,
     size: int,
     seed: int | None = None,
     turn: bool = False,
-) -> Any:
+) -> keras.utils.PyDataset:
     """Steps of either kind of examples."""
     if isinstance(examples, TileExamples):
         return tile_batches(examples, size, seed, turn)
