@@ -9,7 +9,7 @@ means unlabelled.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -187,7 +187,9 @@ def recode_corine(values: np.ndarray, nodata: float | None = None) -> np.ndarray
     return corine_recoder(np.unique(values), nodata)(values)
 
 
-def corine_recoder(values: Iterable[float], nodata: float | None = None):
+def corine_recoder(
+    values: Iterable[float], nodata: float | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
     """A function that recodes windows of a raster whose distinct values are `values`.
 
     The coding is decided once for the raster: a window that happens to hold

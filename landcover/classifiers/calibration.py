@@ -8,11 +8,11 @@ the temperature, takes it out and leaves every label as it is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files.atomic import Fields
 
 #: Bins of confidence, as many as Guo et al. take.
 BINS = 15
@@ -279,9 +279,7 @@ def brier_score(probabilities: np.ndarray, targets: np.ndarray) -> float:
     return float(np.mean((shares**2).sum(axis=1) - 2 * right + 1))
 
 
-def measures(
-    probabilities: np.ndarray, targets: np.ndarray, temperature: Temperature
-) -> dict[str, Any]:
+def measures(probabilities: np.ndarray, targets: np.ndarray, temperature: Temperature) -> Fields:
     """What a report says of a model's probabilities, before and after its temperature.
 
     Parameters
@@ -302,7 +300,7 @@ def measures(
     """
     winner = probabilities.argmax(axis=1)
     right = winner == np.asarray(targets)
-    result: dict[str, Any] = {"n": len(right)}
+    result: Fields = {"n": len(right)}
     for suffix, t in (("_before", UNTEMPERED), ("", temperature)):
         shares = tempered(probabilities, t)
         confidence = shares[np.arange(len(shares)), winner]

@@ -15,13 +15,18 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files.atomic import replace_when_whole
 from landcover.progress import track
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import Pipeline
+    from sklearn.tree import DecisionTreeClassifier
 
 N_TREES = 100
 #: Leaves of labels that are partly wrong must hold several samples; which number, validation says.
@@ -38,17 +43,20 @@ _TRUSTED = (
     "sklearn.tree._tree.Tree",
 )
 
+#: What classifies rows here: a forest, or nearest neighbours of standardised inputs.
+Estimator: TypeAlias = "RandomForestClassifier | Pipeline"
+
 #: What makes a forest of scikit-learn's class a fitted one.
 _FITTED = ("estimator_", "estimators_", "classes_", "n_classes_", "n_features_in_", "n_outputs_")
 
 
-def fast_forest() -> Any:
+def fast_forest() -> type[RandomForestClassifier] | None:
     """The forest class of scikit-learn-intelex; None where it is not installed or does not load."""
     try:
-        from sklearnex.ensemble import RandomForestClassifier
+        from sklearnex.ensemble import RandomForestClassifier as Fast
     except ImportError:
         return None
-    return RandomForestClassifier
+    return Fast
 
 
 def fit_forest(
@@ -61,7 +69,7 @@ def fit_forest(
     leaf_sizes: Sequence[int] = LEAF_SIZES,
     n_trees: int = N_TREES,
     accelerate: bool = True,
-) -> tuple[Any, dict[int, float], str]:
+) -> tuple[RandomForestClassifier, dict[int, float], str]:
     """Fit one forest a leaf size and keep the one that is right most often on validation.
 
     Parameters
@@ -94,7 +102,7 @@ def fit_forest(
     """
     libraries: dict[int, str] = {}
 
-    def fit(leaf_size: int) -> Any:
+    def fit(leaf_size: int) -> RandomForestClassifier:
         forest, libraries[leaf_size] = _grow(
             X, y, seed, class_weight, leaf_size, n_trees, accelerate
         )
@@ -112,7 +120,7 @@ def fit_knn(
     X_validation: np.ndarray,
     y_validation: np.ndarray,
     neighbours: Sequence[int] = NEIGHBOURS,
-) -> tuple[Any, dict[int, float]]:
+) -> tuple[Pipeline, dict[int, float]]:
     """Fit nearest neighbours on standardised inputs; their number is chosen on validation.
 
     Parameters are those of `fit_forest`, and so are the first two returns; nothing is random.
@@ -121,7 +129,7 @@ def fit_knn(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    def fit(count: int) -> Any:
+    def fit(count: int) -> Pipeline:
         nearest = KNeighborsClassifier(count, algorithm="kd_tree")
         return make_pipeline(StandardScaler(), nearest).fit(X, y)
 
@@ -129,7 +137,7 @@ def fit_knn(
     return _best(fit, counts, X_validation, y_validation)
 
 
-def probabilities(model: Any, X: np.ndarray) -> np.ndarray:
+def probabilities(model: Estimator, X: np.ndarray) -> np.ndarray:
     """Class probabilities (rows, classes), float32; 0 in rows that hold NaN.
 
     Columns are positions in the legend, also where a class had no row to learn from.
@@ -139,13 +147,13 @@ def probabilities(model: Any, X: np.ndarray) -> np.ndarray:
     return _predictor(model)(X)
 
 
-def row_predictor(model: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def row_predictor(model: Estimator) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """A model as a function of values (rows, inputs); it takes no segment types."""
     predict = _predictor(model)
-    return lambda values, types: predict(values)
+    return lambda values, _types: predict(values)
 
 
-def save(model: Any, path: str | Path) -> None:
+def save(model: Estimator, path: str | Path) -> None:
     """Store a fitted model as data (skops), whole or not at all."""
     import skops.io
 
@@ -153,7 +161,7 @@ def save(model: Any, path: str | Path) -> None:
         skops.io.dump(model, part, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
 
 
-def load(path: str | Path) -> Any:
+def load(path: str | Path) -> Estimator:
     """A model that `save` stored.
 
     Raises
@@ -185,11 +193,11 @@ def _grow(
     leaf_size: int,
     n_trees: int,
     accelerate: bool,
-) -> tuple[Any, str]:
+) -> tuple[RandomForestClassifier, str]:
     """One forest of scikit-learn's class, and the library that grew it."""
     from sklearn.ensemble import RandomForestClassifier
 
-    settings: dict[str, Any] = {
+    settings = {
         "n_estimators": n_trees,
         "min_samples_leaf": leaf_size,
         "class_weight": class_weight,
@@ -210,7 +218,7 @@ def _grow(
     return forest, "scikit-learn-intelex"
 
 
-def _fill_leaves(forest: Any, X: np.ndarray, y: np.ndarray) -> None:
+def _fill_leaves(forest: RandomForestClassifier, X: np.ndarray, y: np.ndarray) -> None:
     """Give every leaf the weighted share of each class among the training rows that reach it.
 
     scikit-learn-intelex hands over one class a leaf, without shares. A leaf that only the
@@ -221,7 +229,7 @@ def _fill_leaves(forest: Any, X: np.ndarray, y: np.ndarray) -> None:
     target = np.searchsorted(forest.classes_, y)
     weight = np.array([(forest.class_weight or {}).get(c, 1.0) for c in forest.classes_.tolist()])
 
-    def fill(estimator: Any) -> None:
+    def fill(estimator: DecisionTreeClassifier) -> None:
         tree, n_classes = estimator.tree_, len(forest.classes_)
         place = leaves_of(tree, X).astype(np.int64) * n_classes + target
         sums = np.bincount(place, weight[target], tree.node_count * n_classes)
@@ -234,11 +242,11 @@ def _fill_leaves(forest: Any, X: np.ndarray, y: np.ndarray) -> None:
 
 
 def _best(
-    fit: Callable[[int], Any],
+    fit: Callable[[int], Estimator],
     settings: Iterable[int],
     X_validation: np.ndarray,
     y_validation: np.ndarray,
-) -> tuple[Any, dict[int, float]]:
+) -> tuple[Estimator, dict[int, float]]:
     """The model that is right most often, of equal ones the last, and how often each one is.
 
     No more than two are held at a time.
@@ -255,7 +263,7 @@ def _best(
     return best, tried
 
 
-def _predictor(model: Any) -> Callable[[np.ndarray], np.ndarray]:
+def _predictor(model: Estimator) -> Callable[[np.ndarray], np.ndarray]:
     """`probabilities` of one model, made ready once."""
     from landcover.classifiers.trees import Trees
 

@@ -13,10 +13,17 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numba import njit
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.tree._tree import Tree
+
+#: A node or place: counted from 0, or read from a table.
+Integer: TypeAlias = int | np.integer
 
 #: Rows parted at once; the more there are, the more share a visit of a node.
 #: Their places must fit in 16 bits.
@@ -42,7 +49,7 @@ class Trees:
     leaves: np.ndarray
 
     @classmethod
-    def of(cls, forest: Any) -> Trees:
+    def of(cls, forest: RandomForestClassifier) -> Trees:
         """The trees of a fitted scikit-learn forest of one target.
 
         Examples
@@ -95,7 +102,7 @@ class Trees:
         return total
 
 
-def leaves_of(tree: Any, X: np.ndarray) -> np.ndarray:
+def leaves_of(tree: Tree, X: np.ndarray) -> np.ndarray:
     """The node (rows,) of a fitted scikit-learn tree in which each row of X ends."""
     leaves = np.flatnonzero(tree.children_left < 0)
     table = _table(tree, leaves, leaves)
@@ -105,7 +112,7 @@ def leaves_of(tree: Any, X: np.ndarray) -> np.ndarray:
     return found
 
 
-def _table(tree: Any, leaves: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _table(tree: Tree, leaves: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """A tree's nodes; `rows` is what each of its `leaves` points at."""
     table = np.empty(tree.node_count, _NODE)
     table["threshold"] = _rounded_down(tree.threshold)
@@ -138,7 +145,7 @@ def _blocks(rows: int, size: int) -> Iterator[slice]:
 
 
 @njit(cache=True, nogil=True)
-def _part(columns, table, leaf):
+def _part(columns: np.ndarray, table: np.ndarray, leaf: np.ndarray) -> None:
     """What the leaf of each row points at, into `leaf`."""
     n = columns.shape[1]
     places = np.empty((2, n), np.uint16)  # of rows; a node's children write to the other half
@@ -181,13 +188,13 @@ def _part(columns, table, leaf):
 
 
 @njit(cache=True, nogil=True)
-def _wait(entry, node, half, start, end):
+def _wait(entry: np.ndarray, node: Integer, half: Integer, start: Integer, end: Integer) -> None:
     """Note a node, the half that its rows are in, and where they begin and end."""
     entry[0], entry[1], entry[2], entry[3] = node, half, start, end
 
 
 @njit(cache=True, nogil=True)
-def _add(leaves, leaf, total):
+def _add(leaves: np.ndarray, leaf: np.ndarray, total: np.ndarray) -> None:
     """Add the shares of each row's leaf to its total."""
     for row in range(len(leaf)):
         values = leaves[leaf[row]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import cast
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -53,17 +53,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.landcover.close()
 
 
-async def _refused(request: Request, error: Any) -> JSONResponse:
-    return answer(error)
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    return answer(cast("StarletteHTTPException", error))
 
 
-async def _invalid(request: Request, error: Any) -> JSONResponse:
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
     """What was wrong with a request's parts, in one line instead of pydantic's list."""
     wrong = "; ".join(
-        f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()[:3]
+        f"{'.'.join(map(str, part['loc']))}: {part['msg']}"
+        for part in cast("RequestValidationError", error).errors()[:3]
     )
     return answer(HTTPException(422, f"{wrong}; see /docs"))
 
 
-async def _unusable(request: Request, error: Any) -> JSONResponse:
+async def _unusable(_: Request, error: Exception) -> JSONResponse:
     return answer(HTTPException(422, str(error)))

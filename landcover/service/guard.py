@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Any
 
 from fastapi import HTTPException
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -147,7 +147,7 @@ def _too_large(limits: Limits) -> HTTPException:
     )
 
 
-def answer(refusal: Any) -> JSONResponse:
+def answer(refusal: StarletteHTTPException) -> JSONResponse:
     """A refusal as every client gets it: {"detail": one line}."""
     detail = " ".join(str(refusal.detail).split())
     return JSONResponse({"detail": detail}, refusal.status_code, refusal.headers)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from rio_tiler.constants import WGS84_CRS
@@ -17,6 +17,7 @@ from rio_tiler.models import ImageData
 
 from landcover.classifiers.names import title_of
 from landcover.files import rasters, styles
+from landcover.files.atomic import Fields
 from landcover.legend import UNLABELLED, Legend
 from landcover.reports import store
 from landcover.reports.figures import STRETCH_PERCENTILES
@@ -103,7 +104,7 @@ class Layer:
         shown = np.clip((values - low) / max(high - low, 1e-6), 0, 1) ** (1 / _GAMMA)
         return _png(np.rint(255 * np.nan_to_num(shown)).astype(np.uint8), missing)
 
-    def at(self, lon: float, lat: float) -> dict[str, Any] | None:
+    def at(self, lon: float, lat: float) -> Fields | None:
         """Code, name and confidence of the class at a place; None where there is none."""
         west, south, east, north = self.bounds
         if self.legend is None or not (west <= lon <= east and south <= lat <= north):
@@ -111,7 +112,7 @@ class Layer:
         code = _value_at(self.path, lon, lat)
         if code is None or code not in self.legend.codes:
             return None
-        found: dict[str, Any] = {"code": code, "name": self.legend[code].name, "confidence": None}
+        found: Fields = {"code": code, "name": self.legend[code].name, "confidence": None}
         if self.confidence is not None and self.confidence.exists():
             found["confidence"] = _value_at(self.confidence, lon, lat)
         return found
@@ -155,7 +156,12 @@ def _classes(path: Path, title: str, confidence: Path | None = None) -> Layer:
     return Layer(title, path, legend=styles.read_qml(path), confidence=confidence, **_place(path))
 
 
-def _place(path: Path) -> dict[str, Any]:
+class _Place(TypedDict):
+    bounds: tuple[float, float, float, float]
+    zooms: tuple[int, int]
+
+
+def _place(path: Path) -> _Place:
     with _reader(path) as reader:
         west, south, east, north = reader.get_geographic_bounds(WGS84_CRS)
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -90,7 +90,7 @@ class Pool:
                 {"Retry-After": str(RETRY_AFTER_S)},
             ) from None
 
-    def _keep_seat(self, future) -> None:
+    def _keep_seat(self, future: Future[Result]) -> None:
         """Count abandoned work until it ends."""
         loop = asyncio.get_running_loop()
         self.taken += 1
@@ -98,7 +98,7 @@ class Pool:
         def leave() -> None:
             self.taken -= 1
 
-        def ended(_) -> None:
+        def ended(_: Future[Result]) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(leave)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, Field
+
+from landcover.files.atomic import Fields
 
 
 class Problem(BaseModel):
@@ -85,6 +85,6 @@ _REASONS = {
 }
 
 
-def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+def problems(*codes: int) -> dict[int | str, Fields]:
     """Refusals of an endpoint for OpenAPI."""
     return {code: {"model": Problem, "description": _REASONS[code]} for code in codes}

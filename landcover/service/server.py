@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from typing import Any
+from typing import cast
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from landcover.errors import LandcoverError
 from landcover.progress import say
@@ -85,14 +85,14 @@ def _protocol(limits: Limits) -> type[asyncio.Protocol]:
     class Watched(H11Protocol):
         """A connection that is closed when no request begins or runs for a while."""
 
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(cast("asyncio.Transport", transport))
             self._watch(None)
 
-        def _watch(self, seen: Any) -> None:
+        def _watch(self, seen: RequestResponseCycle | None) -> None:
             self._watching = self.loop.call_later(limits.idle_s, self._look, seen)
 
-        def _look(self, seen: Any) -> None:
+        def _look(self, seen: RequestResponseCycle | None) -> None:
             idle = self.cycle is None or self.cycle.response_complete
             if idle and self.cycle is seen:
                 self.transport.close()

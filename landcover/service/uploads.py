@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.classifiers.best_class import winners
 from landcover.classifiers.whole_images import check_time, reply
 from landcover.errors import LandcoverError
+from landcover.files.atomic import Fields
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps import predict_tiles, require_bands
@@ -37,7 +38,7 @@ class Classify:
     classifier: whole_images.Classifier
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def __call__(self, content: bytes, max_pixels: int, until: float) -> dict[str, Any]:
+    def __call__(self, content: bytes, max_pixels: int, until: float) -> Fields:
         """Class, probabilities by class name, and the model's name.
 
         Raises

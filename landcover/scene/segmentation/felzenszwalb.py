@@ -15,7 +15,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from landcover.scene.segmentation.pixel_graph import (
     merge_small,
     shorten,
 )
+
+Found = TypeVar("Found")
 
 #: An edge number is four times its pixel's number plus its direction, in 32 bits.
 MAX_PIXELS = 2**30
@@ -138,7 +140,16 @@ class _Graph:
     the floats do.
     """
 
-    def __init__(self, image, usable, masked, kernel, scale, min_size, pool):
+    def __init__(
+        self,
+        image: np.ndarray,
+        usable: np.ndarray,
+        masked: bool,
+        kernel: np.ndarray,
+        scale: float,
+        min_size: int,
+        pool: ThreadPoolExecutor,
+    ) -> None:
         _, self.rows, self.cols = image.shape
         self.source = image, usable, masked, kernel
         self.scale, self.min_size, self.pool = scale, min_size, pool
@@ -243,14 +254,14 @@ class _Graph:
             lambda start, stop: collect_edges(self.source, low, high, start, stop, *forest)
         )
 
-    def _each_block(self, work: Callable[[int, int], Any], step: int = 0) -> Iterator[Any]:
+    def _each_block(self, work: Callable[[int, int], Found], step: int = 0) -> Iterator[Found]:
         """Results of work on every block of rows, in order, a few ahead."""
         step = step or self.block_rows
         blocks = [(row, min(row + step, self.rows)) for row in range(0, self.rows, step)]
         if len(blocks) == 1:
             yield work(*blocks[0])
             return
-        waiting: deque[Future] = deque()
+        waiting: deque[Future[Found]] = deque()
         try:
             for block in blocks:
                 waiting.append(self.pool.submit(work, *block))
@@ -266,7 +277,7 @@ class _Graph:
 class _Bins:
     """Numbers of edges in bins of a range of weights, and where in it they lie."""
 
-    def __init__(self, low: int, high: int):
+    def __init__(self, low: int, high: int) -> None:
         self.shift = max(0, (high - low - 1).bit_length() - _COUNT_BITS)
         self.counts = np.zeros(((high - low - 1) >> self.shift) + 1, np.int64)
         self.first, self.end = low, high
@@ -286,7 +297,9 @@ class _Bins:
         return max(bits[0], self.low), min(bits[1], self.high)
 
 
-def _check(image, scale, sigma, min_size, valid) -> None:
+def _check(
+    image: np.ndarray, scale: float, sigma: float, min_size: float, valid: np.ndarray | None
+) -> None:
     """Raise LandcoverError for what `felzenszwalb` cannot take."""
     if getattr(image, "ndim", 0) != 3:
         shape = getattr(image, "shape", type(image).__name__)

@@ -227,7 +227,9 @@ def build_estate(built: Settlements, where: np.ndarray, angle: float, seed: int)
     built.use[where], built.plot[where] = _halls(u, v, row, col, row_px, col_px, seed)
 
 
-def _streets(u, v, wide: float, deep: float, seed: int) -> tuple:
+def _streets(
+    u: np.ndarray, v: np.ndarray, wide: float, deep: float, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Rows and columns of blocks between streets, each with the distance to its own streets."""
     row, row_px = uneven_steps(v, deep, seed, 1)
     col, col_px = uneven_steps(u, wide, row, seed, 2)
@@ -242,7 +244,16 @@ def _mean_of_blocks(row: np.ndarray, col: np.ndarray, score: np.ndarray) -> np.n
     return (total / count)[key].astype(np.float32)
 
 
-def _houses(u, v, row, col, row_px, col_px, seed: int, centrality) -> tuple:
+def _houses(
+    u: np.ndarray,
+    v: np.ndarray,
+    row: np.ndarray,
+    col: np.ndarray,
+    row_px: np.ndarray,
+    col_px: np.ndarray,
+    seed: int,
+    centrality: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Streets, houses along them and gardens behind: uses and plot numbers."""
     house = np.floor(u / 1.7).astype(np.int32)
     lane = np.floor(v / 1.6).astype(np.int32)
@@ -259,7 +270,15 @@ def _houses(u, v, row, col, row_px, col_px, seed: int, centrality) -> tuple:
     return use, uniform(house, lane, seed, 5)
 
 
-def _halls(u, v, row, col, row_px, col_px, seed: int) -> tuple:
+def _halls(
+    u: np.ndarray,
+    v: np.ndarray,
+    row: np.ndarray,
+    col: np.ndarray,
+    row_px: np.ndarray,
+    col_px: np.ndarray,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """Long halls, yards between them and strips of grass."""
     hall, hall_px = uneven_steps(v, 6.5, row, col, seed, 6)
     bay, bay_px = uneven_steps(u, 11.0, row, col, hall, seed, 7)

@@ -86,7 +86,14 @@ def _paint(image: np.ndarray, where: np.ndarray, surface: np.ndarray, share: Sha
     image[:, where] = _mix(image[:, where], surface, share)
 
 
-def _fields(rng, image, land: Landscape, fine, patch, broad) -> None:
+def _fields(
+    rng: np.random.Generator,
+    image: np.ndarray,
+    land: Landscape,
+    fine: np.ndarray,
+    patch: np.ndarray,
+    broad: np.ndarray,
+) -> None:
     """Arable land: one crop a field, thinner and greener by its soil, with rows and tramlines."""
     n = land.fields
     crops = np.array([c[1:] for c in CROPS])
@@ -130,7 +137,14 @@ def _fields(rng, image, land: Landscape, fine, patch, broad) -> None:
     image[:, where] = _mix(colour, spectra.DRY_PLANTS * np.float32(1.15), straw_share)
 
 
-def _pastures(rng, image, land: Landscape, fine, patch, broad) -> None:
+def _pastures(
+    rng: np.random.Generator,
+    image: np.ndarray,
+    land: Landscape,
+    fine: np.ndarray,
+    patch: np.ndarray,
+    broad: np.ndarray,
+) -> None:
     """Grassland: grazed in patches, mown in some paddocks, with single trees."""
     n = land.fields
     leaf_area = rng.uniform(1.6, 2.7, n).astype(np.float32)
@@ -149,7 +163,14 @@ def _pastures(rng, image, land: Landscape, fine, patch, broad) -> None:
     _paint(image, trees, spectra.BROAD_LEAVED * np.float32(0.5), np.float32(0.7))
 
 
-def _woods(image, land: Landscape, fine, clump, patch, broad) -> None:
+def _woods(
+    image: np.ndarray,
+    land: Landscape,
+    fine: np.ndarray,
+    clump: np.ndarray,
+    patch: np.ndarray,
+    broad: np.ndarray,
+) -> None:
     """Woods: crowns lit from the south-east, gaps in shade, stands of their own age."""
     crowns = np.float32(0.75) * clump + np.float32(0.55) * fine
     relief = crowns - np.roll(crowns, (1, 1), (0, 1))  # sun in the south-east
@@ -176,7 +197,14 @@ def _woods(image, land: Landscape, fine, clump, patch, broad) -> None:
     _paint(image, rides, spectra.DRY_PLANTS, np.float32(0.13))
 
 
-def _rough_land(image, land: Landscape, fine, clump, patch, broad) -> None:
+def _rough_land(
+    image: np.ndarray,
+    land: Landscape,
+    fine: np.ndarray,
+    clump: np.ndarray,
+    patch: np.ndarray,
+    broad: np.ndarray,
+) -> None:
     """Heath: heather, dry grass, sand and single pines. Marsh: reed, pools and sedge."""
     where = land.truth == HEATH
     grass = np.float32(0.38) + np.float32(0.12) * patch[where] + np.float32(0.16) * broad[where]
@@ -194,7 +222,7 @@ def _rough_land(image, land: Landscape, fine, clump, patch, broad) -> None:
     image[:, where] = _mix(colour, spectra.CLEAR_WATER * np.float32(1.3), pools)
 
 
-def _lines(image, land: Landscape, clump) -> None:
+def _lines(image: np.ndarray, land: Landscape, clump: np.ndarray) -> None:
     """Tracks, hedges and roads across open country."""
     open_land = (land.truth == ARABLE) | (land.truth == PASTURE) | (land.truth == HEATH)
     tracks = open_land & (land.tracks > 0)
@@ -210,7 +238,7 @@ def _lines(image, land: Landscape, clump) -> None:
     _paint(image, roads, spectra.PAVED * np.float32(0.8), land.settlements.roads[roads] * shaded)
 
 
-def _towns(image, land: Landscape, fine, patch) -> None:
+def _towns(image: np.ndarray, land: Landscape, fine: np.ndarray, patch: np.ndarray) -> None:
     """Roofs, streets, gardens, halls and yards."""
     built = land.settlements
     where = (built.code > 0) & (land.waters.code == 0)
@@ -267,7 +295,7 @@ def _towns(image, land: Landscape, fine, patch) -> None:
     _paint(image, through, spectra.PAVED * np.float32(0.85), built.roads[through] * 0.7)
 
 
-def _shadows(image, land: Landscape) -> None:
+def _shadows(image: np.ndarray, land: Landscape) -> None:
     """Woods and halls darken the pixel to their north-west."""
     tall = ((land.truth >= BROAD_LEAVED) & (land.truth <= MIXED)) | (
         (land.settlements.use == town.HALL) & (land.settlements.code > 0)
@@ -277,7 +305,9 @@ def _shadows(image, land: Landscape) -> None:
     image[:, shade] *= np.float32(0.74)
 
 
-def _waters(rng, image, land: Landscape, broad) -> None:
+def _waters(
+    rng: np.random.Generator, image: np.ndarray, land: Landscape, broad: np.ndarray
+) -> None:
     """River and lakes: clear to turbid, with shallows along the banks."""
     where = land.waters.code > MARSH
     murk = land.waters.turbid[where] * (1 + np.float32(0.12) * broad[where])
