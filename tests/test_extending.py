@@ -1,0 +1,119 @@
+"""The guide to extending: its blocks of code run, and what they add works without other changes."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from landcover import cli, sensors
+from landcover.classifiers.kinds import KINDS, Kind
+from landcover.classifiers.models import open_model
+from landcover.commands import COMMANDS
+from landcover.commands import train as train_commands
+from landcover.files import rasters
+from landcover.files.atomic import read_json
+from landcover.scene.features import FEATURES, Feature, compute_features
+from landcover.scene.indices import Index
+from landcover.sources import band_files
+from tests.conftest import ROOT, utm_grid
+from tests.fixtures.sentinel2_files import write_bands
+from tests.fixtures.training_runs import BANDS, write_run
+
+GUIDE = (ROOT / "docs" / "extending.md").read_text("utf-8")
+
+
+def blocks():
+    """Every block of code of the guide: its recipe, the file that it names, its text."""
+    found = []
+    for recipe in re.split(r"^## ", GUIDE, flags=re.MULTILINE)[1:]:
+        for text in re.findall(r"```python\n(.*?)```", recipe, flags=re.DOTALL):
+            path = re.match(r"# (landcover/\S+\.py)\n", text)[1]
+            found.append((recipe.splitlines()[0], path, text))
+    return found
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    """The row that each recipe adds, made where the guide says, in files that it makes up too."""
+    made, new = {}, {}
+    for recipe, path, text in blocks():
+        module = path.removesuffix(".py").replace("/", ".")
+        if (ROOT / path).exists():
+            known = vars(importlib.import_module(module)) | new
+            (expression,) = ast.parse(text).body
+            assert isinstance(expression, ast.Expr), f"{path} gets one row"
+            made[recipe] = eval(compile(ast.Expression(expression.value), path, "eval"), known)
+        else:
+            held = types.ModuleType(module)
+            monkeypatch.setitem(sys.modules, module, held)
+            exec(compile(text, path, "exec"), vars(held))
+            new[module.rpartition(".")[2]] = held
+    return made
+
+
+def test_the_guide_needs_as_many_files_as_it_says():
+    told = [int(n) for n in re.findall(r"^\| an? .* \| (\d) \|", GUIDE, flags=re.MULTILINE)]
+    files = {}
+    for recipe, path, _ in blocks():
+        files.setdefault(recipe, set()).add(path)
+    assert [len(paths) for paths in files.values()] == told
+
+
+def test_a_classifier(rows, tmp_path, monkeypatch):
+    row = rows["A classifier"]
+    assert isinstance(row, Kind)
+    monkeypatch.setitem(KINDS, row.name, row)
+    command = f"train {row.command}"
+    monkeypatch.setitem(COMMANDS, command, train_commands.commands()[command])
+    run = write_run(tmp_path / "run")
+    said = [str(run.path), "--denoise", "none", "--no-random-split", "--smoothing", "1e-6"]
+    assert cli.main([*command.split(), *said]) == 0
+    name = "naive-bayes-plain"
+    model = open_model(run.model(name))
+    assert model.card["settings"]["smoothing"] == 1e-6
+    mapped = rasters.read_classes(run.map(name))
+    np.testing.assert_array_equal(model.predict(rasters.read(run.scene)), mapped)
+    assert read_json(run.report(name))["overall_accuracy"] > 0.5
+
+
+def test_an_index(rows):
+    row = rows["An index"]
+    assert isinstance(row, Index)
+    feature = Feature("cig", row.needs, row.function, row.formula, row.source)
+    nir, green = np.array([0.4, 0.3, np.nan]), np.array([0.1, 0.0, 0.1])
+    np.testing.assert_allclose(feature(nir, green), [3, 0, np.nan], rtol=1e-6)
+    text = eval(row.formula, {"nir": nir[:1], "green": green[:1]})
+    np.testing.assert_allclose(text, row.function(nir[:1], green[:1]))
+
+
+def test_a_feature_of_windows(rows, monkeypatch, rng):
+    row = rows["A feature of windows"]
+    monkeypatch.setitem(FEATURES, row.name, row)
+    image = rng.uniform(0.1, 0.4, (4, 12, 15)).astype(np.float32)
+    image[3, 4, 5] = np.nan
+    found = compute_features(
+        np.pad(image, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan), BANDS, [row.name]
+    )[0]
+    assert found.shape == (12, 15)
+    nir = image[3]
+    assert found[8, 8] == nir[7:10, 7:10].max() - nir[7:10, 7:10].min()
+    assert found[0, 0] == nir[:2, :2].max() - nir[:2, :2].min()
+    assert found[4, 4] == np.nanmax(nir[3:6, 3:6]) - np.nanmin(nir[3:6, 3:6])
+    assert np.isnan(found[4, 5]) and np.isnan(found).sum() == 1
+
+
+def test_a_sensor(rows, monkeypatch, tmp_path):
+    row = rows["A sensor"]
+    monkeypatch.setitem(sensors.SENSORS, row.name, row)
+    paths, dn = write_bands(tmp_path, row.names, utm_grid(20, 30))
+    (tile,) = band_files.open_bands(paths[::-1], sensor=row.name)
+    assert tuple(tile.bands) == row.names
+    ndvi = compute_features(dn / np.float32(10_000), row.names, ["ndvi"])[0]
+    red, nir = dn[2].astype(float), dn[3].astype(float)
+    np.testing.assert_allclose(ndvi, (nir - red) / (nir + red), atol=1e-5)
