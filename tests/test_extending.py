@@ -13,7 +13,7 @@ import pytest
 
 from landcover import cli, sensors
 from landcover.classifiers.kinds import KINDS, Kind
-from landcover.classifiers.models import open_model
+from landcover.classifiers.models import load_model
 from landcover.commands import COMMANDS
 from landcover.commands import train as train_commands
 from landcover.files import rasters
@@ -75,7 +75,7 @@ def test_a_classifier(rows, tmp_path, monkeypatch):
     said = [str(run.path), "--denoise", "none", "--no-random-split", "--smoothing", "1e-6"]
     assert cli.main([*command.split(), *said]) == 0
     name = "naive-bayes-plain"
-    model = open_model(run.model(name))
+    model = load_model(run.model(name))
     assert model.card["settings"]["smoothing"] == 1e-6
     mapped = rasters.read_classes(run.map(name))
     np.testing.assert_array_equal(model.predict(rasters.read(run.scene)), mapped)

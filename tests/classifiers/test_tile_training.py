@@ -262,5 +262,5 @@ def test_ways_that_there_are_not():
     assert plan(model, np.arange(5), np.arange(5)).way == "chips"
     with pytest.raises(LandcoverError, match=r"published network pads .* --train-on chips"):
         plan(model, np.arange(5), np.arange(5), "tiles")
-    with pytest.raises(LandcoverError, match="train_on 'rows' is unknown; choose among auto"):
+    with pytest.raises(LandcoverError, match="batches_of 'rows' is unknown; choose among auto"):
         plan(model, np.arange(5), np.arange(5), "rows")
