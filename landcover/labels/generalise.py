@@ -84,14 +84,14 @@ def to_corine(truth: np.ndarray, grid: Grid, rng: np.random.Generator) -> tuple[
     if not truth.all():
         raise LandcoverError("the class map holds unlabelled pixels (0); give every pixel a class")
     cells_grid = corine_grid(grid)
-    seen, known = _look(truth, grid, cells_grid, rng)
+    seen, known = sample_truth(truth, grid, cells_grid, rng)
     codes = np.unique(truth)
     cells = _majority(np.searchsorted(codes, seen), known, codes)
-    cells = _widen(cells)
+    cells = drop_lonely_cells(cells)
     return merge_small(cells), cells_grid
 
 
-def _look(
+def sample_truth(
     truth: np.ndarray, grid: Grid, cells_grid: Grid, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """The truth at SAMPLES x SAMPLES points of each cell, each a little off its place.
@@ -149,7 +149,7 @@ def _majority(index: np.ndarray, known: np.ndarray, codes: np.ndarray) -> np.nda
     return np.where(reach, cells, 0).astype(np.uint16)
 
 
-def _widen(cells: np.ndarray) -> np.ndarray:
+def drop_lonely_cells(cells: np.ndarray) -> np.ndarray:
     """Cells that agree with fewer than two of their eight neighbours join the commonest one."""
     codes = np.unique(cells[cells > 0])
     padded = np.pad(cells, 1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.legend import UNLABELLED, Legend
-from landcover.samples.drawing import shares
+from landcover.samples.drawing import apportion
 
 #: Half width of a 95 % interval in standard errors, as both papers take it.
 Z95 = 1.96
@@ -299,7 +299,9 @@ def allocate(sizes: Mapping[int, int], units: int, least: int) -> dict[int, int]
         )
     rare = np.zeros(pixels.size, bool)
     while True:
-        rest = np.where(rare, 0, shares(units - lowest[rare].sum(), pixels * ~rare, pixels * ~rare))
+        rest = np.where(
+            rare, 0, apportion(units - lowest[rare].sum(), pixels * ~rare, pixels * ~rare)
+        )
         fewer = ~rare & (rest < lowest)
         if not fewer.any():
             dealt = np.where(rare, lowest, rest)

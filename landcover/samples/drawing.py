@@ -84,7 +84,7 @@ def plan_draws(available: np.ndarray, samples: int, method: str, rng: np.random.
         )
     available = np.asarray(available, np.int64)
     pixels = available.sum(axis=1)
-    sizes = shares(samples, pixels if method == "uniform" else np.array(FRACTIONS), pixels)
+    sizes = apportion(samples, pixels if method == "uniform" else np.array(FRACTIONS), pixels)
     for name, size, most in zip(SPLITS, sizes, pixels, strict=True):
         if size < MIN_SAMPLES:
             raise LandcoverError(
@@ -102,13 +102,13 @@ def plan_draws(available: np.ndarray, samples: int, method: str, rng: np.random.
     return Draws(drawn, np.ceil(RANDOM_TEST_SHARE * drawn[TEST]).astype(np.int64))
 
 
-def shares(total: int, weights: np.ndarray, limits: np.ndarray) -> np.ndarray:
+def apportion(total: int, weights: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """Whole numbers in proportion to weights and within limits, that make `total`.
 
     What a limit cuts off goes to the others; less than `total` comes out only
     when all limits are reached.
 
-    >>> shares(100, np.array([1, 1, 2]), np.array([1000, 10, 1000]))
+    >>> apportion(100, np.array([1, 1, 2]), np.array([1000, 10, 1000]))
     array([30, 10, 60])
     """
     limits = np.asarray(limits, np.int64)
@@ -135,7 +135,7 @@ def shares(total: int, weights: np.ndarray, limits: np.ndarray) -> np.ndarray:
 
 def _equal(total: int, available: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Equal numbers of each class, as far as there are pixels."""
-    return shares(total, np.ones(len(available)), available)
+    return apportion(total, np.ones(len(available)), available)
 
 
 def _uniform(total: int, available: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -13,9 +13,9 @@ from landcover.samples.drawing import (
     NOT_DRAWN,
     Draws,
     Picker,
+    apportion,
     class_weights,
     plan_draws,
-    shares,
     strata_of,
 )
 
@@ -108,7 +108,7 @@ def test_asking_for_more_than_there_is_gives_all():
 )
 def test_shares_keep_limits_and_make_the_total(total, rows):
     weights, limits = np.array(rows).T
-    result = shares(total, weights, limits)
+    result = apportion(total, weights, limits)
     assert (result >= 0).all() and (result <= limits).all()
     assert not result[weights == 0].any()
     assert result.sum() == min(total, limits[weights > 0].sum())
