@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.stopwatch import spent
 
-#: An object of JSON by its fields. Their types depend on the file: whoever reads a field says what
-#: it takes it for.
+#: An object of JSON by its fields. Their types depend on the file; code that reads a field states
+#: its type.
 Fields: TypeAlias = dict[str, Any]
 
 _PACKAGES = (
