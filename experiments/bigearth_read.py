@@ -10,12 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from landcover.errors import LandcoverError
 from landcover.files.rasters import class_pixels
 from landcover.labels.bigearthnet import CLASSES
-from landcover.legend import legend_of
+from landcover.legend import corine
 from landcover.progress import say
 from landcover.run import Run
 from landcover.sources import bigearthnet
@@ -60,7 +58,8 @@ def chosen(a: argparse.Namespace) -> bigearthnet.Patches:
 
 def of_place(source: Path, labels: Path) -> bigearthnet.Patches:
     """The patches that have classes of a class raster, named by those."""
-    legend = legend_of(np.array(list(class_pixels(labels))))
+    held = class_pixels(labels)
+    legend = corine().holding(held).legend.subset(held)
     patches = bigearthnet.open_patches(source, "corine")
     kept = bigearthnet.with_legend(patches, legend)
     say(

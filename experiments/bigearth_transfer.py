@@ -33,7 +33,7 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import digest
 from landcover.labels.bigearthnet import codes_of_corine, legend_of
-from landcover.legend import UNLABELLED, Legend, level_of, to_level
+from landcover.legend import UNLABELLED, Legend, corine
 from landcover.reports.words import percent
 from landcover.run import Run
 from landcover.samples.chips import read_chips
@@ -129,7 +129,7 @@ def as_it_is(encoder: Path, full: Run) -> dict[str, Any]:
 def in_classes_of(legend: Legend, codes: np.ndarray) -> np.ndarray:
     """CORINE's codes of three digits in an encoder's classes: the 19, or CORINE's of some level."""
     if not set(legend.classes) <= set(legend_of("19").classes):
-        return to_level(codes, level_of(legend.codes))
+        return corine().coarser(codes, corine().level_of(legend.codes))
     of_19 = codes_of_corine("19")
     return np.array([of_19.get(code, UNLABELLED) for code in codes.tolist()])
 

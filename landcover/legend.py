@@ -1,28 +1,26 @@
-"""CORINE Land Cover classes: codes, names, colours, and the three levels.
+"""Classes: a legend of one level, and a nomenclature of several levels.
 
-The 44 classes come from the EEA's legend table (facts/corine_clc.csv; its source
-is noted in docs/conventions.md). Inside landcover a class is always its code:
-three digits at level 3 (211), two at level 2 (21), one at level 1 (2). Code 0
-means unlabelled.
+Inside landcover a class is always its code, 1 to 65535; code 0 means unlabelled. The tables of
+the schemes that landcover knows are in facts/ (sources in docs/conventions.md); what a raster's
+values mean is `landcover.labels.schemes`' business.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
 from landcover.errors import LandcoverError
 
 UNLABELLED = 0
-
-#: Values that CORINE products use for "no class here", beside a raster's own nodata value.
-NO_CLASS_GRID_CODES = frozenset({0, 48, 49, 50, 255})
-NO_CLASS_CLC_CODES = frozenset({0, 255, 990, 995, 999})
+#: Class rasters are uint16.
+HIGHEST_CODE = 65_535
 
 
 @dataclass(frozen=True)
@@ -32,9 +30,9 @@ class LandClass:
     Attributes
     ----------
     code : int
-        CLC code of one, two or three digits.
+        1 to 65535.
     name : str
-        Official English name.
+        As the scheme's authors name it.
     colour : tuple of int
         Red, green and blue, 0-255.
     """
@@ -51,6 +49,13 @@ class LandClass:
     def as_dict(self) -> dict[str, object]:
         """Code, name and colour as JSON takes them."""
         return {"code": self.code, "name": self.name, "colour": self.hex_colour}
+
+    def is_like(self, other: LandClass) -> bool:
+        """Whether code and name agree, apart from the spelling.
+
+        Editions of one legend write "Peat bogs" and "Peatbogs", "Bare rock" and "Bare rocks".
+        """
+        return self.code == other.code and _letters(self.name) == _letters(other.name)
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,8 @@ class Legend:
 
     @classmethod
     def corine(cls, level: int = 3) -> Legend:
-        """The official legend at level 1 (5 classes), 2 (15) or 3 (44)."""
-        return cls(_corine_classes(_checked_level(level)))
+        """CORINE's official legend at level 1 (5 classes), 2 (15) or 3 (44)."""
+        return corine().at(level).legend
 
     @classmethod
     def eurosat(cls) -> Legend:
@@ -85,20 +90,13 @@ class Legend:
         >>> Legend.eurosat().names[:3]
         ('AnnualCrop', 'Forest', 'HerbaceousVegetation')
         """
-        return cls(
-            tuple(
-                LandClass(int(row["code"]), row["name"], _colour(row))
-                for row in facts("eurosat_classes")
-            )
-        )
+        return cls(tuple(classes[-1] for classes in lineages(facts("eurosat_classes"))))
 
     @classmethod
-    def from_dicts(cls, classes: Iterable[dict]) -> Legend:
+    def from_dicts(cls, classes: Iterable[Mapping[str, Any]]) -> Legend:
         """The inverse of ``[c.as_dict() for c in legend.classes]``, as cards store it."""
         return cls(
-            tuple(
-                LandClass(int(c["code"]), str(c["name"]), _rgb(str(c["colour"]))) for c in classes
-            )
+            tuple(LandClass(int(c["code"]), str(c["name"]), rgb(str(c["colour"]))) for c in classes)
         )
 
     @property
@@ -126,7 +124,8 @@ class Legend:
 
     def index(self, codes: np.ndarray) -> np.ndarray:
         """Position of each code in the legend, int16; -1 for unlabelled and unknown codes."""
-        table = np.full(max(1000, max(self.codes, default=0) + 1), -1, np.int16)
+        highest = int(np.max(codes, initial=0))
+        table = np.full(max(highest, max(self.codes, default=0)) + 1, -1, np.int16)
         table[list(self.codes)] = np.arange(len(self))
         return table[np.asarray(codes)]
 
@@ -136,138 +135,238 @@ class Legend:
         return table[np.asarray(index)]
 
 
-def level_of(codes: Iterable[int]) -> int:
-    """The level (1, 2 or 3) that codes belong to, by their number of digits.
+@dataclass(frozen=True)
+class Nomenclature:
+    """The classes of a label scheme in their levels, and the level that is worked at.
 
-    >>> level_of([211, 512])
-    3
-    """
-    lengths = {len(str(int(code))) for code in codes if code != UNLABELLED}
-    if len(lengths) != 1:
-        raise LandcoverError(f"codes {sorted(codes)} mix levels; use codes of one level only")
-    return _checked_level(lengths.pop())
-
-
-def to_level(codes: np.ndarray, level: int) -> np.ndarray:
-    """Level-3 codes at a coarser level.
-
-    >>> to_level(np.array([0, 211, 512]), 1)
-    array([0, 2, 5])
-    """
-    return np.asarray(codes) // 10 ** (3 - _checked_level(level))
-
-
-def recode_corine(values: np.ndarray, nodata: float | None = None) -> np.ndarray:
-    """CORINE raster values as three-digit CLC codes.
-
-    Recognises grid codes 1-44 and CLC codes 111-523 by the values themselves.
-
-    Parameters
+    Attributes
     ----------
-    values : array of int or float
-        Raster values of either coding.
-    nodata : float, optional
-        The raster's own nodata value.
-
-    Returns
-    -------
-    array of uint16
-        CLC codes; 0 where unlabelled.
-
-    Raises
-    ------
-    LandcoverError
-        If values are of neither coding, or of both.
+    name, title : str
+        In commands and files, and in texts.
+    levels : tuple of Legend
+        From the coarsest, which is level 1, to the finest.
+    parents : tuple of dict of int to int
+        Of every level but the first, the coarser class of each class.
+    level : int
+        Which level the codes at hand have, such as those of a run's labels.
+    cell_m, border_m : float
+        Side of the labels' cells on the ground, and how far their borders may lie off.
 
     Examples
     --------
-    >>> recode_corine(np.array([12, 41, 48]))
-    array([211, 512,   0], dtype=uint16)
+    >>> corine().level_of([21, 51]), corine().coarser(np.array([0, 211, 512]), 1).tolist()
+    (2, [0, 2, 5])
     """
-    return corine_recoder(np.unique(values), nodata)(values)
 
+    name: str
+    title: str
+    levels: tuple[Legend, ...]
+    parents: tuple[dict[int, int], ...]
+    level: int
+    cell_m: float = 100.0
+    border_m: float = 100.0
 
-def corine_recoder(
-    values: Iterable[float], nodata: float | None = None
-) -> Callable[[np.ndarray], np.ndarray]:
-    """A function that recodes windows of a raster whose distinct values are `values`.
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        title: str,
+        classes: Iterable[Sequence[LandClass]],
+        cell_m: float = 100.0,
+        border_m: float = 100.0,
+    ) -> Nomenclature:
+        """Put classes, each given after its coarser ones, in their levels; at the finest level.
 
-    The coding is decided once for the raster: a window that happens to hold
-    only one value could not tell.
-    """
-    distinct = {v for v in (float(v) for v in values) if np.isfinite(v) and v != nodata}
-    grid_to_clc = _grid_codes()
-    clc = set(grid_to_clc.values())
-    as_grid = distinct - NO_CLASS_GRID_CODES
-    as_clc = distinct - NO_CLASS_CLC_CODES
-    if as_grid <= set(grid_to_clc):
-        table = grid_to_clc
-    elif as_clc <= clc:
-        table = {code: code for code in clc}
-    else:
-        neither = as_grid - set(grid_to_clc), as_clc - clc
-        unknown = sorted(neither[0] if len(neither[0]) < len(neither[1]) else neither[1])
-        shown = ", ".join(f"{v:g}" for v in unknown[:8])
-        if all(v != int(v) for v in unknown):
+        A class of a coarser level is the same for all that are given with it: the first counts.
+        """
+        held = list(classes)
+        depth = len(held[0])
+        found: list[dict[int, LandClass]] = [{} for _ in range(depth)]
+        parents: list[dict[int, int]] = [{} for _ in range(depth - 1)]
+        for lineage in held:
+            for level, land_class in enumerate(lineage):
+                found[level].setdefault(land_class.code, land_class)
+                if level:
+                    parents[level - 1].setdefault(land_class.code, lineage[level - 1].code)
+        levels = tuple(Legend(tuple(one[code] for code in sorted(one))) for one in found)
+        return cls(name, title, levels, tuple(parents), depth, cell_m, border_m)
+
+    @property
+    def legend(self) -> Legend:
+        """The classes of the level that is worked at."""
+        return self.levels[self.level - 1]
+
+    def at(self, level: int) -> Nomenclature:
+        """The same worked at another level.
+
+        Raises
+        ------
+        LandcoverError
+            If there is no such level.
+        """
+        if not 1 <= level <= len(self.levels):
+            has = "level 1 only" if len(self.levels) == 1 else f"levels 1 to {len(self.levels)}"
+            raise LandcoverError(f"level {level} does not exist; {self.title} has {has}")
+        return replace(self, level=level)
+
+    def level_of(self, codes: Iterable[int]) -> int:
+        """The level that has all of some codes; the one worked at, if it is among several.
+
+        Raises
+        ------
+        LandcoverError
+            If no level has them all.
+        """
+        wanted = {int(code) for code in codes} - {UNLABELLED}
+        finest_first = range(len(self.levels), 0, -1)
+        for level in sorted(finest_first, key=lambda level: level != self.level):
+            if wanted <= set(self.levels[level - 1].codes):
+                return level
+        unknown = sorted(wanted - {code for legend in self.levels for code in legend.codes})
+        if unknown:
+            shown = ", ".join(map(str, unknown[:8]))
+            raise LandcoverError(f"class codes {shown} are not in the legend of {self.title}")
+        raise LandcoverError(f"codes {sorted(wanted)} mix levels; use codes of one level only")
+
+    def holding(self, codes: Iterable[int]) -> Nomenclature:
+        """The same at the level of some codes."""
+        return self.at(self.level_of(codes))
+
+    def coarser(self, codes: np.ndarray, level: int) -> np.ndarray:
+        """Codes of the level worked at as those of the same or a coarser level; 0 stays 0."""
+        codes = np.asarray(codes)
+        if level > self.level:
             raise LandcoverError(
-                f"class codes {shown} in the label raster are not whole: it was interpolated, "
-                "which invents classes; take the original raster, or warp it with nearest"
+                f"level {level} is finer than level {self.level} of the classes at hand; "
+                f"choose level {self.level} or less"
             )
-        raise LandcoverError(
-            f"unknown class codes {shown} in the label raster; CORINE has grid codes 1-44 "
-            "or CLC codes 111-523, one kind in one raster: recode or mask these values"
+        if level == self.level:
+            return codes
+        highest = max(*self.legend.codes, int(np.max(codes, initial=0)))
+        table = np.zeros(highest + 1, codes.dtype)
+        for code in self.legend.codes:
+            table[code] = self.ancestor(code, level)
+        return table[codes]
+
+    def ancestor(self, code: int, level: int) -> int:
+        """The class of the same or a coarser level that holds a class of the level worked at."""
+        for parents in reversed(self.parents[level - 1 : self.level - 1]):
+            code = parents[code]
+        return code
+
+    def require_like(self, legend: Legend, source: str, against: str) -> None:
+        """Refuse classes that the level worked at lacks, or has under other names.
+
+        Parameters
+        ----------
+        legend : Legend
+            Of a model or a map.
+        source, against : str
+            What has these classes, and what has this nomenclature, for the message.
+
+        Raises
+        ------
+        LandcoverError
+            Naming the first class that does not fit.
+        """
+        own = {c.code: c for c in self.legend.classes}
+        for found in legend.classes:
+            there = own.get(found.code)
+            if there is None or not there.is_like(found):
+                theirs = f"is {there.name!r}" if there else "does not exist"
+                raise LandcoverError(
+                    f"{source} has a class {found.code} {found.name!r}, which {theirs} in "
+                    f"{against} ({self.title}, level {self.level}); take a model of the same "
+                    "label scheme and level"
+                )
+
+    def as_dict(self) -> dict[str, Any]:
+        """What legend.json holds."""
+        levels = []
+        for number, legend in enumerate(self.levels, 1):
+            classes = [c.as_dict() for c in legend.classes]
+            if number > 1:
+                parents = self.parents[number - 2]
+                classes = [c | {"parent": parents[int(str(c["code"]))]} for c in classes]
+            levels.append({"level": number, "classes": classes})
+        return {
+            "scheme": self.name,
+            "title": self.title,
+            "level": self.level,
+            "cell_m": self.cell_m,
+            "border_m": self.border_m,
+            "classes": [c.as_dict() for c in self.legend.classes],
+            "levels": levels,
+        }
+
+    @classmethod
+    def from_dict(cls, held: Mapping[str, Any]) -> Nomenclature:
+        """The inverse of `as_dict`; KeyError, TypeError or ValueError where something is amiss."""
+        levels = tuple(Legend.from_dicts(level["classes"]) for level in held["levels"])
+        parents = tuple(
+            {int(c["code"]): int(c["parent"]) for c in level["classes"]}
+            for level in held["levels"][1:]
         )
-
-    def recode(window: np.ndarray) -> np.ndarray:
-        window = np.asarray(window)
-        codes = np.zeros(window.shape, np.uint16)
-        for value in distinct & set(table):
-            codes[window == value] = table[int(value)]
-        return codes
-
-    return recode
-
-
-def _checked_level(level: int) -> int:
-    if level not in (1, 2, 3):
-        raise LandcoverError(f"level {level} does not exist; CORINE has levels 1, 2 and 3")
-    return level
-
-
-def _rgb(hex_colour: str) -> tuple[int, int, int]:
-    """'#e6004d' as (230, 0, 77)."""
-    red, green, blue = bytes.fromhex(hex_colour.lstrip("#"))
-    return red, green, blue
-
-
-def _colour(row: dict[str, str]) -> tuple[int, int, int]:
-    return int(row["r"]), int(row["g"]), int(row["b"])
+        return cls(
+            str(held["scheme"]),
+            str(held["title"]),
+            levels,
+            parents,
+            int(held["level"]),
+            float(held["cell_m"]),
+            float(held["border_m"]),
+        ).at(int(held["level"]))
 
 
 @cache
-def facts(name: str = "corine_clc") -> tuple[dict[str, str], ...]:
-    """Rows of a table of the package, facts/NAME.csv; CORINE's official legend by default."""
+def corine() -> Nomenclature:
+    """CORINE Land Cover in its three levels; a coarse class has the colour of its first member.
+
+    The classes are those of the EEA's legend table, facts/corine_clc.csv.
+    """
+    return Nomenclature.of("corine", "CORINE", lineages(facts("corine_clc"), name="level3"))
+
+
+def lineages(
+    rows: Iterable[Mapping[str, str]], code: str = "code", name: str = "name"
+) -> list[tuple[LandClass, ...]]:
+    """The class of every row of a table after its coarser ones, the coarsest first.
+
+    A row has a code, a name and a colour (``colour`` or ``hex`` as #rrggbb, or ``r``, ``g`` and
+    ``b``), and for coarser levels ``level1_code`` and ``level1``, ``level2_code`` and ``level2``,
+    ..., and perhaps ``level1_colour``. Without one a coarser class has the colour of its first.
+    """
+    found = []
+    for row in rows:
+        own = LandClass(int(row[code]), row[name], _colour(row))
+        lineage: list[LandClass] = []
+        while f"level{len(lineage) + 1}_code" in row:
+            level = f"level{len(lineage) + 1}"
+            shown = row.get(f"{level}_colour") or own.hex_colour
+            lineage.append(LandClass(int(row[f"{level}_code"]), row[level], rgb(shown)))
+        found.append((*lineage, own))
+    return found
+
+
+@cache
+def facts(name: str) -> tuple[dict[str, str], ...]:
+    """Rows of a table of the package, facts/NAME.csv."""
     text = (resources.files("landcover") / "facts" / f"{name}.csv").read_text("utf-8")
     return tuple(csv.DictReader(text.splitlines()))
 
 
-@cache
-def _grid_codes() -> dict[int, int]:
-    """Grid code -> CLC code."""
-    return {int(row["grid_code"]): int(row["code"]) for row in facts()}
+def rgb(hex_colour: str) -> tuple[int, int, int]:
+    """'#e6004d' as (230, 0, 77); ValueError where it is no such colour."""
+    red, green, blue = bytes.fromhex(hex_colour.removeprefix("#"))
+    return red, green, blue
 
 
-@cache
-def _corine_classes(level: int) -> tuple[LandClass, ...]:
-    """Classes of a level; a coarse class wears the colour of its first member below."""
-    classes: dict[int, LandClass] = {}
-    for row in facts():
-        code = int(row["code"]) // 10 ** (3 - level)
-        classes.setdefault(code, LandClass(code, row[f"level{level}"], _colour(row)))
-    return tuple(classes[code] for code in sorted(classes))
+def _colour(row: Mapping[str, str]) -> tuple[int, int, int]:
+    given = row.get("colour") or row.get("hex")
+    return rgb(given) if given else (int(row["r"]), int(row["g"]), int(row["b"]))
 
 
-def legend_of(codes: np.ndarray) -> Legend:
-    """The CORINE legend of the codes that occur."""
-    held = {int(code) for code in codes} - {UNLABELLED}
-    return Legend.corine(level_of(held)).subset(held) if held else Legend(())
+def _letters(name: str) -> str:
+    """A name without the spelling that editions of a legend differ in."""
+    words = "".join(letter if letter.isalnum() else " " for letter in name.casefold()).split()
+    return "".join(word.removesuffix("s") for word in words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class Run:
         self.scene = self.path / "scene.tif"
         self.labels = self.path / "labels.tif"
         self.reference = self.path / "reference.tif"
+        self.legend = self.path / "legend.json"
         self.segments = self.path / "segments.tif"
         self.segment_types = self.path / "segment_types.tif"
         self.samples = self.path / "samples.parquet"
@@ -130,10 +131,14 @@ class Run:
         settings: dict[str, Any],
         inputs: Iterable[str | Path] = (),
         products: Iterable[Path] = (),
+        found: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write into the manifest how a stage was run, replacing its earlier entry."""
+        """Write into the manifest how a stage was run, replacing its earlier entry.
+
+        What it found out about its inputs is kept beside its settings.
+        """
         manifest = self.read_manifest()
-        manifest["stages"][stage] = {
+        manifest["stages"][stage] = dict(found or {}) | {
             "settings": settings,
             "inputs": [self._fingerprint(Path(path)) for path in inputs],
             "products": [os.path.relpath(path, self.path) for path in products],

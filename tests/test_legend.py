@@ -1,12 +1,36 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from landcover.errors import LandcoverError
-from landcover.legend import Legend, corine_recoder, level_of, recode_corine, to_level
+from landcover.legend import LandClass, Legend, Nomenclature, corine
+
+COLOURS = st.tuples(*[st.integers(0, 255)] * 3)
+
+
+@st.composite
+def nomenclatures(draw):
+    """Nested classes of one to three levels; codes of different levels may be the same."""
+    depth, count = draw(st.integers(1, 3)), draw(st.integers(1, 12))
+    names = st.text(min_size=1, max_size=9)
+    parents = [
+        draw(st.lists(st.integers(1, 4), min_size=count, max_size=count)) for _ in range(depth - 1)
+    ]
+    lineages = []
+    for number in range(count):
+        path = [parents[level][number] for level in range(depth - 1)]
+        # a coarser class carries its own coarser ones in its code, so that levels nest
+        codes = [int("".join(map(str, path[: level + 1]))) for level in range(depth - 1)]
+        own = LandClass(number * 100 + 1, draw(names), draw(COLOURS))
+        groups = [LandClass(code, f"group {code}", (code % 256, 1, 2)) for code in codes]
+        lineages.append((*groups, own))
+    return Nomenclature.of("mine", "Mine", lineages, draw(st.sampled_from([10.0, 100.0])))
 
 
 def test_the_three_levels_have_the_official_numbers_of_classes():
@@ -14,55 +38,72 @@ def test_the_three_levels_have_the_official_numbers_of_classes():
     assert Legend.corine(3)[312].name == "Coniferous forest"
     assert Legend.corine(3)[111].hex_colour == "#e6004d"
     assert Legend.corine(1)[5].name == "Water bodies"
-
-
-def test_grid_codes_and_clc_codes_agree():
-    clc = np.array(Legend.corine(3).codes)
-    np.testing.assert_array_equal(recode_corine(np.arange(1, 45)), clc)
-    np.testing.assert_array_equal(recode_corine(clc), clc)
-
-
-@pytest.mark.parametrize(
-    ("values", "nodata", "expected"),
-    [
-        ([1, 44, 48], None, [111, 523, 0]),
-        ([12, 255, 0], 255, [211, 0, 0]),
-        ([12, -128], -128, [211, 0]),
-        ([211.0, np.nan, 999.0], None, [211, 0, 0]),
-        ([311, 65535], 65535, [311, 0]),
-        ([12, 49, 50], None, [211, 0, 0]),
-        ([990, 995, 211], None, [0, 0, 211]),
-    ],
-)
-def test_values_for_no_class_become_unlabelled(values, nodata, expected):
-    recoded = recode_corine(np.array(values), nodata)
-    assert recoded.dtype == np.uint16
-    np.testing.assert_array_equal(recoded, expected)
-
-
-def test_unknown_codes_are_named():
-    with pytest.raises(LandcoverError, match=r"unknown class codes 57, 61 .* 1-44 or CLC codes"):
-        recode_corine(np.array([12, 57, 61]))
-    with pytest.raises(LandcoverError, match="unknown class codes"):
-        recode_corine(np.array([12, 211]))
-    with pytest.raises(LandcoverError, match=r"class codes 2.25, 7.5 .* it was interpolated"):
-        recode_corine(np.array([2, 2.25, 7.5, 12]))
-
-
-def test_a_window_is_recoded_as_the_whole_raster_was():
-    recode = corine_recoder([0, 12, 41])
-    np.testing.assert_array_equal(recode(np.array([[12]])), [[211]])
+    with pytest.raises(LandcoverError, match="level 4 does not exist; CORINE has levels 1 to 3"):
+        Legend.corine(4)
 
 
 def test_coarser_levels():
     codes = np.array([[0, 112], [211, 523]])
-    np.testing.assert_array_equal(to_level(codes, 2), [[0, 11], [21, 52]])
-    np.testing.assert_array_equal(to_level(codes, 1), [[0, 1], [2, 5]])
-    assert level_of([0, 21, 52]) == 2
+    np.testing.assert_array_equal(corine().coarser(codes, 2), [[0, 11], [21, 52]])
+    np.testing.assert_array_equal(corine().coarser(codes, 1), [[0, 1], [2, 5]])
+    np.testing.assert_array_equal(corine().at(2).coarser(np.array([21, 0]), 1), [2, 0])
+    assert [corine().ancestor(511, level) for level in (1, 2, 3)] == [5, 51, 511]
+    with pytest.raises(LandcoverError, match="level 3 is finer than level 2"):
+        corine().at(2).coarser(np.array([21]), 3)
+
+
+def test_the_level_of_codes():
+    assert corine().level_of([0, 21, 52]) == 2
+    assert corine().holding([1, 5]).legend == Legend.corine(1)
+    assert corine().level_of([0]) == 3
     with pytest.raises(LandcoverError, match="mix levels"):
-        level_of([2, 211])
-    with pytest.raises(LandcoverError, match="level 4 does not exist"):
-        Legend.corine(4)
+        corine().level_of([2, 211])
+    with pytest.raises(LandcoverError, match="codes 7, 99 are not in the legend of CORINE"):
+        corine().level_of([7, 99, 211])
+
+
+def test_codes_of_several_levels_are_of_the_one_worked_at():
+    groups = [LandClass(1, "green", (0, 9, 0)), LandClass(2, "grey", (9, 9, 9))]
+    fine = [LandClass(code, f"class {code}", (code, 0, 0)) for code in (1, 2, 3)]
+    above = [groups[0], groups[1], groups[1]]
+    mine = Nomenclature.of("mine", "Mine", zip(above, fine, strict=True))
+    assert mine.level_of([1, 2]) == 2 and mine.at(1).level_of([1, 2]) == 1
+    assert mine.at(1).level_of([1, 3]) == 2
+    np.testing.assert_array_equal(mine.coarser(np.array([0, 1, 2, 3]), 1), [0, 1, 2, 2])
+
+
+@given(nomenclatures())
+def test_what_json_holds_is_the_nomenclature(mine):
+    held = json.loads(json.dumps(mine.as_dict()))
+    assert Nomenclature.from_dict(held) == mine
+    assert [c["code"] for c in held["classes"]] == list(mine.legend.codes)
+
+
+@given(nomenclatures(), st.data())
+def test_a_level_by_way_of_another_is_the_level(mine, data):
+    codes = np.array(data.draw(st.lists(st.sampled_from((0, *mine.legend.codes)))), np.uint16)
+    for through in range(1, mine.level + 1):
+        for to in range(1, through + 1):
+            direct = mine.coarser(codes, to)
+            step = mine.at(through).coarser(mine.coarser(codes, through), to)
+            np.testing.assert_array_equal(direct, step)
+            assert direct.dtype == np.uint16 and ((direct == 0) == (codes == 0)).all()
+            assert set(direct.tolist()) <= {0, *mine.at(to).legend.codes}
+
+
+def test_classes_of_another_scheme_are_refused():
+    own = Legend.corine().subset([211, 412])
+    corine().require_like(own, "model m", "runs/x")
+    spelt = Legend((LandClass(412, "Peatbogs", (1, 2, 3)),))
+    corine().require_like(spelt, "model m", "runs/x")
+    other = Legend((LandClass(211, "Water", (0, 0, 255)),))
+    with pytest.raises(
+        LandcoverError,
+        match="model m has a class 211 'Water', which is 'Non-irrigated arable land' in runs/x",
+    ):
+        corine().require_like(other, "model m", "runs/x")
+    with pytest.raises(LandcoverError, match=r"211 .* does not exist in runs/x .*level 2"):
+        corine().at(2).require_like(own, "model m", "runs/x")
 
 
 def test_index_and_code_are_inverse():
@@ -71,6 +112,7 @@ def test_index_and_code_are_inverse():
     np.testing.assert_array_equal(legend.index(codes), [0, 1, -1, -1])
     np.testing.assert_array_equal(legend.code(legend.index(codes)), [211, 512, 0, 0])
     assert Legend.from_dicts([c.as_dict() for c in legend.classes]) == legend
+    assert legend.index(np.array([65535, 211])).tolist() == [-1, 0]
 
 
 def test_the_legend_agrees_with_the_eea_raster_attribute_table(shared_data):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,13 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
         "--level",
         type=int,
         choices=(1, 2, 3),
-        default=3,
-        help="level of the CORINE legend (default 3)",
+        help="level of the legend: of CORINE 1 to 3 (default: the finest of the labels)",
+    )
+    parser.add_argument(
+        "--scheme",
+        metavar="NAME|TABLE.csv",
+        help="what the values of labels and reference mean: corine-grid, corine, worldcover, ... "
+        "or a table of your own classes (code,name,colour); by default the values tell",
     )
     add_sampling(parser)
     add_seed(parser)
@@ -88,6 +94,7 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
 
 
 def _prep(a: Arguments) -> list[Path]:
+    from landcover.labels.schemes import find_scheme
     from landcover.run import Run
     from landcover.stages.prepare import prepare
     from landcover.stages.sample import sample
@@ -105,14 +112,32 @@ def _prep(a: Arguments) -> list[Path]:
     run = Run(a.run)
     with staged(run, a.overwrite) as stage:
         paths = prepare(
-            stage, tiles, labels=labels, reference=reference, aoi=a.aoi or a.bbox, level=a.level
+            stage,
+            tiles,
+            labels=labels,
+            reference=reference,
+            aoi=a.aoi or a.bbox,
+            level=a.level,
+            scheme=find_scheme(a.scheme) if a.scheme else None,
         )
+        for line in _recoded(stage):
+            print(line)
         if a.segment:
             paths += segment(stage, a.scale, a.sigma, a.min_size)
         if labels is not None or a.class_field:
             paths += sample(stage, **_sampling(a))
             print(_drawn(stage))
     return [run.path / path.relative_to(stage.path) for path in paths]
+
+
+def _recoded(run: Run) -> Iterator[str]:
+    """What each value of the label rasters became, for somebody to see that it is right."""
+    for name, recoded in run.read_manifest()["stages"]["prep"]["classes"].items():
+        yield f"{name}: scheme {recoded['scheme']}"
+        for entry in recoded["values"]:
+            value = "other" if entry["value"] is None else entry["value"]
+            code = f"{entry['code']} " if entry["code"] else ""
+            yield f"  {value} -> {code}{entry['name']}, {100 * entry['share']:.1f} %"
 
 
 def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:

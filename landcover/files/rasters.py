@@ -210,6 +210,16 @@ def read_small(
         return pixels
 
 
+def colour_table(path: str | Path) -> dict[int, tuple[int, int, int]]:
+    """Red, green and blue of the values of a raster's first band; empty where it has no table."""
+    with open_raster(path) as dataset:
+        try:
+            table = dataset.colormap(1)
+        except ValueError:  # there is none
+            return {}
+        return {value: (red, green, blue) for value, (red, green, blue, _) in table.items()}
+
+
 class RasterWriter:
     """Write a raster by windows; it appears as a Cloud-Optimised GeoTIFF when whole.
 

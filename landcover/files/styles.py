@@ -85,20 +85,34 @@ def read_qml(raster: str | Path) -> Legend:
     """
     path = Path(raster).with_suffix(".qml")
     try:
-        entries = [entry.attrib for entry in Xml.parse(path).iter("paletteEntry")]
-        classes = [
-            {
-                "code": entry["value"],
-                "name": entry["label"].removeprefix(f"{entry['value']} "),
-                "colour": entry["color"],
-            }
-            for entry in entries
-        ]
-        legend = Legend.from_dicts(sorted(classes, key=lambda c: int(c["code"])))
-    except (OSError, Xml.ParseError, KeyError, ValueError) as error:
+        rows = sorted(palette(path), key=lambda row: int(row["code"]))
+        legend = Legend.from_dicts(rows)
+    except (LandcoverError, KeyError, ValueError) as error:
         raise LandcoverError(
             f"{path} cannot be read as a style ({error}); make the raster again"
         ) from None
     if not legend.classes:
         raise LandcoverError(f"{path} holds no classes; make the raster again")
     return legend
+
+
+def palette(path: Path) -> list[dict[str, str]]:
+    """Code, name and colour of every class of a paletted style, as text.
+
+    Raises
+    ------
+    LandcoverError
+        If the file is missing or no XML.
+    """
+    try:
+        entries = [entry.attrib for entry in Xml.parse(path).iter("paletteEntry")]
+    except (OSError, Xml.ParseError) as error:
+        raise LandcoverError(f"{path} cannot be read as a QGIS style ({error})") from None
+    return [
+        {
+            "code": entry.get("value", ""),
+            "name": entry.get("label", "").removeprefix(f"{entry.get('value')} "),
+            "colour": entry.get("color", ""),
+        }
+        for entry in entries
+    ]

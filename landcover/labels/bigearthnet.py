@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 
 from landcover.errors import LandcoverError
-from landcover.legend import UNLABELLED, LandClass, Legend, facts
+from landcover.legend import UNLABELLED, LandClass, Legend, corine, facts
 
 #: What a patch's labels can be taken as.
 CLASSES = ("19", "43", "corine")
@@ -26,12 +26,12 @@ def legend_of(classes: str) -> Legend:
     >>> [len(legend_of(classes)) for classes in CLASSES]
     [19, 43, 43]
     """
-    corine = Legend.corine(3)
+    official = corine().legend
     found: dict[int, LandClass] = {}
     for row in facts("bigearthnet_19"):
         code = _code(row, classes)
         if code and code not in found:
-            origin = corine[int(row["clc_code"])]
+            origin = official[int(row["clc_code"])]
             name = origin.name if classes == "corine" else row[f"ben{classes}_label"]
             found[code] = LandClass(code, name, origin.colour)
     return Legend(tuple(found[code] for code in sorted(found)))

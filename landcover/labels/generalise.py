@@ -8,11 +8,13 @@ guidelines, EEA Technical report 17/2007; product user manual CLMS CLC, 2021).
 from __future__ import annotations
 
 import heapq
+from functools import cache
 
 import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.grid import Grid
+from landcover.legend import corine
 
 CELL_M = 100.0
 MINIMUM_CELLS = 25  # 25 ha
@@ -25,6 +27,8 @@ BORDER_M = 45.0
 BORDER_MAX_M = 95.0
 BORDER_WAVE_M = 900.0
 RIVER, RIVER_WEIGHT = 511, 1.6
+#: The water bodies of level 1.
+WATER = 5
 
 
 def corine_grid(grid: Grid) -> Grid:
@@ -164,6 +168,7 @@ def drop_lonely_cells(cells: np.ndarray) -> np.ndarray:
     return np.where(lonely, codes[votes.argmax(axis=0)], cells).astype(np.uint16)
 
 
+@cache
 def likeness(code: int, other: int) -> float:
     """How readily an interpreter joins one class to another: a factor on the shared border.
 
@@ -172,11 +177,10 @@ def likeness(code: int, other: int) -> float:
     >>> likeness(311, 312), likeness(211, 231), likeness(211, 512)
     (4.0, 2.0, 0.25)
     """
-    if code // 10 == other // 10:
-        return 4.0
-    if code // 100 == other // 100:
-        return 2.0
-    return 0.25 if 5 in (code // 100, other // 100) else 1.0
+    for level, readiness in ((2, 4.0), (1, 2.0)):
+        if corine().ancestor(code, level) == corine().ancestor(other, level):
+            return readiness
+    return 0.25 if WATER in (corine().ancestor(code, 1), corine().ancestor(other, 1)) else 1.0
 
 
 def merge_small(cells: np.ndarray, minimum: int = MINIMUM_CELLS) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,44 +11,120 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.files import rasters, styles, vectors
 from landcover.grid import Grid
-from landcover.legend import Legend, corine_recoder, to_level
+from landcover.labels.schemes import Coding
+from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 
-def write_classes(
-    path: Path, source: Path, grid: Grid, area: BaseGeometry | None, level: int
-) -> list[Path]:
-    """A class raster brought to the grid by nearest neighbour, at a level of the legend."""
-    windows = list(grid.windows(rasters.WINDOW_PX))
+def read_values(source: Path, grid: Grid) -> set[float]:
+    """The distinct values of a class raster on a grid; its own nodata counts as 0."""
+    values: set[float] = set()
     with rasters.open_on_grid(source, grid) as warped:
-        values: set[float] = set()
-        for window in track(windows, f"Reading {source.name}"):
+        for window in track(list(grid.windows(rasters.WINDOW_PX)), f"Reading {source.name}"):
             values.update(np.unique(rasters.read_window(warped, window, [1])).tolist())
-        try:
-            recode = corine_recoder(values)
-        except LandcoverError as error:
-            raise LandcoverError(f"{source}: {error}") from None
-        codes = set(to_level(recode(np.array(sorted(values))), level).tolist()) - {0}
-        if len(codes) < 2:
-            held = f"only class {codes.pop()}" if codes else "no labelled pixel"
-            raise LandcoverError(
-                f"{source} has {held} within the scene; at least two classes are needed: "
-                "take a larger scene or a finer level="
-            )
-        legend = Legend.corine(level).subset(codes)
-        with rasters.RasterWriter(path, grid, np.uint16, ["class"], 0, legend) as out:
-            for window in track(windows, f"Writing {path.name}"):
-                labels = to_level(recode(rasters.read_window(warped, window, [1])[0]), level)
-                if area is not None:
-                    labels[~vectors.inside(area, grid, window)] = 0
-                out.write(labels, window)
-    return [path, styles.write_qml(path, legend)]
+    return {value for value in values if np.isfinite(value)}
 
 
-def _require_overlap(source: Path, grid: Grid) -> None:
+def write_classes(
+    path: Path,
+    source: Path,
+    grid: Grid,
+    area: BaseGeometry | None,
+    coding: Coding,
+    nomenclature: Nomenclature,
+    values: set[float],
+) -> tuple[list[Path], Counter[float]]:
+    """Bring a class raster to the grid by nearest neighbour, at a level of the legend.
+
+    Parameters
+    ----------
+    path, source : path
+        Where to, and the raster in any CRS.
+    grid : Grid
+        Of the scene.
+    area : shapely geometry, optional
+        Outside it there are no labels.
+    coding : Coding
+        What the raster's values mean.
+    nomenclature : Nomenclature
+        The classes at the level to write, that of the coding or a coarser one.
+    values : set of float
+        From `read_values`.
+
+    Returns
+    -------
+    products : list of Path
+        The raster and its style.
+    pixels : Counter
+        Pixels of each of its values within the area.
+
+    Raises
+    ------
+    LandcoverError
+        If fewer than two classes lie within the scene, or the level is finer than the values.
+    """
+    theirs, level = coding.nomenclature, nomenclature.level
+    if level > theirs.level:
+        raise LandcoverError(
+            f"{source} holds classes of level {theirs.level} ({coding}), which level {level} "
+            f"would part; choose --level {theirs.level}"
+        )
+
+    def codes_of(values: np.ndarray) -> np.ndarray:
+        return theirs.coarser(coding.recode(values), level)
+
+    codes = set(codes_of(np.array(sorted(values))).tolist()) - {UNLABELLED}
+    if len(codes) < 2:
+        found = f"only class {codes.pop()}" if codes else "no labelled pixel"
+        raise LandcoverError(
+            f"{source} has {found} within the scene; at least two classes are needed: "
+            "take a larger scene or a finer --level"
+        )
+    legend, pixels = nomenclature.legend.subset(codes), Counter[float]()
+    with (
+        rasters.open_on_grid(source, grid) as warped,
+        rasters.RasterWriter(path, grid, np.uint16, ["class"], 0, legend) as out,
+    ):
+        for window in track(list(grid.windows(rasters.WINDOW_PX)), f"Writing {path.name}"):
+            part = rasters.read_window(warped, window, [1])[0]
+            labels = codes_of(part)
+            if area is not None:
+                inside = vectors.inside(area, grid, window)
+                labels[~inside] = UNLABELLED
+                part = part[inside]
+            distinct, counts = np.unique(part, return_counts=True)
+            pixels.update(dict(zip(distinct.tolist(), counts.tolist(), strict=True)))
+            out.write(labels, window)
+    return [path, styles.write_qml(path, legend)], pixels
+
+
+def became(
+    pixels: Counter[float], coding: Coding, nomenclature: Nomenclature
+) -> list[dict[str, object]]:
+    """What each value of a label raster became, with its share of the scene, the commonest first.
+
+    Values that stand for no class are counted together, under code 0.
+    """
+    values = np.array(sorted(value for value in pixels if np.isfinite(value)), float)
+    codes = coding.nomenclature.coarser(coding.recode(values), nomenclature.level)
+    total, unlabelled = sum(pixels.values()), sum(pixels.values())
+    found: list[dict[str, object]] = []
+    held = zip(values.tolist(), codes.tolist(), strict=True)
+    for value, code in sorted(held, key=lambda pair: -pixels[pair[0]]):
+        if code != UNLABELLED:
+            unlabelled -= pixels[value]
+            name, share = nomenclature.legend[code].name, pixels[value] / total
+            found.append({"value": int(value), "code": code, "name": name, "share": share})
+    if unlabelled:
+        share = unlabelled / total
+        found.append({"value": None, "code": UNLABELLED, "name": "unlabelled", "share": share})
+    return found
+
+
+def require_overlap(source: Path, grid: Grid) -> None:
     """Refuse a class raster that lies elsewhere, naming both extents."""
     from rasterio.warp import transform_bounds
 

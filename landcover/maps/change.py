@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.legend import UNLABELLED, LandClass, Legend, level_of
+from landcover.legend import UNLABELLED, LandClass, Legend, Nomenclature
 
 #: A probability below this counts as this: no model is surer, and one sure error would be a change.
 LEAST_SHARE = 1e-3
@@ -25,6 +25,8 @@ ROUNDS, SETTLED = 300, 1e-5
 LIKENESSES = 3
 #: What the transitions of the whole scene count in those of one likeness, in pixels.
 PRIOR_PIXELS = 50
+#: A code of a change raster is twice two digits.
+MOST_CLASSES = 99
 #: Classes that stay are drawn with so much of their colour, on white.
 PALE = 0.2
 
@@ -241,42 +243,57 @@ def variance_together(probabilities: np.ndarray) -> np.ndarray:
     return np.maximum(squares - rising.sum(axis=-1, dtype=np.float64) ** 2, 0)
 
 
-def coarser(probabilities: np.ndarray, legend: Legend, level: int) -> tuple[np.ndarray, Legend]:
-    """Probabilities (classes, ...) and legend at the same or a coarser level; members add up."""
-    factor = 10 ** (level_of(legend.codes) - level)
-    codes = np.array(legend.codes) // factor
-    coarse = Legend.corine(level).subset(codes)
+def coarser(
+    probabilities: np.ndarray, legend: Legend, nomenclature: Nomenclature, level: int
+) -> tuple[np.ndarray, Legend]:
+    """Probabilities (classes, ...) and legend at the same or a coarser level; members add up.
+
+    The legend is of classes of the nomenclature at its level.
+    """
+    codes = nomenclature.coarser(np.array(legend.codes), level)
+    coarse = nomenclature.at(level).legend.subset(codes.tolist())
     sums = np.zeros((len(coarse), *probabilities.shape[1:]), probabilities.dtype)
     np.add.at(sums, coarse.index(codes), probabilities)
     return sums, coarse
 
 
-def from_to(before: np.ndarray, after: np.ndarray, legend: Legend) -> np.ndarray:
+def from_to(before: np.ndarray, after: np.ndarray, legend: Legend, official: Legend) -> np.ndarray:
     """Codes of a change raster from positions in the legend, uint16.
 
-    A code is 100 times the first class and once the second, each by its place in the official
-    legend of the level, from 1: at level 3 that is CORINE's grid code. 1203 is arable land (12)
-    that became industry (3); 1212 stayed arable.
+    A code is 100 times the first class and once the second, each by its place among the official
+    classes of the level, from 1: at CORINE's level 3 that is its grid code. 1203 is arable land
+    (12) that became industry (3); 1212 stayed arable.
 
-    >>> from_to(np.array([0]), np.array([1]), Legend.corine().subset([121, 211])).tolist()
+    >>> official = Legend.corine()
+    >>> from_to(np.array([0]), np.array([1]), official.subset([121, 211]), official).tolist()
     [312]
     """
-    place = _places(legend)
+    require_few(official)
+    place = official.index(np.array(legend.codes)).astype(np.int64) + 1
     return (100 * place[before] + place[after]).astype(np.uint16)
 
 
-def change_legend(codes: Iterable[int], level: int) -> Legend:
+def require_few(official: Legend) -> None:
+    """Raise LandcoverError if a code of a change raster cannot hold two classes of a legend."""
+    if len(official) > MOST_CLASSES:
+        raise LandcoverError(
+            f"a change raster holds pairs of at most {MOST_CLASSES} classes and the legend has "
+            f"{len(official)}; compare at a coarser --level"
+        )
+
+
+def change_legend(codes: Iterable[int], official: Legend) -> Legend:
     """Names and colours of the codes of a change raster.
 
     What changed has the colour of its new class, what stayed a pale one of its own.
 
-    >>> [c.name for c in change_legend([1203, 1212], 3).classes]
+    >>> [c.name for c in change_legend([1203, 1212], Legend.corine()).classes]
     ['211 to 121 Industrial or commercial units', '211 Non-irrigated arable land, unchanged']
     """
-    official = Legend.corine(level).classes
+    known = official.classes
     classes = []
     for code in sorted(set(codes) - {UNLABELLED}):
-        before, after = official[code // 100 - 1], official[code % 100 - 1]
+        before, after = known[code // 100 - 1], known[code % 100 - 1]
         if before == after:
             pale = tuple(round(255 - PALE * (255 - channel)) for channel in after.colour)
             name = f"{after.code} {after.name}, unchanged"
@@ -285,12 +302,6 @@ def change_legend(codes: Iterable[int], level: int) -> Legend:
             name = f"{before.code} to {after.code} {after.name}"
             classes.append(LandClass(code, name, after.colour))
     return Legend(tuple(classes))
-
-
-def _places(legend: Legend) -> np.ndarray:
-    """Place of each class in the official legend of its level, from 1."""
-    official = Legend.corine(level_of(legend.codes))
-    return official.index(np.array(legend.codes)).astype(np.int64) + 1
 
 
 def _floored(probabilities: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.grid import Window
-from landcover.legend import Legend, level_of
+from landcover.legend import Legend, Nomenclature
 from landcover.maps import change
 from landcover.scene.radiometry import Lines, likeness
 
@@ -32,18 +32,26 @@ class Date:
         As given.
     scene, probabilities : Path
         Rasters on one grid.
+    classes : Nomenclature
+        What the classes of the probabilities are of.
     """
 
     name: str
     scene: Path
     probabilities: Path
+    classes: Nomenclature
+
+    @cached_property
+    def nomenclature(self) -> Nomenclature:
+        """The classes, at the level of the probabilities."""
+        return self.classes.holding(self.legend.codes)
 
     @cached_property
     def legend(self) -> Legend:
         """The classes of the probabilities, from the names of their bands."""
         try:
             codes = [int(name.split()[0]) for name in rasters.band_names(self.probabilities)]
-            return Legend.corine(level_of(codes)).subset(codes)
+            return self.classes.holding(codes).legend.subset(codes)
         except (ValueError, LandcoverError):
             raise LandcoverError(
                 f"{self.probabilities} holds no probabilities of classes; make it with: "
@@ -75,7 +83,9 @@ class Pair:
     def shares(self, window: Window, level: int) -> list[np.ndarray]:
         """Probabilities of both dates, (classes, rows, cols), at a level."""
         return [
-            change.coarser(rasters.read(date.probabilities, window), date.legend, level)[0]
+            change.coarser(
+                rasters.read(date.probabilities, window), date.legend, date.nomenclature, level
+            )[0]
             for date in self.dates
         ]
 
@@ -93,25 +103,32 @@ class Pair:
         return likeness(images[0], images[1], self.lines.spread)
 
 
-def common_legend(dates: Sequence[Date], level: int | None) -> Legend:
-    """The classes to compare, at a level; they must be the same at both dates."""
-    legends = [date.legend for date in dates]
-    levels = [level_of(legend.codes) for legend in legends]
+def common_legend(dates: Sequence[Date], level: int | None) -> tuple[Legend, Nomenclature]:
+    """The classes to compare, and what they are of, at a level; they must be the same at both."""
+    first, second = (date.nomenclature for date in dates)
+    if first.levels != second.levels:
+        raise LandcoverError(
+            f"{dates[0].name} has the classes of {first.title} and {dates[1].name} those of "
+            f"{second.title}; compare maps of one label scheme, or map both with one --model"
+        )
+    levels = [first.level, second.level]
     wanted = level or max(levels)
     if wanted > min(levels):
         raise LandcoverError(
             f"level {wanted} is finer than the maps, which have levels {levels[0]} and "
             f"{levels[1]}; choose level={min(levels)}"
         )
-    first, second = (
-        Legend.corine(wanted).subset(np.array(legend.codes) // 10 ** (of - wanted))
-        for legend, of in zip(legends, levels, strict=True)
-    )
-    apart = sorted(set(first.codes) ^ set(second.codes))
+    compared = first.at(wanted)
+    change.require_few(compared.legend)
+    held = [
+        set(date.nomenclature.coarser(np.array(date.legend.codes), wanted).tolist())
+        for date in dates
+    ]
+    apart = sorted(held[0] ^ held[1])
     if apart:
         raise LandcoverError(
             f"the maps of {dates[0].name} and {dates[1].name} differ in their classes: only one "
             f"knows {', '.join(map(str, apart))}; map both with one model (model=), or compare "
             "at a coarser level="
         )
-    return first
+    return compared.legend.subset(held[0]), compared

@@ -25,6 +25,8 @@ class Tally:
     ----------
     legend : Legend
         Classes.
+    official : Legend
+        All classes of their scheme and level: a code of the change raster counts their places.
     grid : Grid
         Of the scene.
     patch_px : int
@@ -36,8 +38,9 @@ class Tally:
         Codes that the change raster holds.
     """
 
-    def __init__(self, legend: Legend, grid: Grid, patch_px: int):
-        self.legend, self.grid, self.patch_px = legend, grid, patch_px
+    def __init__(self, legend: Legend, official: Legend, grid: Grid, patch_px: int):
+        self.legend, self.official = legend, official
+        self.grid, self.patch_px = grid, patch_px
         self.codes: set[int] = set()
         classes = len(legend)
         self._rows: list[dict[str, Any]] = []
@@ -92,7 +95,7 @@ class Tally:
                     before, after = (s[:, *part][:, known] for s in shares)
                     of_patch = before, after, likeness[part][known]
                     places = change.decide(transitions.rows(*of_patch), changed[part][known] > 0.5)
-                    codes[part][known] = change.from_to(*places, self.legend)
+                    codes[part][known] = change.from_to(*places, self.legend, self.official)
                     differ = int((before.argmax(axis=0) != after.argmax(axis=0)).sum())
                     at = window.row + row, window.col + col
                     self._add_patch(*at, transitions.rows(*of_patch), places, differ)

@@ -10,7 +10,7 @@ from typing import Any
 
 from landcover.classifiers.names import title_of
 from landcover.files import rasters
-from landcover.legend import UNLABELLED, level_of
+from landcover.legend import UNLABELLED
 from landcover.progress import track
 from landcover.reports import accuracy, mcnemar, verdict, zones
 from landcover.reports.scores import MEASURES, WALL_TO_WALL
@@ -70,7 +70,7 @@ def facts(tally: Tally, about: About) -> dict[str, Any]:
         "scored_on": WALL_TO_WALL,
         "split": about.reports[ranked[0]]["split"],
         "blocks": _blocks(about.blocks),
-        "level": level_of(tally.codes),
+        "level": tally.nomenclature.level,
         "n_test": leading["n_test"],
         "n_blocks": leading["n_blocks"],
         "seed": seed,
@@ -109,7 +109,9 @@ def _model(name: str, tally: Tally, about: About, seed: int) -> dict[str, Any]:
         "name": name,
         "title": title_of(name),
         "scores": scores | random_split,
-        "levels": zones.score_levels(tally.confusions[leading][name], tally.codes, seed),
+        "levels": zones.score_levels(
+            tally.confusions[leading][name], tally.codes, tally.nomenclature, seed
+        ),
         "zones": _zones(tally.zones[leading][name], seed),
         "error_correlation": errors.as_dict() if errors else None,
         "calibration": report.get("calibration"),
@@ -147,7 +149,7 @@ def _labels_as_map(tally: Tally, best: str, seed: int) -> dict[str, Any] | None:
     pair = accuracy.paired_difference(by_model[best], by_model["labels"], LEADING, seed)
     return {
         "scores": scores,
-        "levels": zones.score_levels(by_model["labels"], tally.codes, seed),
+        "levels": zones.score_levels(by_model["labels"], tally.codes, tally.nomenclature, seed),
         "zones": _zones(tally.zones["reference"]["labels"], seed),
         "best_map_beyond_labels": pair,
     }

@@ -19,7 +19,7 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters, vectors
 from landcover.files.atomic import replace_when_whole
 from landcover.grid import Grid, Window
-from landcover.legend import UNLABELLED, Legend, level_of
+from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class ReferenceSample:
     geometries : array of shapely geometries (units,)
         Points or polygons; each is one unit.
     classes : array of int64 (units,)
-        CLC codes; 0 where nobody said.
+        Class codes; 0 where nobody said.
+    nomenclature : Nomenclature
+        Their classes, at their level.
     strata : array of int64 (units,) or None
         Stratum that each unit was drawn from, where the file says so; 0 where it is missing.
     sizes : dict of int to int, or None
@@ -50,17 +52,16 @@ class ReferenceSample:
 
     geometries: np.ndarray
     classes: np.ndarray
+    nomenclature: Nomenclature
     strata: np.ndarray | None = None
     sizes: dict[int, int] | None = None
 
-    @property
-    def level(self) -> int:
-        """The level of the legend that the classes belong to."""
-        return level_of(self.classes[self.classes != UNLABELLED].tolist())
-
 
 def read_sample(
-    path: str | os.PathLike[str], grid: Grid, field: str | None = None
+    path: str | os.PathLike[str],
+    grid: Grid,
+    nomenclature: Nomenclature,
+    field: str | None = None,
 ) -> ReferenceSample:
     """Read reference points or polygons.
 
@@ -70,15 +71,17 @@ def read_sample(
         A vector file with a CRS.
     grid : Grid
         The scene's grid.
+    nomenclature : Nomenclature
+        The classes that it may name, at any one level.
     field : str, optional
-        Field with CLC codes of one level, as numbers or text; "reference" by default. Empty
+        Field with class codes of one level, as numbers or text; "reference" by default. Empty
         or 0 is a unit without a class.
 
     Raises
     ------
     LandcoverError
         If the file is missing, unreadable, has no CRS, holds lines or several points in one
-        feature, if the field is not there or holds other than CLC codes of one level, or if
+        feature, if the field is not there or holds other than class codes of one level, or if
         a stratum of the sample's own design has several sizes.
     """
     field = field or CLASS
@@ -89,11 +92,12 @@ def read_sample(
             f"{path} has no field {field!r}; name the one with the class codes with "
             f"--class-field: {fields or 'there is none'}"
         )
-    classes = _codes(frame[field], f"{path}, field {field}")
+    classes = _codes(frame[field], nomenclature, f"{path}, field {field}")
+    held = nomenclature.holding(classes.tolist())
     geometries = frame.geometry.to_crs(grid.crs).to_numpy()
     if STRATUM in frame.columns and STRATUM_PX in frame.columns:
-        return ReferenceSample(geometries, classes, *_design(frame, f"{path}"))
-    return ReferenceSample(geometries, classes)
+        return ReferenceSample(geometries, classes, held, *_design(frame, f"{path}"))
+    return ReferenceSample(geometries, classes, held)
 
 
 def write_sample(
@@ -205,8 +209,8 @@ def _units(frame: geopandas.GeoDataFrame, path: Any) -> geopandas.GeoDataFrame:
     return frame.set_geometry(geometries, crs=frame.crs)
 
 
-def _codes(values: pd.Series, name: str) -> np.ndarray:
-    """CLC codes of one level; 0 where empty."""
+def _codes(values: pd.Series, nomenclature: Nomenclature, name: str) -> np.ndarray:
+    """Class codes of one level; 0 where empty."""
     import pandas
 
     text = values.astype("string").str.strip().fillna("")
@@ -217,16 +221,19 @@ def _codes(values: pd.Series, name: str) -> np.ndarray:
     if wrong.any():
         raise LandcoverError(
             f"{name} holds {text[wrong].iloc[0]!r}, which is no class code; "
-            "give CLC codes such as 311, and nothing or 0 where the class is not known"
+            f"give class codes such as {nomenclature.legend.codes[-1]}, and nothing or 0 where the "
+            "class is not known"
         )
     if not held:
-        raise LandcoverError(f"{name} is empty; fill in the CLC code that is seen at each place")
-    known = {code for level in (1, 2, 3) for code in Legend.corine(level).codes}
+        raise LandcoverError(f"{name} is empty; fill in the class code that is seen at each place")
+    known = {code for legend in nomenclature.levels for code in legend.codes}
     if held - known:
         unknown = ", ".join(map(str, sorted(held - known)[:8]))
-        raise LandcoverError(f"{name} holds {unknown}, which CORINE lacks; give CLC codes")
+        raise LandcoverError(
+            f"{name} holds {unknown}, which {nomenclature.title} lacks; give codes of its legend"
+        )
     try:
-        level_of(held)
+        nomenclature.level_of(held)
     except LandcoverError as error:
         raise LandcoverError(f"{name}: {error}") from None
     return codes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landcover.files.atomic import versions
-from landcover.legend import UNLABELLED, legend_of
+from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.reports import accuracy
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ MEASURES = {"reference": "accuracy against the reference", "labels": "agreement 
 def score_samples(
     samples: pd.DataFrame,
     predicted: np.ndarray,
+    nomenclature: Nomenclature,
     seed: int = 0,
     of_random_split: np.ndarray | None = None,
 ) -> dict[str, Any]:
@@ -40,6 +41,8 @@ def score_samples(
         outside the test split are ignored.
     predicted : array of int, (len(samples),)
         Class codes; 0 counts as an error.
+    nomenclature : Nomenclature
+        What the codes are of.
     seed : int
         Of the bootstrap.
     of_random_split : array of int, (len(samples),), optional
@@ -66,7 +69,7 @@ def score_samples(
         if column not in samples:
             continue
         truth = samples[column].to_numpy()
-        legend = legend_of(np.union1d(truth, predicted))
+        legend = _held(nomenclature, np.union1d(truth, predicted))
         scores[against] = {"scored_on": SAMPLES} | accuracy.score(
             truth[test], predicted[test], blocks=blocks[test], seed=seed, legend=legend
         )
@@ -76,13 +79,24 @@ def score_samples(
                 of_random_split[random_split_test],
                 predicted[random_split_test],
                 blocks[random_split_test],
+                nomenclature,
                 seed,
             )
     return scores
 
 
+def _held(nomenclature: Nomenclature, codes: np.ndarray) -> Legend:
+    """The legend of the codes that occur."""
+    return nomenclature.holding(codes.tolist()).legend.subset(codes.tolist())
+
+
 def _random_split(
-    truth: np.ndarray, random: np.ndarray, blocked: np.ndarray, blocks: np.ndarray, seed: int
+    truth: np.ndarray,
+    random: np.ndarray,
+    blocked: np.ndarray,
+    blocks: np.ndarray,
+    nomenclature: Nomenclature,
+    seed: int,
 ) -> dict[str, Any]:
     """Scores of a random split, and what they promise beyond the blocked model's on its pixels."""
     codes = np.unique([truth, random, blocked]).tolist()
@@ -90,7 +104,7 @@ def _random_split(
         accuracy.block_confusion(truth, predicted, blocks, codes) for predicted in (blocked, random)
     )
     leak = accuracy.paired_difference(theirs, ours, seed=seed)
-    legend = legend_of(np.array(codes))
+    legend = _held(nomenclature, np.array(codes))
     return {
         "scored_on": RANDOM_SPLIT,
         **accuracy.score(truth, random, blocks=blocks, seed=seed, legend=legend),

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.files import rasters
+from landcover.files import rasters, styles
 from landcover.files.rasters import class_pixels
 from landcover.grid import Grid, Window
-from landcover.legend import UNLABELLED, Legend, legend_of
+from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.progress import track
 from landcover.reports import accuracy
 from landcover.reports import zones as breakdown
@@ -36,6 +36,8 @@ class Tally:
     ----------
     codes : tuple of int
         Classes in the order of the confusion matrices; 0 first if a pixel was not predicted.
+    nomenclature : Nomenclature
+        The run's classes, at the level of these.
     legend : Legend
         The classes that occur anywhere.
     confusions : dict
@@ -55,6 +57,7 @@ class Tally:
     """
 
     codes: tuple[int, ...]
+    nomenclature: Nomenclature
     legend: Legend
     confusions: dict[str, dict[str, np.ndarray]]
     areas: dict[str, dict[int, int]]
@@ -72,7 +75,9 @@ class Tally:
         return right[:, i] - both[:, i, j], right[:, j] - both[:, i, j]
 
 
-def tally_maps(layers: Mapping[str, Path], scene: Path, blocks: Blocks) -> Tally:
+def tally_maps(
+    layers: Mapping[str, Path], scene: Path, blocks: Blocks, nomenclature: Nomenclature
+) -> Tally:
     """Count classes of the scene, and all that is scored in its test blocks, by windows.
 
     A labelled pixel that a map leaves empty is an error, unless the scene itself
@@ -86,10 +91,20 @@ def tally_maps(layers: Mapping[str, Path], scene: Path, blocks: Blocks) -> Tally
         The scene, whose grid every layer must have.
     blocks : Blocks
         Its blocks.
+    nomenclature : Nomenclature
+        What the classes of all layers are of.
+
+    Raises
+    ------
+    LandcoverError
+        If a layer lies on another grid or has classes of another scheme or level.
     """
     grid = require_same_grid(layers, scene)
     areas = {layer: class_pixels(path) for layer, path in layers.items()}
-    legend = legend_of(np.array([code for area in areas.values() for code in area]))
+    held = {code for area in areas.values() for code in area}
+    nomenclature = nomenclature.holding(held)
+    require_same_classes(nomenclature, layers)
+    legend = nomenclature.legend.subset(held)
     ids, position = _test_blocks(blocks)
     names = [layer for layer in layers if layer not in TRUTHS]
     counts = _Counts(list(layers), names, (UNLABELLED, *legend.codes), len(ids), grid)
@@ -100,7 +115,14 @@ def tally_maps(layers: Mapping[str, Path], scene: Path, blocks: Blocks) -> Tally
             counts.add(pixels)
     codes, confusions = _without_empty_zero(counts.codes, counts.confusions)
     return Tally(
-        codes, legend, confusions, areas, counts.zones, counts.right_together, counts.errors
+        codes,
+        nomenclature,
+        legend,
+        confusions,
+        areas,
+        counts.zones,
+        counts.right_together,
+        counts.errors,
     )
 
 
@@ -191,6 +213,13 @@ class _Counts:
 
     def _by_block(self, block: np.ndarray) -> np.ndarray:
         return np.bincount(block, minlength=self.blocks)
+
+
+def require_same_classes(nomenclature: Nomenclature, layers: Mapping[str, Path]) -> None:
+    """Raise LandcoverError if a map, by the style beside it, has other classes."""
+    for name, path in layers.items():
+        if name not in TRUTHS and path.with_suffix(".qml").exists():
+            nomenclature.require_like(styles.read_qml(path), str(path), "the labels")
 
 
 def _test_blocks(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:

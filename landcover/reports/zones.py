@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from landcover.legend import level_of
+from landcover.legend import Nomenclature
 from landcover.reports import accuracy
 
 #: 100 m in pixels of 10 m: CORINE's positional accuracy, and the side of its cells.
@@ -123,9 +123,9 @@ def score_zone(counts: np.ndarray, seed: int = 0) -> dict[str, Any]:
 
 
 def score_levels(
-    confusions: np.ndarray, codes: Sequence[int], seed: int = 0
+    confusions: np.ndarray, codes: Sequence[int], nomenclature: Nomenclature, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Scores at the coarser levels of CORINE, from the confusion matrices of a finer one.
+    """Scores at the coarser levels of a legend, from the confusion matrices of a finer one.
 
     An error within a coarser class (a coniferous for a mixed wood) is none at its level. The map
     is the same: nothing is predicted again.
@@ -136,24 +136,29 @@ def score_levels(
         From `accuracy.block_confusion`.
     codes : sequence of int
         Class codes of one level in the order of the matrices; 0 may be among them.
+    nomenclature : Nomenclature
+        Their classes, at their level.
     seed : int
         Of the bootstrap.
 
     Returns
     -------
     dict
-        Level ("2", "1") to the `accuracy.METRICS` with their intervals; empty at level 1.
+        Level ("2", "1") to the `accuracy.METRICS` with their intervals; empty at
+        level 1, the coarsest.
 
     Examples
     --------
-    >>> levels = score_levels(np.array([[[5, 4], [1, 6]]]), [311, 312])
+    >>> from landcover.legend import corine
+    >>> levels = score_levels(np.array([[[5, 4], [1, 6]]]), [311, 312], corine())
     >>> [(level, scores["overall_accuracy"]) for level, scores in levels.items()]
     [('2', 1.0), ('1', 1.0)]
     """
-    own, levels = level_of(codes), {}
+    levels = {}
     kept = [key for metric in accuracy.METRICS for key in (metric, f"{metric}_ci95")]
-    for level in range(own - 1, 0, -1):
-        coarse, member = np.unique(np.asarray(codes) // 10 ** (own - level), return_inverse=True)
+    for level in range(nomenclature.level - 1, 0, -1):
+        parents = nomenclature.coarser(np.asarray(codes), level)
+        coarse, member = np.unique(parents, return_inverse=True)
         joins = np.eye(len(coarse), dtype=np.int64)[member]
         joined = joins.T @ confusions @ joins
         scores = accuracy.score_confusions(joined, coarse.tolist(), seed)

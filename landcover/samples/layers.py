@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,8 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.grid import Grid, Window
-from landcover.legend import Legend, level_of, to_level
+from landcover.labels.run_legend import read_nomenclature
+from landcover.legend import Nomenclature
 from landcover.progress import track
 from landcover.run import Run
 from landcover.scene.segmentation.types import type_column
@@ -21,9 +22,6 @@ from landcover.stopwatch import spent
 
 #: Rows read at a time: whole rows, because samples are drawn by their rank in reading order.
 STRIP_ROWS = 512
-
-#: Every code of every level.
-CODES = np.array(sorted(code for level in (1, 2, 3) for code in Legend.corine(level).codes))
 
 Reader = Callable[[Window], np.ndarray]
 Part = TypeVar("Part")
@@ -45,6 +43,8 @@ class Source:
         Reflectance (bands, rows, cols), NaN for nodata and outside the scene.
     labels : function of a window
         Class codes (rows, cols), 0 for unlabelled.
+    codes : array of int
+        Every code that labels may have, ascending: the run's classes at all levels.
     inside : function of a window, or None
         Where training and validation samples may lie, if not everywhere.
     columns : tuple of str
@@ -58,6 +58,7 @@ class Source:
     bands: tuple[str, ...]
     image: Reader
     labels: Reader
+    codes: np.ndarray
     inside: Reader | None
     columns: tuple[str, ...]
     more: Callable[[Window], dict[str, np.ndarray]]
@@ -95,7 +96,7 @@ def open_source(
     polygons : path, optional
         Where training and validation samples may lie.
     class_field : str, optional
-        Field of the polygons with CLC codes that replace the run's labels.
+        Field of the polygons with class codes that replace the run's labels.
     """
     scene = run.require("scene")
     grid = rasters.grid_of(scene)
@@ -104,13 +105,14 @@ def open_source(
         grid.require_equal(rasters.grid_of(path), str(scene), str(path))
         return lambda window: rasters.read(path, window, [band])[0]
 
+    nomenclature = read_nomenclature(run.path)
     inside, name = None, str(polygons)
     if class_field is not None:
         if polygons is None:
             raise LandcoverError(
                 f"class field {class_field!r} needs polygons to read it from; give polygons=FILE"
             )
-        labels = _polygon_labels(run, Path(polygons), class_field, grid)
+        labels = _polygon_labels(nomenclature, run, Path(polygons), class_field, grid)
     else:
         labels, name = layer(run.require("labels")), str(run.labels)
         inside = None if polygons is None else _burner(polygons, grid)
@@ -133,6 +135,7 @@ def open_source(
         rasters.band_names(scene),
         lambda window: rasters.read(scene, window),
         labels,
+        np.array(_all_codes(nomenclature)),
         inside,
         (*singles, *types),
         more,
@@ -155,28 +158,35 @@ def _burner(path: str | Path, grid: Grid) -> Reader:
     return lambda window: vectors.burn(found, [1] * len(found.geometries), grid, window)
 
 
-def _polygon_labels(run: Run, path: Path, field: str, grid: Grid) -> Reader:
+def _all_codes(nomenclature: Nomenclature) -> list[int]:
+    """The codes of all levels."""
+    return sorted({code for legend in nomenclature.levels for code in legend.codes})
+
+
+def _polygon_labels(
+    nomenclature: Nomenclature, run: Run, path: Path, field: str, grid: Grid
+) -> Reader:
     """A reader of the class codes of polygons, at the level of the run's labels."""
     from landcover.files import vectors
 
     found = vectors.read_polygons(path, grid, field)
-    codes = [_code(value, path, field) for value in found.values or []]
-    if level_of(codes) == 3 and run.labels.exists():
-        own = np.unique(rasters.read_small(run.labels)[0])
-        level = level_of(own[own > 0].tolist())
-        codes = [int(code) for code in to_level(np.array(codes), level)]
+    known = _all_codes(nomenclature)
+    codes = [_code(value, known, path, field) for value in found.values or []]
+    held = nomenclature.holding(codes)
+    if held.level > nomenclature.level and run.labels.exists():
+        codes = held.coarser(np.array(codes, int), nomenclature.level).tolist()
     return lambda window: vectors.burn(found, codes, grid, window)
 
 
-def _code(value: object, path: Path, field: str) -> int:
-    """A CLC code from a field that may hold numbers or text."""
+def _code(value: object, known: Sequence[int], path: Path, field: str) -> int:
+    """A class code from a field that may hold numbers or text."""
     try:
         number = float(str(value))
     except ValueError:
         number = np.nan
-    if number not in CODES:
+    if number not in known:
         raise LandcoverError(
-            f"{path}: field {field} holds {value!r}, which is no CLC code; "
-            "give each polygon a code such as 211"
+            f"{path}: field {field} holds {value!r}, which is no class code of the run's legend; "
+            f"give each polygon a code such as {known[-1]}"
         )
     return int(number)

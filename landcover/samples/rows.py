@@ -12,7 +12,7 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.files import tables
 from landcover.labels.denoising import PLAIN
-from landcover.legend import UNLABELLED, Legend, level_of
+from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.scene.segmentation.types import type_column
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ class Rows:
         return inputs_of(self.samples.iloc[part], tuple(bands), tuple(features), tuple(layers))
 
 
-def deal_rows(samples: pd.DataFrame, targets: str, path: Path) -> Rows:
+def deal_rows(
+    samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nomenclature
+) -> Rows:
     """Deal the rows of a sample table to their purposes.
 
     Parameters
@@ -97,6 +99,8 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path) -> Rows:
         What is learnt.
     path : path
         Where the table was read from, for messages.
+    nomenclature : Nomenclature
+        What the classes are of.
 
     Raises
     ------
@@ -122,7 +126,7 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path) -> Rows:
             f"draw more samples (landcover sample {path.parent} --samples N) "
             "or use other labels"
         )
-    legend = Legend.corine(level_of(found)).subset(found)
+    legend = nomenclature.holding(found).legend.subset(found)
     validation = np.flatnonzero((split == "validation") & np.isin(codes, found))
     if not len(validation):
         raise LandcoverError(

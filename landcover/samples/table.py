@@ -15,7 +15,7 @@ from landcover.grid import Window
 from landcover.samples import chips, drawing
 from landcover.samples.blocks import SPLITS, TEST, TRAIN, Blocks, Layout
 from landcover.samples.feature_columns import feature_columns
-from landcover.samples.layers import CODES, Source, index_table
+from landcover.samples.layers import Source, index_table
 from landcover.scene.features import available
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ def count(
     dropped : dict
         Code to pixels of classes below `min_count`.
     """
-    counts = plan.no_counts(2 * len(CODES))
-    table = index_table(CODES)
+    known = source.codes
+    counts = plan.no_counts(2 * len(known))
+    table = index_table(known)
     valid = False
 
     def load(window: Window) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +50,7 @@ def count(
         if (index[has_data] == -2).any():
             unknown = np.unique(labels[index == -2])[:8].tolist()
             raise LandcoverError(
-                f"{source.name} holds codes {unknown}, which are no CLC codes; "
+                f"{source.name} holds codes {unknown}, which the run's legend lacks; "
                 "prepare the run again with these labels"
             )
         within = 1 if source.inside is None else source.inside(window) > 0
@@ -58,20 +59,20 @@ def count(
         raise LandcoverError(
             "the scene has no pixel with data in all bands; prepare it again from other files"
         )
-    counts = counts.reshape(*counts.shape[:2], len(CODES), 2)
+    counts = counts.reshape(*counts.shape[:2], len(known), 2)
     pixels = counts.sum(axis=(0, 1, 3))
     kept = pixels >= max(min_count, 1)
     dropped = {
-        str(code): int(n) for code, n in zip(CODES, pixels, strict=True) if 0 < n < min_count
+        str(code): int(n) for code, n in zip(known, pixels, strict=True) if 0 < n < min_count
     }
     if kept.sum() < 2:
-        held = ", ".join(str(code) for code in CODES[kept]) or "no class"
+        held = ", ".join(str(code) for code in known[kept]) or "no class"
         also = f" (left out below {min_count} pixels: {', '.join(dropped)})" if dropped else ""
         raise LandcoverError(
             f"{source.name} has {held} where the scene has data{also}; a classifier needs at "
             "least two classes: give labels with more of them or a larger scene"
         )
-    return counts[:, :, kept], CODES[kept], dropped
+    return counts[:, :, kept], known[kept], dropped
 
 
 def draw(

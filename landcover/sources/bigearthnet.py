@@ -23,7 +23,8 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.labels.bigearthnet import codes_of_corine, codes_of_labels, legend_of
-from landcover.legend import UNLABELLED, Legend, level_of, recode_corine, to_level
+from landcover.labels.schemes import SCHEMES
+from landcover.legend import UNLABELLED, Legend, corine
 from landcover.progress import track
 from landcover.sensors import SENTINEL2
 from landcover.sources.chip_store import SPLITS, Labelled, write_store
@@ -178,14 +179,14 @@ def with_legend(patches: Patches, legend: Legend) -> Patches:
     LandcoverError
         If the patches have the codes of the 19, or the legend mixes levels.
     """
-    if not set(patches.legend.codes) <= set(Legend.corine().codes):
+    if not set(patches.legend.codes) <= set(corine().legend.codes):
         raise LandcoverError(
             "the patches are named by BigEarthNet's 19 classes, which merge CORINE's; "
             "open them with the classes 'corine'"
         )
-    level = level_of(legend.codes)
+    level, wanted = corine().level_of(legend.codes), set(legend.codes)
     codes = tuple(
-        tuple(sorted(set(legend.codes).intersection(to_level(np.array(own), level).tolist())))
+        tuple(sorted(wanted.intersection(corine().coarser(np.array(own, int), level).tolist())))
         for own in patches.codes
     )
     kept = [place for place, own in enumerate(codes) if own]
@@ -349,11 +350,11 @@ def _codes(labels: Any, classes: str, path: Path) -> tuple[int, ...]:
 def _mapped(path: Path, classes: str) -> tuple[int, ...]:
     """Codes of the classes in a reference map, ascending."""
     try:
-        corine = recode_corine(np.unique(rasters.read_classes(path)))
+        found = SCHEMES["corine"].recode(np.unique(rasters.read_classes(path)))
     except LandcoverError as error:
         raise LandcoverError(f"{path}: {error}") from None
     known = codes_of_corine(classes) | {UNLABELLED: UNLABELLED}
-    return tuple(sorted({known[code] for code in corine.tolist()} - {UNLABELLED}))
+    return tuple(sorted({known[code] for code in found.tolist()} - {UNLABELLED}))
 
 
 def _first_column(path: Path) -> list[str]:

@@ -15,7 +15,8 @@ from landcover.files import rasters
 from landcover.files.atomic import replace_when_whole, versions, write_json, write_text
 from landcover.files.rasters import class_areas_ha, class_pixels
 from landcover.grid import Grid
-from landcover.legend import UNLABELLED, Legend, level_of
+from landcover.labels.run_legend import nomenclature_of_map
+from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
 from landcover.reports import area_estimation, store, words
 from landcover.reports.assessment import FEW_UNITS, MEASURE, Population
@@ -47,7 +48,7 @@ def assess(
         A polygon is mapped as the class that most of its pixels have, and of the stratum of
         its middle.
     class_field : str, optional
-        Field with CLC codes.
+        Field with class codes.
     names : sequence of str
         Models; all that have a map by default.
     strata : path, optional
@@ -70,11 +71,12 @@ def assess(
     grid = rasters.grid_of(paths[names[0]])
     for path in (*paths.values(), *filter(None, [strata])):
         grid.require_equal(rasters.grid_of(path), str(paths[names[0]]), str(path))
-    sample = read_sample(reference, grid, class_field)
+    nomenclatures = {name: nomenclature_of_map(run.path, path) for name, path in paths.items()}
+    sample = read_sample(reference, grid, nomenclatures[names[0]], class_field)
     facts = {"file": str(reference), "units": len(sample.classes), "kind": _kind(sample)}
     found = [
         {"model": name, "title": title_of(name), "measure": MEASURE, "reference": facts}
-        | _assess(path, grid, sample, strata)
+        | _assess(path, nomenclatures[name], grid, sample, strata)
         | {"versions": versions()}
         for name, path in paths.items()
     ]
@@ -91,25 +93,35 @@ def assess(
     return products
 
 
-def _assess(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | None) -> dict[str, Any]:
+def _assess(
+    path: Path,
+    of_map: Nomenclature,
+    grid: Grid,
+    sample: ReferenceSample,
+    strata: Path | None,
+) -> dict[str, Any]:
     """Estimates for one map."""
+    if of_map.levels != sample.nomenclature.levels:
+        raise LandcoverError(
+            f"{path} has the classes of {of_map.title} and the reference those of "
+            f"{sample.nomenclature.title}; assess maps of one label scheme at a time with --model"
+        )
     mapped = classes_of(path, grid, sample.geometries)
     population = _population(path, grid, sample, strata)
     left_out, used = _left_out(sample, mapped, population)
-    of_map = level_of(population.mapped)
-    level = min(sample.level, of_map)
+    level = min(sample.nomenclature.level, of_map.level)
     kept, sizes, joined = area_estimation.join_rare(population.strata[used], population.sizes)
     estimates = area_estimation.estimate(
-        _coarser(sample.classes[used], sample.level, level),
-        _coarser(mapped[used], of_map, level),
+        sample.nomenclature.coarser(sample.classes[used], level),
+        of_map.coarser(mapped[used], level),
         kept,
         sizes,
-        Legend.corine(level),
+        of_map.at(level).legend,
         _unit_areas(grid, sample)[used],
     )
     mapped_ha: dict[int, float] = defaultdict(float)
     for code, ha in population.mapped_ha.items():
-        mapped_ha[_coarser(code, of_map, level)] += ha
+        mapped_ha[of_map.ancestor(code, level)] += ha
     # What the pixels of the map have on average
     pixel_ha = sum(mapped_ha.values()) / sum(population.mapped.values())
     for code, scores in estimates["per_class"].items():
@@ -257,11 +269,6 @@ def _remarks(result: Mapping[str, Any], unmet: list[str]) -> list[str]:
     if any(scores["area_share_ci95"] is None for scores in classes.values()):
         remarks.append("An interval is missing where the sample holds no variation to tell it by.")
     return remarks
-
-
-def _coarser(codes: Any, level: int, to: int) -> Any:
-    """Codes of a level, one or an array, at the same or a coarser one."""
-    return codes // 10 ** (level - to)
 
 
 def _kind(sample: ReferenceSample) -> str:

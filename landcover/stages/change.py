@@ -14,7 +14,8 @@ from landcover.classifiers.models import Model, load_model
 from landcover.errors import LandcoverError
 from landcover.files import rasters, styles, tables
 from landcover.files.atomic import digest, versions
-from landcover.legend import UNLABELLED, Legend, level_of
+from landcover.labels.run_legend import nomenclature_of, nomenclature_of_map
+from landcover.legend import UNLABELLED, Legend
 from landcover.maps import change
 from landcover.maps.change_rasters import NODATA_PERCENT, RASTERS, WINDOW_PX, changed, survey
 from landcover.maps.dates import DATES, THIN_PX, Date, Pair, common_legend
@@ -105,11 +106,11 @@ def find_change(
     for date in pair.dates:
         found = rasters.grid_of(date.probabilities)
         grid.require_equal(found, str(scenes[0]), str(date.probabilities))
-    legend = common_legend(pair.dates, level)
-    level = level_of(legend.codes)
+    legend, nomenclature = common_legend(pair.dates, level)
+    level = nomenclature.level
     transitions, scale = survey(pair, grid, level)
-    tally = Tally(legend, grid, patch_px)
-    products, codes = _write_rasters(out, pair, transitions, scale, tally)
+    tally = Tally(legend, nomenclature.legend, grid, patch_px)
+    products, codes = _write_rasters(out, pair, transitions, scale, tally, level)
     products.append(tables.write(out.path / "patches.parquet", tally.patches()))
     settings = {"model": name, "level": level, "patch_px": patch_px, "normalise": normalise}
     facts = settings | {
@@ -251,7 +252,8 @@ def mapped_pair(paths: Sequence[Path], scenes: Sequence[Path], name: str, normal
                 f"{probabilities} does not exist; make it with: "
                 f"landcover map {path} --model {name} --probabilities"
             )
-        dates.append(Date(str(path), scene, probabilities))
+        classes = nomenclature_of_map(path, Run(path).map(name))
+        dates.append(Date(str(path), scene, probabilities, classes))
     held = [rasters.band_names(scene) for scene in scenes]
     bands = tuple(band for band in held[0] if band in held[1])
     if not bands:
@@ -294,6 +296,7 @@ def map_pair(
     for scene in scenes:
         maps.require_bands(classifier, rasters.band_names(scene), scene)
     lines = _lines(scenes, kept, bands) if normalise else None
+    classes = nomenclature_of(model.run_folder, model.legend)
     dates = []
     for number, (path, scene) in enumerate(zip(paths, scenes, strict=True)):
         to = None if number == kept else lines
@@ -304,7 +307,7 @@ def map_pair(
             if not is_mapped(run, model, True):
                 say(f"mapping {path}")
                 map_scene(run, model, probabilities=True)
-        dates.append(Date(str(path), run.scene, run.probabilities(name)))
+        dates.append(Date(str(path), run.scene, run.probabilities(name), classes))
     return Pair(dates, bands, lines)
 
 
@@ -334,13 +337,18 @@ def _write_scene(run: Run, scene: Path, bands: Sequence[str], lines: Lines | Non
 
 
 def _write_rasters(
-    out: Run, pair: Pair, transitions: change.Transitions, scale: np.ndarray, tally: Tally
+    out: Run,
+    pair: Pair,
+    transitions: change.Transitions,
+    scale: np.ndarray,
+    tally: Tally,
+    level: int,
 ) -> tuple[list[Path], Legend]:
     """change.tif with its style, and change_probability.tif; what they hold into the tally."""
     grid, legend = tally.grid, tally.legend
-    level, places = level_of(legend.codes), np.arange(len(legend))
-    pairs = change.from_to(*np.meshgrid(places, places, indexing="ij"), legend)
-    names = change.change_legend(pairs.ravel().tolist(), level)
+    places = np.arange(len(legend))
+    pairs = change.from_to(*np.meshgrid(places, places, indexing="ij"), legend, tally.official)
+    names = change.change_legend(pairs.ravel().tolist(), tally.official)
     paths = [out.path / name for name in RASTERS]
     windows = list(grid.windows(max(WINDOW_PX // tally.patch_px, 1) * tally.patch_px))
     with ExitStack() as files:

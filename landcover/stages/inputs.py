@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from landcover.files import rasters
+from landcover.labels.run_legend import read_nomenclature
 from landcover.run import Run
 from landcover.samples import rows as sample_rows
 from landcover.samples.blocks import Blocks
@@ -39,7 +40,7 @@ def read_rows(run: Run, targets: str) -> Rows:
     sample_rows.column_of(targets)
     samples = sample_rows.read_samples(run.require("samples"))
     read_blocks(run)  # a split of another scene has other samples than the scene's
-    return sample_rows.deal_rows(samples, targets, run.samples)
+    return sample_rows.deal_rows(samples, targets, run.samples, read_nomenclature(run.path))
 
 
 def pixel_inputs(

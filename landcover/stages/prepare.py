@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from landcover.files import rasters
 from landcover.files.atomic import write_bytes
-from landcover.labels.on_grid import _require_overlap, write_classes
-from landcover.legend import Legend
+from landcover.labels.on_grid import became, read_values, require_overlap, write_classes
+from landcover.labels.recognition import recognise, relatives
+from landcover.labels.run_legend import write_nomenclature
+from landcover.labels.schemes import SCHEMES, Coding, LabelScheme
+from landcover.legend import Nomenclature, corine
 from landcover.reports import figures
 from landcover.run import Run
 from landcover.scene.mosaic import mosaic_grid, write_scene
@@ -25,7 +26,8 @@ def prepare(
     labels: Path | None = None,
     reference: Path | None = None,
     aoi: str | Path | Sequence[float] | None = None,
-    level: int = 3,
+    level: int | None = None,
+    scheme: LabelScheme | None = None,
 ) -> list[Path]:
     """Write the scene of a run, and its labels and reference on the scene's grid.
 
@@ -37,18 +39,27 @@ def prepare(
         Tiles of one date on one pixel lattice. Where they overlap, the first
         one that has data wins.
     labels : path, optional
-        CORINE raster (grid codes 1-44 or CLC codes 111-523) in any CRS.
+        Class raster in any CRS, of CORINE (grid codes 1-44 or CLC codes 111-523) or of another
+        scheme.
     reference : path, optional
-        Better labels in the same codes.
+        Better labels of the same classes.
     aoi : path or (west, south, east, north), optional
         Area of interest; outside it the scene is nodata.
-    level : int
-        Level of the legend: 1, 2 or 3.
+    level : int, optional
+        Level of the legend, from 1, the coarsest; by default the finest that both rasters have.
+    scheme : LabelScheme, optional
+        What the values of labels and reference mean; told by their values by default.
 
     Returns
     -------
     list of Path
         What was written.
+
+    Raises
+    ------
+    LandcoverError
+        If a raster is missing, damaged or of another place, or if the values of labels or
+        reference fit no scheme, or several.
     """
     area = None
     grid = mosaic_grid(tiles)
@@ -57,28 +68,67 @@ def prepare(
 
         area = vectors.read_aoi(aoi, grid)
         grid = grid.crop(vectors.aoi_window(area, grid))
-    for raster in filter(None, (labels, reference)):
-        _require_overlap(raster, grid)  # before the scene, which takes a while to write
+    sources = {"labels": labels, "reference": reference}
+    classes = {name: source for name, source in sources.items() if source is not None}
+    # before the scene, which takes a while to write
+    for source in classes.values():
+        require_overlap(source, grid)
+    values = {name: read_values(source, grid) for name, source in classes.items()}
+    codings = _codings(classes, values, scheme)
+    nomenclature = _nomenclature(codings, scheme, level)
     products = [write_scene(run.scene, tiles, grid, area)]
-    for source, product in ((labels, run.labels), (reference, run.reference)):
-        if source is not None:
-            products += write_classes(product, source, grid, area, level)
-    products += _pictures(run, products)
+    recoded = {}
+    for name, source in classes.items():
+        written, pixels = write_classes(
+            getattr(run, name), source, grid, area, codings[name], nomenclature, values[name]
+        )
+        products += written
+        recoded[name] = {
+            "scheme": codings[name].scheme.name,
+            "values": became(pixels, codings[name], nomenclature),
+        }
+    if classes or scheme:
+        products.append(write_nomenclature(run.legend, nomenclature))
+    products += _pictures(run, products, nomenclature)
     run.record(
         "prep",
         {
-            "level": level,
+            "level": nomenclature.level,
             "aoi": None if aoi is None else _plain(aoi),
             "acquired": acquired(tiles),
             "bands": radiometry(tiles),
         },
         [*(path for tile in tiles for path in tile.paths), *filter(None, (labels, reference))],
         products,
+        {"classes": recoded},
     )
     return products
 
 
-def _pictures(run: Run, products: Iterable[Path]) -> list[Path]:
+def _codings(
+    classes: Mapping[str, Path], values: Mapping[str, set[float]], scheme: LabelScheme | None
+) -> dict[str, Coding]:
+    """What the values of labels and reference mean; the reference's classes are the labels'."""
+    codings: dict[str, Coding] = {}
+    among = list(SCHEMES.values())
+    for name, source in classes.items():
+        codings[name] = recognise(values[name], source, scheme, among)
+        among = relatives(codings[name].scheme)
+    return codings
+
+
+def _nomenclature(
+    codings: Mapping[str, Coding], scheme: LabelScheme | None, level: int | None
+) -> Nomenclature:
+    """The classes of the run at the level asked for, or the finest that all rasters have."""
+    held = [coding.nomenclature for coding in codings.values()]
+    if not held:
+        own = scheme.nomenclature if scheme else corine()
+        return own if level is None else own.at(level)
+    return held[0].at(level or min(one.level for one in held))
+
+
+def _pictures(run: Run, products: Iterable[Path], nomenclature: Nomenclature) -> list[Path]:
     """True colour and classes as PNG, thinned to a screen's size."""
     pictures = {}
     names = rasters.band_names(run.scene)
@@ -86,8 +136,7 @@ def _pictures(run: Run, products: Iterable[Path]) -> list[Path]:
     for product in (run.labels, run.reference):
         if product in products:
             codes = rasters.read_small(product)[0]
-            legend = Legend.corine(len(str(codes.max()))).subset(np.unique(codes))
-            pictures[product.stem] = figures.class_picture(codes, legend)
+            pictures[product.stem] = figures.class_picture(codes, nomenclature.legend)
     paths = []
     for name, picture in pictures.items():
         paths.append(write_bytes(run.figure(name), figures.png(picture)))

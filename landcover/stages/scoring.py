@@ -11,6 +11,7 @@ import numpy as np
 from landcover.classifiers.names import model_of
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import read_json, write_json
+from landcover.labels.run_legend import read_nomenclature
 from landcover.reports import scores, store, tally
 from landcover.reports.tally import TRUTHS, Tally
 from landcover.run import Run
@@ -18,6 +19,8 @@ from landcover.stages.inputs import read_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from landcover.legend import Legend
 
 
 def write_report(run: Run, report: Mapping[str, Any]) -> Path:
@@ -54,7 +57,8 @@ def score_samples(
     dict
         The report.
     """
-    found = scores.score_samples(samples, predicted, seed, of_random_split)
+    nomenclature = read_nomenclature(run.path)
+    found = scores.score_samples(samples, predicted, nomenclature, seed, of_random_split)
     report = scores.report_of(name, found, seconds, seed, read_blocks(run), _card(run, name))
     write_report(run, report)
     return report
@@ -117,13 +121,27 @@ def tally_maps(run: Run, names: Sequence[str]) -> Tally:
             )
         layers[name] = path
     _require_same_split(run, names)
-    return tally.tally_maps(layers, run.require("scene"), read_blocks(run))
+    nomenclature = read_nomenclature(run.path)
+    return tally.tally_maps(layers, run.require("scene"), read_blocks(run), nomenclature)
 
 
-def require_scorable(run: Run, names: Sequence[str]) -> None:
-    """Raise LandcoverError unless maps of these models, yet to be made, could be scored."""
+def require_scorable(run: Run, name: str, legend: Legend, guest: bool = False) -> None:
+    """Raise LandcoverError unless the map of a model, yet to be made, could be scored.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder.
+    name : str
+        Model.
+    legend : Legend
+        Its classes, which must be of the scheme and level of the run's labels.
+    guest : bool
+        Whether it was trained in another run, so that any split is fair.
+    """
     tally.require_same_grid(truths_of(run), run.require("scene"))
-    _require_same_split(run, names)
+    read_nomenclature(run.path).require_like(legend, f"model {name}", str(run.path))
+    _require_same_split(run, [] if guest else [name])
 
 
 def truths_of(run: Run) -> dict[str, Path]:

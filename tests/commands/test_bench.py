@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from rasterio.warp import Resampling, reproject
 
-from landcover import cli, legend
+from landcover import cli
 from landcover.commands import COMMANDS, bench
 from landcover.commands.bench import Measured, Stage, markdown
 from landcover.commands.options import SHARE
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.labels import generalise
+from landcover.labels.schemes import SCHEMES
 from landcover.run import Run
 from landcover.sources.synthetic import files, make_scene
 from tests.conftest import ROOT
@@ -50,7 +51,7 @@ def test_a_mosaic_is_its_scenes_side_by_side(mosaic):
 def test_the_mosaic_s_labels_are_its_scenes_labels(mosaic):
     """Inside every scene, away from seams, each pixel has the label that its scene gives it."""
     grid = rasters.grid_of(mosaic.bands[0])
-    cells = legend.recode_corine(rasters.read(mosaic.corine)[0], nodata=0)
+    cells = SCHEMES["corine-grid"].recode(rasters.read(mosaic.corine)[0])
     cells_grid = rasters.grid_of(mosaic.corine)
     assert cells_grid == generalise.corine_grid(grid)
     labels = np.zeros(grid.shape, np.uint16)

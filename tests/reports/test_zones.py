@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from landcover.legend import corine
 from landcover.reports import accuracy, zones
 
 rasters = hnp.arrays(
@@ -63,7 +64,7 @@ def test_levels_are_the_scores_of_the_coarser_maps():
     predicted = np.where(rng.random(4000) < 0.6, reference, rng.choice(CODES, 4000))
     blocks = rng.integers(0, 12, 4000)
     confusions = accuracy.block_confusion(reference, predicted, blocks, CODES)
-    levels = zones.score_levels(confusions, CODES, seed=4)
+    levels = zones.score_levels(confusions, CODES, corine(), seed=4)
     assert list(levels) == ["2", "1"]
     for level, scores in levels.items():
         divisor = 10 ** (3 - int(level))
@@ -75,8 +76,8 @@ def test_levels_are_the_scores_of_the_coarser_maps():
 
 
 def test_a_run_of_level_one_has_no_coarser_level():
-    assert zones.score_levels(np.ones((3, 2, 2), int), [1, 5]) == {}
-    assert list(zones.score_levels(np.ones((3, 2, 2), int), [11, 51])) == ["1"]
+    assert zones.score_levels(np.ones((3, 2, 2), int), [1, 5], corine().at(1)) == {}
+    assert list(zones.score_levels(np.ones((3, 2, 2), int), [11, 51], corine().at(2))) == ["1"]
 
 
 def test_a_zone_is_scored_as_its_pixels_are():

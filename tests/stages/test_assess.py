@@ -17,7 +17,7 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
-from landcover.legend import Legend
+from landcover.legend import Legend, corine
 from landcover.reports.area_estimation import estimate
 from landcover.reports.reference_sample import classes_of, read_sample
 from landcover.run import Run
@@ -549,7 +549,7 @@ def test_several_layers_and_points_with_height(world, tmp_path):
     path = tmp_path / "layers.gpkg"
     frame[:60].to_file(path, layer="mine")
     frame[60:].to_crs(4326).to_file(path, layer="hers")
-    sample = read_sample(path, GRID)
+    sample = read_sample(path, GRID, corine())
     assert sample.classes.size == 100
     assert shapely.distance(
         sample.geometries, shapely.force_2d(frame.geometry.to_numpy())

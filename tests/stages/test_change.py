@@ -27,7 +27,7 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
-from landcover.legend import Legend
+from landcover.legend import Legend, corine
 from landcover.maps import change, change_rasters
 from landcover.maps.change import (
     Transitions,
@@ -206,9 +206,9 @@ def test_codes_of_change_name_both_classes(level):
     legend = Legend.corine(level)
     places = np.arange(len(legend))
     pairs = np.meshgrid(places, places, indexing="ij")
-    codes = from_to(*pairs, legend)
+    codes = from_to(*pairs, legend, Legend.corine(level))
     assert np.unique(codes).size == len(legend) ** 2 and codes.min() == 101
-    named = change_legend(codes.ravel().tolist(), level)
+    named = change_legend(codes.ravel().tolist(), Legend.corine(level))
     for i, j in ((0, 1), (1, 0), (len(legend) - 1, 0)):
         entry = named[int(codes[i, j])]
         assert entry.name.startswith(f"{legend.codes[i]} to {legend.codes[j]} ")
@@ -220,7 +220,7 @@ def test_codes_of_change_name_both_classes(level):
 
 def test_coarser_probabilities_add_up(rng):
     shares = rng.dirichlet(np.ones(3), 5).T
-    sums, legend = coarser(shares, Legend.corine().subset([112, 121, 311]), 1)
+    sums, legend = coarser(shares, Legend.corine().subset([112, 121, 311]), corine(), 1)
     assert legend.codes == (1, 3)
     np.testing.assert_allclose(sums, [shares[0] + shares[1], shares[2]])
 
@@ -259,7 +259,7 @@ def put_into_a_tally(rng, legend, shape, patch_px):
     transitions = Transitions(np.full((classes, classes), classes**-2.0), odds)
     alike = rng.integers(0, 3, shape).astype(np.uint8)
     changed = transitions.changed(*shares, alike)
-    tally = Tally(legend, plane_grid(*shape), patch_px)
+    tally = Tally(legend, legend, plane_grid(*shape), patch_px)
     tracemalloc.start()
     tally.add(Window(0, 0, *shape), transitions, shares, alike, changed)
     peak = tracemalloc.get_traced_memory()[1]

@@ -158,8 +158,8 @@ def bad_codes(folder):
 
 
 def bad_one_class(folder):
-    corine_over(folder / "one.tif", utm_grid(60, 80), [12])
-    return {"labels": folder / "one.tif"}, r"one.tif has only class 211 within the scene"
+    corine_over(folder / "one.tif", utm_grid(60, 80), [18])
+    return {"labels": folder / "one.tif"}, r"one.tif has only class 231 within the scene"
 
 
 def bad_unlabelled(folder):

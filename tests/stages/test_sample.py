@@ -17,7 +17,8 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
-from landcover.legend import Legend
+from landcover.labels.run_legend import write_nomenclature
+from landcover.legend import Legend, corine
 from landcover.run import Run
 from landcover.samples import feature_columns, layers, rows
 from landcover.samples.blocks import SPLITS, Blocks
@@ -313,7 +314,15 @@ FULL_DISK = namedtuple("usage", "total used free")(1, 1, 1000)
         (
             lambda run: _labels(run, np.full((ROWS, COLS), 7)),
             {},
-            r"holds codes \[7\], which are no CLC",
+            r"labels.tif: class codes 7 are not in the legend of CORINE",
+        ),
+        (
+            lambda run: (
+                write_nomenclature(run.legend, corine()),
+                _labels(run, np.full((ROWS, COLS), 7)),
+            ),
+            {},
+            r"holds codes \[7\], which the run's legend lacks",
         ),
         (
             lambda run: _labels(run, np.ones((ROWS, COLS)), ELSEWHERE),
@@ -369,7 +378,7 @@ def test_a_field_of_words_is_refused(tmp_path):
     path = tmp_path / "a.gpkg"
     shapes = [box(300000, 5799000, 301000, 5800000)]
     geopandas.GeoDataFrame({"use": ["forest"]}, geometry=shapes, crs=32633).to_file(path)
-    with pytest.raises(LandcoverError, match="field use holds 'forest', which is no CLC code"):
+    with pytest.raises(LandcoverError, match="field use holds 'forest', which is no class code"):
         sample(run, polygons=path, class_field="use")
 
 

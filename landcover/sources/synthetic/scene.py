@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover import legend
 from landcover.errors import LandcoverError
 from landcover.grid import Grid
 from landcover.labels import generalise
+from landcover.labels.schemes import SCHEMES
+from landcover.legend import UNLABELLED
 from landcover.sources.synthetic.landscape import Landscape, Mix, draw
 from landcover.sources.synthetic.spectra import BANDS
 from landcover.sources.synthetic.surfaces import reflectance
@@ -51,7 +52,7 @@ class SyntheticScene:
         """CLC codes of the nearest CORINE cell on the scene's grid, uint16 (rows, cols)."""
         from rasterio.warp import Resampling, reproject
 
-        cells = legend.recode_corine(self.corine, nodata=0)
+        cells = SCHEMES["corine-grid"].recode(self.corine)
         labels = np.zeros(self.grid.shape, np.uint16)
         reproject(
             cells,
@@ -174,9 +175,10 @@ def draw_land(
 
 
 def grid_codes(cells: np.ndarray) -> np.ndarray:
-    """CLC codes as the grid codes 1 to 44 of CORINE's raster: classes in ascending order."""
-    table = np.zeros(1000, np.uint8)
-    table[list(legend.Legend.corine().codes)] = np.arange(1, 45)
+    """CLC codes as the grid codes 1 to 44 of CORINE's raster."""
+    values = SCHEMES["corine-grid"].values
+    table = np.full(max(values.values()) + 1, UNLABELLED, np.uint8)
+    table[list(values.values())] = list(values)
     return table[cells]
 
 

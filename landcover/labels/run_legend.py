@@ -1,0 +1,87 @@
+"""The classes of a run: legend.json, written by prep and read by everything after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.files import rasters, styles
+from landcover.files.atomic import write_json
+from landcover.labels.schemes import read_nomenclature_file
+from landcover.legend import Legend, Nomenclature, corine
+
+LEGEND = "legend.json"
+
+
+def write_nomenclature(path: Path, nomenclature: Nomenclature) -> Path:
+    """Write legend.json."""
+    write_json(path, nomenclature.as_dict())
+    return path
+
+
+def read_nomenclature(folder: Path) -> Nomenclature:
+    """The classes of a run, at the level of its labels.
+
+    A run made before there was a legend.json holds classes of CORINE; the codes of its labels,
+    or else of its reference, tell the level. So has a run without labels, at level 3, until a
+    map of it says otherwise (`nomenclature_of_map`).
+
+    Parameters
+    ----------
+    folder : path
+        Run folder.
+
+    Raises
+    ------
+    LandcoverError
+        If the legend is broken, or the labels of such a run are no classes of CORINE.
+    """
+    if (folder / LEGEND).exists():
+        return read_nomenclature_file(folder / LEGEND)
+    for path in (folder / "labels.tif", folder / "reference.tif"):
+        if path.exists():
+            return _corine_of(path)
+    return corine()
+
+
+def nomenclature_of_map(folder: Path, path: Path) -> Nomenclature:
+    """The classes of a map in a run folder, at the map's level.
+
+    They are the run's, as far as it has them; the map of a model from elsewhere has those of the
+    style beside it.
+
+    Parameters
+    ----------
+    folder : path
+        Run folder.
+    path : path
+        A class raster in it.
+    """
+    if path.with_suffix(".qml").exists():
+        return nomenclature_of(folder, styles.read_qml(path))
+    own = read_nomenclature(folder)
+    return own.holding(rasters.class_pixels(path)) if path.exists() else own
+
+
+def nomenclature_of(folder: Path, legend: Legend) -> Nomenclature:
+    """The classes of a run that a legend belongs to, at its level; itself where they do not fit."""
+    own = read_nomenclature(folder)
+    try:
+        held = own.holding(legend.codes)
+        held.require_like(legend, "the legend", str(folder))
+    except LandcoverError:
+        return Nomenclature.of("legend", "another legend", [(c,) for c in legend.classes])
+    return held
+
+
+def _corine_of(path: Path) -> Nomenclature:
+    """CORINE at the level of a class raster."""
+    codes = np.unique(rasters.read_small(path, bands=[1]))
+    try:
+        return corine().holding(codes.tolist())
+    except LandcoverError as error:
+        raise LandcoverError(
+            f"{path}: {error}; prepare the run again with landcover prep, which writes {LEGEND}"
+        ) from None

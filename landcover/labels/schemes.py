@@ -1,0 +1,312 @@
+"""Label schemes: what the values of a label raster mean.
+
+A scheme is a row of `SCHEMES` and a table in facts/, or a table of the user's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.files.atomic import read_json
+from landcover.labels.tables import read_classes
+from landcover.legend import UNLABELLED, Legend, Nomenclature, facts, lineages
+
+#: Files that hold a legend of the user's own.
+TABLES = (".csv", ".qml", ".json")
+
+
+@dataclass(frozen=True)
+class LabelScheme:
+    """Classes, and the values that stand for them in label rasters.
+
+    Attributes
+    ----------
+    name, title : str
+        As ``--scheme`` takes it, and in words.
+    nomenclature : Nomenclature
+        The classes in their levels, with the size of the labels' cells and borders.
+    values : dict of int to int
+        Raster value to class code, at the finest level.
+    no_class : frozenset of int
+        Values that stand for no class, beside a raster's own nodata value.
+
+    Examples
+    --------
+    >>> SCHEMES["corine-grid"].recode(np.array([12, 41, 48]))
+    array([211, 512,   0], dtype=uint16)
+    >>> len(SCHEMES["worldcover"].legend), len(SCHEMES["corine"].levels)
+    (11, 3)
+    """
+
+    name: str
+    title: str
+    nomenclature: Nomenclature
+    values: dict[int, int]
+    no_class: frozenset[int] = frozenset({UNLABELLED})
+
+    @classmethod
+    def from_facts(
+        cls,
+        name: str,
+        title: str,
+        table: str,
+        *,
+        part_of: str | None = None,
+        columns: tuple[str, str, str] = ("code", "code", "name"),
+        no_class: Iterable[int] = (),
+        cell_m: float = 100.0,
+        border_m: float = 100.0,
+    ) -> LabelScheme:
+        """A scheme from a table of the package.
+
+        Parameters
+        ----------
+        name, title : str
+            Of the scheme.
+        table : str
+            Of facts/TABLE.csv, with columns as `legend.lineages` reads them.
+        part_of : str, optional
+            Name of the nomenclature, where several schemes write the same classes.
+        columns : (str, str, str)
+            Where the raster value, the code and the name of a class stand.
+        no_class, cell_m, border_m
+            As the scheme has them.
+        """
+        rows, (value, code, label) = facts(table), columns
+        nomenclature = Nomenclature.of(
+            part_of or name, title.split(",")[0], lineages(rows, code, label), cell_m, border_m
+        )
+        values = {int(row[value]): int(row[code]) for row in rows}
+        return cls(name, title, nomenclature, values, frozenset({UNLABELLED, *no_class}))
+
+    @classmethod
+    def from_table(cls, path: str | Path) -> LabelScheme:
+        """A legend of the user's own: a CSV, a QGIS style (.qml) or another run's legend.json.
+
+        Parameters
+        ----------
+        path : path
+            A CSV has the columns ``code``, ``name`` and ``colour`` (#rrggbb); perhaps ``value``,
+            where a label raster holds other numbers than the codes; and for coarser levels
+            ``parent_code`` and ``parent_name`` (and ``parent_colour``), or ``level1_code``,
+            ``level1_name``, ``level2_code``, ... from the coarsest on.
+
+        Raises
+        ------
+        LandcoverError
+            If the file cannot be read, or its classes make no legend.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".json":
+            nomenclature = read_nomenclature_file(path)
+            values = {code: code for code in nomenclature.levels[-1].codes}
+            nomenclature = nomenclature.at(len(nomenclature.levels))
+            return cls(nomenclature.name, nomenclature.title, nomenclature, values)
+        classes, values = read_classes(path)
+        nomenclature = Nomenclature.of(path.stem, path.stem, classes)
+        return cls(path.stem, path.stem, nomenclature, values)
+
+    @property
+    def legend(self) -> Legend:
+        """The classes of the finest level."""
+        return self.nomenclature.legend
+
+    @property
+    def levels(self) -> tuple[Legend, ...]:
+        """The classes of every level, the coarsest first."""
+        return self.nomenclature.levels
+
+    @property
+    def cell_m(self) -> float:
+        """Side of the labels' cells, metres."""
+        return self.nomenclature.cell_m
+
+    @property
+    def border_m(self) -> float:
+        """How far borders of the labels may lie off, metres."""
+        return self.nomenclature.border_m
+
+    @cached_property
+    def codings(self) -> tuple[Coding, ...]:
+        """What rasters of the scheme can hold: its values, or codes of a coarser level."""
+        coarser = range(len(self.levels) - 1, 0, -1) if self.values_are_codes else ()
+        finest = Coding(self, len(self.levels), self.values)
+        return (
+            finest,
+            *(
+                Coding(self, level, {code: code for code in self.levels[level - 1].codes})
+                for level in coarser
+            ),
+        )
+
+    @property
+    def values_are_codes(self) -> bool:
+        """Whether rasters hold the codes themselves."""
+        return all(value == code for value, code in self.values.items())
+
+    def recode(self, values: np.ndarray, nodata: float | None = None) -> np.ndarray:
+        """Class codes of raster values, uint16; 0 where unlabelled.
+
+        Parameters
+        ----------
+        values : array of int or float
+            Of the scheme's finest level, or codes of one coarser level.
+        nodata : float, optional
+            The raster's own nodata value.
+
+        Raises
+        ------
+        LandcoverError
+            If some value is none of the scheme's.
+        """
+        distinct = distinct_values(values, nodata)
+        for coding in self.codings:
+            if coding.fits(distinct):
+                return coding.recode(values, nodata)
+        raise LandcoverError(unknown_values(distinct, [self]))
+
+
+@dataclass(frozen=True)
+class Coding:
+    """One meaning of raster values: a scheme at a level.
+
+    Attributes
+    ----------
+    scheme : LabelScheme
+    level : int
+        Of its nomenclature.
+    table : dict of int to int
+        Raster value to class code of the level.
+    """
+
+    scheme: LabelScheme
+    level: int
+    table: dict[int, int]
+
+    @property
+    def nomenclature(self) -> Nomenclature:
+        """The scheme's classes, at the level of these values."""
+        return self.scheme.nomenclature.at(self.level)
+
+    def __str__(self) -> str:
+        name = self.scheme.name
+        return name if self.level == len(self.scheme.levels) else f"{name} of level {self.level}"
+
+    def classes(self, values: Iterable[float]) -> set[float]:
+        """The values that are to be classes."""
+        return set(values) - self.scheme.no_class
+
+    def fits(self, values: Iterable[float]) -> bool:
+        """Whether every value is a class or stands for none."""
+        return self.classes(values) <= self.table.keys()
+
+    def recode(self, values: np.ndarray, nodata: float | None = None) -> np.ndarray:
+        """Class codes of the level, uint16; 0 for whatever is no class."""
+        values = np.asarray(values)
+        codes = np.zeros(values.shape, np.uint16)
+        held = np.unique(values)
+        for value in held[np.isfinite(held)].tolist():
+            if value != nodata and value in self.table:
+                codes[values == value] = self.table[int(value)]
+        return codes
+
+
+def distinct_values(values: np.ndarray, nodata: float | None = None) -> set[float]:
+    """The distinct values of a raster without NaN and its nodata value."""
+    return {float(v) for v in np.unique(values) if np.isfinite(v) and v != nodata}
+
+
+def unknown_values(values: set[float], schemes: Iterable[LabelScheme]) -> str:
+    """What to say of values that fit none of some schemes."""
+    codings = [coding for scheme in schemes for coding in scheme.codings]
+    best = min(codings, key=lambda coding: len(coding.classes(values) - coding.table.keys()))
+    unknown = sorted(best.classes(values) - best.table.keys())
+    shown = ", ".join(f"{v:g}" for v in unknown[:8])
+    if all(v != int(v) for v in unknown):
+        return (
+            f"class codes {shown} in the label raster are not whole: it was interpolated, "
+            "which invents classes; take the original raster, or warp it with nearest"
+        )
+    if best.scheme.nomenclature.name == "corine":
+        has = "CORINE has grid codes 1-44 or CLC codes 111-523, one kind in one raster"
+    else:
+        has = f"{best} has {_listed(best.table)}"
+    return (
+        f"unknown class codes {shown} in the label raster; {has}: recode or mask these values, "
+        "or name the scheme of all with --scheme NAME or --scheme table.csv"
+    )
+
+
+def find_scheme(name: str) -> LabelScheme:
+    """The scheme that ``--scheme`` names: a row of `SCHEMES`, or a table.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no such scheme, or the table holds no legend.
+    """
+    if name in SCHEMES:
+        return SCHEMES[name]
+    if Path(name).suffix.lower() in TABLES:
+        return LabelScheme.from_table(name)
+    raise LandcoverError(
+        f"scheme {name!r} is unknown; choose {', '.join(SCHEMES)}, or give a table of classes "
+        "(.csv, .qml, or the legend.json of a run)"
+    )
+
+
+def read_nomenclature_file(path: Path) -> Nomenclature:
+    """The classes that a legend.json holds.
+
+    Raises
+    ------
+    LandcoverError
+        If the file is missing or broken.
+    """
+    try:
+        return Nomenclature.from_dict(read_json(path))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise LandcoverError(
+            f"{path} holds no legend ({type(error).__name__}: {error}); prepare the run again with "
+            "landcover prep"
+        ) from None
+
+
+def _listed(values: Mapping[int, int]) -> str:
+    """Values in few words."""
+    numbers = sorted(values)
+    if numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]}-{numbers[-1]}"
+    return ", ".join(map(str, numbers[:12])) + (", ..." if len(numbers) > 12 else "")
+
+
+#: Every scheme by name. A new one is a table in facts/ and a row here.
+SCHEMES: dict[str, LabelScheme] = {
+    scheme.name: scheme
+    for scheme in (
+        LabelScheme.from_facts(
+            "corine", "CORINE, CLC codes 111-523", "corine_clc", part_of="corine",
+            columns=("code", "code", "level3"), no_class=(255, 990, 995, 999),
+        ),
+        LabelScheme.from_facts(
+            "corine-grid", "CORINE, grid codes 1-44", "corine_clc", part_of="corine",
+            columns=("grid_code", "code", "level3"), no_class=(48, 49, 50, 255),
+        ),
+        LabelScheme.from_facts(
+            "worldcover", "ESA WorldCover", "worldcover", cell_m=10, border_m=10
+        ),
+        LabelScheme.from_facts(
+            "io-lulc-9", "Impact Observatory, 9 classes", "io_lulc_9", cell_m=10, border_m=10
+        ),
+        LabelScheme.from_facts(
+            "io-lulc-10", "Impact Observatory, 10 classes", "io_lulc_10", cell_m=10, border_m=10
+        ),
+        LabelScheme.from_facts("eurosat", "EuroSAT", "eurosat_classes", cell_m=640, border_m=640),
+    )
+}  # fmt: skip

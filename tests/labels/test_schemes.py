@@ -1,0 +1,337 @@
+"""Schemes, and which of them a label raster is of."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rasterio.crs import CRS
+
+from landcover.errors import LandcoverError
+from landcover.files import rasters, styles
+from landcover.grid import Grid
+from landcover.labels.recognition import recognise, relatives
+from landcover.labels.run_legend import (
+    nomenclature_of_map,
+    read_nomenclature,
+    write_nomenclature,
+)
+from landcover.labels.schemes import SCHEMES, LabelScheme, distinct_values, find_scheme
+from landcover.legend import Legend, Nomenclature, corine
+from tests.conftest import utm_grid
+from tests.test_legend import nomenclatures
+
+CORINE, GRID = SCHEMES["corine"], SCHEMES["corine-grid"]
+TABLE = """code,name,colour,parent_code,parent_name,parent_colour
+1,Water,#0000ff,1,Wet,#0000aa
+2,Reed,#88ccff,1,Wet,#0000aa
+3,Forest,#00aa00,2,Green,#00ff00
+7,Town,#ff0000,3,Grey,
+"""
+
+
+def put(path: Path, values: object, grid: Grid | None = None, **more: object) -> Path:
+    """A class raster of some values, each in some pixels."""
+    cells = np.resize(np.array(values), (20, 30))
+    cells = cells.astype(np.uint16) if cells.dtype == int else cells
+    rasters.write(path, cells, grid or utm_grid(20, 30), ["class"], **more)
+    return path
+
+
+def told(path: Path, scheme: LabelScheme | None = None) -> str:
+    """What a raster is recognised as."""
+    return str(recognise(distinct_values(rasters.read(path)[0]), path, scheme))
+
+
+def table(tmp_path: Path, text: str, name: str = "mine.csv") -> Path:
+    path = tmp_path / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_grid_codes_and_clc_codes_agree():
+    clc = np.array(Legend.corine(3).codes)
+    np.testing.assert_array_equal(GRID.recode(np.arange(1, 45)), clc)
+    np.testing.assert_array_equal(CORINE.recode(clc), clc)
+    assert GRID.nomenclature == CORINE.nomenclature == corine()
+    assert relatives(GRID) == [CORINE, GRID]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "values", "nodata", "expected"),
+    [
+        (GRID, [1, 44, 48], None, [111, 523, 0]),
+        (GRID, [12, 255, 0], 255, [211, 0, 0]),
+        (GRID, [12, -128], -128, [211, 0]),
+        (CORINE, [211.0, np.nan, 999.0], None, [211, 0, 0]),
+        (CORINE, [311, 65535], 65535, [311, 0]),
+        (GRID, [12, 49, 50], None, [211, 0, 0]),
+        (CORINE, [990, 995, 211], None, [0, 0, 211]),
+        (CORINE, [21, 11, 0], None, [21, 11, 0]),
+        (SCHEMES["worldcover"], [10, 95, 0], None, [10, 95, 0]),
+    ],
+)
+def test_values_for_no_class_become_unlabelled(scheme, values, nodata, expected):
+    recoded = scheme.recode(np.array(values), nodata)
+    assert recoded.dtype == np.uint16
+    np.testing.assert_array_equal(recoded, expected)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=list(SCHEMES))
+def test_every_scheme_recodes_its_own_values(scheme, rng):
+    """A permutation of the values gives the same permutation of the codes."""
+    values = np.array(list(scheme.values))
+    codes = np.array([scheme.values[value] for value in values.tolist()])
+    order = rng.permutation(len(values))
+    np.testing.assert_array_equal(scheme.recode(values[order]), codes[order])
+    assert set(codes.tolist()) == set(scheme.legend.codes)
+    assert all(name for legend in scheme.levels for name in legend.names)
+    assert len({c.code for c in scheme.legend.classes}) == len(scheme.values)
+    assert scheme.cell_m > 0 and scheme.border_m > 0
+
+
+@given(st.permutations(list(range(1, 45))))
+def test_recode_of_any_permutation(order):
+    expected = np.array(corine().legend.codes)[np.array(order) - 1]
+    np.testing.assert_array_equal(GRID.recode(np.array(order)), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("a.tif", [2, 12, 18, 23, 41], "corine-grid"),
+        ("a.tif", [2, 12, 18, 23, 0], "corine-grid"),
+        ("a.tif", list(range(1, 45)), "corine-grid"),
+        ("a.tif", [112, 211, 0], "corine"),
+        ("a.tif", [11, 51, 52], "corine of level 2"),
+        ("a.tif", [10, 20, 80, 95], "worldcover"),
+    ],
+)
+def test_values_of_one_scheme_alone_tell_it(tmp_path, name, values, expected):
+    assert told(put(tmp_path / name, values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "named"),
+    [
+        ("osm.tif", range(1, 9), "corine-grid, io-lulc-10, eurosat"),
+        ("level2.tif", [11, 21, 23, 31], "corine of level 2, corine-grid"),
+        ("level1.tif", [1, 2, 3, 5], "corine of level 1, corine-grid"),
+        ("esri.tif", [1, 2, 5, 7, 11], "corine-grid, io-lulc-9"),
+        ("CLCplus_backbone.tif", [1, 3, 6, 7, 10], "corine-grid"),
+        ("clc+.tif", [1, 3, 6, 7, 10], "corine-grid"),
+        ("world.tif", [10, 30, 40, 50], "corine-grid, worldcover"),
+    ],
+)
+def test_values_of_several_schemes_are_refused(tmp_path, name, values, named):
+    with pytest.raises(LandcoverError) as caught:
+        told(put(tmp_path / name, list(values)))
+    text = str(caught.value)
+    assert "fit several label schemes" in text and named in text and name in text
+    assert "--scheme corine" in text and "--scheme table.csv" in text and "\n" not in text
+
+
+def test_the_form_and_name_of_the_eea_s_product_tell_grid_codes(tmp_path):
+    eea = Grid(CRS.from_epsg(3035), Affine(100, 0, 4e6, 0, -100, 3e6), 20, 30)
+    assert told(put(tmp_path / "U2018_CLC2018_V2020_20u1.tif", [1, 2, 11], eea)) == "corine-grid"
+    with pytest.raises(LandcoverError, match="fit several"):
+        told(put(tmp_path / "forest_types.tif", [1, 2, 11], eea))
+
+
+def test_what_the_scene_does_not_see_of_a_raster_tells_too(tmp_path):
+    path = put(tmp_path / "part.tif", [1, 2, 5, 24, 36])
+    assert str(recognise({1.0, 2.0, 5.0}, path)) == "corine-grid"
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_colours_tell_labels_that_a_run_wrote(tmp_path, level):
+    legend = Legend.corine(level)
+    path = put(tmp_path / "labels.tif", legend.codes, nodata=0, legend=legend)
+    assert told(path) == f"corine of level {level}"
+
+
+def test_what_the_user_says_counts(tmp_path):
+    path = put(tmp_path / "a.tif", [1, 2, 3, 5])
+    assert told(path, GRID) == "corine-grid"
+    assert told(path, CORINE) == "corine of level 1"
+    assert told(path, SCHEMES["eurosat"]) == "eurosat"
+    # "corine" names the classes; the values are none of its codes, but they are grid codes
+    assert told(put(tmp_path / "b.tif", [2, 18, 24]), CORINE) == "corine-grid"
+    with pytest.raises(LandcoverError, match=r"unknown class codes 3 in .* worldcover has 10, 20"):
+        told(put(tmp_path / "c.tif", [3, 10, 20]), SCHEMES["worldcover"])
+
+
+def test_unknown_codes_are_named(tmp_path):
+    with pytest.raises(LandcoverError, match=r"unknown class codes 57, 61 .* 1-44 or CLC codes"):
+        told(put(tmp_path / "a.tif", [12, 57, 61]))
+    with pytest.raises(LandcoverError, match="unknown class codes"):
+        told(put(tmp_path / "b.tif", [12, 211]))
+    with pytest.raises(LandcoverError, match=r"class codes 2.25, 7.5 .* it was interpolated"):
+        told(put(tmp_path / "c.tif", [2, 2.25, 7.5, 12]))
+    with pytest.raises(LandcoverError, match="unknown class codes 57"):
+        GRID.recode(np.array([3, 57]))
+
+
+def test_a_window_is_recoded_as_the_whole_raster_was(tmp_path):
+    coding = recognise({0.0, 12.0, 41.0, 18.0}, tmp_path / "unread.tif")
+    np.testing.assert_array_equal(coding.recode(np.array([[12]])), [[211]])
+
+
+def test_a_scheme_has_a_name_or_a_table(tmp_path):
+    assert find_scheme("corine-grid") is GRID
+    mine = find_scheme(str(table(tmp_path, TABLE)))
+    assert (mine.name, mine.legend.codes, len(mine.levels)) == ("mine", (1, 2, 3, 7), 2)
+    assert mine.levels[0].names == ("Wet", "Green", "Grey")
+    # a group without a colour of its own has that of its first class
+    assert mine.levels[0][3].hex_colour == "#ff0000" and mine.levels[0][2].hex_colour == "#00ff00"
+    assert mine.nomenclature.coarser(np.array([1, 2, 3, 7]), 1).tolist() == [1, 1, 2, 3]
+    with pytest.raises(LandcoverError, match="scheme 'corin' is unknown; choose corine, "):
+        find_scheme("corin")
+
+
+def test_a_table_may_be_written_in_other_ways(tmp_path):
+    text = "\ufeffCode;Value;Name;Color;Level1;Level1_Code\n"
+    text += "10;1;Water, open;#0000FF;Wet;1\n\n20;2;Town;#ff0000;Grey;2\n"
+    mine = LabelScheme.from_table(table(tmp_path, text))
+    assert mine.legend.names == ("Water, open", "Town") and mine.levels[0].names == ("Wet", "Grey")
+    np.testing.assert_array_equal(mine.recode(np.array([2, 1, 0])), [20, 10, 0])
+
+
+def test_a_style_of_qgis_is_a_table(tmp_path):
+    legend = Legend.corine(1)
+    path = styles.write_qml(tmp_path / "mine.tif", legend)
+    assert LabelScheme.from_table(path).legend == legend
+
+
+def test_a_run_s_legend_is_a_table(tmp_path):
+    path = write_nomenclature(tmp_path / "legend.json", corine().at(2))
+    scheme = LabelScheme.from_table(path)
+    assert scheme.nomenclature == corine()
+    assert told(put(tmp_path / "a.tif", [1, 2, 3]), scheme) == "corine of level 1"
+
+
+@settings(max_examples=30, deadline=None)
+@given(nomenclatures().filter(lambda one: len(one.legend) > 1))
+def test_a_table_and_legend_json_hold_the_same(mine):
+    """From a table by legend.json to a table again; names may hold any printable text."""
+    levels = range(1, len(mine.levels))
+    out = io.StringIO()
+    heads = [f"level{n}_{what}" for n in levels for what in ("code", "name", "colour")]
+    writer = csv.writer(out)
+    writer.writerow(["code", "name", "colour", *heads])
+    for c in mine.legend.classes:
+        above = [mine.levels[n - 1][mine.ancestor(c.code, n)] for n in levels]
+        name = f"{c.code} {''.join(ch for ch in c.name if ch.isprintable())}".strip()
+        groups = [part for a in above for part in (a.code, a.name, a.hex_colour)]
+        writer.writerow([c.code, name, c.hex_colour, *groups])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mine.csv"
+        path.write_text(out.getvalue(), "utf-8")
+        first = LabelScheme.from_table(path)
+        again = LabelScheme.from_table(
+            write_nomenclature(Path(folder) / "legend.json", first.nomenclature)
+        )
+    assert again.nomenclature == first.nomenclature
+    assert [legend.codes for legend in first.levels] == [legend.codes for legend in mine.levels]
+    assert first.nomenclature.parents == mine.parents
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("code,name,colour\n", r"holds 0 class\(es\)"),
+        ("code,name\n1,a\n2,b\n", "has no column colour; a table of classes has the columns"),
+        ("code,name,colour\n1,a,#000000\n1,b,#111111\n", "has the code 1 twice"),
+        (
+            "code,name,colour\n0,a,#000000\n1,b,#111111\n",
+            "line 2: code '0' is no whole number",
+        ),
+        ("code,name,colour\n1,a,#000000\n70000,b,#111111\n", "line 3: code '70000' is no whole"),
+        ("code,name,colour\n1.5,a,#000000\n2,b,#111111\n", "code '1.5' is no whole number"),
+        ("code,name,colour\n1,a,red\n2,b,#111111\n", "line 2: colour 'red' is no colour such as"),
+        ("code,name,colour\n1,a,#12345\n2,b,#111111\n", "'#12345' is no colour"),
+        ("code,name,colour\n1,,#000000\n2,b,#111111\n", "line 2: name is empty"),
+        ("code,name,colour\n1,a,b,#000000\n2,b,#111111\n", "line 2, has 4 fields under 3 headings"),
+        ("code,name,colour,code\n1,a,#000000,1\n", "has the column 'code' twice"),
+        ("code,value,name,colour\n1,5,a,#000000\n2,5,b,#111111\n", "has the value 5 twice"),
+        (
+            "code,name,colour,level2_code,level2_name\n1,a,#000000,1,x\n2,b,#111111,1,x\n",
+            "has no column level1_code, level1_name",
+        ),
+        (
+            "code,name,colour,parent_code,parent_name\n1,a,#000000,1,x\n2,b,#111111,,\n",
+            "line 3: level1_code '' is no whole number",
+        ),
+        (
+            "code,name,colour,parent_code,parent_name\n1,a,#000000,1,x\n2,b,#111111,1,y\n",
+            "class 1 of level 1 is 'x' and 'y'",
+        ),
+        (
+            "code,name,colour,level1_code,level1,level2_code,level2\n"
+            "1,a,#000000,1,x,5,p\n2,b,#111111,2,y,5,p\n",
+            "class 5 of level 2 lies in classes 1 and 2 of level 1; levels must nest",
+        ),
+    ],
+)
+def test_a_bad_table_is_refused_in_one_line(tmp_path, text, message):
+    with pytest.raises(LandcoverError, match=message) as caught:
+        LabelScheme.from_table(table(tmp_path, text))
+    assert "\n" not in str(caught.value) and "mine.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("mine.csv", b"code,name,colour\n1,\xff\xfe,#000000\n", "it is not UTF-8 text"),
+        ("absent.csv", None, "cannot be read as a table .No such file"),
+        ("mine.qml", b"<qgis><pipe/></qgis>", "holds no classes; style the raster as paletted"),
+        ("mine.qml", b"<qgis>", "cannot be read as a QGIS style"),
+        ("legend.json", b"{}", "holds no legend"),
+        ("legend.json", b'{"levels": [{}]}', "holds no legend"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(LandcoverError, match=message):
+        find_scheme(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(("codes", "level"), [([211, 512], 3), ([21, 51, 0], 2), ([2, 5], 1)])
+def test_a_run_of_earlier_days_has_corine_s_legend(tmp_path, codes, level):
+    put(tmp_path / "labels.tif", codes, nodata=0)
+    assert read_nomenclature(tmp_path) == corine().at(level)
+    (tmp_path / "labels.tif").rename(tmp_path / "reference.tif")
+    assert read_nomenclature(tmp_path) == corine().at(level)
+
+
+def test_a_run_without_labels_has_corine_s_legend_until_a_map_says_otherwise(tmp_path):
+    assert read_nomenclature(tmp_path) == corine()
+    mine = LabelScheme.from_table(table(tmp_path, TABLE)).legend
+    path = put(tmp_path / "map.tif", [1, 2, 3, 7], nodata=0)
+    styles.write_qml(path, mine)
+    found = nomenclature_of_map(tmp_path, path)
+    assert found.legend == mine and len(found.levels) == 1
+    styles.write_qml(path, Legend.corine(2))
+    assert nomenclature_of_map(tmp_path, path) == corine().at(2)
+
+
+def test_a_run_of_earlier_days_with_other_classes_is_refused(tmp_path):
+    put(tmp_path / "labels.tif", [6, 8], nodata=0)
+    with pytest.raises(LandcoverError, match=r"labels\.tif: class codes 6, 8 are not in"):
+        read_nomenclature(tmp_path)
+
+
+def test_legend_json_says_what_the_run_s_classes_are(tmp_path):
+    mine = LabelScheme.from_table(table(tmp_path, TABLE)).nomenclature
+    write_nomenclature(tmp_path / "legend.json", mine)
+    assert read_nomenclature(tmp_path) == mine
+    assert isinstance(read_nomenclature(tmp_path), Nomenclature)
