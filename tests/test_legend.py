@@ -10,28 +10,7 @@ from hypothesis import strategies as st
 
 from landcover.errors import LandcoverError
 from landcover.legend import LandClass, Legend, Nomenclature, corine
-
-COLOURS = st.tuples(*[st.integers(0, 255)] * 3)
-
-
-@st.composite
-def nomenclatures(draw):
-    """Nested classes of one to three levels; codes of different levels may be the same."""
-    depth, count = draw(st.integers(1, 3)), draw(st.integers(1, 12))
-    names = st.text(min_size=1, max_size=9)
-    parents = [
-        draw(st.lists(st.integers(1, 4), min_size=count, max_size=count)) for _ in range(depth - 1)
-    ]
-    lineages = []
-    for number in range(count):
-        path = [parents[level][number] for level in range(depth - 1)]
-        # a coarser class carries its own coarser ones in its code, so that levels nest
-        codes = [int("".join(map(str, path[: level + 1]))) for level in range(depth - 1)]
-        own = LandClass(number * 100 + 1, draw(names), draw(COLOURS))
-        groups = [LandClass(code, f"group {code}", (code % 256, 1, 2)) for code in codes]
-        lineages.append((*groups, own))
-    return Nomenclature.of("mine", "Mine", lineages, draw(st.sampled_from([10.0, 100.0])))
-
+from tests.fixtures.nomenclatures import nomenclatures
 
 def test_the_three_levels_have_the_official_numbers_of_classes():
     assert [len(Legend.corine(level)) for level in (1, 2, 3)] == [5, 15, 44]

@@ -26,7 +26,7 @@ from landcover.labels.run_legend import (
 from landcover.labels.schemes import SCHEMES, LabelScheme, distinct_values, find_scheme
 from landcover.legend import Legend, Nomenclature, corine
 from tests.conftest import utm_grid
-from tests.test_legend import nomenclatures
+from tests.fixtures.nomenclatures import nomenclatures
 
 CORINE, GRID = SCHEMES["corine"], SCHEMES["corine-grid"]
 TABLE = """code,name,colour,parent_code,parent_name,parent_colour

@@ -440,7 +440,7 @@ BAD = {
     "no_field": (lambda f: f.rename(columns={"reference": "kind"}), "no field 'reference'; .*kind"),
     "words": (lambda f: f.assign(reference="forest"), "holds 'forest', which is no class code"),
     "parts": (lambda f: f.assign(reference=211.5), "holds '211.5', which is no class code"),
-    "empty": (lambda f: f.assign(reference=0), "field reference is empty; fill in the CLC code"),
+    "empty": (lambda f: f.assign(reference=0), "field reference is empty; fill in the class code"),
     "unknown": (lambda f: f.assign(reference=999), "holds 999, which CORINE lacks"),
     "mixed": (lambda f: f.assign(reference=[2, 211] * 20), r"reference: codes \[2, 211\] mix"),
     "far": (

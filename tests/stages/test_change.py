@@ -238,7 +238,7 @@ def test_sums_are_areas_on_the_ground(rng, epsg):
     shares = [np.eye(3, dtype=np.float32)[codes].transpose(2, 0, 1) for codes in truth]
     transitions = Transitions(np.full((3, 3), 1 / 9), np.ones((3, 3, 3), np.float32))
     alike = np.zeros(grid.shape, np.uint8)
-    tally = Tally(LEGEND, grid, 16)
+    tally = Tally(LEGEND, Legend.corine(), grid, 16)
     changed = transitions.changed(*shares, alike)
     tally.add(Window(0, 0, *grid.shape), transitions, shares, alike, changed)
     found = tally.result(transitions)
