@@ -12,6 +12,7 @@ from landcover.errors import LandcoverError
 from landcover.legend import LandClass, Legend, Nomenclature, corine
 from tests.fixtures.nomenclatures import nomenclatures
 
+
 def test_the_three_levels_have_the_official_numbers_of_classes():
     assert [len(Legend.corine(level)) for level in (1, 2, 3)] == [5, 15, 44]
     assert Legend.corine(3)[312].name == "Coniferous forest"

@@ -70,7 +70,7 @@ def write_classes(
     if level > theirs.level:
         raise LandcoverError(
             f"{source} holds classes of level {theirs.level} ({coding}), which level {level} "
-            f"would part; choose --level {theirs.level}"
+            f"would part; choose level={theirs.level}"
         )
 
     def codes_of(values: np.ndarray) -> np.ndarray:
@@ -81,7 +81,7 @@ def write_classes(
         found = f"only class {codes.pop()}" if codes else "no labelled pixel"
         raise LandcoverError(
             f"{source} has {found} within the scene; at least two classes are needed: "
-            "take a larger scene or a finer --level"
+            "take a larger scene or a finer level="
         )
     legend, pixels = nomenclature.legend.subset(codes), Counter[float]()
     with (

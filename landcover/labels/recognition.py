@@ -95,9 +95,9 @@ def _told_apart(fitting: list[Coding], source: Path) -> Coding:
     names = [str(coding) for coding in fitting]
     raise LandcoverError(
         f"{source}: its class codes {shown} fit several label schemes ({', '.join(names)}), and "
-        "may be another's; say which with --scheme "
+        "may be another's; say which with scheme="
         f"{'|'.join(dict.fromkeys(c.scheme.name for c in fitting))}, or give your own legend "
-        "with --scheme table.csv (code,name,colour)"
+        "with scheme=table.csv (code,name,colour)"
     )
 
 

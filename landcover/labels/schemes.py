@@ -239,7 +239,7 @@ def unknown_values(values: set[float], schemes: Iterable[LabelScheme]) -> str:
         has = f"{best} has {_listed(best.table)}"
     return (
         f"unknown class codes {shown} in the label raster; {has}: recode or mask these values, "
-        "or name the scheme of all with --scheme NAME or --scheme table.csv"
+        "or name the scheme of all with scheme=NAME or scheme=table.csv"
     )
 
 

@@ -86,9 +86,7 @@ class Rows:
         return inputs_of(self.samples.iloc[part], tuple(bands), tuple(features), tuple(layers))
 
 
-def deal_rows(
-    samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nomenclature
-) -> Rows:
+def deal_rows(samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nomenclature) -> Rows:
     """Deal the rows of a sample table to their purposes.
 
     Parameters

@@ -75,7 +75,7 @@ def map_scene(
     classifier, types = _checked(run, model)
     scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
     if scored:
-        require_scorable(run, [] if is_guest(run, model) else [name])
+        require_scorable(run, name, classifier.legend, is_guest(run, model))
     run.read_manifest()  # a damaged one ends it before anything is replaced
     precision = "float32" if probabilities else precision
     facts = _facts(run, model, _layers(probabilities, entropy), precision)

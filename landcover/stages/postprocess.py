@@ -86,7 +86,7 @@ def postprocess(
         )
     scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
     if scored:
-        require_scorable(run, [model])
+        require_scorable(run, model, legend)
     started = time.perf_counter()
     codes = _read(source)
     for step in steps:

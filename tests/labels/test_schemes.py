@@ -135,7 +135,7 @@ def test_values_of_several_schemes_are_refused(tmp_path, name, values, named):
         told(put(tmp_path / name, list(values)))
     text = str(caught.value)
     assert "fit several label schemes" in text and named in text and name in text
-    assert "--scheme corine" in text and "--scheme table.csv" in text and "\n" not in text
+    assert "scheme=corine" in text and "scheme=table.csv" in text and "\n" not in text
 
 
 def test_the_form_and_name_of_the_eea_s_product_tell_grid_codes(tmp_path):
