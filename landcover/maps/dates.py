@@ -109,7 +109,7 @@ def common_legend(dates: Sequence[Date], level: int | None) -> tuple[Legend, Nom
     if first.levels != second.levels:
         raise LandcoverError(
             f"{dates[0].name} has the classes of {first.title} and {dates[1].name} those of "
-            f"{second.title}; compare maps of one label scheme, or map both with one --model"
+            f"{second.title}; compare maps of one label scheme, or map both with one model="
         )
     levels = [first.level, second.level]
     wanted = level or max(levels)

@@ -104,7 +104,7 @@ def _assess(
     if of_map.levels != sample.nomenclature.levels:
         raise LandcoverError(
             f"{path} has the classes of {of_map.title} and the reference those of "
-            f"{sample.nomenclature.title}; assess maps of one label scheme at a time with --model"
+            f"{sample.nomenclature.title}; assess maps of one label scheme at a time with model="
         )
     mapped = classes_of(path, grid, sample.geometries)
     population = _population(path, grid, sample, strata)
