@@ -148,7 +148,7 @@ class Nomenclature:
     parents : tuple of dict of int to int
         Of every level but the first, the coarser class of each class.
     level : int
-        Which level the codes at hand have, such as those of a run's labels.
+        Which level the codes in use have, such as those of a run's labels.
     cell_m, border_m : float
         Side of the labels' cells on the ground, and how far their borders may lie off.
 
@@ -237,7 +237,7 @@ class Nomenclature:
         codes = np.asarray(codes)
         if level > self.level:
             raise LandcoverError(
-                f"level {level} is finer than level {self.level} of the classes at hand; "
+                f"level {level} is finer than level {self.level} of these classes; "
                 f"choose level {self.level} or less"
             )
         if level == self.level:
