@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
+import landcover as lc
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
 from landcover.reports import accuracy
@@ -21,7 +22,7 @@ def codes_arrays(low):
 @given(codes_arrays(0), codes_arrays(0))
 def test_scores_equal_scikit_learn(reference, predicted):
     reference, predicted = np.array(CODES)[reference], np.array(CODES)[predicted]
-    ours = accuracy.score(reference, predicted, resamples=2)
+    ours = lc.score(reference, predicted, resamples=2)
     present = np.unique(reference)
     assert ours["overall_accuracy"] == pytest.approx(sk.accuracy_score(reference, predicted))
     assert ours["balanced_accuracy"] == pytest.approx(
@@ -42,7 +43,7 @@ def test_balanced_accuracy_and_classes_equal_scikit_learn():
     rng = np.random.default_rng(1)
     reference = rng.choice(CODES, 3000, p=[0.6, 0.2, 0.15, 0.05])
     predicted = np.where(rng.random(3000) < 0.7, reference, rng.choice(CODES, 3000))
-    ours = accuracy.score(reference, predicted, legend=Legend.corine())
+    ours = lc.score(reference, predicted, legend=Legend.corine())
     assert ours["balanced_accuracy"] == pytest.approx(
         sk.balanced_accuracy_score(reference, predicted)
     )
@@ -62,7 +63,7 @@ def test_known_answer():
     reference = np.array([211] * 5 + [512] * 5)
     predicted = np.array([211, 211, 211, 211, 512, 211, 211, 512, 512, 512])
     predicted[3] = 512
-    scores = accuracy.score(reference, predicted)
+    scores = lc.score(reference, predicted)
     assert scores["confusion"] == {"codes": [211, 512], "matrix": [[3, 2], [2, 3]]}
     assert scores["overall_accuracy"] == pytest.approx(0.6)
     assert scores["kappa"] == pytest.approx(0.2)
@@ -71,7 +72,7 @@ def test_known_answer():
 def test_unlabelled_reference_is_left_out_and_a_missing_prediction_is_an_error():
     reference = np.array([0, 0, 211, 211, 512, 512])
     predicted = np.array([211, 0, 211, 0, 512, 512])
-    scores = accuracy.score(reference, predicted)
+    scores = lc.score(reference, predicted)
     assert scores["n_test"] == 4
     assert scores["overall_accuracy"] == pytest.approx(0.75)
     assert scores["balanced_accuracy"] == pytest.approx((0.5 + 1) / 2)
@@ -81,7 +82,7 @@ def test_unlabelled_reference_is_left_out_and_a_missing_prediction_is_an_error()
 
 
 def test_a_class_that_is_only_predicted_has_no_recall_and_f1_0():
-    scores = accuracy.score(np.array([211, 211]), np.array([211, 312]))
+    scores = lc.score(np.array([211, 211]), np.array([211, 312]))
     assert scores["balanced_accuracy"] == pytest.approx(0.5)
     assert scores["macro_f1"] == pytest.approx(1 / 3)
     assert scores["per_class"]["312"]["f1"] == 0
@@ -119,7 +120,7 @@ def test_block_intervals_cover_the_truth_and_pixel_intervals_do_not():
     for trial in range(200):
         reference, predicted, blocks = patchy_map(np.random.default_rng(trial))
         for name, ids in {"blocks": blocks, "pixels": None}.items():
-            scores = accuracy.score(reference, predicted, blocks=ids, seed=trial, resamples=200)
+            scores = lc.score(reference, predicted, blocks=ids, seed=trial, resamples=200)
             low, high = scores["overall_accuracy_ci95"]
             covered[name] += low <= 0.725 <= high
     assert 180 <= covered["blocks"] <= 198
@@ -129,28 +130,28 @@ def test_block_intervals_cover_the_truth_and_pixel_intervals_do_not():
 def test_pixel_interval_is_the_binomial_one():
     reference = np.full(1000, 211)
     predicted = np.where(np.arange(1000) < 800, 211, 512)
-    low, high = accuracy.score(reference, predicted, resamples=4000)["overall_accuracy_ci95"]
+    low, high = lc.score(reference, predicted, resamples=4000)["overall_accuracy_ci95"]
     half = 1.96 * np.sqrt(0.8 * 0.2 / 1000)
     assert (low, high) == pytest.approx((0.8 - half, 0.8 + half), abs=0.003)
 
 
 def test_same_seed_same_scores():
     reference, predicted, blocks = patchy_map(np.random.default_rng(0))
-    first = accuracy.score(reference, predicted, blocks=blocks, seed=5)
-    assert first == accuracy.score(reference, predicted, blocks=blocks, seed=5)
-    other = accuracy.score(reference, predicted, blocks=blocks, seed=6)
+    first = lc.score(reference, predicted, blocks=blocks, seed=5)
+    assert first == lc.score(reference, predicted, blocks=blocks, seed=5)
+    other = lc.score(reference, predicted, blocks=blocks, seed=6)
     assert first["kappa_ci95"] != other["kappa_ci95"]
     assert first["kappa"] == other["kappa"]
 
 
 def test_blocks_without_labels_say_nothing():
     reference, predicted, blocks = patchy_map(np.random.default_rng(0))
-    gaps = accuracy.score(reference, predicted, blocks=blocks * 3)
-    assert gaps == accuracy.score(reference, predicted, blocks=blocks)
+    gaps = lc.score(reference, predicted, blocks=blocks * 3)
+    assert gaps == lc.score(reference, predicted, blocks=blocks)
 
 
 def test_one_block_has_no_interval():
-    scores = accuracy.score(np.array([211, 512]), np.array([211, 211]), blocks=np.zeros(2, int))
+    scores = lc.score(np.array([211, 512]), np.array([211, 211]), blocks=np.zeros(2, int))
     assert scores["n_blocks"] == 1
     assert scores["overall_accuracy"] == 0.5
     assert scores["overall_accuracy_ci95"] is None
@@ -217,7 +218,7 @@ def test_block_intervals_are_those_of_the_mean_over_many_blocks():
 def test_bad_input(arguments, message):
     arrays = [np.array(a) if a is not None else None for a in arguments]
     with pytest.raises(LandcoverError, match=message):
-        accuracy.score(*arrays)
+        lc.score(*arrays)
 
 
 def test_pairs_need_the_same_pixels_and_a_known_metric():

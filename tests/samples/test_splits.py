@@ -13,7 +13,7 @@ import landcover as lc
 from landcover.errors import LandcoverError
 from landcover.grid import Window
 from landcover.samples.blocks import SPLITS, Blocks, layout
-from landcover.samples.splits import deal, spatial_blocks
+from landcover.samples.splits import deal
 
 
 def patchy(rows, cols, cell=16, classes=5, seed=0, p=0.35):
@@ -68,7 +68,9 @@ def test_no_training_chip_overlaps_a_validation_or_test_pixel(blocks, smaller):
 @given(st.integers(60, 130), st.integers(60, 130), st.sampled_from([5, 9, 17]), st.integers(0, 99))
 def test_the_same_for_deals_of_labels_with_the_largest_patch(rows, cols, max_patch, seed):
     plan = layout(rows, cols, max_patch=max_patch)
-    blocks = spatial_blocks(patchy(rows, cols, seed=seed), plan.block_px, plan.guard_px, seed=seed)
+    blocks = lc.spatial_blocks(
+        patchy(rows, cols, seed=seed), plan.block_px, plan.guard_px, seed=seed
+    )
     usable = blocks.usable(Window(0, 0, rows, cols))
     split = split_map(blocks)[None].astype(np.float32)
     train = lc.chips(split, *np.nonzero(usable == 1), max_patch)[:]
@@ -84,7 +86,7 @@ def test_a_window_of_the_guard_is_the_window_of_the_whole(blocks, row, col, rows
 
 
 def test_test_blocks_stay_whole():
-    blocks = spatial_blocks(patchy(300, 400))
+    blocks = lc.spatial_blocks(patchy(300, 400))
     usable = blocks.usable(Window(0, 0, 300, 400))
     assert np.array_equal(usable == 3, split_map(blocks) == 2)
 
@@ -92,7 +94,7 @@ def test_test_blocks_stay_whole():
 @pytest.mark.parametrize("seed", range(12))
 def test_every_class_with_three_blocks_is_usable_in_each_split(seed):
     labels = patchy(480, 640, cell=32, classes=8, seed=seed)
-    blocks = spatial_blocks(labels, block_px=64, guard_px=16, seed=seed)
+    blocks = lc.spatial_blocks(labels, block_px=64, guard_px=16, seed=seed)
     split, usable = split_map(blocks), blocks.usable(Window(0, 0, 480, 640))
     block = blocks.block_of(*np.indices(labels.shape))
     for code in np.unique(labels[labels > 0]):
@@ -106,14 +108,14 @@ def test_a_class_in_exactly_three_blocks_goes_one_to_each():
     for row, col in ((0, 0), (5, 7), (9, 2)):  # blocks of 16
         labels[row * 16 + 5 : row * 16 + 11, col * 16 + 5 : col * 16 + 11] = 512
     for seed in range(5):
-        blocks = spatial_blocks(labels, block_px=16, guard_px=4, seed=seed)
+        blocks = lc.spatial_blocks(labels, block_px=16, guard_px=4, seed=seed)
         assert {int(blocks.splits[p]) for p in ((0, 0), (5, 7), (9, 2))} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("fractions", [(0.6, 0.2, 0.2), (0.5, 0.1, 0.4)])
 def test_fractions_of_labelled_pixels(fractions):
     labels = patchy(640, 640, cell=16, seed=3)
-    blocks = spatial_blocks(labels, block_px=32, fractions=fractions)
+    blocks = lc.spatial_blocks(labels, block_px=32, fractions=fractions)
     held = np.bincount(split_map(blocks)[labels > 0], minlength=3) / (labels > 0).sum()
     assert held == pytest.approx(fractions, abs=0.03)
 
@@ -121,13 +123,13 @@ def test_fractions_of_labelled_pixels(fractions):
 def test_blocks_without_labels_keep_nobody_out():
     labels = patchy(200, 200, seed=1)
     labels[100:] = 0
-    blocks = spatial_blocks(labels, block_px=20, guard_px=5)
+    blocks = lc.spatial_blocks(labels, block_px=20, guard_px=5)
     assert not blocks.splits[5:].any()
 
 
 def test_a_seed_deals_the_same_blocks_and_another_seed_others():
     labels = patchy(300, 300)
-    first, again, other = (spatial_blocks(labels, seed=s).to_dict() for s in (4, 4, 5))
+    first, again, other = (lc.spatial_blocks(labels, seed=s).to_dict() for s in (4, 4, 5))
     assert first == again != other
 
 
@@ -135,7 +137,7 @@ def test_counting_by_windows_deals_as_the_whole_does():
     labels = patchy(210, 330)
     codes, index = np.unique(labels, return_inverse=True)
     index = index.reshape(labels.shape) - 1
-    whole = spatial_blocks(labels, seed=2)
+    whole = lc.spatial_blocks(labels, seed=2)
     for size in (1, 37, 128):
         plan = layout(210, 330)
         counts = plan.no_counts(len(codes))
@@ -148,7 +150,7 @@ def test_counting_by_windows_deals_as_the_whole_does():
 
 
 def test_json_round_trip():
-    blocks = spatial_blocks(patchy(90, 120))
+    blocks = lc.spatial_blocks(patchy(90, 120))
     content = json.loads(json.dumps(blocks.to_dict()))
     assert content["names"] == list(SPLITS)
     again = Blocks.from_dict(content)
@@ -200,18 +202,21 @@ def test_block_ids_run_row_by_row():
     [
         (lambda: layout(100, 100, 20, 11), "guard of 11 px leaves nothing of blocks of 20 px"),
         (lambda: layout(100, 100, 0, 0), "blocks of 0 px with a guard of 0 px do not exist"),
-        (lambda: spatial_blocks(np.ones((16, 20), int)), "only 1 of 1 blocks of 20 px hold labels"),
         (
-            lambda: spatial_blocks(np.zeros((99, 99), int)),
+            lambda: lc.spatial_blocks(np.ones((16, 20), int)),
+            "only 1 of 1 blocks of 20 px hold labels",
+        ),
+        (
+            lambda: lc.spatial_blocks(np.zeros((99, 99), int)),
             "only 0 of 25 blocks of 20 px hold labels",
         ),
         (
-            lambda: spatial_blocks(patchy(99, 99), fractions=(1, 0, 0)),
+            lambda: lc.spatial_blocks(patchy(99, 99), fractions=(1, 0, 0)),
             r"fractions \[1, 0, 0\] are not",
         ),
         (
             # every label is within 4 px of three other blocks
-            lambda: spatial_blocks(np.pad(np.ones((8, 8), int), 4), 8, 4),
+            lambda: lc.spatial_blocks(np.pad(np.ones((8, 8), int), 4), 8, 4),
             "no pixel is left for train: 4 labelled blocks of 8 px with a guard of 4 px",
         ),
     ],

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from rasterio.enums import ColorInterp
 
+import landcover as lc
 from landcover.errors import LandcoverError
 from landcover.sensors import EUROSAT_BANDS, TRUE_COLOUR_BANDS, true_colour
-from landcover.sources.image import Image, read_image
+from landcover.sources.image import Image
 from tests.conftest import utm_grid
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
@@ -63,7 +64,7 @@ def png_header(width: int, height: int) -> bytes:
 
 def refused(source, *parts: str, **options) -> str:
     with pytest.raises(LandcoverError) as caught:
-        read_image(source, **options)
+        lc.read_image(source, **options)
     message = str(caught.value)
     assert "\n" not in message
     for part in parts:
@@ -81,40 +82,40 @@ def check_true_colour(image: Image, pixels: np.ndarray = RGB) -> None:
 
 class TestPictures:
     def test_rgb_is_eurosats_true_colour(self):
-        image = read_image(picture())
+        image = lc.read_image(picture())
         check_true_colour(image)
         assert image.grid is None
 
     def test_jpeg_is_what_pillow_decodes(self):
         data = picture(kind="JPEG", quality=90)
-        check_true_colour(read_image(data), np.asarray(Pillow.open(io.BytesIO(data))))
+        check_true_colour(lc.read_image(data), np.asarray(Pillow.open(io.BytesIO(data))))
 
     def test_a_file_is_told_by_content_and_not_by_name(self, tmp_path):
         path = tmp_path / "picture.tif"
         path.write_bytes(picture())
-        check_true_colour(read_image(path))
-        check_true_colour(read_image(str(path)))
+        check_true_colour(lc.read_image(path))
+        check_true_colour(lc.read_image(str(path)))
 
     def test_grey_is_grey_in_all_bands(self):
-        check_true_colour(read_image(picture(RGB[..., 0])), np.repeat(RGB[..., :1], 3, axis=2))
+        check_true_colour(lc.read_image(picture(RGB[..., 0])), np.repeat(RGB[..., :1], 3, axis=2))
 
     def test_a_palette_is_looked_up(self):
         data = picture(mode="P")
         with Pillow.open(io.BytesIO(data)) as held:
             assert held.mode == "P"
-            check_true_colour(read_image(data), np.asarray(held.convert("RGB")))
+            check_true_colour(lc.read_image(data), np.asarray(held.convert("RGB")))
 
     @pytest.mark.parametrize("mode", ["RGBA", "LA"])
     def test_alpha_0_is_nodata(self, mode):
         alpha = np.full(RGB.shape[:2], 255, np.uint8)
         alpha[3, 4], alpha[5, 6] = 0, 1
         layers = RGB if mode == "RGBA" else RGB[..., :1]
-        image = read_image(picture(np.dstack([layers, alpha])))
+        image = lc.read_image(picture(np.dstack([layers, alpha])))
         assert np.isnan(image.values[:, 3, 4]).all()
         assert np.isnan(image.values).sum() == 3
 
     def test_the_transparent_colour_of_a_png_is_nodata(self):
-        image = read_image(picture(transparency=tuple(int(v) for v in RGB[2, 7])))
+        image = lc.read_image(picture(transparency=tuple(int(v) for v in RGB[2, 7])))
         assert np.isnan(image.values[:, 2, 7]).all()
 
     def test_16_bits_are_refused(self):
@@ -138,7 +139,7 @@ class TestPictures:
         refused(png_header(60_000, 60_000), "declares 60000 x 60000", "50,000,000")
 
     def test_the_limit_is_the_callers(self):
-        assert read_image(picture(), max_pixels=600).values.shape == (3, 20, 30)
+        assert lc.read_image(picture(), max_pixels=600).values.shape == (3, 20, 30)
         refused(picture(), "20 x 30", "599", max_pixels=599)
 
 
@@ -146,18 +147,18 @@ class TestGeotiffs:
     def test_named_dn_go_by_name_and_0_is_nodata(self):
         pixels = dn(4)
         pixels[2, 1, 1] = 0
-        image = read_image(geotiff(pixels, ["B08", "blue (b2)", "SCL", "B4"]))
+        image = lc.read_image(geotiff(pixels, ["B08", "blue (b2)", "SCL", "B4"]))
         assert image.bands == ("B08", "B02", "B04")
         np.testing.assert_allclose(image.values, pixels[[0, 1, 3]] / 1e4, rtol=1e-6)
         pixels[0, 1, 1] = 0
-        image = read_image(geotiff(pixels, ["B08", "B02", "B03", "B04"]))
+        image = lc.read_image(geotiff(pixels, ["B08", "B02", "B03", "B04"]))
         assert np.argwhere(np.isnan(image.values)).tolist() == [[0, 1, 1], [2, 1, 1]]
 
     def test_dn_with_scale_and_offset_tags_go_by_them(self):
         pixels = dn(3, low=1001)
         pixels[0, 0, 0] = 0
         tags = {"scales": (1e-4, 2.75e-5, 1), "offsets": (-0.1, -0.2, 0)}
-        image = read_image(geotiff(pixels, ["B02", "B03", "B04"], tags=tags))
+        image = lc.read_image(geotiff(pixels, ["B02", "B03", "B04"], tags=tags))
         expected = [pixels[0] * 1e-4 - 0.1, pixels[1] * 2.75e-5 - 0.2, pixels[2] / 1e4]
         expected[0][0, 0] = np.nan
         np.testing.assert_allclose(image.values, expected, atol=1e-6)
@@ -165,20 +166,20 @@ class TestGeotiffs:
     def test_eurosats_bands_go_by_their_tags_too(self):
         pixels = dn(13)
         pixels[3, 1, 1] = 0
-        image = read_image(geotiff(pixels, tags={"scales": [1e-4] * 13, "offsets": [-0.1] * 13}))
+        image = lc.read_image(geotiff(pixels, tags={"scales": [1e-4] * 13, "offsets": [-0.1] * 13}))
         np.testing.assert_allclose(image.values, pixels * 1e-4 - 0.1, atol=1e-6)
 
     def test_a_scale_of_0_is_damage(self):
         refused(geotiff(dn(1), ["B02"], tags={"scales": [0.0]}), "cannot be decoded", "damaged")
 
     def test_it_keeps_its_grid(self):
-        assert read_image(geotiff(dn(13))).grid == utm_grid(20, 30)
-        assert read_image(geotiff(dn(13), grid=False)).grid is None
+        assert lc.read_image(geotiff(dn(13))).grid == utm_grid(20, 30)
+        assert lc.read_image(geotiff(dn(13), grid=False)).grid is None
 
     def test_named_floats_are_reflectance(self):
         pixels = (dn(2) / 1e4).astype(np.float32)
         pixels[0, 0, 0], pixels[1, 0, 1] = -9999, np.inf
-        image = read_image(geotiff(pixels, ["B04", "B08"], nodata=-9999))
+        image = lc.read_image(geotiff(pixels, ["B04", "B08"], nodata=-9999))
         expected = pixels.copy()
         expected[0, 0, 0] = expected[1, 0, 1] = np.nan
         np.testing.assert_array_equal(image.values, expected)
@@ -190,7 +191,7 @@ class TestGeotiffs:
         pixels = dn(13)
         pixels[9] = 0
         pixels[:, 2, 3] = 0
-        image = read_image(geotiff(pixels))
+        image = lc.read_image(geotiff(pixels))
         assert image.bands == EUROSAT_BANDS
         assert image.bands[-1] == "B8A" and sorted(image.bands) == sorted(set(image.bands))
         expected = (pixels / 1e4).astype(np.float32)
@@ -200,7 +201,7 @@ class TestGeotiffs:
     @pytest.mark.parametrize("names", [None, ["B02", "B03", "B04"]])
     def test_8_bits_are_true_colour(self, names):
         pixels = np.ascontiguousarray(RGB.transpose(2, 0, 1))
-        image = read_image(geotiff(pixels, names))
+        image = lc.read_image(geotiff(pixels, names))
         assert image.bands == (tuple(names) if names else TRUE_COLOUR_BANDS)
         np.testing.assert_array_equal(image.values, true_colour(pixels))
 
@@ -209,13 +210,13 @@ class TestGeotiffs:
         alpha[0, 4, 5] = 0
         meanings = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
         pixels = np.concatenate([RGB.transpose(2, 0, 1), alpha])
-        image = read_image(geotiff(pixels, meanings=meanings))
+        image = lc.read_image(geotiff(pixels, meanings=meanings))
         assert image.bands == TRUE_COLOUR_BANDS
         assert np.argwhere(np.isnan(image.values)).tolist() == [[b, 4, 5] for b in range(3)]
 
     def test_a_cloud_optimised_one_is_one(self):
         pixels = dn(13)
-        image = read_image(geotiff(pixels, driver="COG"))
+        image = lc.read_image(geotiff(pixels, driver="COG"))
         np.testing.assert_allclose(image.values, pixels / 1e4, rtol=1e-6)
 
     @pytest.mark.parametrize(
@@ -305,7 +306,7 @@ class TestBadInput:
         for place, value in changes:
             damaged[int(place * len(data))] = value
         try:
-            image = read_image(bytes(damaged), max_pixels=10_000)
+            image = lc.read_image(bytes(damaged), max_pixels=10_000)
         except LandcoverError:
             refused(bytes(damaged), max_pixels=10_000)
         else:
@@ -317,7 +318,7 @@ def test_uploads_at_one_time_do_not_meet():
 
     def outcome(number: int) -> bytes | str:
         try:
-            return read_image(sources[number % len(sources)]).values.tobytes()
+            return lc.read_image(sources[number % len(sources)]).values.tobytes()
         except LandcoverError as error:
             return str(error)
 
@@ -330,7 +331,7 @@ def test_uploads_at_one_time_do_not_meet():
 @pytest.mark.parametrize("chip", ["AnnualCrop_1", "Pasture_300", "SeaLake_3000"])
 def test_eurosats_jpeg_is_its_tif_in_true_colour(shared_data, chip):
     folder = shared_data / "ben-eurosat" / "eurosat"
-    jpeg, tif = read_image(folder / f"{chip}.jpg"), read_image(folder / f"{chip}.tif")
+    jpeg, tif = lc.read_image(folder / f"{chip}.jpg"), lc.read_image(folder / f"{chip}.tif")
     assert tif.bands == EUROSAT_BANDS and tif.grid is not None
     full = tif.values[[tif.bands.index(band) for band in jpeg.bands]]
     difference = jpeg.values - np.clip(full, 0, 0.275)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import landcover as lc
 from landcover.errors import InputError, MissingProduct
 from landcover.files import rasters
-from landcover.sources.stac import open_stac
 from landcover.sources.tile import reflectance
 from tests.conftest import utm_grid
 from tests.fixtures.sentinel2_files import CORE, write_bands
@@ -24,7 +24,7 @@ def files(tmp_path):
 def test_an_item_gives_the_reflectance_that_it_says(tmp_path, files, version):
     assets = old_assets() if version == "1.0.0" else new_assets()
     path = write_item(tmp_path, assets, version, **{"s2:processing_baseline": "04.00"})
-    tile = open_stac(path)
+    tile = lc.open_stac(path)
     assert tuple(tile.bands) == CORE and tile.acquired == "2022-06-01T10:00:31Z"
     for band, dn in zip(tile.bands.values(), files, strict=True):
         assert (band.quantification, band.offset) == (10_000, -1000)
@@ -38,7 +38,7 @@ def test_a_stack_is_read_by_its_bands(tmp_path):
     rasters.write(tmp_path / "stack.tif", dn, grid, [""] * 4, nodata=0)
     names = ("B08", "B04", "B03", "B02")
     told = {"href": "stack.tif", "bands": [{"name": name} for name in names]}
-    tile = open_stac(write_item(tmp_path, {"all": told}, "1.1.0"))
+    tile = lc.open_stac(write_item(tmp_path, {"all": told}, "1.1.0"))
     assert [tile.bands[name].number for name in names] == [1, 2, 3, 4]
     assert {(band.quantification, band.offset) for band in tile.bands.values()} == {(10_000, 0)}
 
@@ -49,7 +49,7 @@ def test_pictures_and_other_resolutions_are_passed_over(tmp_path, files):
     assets |= {"thumbnail": {"href": "B03.tif", "eo:bands": picture[:1], "roles": ["thumbnail"]}}
     assets |= {"SCL": {"href": "B03.tif", "roles": ["data"]}} | new_assets()
     assets["B02_20m"] = assets["B02_10m"] | {"gsd": 20}
-    tile = open_stac(write_item(tmp_path, assets, "1.1.0"))
+    tile = lc.open_stac(write_item(tmp_path, assets, "1.1.0"))
     assert [band.path.name for band in tile.bands.values()] == [f"{name}.tif" for name in CORE]
 
 
@@ -58,10 +58,10 @@ def test_a_band_in_two_assets_is_refused_until_they_are_named(tmp_path, files):
     assets["red-jp2"] = assets["red"]
     path = write_item(tmp_path, assets)
     with pytest.raises(InputError, match=r"band B04 in several assets \(red, red-jp2\)"):
-        open_stac(path)
-    assert open_stac(path, assets=["red", "green", "blue", "nir"]).bands["B04"].number == 1
+        lc.open_stac(path)
+    assert lc.open_stac(path, assets=["red", "green", "blue", "nir"]).bands["B04"].number == 1
     with pytest.raises(InputError, match="has no asset ultraviolet; its assets are blue green"):
-        open_stac(path, assets=["ultraviolet"])
+        lc.open_stac(path, assets=["ultraviolet"])
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_a_band_in_two_assets_is_refused_until_they_are_named(tmp_path, files):
 def test_doubt_about_the_offset_is_refused(tmp_path, files, told, properties, message):
     path = write_item(tmp_path, old_assets(offset=told), **properties)
     with pytest.raises(InputError, match=message):
-        open_stac(path)
-    assert {band.offset for band in open_stac(path, offset=-1000).bands.values()} == {-1000}
+        lc.open_stac(path)
+    assert {band.offset for band in lc.open_stac(path, offset=-1000).bands.values()} == {-1000}
 
 
 def test_an_offset_that_the_files_no_longer_carry_is_refused(tmp_path):
@@ -90,13 +90,13 @@ def test_an_offset_that_the_files_no_longer_carry_is_refused(tmp_path):
     flags = {"earthsearch:boa_offset_applied": False, "s2:processing_baseline": "05.11"}
     path = write_item(tmp_path, old_assets(), **flags)
     with pytest.raises(InputError, match="makes the darkest pixels negative"):
-        open_stac(path)
-    assert open_stac(path, offset=0).bands["B02"].offset == 0
+        lc.open_stac(path)
+    assert lc.open_stac(path, offset=0).bands["B02"].offset == 0
 
 
 def test_numbers_given_count_more_than_the_item(tmp_path, files):
     path = write_item(tmp_path, old_assets(scale=None, offset=None))
-    tile = open_stac(path, quantification=8000, offset=-900)
+    tile = lc.open_stac(path, quantification=8000, offset=-900)
     assert {(band.quantification, band.offset) for band in tile.bands.values()} == {(8000, -900)}
 
 
@@ -106,26 +106,26 @@ def test_files_that_are_elsewhere_are_not_fetched(tmp_path, files):
     with pytest.raises(
         MissingProduct, match=r"B03 is not here .*https://example.org/B03.tif.*noth"
     ):
-        open_stac(write_item(tmp_path, assets))
+        lc.open_stac(write_item(tmp_path, assets))
     assets["green"] |= {"href": (tmp_path / "B03.tif").as_uri()}
-    assert open_stac(write_item(tmp_path, assets)).bands["B03"].path == tmp_path / "B03.tif"
+    assert lc.open_stac(write_item(tmp_path, assets)).bands["B03"].path == tmp_path / "B03.tif"
 
 
 def test_what_is_no_item_of_sentinel_2(tmp_path, files):
     with pytest.raises(MissingProduct, match="does not exist; give the JSON file of a STAC item"):
-        open_stac(tmp_path / "nothing.json")
+        lc.open_stac(tmp_path / "nothing.json")
     (tmp_path / "x.json").write_text("{half")
     with pytest.raises(InputError, match="is not readable JSON"):
-        open_stac(tmp_path / "x.json")
+        lc.open_stac(tmp_path / "x.json")
     (tmp_path / "x.json").write_text('{"type": "Collection", "stac_version": "1.0.0"}')
     with pytest.raises(InputError, match=r"is no STAC item .type 'Collection', without valid prop"):
-        open_stac(tmp_path / "x.json")
+        lc.open_stac(tmp_path / "x.json")
     with pytest.raises(InputError, match="is of landsat and open_stac reads Sentinel-2"):
-        open_stac(write_item(tmp_path, old_assets(), constellation="landsat"))
+        lc.open_stac(write_item(tmp_path, old_assets(), constellation="landsat"))
     assets = old_assets()
     del assets["nir"]
     with pytest.raises(InputError, match=r"no band B08 \(found: B02 B03 B04\)"):
-        open_stac(write_item(tmp_path, assets))
+        lc.open_stac(write_item(tmp_path, assets))
 
 
 @pytest.mark.parametrize(
@@ -142,4 +142,4 @@ def test_an_item_that_contradicts_itself(tmp_path, files, change, message):
     assets = old_assets()
     assets["nir"] |= change
     with pytest.raises(InputError, match=message):
-        open_stac(write_item(tmp_path, assets))
+        lc.open_stac(write_item(tmp_path, assets))
