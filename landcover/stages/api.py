@@ -316,8 +316,9 @@ def train(
         Train once more on a random split, and report what it would have promised.
     **choices
         What the kind takes, such as ``class_weight="balanced"``; ``leaf_sizes`` of a forest,
-        least samples of a leaf; ``segment_layers`` of an MLP, () for none; ``epochs`` of a
-        network; ``patch_size`` of a patch CNN, odd, in pixels.
+        least samples of a leaf; ``features`` of a model of single pixels; ``segment_layers`` of
+        an MLP, () for none; ``epochs`` of a network; ``patch_size`` of a patch CNN, odd, in
+        pixels.
 
     Returns
     -------
