@@ -67,7 +67,7 @@ def prose(path: Path) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_page_names_what_is_there(page):
     # files that docs/extending.md tells to write begin with their name
-    text = re.sub(r"(?<=```python\n)# \S+\.py\n", "", page.read_text("utf-8"))
+    text = re.sub(r"(?:(?<=```python\n)|(?<=```csv\n))# \S+\n", "", page.read_text("utf-8"))
     assert absent_files(text) == []
     assert absent_names(text) == []
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import csv
 import importlib
 import re
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from landcover.commands import COMMANDS
 from landcover.commands import train as train_commands
 from landcover.files import rasters
 from landcover.files.atomic import read_json
+from landcover.labels import schemes
+from landcover.run import Run
 from landcover.scene.features import FEATURES, Feature, compute_features
 from landcover.scene.indices import Index
 from landcover.sources import band_files
@@ -32,8 +36,8 @@ def blocks():
     """Every block of code of the guide: its recipe, the file that it names, its text."""
     found = []
     for recipe in re.split(r"^## ", GUIDE, flags=re.MULTILINE)[1:]:
-        for text in re.findall(r"```python\n(.*?)```", recipe, flags=re.DOTALL):
-            path = re.match(r"# (landcover/\S+\.py)\n", text)[1]
+        for text in re.findall(r"```(?:python|csv)\n(.*?)```", recipe, flags=re.DOTALL):
+            path = re.match(r"# (landcover/\S+\.(?:py|csv))\n", text)[1]
             found.append((recipe.splitlines()[0], path, text))
     return found
 
@@ -43,6 +47,10 @@ def rows(monkeypatch):
     """The row that each recipe adds, made where the guide says, in files that it makes up too."""
     made, new = {}, {}
     for recipe, path, text in blocks():
+        if path.endswith(".csv"):
+            table = tuple(csv.DictReader(text.splitlines()[1:]))
+            monkeypatch.setattr(schemes, "facts", {Path(path).stem: table}.__getitem__)
+            continue
         module = path.removesuffix(".py").replace("/", ".")
         if (ROOT / path).exists():
             known = vars(importlib.import_module(module)) | new
@@ -106,6 +114,29 @@ def test_a_feature_of_windows(rows, monkeypatch, rng):
     assert found[0, 0] == nir[:2, :2].max() - nir[:2, :2].min()
     assert found[4, 4] == np.nanmax(nir[3:6, 3:6]) - np.nanmin(nir[3:6, 3:6])
     assert np.isnan(found[4, 5]) and np.isnan(found).sum() == 1
+
+
+def test_a_label_scheme(rows, monkeypatch, tmp_path, capsys, rng):
+    row = rows["A label scheme"]
+    monkeypatch.setitem(schemes.SCHEMES, row.name, row)
+    grid, codes = utm_grid(160, 160), np.array([11, 12, 21], np.uint16)
+    truth = codes[rng.integers(0, 3, (20, 20))].repeat(8, axis=0).repeat(8, axis=1)
+    level = np.select([truth == 11, truth == 12], [3000, 1500], 400)
+    dn = (level + rng.normal(0, 100, (4, 160, 160))).clip(1).astype(np.uint16)
+    rasters.write(tmp_path / "scene.tif", dn, grid, BANDS)
+    rasters.write(tmp_path / "survey.tif", truth, grid, ["class"], nodata=0)
+    path = str(tmp_path / "run")
+    prep = ["--bands", "scene.tif", "--labels", "survey.tif", "--scheme", row.name]
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["prep", *prep, "--samples", "2000", "--block-px", "16", "--out", path]) == 0
+    assert "Cereals" in capsys.readouterr().out
+    forest = ["--denoise", "none", "--no-random-split"]
+    assert cli.main(["train", "random-forest", path, *forest]) == 0
+    assert cli.main(["compare", path]) == 0
+    legend = read_json(Run(path).path / "legend.json")
+    assert len(legend["levels"]) == 2 and "Arable land" in str(legend["levels"][0])
+    page = (Run(path).path / "comparison.html").read_text("utf-8")
+    assert "Root crops" in page and "#c98f3c" in page
 
 
 def test_a_sensor(rows, monkeypatch, tmp_path):
