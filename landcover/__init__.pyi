@@ -4,6 +4,7 @@ from .classifiers.models import Model, load_model
 from .errors import InputError, LandcoverError, MissingDependency, MissingProduct
 from .files.rasters import read, write
 from .grid import Grid, Window
+from .labels.schemes import LabelScheme
 from .legend import Legend
 from .maps.prediction import predict_map
 from .reports.accuracy import score
@@ -34,6 +35,7 @@ __version__: str
 __all__ = [
     "Grid",
     "InputError",
+    "LabelScheme",
     "LandcoverError",
     "Legend",
     "MissingDependency",

@@ -17,7 +17,7 @@ import landcover as lc
 ROOT = Path(__file__).parent.parent
 STUB = ast.parse((ROOT / "landcover" / "__init__.pyi").read_text("utf-8"))
 API = {
-    "Run", "Model", "Grid", "Window", "Legend",
+    "Run", "Model", "Grid", "Window", "Legend", "LabelScheme",
     "open_sentinel2", "open_bands", "open_stac", "read_image", "make_scene",
     "prepare", "segment", "sample", "denoise", "train", "map_scene",
     "compare", "assess", "find_change",

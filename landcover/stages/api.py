@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from landcover.classifiers.models import Model
+    from landcover.labels.schemes import LabelScheme
     from landcover.sources.tile import Tile
 
 PathLike = str | Path
@@ -38,7 +39,8 @@ def prepare(
     reference: PathLike | None = None,
     *,
     aoi: PathLike | Sequence[float] | None = None,
-    level: int = 3,
+    level: int | None = None,
+    scheme: LabelScheme | PathLike | None = None,
     overwrite: bool = False,
 ) -> Run:
     """Make the scene of a run, and its labels and reference on the scene's grid.
@@ -61,8 +63,13 @@ def prepare(
     aoi : path or (west, south, east, north), optional
         Area of interest: polygons of a vector file, or bounds in units of the scene's CRS.
         Outside it the scene is nodata.
-    level : int
-        Level of the CORINE legend: 1, 2 or 3.
+    level : int, optional
+        Level of the legend, from 1, the coarsest; by default the finest that the labels have.
+    scheme : LabelScheme, name or path, optional
+        What the values of labels and reference mean: a scheme, the name of one of the package
+        ("corine-grid", "corine", "worldcover", ...), or a table of classes (.csv, .qml, or the
+        legend.json of a run). By default the values tell; where they fit several schemes, the
+        labels are refused.
     overwrite : bool
         Remove models, maps and reports that another scene makes meaningless.
 
@@ -70,7 +77,7 @@ def prepare(
     -------
     Run
         The run, with scene.tif: reflectance, float32, NaN for nodata; and labels.tif and
-        reference.tif: class codes, uint16, 0 for unlabelled.
+        reference.tif: class codes, uint16, 0 for unlabelled; legend.json says what they are.
 
     Raises
     ------
@@ -121,6 +128,7 @@ def prepare(
             reference=None if reference is None else Path(reference),
             aoi=aoi,
             level=level,
+            scheme=_scheme(scheme),
         )
     return run
 
@@ -605,6 +613,13 @@ def _model(run: Run, model: Model | PathLike) -> Model:
 def _run(run: RunLike) -> Run:
     """The run of a folder."""
     return run if isinstance(run, Run) else Run(run)
+
+
+def _scheme(scheme: LabelScheme | PathLike | None) -> LabelScheme | None:
+    """The scheme of a name or a table."""
+    from landcover.labels.schemes import find_scheme
+
+    return find_scheme(str(scheme)) if isinstance(scheme, str | Path) else scheme
 
 
 def _tiles(bands: PathLike | Tile | Iterable[PathLike | Tile]) -> list[Tile]:
