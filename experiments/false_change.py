@@ -81,8 +81,8 @@ def differ(out: Run, model: str) -> np.ndarray:
 def cells(before: Run, after: Run, model: str, really: np.ndarray) -> list[str]:
     """What stands in a row of the table after its date and model; – where nothing changed."""
     plain, ours = (Run(after.path / f"{model}-{way}") for way in ("plain", "change"))
-    find_change(before.path, after.path, plain, model=(before, model), normalise=False)
-    find_change(before.path, after.path, ours, model=(before, model))
+    find_change(before.path, after.path, plain, model=own, normalise=False)
+    find_change(before.path, after.path, ours, model=own)
     codes = rasters.read_classes(ours.path / "change.tif")
     found = codes // 100 != codes % 100
     differing = [differ(way, model)[~really].mean() for way in (plain, ours)]

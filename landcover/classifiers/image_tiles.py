@@ -49,7 +49,8 @@ def predict_tiles(
             place = Window(row, col, min(side, rows - row), min(side, cols - col))
             valid = valid_pixels(values[:, *place.slices], radius=0)
             if valid.any():
-                types = None if segment_types is None else cut(segment_types, tile, outside=0)
-                seen = cut(values, tile.padded(classifier.radius))
-                probabilities = classifier.predict_window(seen, types)
+                seen = [cut(values, tile.padded(classifier.radius))]
+                if segment_types is not None:
+                    seen.append(cut(segment_types, tile, outside=0))
+                probabilities = classifier.predict_window(*seen)
                 yield place, valid, probabilities[:, : place.rows, : place.cols]

@@ -69,7 +69,8 @@ def export(model: Model, out: Path | None = None) -> Exported:
 
     model.require_classes()
     folder, run = out or model.folder, Run(model.run_folder)
-    _require_own(folder, model.name)
+    if folder.resolve() != model.folder.resolve():
+        _require_own(folder, model.name)
     proto, remarks = model.export()
     content = None
     if proto is not None:

@@ -74,8 +74,9 @@ def map_scene(
     name = model.name
     classifier, types = _checked(run, model)
     scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
+    cards = {} if is_guest(run, model) else {name: model.card}
     if scored:
-        require_scorable(run, name, classifier.legend, is_guest(run, model))
+        require_scorable(run, name, classifier.legend, cards)
     run.read_manifest()  # a damaged one ends it before anything is replaced
     precision = "float32" if probabilities else precision
     facts = _facts(run, model, _layers(probabilities, entropy), precision)
@@ -109,7 +110,7 @@ def map_scene(
         inputs = [run.scene, model.card_path, *filter(None, [types])]
         run.record(f"map {name}", settings, inputs, paths)
         if scored:
-            score_map(run, name, {"predict": seconds}, job.notes)
+            score_map(run, name, {"predict": seconds}, job.notes, cards)
             paths.append(run.report(name))
     return paths
 

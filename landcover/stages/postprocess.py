@@ -18,7 +18,8 @@ from landcover.grid import Grid
 from landcover.legend import UNLABELLED
 from landcover.maps.postprocessing import Source, steps_of
 from landcover.run import Run
-from landcover.stages.models import model_of_run
+from landcover.stages.models import is_guest, model_of_run
+from landcover.stages.scoring import Cards, require_scorable, score_map, tally_maps
 
 
 def postprocess(
@@ -74,7 +75,6 @@ def postprocess(
     """
     from landcover.files import styles
     from landcover.stages.map_item import write_map_item
-    from landcover.stages.scoring import require_scorable
 
     maker = maker or model_of_run(run, names.model_of(model))
     legend = maker.legend
@@ -85,8 +85,9 @@ def postprocess(
             "no step was chosen; give at least one of --smooth, --segments, --polygons, --mmu-ha"
         )
     scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
+    cards = {} if is_guest(run, maker) else {maker.name: maker.card}
     if scored:
-        require_scorable(run, model, legend)
+        require_scorable(run, model, legend, cards)
     started = time.perf_counter()
     codes = _read(source)
     for step in steps:
@@ -107,7 +108,7 @@ def postprocess(
     settings = {"of": model, "mmu_ha": mmu_ha, "polygons": polygons and str(polygons)}
     run.record(f"postprocess {name}", settings, inputs, paths)
     if scored:
-        paths.append(_score(source, name, seconds))
+        paths.append(_score(source, name, seconds, cards))
     return paths
 
 
@@ -152,17 +153,17 @@ def _read(source: Source) -> np.ndarray:
     return codes
 
 
-def _score(source: Source, name: str, seconds: float) -> Path:
+def _score(source: Source, name: str, seconds: float, cards: Cards) -> Path:
     """Score the new map as any other, and beside the one that it came from."""
     from landcover.reports import accuracy
-    from landcover.stages.scoring import score_map, tally_maps
 
     run, model = source.run, source.model
-    confusions = tally_maps(run, [model, name]).confusions
+    confusions = tally_maps(run, [model, name], cards).confusions
     change = {
         against: accuracy.paired_difference(by_map[name], by_map[model])
         for against, by_map in confusions.items()
     }
     made = {"of": model, "map": _digest(run, model)}
-    score_map(run, name, {"postprocess": seconds}, {"postprocessing": made, "change": change})
+    facts = {"postprocessing": made, "change": change}
+    score_map(run, name, {"postprocess": seconds}, facts, cards)
     return run.report(name)

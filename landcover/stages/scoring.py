@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landcover.classifiers.models import holds_model, open_model
 from landcover.classifiers.names import model_of
 from landcover.errors import LandcoverError, MissingProduct
-from landcover.files.atomic import read_json, write_json
+from landcover.files.atomic import write_json
 from landcover.labels.run_legend import read_nomenclature
 from landcover.reports import scores, store, tally
 from landcover.reports.tally import TRUTHS, Tally
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from landcover.legend import Legend
+
+#: Cards of models by their names.
+Cards = Mapping[str, Mapping[str, Any]]
 
 
 def write_report(run: Run, report: Mapping[str, Any]) -> Path:
@@ -38,19 +42,22 @@ def score_samples(
     seconds: Mapping[str, float],
     seed: int = 0,
     of_random_split: np.ndarray | None = None,
+    cards: Cards | None = None,
 ) -> dict[str, Any]:
     """Score a model on the test samples of a run and write reports/NAME.json.
 
     Parameters
     ----------
     run : Run
-        Run folder; its splits.json and the model's card.json are described in the report.
+        Run folder; its splits.json and the model's card are described in the report.
     name : str
         Model.
     seconds : mapping
         ``train`` and ``predict``, as far as they were measured.
     samples, predicted, seed, of_random_split
         See `reports.scores.score_samples`.
+    cards : mapping, optional
+        The model's card by its name; read by default.
 
     Returns
     -------
@@ -59,13 +66,18 @@ def score_samples(
     """
     nomenclature = read_nomenclature(run.path)
     found = scores.score_samples(samples, predicted, nomenclature, seed, of_random_split)
-    report = scores.report_of(name, found, seconds, seed, read_blocks(run), _card(run, name))
+    card = (cards_of(run, [name]) if cards is None else cards).get(name, {})
+    report = scores.report_of(name, found, seconds, seed, read_blocks(run), card)
     write_report(run, report)
     return report
 
 
 def score_map(
-    run: Run, name: str, seconds: Mapping[str, float], computed: Mapping[str, Any] | None = None
+    run: Run,
+    name: str,
+    seconds: Mapping[str, float],
+    computed: Mapping[str, Any] | None = None,
+    cards: Cards | None = None,
 ) -> dict[str, Any]:
     """Score a map on every labelled pixel of the test blocks and write reports/NAME.json.
 
@@ -82,6 +94,8 @@ def score_map(
         ``predict``, the time that the map took.
     computed : mapping, optional
         How it was computed, for the report: ``engine`` and ``measured`` of a patch network.
+    cards : mapping, optional
+        See `tally_maps`.
 
     Returns
     -------
@@ -91,10 +105,11 @@ def score_map(
     model = model_of(name)
     earlier = _earlier_report(run, model)
     # the random split and the calibration are the model's, not those of what became of its map
-    found = scores.score_map(tally_maps(run, [name]), name, earlier, of_model=name == model)
+    cards = cards_of(run, [name]) if cards is None else cards
+    found = scores.score_map(tally_maps(run, [name], cards), name, earlier, of_model=name == model)
     took = earlier.get("seconds", {}) | dict(seconds)
     seed = earlier.get("seed", 0)
-    report = scores.report_of(name, found, took, seed, read_blocks(run), _card(run, name))
+    report = scores.report_of(name, found, took, seed, read_blocks(run), cards.get(model, {}))
     calibration = scores.calibration_of(earlier, report["against"])
     if name == model and calibration:
         report["calibration"] = calibration
@@ -103,8 +118,17 @@ def score_map(
     return report
 
 
-def tally_maps(run: Run, names: Sequence[str]) -> Tally:
+def tally_maps(run: Run, names: Sequence[str], cards: Cards | None = None) -> Tally:
     """What maps of a run hold, and what is right of it in the test blocks.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with the maps.
+    names : sequence of str
+        Of the maps.
+    cards : mapping, optional
+        Cards of the run's own models among those that made them, by name; read by default.
 
     Raises
     ------
@@ -120,12 +144,12 @@ def tally_maps(run: Run, names: Sequence[str]) -> Tally:
                 f"{path} does not exist; make it with: landcover map {run.path} --model {name}"
             )
         layers[name] = path
-    _require_same_split(run, names)
+    _require_same_split(run, names, cards_of(run, names) if cards is None else cards)
     nomenclature = read_nomenclature(run.path)
     return tally.tally_maps(layers, run.require("scene"), read_blocks(run), nomenclature)
 
 
-def require_scorable(run: Run, name: str, legend: Legend, guest: bool = False) -> None:
+def require_scorable(run: Run, name: str, legend: Legend, cards: Cards) -> None:
     """Raise LandcoverError unless the map of a model, yet to be made, could be scored.
 
     Parameters
@@ -133,15 +157,16 @@ def require_scorable(run: Run, name: str, legend: Legend, guest: bool = False) -
     run : Run
         Run folder.
     name : str
-        Model.
+        Model, or a map that was made of its map.
     legend : Legend
         Its classes, which must be of the scheme and level of the run's labels.
-    guest : bool
-        Whether it was trained in another run, so that any split is fair.
+    cards : mapping
+        The model's card by its name; empty where it was trained in another run, so that any
+        split is fair.
     """
     tally.require_same_grid(truths_of(run), run.require("scene"))
     read_nomenclature(run.path).require_like(legend, f"model {name}", str(run.path))
-    _require_same_split(run, [] if guest else [name])
+    _require_same_split(run, [name], cards)
 
 
 def truths_of(run: Run) -> dict[str, Path]:
@@ -153,24 +178,24 @@ def truths_of(run: Run) -> dict[str, Path]:
     return found
 
 
-def _require_same_split(run: Run, names: Sequence[str]) -> None:
+def _require_same_split(run: Run, names: Sequence[str], cards: Cards) -> None:
     """Raise LandcoverError if a model of the run was trained on another split than its present one.
 
     The present test blocks may hold pixels that such a model was trained on.
     """
     digest = read_blocks(run).digest()
     for name in names:
-        if _card(run, name).get("split", {}).get("digest", digest) != digest:
+        if cards.get(model_of(name), {}).get("split", {}).get("digest", digest) != digest:
             raise LandcoverError(
                 f"model {model_of(name)} was trained on another split than {run.splits} holds, "
                 "so its test pixels are not unseen; train it again, or remove its folders and maps"
             )
 
 
-def _card(run: Run, name: str) -> dict[str, Any]:
-    """The card of the model that a map comes from; empty where the run does not hold it."""
-    path = run.model(model_of(name)) / "card.json"
-    return read_json(path) if path.exists() else {}
+def cards_of(run: Run, names: Sequence[str]) -> Cards:
+    """Cards of the models that maps come from, by name, of those that the run holds."""
+    folders = {model: run.model(model) for model in map(model_of, names)}
+    return {model: open_model(path).card for model, path in folders.items() if holds_model(path)}
 
 
 def _earlier_report(run: Run, name: str) -> dict[str, Any]:

@@ -99,6 +99,7 @@ class Training:
             spent,
             self.seed,
             twin,
+            {self.name: model.card},
         )
         report["calibration"] = self._calibration(probabilities, temperature, report["against"])
         write_report(self.run, report)

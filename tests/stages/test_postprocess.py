@@ -366,7 +366,7 @@ def test_every_segment_has_one_class(run, monkeypatch, window_px, by_probability
     segments[:, :6] = 0
     grid = rasters.grid_of(run.scene)
     rasters.write(run.segments, segments.astype(np.uint32), grid, ["segment"], nodata=0)
-    postprocess(run, MAP, by_probability=by_probability)
+    postprocess(run, MAP, segments=True, by_probability=by_probability)
     name = f"{MAP}+segments" + ("-by-probability" if by_probability else "")
     before, after = classes(run, MAP), classes(run, name)
     table = pd.DataFrame({"segment": segments.ravel(), "code": before.ravel()})
@@ -416,10 +416,10 @@ def test_the_smallest_region_is_given_in_hectares(run):
 
 
 def test_steps_follow_each_other(run):
-    postprocess(run, MAP, smooth=True, mmu_ha=0.2)
+    postprocess(run, MAP, smooth=True, segments=True, mmu_ha=0.2)
     once = classes(run, f"{MAP}+smooth+segments+mmu20px")
     postprocess(run, MAP, smooth=True)
-    postprocess(run, f"{MAP}+smooth")
+    postprocess(run, f"{MAP}+smooth", segments=True)
     postprocess(run, f"{MAP}+smooth+segments", mmu_ha=0.2)
     assert np.array_equal(classes(run, f"{MAP}+smooth+segments+mmu20px"), once)
     report = store.read_report(run.report(f"{MAP}+smooth+segments+mmu20px"))
@@ -494,7 +494,7 @@ def test_probabilities_that_are_missing_or_of_an_earlier_map_name_the_command(ru
         postprocess(run, MAP, smooth=True)
     run.probabilities(MAP).unlink()
     with pytest.raises(LandcoverError, match=command):
-        postprocess(run, MAP, by_probability=True)
+        postprocess(run, MAP, segments=True, by_probability=True)
     assert not list(run.path.glob("maps/*+*"))
 
 

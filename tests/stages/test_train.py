@@ -374,7 +374,7 @@ def test_samples_without_a_reference(copy):
     change_samples(copy, lambda table: table.drop(columns=["reference"]))
     with pytest.raises(LandcoverError, match="has no column reference"):
         train.train(copy, targets="reference")
-    with pytest.raises(LandcoverError, match="targets 'truth' is unknown"):
+    with pytest.raises(LandcoverError, match="targets 'truth' are unknown"):
         train.train(copy, targets="truth")
 
 

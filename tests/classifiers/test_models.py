@@ -1,0 +1,168 @@
+"""A model is a folder whose card is read once, and predicts arrays as it maps scenes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landcover import cli
+from landcover.classifiers.models import open_model
+from landcover.errors import LandcoverError, MissingProduct
+from landcover.files import rasters
+from landcover.grid import Window
+from landcover.run import Run
+from landcover.stages.models import is_guest, model_of_run
+from landcover.stages.train import train
+from tests.fixtures.training_runs import BANDS, LEGEND, write_run
+
+MODELS = ("random-forest-plain", "mlp-segments-plain", "cnn-5x5-plain")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    """A run with a forest, an MLP that reads segment types, and a patch network; all mapped."""
+    run = write_run(tmp_path_factory.mktemp("run"))
+    shared = {"denoise": "none", "random_split": False}
+    train(run, leaf_sizes=(20,), **shared)
+    train(run, "mlp", epochs=2, **shared)
+    train(run, "cnn", patch_size=5, epochs=2, **shared)
+    for name in MODELS:
+        assert cli.main(["map", str(run.path), "--model", name, "--probabilities"]) == 0
+    return run
+
+
+@pytest.fixture
+def reads(monkeypatch) -> Counter[str]:
+    """How often each model's card is read, by the name of the model."""
+    counts: Counter[str] = Counter()
+    read_text = Path.read_text
+
+    def counted(path: Path, *arguments, **settings) -> str:
+        if path.name == "card.json":
+            counts[path.parent.name] += 1
+        return read_text(path, *arguments, **settings)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    return counts
+
+
+def inputs_of(run: Run, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """The scene, and the segment types that a model reads."""
+    model = open_model(run.model(name))
+    types = rasters.read(run.segment_types, None, model.inputs.segment_layers)
+    return rasters.read(run.scene), types if model.inputs.segment_layers else None
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_arrays_get_what_the_map_holds(run, name):
+    model = open_model(run.model(name))
+    image, types = inputs_of(run, name)
+    codes = model.predict(image, types)
+    assert codes.tobytes() == rasters.read_classes(run.map(name)).tobytes()
+    probabilities = model.predict_proba(image, types)
+    np.testing.assert_allclose(probabilities, rasters.read(run.probabilities(name)), atol=1e-6)
+    known = codes > 0
+    assert (model.classes_[probabilities[:, known].argmax(axis=0)] == codes[known]).all()
+
+
+def test_a_table_gets_what_an_image_gets(run):
+    for name in MODELS[:2]:
+        model = open_model(run.model(name))
+        image, types = inputs_of(run, name)
+        table = image.reshape(len(BANDS), -1).T
+        rows = None if types is None else types.reshape(len(types), -1).T
+        np.testing.assert_array_equal(
+            model.predict(table, rows), model.predict(image, types).ravel()
+        )
+        found = model.predict_proba(table, rows)
+        assert found.shape == (len(table), len(LEGEND))
+        expected = model.predict_proba(image, types).reshape(len(LEGEND), -1).T
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_arrays_that_do_not_fit_are_refused(run):
+    image, types = inputs_of(run, MODELS[1])
+    typed = open_model(run.model(MODELS[1]))
+    for wrong in (None, types[:, 1:], types[0]):
+        with pytest.raises(LandcoverError, match=r"segment_types has .*layers hierarchy-8 of"):
+            typed.predict(image, wrong)
+    forest, patches = (open_model(run.model(name)) for name in (MODELS[0], MODELS[2]))
+    for wrong in (image[:2], image[np.newaxis], image[0, 0]):
+        with pytest.raises(LandcoverError, match=r"image has .*reads the bands B02 B03 B04 B08"):
+            forest.predict(wrong)
+    with pytest.raises(LandcoverError, match=r"2 dimensions.*give an image \(bands, rows, cols\)"):
+        patches.predict_proba(image.reshape(4, -1).T)
+
+
+def test_what_a_model_says_of_itself(run):
+    model = open_model(run.model("cnn-5x5-plain"))
+    assert model.name == "cnn-5x5-plain" and model.kind.name == "cnn"
+    assert model.title == "patch CNN 5×5 on labels as they are"
+    assert model.bands == BANDS and model.inputs.patch_size == 5
+    assert model.legend.codes == LEGEND.codes == tuple(model.classes_)
+    assert model.run_folder == run.path and model.file.name == "model.keras"
+    assert model == open_model(str(model.folder)) and len({model, open_model(model.folder)}) == 1
+    with pytest.raises(AttributeError):
+        model.folder = run.path
+
+
+def test_models_are_found_by_name_and_by_folder(run, tmp_path):
+    other = Run(tmp_path)
+    own = model_of_run(run, MODELS[0])
+    assert model_of_run(run, own) is own and model_of_run(other, own.folder) == own
+    assert is_guest(other, own) and not is_guest(run, own)
+    with pytest.raises(MissingProduct, match="has no model mlp; it has no model yet"):
+        model_of_run(other, "mlp")
+    with pytest.raises(MissingProduct, match=r"holds no model; give the folder of a model"):
+        open_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_command_reads_a_card_once(run, reads, name):
+    model = ["--model", name]
+    for command in (["map", *model], ["map", *model, "--verify", "9"], ["export", *model],
+                    ["postprocess", *model, "--mmu-ha", "0.1"], ["compare"]):  # fmt: skip
+        reads.clear()
+        assert cli.main([command[0], str(run.path), *command[1:]]) == 0
+        assert reads and set(reads.values()) == {1}, command
+
+
+def test_commands_that_choose_a_model_read_every_card_once(run, reads, tmp_path):
+    picture, part = tmp_path / "picture.tif", Window(20, 20, 40, 40)
+    grid = rasters.grid_of(run.scene).crop(part)
+    rasters.write(picture, rasters.read(run.scene, part), grid, BANDS, np.nan)
+    assert cli.main(["classify", str(picture), "--run", str(run.path)]) == 0
+    assert reads == dict.fromkeys(MODELS, 1)
+    reads.clear()
+    assert cli.main(["map", str(run.path)]) == 0
+    assert reads == dict.fromkeys(MODELS, 1)
+
+
+def test_a_comparison_of_dates_reads_the_card_once(run, reads, tmp_path):
+    later = Run(tmp_path / "later")
+    image = rasters.read(run.scene)
+    rasters.write(later.scene, image + 0.01, rasters.grid_of(run.scene), BANDS, np.nan)
+    call = ["change", str(run.path), str(later.path), "--model", MODELS[0], "--patch-px", "16"]
+    assert cli.main([*call, "--out", str(tmp_path / "out")]) == 0
+    assert reads == {MODELS[0]: 1}
+
+
+def test_training_that_maps_reads_the_card_once(run, reads):
+    assert cli.main(["train", "knn", str(run.path), "--denoise", "none", "--no-random-split"]) == 0
+    assert reads == {"knn-plain": 1}
+
+
+def test_old_cards_leave_probabilities_alone_and_damaged_ones_are_refused(run, tmp_path):
+    card = dict(open_model(run.model(MODELS[0])).card)
+    path = tmp_path / "card.json"
+    del card["temperature"], card["probability_floor"]
+    path.write_text(json.dumps(card))
+    assert open_model(tmp_path).temperature.value == 1
+    for change, said in (({"kind": "svm"}, "unknown kind"), ({"temperature": -1}, "damaged")):
+        path.write_text(json.dumps(card | change))
+        with pytest.raises(LandcoverError, match=said):
+            open_model(tmp_path)
