@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from landcover import cli
-from landcover.classifiers.models import open_model
+from landcover.classifiers.models import load_model
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.files import rasters
 from landcover.grid import Window
@@ -52,14 +52,14 @@ def reads(monkeypatch) -> Counter[str]:
 
 def inputs_of(run: Run, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     """The scene, and the segment types that a model reads."""
-    model = open_model(run.model(name))
+    model = load_model(run.model(name))
     types = rasters.read(run.segment_types, None, model.inputs.segment_layers)
     return rasters.read(run.scene), types if model.inputs.segment_layers else None
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_arrays_get_what_the_map_holds(run, name):
-    model = open_model(run.model(name))
+    model = load_model(run.model(name))
     image, types = inputs_of(run, name)
     codes = model.predict(image, types)
     assert codes.tobytes() == rasters.read_classes(run.map(name)).tobytes()
@@ -71,7 +71,7 @@ def test_arrays_get_what_the_map_holds(run, name):
 
 def test_a_table_gets_what_an_image_gets(run):
     for name in MODELS[:2]:
-        model = open_model(run.model(name))
+        model = load_model(run.model(name))
         image, types = inputs_of(run, name)
         table = image.reshape(len(BANDS), -1).T
         rows = None if types is None else types.reshape(len(types), -1).T
@@ -86,11 +86,11 @@ def test_a_table_gets_what_an_image_gets(run):
 
 def test_arrays_that_do_not_fit_are_refused(run):
     image, types = inputs_of(run, MODELS[1])
-    typed = open_model(run.model(MODELS[1]))
+    typed = load_model(run.model(MODELS[1]))
     for wrong in (None, types[:, 1:], types[0]):
         with pytest.raises(LandcoverError, match=r"segment_types has .*layers hierarchy-8 of"):
             typed.predict(image, wrong)
-    forest, patches = (open_model(run.model(name)) for name in (MODELS[0], MODELS[2]))
+    forest, patches = (load_model(run.model(name)) for name in (MODELS[0], MODELS[2]))
     for wrong in (image[:2], image[np.newaxis], image[0, 0]):
         with pytest.raises(LandcoverError, match=r"image has .*reads the bands B02 B03 B04 B08"):
             forest.predict(wrong)
@@ -99,13 +99,13 @@ def test_arrays_that_do_not_fit_are_refused(run):
 
 
 def test_what_a_model_says_of_itself(run):
-    model = open_model(run.model("cnn-5x5-plain"))
+    model = load_model(run.model("cnn-5x5-plain"))
     assert model.name == "cnn-5x5-plain" and model.kind.name == "cnn"
     assert model.title == "patch CNN 5×5 on labels as they are"
     assert model.bands == BANDS and model.inputs.patch_size == 5
     assert model.legend.codes == LEGEND.codes == tuple(model.classes_)
     assert model.run_folder == run.path and model.file.name == "model.keras"
-    assert model == open_model(str(model.folder)) and len({model, open_model(model.folder)}) == 1
+    assert model == load_model(str(model.folder)) and len({model, load_model(model.folder)}) == 1
     with pytest.raises(AttributeError):
         model.folder = run.path
 
@@ -118,7 +118,7 @@ def test_models_are_found_by_name_and_by_folder(run, tmp_path):
     with pytest.raises(MissingProduct, match="has no model mlp; it has no model yet"):
         model_of_run(other, "mlp")
     with pytest.raises(MissingProduct, match=r"holds no model; give the folder of a model"):
-        open_model(tmp_path)
+        load_model(tmp_path)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -157,12 +157,12 @@ def test_training_that_maps_reads_the_card_once(run, reads):
 
 
 def test_old_cards_leave_probabilities_alone_and_damaged_ones_are_refused(run, tmp_path):
-    card = dict(open_model(run.model(MODELS[0])).card)
+    card = dict(load_model(run.model(MODELS[0])).card)
     path = tmp_path / "card.json"
     del card["temperature"], card["probability_floor"]
     path.write_text(json.dumps(card))
-    assert open_model(tmp_path).temperature.value == 1
+    assert load_model(tmp_path).temperature.value == 1
     for change, said in (({"kind": "svm"}, "unknown kind"), ({"temperature": -1}, "damaged")):
         path.write_text(json.dumps(card | change))
         with pytest.raises(LandcoverError, match=said):
-            open_model(tmp_path)
+            load_model(tmp_path)
