@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.study import write_classes
-from landcover.classifiers.models import Model
+from landcover.classifiers.models import Model, load_model
 from landcover.commands.options import add_size
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -81,6 +81,7 @@ def differ(out: Run, model: str) -> np.ndarray:
 def cells(before: Run, after: Run, model: str, really: np.ndarray) -> list[str]:
     """What stands in a row of the table after its date and model; – where nothing changed."""
     plain, ours = (Run(after.path / f"{model}-{way}") for way in ("plain", "change"))
+    own = load_model(before.model(model))
     find_change(before.path, after.path, plain, model=own, normalise=False)
     find_change(before.path, after.path, ours, model=own)
     codes = rasters.read_classes(ours.path / "change.tif")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -355,9 +356,11 @@ def test_another_scene_trains_its_own_rows_alone(encoder, places, capsys):
 def test_samples_are_of_the_seed_and_the_patch_size(encoder, places, monkeypatch):
     runs, trained = places
     seen = []
+    model = models.load_model(encoder)
     for size, seed in ((3, 0), (3, 1), (5, 1)):
         trained.clear()
-        monkeypatch.setattr(bigearth_transfer, "patch_size", lambda _, size=size: size)
+        other = replace(model, card=model.card | {"patch_size": size})
+        monkeypatch.setattr(bigearth_transfer, "load_model", lambda _, other=other: other)
         study(encoder, "--seed", seed, "--epochs", size)  # other epochs: the rows are made anew
         expected = study_run(runs[0], "expected", 3000, size, seed)
         drawn, learnt = (
