@@ -135,6 +135,8 @@ def test_a_label_scheme(rows, monkeypatch, tmp_path, capsys, rng):
     assert cli.main(["compare", path]) == 0
     legend = read_json(Run(path).path / "legend.json")
     assert len(legend["levels"]) == 2 and "Arable land" in str(legend["levels"][0])
+    (model,) = read_json(Run(path).path / "comparison.json")["models"]
+    assert list(model["levels"]) == ["1"]
     page = (Run(path).path / "comparison.html").read_text("utf-8")
     assert "Root crops" in page and "#c98f3c" in page
 
