@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.classifiers import names
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
-from landcover.run import Run
 
 #: Side of the windows of smoothing and of polygons. Several arrays of all classes are in memory.
 WINDOW_PX = 512
@@ -48,89 +46,91 @@ class Source:
 
     Attributes
     ----------
-    run : Run
-        Run folder with the map.
-    model : str
-        Name of the map.
+    scene : Path
+        The scene that was mapped.
     legend : Legend
-        Classes of its model.
+        Classes of the map's model.
     grid : Grid
         The scene's, which the map has too.
     """
 
-    run: Run
-    model: str
+    scene: Path
     legend: Legend
     grid: Grid
 
 
-def steps_of(
-    source: Source,
-    smooth: bool,
-    segments: bool,
-    polygons: Path | None,
-    mmu_ha: float | None,
-    by_probability: bool,
-) -> Iterator[Step]:
+@dataclass(frozen=True)
+class Choices:
+    """Which steps are wanted, in the order in which they are taken.
+
+    Attributes
+    ----------
+    smooth : bool
+        Weigh every pixel's probabilities against its neighbours'.
+    segments : Path, optional
+        Raster of segments, each of which gets one class.
+    polygons : Path, optional
+        Vector file of polygons, each of which gets one class.
+    mmu_ha : float, optional
+        Regions smaller than this are merged into a neighbour.
+    probabilities : Path, optional
+        The map's own probabilities, of the legend's classes; `smooth` needs them.
+    by_probability : bool
+        Segments and polygons take the class of the highest summed probability.
+    """
+
+    smooth: bool = False
+    segments: Path | None = None
+    polygons: Path | None = None
+    mmu_ha: float | None = None
+    probabilities: Path | None = None
+    by_probability: bool = False
+
+
+def steps_of(source: Source, chosen: Choices) -> Iterator[Step]:
     """The steps asked for, checked, in order."""
-    run = source.run
-    if by_probability and not (segments or polygons):
-        raise LandcoverError(
-            "--by-probability says how regions choose; give it with --segments or --polygons"
+    probabilities = chosen.probabilities
+    for path in (probabilities, chosen.segments):
+        if path is not None:
+            _require_grid(source, path)
+    votes = probabilities if chosen.by_probability else None
+    how = "-by-probability" if chosen.by_probability else ""
+    if chosen.smooth and probabilities:
+        yield Step(
+            "smooth",
+            (source.scene, probabilities),
+            lambda codes: _smoothed(source, probabilities, codes),
         )
-    shares = _probabilities(source) if smooth or by_probability else None
-    votes = shares if by_probability else None
-    how = "-by-probability" if by_probability else ""
-    if smooth and shares:
-        yield Step("smooth", (run.scene, shares), lambda codes: _smoothed(source, shares, codes))
-    if segments:
-        path = run.require("segments")
-        _require_grid(source, path)
-        yield _vote(source, f"segments{how}", path, lambda w: rasters.read(path, w)[0], votes)
-    if polygons:
-        numbers = _numbers(polygons, source.grid)
-        yield _vote(source, f"polygons{how}", polygons, numbers, votes)
-    if mmu_ha:
-        yield _sieve(source.grid, mmu_ha)
+    if chosen.segments:
+        segments = chosen.segments
+        yield _vote(
+            source, f"segments{how}", segments, lambda w: rasters.read(segments, w)[0], votes
+        )
+    if chosen.polygons:
+        numbers = _numbers(chosen.polygons, source.grid)
+        yield _vote(source, f"polygons{how}", chosen.polygons, numbers, votes)
+    if chosen.mmu_ha:
+        yield _sieve(source.grid, chosen.mmu_ha)
 
 
 def _require_grid(source: Source, path: Path) -> None:
     """Raise LandcoverError unless a raster lies on the map's grid."""
-    source.grid.require_equal(rasters.grid_of(path), str(source.run.scene), str(path))
+    source.grid.require_equal(rasters.grid_of(path), str(source.scene), str(path))
 
 
-def _probabilities(source: Source) -> Path:
-    """The probabilities that belong to the map."""
-    run, model = source.run, source.model
-    if model != names.model_of(model):
-        raise LandcoverError(
-            f"{model} has no probabilities of its own; --smooth and --by-probability work on a "
-            f"model's own map: --model {names.model_of(model)}"
-        )
-    path = run.probabilities(model)
-    made = run.read_manifest()["stages"].get(f"map {model}", {}).get("products", [])
-    bands = tuple(f"{c.code} {c.name}" for c in source.legend.classes)
-    current = path.relative_to(run.path).as_posix() in made and path.exists()
-    if not current or rasters.band_names(path) != bands:
-        raise LandcoverError(
-            f"{path} of this map does not exist; make it with: "
-            f"landcover map {run.path} --model {model} --probabilities"
-        )
-    _require_grid(source, path)
-    return path
-
-
-def _smoothed(source: Source, shares: Path, codes: np.ndarray) -> np.ndarray:
+def _smoothed(source: Source, probabilities: Path, codes: np.ndarray) -> np.ndarray:
     """The classes of smoothed probabilities, by windows that see as far as smoothing reaches."""
     from landcover.classifiers.best_class import winners
     from landcover.maps import smoothing
 
-    scene, margin = source.run.scene, smoothing.ITERATIONS
+    scene, margin = source.scene, smoothing.ITERATIONS
     windows, smoothed = list(source.grid.windows(WINDOW_PX)), codes.copy()
     scale = _contrast(scene, windows)
     for window in track(windows, "smoothing"):
         around = window.padded(margin)
-        field = smoothing.smooth(rasters.read(shares, around), rasters.read(scene, around), scale)
+        field = smoothing.smooth(
+            rasters.read(probabilities, around), rasters.read(scene, around), scale
+        )
         field = field[:, margin:-margin, margin:-margin]
         before = codes[window.slices]
         held = np.isfinite(field[0]) & (before != UNLABELLED)
@@ -155,7 +155,7 @@ def _vote(
     suffix: str,
     path: Path,
     numbers: Callable[[Window], np.ndarray],
-    shares: Path | None,
+    probabilities: Path | None,
 ) -> Step:
     """A step that gives every region of a layer one class."""
     from landcover.maps.regions import Ballot
@@ -165,15 +165,15 @@ def _vote(
     def apply(codes: np.ndarray) -> np.ndarray:
         ballot, settled = Ballot(source.legend.codes), np.empty_like(codes)
         for window in track(windows, f"voting by {suffix}"):
-            if shares:
-                ballot.add_shares(numbers(window), rasters.read(shares, window))
+            if probabilities:
+                ballot.add_probabilities(numbers(window), rasters.read(probabilities, window))
             else:
                 ballot.add(numbers(window), codes[window.slices])
         for window in track(windows, f"settling {suffix}"):
             settled[window.slices] = ballot.settle(numbers(window), codes[window.slices])
         return settled
 
-    return Step(suffix, (path, shares) if shares else (path,), apply)
+    return Step(suffix, (path, probabilities) if probabilities else (path,), apply)
 
 
 def _numbers(path: Path, grid: Grid) -> Callable[[Window], np.ndarray]:

@@ -53,12 +53,12 @@ class Ballot:
         index = np.searchsorted(self.codes[:-1], codes[voting])
         self._count(regions[voting].astype(np.int64), index, None)
 
-    def add_shares(self, regions: np.ndarray, shares: np.ndarray) -> None:
+    def add_probabilities(self, regions: np.ndarray, probabilities: np.ndarray) -> None:
         """Count every pixel's probabilities, (classes, rows, cols), NaN where it has no vote."""
-        voting = (regions > 0) & np.isfinite(shares).all(axis=0)
+        voting = (regions > 0) & np.isfinite(probabilities).all(axis=0)
         number = regions[voting].astype(np.int64)
-        for k, share in enumerate(shares):
-            parts = np.rint(share[voting].astype(np.float64) * _PARTS)
+        for k, probability in enumerate(probabilities):
+            parts = np.rint(probability[voting].astype(np.float64) * _PARTS)
             self._count(number, np.full(number.size, k), parts)
 
     def _count(self, number: np.ndarray, index: np.ndarray, parts: np.ndarray | None) -> None:

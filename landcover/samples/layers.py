@@ -1,4 +1,4 @@
-"""What samples are drawn from: the rasters of a run on one grid, and polygons."""
+"""What samples are drawn from: the rasters on one grid, and polygons."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.grid import Grid, Window
-from landcover.labels.run_legend import read_nomenclature
 from landcover.legend import Nomenclature
 from landcover.progress import track
-from landcover.run import Run
 from landcover.scene.segmentation.types import type_column
 from landcover.stopwatch import spent
 
@@ -84,49 +82,76 @@ class Source:
                 yield window, part
 
 
+@dataclass(frozen=True)
+class Rasters:
+    """The rasters of one scene that samples are drawn from.
+
+    Attributes
+    ----------
+    scene : Path
+        Bands, reflectance.
+    nomenclature : Nomenclature
+        Classes that labels may have.
+    labels : Path, optional
+        Class codes; not needed where polygons have classes.
+    reference, segments, segment_types : Path, optional
+        What else the table says of a sample, as far as it exists.
+    """
+
+    scene: Path
+    nomenclature: Nomenclature
+    labels: Path | None = None
+    reference: Path | None = None
+    segments: Path | None = None
+    segment_types: Path | None = None
+
+
 def open_source(
-    run: Run, polygons: str | Path | None = None, class_field: str | None = None
+    files: Rasters, polygons: str | Path | None = None, class_field: str | None = None
 ) -> Source:
-    """Find the rasters of a run and check that they share its grid.
+    """Open the rasters of a scene and check that they share its grid.
 
     Parameters
     ----------
-    run : Run
-        Run folder with a scene and, unless `class_field` is given, labels.
+    files : Rasters
+        A scene and, unless `class_field` is given, labels.
     polygons : path, optional
         Where training and validation samples may lie.
     class_field : str, optional
-        Field of the polygons with class codes that replace the run's labels.
+        Field of the polygons with class codes that replace the labels.
     """
-    scene = run.require("scene")
+    scene = files.scene
     grid = rasters.grid_of(scene)
 
     def layer(path: Path, band: int = 1) -> Reader:
         grid.require_equal(rasters.grid_of(path), str(scene), str(path))
         return lambda window: rasters.read(path, window, [band])[0]
 
-    nomenclature = read_nomenclature(run.path)
     inside, name = None, str(polygons)
     if class_field is not None:
         if polygons is None:
             raise LandcoverError(
                 f"class field {class_field!r} needs polygons to read it from; give polygons=FILE"
             )
-        labels = _polygon_labels(nomenclature, run, Path(polygons), class_field, grid)
+        labels = _polygon_labels(files, Path(polygons), class_field, grid)
+    elif files.labels is None:
+        raise LandcoverError(
+            f"{scene} has no labels to draw samples by; give labels, or polygons with class_field"
+        )
     else:
-        labels, name = layer(run.require("labels")), str(run.labels)
+        labels, name = layer(files.labels), str(files.labels)
         inside = None if polygons is None else _burner(polygons, grid)
-    single = {"reference": run.reference, "segment": run.segments}
-    singles = {name: layer(path) for name, path in single.items() if path.exists()}
-    types: list[str] = []
-    if run.segment_types.exists():
-        grid.require_equal(rasters.grid_of(run.segment_types), str(scene), str(run.segment_types))
-        types = [type_column(band) for band in rasters.band_names(run.segment_types)]
+    single = {"reference": files.reference, "segment": files.segments}
+    singles = {name: layer(path) for name, path in single.items() if path is not None}
+    of_types, types = files.segment_types, []
+    if of_types is not None:
+        grid.require_equal(rasters.grid_of(of_types), str(scene), str(of_types))
+        types = [type_column(band) for band in rasters.band_names(of_types)]
 
     def more(window: Window) -> dict[str, np.ndarray]:
         values = {name: read(window) for name, read in singles.items()}
-        if types:
-            values |= zip(types, rasters.read(run.segment_types, window), strict=True)
+        if of_types is not None:
+            values |= zip(types, rasters.read(of_types, window), strict=True)
         return values
 
     return Source(
@@ -135,7 +160,7 @@ def open_source(
         rasters.band_names(scene),
         lambda window: rasters.read(scene, window),
         labels,
-        np.array(_all_codes(nomenclature)),
+        np.array(_all_codes(files.nomenclature)),
         inside,
         (*singles, *types),
         more,
@@ -163,17 +188,16 @@ def _all_codes(nomenclature: Nomenclature) -> list[int]:
     return sorted({code for legend in nomenclature.levels for code in legend.codes})
 
 
-def _polygon_labels(
-    nomenclature: Nomenclature, run: Run, path: Path, field: str, grid: Grid
-) -> Reader:
-    """A reader of the class codes of polygons, at the level of the run's labels."""
+def _polygon_labels(files: Rasters, path: Path, field: str, grid: Grid) -> Reader:
+    """A reader of the class codes of polygons, at the level of the scene's own labels."""
     from landcover.files import vectors
 
     found = vectors.read_polygons(path, grid, field)
+    nomenclature = files.nomenclature
     known = _all_codes(nomenclature)
     codes = [_code(value, known, path, field) for value in found.values or []]
     held = nomenclature.holding(codes)
-    if held.level > nomenclature.level and run.labels.exists():
+    if held.level > nomenclature.level and files.labels is not None:
         codes = held.coarser(np.array(codes, int), nomenclature.level).tolist()
     return lambda window: vectors.burn(found, codes, grid, window)
 

@@ -15,8 +15,8 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import digest
 from landcover.grid import Grid
-from landcover.legend import UNLABELLED
-from landcover.maps.postprocessing import Source, steps_of
+from landcover.legend import UNLABELLED, Legend
+from landcover.maps.postprocessing import Choices, Source, steps_of
 from landcover.run import Run
 from landcover.stages.models import is_guest, model_of_run
 from landcover.stages.scoring import Cards, require_scorable, score_map, tally_maps
@@ -78,8 +78,20 @@ def postprocess(
 
     maker = maker or model_of_run(run, names.model_of(model))
     legend = maker.legend
-    source = Source(run, model, legend, _grid_of_map(run, model))
-    steps = list(steps_of(source, smooth, segments, polygons, mmu_ha, by_probability))
+    source = Source(run.scene, legend, _grid_of_map(run, model))
+    if by_probability and not (segments or polygons):
+        raise LandcoverError(
+            "--by-probability says how regions choose; give it with --segments or --polygons"
+        )
+    chosen = Choices(
+        smooth,
+        segments=run.require("segments") if segments else None,
+        polygons=polygons,
+        mmu_ha=mmu_ha,
+        probabilities=_probabilities(run, model, legend) if smooth or by_probability else None,
+        by_probability=by_probability,
+    )
+    steps = list(steps_of(source, chosen))
     if not steps:
         raise LandcoverError(
             "no step was chosen; give at least one of --smooth, --segments, --polygons, --mmu-ha"
@@ -89,7 +101,7 @@ def postprocess(
     if scored:
         require_scorable(run, model, legend, cards)
     started = time.perf_counter()
-    codes = _read(source)
+    codes = _read(run, model, source)
     for step in steps:
         codes = step.apply(codes)
     name = "+".join([model, *(step.suffix for step in steps)])
@@ -108,7 +120,7 @@ def postprocess(
     settings = {"of": model, "mmu_ha": mmu_ha, "polygons": polygons and str(polygons)}
     run.record(f"postprocess {name}", settings, inputs, paths)
     if scored:
-        paths.append(_score(source, name, seconds, cards))
+        paths.append(_score(run, model, name, seconds, cards))
     return paths
 
 
@@ -139,25 +151,43 @@ def _grid_of_map(run: Run, model: str) -> Grid:
     return grid
 
 
-def _read(source: Source) -> np.ndarray:
+def _probabilities(run: Run, model: str, legend: Legend) -> Path:
+    """The probabilities that belong to the map."""
+    if model != names.model_of(model):
+        raise LandcoverError(
+            f"{model} has no probabilities of its own; --smooth and --by-probability work on a "
+            f"model's own map: --model {names.model_of(model)}"
+        )
+    path = run.probabilities(model)
+    made = run.read_manifest()["stages"].get(f"map {model}", {}).get("products", [])
+    bands = tuple(f"{c.code} {c.name}" for c in legend.classes)
+    current = path.relative_to(run.path).as_posix() in made and path.exists()
+    if not current or rasters.band_names(path) != bands:
+        raise LandcoverError(
+            f"{path} of this map does not exist; make it with: "
+            f"landcover map {run.path} --model {model} --probabilities"
+        )
+    return path
+
+
+def _read(run: Run, model: str, source: Source) -> np.ndarray:
     """The map as a whole."""
     codes = np.empty(source.grid.shape, np.uint16)
     for window in source.grid.windows(rasters.WINDOW_PX):
-        codes[window.slices] = rasters.read_classes(source.run.map(source.model), window)
+        codes[window.slices] = rasters.read_classes(run.map(model), window)
     foreign = set(np.unique(codes).tolist()) - {UNLABELLED, *source.legend.codes}
     if foreign:
         raise LandcoverError(
-            f"{source.run.map(source.model)} holds class {min(foreign)}, which its model does not "
-            f"know; map again with: landcover map {source.run.path} --model {source.model}"
+            f"{run.map(model)} holds class {min(foreign)}, which its model does not "
+            f"know; map again with: landcover map {run.path} --model {model}"
         )
     return codes
 
 
-def _score(source: Source, name: str, seconds: float, cards: Cards) -> Path:
+def _score(run: Run, model: str, name: str, seconds: float, cards: Cards) -> Path:
     """Score the new map as any other, and beside the one that it came from."""
     from landcover.reports import accuracy
 
-    run, model = source.run, source.model
     confusions = tally_maps(run, [model, name], cards).confusions
     change = {
         against: accuracy.paired_difference(by_map[name], by_map[model])

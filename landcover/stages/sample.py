@@ -11,11 +11,12 @@ from landcover.errors import LandcoverError
 from landcover.files import tables
 from landcover.files.atomic import replace_when_whole, write_json
 from landcover.grid import Grid
+from landcover.labels.run_legend import read_nomenclature
 from landcover.run import Run
 from landcover.samples import chips, splits
 from landcover.samples.blocks import SPLITS, Blocks, Layout, layout
 from landcover.samples.correlation import Correlation, Thinned
-from landcover.samples.layers import Source, open_source
+from landcover.samples.layers import Rasters, Source, open_source
 from landcover.samples.table import count, draw, write_chips
 from landcover.scene.features import require
 
@@ -83,7 +84,7 @@ def sample(
     """
     if method == "polygons" and polygons is None:
         raise LandcoverError("method 'polygons' needs polygons; give polygons=FILE")
-    source = open_source(run, polygons, class_field)
+    source = open_source(_rasters(run, class_field), polygons, class_field)
     require(source.bands, features or ())
     correlated = _correlation(source)
     label_range = round(correlated.range_px, 1) if correlated else None
@@ -120,6 +121,17 @@ def sample(
         products,
     )
     return products
+
+
+def _rasters(run: Run, class_field: str | None) -> Rasters:
+    """The rasters of a run that samples are drawn from."""
+    scene = run.require("scene")
+    if class_field is None:
+        run.require("labels")
+    paths = (run.labels, run.reference, run.segments, run.segment_types)
+    return Rasters(
+        scene, read_nomenclature(run.path), *(path if path.exists() else None for path in paths)
+    )
 
 
 def _correlation(source: Source) -> Correlation | None:

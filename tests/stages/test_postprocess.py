@@ -72,10 +72,10 @@ def test_votes_do_not_depend_on_windows(codes, cut, seed):
     shares = rng.dirichlet([0.3] * 3, codes.shape).transpose(2, 0, 1).astype(np.float32)
     whole, parts = (Ballot(CODES), Ballot(CODES)), (Ballot(CODES), Ballot(CODES))
     whole[0].add(regions, codes)
-    whole[1].add_shares(regions, shares)
+    whole[1].add_probabilities(regions, shares)
     for rows in (slice(cut, None), slice(0, cut)):
         parts[0].add(regions[rows], codes[rows])
-        parts[1].add_shares(regions[rows], shares[:, rows])
+        parts[1].add_probabilities(regions[rows], shares[:, rows])
     for one, other in zip(whole, parts, strict=True):
         assert np.array_equal(one.settle(regions, codes), other.settle(regions, codes))
 
@@ -86,12 +86,12 @@ def test_probabilities_can_outvote_the_commonest_class():
     codes = np.array([[211, 211, 311]])
     by_class, by_share = Ballot(CODES), Ballot(CODES)
     by_class.add(regions, codes)
-    by_share.add_shares(regions, shares)
+    by_share.add_probabilities(regions, shares)
     assert by_class.winners().tolist() == [0, 211]
     assert by_share.winners().tolist() == [0, 311]
     shares[:, 0, 2] = np.nan  # has no vote
     by_share = Ballot(CODES)
-    by_share.add_shares(regions, shares)
+    by_share.add_probabilities(regions, shares)
     assert by_share.winners().tolist() == [0, 211]
 
 
@@ -100,7 +100,7 @@ def test_equal_votes_go_to_the_lowest_code():
     ballot.add(np.array([1, 1, 2, 2, 3]), np.array([512, 311, 211, 512, 0]))
     assert ballot.winners().tolist() == [0, 311, 211]
     shares = Ballot(CODES)
-    shares.add_shares(np.array([[1, 1]]), np.array([[[0.1, 0.3]], [[0.3, 0.1]], [[0, 0]]]))
+    shares.add_probabilities(np.array([[1, 1]]), np.array([[[0.1, 0.3]], [[0.3, 0.1]], [[0, 0]]]))
     assert shares.winners().tolist() == [0, 211]
 
 
