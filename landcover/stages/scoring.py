@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcover.classifiers.models import holds_model, load_model
+from landcover.classifiers.models import CARD, holds_model
 from landcover.classifiers.names import model_of
 from landcover.errors import LandcoverError, MissingProduct
-from landcover.files.atomic import write_json
+from landcover.files.atomic import read_json, write_json
 from landcover.labels.run_legend import read_nomenclature
 from landcover.reports import scores, store, tally
 from landcover.reports.tally import TRUTHS, Tally
@@ -195,7 +195,7 @@ def _require_same_split(run: Run, names: Sequence[str], cards: Cards) -> None:
 def cards_of(run: Run, names: Sequence[str]) -> Cards:
     """Cards of the models that maps come from, by name, of those that the run holds."""
     folders = {model: run.model(model) for model in map(model_of, names)}
-    return {model: load_model(path).card for model, path in folders.items() if holds_model(path)}
+    return {model: read_json(path / CARD) for model, path in folders.items() if holds_model(path)}
 
 
 def _earlier_report(run: Run, name: str) -> dict[str, Any]:
