@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks.measure import interleaved, ratio
 from landcover.classifiers import forests
@@ -33,11 +34,11 @@ def scene_rows(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs (rows, cols, inputs), truth and block of every pixel of a synthetic scene."""
     scene = make_scene(512, 1024, seed)
     inputs = np.concatenate([scene.image, features.compute_features(scene.image, BANDS)])
-    row, col = np.indices(scene.truth.shape) // BLOCK_PX
+    row, col = (np.asarray(place) // BLOCK_PX for place in np.indices(scene.truth.shape))
     return np.moveaxis(inputs, 0, -1), scene.truth, row * 1000 + col
 
 
-def compare_growth(n: int, runs: int) -> object:
+def compare_growth(n: int, runs: int) -> RandomForestClassifier:
     """Print times and accuracies; return the forest that landcover grew."""
     inputs, truth, blocks = scene_rows()
     half = inputs.shape[1] // 2
@@ -63,7 +64,8 @@ def compare_growth(n: int, runs: int) -> object:
     if not forests.fast_forest():
         print("  scikit-learn-intelex is not installed: pip install 'landcover[fast]'")
         return grown[False]
-    print(f"  landcover's is {ratio(*seconds.values())}")
+    slow, fast = seconds.values()
+    print(f"  landcover's is {ratio(slow, fast)}")
     known = np.isin(truth[:, half:], codes)
     test = inputs[:, half:][known]
     predicted = [codes[forests.probabilities(grown[k], test).argmax(axis=1)] for k in (False, True)]
@@ -87,7 +89,7 @@ def resampled_mean(values: np.ndarray, blocks: np.ndarray) -> tuple[float, float
     return float(np.mean(values)), float(low), float(high)
 
 
-def compare_prediction(forest: object, side: int, runs: int) -> None:
+def compare_prediction(forest: RandomForestClassifier, side: int, runs: int) -> None:
     """Print times of predicting a window of the scene, and how far results agree."""
     inputs, _, _ = scene_rows(1)
     X = np.ascontiguousarray(inputs[:side, :side].reshape(side * side, -1))
@@ -127,7 +129,7 @@ def cpu_seconds(way: Callable[[], object], runs: int) -> float:
     return float(np.median(seconds))
 
 
-def onnx_session(forest: object, X: np.ndarray):
+def onnx_session(forest: RandomForestClassifier, X: np.ndarray) -> Callable[[], np.ndarray]:
     """Prediction by ONNX Runtime."""
     import onnxruntime
     from skl2onnx import to_onnx

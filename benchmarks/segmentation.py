@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -76,14 +78,14 @@ IMAGES = {
 }
 
 
-def ours(image: np.ndarray, **settings: float) -> np.ndarray:
+def ours(image: np.ndarray, **settings: Any) -> np.ndarray:
     """landcover's segments."""
     from landcover.scene.segmentation.felzenszwalb import felzenszwalb
 
     return felzenszwalb(image, **SETTINGS | settings)
 
 
-def theirs(image: np.ndarray, **settings: float) -> np.ndarray:
+def theirs(image: np.ndarray, **settings: Any) -> np.ndarray:
     """scikit-image's segments."""
     from skimage.segmentation import felzenszwalb
 
@@ -106,11 +108,7 @@ def compare(size: int, runs: int) -> None:
             continue
         for scale in (SETTINGS["scale"], 20.0) if name == "noise" else (SETTINGS["scale"],):
             times = interleaved(
-                {
-                    "ours": lambda image=image, scale=scale: ours(image, scale=scale),
-                    "theirs": lambda image=image, scale=scale: theirs(image, scale=scale),
-                },
-                runs,
+                {way.__name__: partial(way, image, scale=scale) for way in (ours, theirs)}, runs
             )
             nanoseconds = np.median(times["ours"]) / size**2 * 1e9
             print(

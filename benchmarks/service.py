@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -122,7 +123,7 @@ async def load(
         tile = await _tile(client)
         started = time.perf_counter()
 
-        async def ask(kind: str, method: str, address: str, **content) -> None:
+        async def ask(kind: str, method: str, address: str, **content: Any) -> None:
             begun = time.perf_counter()
             try:
                 status = (await client.request(method, address, **content)).status_code

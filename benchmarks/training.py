@@ -87,7 +87,9 @@ class Steps:
     As in an epoch, a step's batch is made when its turn comes.
     """
 
-    def __init__(self, setting: Setting, way: networks.Plan, held: Any, count: int | None = None):
+    def __init__(
+        self, setting: Setting, way: networks.Plan, held: Any, count: int | None = None
+    ) -> None:
         import keras
 
         examples = setting.examples(way, held, setting.rows.train)

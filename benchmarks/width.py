@@ -18,14 +18,16 @@ import numpy as np
 from landcover.classifiers import networks
 from landcover.classifiers.exchange.network_onnx import arithmetic
 from landcover.classifiers.networks import architectures
-from landcover.sources.synthetic import make_scene
+from landcover.sources.synthetic import SyntheticScene, make_scene
 from tests.sources.test_synthetic import blocks
 
 EPOCHS = {"truth": 12, "labels": 5}
 WIDTHS = {"as it is": architectures.CNN_FILTERS[3], "wide": (32, 64, 128, 128)}
 
 
-def accuracy(scene, widths: tuple[int, ...], learns: str, seed: int) -> tuple[float, int]:
+def accuracy(
+    scene: SyntheticScene, widths: tuple[int, ...], learns: str, seed: int
+) -> tuple[float, int]:
     """Share of held-out truth that a network meets, and its operations a pixel."""
     fit, score = blocks(scene)
     target = (scene.truth if learns == "truth" else scene.labels()).ravel()

@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def scene_settings(seed: int, number: int) -> dict[str, float]:
+def scene_settings(seed: int, number: int) -> dict[str, Any]:
     """What a scene of the set looks like, drawn within `SETTINGS`."""
     rng = np.random.default_rng([FIRST_SEED, seed, number])
     found = {}

@@ -83,7 +83,8 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
     stages = (*recipe.stages[:-1], replace(recipe.stages[-1], **own(Stage)))
     views = replace(recipe.augmentation, **own(Augmentation))
-    return replace(recipe, **{"stages": stages, "augmentation": views} | own(Recipe))
+    own_fields: dict[str, Any] = {"stages": stages, "augmentation": views} | own(Recipe)
+    return replace(recipe, **own_fields)
 
 
 def measure(task: Task, choices: Choices, title: str) -> dict[str, Any]:

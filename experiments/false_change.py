@@ -18,6 +18,7 @@ from landcover.commands.options import add_size
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
+from landcover.grid import Window
 from landcover.progress import say
 from landcover.run import Run
 from landcover.sources.synthetic import SyntheticScene, make_dates
@@ -94,12 +95,15 @@ def cells(before: Run, after: Run, model: str, really: np.ndarray) -> list[str]:
     row += [f"{100 * part:.1f}" for part in (found[really].mean(), really[found].mean())]
     row.append(f"{100 * (codes[really] == 1203).mean():.1f}")
     bounds = "{:.0f}–{:.0f}".format(*area["area_ci95"])
-    return [*row, f"{really.sum() / 100:.0f}", f"{area['area']:.0f} ({bounds})"]
+    grid = rasters.grid_of(ours.path / "change.tif")
+    true_ha = grid.areas_ha(Window(0, 0, *grid.shape))[really].sum()
+    return [*row, f"{true_ha:.0f}", f"{area['area']:.0f} ({bounds})"]
 
 
 def first_date(a: argparse.Namespace) -> tuple[Run, SyntheticScene]:
     """The run of the first date with the models, and its scene."""
-    run, scene = Run(a.out / "before"), make_dates(*a.size, FIRST_SEED)[0]
+    rows, cols = a.size
+    run, scene = Run(a.out / "before"), make_dates(rows, cols, FIRST_SEED)[0]
     if not run.samples.exists():
         save(run, scene)
         rasters.write(run.labels, scene.labels(), scene.grid, ["label"], 0)
@@ -120,8 +124,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             if title not in a.dates:
                 continue
             after = Run(a.out / f"{number}")
-            later_seed = LATER_SEED + number
-            second = make_dates(*a.size, FIRST_SEED, later_seed=later_seed, **settings)[1]
+            rows, cols = a.size
+            settings = settings | {"later_seed": LATER_SEED + number}
+            second = make_dates(rows, cols, FIRST_SEED, **settings)[1]
             save(after, second)
             for model in a.models:
                 row = cells(before, after, model, first.truth != second.truth)

@@ -65,7 +65,9 @@ def parser() -> argparse.ArgumentParser:
 
 def trained_run(out: Path, number: int, size: Sequence[int]) -> Run:
     """The run OUT/NUMBER of one of KINDS, with both models and the outlines of the truth."""
-    run, scene = Run(out / f"{number}"), make_scene(*size, 300 + number, **KINDS[number])
+    rows, cols = size
+    run = Run(out / f"{number}")
+    scene = make_scene(rows, cols, 300 + number, **KINDS[number])
     rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
     write_classes(run.labels, scene.labels(), scene.grid)
     write_classes(run.reference, scene.truth, scene.grid)
@@ -97,8 +99,10 @@ def table(found: Mapping[tuple[str, str], Sequence[Sequence[float]]]) -> str:
     """Markdown: means over the scenes, and the worst and best change of accuracy."""
     lines = ["| map | step | accuracy | macro F1 | agreement | worst | best |", 7 * "|---" + "|"]
     for (model, title), values in found.items():
-        change = np.array(values) - found[model, "as mapped"]
-        cells = [f"{v:.1f} ({c:+.1f})" for v, c in np.mean([values, change], axis=1).T]
+        scores = np.array(values)
+        change = scores - found[model, "as mapped"]
+        means = zip(scores.mean(axis=0), change.mean(axis=0), strict=True)
+        cells = [f"{v:.1f} ({c:+.1f})" for v, c in means]
         cells += [f"{change[:, 0].min():+.1f}", f"{change[:, 0].max():+.1f}"]
         lines.append(f"| {' | '.join([model, title, *cells])} |")
     return "\n".join(lines)

@@ -31,12 +31,13 @@ Pair = dict[str, tuple[float, float]]
 
 def scored(rows: Rows, faulty: np.ndarray, right: np.ndarray) -> Pair:
     """Shares of test rows whose predicted code is that of the reference, and of the labels."""
-    found = {}
+    found: Pair = {}
     for against, column in (("reference", "reference"), ("labels", "label")):
         if column in rows.samples:
             truth = rows.samples[column].to_numpy()[rows.scored]
             known = truth != 0
-            found[against] = tuple(float((p == truth)[known].mean()) for p in (faulty, right))
+            low, high = (float((p == truth)[known].mean()) for p in (faulty, right))
+            found[against] = low, high
     return found
 
 
@@ -45,7 +46,7 @@ def values(run: Run, rows: Rows, part: np.ndarray) -> np.ndarray:
     return rows.values(part, *pixel_inputs(run, rows.samples))[0]
 
 
-def one_hot(a: argparse.Namespace, run: Run, seed: int, highest: bool = False) -> Pair:
+def one_hot(_a: argparse.Namespace, run: Run, seed: int, highest: bool = False) -> Pair:
     """Targets of a forest: one column a class, or one integer.
 
     A forest of columns votes on each apart. Its row is 0 in all where none gets half of the
@@ -116,12 +117,16 @@ def even_window(a: argparse.Namespace, run: Run, seed: int) -> Pair:
     return scored(rows, predicted(a.patch_size - 1), predicted(a.patch_size))
 
 
+def _of_part(inputs: np.ndarray, part: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return inputs[part[at]]
+
+
 def learnt(
     a: argparse.Namespace, rows: Rows, model: Any, seed: int, inputs: np.ndarray
 ) -> np.ndarray:
     """Codes of the test rows from a network that learns the labels as they are."""
     train_on, validation, test = (
-        networks.Examples(lambda at, part=part: inputs[part[at]], rows.targets(part))
+        networks.Examples(partial(_of_part, inputs, part), rows.targets(part))
         for part in (rows.train, rows.validation, rows.scored)
     )
     networks.fit(model, train_on, validation, seed=seed, epochs=a.epochs)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,7 @@ from landcover.stages import compare, map, train
 #: Candidates by name: what trains them. A model of one name replaces the last, so each is mapped
 #: and scored before the next is trained.
 CANDIDATES: dict[str, Callable[[Run], Model]] = {
-    f"{title}, {way}": lambda run, kind=kind, settings=settings, way=way: train.train(
-        run, kind, random_split=False, denoise=way, **settings
-    )
+    f"{title}, {way}": partial(train.train, kind=kind, random_split=False, denoise=way, **settings)
     for way in ("refine", "none")  # the first makes what judges the others
     for title, kind, settings in (
         ("forest of leaf 1", "random-forest", {"leaf_sizes": [1]}),

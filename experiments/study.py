@@ -174,7 +174,7 @@ class Table:
         What all rows share.
     """
 
-    def __init__(self, path: Path, about: Run | Path, **settings: Any):
+    def __init__(self, path: Path, about: Run | Path, **settings: Any) -> None:
         self.path = path
         files = [about] if isinstance(about, Path) else map(about.require, ("scene", "labels"))
         made_of = {file.stem: digest(file) for file in files}

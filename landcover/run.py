@@ -51,7 +51,7 @@ class Run:
     ('runs/demo/scene.tif', 'runs/demo/maps/cnn-7x7.tif')
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.scene = self.path / "scene.tif"
         self.labels = self.path / "labels.tif"

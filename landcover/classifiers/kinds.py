@@ -60,7 +60,7 @@ class Option:
     shown: bool = True
 
 
-def _no_form(choices: Mapping[str, Any]) -> str:
+def _no_form(_choices: Mapping[str, Any]) -> str:
     return ""
 
 
@@ -288,7 +288,7 @@ _ROWS = (
         load=patch_cnn.load,
         export=stored_networks.export_network,
         options=_PATCH_OPTIONS,
-        form=lambda choices: "published",
+        form=lambda _choices: "published",
         switch=Option(
             "published", False, bool, "the published same-padded network, for comparison"
         ),

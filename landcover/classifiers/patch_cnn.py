@@ -71,7 +71,7 @@ class PatchTrainer:
         batches_of: str = "auto",
         patch_size: int = PATCH_SIZE,
         **learning: Any,
-    ):
+    ) -> None:
         _require_fit(published, encoder, freeze)
         self._setup, self._learning = setup, learning
         self._settings: dict[str, Any] = {"class_weight": learning.get("class_weight")}

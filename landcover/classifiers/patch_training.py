@@ -83,7 +83,7 @@ class PatchTraining:
 
     def __init__(
         self, scene: Path, bands: Sequence[str], rows: Rows, network: PatchNetwork, seed: int
-    ):
+    ) -> None:
         from landcover.classifiers import networks
         from landcover.files import rasters
 

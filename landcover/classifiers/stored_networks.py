@@ -26,7 +26,7 @@ def load_image_classifier(path: Path, signature: Signature) -> ImageClassifier:
     )
 
 
-def load_network(path: Path, signature: Signature) -> Any:
+def load_network(path: Path, _signature: Signature) -> Any:
     """The network in a Keras file, as it is."""
     from landcover.classifiers import networks
 

@@ -39,7 +39,7 @@ def bench_tile(
     sizes: Sequence[int] = (TILE_PX,),
     samples: int = 40_000,
     seed: int = 0,
-    tell: Callable[[str], None] = lambda line: None,
+    tell: Callable[[str], None] = lambda _line: None,
 ) -> list[Path]:
     """Make a scene, take it through every stage, and write down what each took.
 

@@ -12,7 +12,13 @@ from landcover.commands.options import COUNT, Arguments, Command
 class _After(argparse.Action):
     """The later date, which says where the products go unless --out does."""
 
-    def __call__(self, parser: Any, namespace: Any, value: Any, option: str | None = None) -> None:
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        value: Any,
+        _option: str | None = None,
+    ) -> None:
         namespace.after = value
         if namespace.run is None:
             namespace.run = (value.parent if value.is_file() else value) / "change"

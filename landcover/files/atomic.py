@@ -55,7 +55,7 @@ def digest(path: Path) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _digest(path: Path, size: int, modified_ns: int) -> str:
+def _digest(path: Path, _size: int, _modified_ns: int) -> str:
     with spent("reading"), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

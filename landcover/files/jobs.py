@@ -42,7 +42,7 @@ class Job:
         What was decided once for all parts; see `note`.
     """
 
-    def __init__(self, folder: Path, facts: dict[str, Any], notes: dict[str, Any]):
+    def __init__(self, folder: Path, facts: dict[str, Any], notes: dict[str, Any]) -> None:
         self.folder = folder
         self.facts = facts
         self.notes = notes

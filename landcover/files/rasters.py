@@ -252,7 +252,7 @@ class RasterWriter:
         band_names: Sequence[str],
         nodata: float | None = None,
         legend: Legend | None = None,
-    ):
+    ) -> None:
         self.path = Path(path)
         self.grid = grid
         self.dtype = np.dtype(dtype)

@@ -35,7 +35,7 @@ class Ballot:
     [[311, 311, 311, 211, 211, 512]]
     """
 
-    def __init__(self, codes: Sequence[int]):
+    def __init__(self, codes: Sequence[int]) -> None:
         self.codes = np.array([*codes, UNLABELLED], np.uint16)
         self._votes = np.zeros((1, len(codes)))
 

@@ -50,7 +50,7 @@ class Source:
 
     def __init__(
         self, classifier: Classifier, scene: str | Path, segment_types: str | Path | None = None
-    ):
+    ) -> None:
         self.classifier = classifier
         self.scene = scene
         self.grid = rasters.grid_of(scene)

@@ -38,7 +38,7 @@ class Tally:
         Codes that the change raster holds.
     """
 
-    def __init__(self, legend: Legend, official: Legend, grid: Grid, patch_px: int):
+    def __init__(self, legend: Legend, official: Legend, grid: Grid, patch_px: int) -> None:
         self.legend, self.official = legend, official
         self.grid, self.patch_px = grid, patch_px
         self.codes: set[int] = set()

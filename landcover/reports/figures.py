@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from landcover.legend import Legend
 from landcover.sensors import true_colour_bands
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Reflectance percentiles that become black and white in a true-colour picture.
 STRETCH_PERCENTILES = (1.0, 99.0)
@@ -263,7 +266,9 @@ def _svg(figure: Any) -> str:
     return text[text.index("<svg") :]
 
 
-def _curve_pair(axes, history: Mapping[str, Sequence[float]], quantity: str, colour: str) -> None:
+def _curve_pair(
+    axes: Axes, history: Mapping[str, Sequence[float]], quantity: str, colour: str
+) -> None:
     """Training and validation curves of one quantity."""
     for key, name, tint in (
         (quantity, "training", "#8a8f98"),

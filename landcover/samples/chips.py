@@ -241,7 +241,7 @@ def cut(values: np.ndarray, window: Window, outside: float = np.nan) -> np.ndarr
 
 
 @njit(cache=True, nogil=True)
-def cut_chips(image, pixels, chips, first):
+def cut_chips(image: np.ndarray, pixels: np.ndarray, chips: np.ndarray, first: int) -> None:
     """Copy the patches of an image's pixels side by side.
 
     Parameters

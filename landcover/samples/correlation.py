@@ -78,7 +78,7 @@ class Thinned:
     (2, (1, 1500))
     """
 
-    def __init__(self, rows: int, cols: int):
+    def __init__(self, rows: int, cols: int) -> None:
         self.step = max(1, -(-max(rows, cols) // MAX_PX))
         self.codes = np.zeros((-(-rows // self.step), -(-cols // self.step)), np.uint16)
 

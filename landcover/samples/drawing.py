@@ -133,7 +133,7 @@ def apportion(total: int, weights: np.ndarray, limits: np.ndarray) -> np.ndarray
     return result
 
 
-def _equal(total: int, available: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _equal(total: int, available: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
     """Equal numbers of each class, as far as there are pixels."""
     return apportion(total, np.ones(len(available)), available)
 
@@ -158,7 +158,7 @@ class Picker:
         Decides which.
     """
 
-    def __init__(self, available: np.ndarray, draws: Draws, rng: np.random.Generator):
+    def __init__(self, available: np.ndarray, draws: Draws, rng: np.random.Generator) -> None:
         marked_of = np.zeros_like(draws.samples)
         marked_of[TEST] = draws.random_test
         self._ranks: list[np.ndarray] = []

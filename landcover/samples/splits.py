@@ -142,7 +142,9 @@ def _by_block(plan: Layout, counts: np.ndarray) -> np.ndarray:
 class _Judge:
     """How far a deal is from what is wanted; lower is better."""
 
-    def __init__(self, plan: Layout, counts: np.ndarray, by_block: np.ndarray, shares: np.ndarray):
+    def __init__(
+        self, plan: Layout, counts: np.ndarray, by_block: np.ndarray, shares: np.ndarray
+    ) -> None:
         self._shape = plan.shape
         self._zones = counts.reshape(-1, counts.shape[-1]).astype(np.float64)
         self._by_block = by_block.astype(np.float64)

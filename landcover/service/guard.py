@@ -41,7 +41,7 @@ class Guard:
 
     def __init__(
         self, app: ASGIApp, limits: Limits, uploads: Pool, hosts: Collection[str] | None = None
-    ):
+    ) -> None:
         self.app = app
         self.limits = limits
         self.uploads = uploads
@@ -97,7 +97,7 @@ class _Upload:
         Whether the client sends nothing before it is asked to (Expect: 100-continue).
     """
 
-    def __init__(self, receive: Receive, send: Send, limits: Limits, waits: bool):
+    def __init__(self, receive: Receive, send: Send, limits: Limits, waits: bool) -> None:
         self._receive = receive
         self._send = send
         self._limits = limits

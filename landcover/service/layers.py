@@ -78,19 +78,19 @@ class Layer:
         """
         try:
             with _reader(self.path) as reader:
-                draw = self._scene_tile if self.legend is None else self._class_tile
-                return draw(reader, z, x, y)
+                if self.legend is None:
+                    return self._scene_tile(reader, z, x, y)
+                return self._class_tile(reader, self.legend, z, x, y)
         except TileOutsideBounds:
             return empty_tile()
 
-    def _class_tile(self, reader: Reader, z: int, x: int, y: int) -> bytes:
-        assert self.legend is not None
+    def _class_tile(self, reader: Reader, legend: Legend, z: int, x: int, y: int) -> bytes:
         image = reader.tile(
             x, y, z, TILE_PX, 1, nodata=UNLABELLED,
             resampling_method="nearest", reproject_method="nearest",
         )  # fmt: skip
-        index = self.legend.index(image.array.filled(UNLABELLED)[0])
-        colours = np.array([*(c.colour for c in self.legend.classes), (0, 0, 0)], np.uint8)
+        index = legend.index(image.array.filled(UNLABELLED)[0])
+        colours = np.array([*(c.colour for c in legend.classes), (0, 0, 0)], np.uint8)
         return _png(np.moveaxis(colours[index], -1, 0), index < 0)
 
     def _scene_tile(self, reader: Reader, z: int, x: int, y: int) -> bytes:

@@ -29,7 +29,7 @@ HEADERS = {
 class Observe:
     """ASGI middleware that adds `HEADERS` to every response and logs it in one line."""
 
-    def __init__(self, app: ASGIApp):
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -35,7 +35,7 @@ class Pool:
         Longest time from the start of waiting to the result.
     """
 
-    def __init__(self, name: str, threads: int, waiting: int, timeout_s: float):
+    def __init__(self, name: str, threads: int, waiting: int, timeout_s: float) -> None:
         self.seats = threads + waiting
         self.taken = 0
         self.timeout_s = timeout_s

@@ -27,7 +27,7 @@ from landcover.service.state import State
 class _Route(APIRoute):
     """A route whose title is the first line of its description, not its function's name."""
 
-    def __init__(self, path: str, endpoint: Callable, **settings: Any):
+    def __init__(self, path: str, endpoint: Callable, **settings: Any) -> None:
         summary, _, rest = (endpoint.__doc__ or "").partition("\n")
         settings |= {"summary": summary, "description": cleandoc(rest)}
         super().__init__(path, endpoint, **settings)

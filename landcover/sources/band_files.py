@@ -86,7 +86,7 @@ def _stacked(path: Path, band_names: Sequence[str], sensor: Sensor) -> dict[str,
             )
         names = [sensor.band_of(name) for name in band_names]
     elif not any(names) and len(held) == len(sensor.core):
-        names = sensor.core
+        names = list(sensor.core)
     return {name: (path, number) for number, name in enumerate(names, start=1) if name}
 
 
@@ -101,19 +101,19 @@ def _grouped(
         )
     core = sensor.core
     given = band_names or [path.stem for path in paths]
-    names: Sequence[str | None] = [sensor.band_of(name) for name in given]
-    if any(name is None for name in names):
-        in_order = all(name in (None, core) for name, core in zip(names, core, strict=False))
+    said = [sensor.band_of(name) for name in given]
+    names = [name for name in said if name is not None]
+    if len(names) < len(said):
+        in_order = all(name in (None, core) for name, core in zip(said, core, strict=False))
         if band_names or len(paths) != len(core) or not in_order:
-            unnamed = next(path for path, name in zip(paths, names, strict=True) if name is None)
+            unnamed = next(path for path, name in zip(paths, said, strict=True) if name is None)
             raise LandcoverError(
                 f"nothing says which band {unnamed.name} is; name files like {core[0]}.tif, give "
                 f"band_names= like {core[0]}, or exactly four in the order {' '.join(core)}"
             )
-        names = sensor.core
+        names = list(sensor.core)
     groups: list[dict[str, tuple[Path, int]]] = []
     for path, name in zip(paths, names, strict=True):
-        assert name is not None
         group = next((group for group in groups if name not in group), None)
         if group is None:
             group = {}

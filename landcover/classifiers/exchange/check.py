@@ -70,7 +70,7 @@ def onnx_predict(content: bytes, classifier: Classifier) -> Predict:
     def run(*arrays: np.ndarray) -> Any:
         return session.run(None, {i.name: a for i, a in zip(inputs, arrays, strict=False)})[0]
 
-    def window(image: np.ndarray, types: np.ndarray | None = None) -> np.ndarray:
+    def window(image: np.ndarray, _types: np.ndarray | None = None) -> np.ndarray:
         pixels = np.ascontiguousarray(np.moveaxis(image, 0, -1), np.float32)
         side = inputs[0].shape[1]
         if not isinstance(side, int):

@@ -75,9 +75,9 @@ class Arithmetic:
         """The same of a dense network that runs on one chip, whose inner pixels serve it alone."""
         total, side = 0, patch_size
         for step in self.steps:
-            assert step.kernel is not None
-            side -= step.dilation * (step.kernel.shape[-1] - 1)
-            total += 2 * step.kernel.size * side * side
+            kernel, _ = _weights(step)
+            side -= step.dilation * (kernel.shape[-1] - 1)
+            total += 2 * kernel.size * side * side
         return total
 
 
@@ -145,15 +145,24 @@ def _weighted(layer: Any, kind: str) -> Step:
     return step
 
 
+def _weights(step: Step) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias of a step that has them, as all that compute do."""
+    if step.kernel is None or step.bias is None:
+        raise ValueError("the step has no weights")
+    return step.kernel, step.bias
+
+
 def _normalised(step: Step, layer: Any) -> Step:
     """A convolution with the batch normalisation after it folded in."""
-    assert step.kernel is not None and step.bias is not None and step.activation == "linear"
+    kernel, bias = _weights(step)
+    if step.activation != "linear":
+        raise ValueError(f"normalisation after {step.activation} cannot be folded into weights")
     gamma, beta, mean, variance = (w.astype(np.float64) for w in layer.get_weights())
     scale = gamma / np.sqrt(variance + layer.epsilon)
     return replace(
         step,
-        kernel=(step.kernel * scale[:, np.newaxis, np.newaxis, np.newaxis]).astype(np.float32),
-        bias=(beta + (step.bias - mean) * scale).astype(np.float32),
+        kernel=(kernel * scale[:, np.newaxis, np.newaxis, np.newaxis]).astype(np.float32),
+        bias=(beta + (bias - mean) * scale).astype(np.float32),
     )
 
 
@@ -272,14 +281,14 @@ def _prepared(graph: _Graph, content: Arithmetic, inputs: Any, image: bool, last
 
 def _applied(graph: _Graph, step: Step, end: str, col_step: int) -> str:
     """A step's convolution or matrix product."""
-    assert step.kernel is not None and step.bias is not None
-    if step.kernel.ndim == 2:
-        return graph.add("Gemm", end, step.kernel, step.bias, transB=1)
+    kernel, bias = _weights(step)
+    if kernel.ndim == 2:
+        return graph.add("Gemm", end, kernel, bias, transB=1)
     settings: dict[str, Any] = {
         "dilations": [step.dilation, step.dilation * col_step],
         "auto_pad": "SAME_UPPER" if step.same else "VALID",
     }
-    return graph.add("Conv", end, step.kernel, step.bias, **settings)
+    return graph.add("Conv", end, kernel, bias, **settings)
 
 
 def _declared(

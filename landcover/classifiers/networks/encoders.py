@@ -164,7 +164,7 @@ def fit_tagger(
     next(progress)
     ends = time.monotonic() + seconds if seconds is not None else np.inf
 
-    def on_epoch(epoch: int, logs: object = None) -> None:
+    def on_epoch(_epoch: int, logs: object = None) -> None:
         next(progress, None)
         model.stop_training = time.monotonic() >= ends
 

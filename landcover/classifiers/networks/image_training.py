@@ -261,13 +261,13 @@ def _callbacks(
     """The schedule of a stage, its end, its progress bar and the rates of its epochs."""
     keras = keras_module()
 
-    def on_step(step: int, logs: object = None) -> None:
+    def on_step(_step: int, logs: object = None) -> None:
         pace.step += 1
         if stage.schedule == "cosine":
             _set_rate(model, stage.learning_rate * _cosine(pace.share()))
         model.stop_training = model.stop_training or pace.share() >= 1
 
-    def on_epoch(epoch: int, logs: object = None) -> None:
+    def on_epoch(_epoch: int, logs: object = None) -> None:
         rates.append(float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)))
         next(progress, None)
 
@@ -307,7 +307,7 @@ def _measure_statistics(model: keras.Model, batches: keras.utils.PyDataset) -> N
 class _Pace:
     """How far a stage has come: by steps or by time, whichever is further."""
 
-    def __init__(self, steps: int, seconds: float | None):
+    def __init__(self, steps: int, seconds: float | None) -> None:
         self.step, self._steps, self._seconds = 0, steps, seconds
         self._began = time.monotonic()
 

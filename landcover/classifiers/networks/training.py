@@ -91,7 +91,7 @@ def fit(
         keras.callbacks.EarlyStopping(
             judged, patience=patience, mode="min", restore_best_weights=True
         ),
-        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: next(progress, None)),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: next(progress, None)),
     ]
     next(progress)
     try:

@@ -65,7 +65,7 @@ def ground(rng: np.random.Generator, land: Landscape) -> np.ndarray:
     _lines(image, land, clump)
     _towns(image, land, fine, patch)
     _shadows(image, land)
-    _waters(rng, image, land, broad)
+    _waters(image, land, broad)
     return image
 
 
@@ -305,9 +305,7 @@ def _shadows(image: np.ndarray, land: Landscape) -> None:
     image[:, shade] *= np.float32(0.74)
 
 
-def _waters(
-    rng: np.random.Generator, image: np.ndarray, land: Landscape, broad: np.ndarray
-) -> None:
+def _waters(image: np.ndarray, land: Landscape, broad: np.ndarray) -> None:
     """River and lakes: clear to turbid, with shallows along the banks."""
     where = land.waters.code > MARSH
     murk = land.waters.turbid[where] * (1 + np.float32(0.12) * broad[where])
