@@ -163,6 +163,17 @@ class Grid:
         across, down = self._sides_m((self.rows - 1) / 2, (self.cols - 1) / 2)
         return float(np.linalg.norm(across)), float(np.linalg.norm(down))
 
+    def pixels(self, length_m: float) -> int:
+        """Whole pixels nearest to a length on the ground, at least one.
+
+        >>> from affine import Affine
+        >>> from rasterio.crs import CRS
+        >>> scene = Grid(CRS.from_epsg(32633), Affine(10, 0, 3e5, 0, -10, 58e5), 100, 100)
+        >>> scene.pixels(100), scene.pixels(3)
+        (10, 1)
+        """
+        return max(1, round(length_m / float(np.mean(self.pixel_size_m))))
+
     def pixel_areas_ha(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> np.ndarray:
         """Hectares that pixels have on the ground.
 

@@ -66,18 +66,20 @@ def _postprocess(a: Arguments) -> list[Path]:
     )
     name = paths[0].stem
     if run.report(name) in paths:
-        for line in _changes(read_report(run.report(name))):
+        from landcover.labels.run_legend import read_nomenclature
+
+        for line in _changes(read_report(run.report(name)), read_nomenclature(run.path).title):
             print(line)
     return paths
 
 
-def _changes(report: dict[str, Any]) -> list[str]:
+def _changes(report: dict[str, Any], labels: str) -> list[str]:
     """What the steps changed, a line for the reference and one for the labels."""
-    from landcover.reports.scores import MEASURES
+    from landcover.reports.scores import measure_of
     from landcover.reports.words import interval, percent, points
 
     return [
-        f"{MEASURES[against]}: {percent(report['scores'][against]['overall_accuracy'])}, "
+        f"{measure_of(against, labels)}: {percent(report['scores'][against]['overall_accuracy'])}, "
         f"{points(change['difference'])} points against {report['postprocessing']['of']} "
         f"(95 % interval {interval(change['ci95'], signed=True)})"
         for against, change in report["change"].items()

@@ -15,8 +15,6 @@ from landcover.errors import LandcoverError, MissingDependency
 from landcover.labels import noise
 
 LEFT_OUT = -1
-#: A CORINE border lies within 100 m of the true one: ten pixels.
-BORDER_PX = 10
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,8 @@ class Evidence:
         Share of each label among what the classifier learnt from.
     transition : array of float (classes, labels)
         From `label_noise.transitions`.
+    reach_px : float
+        How far borders between labels may lie off, pixels.
     """
 
     labels: np.ndarray
@@ -51,14 +51,15 @@ class Evidence:
     values: np.ndarray
     priors: np.ndarray
     transition: np.ndarray
+    reach_px: float
 
 
 def erode(known: Evidence) -> np.ndarray:
-    """Leave out what lies within 100 m of a border, or, of a class that has little else, half."""
+    """Leave out what borders may have moved over, or, of a class that has little else, half."""
     targets = known.labels.copy()
     for position in np.unique(targets[targets != LEFT_OUT]):
         own = known.labels == position
-        limit = min(BORDER_PX, np.median(known.border_px[own]))
+        limit = min(known.reach_px, np.median(known.border_px[own]))
         targets[own & (known.border_px < limit)] = LEFT_OUT
     return targets
 

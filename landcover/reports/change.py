@@ -29,6 +29,7 @@ def write_report(
     result: Mapping[str, Any],
     scenes: Sequence[Path],
     codes: Legend,
+    classes: str,
 ) -> list[Path]:
     """Write change.md, change.json and change.png; returns their paths.
 
@@ -44,12 +45,14 @@ def write_report(
         Both dates, in one radiometry where it was compared.
     codes : Legend
         Of change.tif.
+    classes : str
+        Title of the classes' nomenclature.
     """
     page, data, picture = (folder / f"change.{kind}" for kind in ("md", "json", "png"))
     content = dict(facts) | dict(result) | {"headline": headline(result)}
     pages: dict[Path, str | bytes] = {
         picture: _picture(folder / "change.tif", facts, result, scenes, codes),
-        page: words.render("change.md", c=content, named=NAMED),
+        page: words.render("change.md", c=content, named=NAMED, classes=classes),
     }
     write_together(pages, data, content)
     return [page, data, picture]

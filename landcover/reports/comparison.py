@@ -13,7 +13,7 @@ from landcover.files import rasters
 from landcover.legend import UNLABELLED
 from landcover.progress import track
 from landcover.reports import accuracy, mcnemar, verdict, zones
-from landcover.reports.scores import MEASURES, WALL_TO_WALL
+from landcover.reports.scores import WALL_TO_WALL, measure_of
 from landcover.reports.tally import Tally
 from landcover.reports.verdict import LEADING
 from landcover.samples.blocks import TEST, Blocks
@@ -66,7 +66,7 @@ def facts(tally: Tally, about: About) -> dict[str, Any]:
     comparison = {
         "run": about.run,
         "against": against,
-        "measure": MEASURES[against],
+        "measure": measure_of(against, tally.nomenclature.title),
         "scored_on": WALL_TO_WALL,
         "split": about.reports[ranked[0]]["split"],
         "blocks": _blocks(about.blocks),
@@ -82,8 +82,11 @@ def facts(tally: Tally, about: About) -> dict[str, Any]:
         "classes": _classes(tally, ranked),
         "made": dict(about.made),
     }
-    comparison |= {"headline": verdict.headline(comparison), "remarks": verdict.remarks(comparison)}
-    return comparison
+    said = {
+        "headline": verdict.headline(comparison, tally.nomenclature.title),
+        "remarks": verdict.remarks(comparison, tally.nomenclature),
+    }
+    return comparison | said
 
 
 def _blocks(blocks: Blocks) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from landcover.files import rasters
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.reports import accuracy, figures, words, zones
-from landcover.reports.tally import TRUTHS
+from landcover.reports.tally import TRUTHS, Tally
 from landcover.samples.blocks import TEST, Blocks
 from landcover.sensors import true_colour_bands
 
@@ -30,7 +30,7 @@ def html(
     layers: Mapping[str, Path],
     scene: Path,
     blocks: Blocks,
-    legend: Legend,
+    tally: Tally,
 ) -> str:
     """The page of a comparison.
 
@@ -45,8 +45,8 @@ def html(
         The scene that was mapped.
     blocks : Blocks
         Its blocks.
-    legend : Legend
-        The classes of all layers.
+    tally : Tally
+        Of these layers.
     """
     colours = {
         model["name"]: figures.CHART_COLOURS[rank % len(figures.CHART_COLOURS)]
@@ -60,8 +60,12 @@ def html(
         axis=_axis(comparison),
         colours=colours,
         metrics=accuracy.METRICS,
-        pictures=_pictures(scene, titled, legend),
-        detail=_gallery(scene, titled, legend, _reader_of(differ), figures.png) if differ else [],
+        pictures=_pictures(scene, titled, tally.legend),
+        detail=_gallery(scene, titled, tally.legend, _reader_of(differ), figures.png)
+        if differ
+        else [],
+        labels=tally.nomenclature,
+        reach_px=tally.reach_px,
         curves=_learning_curves(comparison, colours),
         reliability=_reliability_curves(comparison, colours),
         fitted_to_labels=any(

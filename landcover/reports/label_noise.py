@@ -14,10 +14,10 @@ from landcover.progress import track
 
 #: Upper ends of the ranges of distance to a border between labels, in pixels.
 DISTANCES_PX = (5, 10, 20, np.inf)
-#: 100 m cells, and the share that classes other than its commonest hold of a cell that straddles.
-CELL_PX, STRADDLES = 10, 0.1
-#: Side of the windows in which cells are counted: whole cells.
-_CELLS_PX = 102 * CELL_PX
+#: Share that classes other than its commonest hold of a cell that straddles.
+STRADDLES = 0.1
+#: Side of the windows in which cells are counted, cells.
+_CELLS = 102
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Counts:
 
 
 def facts_of(
-    counts: Counts, priors: np.ndarray, transition: np.ndarray, refined_labels: Path
+    counts: Counts, priors: np.ndarray, transition: np.ndarray, refined_labels: Path, cell_px: int
 ) -> dict[str, Any]:
     """What label_noise.json holds, and the page shows.
 
@@ -98,8 +98,10 @@ def facts_of(
         From `noise.transitions`.
     refined_labels : path
         Raster of the likeliest class of every labelled pixel.
+    cell_px : int
+        Side of the labels' cells, pixels.
     """
-    whole, straddling = count_cells(refined_labels)
+    whole, straddling = count_cells(refined_labels, cell_px)
     return {
         "classes": _classes(counts, priors, transition),
         "distances": _distances(counts),
@@ -109,27 +111,29 @@ def facts_of(
     }
 
 
-def count_cells(classes: Path) -> tuple[int, int]:
-    """Cells of 100 m that a class raster fills, and those of them that straddle.
+def count_cells(classes: Path, cell_px: int) -> tuple[int, int]:
+    """Cells of the labels' size that a class raster fills, and those of them that straddle.
 
     Cells are counted from the scene's corner; a cell straddles where classes other than its
     commonest hold a tenth of it or more.
     """
-    windows = list(rasters.grid_of(classes).windows(_CELLS_PX))
-    found = [_cells(rasters.read_classes(classes, w)) for w in track(windows, "counting cells")]
+    windows = list(rasters.grid_of(classes).windows(_CELLS * cell_px))
+    found = [
+        _cells(rasters.read_classes(classes, w), cell_px) for w in track(windows, "counting cells")
+    ]
     whole, straddling = np.sum(found, axis=0)
     return int(whole), int(straddling)
 
 
-def _cells(classes: np.ndarray) -> tuple[int, int]:
+def _cells(classes: np.ndarray, side: int) -> tuple[int, int]:
     """`count_cells` of a window."""
-    rows, cols = (side // CELL_PX for side in classes.shape)
-    cells = classes[: rows * CELL_PX, : cols * CELL_PX].reshape(rows, CELL_PX, cols, CELL_PX)
-    cells = np.sort(cells.transpose(0, 2, 1, 3).reshape(rows * cols, CELL_PX**2), axis=1)
+    rows, cols = (pixels // side for pixels in classes.shape)
+    cells = classes[: rows * side, : cols * side].reshape(rows, side, cols, side)
+    cells = np.sort(cells.transpose(0, 2, 1, 3).reshape(rows * cols, side**2), axis=1)
     cells = cells[cells[:, 0] != UNLABELLED]
     # The commonest class leaves less than a tenth where some value spans more than nine tenths
-    beyond = int((1 - STRADDLES) * CELL_PX**2)
-    pure = (cells[:, beyond:] == cells[:, : CELL_PX**2 - beyond]).any(axis=1)
+    beyond = int((1 - STRADDLES) * side**2)
+    pure = (cells[:, beyond:] == cells[:, : side**2 - beyond]).any(axis=1)
     return len(cells), int((~pure).sum())
 
 

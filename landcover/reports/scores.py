@@ -21,8 +21,14 @@ SAMPLES = "test samples"
 WALL_TO_WALL = "test blocks, wall to wall"
 RANDOM_SPLIT = "test samples beside training samples"
 
-#: A score against coarse labels is agreement with them; only a reference measures accuracy.
-MEASURES = {"reference": "accuracy against the reference", "labels": "agreement with CORINE"}
+
+def measure_of(against: str, labels: str) -> str:
+    """What a score against "reference" or "labels" of a named kind measures.
+
+    Against coarse labels it is agreement with them; only a reference measures accuracy.
+    """
+    known = {"reference": "accuracy against the reference", "labels": f"agreement with {labels}"}
+    return known[against]
 
 
 def score_samples(
@@ -160,6 +166,7 @@ def report_of(
     seed: int,
     blocks: Blocks,
     card: Mapping[str, Any],
+    labels: str,
 ) -> dict[str, Any]:
     """The fields of reports/NAME.json, led by the reference where there is one.
 
@@ -177,6 +184,8 @@ def report_of(
         How the scene was split.
     card : mapping
         Of the model; empty where it is not known.
+    labels : str
+        Title of the labels' nomenclature.
     """
     against = "reference" if "reference" in scores else "labels"
     split = f"spatial blocks of {blocks.block_px} px, guard {blocks.guard_px} px"
@@ -186,7 +195,7 @@ def report_of(
     return {
         "model": name,
         "against": against,
-        "measure": MEASURES[against],
+        "measure": measure_of(against, labels),
         "split": split,
         **scores[against],
         "scores": dict(scores),

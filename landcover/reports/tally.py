@@ -49,6 +49,8 @@ class Tally:
     zones : dict
         Against -> model -> zone of `breakdown.ZONES` -> (test blocks, 2): scored pixels, right
         ones. Without labels there are no zones, and without a reference no mixed cells.
+    reach_px : dict
+        Reach of the borders, of the layer "labels", and side of the cells, of "reference", pixels.
     right_together : array of int64, (test blocks, models, models)
         Pixels that two models both have right against the leading comparison, the reference
         where there is one; on the diagonal, those that one has right.
@@ -62,6 +64,7 @@ class Tally:
     confusions: dict[str, dict[str, np.ndarray]]
     areas: dict[str, dict[int, int]]
     zones: dict[str, dict[str, dict[str, np.ndarray]]]
+    reach_px: dict[str, int]
     right_together: np.ndarray
     errors: dict[str, Thinned]
 
@@ -108,9 +111,13 @@ def tally_maps(
     ids, position = _test_blocks(blocks)
     names = [layer for layer in layers if layer not in TRUTHS]
     counts = _Counts(list(layers), names, (UNLABELLED, *legend.codes), len(ids), grid)
+    reach_px = {
+        "labels": grid.pixels(nomenclature.border_m),
+        "reference": grid.pixels(nomenclature.cell_m),
+    }
     windows = list(grid.windows(rasters.WINDOW_PX))
     for window in track(windows, "scoring test blocks"):
-        pixels = _test_pixels(scene, blocks, position, window, layers)
+        pixels = _test_pixels(scene, blocks, position, window, layers, reach_px)
         if pixels is not None:
             counts.add(pixels)
     codes, confusions = _without_empty_zero(counts.codes, counts.confusions)
@@ -121,6 +128,7 @@ def tally_maps(
         confusions,
         areas,
         counts.zones,
+        reach_px,
         counts.right_together,
         counts.errors,
     )
@@ -233,7 +241,12 @@ def _test_blocks(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _test_pixels(
-    scene: Path, blocks: Blocks, position: np.ndarray, window: Window, layers: Mapping[str, Path]
+    scene: Path,
+    blocks: Blocks,
+    position: np.ndarray,
+    window: Window,
+    layers: Mapping[str, Path],
+    reach_px: Mapping[str, int],
 ) -> _Pixels | None:
     """The test pixels of a window; None where there are none."""
     test = blocks.holds(window, TEST)
@@ -243,10 +256,10 @@ def _test_pixels(
     zones: dict[str, np.ndarray] = {}
     for layer, path in layers.items():
         if layer in TRUTHS:
-            wide = rasters.read_classes(path, window.padded(breakdown.CELL_PX))
-            zones |= _zones(layer, wide, window, test)
-            inner = slice(breakdown.CELL_PX, -breakdown.CELL_PX)
-            classes[layer] = wide[inner, inner][test]
+            reach = reach_px[layer]
+            wide = rasters.read_classes(path, window.padded(reach))
+            zones |= _zones(layer, wide, window, test, reach)
+            classes[layer] = wide[reach:-reach, reach:-reach][test]
         else:
             classes[layer] = rasters.read_classes(path, window)[test]
     if "labels" not in layers:
@@ -260,13 +273,14 @@ def _test_pixels(
     )
 
 
-def _zones(layer: str, wide: np.ndarray, window: Window, test: np.ndarray) -> dict[str, np.ndarray]:
+def _zones(
+    layer: str, wide: np.ndarray, window: Window, test: np.ndarray, reach: int
+) -> dict[str, np.ndarray]:
     """Which test pixels lie in the zones that a layer, read with a margin, decides."""
     if layer == "reference":
-        return {"mixed": breakdown.mixed_cells(wide, window.row, window.col)[test]}
-    inner = slice(breakdown.CELL_PX, -breakdown.CELL_PX)
-    labelled = wide[inner, inner][test] != UNLABELLED
-    border = breakdown.near_border(wide)[test]
+        return {"mixed": breakdown.mixed_cells(wide, window.row, window.col, reach)[test]}
+    labelled = wide[reach:-reach, reach:-reach][test] != UNLABELLED
+    border = breakdown.near_border(wide, reach)[test]
     return {"core": labelled & ~border, "border": labelled & border}
 
 

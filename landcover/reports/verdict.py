@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from landcover.legend import Nomenclature
 from landcover.reports.words import interval, percent, points
 
 #: The score that ranks the maps.
@@ -14,18 +15,28 @@ LEADING = "overall_accuracy"
 #: Intervals from fewer blocks are rough, and the page says so.
 FEW_BLOCKS = 20
 
-COARSE = (
-    "Labels of the CORINE kind are coarse: nothing smaller than 25 hectares or narrower than "
-    "100 metres is drawn, and the product promises to be at least 85 % right."
-)
+#: What is known of labels by their nomenclature, and of any others.
+COARSE = {
+    "corine": "Labels of the CORINE kind are coarse: nothing smaller than 25 hectares or narrower "
+    "than 100 metres is drawn, and the product promises to be at least 85 % right."
+}
+COARSE_TOO = "Labels leave out what is smaller than they can draw, and are wrong in places."
 
 
-def headline(comparison: Mapping[str, Any]) -> str:
-    """One sentence: which map is best, how good it is, and how sure that is."""
+def headline(comparison: Mapping[str, Any], labels: str) -> str:
+    """One sentence: which map is best, how good it is, and how sure that is.
+
+    Parameters
+    ----------
+    comparison : mapping
+        From `comparison.facts`.
+    labels : str
+        Title of the labels' nomenclature.
+    """
     models, against = comparison["models"], comparison["against"]
     best, scores = models[0]["title"], models[0]["scores"][against]
     share = f"{percent(scores[LEADING])} of pixels"
-    right = "right" if against == "reference" else "in agreement with CORINE"
+    right = "right" if against == "reference" else f"in agreement with {labels}"
     how_good = f"{share} {right}{_how_sure(scores)}"
     if len(models) == 1:
         return f"The {best} maps {how_good}; there is no other map to compare it with."
@@ -33,7 +44,7 @@ def headline(comparison: Mapping[str, Any]) -> str:
         agreed = percent(models[0]["criterion"])
         return (
             f"The {best} is chosen: {agreed} of its pixels are as the refined labels have them, "
-            f"and {share} in agreement with CORINE{_how_sure(scores)}."
+            f"and {share} in agreement with {labels}{_how_sure(scores)}."
         )
     titles = {model["name"]: f"the {model['title']}" for model in models}
     rivals = [pair for pair in comparison["pairs"] if pair["a"] == models[0]["name"]]
@@ -53,12 +64,15 @@ def headline(comparison: Mapping[str, Any]) -> str:
     more = f"{gap} points ({interval(lead['ci95'])}) more than {titles[rivals[0]['b']]}"
     if against == "reference":
         return f"The {best} makes the best map: {how_good}, {more}."
-    return f"The {best} has the highest agreement with CORINE: {share}{_how_sure(scores)}, {more}."
+    return (
+        f"The {best} has the highest agreement with {labels}: {share}{_how_sure(scores)}, {more}."
+    )
 
 
-def remarks(comparison: Mapping[str, Any]) -> list[str]:
+def remarks(comparison: Mapping[str, Any], nomenclature: Nomenclature) -> list[str]:
     """What a reader must know to take the scores for what they are."""
-    said = []
+    said, title = [], nomenclature.title
+    coarse = COARSE.get(nomenclature.name, COARSE_TOO)
     labels = comparison["labels_against_reference"]
     if labels:
         beyond = labels["best_map_beyond_labels"]
@@ -70,14 +84,14 @@ def remarks(comparison: Mapping[str, Any]) -> list[str]:
             f"{percent(labels['scores'][LEADING])} of the same pixels: the best map is "
             f"{points(abs(gap)).lstrip('+')} points{bounds} {word} right than they are."
         )
-    said += _other_winner(comparison) + _chosen(comparison)
+    said += _other_winner(comparison) + _chosen(comparison, title)
     if comparison["against"] == "labels":
         said.append(
-            "There is no reference for this scene, so a score is agreement with CORINE. "
-            f"{COARSE} A map that shows what they leave out loses points for it."
+            f"There is no reference for this scene, so a score is agreement with {title}. "
+            f"{coarse} A map that shows what they leave out loses points for it."
         )
     else:
-        said.append(f"Scores are measured against the reference. {COARSE}")
+        said.append(f"Scores are measured against the reference. {coarse}")
     blocks = comparison["n_blocks"]
     if blocks < FEW_BLOCKS:
         said.append(
@@ -107,7 +121,7 @@ def _wide_errors(comparison: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _chosen(comparison: Mapping[str, Any]) -> list[str]:
+def _chosen(comparison: Mapping[str, Any], labels: str) -> list[str]:
     """Which map would be chosen without a reference, and by what."""
     name = comparison["chosen_without_reference"]
     if name is None:
@@ -115,8 +129,8 @@ def _chosen(comparison: Mapping[str, Any]) -> list[str]:
     chosen = next(model for model in comparison["models"] if model["name"] == name)
     if comparison["against"] == "labels":
         return [
-            "Agreement with CORINE favours maps that repeat its coarseness, so the map is chosen "
-            "by agreement with refined labels, which follow the image (label_noise.md)."
+            f"Agreement with {labels} favours maps that repeat its coarseness, so the map is "
+            "chosen by agreement with refined labels, which follow the image (label_noise.md)."
         ]
     return [
         f"Without the reference the {chosen['title']} would be chosen: it is as the refined "

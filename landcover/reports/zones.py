@@ -1,7 +1,8 @@
 """A score taken apart: by zone of the labels, and by level of the legend.
 
-Labels of the CORINE kind are drawn to within 100 m and say one class a 100 m cell. So a map that
-differs from them near their borders, or where a cell holds several classes, need not be wrong.
+Labels of the CORINE kind are drawn to within 100 m and say one class a 100 m cell; those of other
+schemes have their own sizes. So a map that differs from them near their borders, or where a cell
+holds several classes, need not be wrong.
 """
 
 from __future__ import annotations
@@ -14,16 +15,13 @@ import numpy as np
 from landcover.legend import Nomenclature
 from landcover.reports import accuracy
 
-#: 100 m in pixels of 10 m: CORINE's positional accuracy, and the side of its cells.
-CELL_PX = 10
-
 #: Core and border share out the labelled pixels; mixed cells lie in both.
 ZONES = ("core", "border", "mixed")
 
 _LEADING = "overall_accuracy"
 
 
-def near_border(labels: np.ndarray, reach: int = CELL_PX) -> np.ndarray:
+def near_border(labels: np.ndarray, reach: int) -> np.ndarray:
     """Which pixels lie near a border between two classes of the labels.
 
     Parameters
@@ -55,7 +53,7 @@ def near_border(labels: np.ndarray, reach: int = CELL_PX) -> np.ndarray:
     return highest > lowest + np.uint32(1)
 
 
-def mixed_cells(reference: np.ndarray, row: int, col: int, cell: int = CELL_PX) -> np.ndarray:
+def mixed_cells(reference: np.ndarray, row: int, col: int, cell: int) -> np.ndarray:
     """Which pixels lie in a cell that holds more than one class of the reference.
 
     Cells are squares of `cell` pixels counted from the scene's upper left corner: the labels'

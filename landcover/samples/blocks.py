@@ -28,9 +28,9 @@ MAX_GUARD_PX = 30
 #: Blocks are four guards wide or more, so that most of them is left.
 GUARDS = 4
 
-#: Blocks chosen here are whole numbers of CORINE's 100 m cells.
+#: Blocks chosen here are whole numbers of the labels' cells; CORINE's have 100 m.
 CELL_PX = 10
-MIN_BLOCK_PX = 2 * CELL_PX
+MIN_BLOCK_PX = 20
 #: With fewer blocks a test set of a fifth is a handful, and its intervals say little.
 FEWEST_BLOCKS = 24
 #: Blocks are not made so small as to have more than about these, unless the scene is large.
@@ -222,6 +222,7 @@ def layout(
     guard_px: int | None = None,
     max_patch: int | None = None,
     range_px: float = 0.0,
+    cell_px: int = CELL_PX,
 ) -> Layout:
     """Blocks for a scene, as wide as the labels are alike, unless told otherwise.
 
@@ -230,7 +231,7 @@ def layout(
     rows, cols : int
         Shape of the scene.
     block_px : int, optional
-        Side of a block. By default whole tens of pixels, at least `range_px`, and at least 120,
+        Side of a block. By default whole cells, at least `range_px`, and at least 120,
         four guards of the largest patch, where that leaves 64 blocks or so. However long the
         range, blocks do not grow until fewer than 24 are left.
     guard_px : int, optional
@@ -240,6 +241,8 @@ def layout(
         blocks at least four guards wide.
     range_px : float
         Correlation range of the labels (`landcover.samples.correlation`).
+    cell_px : int
+        Side of the labels' cells.
 
     Examples
     --------
@@ -255,19 +258,20 @@ def layout(
     if max_patch is not None and guard_px is None:
         guard_px = max_patch // 2
     if block_px is None:
-        block_px = max(_default_block_px(rows, cols, range_px), GUARDS * (guard_px or 0))
+        block_px = max(_default_block_px(rows, cols, range_px, cell_px), GUARDS * (guard_px or 0))
     if guard_px is None:
         guard_px = min(MAX_GUARD_PX, block_px // GUARDS)
     return Layout(rows, cols, block_px, guard_px)
 
 
-def _default_block_px(rows: int, cols: int, range_px: float) -> int:
+def _default_block_px(rows: int, cols: int, range_px: float, cell_px: int) -> int:
     """Side of a block by the range, within what the scene's size allows."""
-    enough = round((rows * cols / ENOUGH_BLOCKS) ** 0.5 / CELL_PX) * CELL_PX
-    wanted = max(math.ceil(range_px / CELL_PX) * CELL_PX, min(enough, GUARDS * MAX_GUARD_PX))
-    while wanted > MIN_BLOCK_PX and -(-rows // wanted) * -(-cols // wanted) < FEWEST_BLOCKS:
-        wanted -= CELL_PX
-    return max(wanted, MIN_BLOCK_PX)
+    fewest = max(MIN_BLOCK_PX, 2 * cell_px)
+    enough = round((rows * cols / ENOUGH_BLOCKS) ** 0.5 / cell_px) * cell_px
+    wanted = max(math.ceil(range_px / cell_px) * cell_px, min(enough, GUARDS * MAX_GUARD_PX))
+    while wanted > fewest and -(-rows // wanted) * -(-cols // wanted) < FEWEST_BLOCKS:
+        wanted -= cell_px
+    return max(wanted, fewest)
 
 
 def usable_zones_of(splits: np.ndarray) -> np.ndarray:

@@ -41,8 +41,8 @@ class Source:
         Reflectance (bands, rows, cols), NaN for nodata and outside the scene.
     labels : function of a window
         Class codes (rows, cols), 0 for unlabelled.
-    codes : array of int
-        Every code that labels may have, ascending: the run's classes at all levels.
+    nomenclature : Nomenclature
+        What the labels' classes are of.
     inside : function of a window, or None
         Where training and validation samples may lie, if not everywhere.
     columns : tuple of str
@@ -56,10 +56,15 @@ class Source:
     bands: tuple[str, ...]
     image: Reader
     labels: Reader
-    codes: np.ndarray
+    nomenclature: Nomenclature
     inside: Reader | None
     columns: tuple[str, ...]
     more: Callable[[Window], dict[str, np.ndarray]]
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Every code that labels may have, ascending: those of all levels."""
+        return np.array(_all_codes(self.nomenclature))
 
     def strips(
         self, description: str, load: Callable[[Window], Part]
@@ -160,7 +165,7 @@ def open_source(
         rasters.band_names(scene),
         lambda window: rasters.read(scene, window),
         labels,
-        np.array(_all_codes(files.nomenclature)),
+        files.nomenclature,
         inside,
         (*singles, *types),
         more,

@@ -121,7 +121,10 @@ def find_change(
         "versions": versions(),
     }
     shown = [date.scene for date in pair.dates]
-    products = [*write_report(out.path, facts, tally.result(transitions), shown, codes), *products]
+    written = write_report(
+        out.path, facts, tally.result(transitions), shown, codes, nomenclature.title
+    )
+    products = [*written, *products]
     inputs = [*scenes, *(date.probabilities for date in pair.dates)]
     out.record("change", settings, inputs, products)
     return products

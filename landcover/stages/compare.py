@@ -52,8 +52,14 @@ def compare(run: Run) -> list[Path]:
         ),
     )
     layers = truths_of(run) | maps
-    html = comparison_page.html(facts, layers, run.scene, blocks, tally.legend)
-    markdown = words.render("comparison.md", c=facts, metrics=accuracy.METRICS, zones=zones.ZONES)
+    html = comparison_page.html(facts, layers, run.scene, blocks, tally)
+    markdown = words.render(
+        "comparison.md",
+        c=facts,
+        metrics=accuracy.METRICS,
+        zones=zones.ZONES,
+        labels=tally.nomenclature.title,
+    )
     products = store.write_comparison(run.path, facts, markdown, html)
     inputs = [path for name in names for path in (run.map(name), run.report(name))]
     run.record("compare", {"models": names, "seed": facts["seed"]}, inputs, products)

@@ -22,6 +22,7 @@ from landcover.files import rasters, tables
 from landcover.files.atomic import digest, short_digest, write_together
 from landcover.grid import Grid, Window
 from landcover.labels import noise
+from landcover.labels.run_legend import read_nomenclature
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
 from landcover.reports import words
@@ -108,7 +109,9 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
     try:
         border_px = _write_rasters(run, stage, grid, rows, segmented, posterior, counts)
         _write_evidence(stage, rows, segmented, pixels, border_px)
-        report = _write_report(stage, facts_of(counts, priors, transition, stage.refined_labels))
+        cell_m = read_nomenclature(run.path).cell_m
+        facts = facts_of(counts, priors, transition, stage.refined_labels, grid.pixels(cell_m))
+        report = _write_report(stage, facts, cell_m)
         for path in sorted(stage.path.iterdir()):
             path.replace(run.path / path.name)
     finally:
@@ -283,10 +286,11 @@ def _percent(
     return np.where((position < 0) | (ids == 0), CONFIDENCE_NODATA, percent).astype(np.uint8)
 
 
-def _write_report(stage: Run, facts: Mapping[str, Any]) -> list[Path]:
+def _write_report(stage: Run, facts: Mapping[str, Any], cell_m: float) -> list[Path]:
     """label_noise.md and label_noise.json."""
     text, data = stage.path / "label_noise.md", stage.path / "label_noise.json"
-    write_together({text: words.render("label_noise.md", facts=facts)}, data, dict(facts))
+    page = words.render("label_noise.md", facts=facts, cell_m=cell_m)
+    write_together({text: page}, data, dict(facts))
     return [text, data]
 
 

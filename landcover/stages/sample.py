@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from landcover.errors import LandcoverError
 from landcover.files import tables
 from landcover.files.atomic import replace_when_whole, write_json
-from landcover.grid import Grid
 from landcover.labels.run_legend import read_nomenclature
 from landcover.run import Run
 from landcover.samples import chips, splits
@@ -88,7 +87,7 @@ def sample(
     require(source.bands, features or ())
     correlated = _correlation(source)
     label_range = round(correlated.range_px, 1) if correlated else None
-    plan = _layout(source.grid, block_px, max_patch, buffer, label_range or 0.0)
+    plan = _layout(source, block_px, max_patch, buffer, label_range or 0.0)
     counts, codes, dropped = count(source, plan, min_count)
     # a class inside the polygons and the same class outside them are dealt as two
     held = counts.reshape(*counts.shape[:2], -1)
@@ -143,17 +142,19 @@ def _correlation(source: Source) -> Correlation | None:
 
 
 def _layout(
-    grid: Grid, block_px: int | None, max_patch: int | None, buffer: int | None, range_px: float
+    source: Source, block_px: int | None, max_patch: int | None, buffer: int | None, range_px: float
 ) -> Layout:
     """Blocks and guard for the patches that are announced or written."""
+    grid = source.grid
     if buffer is not None and buffer < 0:
         raise LandcoverError(f"buffer {buffer} is negative; give the radius of a chip in pixels")
     for size in (max_patch, None if buffer is None else 2 * buffer + 1):
         if size is not None:
             chips.require_fits(size, grid.rows, grid.cols)
-    plan = layout(grid.rows, grid.cols, block_px, None, max_patch, range_px)
+    cell_px = grid.pixels(source.nomenclature.cell_m)
+    plan = layout(grid.rows, grid.cols, block_px, None, max_patch, range_px, cell_px)
     if buffer is not None and buffer > plan.guard_px:
-        plan = layout(grid.rows, grid.cols, block_px, None, 2 * buffer + 1, range_px)
+        plan = layout(grid.rows, grid.cols, block_px, None, 2 * buffer + 1, range_px, cell_px)
     return plan
 
 

@@ -67,7 +67,8 @@ def score_samples(
     nomenclature = read_nomenclature(run.path)
     found = scores.score_samples(samples, predicted, nomenclature, seed, of_random_split)
     card = (cards_of(run, [name]) if cards is None else cards).get(name, {})
-    report = scores.report_of(name, found, seconds, seed, read_blocks(run), card)
+    title = nomenclature.title
+    report = scores.report_of(name, found, seconds, seed, read_blocks(run), card, title)
     write_report(run, report)
     return report
 
@@ -109,7 +110,8 @@ def score_map(
     found = scores.score_map(tally_maps(run, [name], cards), name, earlier, of_model=name == model)
     took = earlier.get("seconds", {}) | dict(seconds)
     seed = earlier.get("seed", 0)
-    report = scores.report_of(name, found, took, seed, read_blocks(run), cards.get(model, {}))
+    card, title = cards.get(model, {}), read_nomenclature(run.path).title
+    report = scores.report_of(name, found, took, seed, read_blocks(run), card, title)
     calibration = scores.calibration_of(earlier, report["against"])
     if name == model and calibration:
         report["calibration"] = calibration

@@ -78,7 +78,11 @@ def _remove_later(run: Run, overwrite: bool) -> None:
 
 
 def _same(run: Run, stage: Run, with_split: bool) -> bool:
-    """Whether scene, labels, reference and perhaps split are those of the run, to the byte."""
+    """Whether scene, labels, reference, legend and perhaps split are the run's, to the byte."""
+    legends = run.legend, stage.legend
+    # runs of earlier days have no legend
+    if all(path.exists() for path in legends) and not filecmp.cmp(*legends, shallow=False):
+        return False
     for name in ("scene", "labels", "reference", *(["splits"] if with_split else [])):
         old, new = getattr(run, name), getattr(stage, name)
         if old.exists() != new.exists():

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files import tables
+from landcover.files import rasters, tables
 from landcover.labels.denoising import CHOICES, DEFAULT, LEFT_OUT, METHODS, PLAIN, Evidence
+from landcover.labels.run_legend import read_nomenclature
 from landcover.legend import UNLABELLED
 from landcover.progress import say
 from landcover.run import Run
@@ -101,6 +102,7 @@ def _evidence(run: Run, rows: Rows) -> Evidence:
         values=whole.values(np.arange(len(labels)), bands, features)[0],
         priors=np.array(settings["priors"]),
         transition=np.array(settings["transition"]),
+        reach_px=rasters.grid_of(run.scene).pixels(read_nomenclature(run.path).border_m),
     )
 
 

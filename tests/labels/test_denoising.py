@@ -35,6 +35,7 @@ def evidence(seed=0, wrong=0.2):
         values=values.astype(np.float32),
         priors=np.array([0.5, 0.35, 0.15]),
         transition=np.array([[0.9, 0.08, 0.02], [0.1, 0.85, 0.05], [0.4, 0.1, 0.5]]),
+        reach_px=10,
     )
 
 

@@ -51,7 +51,7 @@ def test_a_border_reaches_100_metres_to_either_side():
     labels = np.full((60, 60), 211, np.uint16)
     labels[:, 30:] = 512
     labels[:, 50:] = 0  # where labels end there is no border
-    found = zones.near_border(np.pad(labels, 10))
+    found = zones.near_border(np.pad(labels, 10), 10)
     assert np.flatnonzero(found[5]).tolist() == list(range(20, 40))
 
 
