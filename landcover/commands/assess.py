@@ -18,7 +18,7 @@ def _define_assess(parser: argparse.ArgumentParser) -> None:
         help="points or polygons of a probability sample: GeoPackage, GeoJSON, GeoParquet",
     )
     parser.add_argument(
-        "--class-field", metavar="NAME", help="its field with CLC codes (default reference)"
+        "--class-field", metavar="NAME", help="its field with class codes (default reference)"
     )
     parser.add_argument(
         "--model", nargs="+", metavar="NAME", help="models; all with a map by default"
