@@ -45,7 +45,7 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="bands of a stacked file, or of the files in order",
     )
-    parser.add_argument("--labels", type=Path, metavar="CORINE.tif", help="coarse labels: CORINE or another scheme")
+    parser.add_argument("--labels", type=Path, metavar="CORINE.tif", help="coarse labels")
     parser.add_argument("--reference", type=Path, metavar="TRUTH.tif", help="better labels")
     area = parser.add_mutually_exclusive_group()
     area.add_argument("--aoi", type=Path, metavar="AOI.geojson", help="area of interest")
