@@ -156,7 +156,8 @@ def require_scale(grid: Grid, name: str) -> None:
     """
     width, height = grid.pixel_size_m
     least, most = PIXEL_M
-    if min(width, height) < least or max(width, height) > most:
+    # a metre of a projection is up to 0.3 % more or less on the ground
+    if min(width, height) < 0.99 * least or max(width, height) > 1.01 * most:
         raise LandcoverError(
             f"{name} has pixels of {width:.3g} x {height:.3g} m, and networks of whole images "
             f"know pixels of 10 m ({least:g} to {most:g} m are taken); warp it, for example with "

@@ -92,8 +92,8 @@ def test_an_image_without_a_valid_pixel_is_refused(grid):
 
 
 def grid_of(crs, width, height):
-    north = 50 if crs == 4326 else 6_000_000
-    return Grid(CRS.from_epsg(crs), Affine(width, 0, 12, 0, -height, north), 64, 64)
+    west, north = {4326: (12, 50), 2263: (984_250, 200_000)}.get(crs, (12, 6_000_000))
+    return Grid(CRS.from_epsg(crs), Affine(width, 0, west, 0, -height, north), 64, 64)
 
 
 DEGREE_M = 40_030_000 / 360  # of latitude
@@ -104,9 +104,9 @@ DEGREE_M = 40_030_000 / 360  # of latitude
     [
         (32633, 10, 10, None),
         (32633, 5, 20, None),
-        (32633, 30, 30, "pixels of 30 x 30 m"),
-        (32633, 10, 60, "pixels of 10 x 60 m"),
-        (32633, 1, 1, "pixels of 1 x 1 m"),
+        (32633, 30, 30, "pixels of 29.9 x 29.9 m"),
+        (32633, 10, 60, "pixels of 9.97 x 59.8 m"),
+        (32633, 1, 1, "pixels of 0.997 x 0.997 m"),
         (2263, 33, 33, None),  # US survey feet
         (2263, 10, 10, "pixels of 3.05 x 3.05 m"),
         (3857, 15.6, 15.6, None),
@@ -311,7 +311,7 @@ def test_a_scene_of_other_pixels_is_not_mapped_by_patches(run, tmp_path, capsys)
     model = str(run.model("compact"))
     assert cli.main(["map", str(coarse.path), "--model", model, "--stride", "32"]) == 2
     [line] = error_lines(capsys.readouterr().err)
-    assert f"{coarse.scene} has pixels of 20.5 x 20.5 m" in line
+    assert f"{coarse.scene} has pixels of 20.4 x 20.4 m" in line
     assert not coarse.map("compact_patches").exists()
 
 
