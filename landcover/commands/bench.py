@@ -10,7 +10,6 @@ alone.
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from landcover.errors import LandcoverError
-from landcover.files.atomic import replace_when_whole, versions, write_json
+from landcover.files.atomic import versions, write_json, write_text
+from landcover.files.machine import processor
 from landcover.run import Run
 from landcover.sources.synthetic.files import Sources, write_mosaic
 from landcover.stopwatch import describe
@@ -134,8 +134,7 @@ def write(folder: Path, measured: dict[int, list[Measured]]) -> list[Path]:
     """bench.md with the tables, bench.json with every number."""
     paths = [folder / "bench.md", folder / "bench.json"]
     about = machine()
-    with replace_when_whole(paths[0]) as part:
-        part.write_text(markdown(about, measured), "utf-8")
+    write_text(paths[0], markdown(about, measured))
     sizes = {
         str(size): [asdict(stage) | {"met": stage.met} for stage in stages]
         for size, stages in measured.items()
@@ -146,15 +145,10 @@ def write(folder: Path, measured: dict[int, list[Measured]]) -> list[Path]:
 
 def machine() -> dict[str, Any]:
     """Processor, cores and memory in GiB: times mean little without."""
-    name, memory = platform.processor() or platform.machine(), None
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
+    memory = None
     if hasattr(os, "sysconf"):
         memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3)
-    return {"processor": name, "cores": os.cpu_count(), "memory_gib": memory}
+    return {"processor": processor(), "cores": os.cpu_count(), "memory_gib": memory}
 
 
 @dataclass(frozen=True)

@@ -235,12 +235,13 @@ def _define_bench_tile(parser: argparse.ArgumentParser) -> None:
 
 def _bench_tile(a: Arguments) -> list[Path]:
     from landcover.commands.bench import TILE_PX, bench_tile
+    from landcover.files.texts import read_text
 
     sizes = [a.size or TILE_PX]
     if a.share:
         sizes = [round(TILE_PX * float(share) ** 0.5) for share in a.share]
     paths = bench_tile(a.run, sizes, a.samples, a.seed, tell=print)
-    print(paths[0].read_text("utf-8"))
+    print(read_text(paths[0], "table", "measure again"))
     return paths
 
 

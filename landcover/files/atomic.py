@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import metadata
@@ -18,6 +19,9 @@ from landcover.stopwatch import spent
 #: An object of JSON by its fields. Their types depend on the file; code that reads a field states
 #: its type.
 Fields: TypeAlias = dict[str, Any]
+
+#: Folder in a run folder in which products wait until all of them are whole.
+STAGING = ".staging"
 
 _PACKAGES = (
     "landcover",
@@ -52,6 +56,11 @@ def digest(path: Path) -> str:
     """SHA-256 of a file; read once a process as long as its size and time stay."""
     state = path.stat()
     return _digest(path.absolute(), state.st_size, state.st_mtime_ns)
+
+
+def short_file_digest(path: Path) -> str:
+    """The first 16 digits of `digest`."""
+    return digest(path)[:16]
 
 
 @functools.lru_cache(maxsize=64)
@@ -94,13 +103,48 @@ def replace_when_whole(path: str | Path) -> Iterator[Path]:
     except LandcoverError:
         raise  # some are an OSError too, and say already what is wrong
     except OSError as error:
-        raise LandcoverError(
-            f"cannot write {path}: {error.strerror or error}; "
-            "check free disk space and the folder's permissions"
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+@contextmanager
+def folder_when_whole(path: Path) -> Iterator[Path]:
+    """Give an empty temporary folder beside `path` and rename it on success; errors remove it."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        yield part
+        os.replace(part, path)
+    except LandcoverError:
+        raise
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def staging_folder(folder: Path) -> Iterator[Path]:
+    """Give a path in a folder for what moves into it when whole.
+
+    Nothing lies at the path at first; what is left there in the end is removed.
+    """
+    stage = folder / STAGING
+    try:
+        shutil.rmtree(stage, ignore_errors=True)
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _unwritable(path: Path, error: OSError) -> LandcoverError:
+    return LandcoverError(
+        f"cannot write {path}: {error.strerror or error}; "
+        "check free disk space and the folder's permissions"
+    )
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

@@ -59,6 +59,32 @@ def read(
         ) from error
 
 
+def read_columns(path: Path, remedy: str) -> dict[str, list[Any]]:
+    """Columns of a Parquet table as lists by name, with lists in cells where the table has them.
+
+    Raises
+    ------
+    LandcoverError
+        If the file is missing or damaged; `remedy` says what to do.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        columns: dict[str, list[Any]] = parquet.read_table(path).to_pydict()
+        return columns
+    except (OSError, pyarrow.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise LandcoverError(f"{path} is no readable table ({reason}); {remedy}") from None
+
+
+def write_columns(path: Path, columns: Any) -> None:
+    """Write a table of pyarrow, whose types are kept."""
+    from pyarrow import parquet
+
+    parquet.write_table(columns, path)
+
+
 def write(path: Path, table: Any) -> Path:
     """Write a DataFrame, a GeoDataFrame or columns by name as Parquet, whole or not at all."""
     import pandas as pd

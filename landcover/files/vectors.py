@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, MissingProduct
+from landcover.files.atomic import replace_when_whole
 from landcover.grid import Grid, Window
 
 if TYPE_CHECKING:
@@ -100,6 +101,48 @@ def read_polygons(path: str | os.PathLike[str], grid: Grid, field: str | None = 
     near = _on_grid(frame, grid, f"{path}")
     values = None if field is None else near[field].tolist()
     return Polygons(list(near.geometry), values)
+
+
+def read_layers(
+    path: str | os.PathLike[str], if_missing: str, if_unreadable: str
+) -> list[geopandas.GeoDataFrame]:
+    """Every layer of a vector file that has geometries; GeoParquet has one.
+
+    Raises
+    ------
+    LandcoverError
+        If the file is missing or unreadable; the other arguments are the remedies.
+    """
+    import geopandas
+    import pyarrow
+    import pyogrio
+
+    if not Path(path).exists():
+        raise MissingProduct(f"{path} does not exist; {if_missing}")
+    try:
+        if Path(path).suffix.lower() in (".parquet", ".geoparquet"):
+            return [geopandas.read_parquet(path)]
+        layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
+        return [geopandas.read_file(path, layer=layer) for layer in layers]
+    except (
+        pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyarrow.ArrowException,
+        ValueError, OSError,
+    ) as error:  # fmt: skip
+        raise LandcoverError(
+            f"{path} cannot be read as vector data ({_one_line(error)}); {if_unreadable}"
+        ) from error
+
+
+def write_layer(path: Path, frame: geopandas.GeoDataFrame, layer: str) -> None:
+    """Write a GeoPackage of one layer, whole or not at all."""
+    import pyogrio
+
+    with replace_when_whole(path) as part:
+        part.unlink(missing_ok=True)
+        try:
+            pyogrio.write_dataframe(frame, part, layer=layer, driver="GPKG")
+        except RuntimeError as error:  # every error of pyogrio is one
+            raise OSError(_one_line(error)) from error
 
 
 def aoi_window(geometry: BaseGeometry, grid: Grid) -> Window:
@@ -193,20 +236,13 @@ def _frame_of(source: Any, grid: Grid) -> tuple[geopandas.GeoDataFrame, str]:
 
 def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
     """All polygons of a file's layers, with its CRS."""
-    import geopandas
     import pandas
-    import pyogrio
 
-    if not Path(path).exists():
-        raise LandcoverError(f"{path} does not exist; give a GeoJSON, GeoPackage or other polygons")
-    try:
-        layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
-        frames = [geopandas.read_file(path, layer=layer) for layer in layers]
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
-        raise LandcoverError(
-            f"{path} cannot be read as vector data ({_one_line(error)}); "
-            "give a GeoJSON, GeoPackage or other OGR file"
-        ) from error
+    frames = read_layers(
+        path,
+        "give a GeoJSON, GeoPackage or other polygons",
+        "give a GeoJSON, GeoPackage or other OGR file",
+    )
     frames = [polygons for frame in frames if len(polygons := _only_polygons(frame))]
     if not frames:
         raise LandcoverError(f"{path} holds no polygons; an area needs at least one")

@@ -7,16 +7,15 @@ processor and the precision asked for: the map of a model has the same bytes eac
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landcover.errors import LandcoverError
-from landcover.files.atomic import read_json, write_json
+from landcover.files.atomic import read_json, short_digest, write_json
+from landcover.files.machine import processor
 from landcover.progress import say
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def with_engine(
 
 def key_of(facts: Mapping[str, Any]) -> str:
     """A short name of facts."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    return short_digest(json.dumps(facts, sort_keys=True).encode())
 
 
 def _cache_file(folder: Path, facts: Mapping[str, Any]) -> Path:
@@ -114,9 +113,4 @@ def _read(kept: Path) -> dict[str, Any] | None:
 
 def _processor() -> str:
     """The processor's name, and how many of it this process sees."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
-    return f"{os.cpu_count()} x {name}"
+    return f"{os.cpu_count()} x {processor()}"

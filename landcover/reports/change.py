@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -127,9 +126,7 @@ def _picture(
         handles=handles, loc="outside lower center", ncols=2 if wide else 3, fontsize=8,
         frameon=False,
     )  # fmt: skip
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return figures.figure_png(figure, {"Software": None})
 
 
 def _true_colours(scenes: Sequence[Path]) -> list[np.ndarray]:

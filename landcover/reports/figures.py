@@ -13,6 +13,9 @@ from landcover.legend import Legend
 from landcover.sensors import true_colour_bands
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Reflectance percentiles that become black and white in a true-colour picture.
@@ -66,6 +69,13 @@ def png(picture: np.ndarray) -> bytes:
 
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def figure_png(figure: Figure, metadata: Mapping[str, Any] | None = None) -> bytes:
+    """A figure of matplotlib as PNG bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata=metadata)
     return buffer.getvalue()
 
 

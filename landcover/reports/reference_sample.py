@@ -17,7 +17,6 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters, vectors
-from landcover.files.atomic import replace_when_whole
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
@@ -126,7 +125,6 @@ def write_sample(
     """
     import geopandas
     import pandas
-    import pyogrio
     import shapely
 
     require_new(path)
@@ -138,12 +136,7 @@ def write_sample(
     }
     points = shapely.points(*grid.xy(rows, cols))
     frame = geopandas.GeoDataFrame(columns, geometry=points, crs=grid.crs)
-    with replace_when_whole(path) as part:
-        part.unlink(missing_ok=True)
-        try:
-            pyogrio.write_dataframe(frame, part, layer="sample", driver="GPKG")
-        except RuntimeError as error:  # every error of pyogrio is one
-            raise OSError(" ".join(str(error).split())[:160]) from error
+    vectors.write_layer(path, frame, "sample")
 
 
 def require_new(path: Path) -> None:
@@ -157,28 +150,13 @@ def require_new(path: Path) -> None:
 
 def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
     """Every feature of every layer, as points and polygons in one CRS."""
-    import geopandas
     import pandas
-    import pyarrow
-    import pyogrio
 
-    if not Path(path).exists():
-        raise LandcoverError(f"{path} does not exist; give a GeoPackage, GeoJSON or GeoParquet")
-    try:
-        if Path(path).suffix.lower() in (".parquet", ".geoparquet"):
-            frames = [geopandas.read_parquet(path)]
-        else:
-            layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
-            frames = [geopandas.read_file(path, layer=layer) for layer in layers]
-    except (
-        pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyarrow.ArrowException,
-        ValueError, OSError,
-    ) as error:  # fmt: skip
-        cause = " ".join(str(error).split())[:160]
-        raise LandcoverError(
-            f"{path} cannot be read as vector data ({cause}); "
-            "give points or polygons as GeoPackage, GeoJSON or GeoParquet"
-        ) from error
+    frames = vectors.read_layers(
+        path,
+        "give a GeoPackage, GeoJSON or GeoParquet",
+        "give points or polygons as GeoPackage, GeoJSON or GeoParquet",
+    )
     frames = [_units(frame, path) for frame in frames if len(frame)]
     if not frames:
         raise LandcoverError(f"{path} holds no features; a sample needs points or polygons")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from landcover.reports.figures import figure_png
 from landcover.sensors import TRUE_COLOUR_BANDS, true_colour_bands
 
 #: Largest side of a picture, pixels.
@@ -89,6 +89,4 @@ def types_figure(segments: np.ndarray, types: Mapping[str, np.ndarray]) -> bytes
         bar = figure.colorbar(drawn, ax=axis, ticks=range(1, n + 1), fraction=0.04, pad=0.01)
         bar.ax.tick_params(length=0)
         bar.set_label("darker  →  brighter")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return figure_png(figure)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files.texts import read_text
 from landcover.sources import eurosat
 
 #: Share of the training part that every choice is made on.
@@ -87,10 +88,7 @@ def listed_split(names: Sequence[str], folder: str | os.PathLike[str]) -> Split:
     parts, seen = [], dict[str, Path]()
     for part in ("train", "val", "test"):
         path = _list_file(Path(folder), part)
-        try:
-            lines = path.read_text("utf-8").split()
-        except (OSError, UnicodeDecodeError) as error:
-            raise LandcoverError(f"{path} is no readable list of names ({error})") from None
+        lines = read_text(path, "readable list of names", "give a text with a name a line").split()
         if not lines:
             raise LandcoverError(f"{path} is empty; list a chip of this part a line")
         listed = [PurePosixPath(line).stem for line in lines]

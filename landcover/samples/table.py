@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files import arrays
 from landcover.files.atomic import replace_when_whole
 from landcover.grid import Window
 from landcover.samples import chips, drawing
@@ -173,17 +174,17 @@ def write_chips(path: Path, source: Source, table: geopandas.GeoDataFrame, radiu
             f"{path.parent} has {free:,} free; draw fewer samples or choose a smaller buffer"
         )
     rows, cols = table["row"].to_numpy(), table["col"].to_numpy()
-    # samples lie in the order of rows, so the file is written from front to back
-    with replace_when_whole(path) as part, part.open("wb") as file:
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for window, image in source.strips(
-            "Cutting chips", lambda window: source.image(window.padded(radius))
-        ):
+
+    def parts() -> Iterator[np.ndarray]:
+        strips = source.strips("Cutting chips", lambda window: source.image(window.padded(radius)))
+        for window, image in strips:
             first, end = np.searchsorted(rows, (window.row, window.row + window.rows))
             cut = chips.chips(
                 image, rows[first:end] - window.row + radius, cols[first:end] + radius, size
             )
-            for start in range(0, len(cut), 1024):
-                file.write(cut[start : start + 1024].data)
+            yield from (cut[start : start + 1024] for start in range(0, len(cut), 1024))
+
+    # samples lie in the order of rows, so the file is written from front to back
+    with replace_when_whole(path) as part:
+        arrays.write_parts(part, shape, "<f4", parts())
     return path

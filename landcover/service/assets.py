@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from importlib import resources
 
 from landcover.errors import LandcoverError
+from landcover.files.atomic import short_digest
 
 _TYPES = {
     "html": "text/html; charset=utf-8",
@@ -49,5 +49,5 @@ def load() -> dict[str, Asset]:
 
 
 def _asset(name: str, content: bytes) -> Asset:
-    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+    tag = f'"{short_digest(content)}"'
     return Asset(content, _TYPES[name.rpartition(".")[2]], tag)

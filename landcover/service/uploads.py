@@ -12,8 +12,8 @@ from landcover.classifiers.best_class import winners
 from landcover.classifiers.whole_images import check_time, reply
 from landcover.errors import LandcoverError
 from landcover.files.atomic import Fields
-from landcover.grid import Grid
-from landcover.legend import UNLABELLED, Legend
+from landcover.files.pictures import class_geotiff
+from landcover.legend import UNLABELLED
 from landcover.maps import predict_tiles, require_bands
 from landcover.sources.image import Image, read_image
 
@@ -90,7 +90,7 @@ class Predict:
         with self._turn:
             check_time(until)
             codes = self.codes(image.values[order], until)
-        return geotiff(codes, image.grid, self.classifier.legend)
+        return class_geotiff(codes, image.grid, self.classifier.legend)
 
     def codes(self, values: np.ndarray, until: float) -> np.ndarray:
         """Class codes (rows, cols) uint16 of reflectance (bands, rows, cols), tile by tile.
@@ -119,21 +119,3 @@ def _read(content: bytes, max_pixels: int) -> Image:
             f"squares, and {max_pixels:,} are allowed; cut it into shorter pieces"
         )
     return image
-
-
-def geotiff(codes: np.ndarray, grid: Grid, legend: Legend) -> bytes:
-    """Class codes (rows, cols) as the bytes of a GeoTIFF, made in memory."""
-    from rasterio.io import MemoryFile
-
-    with MemoryFile() as memory:
-        with memory.open(
-            driver="GTiff", crs=grid.crs, transform=grid.transform,
-            width=grid.cols, height=grid.rows, count=1, dtype="uint16", nodata=UNLABELLED,
-            compress="deflate",
-        ) as out:  # fmt: skip
-            out.descriptions = ("class",)
-            colours = {c.code: (*c.colour, 255) for c in legend.classes}
-            out.write_colormap(1, {UNLABELLED: (0, 0, 0, 0)} | colours)
-            out.update_tags(1, **{f"CLASS_{c.code}": c.name for c in legend.classes})
-            out.write(codes, 1)
-        return bytes(memory.read())

@@ -8,8 +8,6 @@ digital numbers of level 2A from before baseline 04.00, without its offset.
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import rasters, tables
+from landcover.files.atomic import read_json
+from landcover.files.texts import read_csv
 from landcover.labels.bigearthnet import codes_of_corine, codes_of_labels, legend_of
 from landcover.labels.schemes import SCHEMES
 from landcover.legend import UNLABELLED, Legend, corine
@@ -284,8 +284,8 @@ def _version_1(root: Path, classes: str) -> Iterator[Row]:
     for name in track(folders, "reading labels"):
         path = root / name / f"{name}_labels_metadata.json"
         try:
-            labels = json.loads(path.read_text("utf-8"))["labels"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            labels = read_json(path)["labels"]
+        except (LandcoverError, KeyError) as error:
             raise LandcoverError(
                 f"{path} gives no labels ({type(error).__name__}: {error}); fetch the patch again"
             ) from None
@@ -317,20 +317,13 @@ def _version_2(root: Path, classes: str) -> Iterator[Row]:
 
 def _metadata(path: Path) -> dict[str, list[Any]]:
     """Columns of version 2's table."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise LandcoverError(f"{path} is no readable table ({reason}); fetch it again") from None
-    lacking = [column for column in _COLUMNS if column not in table.column_names]
+    table = tables.read_columns(path, "fetch it again")
+    lacking = [column for column in _COLUMNS if column not in table]
     if lacking:
         raise LandcoverError(
             f"{path} has no column {', '.join(lacking)}; fetch the table of version 2"
         )
-    return table.select(_COLUMNS).to_pydict()
+    return {column: table[column] for column in _COLUMNS}
 
 
 def _codes(labels: Any, classes: str, path: Path) -> tuple[int, ...]:
@@ -359,8 +352,5 @@ def _mapped(path: Path, classes: str) -> tuple[int, ...]:
 
 def _first_column(path: Path) -> list[str]:
     """Names of a list, one a line; lists of both satellites name Sentinel-2's first."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [row[0].strip() for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LandcoverError(f"{path} is no readable list of patches ({error})") from None
+    rows = read_csv(path, "readable list of patches", "give BigEarthNet's own list")
+    return [row[0].strip() for row in rows]

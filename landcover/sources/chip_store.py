@@ -6,7 +6,6 @@ A store is a folder: ``chips.npy``, digital numbers (chips, rows, cols, bands) a
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files.atomic import read_json
+from landcover.files import arrays, tables
+from landcover.files.atomic import folder_when_whole, read_json, write_json
 from landcover.legend import Legend
 from landcover.progress import track
 from landcover.sensors import DEFAULT_QUANTIFICATION
@@ -149,21 +149,11 @@ def write_store(
         raise LandcoverError(f"no chips are left to write into {path}; choose fewer filters")
     if path.exists():
         raise LandcoverError(f"{path} exists; remove it, or choose another folder")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+    with folder_when_whole(path) as part:
         _check_room(part, shape)
-        _write_chips(part / "chips.npy", shape, chips)
+        stored = (chip[np.newaxis] for chip in track(chips, "storing chips", shape[0]))
+        arrays.write_parts(part / "chips.npy", shape, "<u2", stored)
         _write_index(part, labelled, bands)
-        os.replace(part, path)
-    except OSError as error:
-        raise LandcoverError(
-            f"cannot write {path}: {error.strerror or error}; "
-            "check free disk space and the folder's permissions"
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return path
 
 
@@ -175,9 +165,6 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     LandcoverError
         If the folder holds no store, or its files do not belong together.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = Path(path)
     if not (path / "store.json").exists():
         raise LandcoverError(
@@ -186,8 +173,8 @@ def open_store(path: str | os.PathLike[str]) -> Store:
         )
     facts = read_json(path / "store.json")
     try:
-        index = pq.read_table(path / "index.parquet").to_pydict()
-        chips = np.load(path / "chips.npy", mmap_mode="r")
+        index = tables.read_columns(path / "index.parquet", "make the store again")
+        chips = arrays.open_array(path / "chips.npy")
         store = Store(
             tuple(index["name"]),
             tuple(tuple(codes) for codes in index["codes"]),
@@ -196,7 +183,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
             chips,
             tuple(facts["bands"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+    except (LandcoverError, OSError, ValueError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise LandcoverError(f"{path} is no whole store ({reason}); make it again") from None
     expected = (len(store), *chips.shape[1:3], len(store.bands))
@@ -218,28 +205,8 @@ def _check_room(folder: Path, shape: tuple[int, ...]) -> None:
         )
 
 
-def _write_chips(path: Path, shape: tuple[int, ...], chips: Iterable[np.ndarray]) -> None:
-    """An .npy file, chip after chip.
-
-    Not through a writable memory map: on a full disk that kills the process instead of
-    raising an error.
-    """
-    header = {"descr": "<u2", "fortran_order": False, "shape": shape}
-    count = 0
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for chip in track(chips, "storing chips", shape[0]):
-            if chip.shape != shape[1:] or chip.dtype != np.uint16:
-                raise ValueError(f"chip {count} is {chip.dtype} of {chip.shape}, not {shape[1:]}")
-            file.write(np.ascontiguousarray(chip, "<u2").data)
-            count += 1
-    if count != shape[0]:
-        raise ValueError(f"{count} chips came and {shape[0]} were announced")
-
-
 def _write_index(folder: Path, labelled: Labelled, bands: Sequence[str]) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     index = pa.table(
         {
@@ -248,6 +215,6 @@ def _write_index(folder: Path, labelled: Labelled, bands: Sequence[str]) -> None
             "split": pa.array(labelled.splits, pa.string()),
         }
     )
-    pq.write_table(index, folder / "index.parquet")
+    tables.write_columns(folder / "index.parquet", index)
     facts = {"bands": list(bands), "classes": [c.as_dict() for c in labelled.legend.classes]}
-    (folder / "store.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+    write_json(folder / "store.json", facts)

@@ -10,9 +10,7 @@ from __future__ import annotations
 import io
 import os
 import re
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +19,8 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from landcover.errors import LandcoverError
+from landcover.files.archives import Fetch, open_members
+from landcover.files.pictures import open_geotiff
 from landcover.legend import Legend
 from landcover.progress import track
 from landcover.sensors import EUROSAT_BANDS, TRUE_COLOUR_BANDS
@@ -54,7 +54,7 @@ class ChipSet:
     legend: Legend
     bands: tuple[str, ...]
     _members: tuple[str, ...]
-    _fetch: Callable[[str], bytes]
+    _fetch: Fetch
 
     def __len__(self) -> int:
         return len(self.names)
@@ -123,7 +123,8 @@ def open_chips(source: str | os.PathLike[str]) -> ChipSet:
     path = Path(source)
     if not path.exists():
         raise LandcoverError(f"{path} does not exist; give EuroSAT's folder or zip archive")
-    members, fetch = _folder(path) if path.is_dir() else _archive(path)
+    members, fetch = open_members(path, _LARGEST_BYTES, "fetch EuroSAT.zip again, or give a folder")
+    members = [member for member in members if _is_chip(member)]
     forms = {form: [m for m in members if m.lower().endswith(form)] for form in (_JPEG, _TIF)}
     if all(forms.values()):
         raise LandcoverError(
@@ -177,42 +178,6 @@ def _is_chip(member: str) -> bool:
     return not hidden and path.suffix.lower() in (*_JPEG, *_TIF)
 
 
-def _folder(root: Path) -> tuple[list[str], Callable[[str], bytes]]:
-    """Images below a folder, by their path in it, and what fetches one."""
-    paths = (path.relative_to(root).as_posix() for path in root.rglob("*"))
-
-    def fetch(member: str) -> bytes:
-        try:
-            with (root / member).open("rb") as file:
-                return file.read(_LARGEST_BYTES + 1)
-        except OSError as error:
-            raise LandcoverError(f"{root / member} cannot be read ({error.strerror})") from None
-
-    return [path for path in paths if _is_chip(path)], fetch
-
-
-def _archive(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
-    """The same of a zip archive, which stays open as long as its chips are in use."""
-    try:
-        archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise LandcoverError(
-            f"{path} is no whole zip archive ({error}); fetch EuroSAT.zip again, or give a folder"
-        ) from None
-
-    def fetch(member: str) -> bytes:
-        try:
-            with archive.open(member) as file:
-                return file.read(_LARGEST_BYTES + 1)
-        # RuntimeError: an encrypted member, or a compression that Python does not know
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise LandcoverError(
-                f"{member} in {path} cannot be read ({error}); fetch the archive again"
-            ) from None
-
-    return [member for member in archive.namelist() if _is_chip(member)], fetch
-
-
 def _decode_jpeg(member: str, data: bytes, channels: list[int]) -> np.ndarray:
     """A JPEG as (rows, cols, bands) of uint8."""
     from PIL.JpegImagePlugin import JpegImageFile
@@ -230,7 +195,7 @@ def _decode_tif(member: str, data: bytes, channels: list[int]) -> np.ndarray:
     """A GeoTIFF as (rows, cols, bands) of uint16."""
     _check_bytes(member, data)
     try:
-        with rasterio.MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
+        with open_geotiff(data) as dataset:
             found = f"{dataset.height} x {dataset.width} {dataset.dtypes[0]} x {dataset.count}"
             _check_chip(member, found, f"uint16 x {len(EUROSAT_BANDS)}")
             return np.moveaxis(dataset.read([channel + 1 for channel in channels]), 0, -1)

@@ -6,24 +6,18 @@ size is checked before anything is decoded, and only the decoders named here are
 
 from __future__ import annotations
 
-import io
-import os
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning
-from rasterio.io import MemoryFile
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.pictures import Source, open_bytes, open_geotiff
 from landcover.grid import Grid
 from landcover.sensors import (
     DEFAULT_QUANTIFICATION,
@@ -47,9 +41,6 @@ _MAGIC = {
     "GeoTIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
 }
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
-
-
-Source = str | os.PathLike[str] | bytes
 
 
 @dataclass(frozen=True)
@@ -130,10 +121,8 @@ def read_image(source: Source, name: str | None = None, max_pixels: int = MAX_PI
 
 def _head(source: Source, name: str) -> bytes:
     """The first bytes, which tell the kind."""
-    if isinstance(source, bytes):
-        return source[:8]
     try:
-        with Path(source).open("rb") as file:
+        with open_bytes(source) as file:
             return file.read(8)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or error
@@ -175,7 +164,7 @@ def _read_picture(source: Source, name: str, max_pixels: int) -> Image:
     from PIL.JpegImagePlugin import JpegImageFile
     from PIL.PngImagePlugin import PngImageFile
 
-    with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+    with open_bytes(source) as file:
         head = file.read(25)
         file.seek(0)
         png = head.startswith(_MAGIC["PNG"])
@@ -201,7 +190,7 @@ def _read_picture(source: Source, name: str, max_pixels: int) -> Image:
 
 def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
     """A GeoTIFF by the names, number and type of its bands."""
-    with _open_geotiff(source) as dataset:
+    with open_geotiff(source) as dataset:
         _check_size(name, dataset.height, dataset.width, max_pixels)
         if dataset.count > _MOST_BANDS:
             raise LandcoverError(
@@ -227,22 +216,6 @@ def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
             "1; divide digital numbers by their quantification first, or give them as uint16"
         )
     return Image(values, bands, grid)
-
-
-@contextmanager
-def _open_geotiff(source: Source) -> Iterator[Any]:
-    """The open dataset; GDAL may take it for a GeoTIFF only: a VRT could read other files."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        if isinstance(source, bytes):
-            with (
-                MemoryFile(source, filename="image.tif") as memory,
-                memory.open(driver="GTiff") as dataset,
-            ):
-                yield dataset
-        else:
-            with rasterio.open(source, driver="GTiff") as dataset:
-                yield dataset
 
 
 Layout = tuple[list[int], tuple[str, ...], Callable[[np.ndarray], np.ndarray]]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 from landcover.errors import LandcoverError
+from landcover.files.texts import read_xml
 from landcover.sensors import SENTINEL2
 from landcover.sources.tile import Band, Tile, tile_of, utc
 
@@ -66,12 +66,7 @@ def open_sentinel2(path: str | Path) -> Tile:
 
 def _metadata(metadata: Path) -> tuple[dict[str, str | None], dict[str, float]]:
     """Elements of a product's XML, and offsets by band, which are absent before 04.00."""
-    try:
-        root = ElementTree.parse(metadata).getroot()
-    except (OSError, ElementTree.ParseError) as error:
-        raise LandcoverError(
-            f"{metadata} is not readable XML ({error}); fetch the product again"
-        ) from None
+    root = read_xml(metadata, "fetch the product again")
     elements: dict[str, str | None] = {}
     offsets = {}
     for element in root.iter():

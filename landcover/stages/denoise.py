@@ -8,7 +8,6 @@ a reference, where there is one, only measures how good the estimate is.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 from landcover.classifiers.patch_training import PatchNetwork, PatchTraining
 from landcover.errors import LandcoverError
 from landcover.files import rasters, tables
-from landcover.files.atomic import digest, short_digest, write_together
+from landcover.files.atomic import digest, short_digest, staging_folder, write_together
 from landcover.grid import Grid, Window
 from landcover.labels import noise
 from landcover.labels.run_legend import read_nomenclature
@@ -105,8 +104,9 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
     priors = np.bincount(rows.targets(rows.train), minlength=len(rows.legend)) / len(rows.train)
     transition = noise.transitions(segmented.shares[1:], segmented.sizes[1:], priors)
     posterior = noise.posterior(segmented.shares, priors, transition)
-    stage, counts = Run(run.path / ".staging"), Counts.of(rows.legend)
-    try:
+    counts = Counts.of(rows.legend)
+    with staging_folder(run.path) as folder:
+        stage = Run(folder)
         border_px = _write_rasters(run, stage, grid, rows, segmented, posterior, counts)
         _write_evidence(stage, rows, segmented, pixels, border_px)
         cell_m = read_nomenclature(run.path).cell_m
@@ -114,8 +114,6 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
         report = _write_report(stage, facts, cell_m)
         for path in sorted(stage.path.iterdir()):
             path.replace(run.path / path.name)
-    finally:
-        shutil.rmtree(stage.path, ignore_errors=True)
     products = [run.label_confidence, run.refined_labels, run.label_noise]
     products += [run.path / path.name for path in report]
     settings = {

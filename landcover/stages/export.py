@@ -15,7 +15,7 @@ from landcover.classifiers.exchange.check import Seen, check
 from landcover.classifiers.models import Model
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.atomic import read_json, replace_when_whole
+from landcover.files.atomic import read_json, replace_when_whole, write_bytes
 from landcover.progress import track
 from landcover.run import Run
 from landcover.stages.map_item import write_map_item
@@ -85,8 +85,7 @@ def export(model: Model, out: Path | None = None) -> Exported:
     if content is None:
         onnx.unlink(missing_ok=True)
         return Exported(paths, remarks)
-    with replace_when_whole(onnx) as part:
-        part.write_bytes(content)
+    write_bytes(onnx, content)
     if folder == model.folder and run.map(model.name).exists():
         paths.append(write_map_item(run, model.name, model))
     return Exported([onnx, *paths], remarks)

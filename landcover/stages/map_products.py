@@ -12,6 +12,7 @@ from landcover.classifiers.models import Model
 from landcover.errors import LandcoverError
 from landcover.files import jobs, rasters
 from landcover.files.atomic import digest, read_json
+from landcover.files.texts import read_text
 from landcover.progress import say
 from landcover.reports import store, words
 from landcover.run import Run
@@ -121,13 +122,10 @@ def _listed(paths: Iterable[Path]) -> list[Path]:
         if not path.is_file():
             found.append(path)
             continue
-        try:
-            lines = path.read_text("utf-8").splitlines()
-        except UnicodeDecodeError:
-            raise LandcoverError(
-                f"{path} is no text file; --products takes X.SAFE folders, run folders, and "
-                "text files with one such path a line"
-            ) from None
+        taken = (
+            "--products takes X.SAFE folders, run folders, and text files with one such path a line"
+        )
+        lines = read_text(path, "text file", taken).splitlines()
         listed = (line.strip() for line in lines)
         found += [Path(line) for line in listed if line and not line.startswith("#")]
     return found

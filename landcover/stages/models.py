@@ -6,7 +6,7 @@ from pathlib import Path
 
 from landcover.classifiers.models import Model, holds_model, load_model
 from landcover.errors import LandcoverError, MissingProduct
-from landcover.files.atomic import digest
+from landcover.files.atomic import short_file_digest
 from landcover.run import Run
 
 
@@ -96,4 +96,4 @@ def require_no_namesake(run: Run, model: Model) -> None:
 
 def types_digest(run: Run) -> str:
     """A short name of a run's segment types; models that learn from them remember it."""
-    return digest(run.require("segment_types"))[:16]
+    return short_file_digest(run.require("segment_types"))

@@ -13,7 +13,7 @@ from landcover.classifiers import names
 from landcover.classifiers.models import Model
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.atomic import digest
+from landcover.files.atomic import short_file_digest
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps.postprocessing import Choices, Source, steps_of
@@ -136,7 +136,7 @@ def require_same_maps(run: Run, model_reports: Mapping[str, Mapping[str, Any]]) 
 
 
 def _digest(run: Run, name: str) -> str:
-    return digest(run.map(name))[:16]
+    return short_file_digest(run.map(name))
 
 
 def _grid_of_map(run: Run, model: str) -> Grid:

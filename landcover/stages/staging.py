@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from landcover.errors import LandcoverError
-from landcover.files.atomic import read_json, write_json
+from landcover.files.atomic import STAGING, read_json, staging_folder, write_json
 from landcover.run import Run
 
 #: What `landcover prep` makes again, with all products.
@@ -40,16 +40,16 @@ def staged(
     LandcoverError
         If such products exist and `overwrite` is false.
     """
-    stage = Run(run.path / ".staging")
+    stage = Run(run.path / STAGING)
     existed = run.path.exists()
     try:
-        shutil.rmtree(stage.path, ignore_errors=True)
-        stage.path.mkdir(parents=True)
-        yield stage
-        same = _same(run, stage, "sample" in stages)
-        if not same:
-            _remove_later(run, overwrite)
-        _publish(stage, run, stages if same else SCENE_STAGES)
+        with staging_folder(run.path) as folder:
+            folder.mkdir(parents=True)
+            yield stage
+            same = _same(run, stage, "sample" in stages)
+            if not same:
+                _remove_later(run, overwrite)
+            _publish(stage, run, stages if same else SCENE_STAGES)
     except LandcoverError as error:
         # nobody finds the staged files any more: speak of where they would have been
         raise type(error)(str(error).replace(str(stage.path), str(run.path))) from error
@@ -59,7 +59,6 @@ def staged(
             "check free disk space and the folder's permissions"
         ) from error
     finally:
-        shutil.rmtree(stage.path, ignore_errors=True)
         if not existed and run.path.is_dir() and not any(run.path.iterdir()):
             run.path.rmdir()
 

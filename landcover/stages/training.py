@@ -16,7 +16,7 @@ from landcover.classifiers.fitting import Fitted, Setup, Trainer
 from landcover.classifiers.kinds import Kind
 from landcover.classifiers.models import Model, file_of, load_model, write_card
 from landcover.errors import LandcoverError
-from landcover.files.atomic import write_json
+from landcover.files.atomic import staging_folder, write_json
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED
 from landcover.run import Run
@@ -111,15 +111,13 @@ class Training:
 
     def _store(self, fitted: Fitted, temperature: Temperature) -> Model:
         """Put the model in its folder, whole, and take the maps of an older one away."""
-        run, stage = self.run, Run(self.run.path / ".staging")
+        run = self.run
         folder = run.model(self.name)
-        try:
-            self._write(stage.model(self.name), fitted, temperature)
+        with staging_folder(run.path) as stage:
+            self._write(stage / self.name, fitted, temperature)
             shutil.rmtree(folder, ignore_errors=True)
             folder.parent.mkdir(exist_ok=True)
-            stage.model(self.name).rename(folder)
-        finally:
-            shutil.rmtree(stage.path, ignore_errors=True)
+            (stage / self.name).rename(folder)
         for stale in (*run.path.glob(f"maps/{self.name}.*"), *run.path.glob(f"maps/{self.name}_*")):
             stale.unlink()
         shutil.rmtree(run.map_job(self.name), ignore_errors=True)

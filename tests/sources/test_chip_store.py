@@ -103,9 +103,17 @@ class TestWholeOrNotAtAll:
         assert "patch b is damaged" in refused(write_store, *arguments)
         self.check_nothing_is_there(tmp_path)
 
-    @pytest.mark.parametrize("chips", [CHIPS[:4], [*CHIPS, CHIPS[0]], CHIPS[:, :5], CHIPS / 1e4])
-    def test_chips_that_were_not_announced_are_a_fault(self, tmp_path, chips):
-        with pytest.raises(ValueError, match="chip"):
+    @pytest.mark.parametrize(
+        ("chips", "message"),
+        [
+            (CHIPS[:4], "4 rows came and 5 were announced"),
+            ([*CHIPS, CHIPS[0]], "6 rows came and 5 were announced"),
+            (CHIPS[:, :5], "part at 0 is uint16"),
+            (CHIPS / 1e4, "part at 0 is float64"),
+        ],
+    )
+    def test_chips_that_were_not_announced_are_a_fault(self, tmp_path, chips, message):
+        with pytest.raises(ValueError, match=message):
             write_store(tmp_path / "s", LABELLED, BANDS, chips, 6)
         self.check_nothing_is_there(tmp_path)
 

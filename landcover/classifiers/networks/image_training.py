@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from landcover.classifiers.networks.image_architectures import layer_table
 from landcover.classifiers.networks.image_recipes import Recipe, Stage
 from landcover.errors import LandcoverError
 from landcover.files.atomic import Fields
+from landcover.files.machine import processor_facts
 from landcover.progress import track
 
 if TYPE_CHECKING:
@@ -149,15 +149,7 @@ def precision_of(choice: str) -> str:
         )
     if choice != "auto":
         return choice
-    return "bfloat16" if not keras_on_cpu() or "avx512_bf16" in _cpu_flags() else "float32"
-
-
-def _cpu_flags() -> str:
-    """Flags of the processor's instructions; empty where the system has no such file."""
-    try:
-        return Path("/proc/cpuinfo").read_text("ascii", "replace")
-    except OSError:
-        return ""
+    return "bfloat16" if not keras_on_cpu() or "avx512_bf16" in processor_facts() else "float32"
 
 
 def freeze_backbone(model: keras.Model, frozen: bool) -> None:

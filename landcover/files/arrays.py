@@ -1,0 +1,54 @@
+"""Large arrays as .npy files: written part after part, read by memory map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+
+def write_parts(
+    path: Path, shape: tuple[int, ...], dtype: str, parts: Iterable[np.ndarray]
+) -> None:
+    """Write an .npy file whose first axis comes in parts, in order.
+
+    Not through a writable memory map: on a full disk that kills the process instead of raising
+    an error.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    shape : tuple of int
+        Of the whole array.
+    dtype : str
+        Of the file, such as "<f4".
+    parts : iterable of arrays
+        Each with the trailing axes of `shape`.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not add up to `shape`.
+    """
+    count = 0
+    with path.open("wb") as file:
+        header = {"descr": dtype, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            if part.shape[1:] != shape[1:] or part.dtype != np.dtype(dtype):
+                raise ValueError(
+                    f"part at {count} is {part.dtype} of {part.shape[1:]}, not {dtype} of "
+                    f"{shape[1:]}"
+                )
+            file.write(np.ascontiguousarray(part, dtype).data)
+            count += len(part)
+    if count != shape[0]:
+        raise ValueError(f"{count} rows came and {shape[0]} were announced")
+
+
+def open_array(path: Path) -> np.ndarray:
+    """An .npy file as a read-only memory map."""
+    array: np.ndarray = np.load(path, mmap_mode="r")
+    return array

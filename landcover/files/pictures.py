@@ -1,0 +1,63 @@
+"""Encoded pictures and small rasters, on disk or as bytes in memory."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import MemoryFile
+
+from landcover.grid import Grid
+from landcover.legend import UNLABELLED, Legend
+
+#: A file, or its content.
+Source = str | Path | bytes
+
+
+@contextmanager
+def open_bytes(source: Source) -> Iterator[BinaryIO]:
+    """The bytes of a file or of a content, to be read from the start."""
+    with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+        yield file
+
+
+@contextmanager
+def open_geotiff(source: Source) -> Iterator[Any]:
+    """An open rasterio dataset; GDAL may take it for a GeoTIFF only.
+
+    A VRT could read other files.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        if isinstance(source, bytes):
+            with (
+                MemoryFile(source, filename="image.tif") as memory,
+                memory.open(driver="GTiff") as dataset,
+            ):
+                yield dataset
+        else:
+            with rasterio.open(source, driver="GTiff") as dataset:
+                yield dataset
+
+
+def class_geotiff(codes: np.ndarray, grid: Grid, legend: Legend) -> bytes:
+    """Class codes (rows, cols) as the bytes of a GeoTIFF, made in memory."""
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", crs=grid.crs, transform=grid.transform,
+            width=grid.cols, height=grid.rows, count=1, dtype="uint16", nodata=UNLABELLED,
+            compress="deflate",
+        ) as out:  # fmt: skip
+            out.descriptions = ("class",)
+            colours = {c.code: (*c.colour, 255) for c in legend.classes}
+            out.write_colormap(1, {UNLABELLED: (0, 0, 0, 0)} | colours)
+            out.update_tags(1, **{f"CLASS_{c.code}": c.name for c in legend.classes})
+            out.write(codes, 1)
+        return bytes(memory.read())
