@@ -8,15 +8,14 @@ layer.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from landcover.classifiers.networks.backend import compiled, keras_module
-from landcover.classifiers.networks.batches import Examples, in_steps
+from landcover.classifiers.networks.batches import Examples, row_batches
 from landcover.errors import LandcoverError
 from landcover.progress import track
-from landcover.samples.augmentation import turned
 
 if TYPE_CHECKING:
     import keras
@@ -194,19 +193,7 @@ def predict_tags(model: keras.Model, chips: Examples) -> np.ndarray:
 
 def _batches(chips: Examples, seed: int | None = None) -> keras.utils.PyDataset:
     """Steps as Keras takes them; with a seed in another order every epoch, and turned."""
-    bounds = np.append(np.arange(0, len(chips.targets), TAGGER_BATCH), len(chips.targets))
-
-    class Batches(in_steps()):  # type: ignore[misc]
-        """Chips of a step, each turned for itself."""
-
-        def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-            rows = self.chosen(number)
-            shown = cast("np.ndarray", chips.inputs(rows))
-            if seed is not None:
-                shown = turned(shown, self.rng(number).integers(8, size=len(rows)))
-            return shown, chips.targets[rows]
-
-    return Batches(bounds, seed)
+    return row_batches(chips, TAGGER_BATCH, chips.targets.shape[1:], seed, turn=seed is not None)
 
 
 def _stem(network: keras.Model, last: str) -> list[keras.layers.Layer]:
