@@ -109,9 +109,9 @@ def tempered(probabilities: np.ndarray, temperature: Temperature, axis: int = -1
     logs = _logarithms(probabilities, temperature.floor)
     logs -= logs.max(axis=axis, keepdims=True)
     logs /= temperature.value
-    shares = np.exp(logs, out=logs)
-    shares /= shares.sum(axis=axis, keepdims=True)
-    return shares
+    found = np.exp(logs, out=logs)
+    found /= found.sum(axis=axis, keepdims=True)
+    return found
 
 
 def fit_temperature(
@@ -273,10 +273,10 @@ def brier_score(probabilities: np.ndarray, targets: np.ndarray) -> float:
     >>> round(brier_score(np.array([[0.8, 0.2], [0.8, 0.2]]), np.array([0, 1])), 2)
     0.68
     """
-    shares = np.asarray(probabilities, np.float64)
-    targets = np.asarray(targets)
-    right = np.where(targets >= 0, shares[np.arange(len(shares)), targets], 0)
-    return float(np.mean((shares**2).sum(axis=1) - 2 * right + 1))
+    probabilities, targets = np.asarray(probabilities, np.float64), np.asarray(targets)
+    of_target = probabilities[np.arange(len(probabilities)), targets]
+    right = np.where(targets >= 0, of_target, 0)
+    return float(np.mean((probabilities**2).sum(axis=1) - 2 * right + 1))
 
 
 def measures(probabilities: np.ndarray, targets: np.ndarray, temperature: Temperature) -> Fields:
@@ -302,16 +302,16 @@ def measures(probabilities: np.ndarray, targets: np.ndarray, temperature: Temper
     right = winner == np.asarray(targets)
     result: Fields = {"n": len(right)}
     for suffix, t in (("_before", UNTEMPERED), ("", temperature)):
-        shares = tempered(probabilities, t)
-        confidence = shares[np.arange(len(shares)), winner]
+        found = tempered(probabilities, t)
+        confidence = found[np.arange(len(found)), winner]
         bins = reliability(confidence, right)
         result |= {
             f"ece{suffix}": calibration_error(bins),
             f"ece_equal_mass{suffix}": calibration_error(
                 reliability(confidence, right, equal="mass")
             ),
-            f"classwise_ece{suffix}": classwise_error(shares, targets),
-            f"brier{suffix}": brier_score(shares, targets),
+            f"classwise_ece{suffix}": classwise_error(found, targets),
+            f"brier{suffix}": brier_score(found, targets),
         }
     return result | {"bins": bins}
 

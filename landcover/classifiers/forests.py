@@ -268,16 +268,16 @@ def _predictor(model: Estimator) -> Callable[[np.ndarray], np.ndarray]:
     from landcover.classifiers.trees import Trees
 
     forest = hasattr(model, "estimators_")
-    shares = Trees.of(model).shares if forest else _in_chunks(model.predict_proba)
+    probabilities = Trees.of(model).probabilities if forest else _in_chunks(model.predict_proba)
     classes = model.classes_
 
     def predict(X: np.ndarray) -> np.ndarray:
         result = np.zeros((len(X), int(classes[-1]) + 1), np.float32)
         known = ~np.isnan(X).any(axis=1)
         if known.all():
-            result[:, classes] = shares(X)
+            result[:, classes] = probabilities(X)
         elif known.any():
-            result[np.ix_(known, classes)] = shares(X[known])
+            result[np.ix_(known, classes)] = probabilities(X[known])
         return result
 
     return predict

@@ -1,9 +1,9 @@
-"""Fitted decision trees as flat tables, and the shares that many rows meet in their leaves.
+"""Fitted decision trees as flat tables, and the probabilities that their leaves give many rows.
 
 Mapping sends millions of rows through every tree. They are not walked down one by one: the
 rows that reach a node are parted in two, as quicksort parts numbers, and go on to its
 children together. A node is then looked up once for all its rows, and no step waits for
-another. Each row is added up over the trees in their order, in float64, so its shares are
+another. Each row is added up over the trees in their order, in float64, so its probabilities are
 scikit-learn's to the last bit, whatever the other rows are.
 """
 
@@ -57,7 +57,7 @@ class Trees:
         >>> from sklearn.ensemble import RandomForestClassifier
         >>> X = np.arange(8, dtype=np.float32)[:, np.newaxis]
         >>> forest = RandomForestClassifier(3, bootstrap=False).fit(X, X[:, 0] > 3)
-        >>> Trees.of(forest).shares(X[3:5])
+        >>> Trees.of(forest).probabilities(X[3:5])
         array([[1., 0.],
                [0., 1.]])
         """
@@ -73,7 +73,7 @@ class Trees:
             held += len(shares[-1])
         return cls(tuple(tables), np.concatenate(shares))
 
-    def shares(self, X: np.ndarray) -> np.ndarray:
+    def probabilities(self, X: np.ndarray) -> np.ndarray:
         """Mean share of each class over the trees.
 
         Parameters

@@ -1,4 +1,4 @@
-"""Trees as tables: the shares and leaves of scikit-learn, to the last bit."""
+"""Trees as tables: the probabilities and leaves of scikit-learn, to the last bit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rows_of(rng, n, inputs, levels):
     weighted=st.booleans(),
     block=st.sampled_from([1, 7, 32768]),
 )
-def test_shares_equal_scikit_learns_bits(
+def test_probabilities_equal_scikit_learns_bits(
     seed, kind, inputs, classes, n_trees, leaf_size, levels, weighted, block
 ):
     rng = np.random.default_rng(seed)
@@ -44,7 +44,7 @@ def test_shares_equal_scikit_learns_bits(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trees, "BLOCK_ROWS", block)
         others = np.concatenate([X, rows_of(rng, 50, inputs, levels)])
-        found = Trees.of(forest).shares(others)
+        found = Trees.of(forest).probabilities(others)
     assert found.tobytes() == forest.predict_proba(others).tobytes()
     for estimator in forest.estimators_[:3]:
         np.testing.assert_array_equal(leaves_of(estimator.tree_, others), estimator.apply(others))
@@ -57,7 +57,7 @@ def test_thresholds_between_float32_values_decide_alike():
     y = np.array([0, 1])
     for sign in (1, -1):
         forest = RandomForestClassifier(1, bootstrap=False).fit(sign * X, y)
-        assert Trees.of(forest).shares(sign * X).argmax(axis=1).tolist() == [0, 1]
+        assert Trees.of(forest).probabilities(sign * X).argmax(axis=1).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 32768, 32769, 65537, 140_000])
@@ -66,11 +66,13 @@ def test_any_number_of_rows(rows):
     X = rng.random((500, 3)).astype(np.float32)
     forest = RandomForestClassifier(3, random_state=0).fit(X, rng.integers(4, size=500))
     others = rng.random((rows, 3)).astype(np.float32)
-    found = Trees.of(forest).shares(others)
+    found = Trees.of(forest).probabilities(others)
     assert found.shape == (rows, 4)
     if rows:
         np.testing.assert_array_equal(found, forest.predict_proba(others))
-        np.testing.assert_array_equal(Trees.of(forest).shares(np.asfortranarray(others)), found)
+        np.testing.assert_array_equal(
+            Trees.of(forest).probabilities(np.asfortranarray(others)), found
+        )
 
 
 def test_a_tree_as_deep_as_it_has_rows():
@@ -79,7 +81,7 @@ def test_a_tree_as_deep_as_it_has_rows():
     y = np.arange(100) % 2
     forest = ExtraTreesClassifier(5, random_state=0).fit(X, y)
     assert max(estimator.get_depth() for estimator in forest.estimators_) > 10
-    np.testing.assert_array_equal(Trees.of(forest).shares(X), forest.predict_proba(X))
+    np.testing.assert_array_equal(Trees.of(forest).probabilities(X), forest.predict_proba(X))
 
 
 def test_pure_leaves_are_held_once():

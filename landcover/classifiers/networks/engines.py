@@ -196,9 +196,9 @@ class PrecisionTier:
         return self.run(np.moveaxis(chips, -1, 0))[: len(pixel), :, 0, 0].T
 
 
-def _flat(shares: np.ndarray) -> np.ndarray:
+def _flat(probabilities: np.ndarray) -> np.ndarray:
     """Classes by pixels; the same memory."""
-    return shares.reshape(len(shares), -1)
+    return probabilities.reshape(len(probabilities), -1)
 
 
 def tier_of(
