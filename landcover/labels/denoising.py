@@ -80,8 +80,8 @@ def confident(known: Evidence) -> np.ndarray:
     targets = known.labels.copy()
     labelled = np.flatnonzero(targets != LEFT_OUT)
     held, labels = np.unique(targets[labelled], return_inverse=True)
-    shares = _out_of_fold(known.values[labelled], labels, known.blocks[labelled])
-    issues = find_label_issues(labels, shares, filter_by="confident_learning", n_jobs=1)
+    probabilities = _out_of_fold(known.values[labelled], labels, known.blocks[labelled])
+    issues = find_label_issues(labels, probabilities, filter_by="confident_learning", n_jobs=1)
     lost = np.setdiff1d(held, held[labels[~issues]])
     targets[labelled[issues]] = LEFT_OUT
     back = np.isin(known.labels, lost)  # a class that would vanish stays as it is
@@ -94,7 +94,7 @@ def _out_of_fold(values: np.ndarray, labels: np.ndarray, blocks: np.ndarray) -> 
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.model_selection import GroupKFold
 
-    shares = np.full((len(labels), labels.max() + 1), 1e-6)
+    probabilities = np.full((len(labels), labels.max() + 1), 1e-6)
     folds = min(5, len(np.unique(blocks)))
     if folds < 2:
         raise LandcoverError(
@@ -104,8 +104,8 @@ def _out_of_fold(values: np.ndarray, labels: np.ndarray, blocks: np.ndarray) -> 
     for seen, rest in GroupKFold(folds).split(values, labels, blocks):
         forest = RandomForestClassifier(100, min_samples_leaf=5, n_jobs=-1, random_state=0)
         forest.fit(values[seen], labels[seen])
-        shares[rest[:, None], forest.classes_] += forest.predict_proba(values[rest])
-    return shares / shares.sum(axis=1, keepdims=True)
+        probabilities[rest[:, None], forest.classes_] += forest.predict_proba(values[rest])
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 def prior(known: Evidence) -> np.ndarray:

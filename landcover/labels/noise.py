@@ -9,7 +9,7 @@ dividing by a power of the labels' own shares (logit adjustment), and undoing th
 classes to labels, which the segments that are surest of a class show, and those that are then
 taken for it. Either alone goes wrong on some scenes; their product holds.
 
-Rows of shares are pixels or segments, columns are classes, here and throughout.
+Rows of probabilities are pixels or segments, columns are classes, here and throughout.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FLOOR = 1e-3
 
 
 def without_priors(
-    shares: np.ndarray, priors: np.ndarray, power: float = PRIOR_POWER
+    probabilities: np.ndarray, priors: np.ndarray, power: float = PRIOR_POWER
 ) -> np.ndarray:
     """Shares as they would be if labels were more alike in number.
 
@@ -41,7 +41,7 @@ def without_priors(
 
     Parameters
     ----------
-    shares : array of float (rows, classes)
+    probabilities : array of float (rows, classes)
         Probabilities of labels.
     priors : array of float (classes,)
         Share of each label among what the classifier learnt from.
@@ -53,10 +53,10 @@ def without_priors(
     >>> without_priors(np.array([[0.6, 0.4]]), np.array([0.8, 0.2])).round(2)
     array([[0.35, 0.65]])
     """
-    return _normalised(shares / np.maximum(priors, _FLOOR) ** power)
+    return _normalised(probabilities / np.maximum(priors, _FLOOR) ** power)
 
 
-def transitions(shares: np.ndarray, sizes: np.ndarray, priors: np.ndarray) -> np.ndarray:
+def transitions(probabilities: np.ndarray, sizes: np.ndarray, priors: np.ndarray) -> np.ndarray:
     """How often each class carries which label.
 
     Anchors show it where a class is beyond doubt. But the surest segments are not typical: a class
@@ -66,7 +66,7 @@ def transitions(shares: np.ndarray, sizes: np.ndarray, priors: np.ndarray) -> np
 
     Parameters
     ----------
-    shares : array of float (segments, classes)
+    probabilities : array of float (segments, classes)
         Mean probabilities of labels.
     sizes : array of int (segments,)
         Pixels.
@@ -78,40 +78,42 @@ def transitions(shares: np.ndarray, sizes: np.ndarray, priors: np.ndarray) -> np
     array of float64 (classes, labels)
         Rows make 1. A class that no segment is taken for keeps what its anchors say.
     """
-    anchored = transitions_of_anchors(shares, sizes, priors)
-    taken = posterior(shares, priors, anchored).argmax(axis=1)
+    anchored = transitions_of_anchors(probabilities, sizes, priors)
+    taken = posterior(probabilities, priors, anchored).argmax(axis=1)
     weights = np.eye(len(priors))[taken].T * sizes
-    typical = np.where(weights.any(axis=1, keepdims=True), weights @ shares, anchored)
+    typical = np.where(weights.any(axis=1, keepdims=True), weights @ probabilities, anchored)
     return (anchored + _normalised(typical)) / 2
 
 
-def transitions_of_anchors(shares: np.ndarray, sizes: np.ndarray, priors: np.ndarray) -> np.ndarray:
+def transitions_of_anchors(
+    probabilities: np.ndarray, sizes: np.ndarray, priors: np.ndarray
+) -> np.ndarray:
     """How often each class carries which label where it is beyond doubt.
 
     Anchors of a class are the segments most sure to carry its label, up to a tenth of the area that
     does. There the class itself is beyond doubt, whatever its label is elsewhere, so
-    the mean of their shares is p(label | class) (Patrini et al. 2017, arXiv:1609.03683).
+    the mean of their probabilities is p(label | class) (Patrini et al. 2017, arXiv:1609.03683).
 
     Parameters and result are those of `transitions`.
 
     Examples
     --------
-    >>> shares = np.array([[0.9, 0.1], [0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.6, 0.4]])
-    >>> transitions_of_anchors(shares, np.full(5, 20), np.array([0.8, 0.2])).round(2)
+    >>> probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.6, 0.4]])
+    >>> transitions_of_anchors(probabilities, np.full(5, 20), np.array([0.8, 0.2])).round(2)
     array([[0.87, 0.13],
            [0.67, 0.33]])
     """
-    found = np.empty((shares.shape[1],) * 2)
+    found = np.empty((probabilities.shape[1],) * 2)
     for position, prior in enumerate(priors):
-        surest = np.argsort(-shares[:, position], kind="stable")
+        surest = np.argsort(-probabilities[:, position], kind="stable")
         wanted = ANCHOR_SHARE * max(prior, _FLOOR) * sizes.sum()
         enough = max(_LEAST_ANCHORS, int(np.searchsorted(sizes[surest].cumsum(), wanted)))
         anchors = surest[:enough]
-        found[position] = np.average(shares[anchors], axis=0, weights=sizes[anchors])
+        found[position] = np.average(probabilities[anchors], axis=0, weights=sizes[anchors])
     return _normalised(found)
 
 
-def undo(shares: np.ndarray, transition: np.ndarray) -> np.ndarray:
+def undo(probabilities: np.ndarray, transition: np.ndarray) -> np.ndarray:
     """Shares of classes whose labels would be distributed as given.
 
     Maximum likelihood by expectation maximisation from equal shares, thirty steps, which cannot
@@ -120,7 +122,7 @@ def undo(shares: np.ndarray, transition: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    shares : array of float (rows, labels)
+    probabilities : array of float (rows, labels)
         Probabilities of labels.
     transition : array of float (classes, labels)
         From `transitions`.
@@ -134,23 +136,26 @@ def undo(shares: np.ndarray, transition: np.ndarray) -> np.ndarray:
     >>> undo(np.array([[0.65, 0.35]]), np.array([[0.95, 0.05], [0.6, 0.4]])).round(2)
     array([[0.16, 0.84]])
     """
-    found = np.empty((len(shares), len(transition)))
-    for start in range(0, len(shares), _ROWS):
+    found = np.empty((len(probabilities), len(transition)))
+    for start in range(0, len(probabilities), _ROWS):
         part = slice(start, start + _ROWS)
-        found[part] = _undone(shares[part].T, transition).T
+        found[part] = _undone(probabilities[part].T, transition).T
     return _normalised(found)
 
 
-def _undone(shares: np.ndarray, transition: np.ndarray) -> np.ndarray:
-    """`undo` of shares (labels, rows), not normalised: long rows are quicker than long columns."""
-    shares, backwards = np.ascontiguousarray(shares), np.ascontiguousarray(transition.T)
-    found = np.full((len(transition), shares.shape[1]), 1 / len(transition))
+def _undone(probabilities: np.ndarray, transition: np.ndarray) -> np.ndarray:
+    """`undo` of columns (labels, rows), not normalised: long rows are quicker than long columns."""
+    probabilities, backwards = (
+        np.ascontiguousarray(probabilities),
+        np.ascontiguousarray(transition.T),
+    )
+    found = np.full((len(transition), probabilities.shape[1]), 1 / len(transition))
     for _ in range(_STEPS):
-        found *= transition @ (shares / np.maximum(backwards @ found, 1e-9))
+        found *= transition @ (probabilities / np.maximum(backwards @ found, 1e-9))
     return found
 
 
-def posterior(shares: np.ndarray, priors: np.ndarray, transition: np.ndarray) -> np.ndarray:
+def posterior(probabilities: np.ndarray, priors: np.ndarray, transition: np.ndarray) -> np.ndarray:
     """Shares of classes: both corrections multiplied.
 
     The likeliest class is that of their geometric mean. The root is not taken, as means over the
@@ -159,14 +164,14 @@ def posterior(shares: np.ndarray, priors: np.ndarray, transition: np.ndarray) ->
 
     Parameters
     ----------
-    shares : array of float (rows, labels)
+    probabilities : array of float (rows, labels)
         Probabilities of labels; means over segments serve best.
     priors : array of float (labels,)
         Share of each label.
     transition : array of float (classes, labels)
         From `transitions`.
     """
-    adjusted, undone = without_priors(shares, priors), undo(shares, transition)
+    adjusted, undone = without_priors(probabilities, priors), undo(probabilities, transition)
     return _normalised(adjusted * (undone + _FLOOR))
 
 
@@ -207,7 +212,7 @@ def border_distance(labels: np.ndarray, most: int) -> np.ndarray:
     return found
 
 
-def _normalised(shares: np.ndarray) -> np.ndarray:
+def _normalised(probabilities: np.ndarray) -> np.ndarray:
     """Rows that make 1; equal shares where there is nothing."""
-    total = shares.sum(axis=1, keepdims=True)
-    return np.where(total > 0, shares / np.maximum(total, 1e-30), 1 / shares.shape[1])
+    total = probabilities.sum(axis=1, keepdims=True)
+    return np.where(total > 0, probabilities / np.maximum(total, 1e-30), 1 / probabilities.shape[1])

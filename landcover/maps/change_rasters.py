@@ -29,7 +29,7 @@ def survey(pair: Pair, grid: Grid, level: int) -> tuple[change.Transitions, np.n
         of_window = smoothing.contrast(np.concatenate(images))
         sums, pairs = sums + of_window[0], pairs + of_window[1]
         on = np.s_[..., -window.row % step :: step, -window.col % step :: step]
-        layers = (*pair.shares(window, level), pair.likeness(images)[np.newaxis])
+        layers = (*pair.probabilities(window, level), pair.likeness(images)[np.newaxis])
         for found, layer in zip(drawn, layers, strict=True):
             found.append(layer[on].reshape(len(layer), -1))
     before, after, alike = (np.concatenate(found, axis=1) for found in drawn)
@@ -48,9 +48,9 @@ def changed(
     """Probability of change that heeds the neighbours'; the window's probabilities and likeness."""
     margin = smoothing.ITERATIONS
     around = window.padded(margin)
-    shares, images = pair.shares(around, level), pair.images(around)
+    probabilities, images = pair.probabilities(around, level), pair.images(around)
     alike = pair.likeness(images)
-    changed = transitions.changed(shares[0], shares[1], alike)
+    changed = transitions.changed(probabilities[0], probabilities[1], alike)
     field = smoothing.smooth(np.stack([1 - changed, changed]), np.concatenate(images), scale)
     inside = np.s_[..., margin:-margin, margin:-margin]
-    return field[1][inside], [part[inside] for part in shares], alike[inside]
+    return field[1][inside], [part[inside] for part in probabilities], alike[inside]

@@ -80,7 +80,7 @@ class Pair:
     lines: Lines | None = None
     moved: int | None = None
 
-    def shares(self, window: Window, level: int) -> list[np.ndarray]:
+    def probabilities(self, window: Window, level: int) -> list[np.ndarray]:
         """Probabilities of both dates, (classes, rows, cols), at a level."""
         return [
             change.coarser(

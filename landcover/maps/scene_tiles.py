@@ -117,8 +117,10 @@ class Source:
         classes = len(self.classifier.legend)
         pixels = {layer: _empty(layer, classes, valid.shape) for layer in layers}
         places = [place for place in self._places(valid.shape) if valid[place.slices].any()]
-        for place, shares in zip(places, self._shares(places, image, types), strict=True):
-            inside, found = valid[place.slices], _layers(layers, shares, self.classifier)
+        for place, probabilities in zip(
+            places, self._probabilities(places, image, types), strict=True
+        ):
+            inside, found = valid[place.slices], _layers(layers, probabilities, self.classifier)
             for layer, out in pixels.items():
                 np.copyto(out[..., *place.slices], found[layer], where=inside, casting="unsafe")
         return {layer: out[..., : window.rows, : window.cols] for layer, out in pixels.items()}
@@ -129,7 +131,7 @@ class Source:
             for col in range(0, shape[1], self.tile_cols):
                 yield Window(row, col, self.tile_rows, self.tile_cols)
 
-    def _shares(
+    def _probabilities(
         self, places: Sequence[Window], image: np.ndarray, types: np.ndarray | None
     ) -> Iterator[np.ndarray]:
         """Probabilities of tiles; many at once by a classifier that is quicker so."""
@@ -216,17 +218,17 @@ def _empty(layer: str, classes: int, shape: tuple[int, int]) -> np.ndarray:
     return np.full((classes, *shape), np.nan, np.float32)
 
 
-def _layers(layers: Sequence[str], shares: np.ndarray, classifier: Classifier) -> Pixels:
+def _layers(layers: Sequence[str], probabilities: np.ndarray, classifier: Classifier) -> Pixels:
     """What the layers hold, from a classifier's probabilities (classes, rows, cols).
 
     Labels are those of the probabilities as they come, so that no rounding of tempered ones
     can change any.
     """
-    index, best = winners(shares)
-    meant = calibration.tempered(shares, classifier.temperature, axis=0)
+    index, best = winners(probabilities)
+    meant = calibration.tempered(probabilities, classifier.temperature, axis=0)
     held = {
         LABELS: lambda: classifier.legend.code(index),
-        CONFIDENCE: lambda: np.rint(100 * (best if meant is shares else meant.max(axis=0))),
+        CONFIDENCE: lambda: np.rint(100 * (best if meant is probabilities else meant.max(axis=0))),
         PROBABILITIES: lambda: meant,
         ENTROPY: lambda: np.rint(100 * calibration.normalised_entropy(meant, axis=0)),
     }

@@ -53,7 +53,7 @@ def contrast(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def smooth(
-    shares: np.ndarray,
+    probabilities: np.ndarray,
     image: np.ndarray,
     scale: np.ndarray,
     beta: float = BETA,
@@ -72,7 +72,7 @@ def smooth(
 
     Parameters
     ----------
-    shares : array of float32, (classes, rows, cols)
+    probabilities : array of float32, (classes, rows, cols)
         Probabilities p; NaN where there are none.
     image : array of float, (bands, rows, cols)
         Reflectance x of the same pixels. One that lacks a band has no neighbours.
@@ -87,7 +87,7 @@ def smooth(
     Returns
     -------
     array of float32, (classes, rows, cols)
-        Probabilities q; NaN where `shares` are.
+        Probabilities q; NaN where `probabilities` are.
 
     References
     ----------
@@ -97,24 +97,25 @@ def smooth(
 
     Examples
     --------
-    >>> shares = np.full((2, 3, 3), [[[0.9]], [[0.1]]], np.float32)
-    >>> shares[:, 1, 1] = 0.4, 0.6
-    >>> flat = smooth(shares, np.zeros((1, 3, 3)), np.ones(1))
+    >>> probabilities = np.full((2, 3, 3), [[[0.9]], [[0.1]]], np.float32)
+    >>> probabilities[:, 1, 1] = 0.4, 0.6
+    >>> flat = smooth(probabilities, np.zeros((1, 3, 3)), np.ones(1))
     >>> bool(flat[0, 1, 1] > 0.9)
     True
     >>> edge = np.zeros((1, 3, 3))
     >>> edge[0, 1, 1] = 9
-    >>> smooth(shares, edge, np.ones(1))[:, 1, 1].round(3).astype(str).tolist()
+    >>> smooth(probabilities, edge, np.ones(1))[:, 1, 1].round(3).astype(str).tolist()
     ['0.4', '0.6']
     """
-    if shares.shape[1:] != image.shape[1:]:
+    if probabilities.shape[1:] != image.shape[1:]:
         raise LandcoverError(
-            f"probabilities of {shares.shape[1:]} pixels and an image of {image.shape[1:]} differ; "
+            f"probabilities of {probabilities.shape[1:]} pixels and an image of "
+            f"{image.shape[1:]} differ; "
             "give both of the same window"
         )
-    known = np.isfinite(shares).all(axis=0)
+    known = np.isfinite(probabilities).all(axis=0)
     weights = _weights(np.where(known, image, np.nan), scale)
-    evidence = np.log(np.maximum(np.where(known, shares, 1), LEAST_SHARE), dtype=np.float32)
+    evidence = np.log(np.maximum(np.where(known, probabilities, 1), LEAST_SHARE), dtype=np.float32)
     field = _normalised(evidence.copy(), known)
     agreement = np.empty_like(field)
     for _ in range(iterations):

@@ -90,9 +90,9 @@ def verify(
     for row, col in track(pixels, "verifying"):
         tile = source.tile_at(row, col)
         if done != tile:
-            done, shares = tile, classifier.predict_window(*source.read(tile))
+            done, probabilities = tile, classifier.predict_window(*source.read(tile))
             labels = None if written is None else rasters.read_classes(written, tile)
-        dense = shares[:, row - tile.row, col - tile.col]
+        dense = probabilities[:, row - tile.row, col - tile.col]
         single = by_patch.predict_window(*source.read(Window(row, col, 1, 1)))[:, 0, 0]
         largest = max(largest, float(np.abs(dense - single).max()))
         dense_best.append(dense.argmax())

@@ -62,7 +62,7 @@ class Tally:
         self,
         window: Window,
         transitions: change.Transitions,
-        shares: list[np.ndarray],
+        probabilities: list[np.ndarray],
         likeness: np.ndarray,
         changed: np.ndarray,
     ) -> np.ndarray:
@@ -74,7 +74,7 @@ class Tally:
             Where it is.
         transitions : Transitions
             Of the scene.
-        shares : two arrays of float32, (classes, rows, cols)
+        probabilities : two arrays of float32, (classes, rows, cols)
             Probabilities of both dates; NaN where there are none.
         likeness : array of uint8, (rows, cols)
             How much alike the dates look.
@@ -92,7 +92,7 @@ class Tally:
                 part = np.s_[row : row + self.patch_px, col : col + self.patch_px]
                 known = np.isfinite(changed[part])
                 if known.any():
-                    before, after = (s[:, *part][:, known] for s in shares)
+                    before, after = (s[:, *part][:, known] for s in probabilities)
                     of_patch = before, after, likeness[part][known]
                     places = change.decide(transitions.rows(*of_patch), changed[part][known] > 0.5)
                     codes[part][known] = change.from_to(*places, self.legend, self.official)

@@ -20,7 +20,7 @@ CLASS_METRICS = ("average_precision", "precision", "recall", "f1")
 
 def tag_scores(
     truth: np.ndarray,
-    shares: np.ndarray,
+    probabilities: np.ndarray,
     legend: Legend,
     seed: int = 0,
     resamples: int = RESAMPLES,
@@ -36,7 +36,7 @@ def tag_scores(
     ----------
     truth : array of 0 or 1 (images, classes)
         Classes of each image.
-    shares : array of float (images, classes)
+    probabilities : array of float (images, classes)
         Probabilities.
     legend : Legend
         The classes.
@@ -58,7 +58,7 @@ def tag_scores(
     >>> scores["macro_ap"], round(scores["micro_f1"], 3)
     (0.75, 0.667)
     """
-    ranked = _Ranked.of(truth, shares)
+    ranked = _Ranked.of(truth, probabilities)
     rng = np.random.default_rng(seed)
     n = len(truth)
     point = ranked.scores(np.ones(n, np.int64))
@@ -95,11 +95,11 @@ class _Ranking:
     ends: np.ndarray
 
     @classmethod
-    def of(cls, truth: np.ndarray, shares: np.ndarray) -> _Ranking:
-        order = np.argsort(-shares, axis=None, kind="stable")
-        ranked = shares.ravel()[order]
+    def of(cls, truth: np.ndarray, probabilities: np.ndarray) -> _Ranking:
+        order = np.argsort(-probabilities, axis=None, kind="stable")
+        ranked = probabilities.ravel()[order]
         ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-        return cls(order // shares.shape[1], truth.ravel()[order], ends)
+        return cls(order // probabilities.shape[1], truth.ravel()[order], ends)
 
     def average_precision(self, times: np.ndarray) -> float:
         """With every image counted so many times; NaN if no class is there."""
@@ -128,12 +128,12 @@ class _Ranked:
     cells: np.ndarray
 
     @classmethod
-    def of(cls, truth: np.ndarray, shares: np.ndarray) -> _Ranked:
-        named = shares >= THRESHOLD
+    def of(cls, truth: np.ndarray, probabilities: np.ndarray) -> _Ranked:
+        named = probabilities >= THRESHOLD
         columns = [slice(place, place + 1) for place in range(truth.shape[1])]
         return cls(
-            [_Ranking.of(truth[:, column], shares[:, column]) for column in columns],
-            _Ranking.of(truth, shares),
+            [_Ranking.of(truth[:, column], probabilities[:, column]) for column in columns],
+            _Ranking.of(truth, probabilities),
             np.hstack([named * truth, named, truth]).astype(np.float64),
         )
 

@@ -362,8 +362,8 @@ def _write_rasters(
             rasters.RasterWriter(paths[1], grid, np.uint8, ["change_percent"], NODATA_PERCENT)
         )
         for window in track(windows, "finding change"):
-            odds, shares, alike = changed(pair, window, level, transitions, scale)
-            codes_out.write(tally.add(window, transitions, shares, alike, odds), window)
+            odds, probabilities, alike = changed(pair, window, level, transitions, scale)
+            codes_out.write(tally.add(window, transitions, probabilities, alike, odds), window)
             percent = np.rint(100 * odds)
             percent_out.write(np.nan_to_num(percent, nan=NODATA_PERCENT), window)
     held = names.subset(tally.codes)

@@ -61,13 +61,13 @@ class Segmented:
         Segments from 1; 0 where the scene has no data.
     sizes : array of int64 (segments + 1,)
         Pixels; those of 0 count as none.
-    shares : array of float64 (segments + 1, classes)
+    probabilities : array of float64 (segments + 1, classes)
         Mean probabilities of labels.
     """
 
     ids: np.ndarray
     sizes: np.ndarray
-    shares: np.ndarray
+    probabilities: np.ndarray
 
 
 def denoise(run: Run, seed: int = 0) -> list[Path]:
@@ -102,8 +102,8 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
     ids = _segment(run)  # before the teacher: it takes most memory, and gives it back
     segmented, pixels = _segmented(run, rows, ids, _teacher(run, rows, size, seed))
     priors = np.bincount(rows.targets(rows.train), minlength=len(rows.legend)) / len(rows.train)
-    transition = noise.transitions(segmented.shares[1:], segmented.sizes[1:], priors)
-    posterior = noise.posterior(segmented.shares, priors, transition)
+    transition = noise.transitions(segmented.probabilities[1:], segmented.sizes[1:], priors)
+    posterior = noise.posterior(segmented.probabilities, priors, transition)
     counts = Counts.of(rows.legend)
     with staging_folder(run.path) as folder:
         stage = Run(folder)
@@ -197,24 +197,24 @@ def _segment(run: Run) -> np.ndarray:
 
 
 def _segmented(run: Run, rows: Rows, ids: np.ndarray, teacher: Any) -> tuple[Segmented, np.ndarray]:
-    """Segments with the teacher's mean shares, and its shares at every sample."""
+    """Segments with the mean probabilities of the teacher, and those at every sample."""
     classes = len(rows.legend)
     sums = np.zeros((int(ids.max()) + 1, classes))
     sizes = np.zeros(len(sums), np.int64)
     pixels = np.full((len(rows.samples), classes), 1 / classes, np.float32)
     at_row, at_col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
-    for window, shares in _predicted(run, teacher):
-        valid = np.isfinite(shares[0])
+    for window, probabilities in _predicted(run, teacher):
+        valid = np.isfinite(probabilities[0])
         if not valid.any():
             continue
         numbers = ids[window.slices][valid]
         found = slice(int(numbers.min()), int(numbers.max()) + 1)
         numbers -= found.start
         sizes[found] += np.bincount(numbers)
-        for position, layer in enumerate(shares):
+        for position, layer in enumerate(probabilities):
             sums[found, position] += np.bincount(numbers, layer[valid])
         inside = window.contains(at_row, at_col)
-        here = shares[:, at_row[inside] - window.row, at_col[inside] - window.col].T
+        here = probabilities[:, at_row[inside] - window.row, at_col[inside] - window.col].T
         pixels[inside] = np.where(np.isfinite(here), here, 1 / classes)
     sums[0] = 1
     return Segmented(ids, sizes, sums / sums.sum(axis=1, keepdims=True)), pixels
@@ -297,7 +297,7 @@ def _write_evidence(
 ) -> None:
     """label_noise.parquet: a row a sample, in the order of the sample table."""
     samples = rows.samples
-    of_segment = segmented.shares[segmented.ids[samples["row"], samples["col"]]]
+    of_segment = segmented.probabilities[segmented.ids[samples["row"], samples["col"]]]
     columns: dict[str, np.ndarray] = {"border_px": border_px}
     for position, code in enumerate(rows.legend.codes):
         columns[f"pixel_{code}"] = pixels[:, position]
