@@ -885,5 +885,7 @@ def test_a_model_that_is_not_there_is_one_line(run, capsys):
     )
 
 
-def test_a_picture_brings_red_green_and_blue_in_this_order():
-    assert TRUE_COLOUR_BANDS == ("B04", "B03", "B02")
+@pytest.mark.parametrize(("band", "name"), list(enumerate(["Red", "Green", "Blue"])))
+def test_a_picture_brings_red_green_and_blue_in_this_order(client, band, name):
+    pure = tuple(200 if number == band else 0 for number in range(3))
+    assert classified(client, picture(pure)).json()["Type"] == name

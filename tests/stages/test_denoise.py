@@ -226,7 +226,7 @@ def test_windows_change_no_byte(copy, base, tmp_path, quick, monkeypatch):
     other = copied(base, tmp_path / "other")
     monkeypatch.setattr(stage, "ASKING_PX", 48)
     monkeypatch.setattr(stage, "WRITING_PX", 37)
-    monkeypatch.setattr(label_noise, "_CELLS_PX", 20)
+    monkeypatch.setattr(label_noise, "_CELLS", 2)
     denoise(other)
     assert tables_of(copy) == tables_of(other)
     ours, theirs = (read_json(run.path / REPORTS[1]) for run in (copy, other))
