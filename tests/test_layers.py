@@ -48,7 +48,7 @@ STAGE_NAMES = {"prep": "prepare"}
 WITHOUT_STAGE = {"classify", "serve", "bench"}
 #: Files of stages/ that are no stage, and why.
 SHARED_BY_STAGES = {
-    "api": "the stages as a program calls them, all in one face",
+    "api": "the stages as the public API calls them",
     "finetune": "trains networks of whole images, for experiments/",
     "pretrain": "trains encoders, for experiments/",
     "inputs": "every stage reads blocks, the sample table and rows to learn from in one way",

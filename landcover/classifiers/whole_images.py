@@ -166,7 +166,7 @@ def require_scale(grid: Grid, name: str) -> None:
 
 
 def check_time(until: float) -> None:
-    """Raise TimeoutError if `until`, of `time.monotonic`, is over: nobody waits any more."""
+    """Raise TimeoutError if `until`, of `time.monotonic`, has passed."""
     if time.monotonic() > until:
         raise TimeoutError
 

@@ -139,7 +139,7 @@ def alone(lock: Path, what: str) -> Iterator[None]:
     Parameters
     ----------
     lock : Path
-        Removed on leaving; one left by a killed process holds nobody up.
+        Removed on leaving; one left by a killed process blocks no other.
     what : str
         What is being worked on, for the message.
 

@@ -45,7 +45,7 @@ def changed(
     transitions: change.Transitions,
     scale: np.ndarray,
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """Probability of change that heeds the neighbours'; the window's probabilities and likeness."""
+    """Smoothed probability of change, and the window's probabilities and likeness."""
     margin = smoothing.ITERATIONS
     around = window.padded(margin)
     probabilities, images = pair.probabilities(around, level), pair.images(around)

@@ -100,7 +100,7 @@ def sieve(codes: np.ndarray, smallest_px: int, connectivity: int = 4) -> np.ndar
     Parameters
     ----------
     codes : array of uint16, (rows, cols)
-        Class codes; 0 is nodata, stays so, and is nobody's neighbour.
+        Class codes; 0 is nodata, stays so, and counts as no neighbour.
     smallest_px : int
         Fewest pixels of a region that stays.
     connectivity : int

@@ -1,4 +1,4 @@
-"""Probabilities that heed their neighbours', as far as the image shows no edge between them."""
+"""Probabilities smoothed with those of neighbours, up to edges in the image."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def smooth(
     beta: float = BETA,
     iterations: int = ITERATIONS,
 ) -> np.ndarray:
-    """Probabilities that heed the neighbours': mean field of a contrast-sensitive Potts model.
+    """Smoothed probabilities: mean field of a contrast-sensitive Potts model.
 
     In every round, for all pixels at once::
 

@@ -40,7 +40,7 @@ class ReferenceSample:
     geometries : array of shapely geometries (units,)
         Points or polygons; each is one unit.
     classes : array of int64 (units,)
-        Class codes; 0 where nobody said.
+        Class codes; 0 where none is given.
     nomenclature : Nomenclature
         Their classes, at their level.
     strata : array of int64 (units,) or None

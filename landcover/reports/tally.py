@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Layers that judge maps, the leading one first.
 TRUTHS = ("reference", "labels")
-#: Values of the rasters of errors; 0 where nobody is scored.
+#: Values of the rasters of errors; 0 where nothing is scored.
 WRONG, RIGHT = 1, 2
 
 
@@ -84,7 +84,7 @@ def tally_maps(
     """Count classes of the scene, and all that is scored in its test blocks, by windows.
 
     A labelled pixel that a map leaves empty is an error, unless the scene itself
-    has no data there: then nobody is scored on it.
+    has no data there: then it is not scored.
 
     Parameters
     ----------

@@ -139,7 +139,7 @@ def _chosen(comparison: Mapping[str, Any], labels: str) -> list[str]:
 
 
 def _other_winner(comparison: Mapping[str, Any]) -> list[str]:
-    """Another map may lead once rare classes count as much as common ones: then say so."""
+    """A remark where another map leads once rare classes count as much as common ones."""
     models, against = comparison["models"], comparison["against"]
     first = models[0]
     best = max(models, key=lambda model: model["scores"][against]["macro_f1"])

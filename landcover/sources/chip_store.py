@@ -196,7 +196,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
 
 
 def _check_room(folder: Path, shape: tuple[int, ...]) -> None:
-    """Say now, and not after hours, that the disk is too small."""
+    """Raise LandcoverError before any work if the disk is too small."""
     needed, free = int(np.prod(shape)) * 2, shutil.disk_usage(folder).free
     if needed > free:
         raise LandcoverError(

@@ -278,7 +278,7 @@ def _labels(run: Run, window: Window) -> tuple[np.ndarray, np.ndarray]:
 def _percent(
     labels: np.ndarray, ids: np.ndarray, posterior: np.ndarray, legend: Legend
 ) -> np.ndarray:
-    """Probability in percent that labels are right; nodata where nobody knows."""
+    """Probability in percent that labels are right; nodata where that is not known."""
     position = legend.index(labels)
     percent = np.rint(100 * posterior[ids, np.maximum(position, 0)]).astype(np.uint8)
     return np.where((position < 0) | (ids == 0), CONFIDENCE_NODATA, percent).astype(np.uint8)
