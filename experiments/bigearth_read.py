@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from landcover.errors import LandcoverError
+from experiments.study import refusals
 from landcover.files.rasters import class_pixels
 from landcover.labels.bigearthnet import CLASSES
 from landcover.legend import corine
@@ -76,11 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         a.classes = "corine"
     for name, value in vars(a).items():
         print(f"{name}: {' '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
-    try:
+    with refusals(parser()):
         patches = chosen(a)
         path = bigearthnet.store(patches, a.out, a.bands)
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     for part, count in sorted(Counter(patches.splits).items()):
         print(f"{count:>8} {part or 'of no part'}")
     for land_class, count in zip(

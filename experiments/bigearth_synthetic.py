@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.study import refusals
 from landcover.commands.options import COUNT, COUNT_OR_NONE
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -145,10 +146,8 @@ def write_set(root: Path, scenes: int, seed: int = 0) -> list[dict[str, Any]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the set, and print how many chips each part has."""
     a = parser().parse_args(argv)
-    try:
+    with refusals(parser()):
         rows = write_set(a.folder, a.scenes, a.seed)
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     for part in dict.fromkeys(PARTS):
         print(f"{sum(row['split'] == part for row in rows):>8} {part}")
     print(a.folder)

@@ -9,8 +9,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.study import refusals
 from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
-from landcover.errors import LandcoverError
 from landcover.files.atomic import read_json
 from landcover.reports.words import percent
 from landcover.run import Run
@@ -40,10 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     a = parser().parse_args(argv)
     print(", ".join(f"{key} {value}" for key, value in vars(a).items()), flush=True)
     choices = Choices(a.patch_size, a.single, a.epochs, a.minutes, a.seed)
-    try:
+    with refusals(parser()):
         paths = pretrain(Run(a.out), a.store, choices)
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     report = read_json(Run(a.out).report(choices.name))
     shown = _SINGLE if a.single else _MULTI
     found = ", ".join(f"{key} {percent(report[key])}" for key in shown)

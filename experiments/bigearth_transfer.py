@@ -22,6 +22,7 @@ from experiments.study import (
     kind_run,
     kind_title,
     outcome,
+    refusals,
     study_run,
     thin,
 )
@@ -199,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     A file a scene, whose rows are of that scene's files: other scenes leave them alone.
     """
     a = parser().parse_args(argv)
-    try:
+    with refusals(parser()):
         size = load_model(a.encoder).inputs.patch_size
         study = f"transfer-{size}x{size}-seed-{a.seed}-{a.drawn}"
 
@@ -222,8 +223,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             for scene, table in tables.items():
                 named = {"scene": kind_title(scene), **dict(zip(KEYS, key, strict=True))}
                 table.add(named, made[scene][key])
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     print(markdown([row for table in tables.values() for row in table.rows]))
     return 0
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.study import Table
+from experiments.study import Table, refusals
 from landcover.classifiers import networks
 from landcover.classifiers.networks import Recipe, Stage
 from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train what is missing and print the table; OUT/ablation.json holds it too."""
     a = parser().parse_args(argv)
     chosen = Choices(split=a.split, minutes=a.minutes, epochs=a.epochs)
-    try:
+    with refusals(parser()):
         table = open_table(a.out / "ablation.json", a.source, chosen)
         for seed in a.seeds:
             choices = replace(chosen, seed=seed)
@@ -127,8 +127,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             for title in a.only:
                 key = {"change": title, "seed": seed}
                 table.add(key, partial(measure, task, choices, title))
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     print(table)
     return 0
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.study import refusals
 from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
-from landcover.errors import LandcoverError
 from landcover.files.atomic import replace_when_whole, write_json
 from landcover.progress import say
 from landcover.reports import figures
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     a = parser().parse_args(argv)
     run = Run(a.out)
     rows: list[dict[str, Any]] = []
-    try:
+    with refusals(parser()):
         task = read(a)
         for name in a.sets:
             rows.append(measure(a, run, task, name))
@@ -103,8 +103,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         for path, content in ((plot, figures.bars(bars, "accuracy")), (text, table(rows) + "\n")):
             with replace_when_whole(path) as part:
                 part.write_text(content, "utf-8")
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     print(table(rows))
     print(text, plot, run.path / "bands.json", sep="\n")
     return 0

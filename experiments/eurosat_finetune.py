@@ -9,9 +9,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.study import refusals
 from landcover.classifiers.networks import HEADS, IMAGE_NETWORKS, PRECISIONS_OF_TRAINING
 from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE, POSITIVE_OR_ZERO
-from landcover.errors import LandcoverError
 from landcover.reports.store import read_report
 from landcover.reports.words import interval, percent
 from landcover.run import Run
@@ -62,10 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         augmented=not a.no_augmentation,
         bands=tuple(a.bands) if a.bands else None,
     )
-    try:
+    with refusals(parser()):
         paths = finetune(Run(a.out), a.source, choices)
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     report = read_report(Run(a.out).report(choices.name or a.model))
     print(
         f"{percent(report['overall_accuracy'])} of {report['n_test']:,} test images right "

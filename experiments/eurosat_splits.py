@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.study import refusals
 from landcover.errors import LandcoverError
 from landcover.files.atomic import read_json
 from landcover.legend import Legend
@@ -140,11 +141,9 @@ def splits(source: Path, reports: Sequence[Mapping[str, Any]]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print both tables."""
     a = parser().parse_args(argv)
-    try:
+    with refusals(parser()):
         reports = [read_report(path) for path in (a.first, a.second)]
         tables = splits(a.source, reports), by_class(reports)
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     print(*tables, sep="\n\n")
     return 0
 

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.study import write_classes
+from experiments.study import refusals, write_classes
 from landcover.classifiers.models import Model, load_model
 from landcover.commands.options import add_size
-from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.grid import Window
@@ -117,7 +116,7 @@ def first_date(a: argparse.Namespace) -> tuple[Run, SyntheticScene]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Train what is missing, compare the dates, print the table row by row."""
     a = parser().parse_args(argv)
-    try:
+    with refusals(parser()):
         before, first = first_date(a)
         say(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
         for number, (title, settings) in enumerate(LATER.items()):
@@ -131,8 +130,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             for model in a.models:
                 row = cells(before, after, model, first.truth != second.truth)
                 say(f"| {' | '.join([title, model, *row])} |")
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     return 0
 
 

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from experiments.study import Table, open_run, outcome, study_run, thin
+from experiments.study import Table, open_run, outcome, refusals, study_run, thin
 from landcover.classifiers import patch_cnn
 from landcover.commands.options import COUNT, DEFAULT_RUN, add_run, add_seed
-from landcover.errors import LandcoverError
 from landcover.run import Run
 from landcover.stages import train
 
@@ -58,7 +57,7 @@ def learn(a: argparse.Namespace, own: Run, size: int, network: str) -> dict[str,
 def main(argv: Sequence[str] | None = None) -> int:
     """Train what is missing and print the table; RUN/studies/patch_size.json holds it too."""
     a = parser().parse_args(argv)
-    try:
+    with refusals(parser()):
         run = open_run(a.run, DEFAULT_RUN)
         settings = {name: value for name, value in vars(a).items() if name != "run"}
         table = Table(run.path / "studies" / "patch_size.json", run, **settings)
@@ -73,8 +72,6 @@ def main(argv: Sequence[str] | None = None) -> int:
                 table.add(
                     {"patch": size, "network": network}, partial(learn, a, own, size, network)
                 )
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     print(table)
     return 0
 

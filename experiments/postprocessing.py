@@ -16,9 +16,8 @@ from geopandas import GeoSeries
 from rasterio.features import shapes
 from shapely.geometry import shape
 
-from experiments.study import write_classes
+from experiments.study import refusals, write_classes
 from landcover.commands.options import add_size
-from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.reports import store
 from landcover.run import Run
@@ -112,11 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train, map and postprocess every scene, and print the table."""
     a = parser().parse_args(argv)
     found: Found = defaultdict(list)
-    try:
+    with refusals(parser()):
         for number in range(len(KINDS)):
             measure(trained_run(a.out, number, a.size), found)
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     print(table(found))
     return 0
 

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.study import Table, open_run, study_run
+from experiments.study import Table, open_run, refusals, study_run
 from landcover.classifiers import forests, networks, patch_cnn
 from landcover.classifiers.scaling import fit_scaling
 from landcover.commands.options import COUNT, DEFAULT_RUN, add_run
-from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.reports import store
 from landcover.run import Run
@@ -173,15 +172,13 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure what is missing and print the table; RUN/studies/published_faults.json has it too."""
     a = parser().parse_args(argv)
-    try:
+    with refusals(parser()):
         run = open_run(a.run, DEFAULT_RUN)
         settings = {name: value for name, value in vars(a).items() if name != "run"}
         table = Table(run.path / "studies" / "published_faults.json", run, **settings)
         own = study_run(run, "published_faults", a.samples, a.patch_size)
         for (fault, model), measure in FAULTS.items():
             table.add({"fault": fault, "model": model}, partial(row_of, measure, a, own))
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     print(table)
     return 0
 

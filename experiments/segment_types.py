@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from experiments.study import Table, open_run, outcome, study_run
+from experiments.study import Table, open_run, outcome, refusals, study_run
 from landcover.classifiers import mlp
 from landcover.commands.options import COUNT, DEFAULT_RUN, add_run, add_seed
-from landcover.errors import LandcoverError
 from landcover.labels.denoising import CHOICES, DEFAULT, PLAIN
 from landcover.run import Run
 from landcover.stages import train
@@ -52,7 +51,7 @@ def learn(a: argparse.Namespace, own: Run, denoise: str, title: str) -> dict[str
 def main(argv: Sequence[str] | None = None) -> int:
     """Train what is missing and print the table; RUN/studies/segment_types.json holds it too."""
     a = parser().parse_args(argv)
-    try:
+    with refusals(parser()):
         run = open_run(a.run, DEFAULT_RUN)
         path = run.path / "studies" / "segment_types.json"
         table = Table(path, run, epochs=a.epochs, seed=a.seed)
@@ -62,8 +61,6 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for title in (FOREST, *TYPES):
                     key = {"samples": samples, "denoise": denoise, "model": title}
                     table.add(key, partial(learn, a, own, denoise, title))
-    except LandcoverError as error:
-        parser().exit(2, f"error: {error}\n")
     print(table)
     return 0
 

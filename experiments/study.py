@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from landcover.classifiers.models import Model
-from landcover.files import rasters, styles
+from landcover.errors import LandcoverError
+from landcover.files import class_rasters, rasters
 from landcover.files.atomic import digest, read_json, replace_when_whole, write_json
 from landcover.grid import Grid
 from landcover.legend import Legend
@@ -49,6 +52,15 @@ FURTHER_KINDS: tuple[dict[str, Any], ...] = (
     {"noise": 0.03, "haze": 0.35, "field_px": 80},
     {"woods": 0.06, "pastures": 0.02, "heath": 0.3, "settlement": 3.0, "field_px": 12},
 )
+
+
+@contextmanager
+def refusals(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """End a study with one line and code 2 where its input cannot be used."""
+    try:
+        yield
+    except LandcoverError as error:
+        parser.exit(2, f"error: {error}\n")
 
 
 def open_run(path: Path, demo: Path) -> Run:
@@ -91,8 +103,7 @@ def _kind(number: int) -> dict[str, Any]:
 def write_classes(path: Path, codes: np.ndarray, grid: Grid) -> None:
     """Write CLC codes (rows, cols) with the legend of those that occur."""
     legend = Legend.corine().subset(np.unique(codes))
-    rasters.write(path, codes, grid, ["class"], 0, legend)
-    styles.write_qml(path, legend)
+    class_rasters.write_classes(path, codes, grid, legend)
 
 
 def study_run(

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from landcover.classifiers.protocol import Classifier
+from landcover.files.rasters import valid_pixels
 from landcover.grid import Window
-from landcover.samples.chips import cut, valid_pixels
+from landcover.samples.chips import cut
 
 #: Sides of the tiles that a classifier sees at once are at most this, plus its radius.
 COMPUTE_PX = 256
@@ -47,7 +48,7 @@ def predict_tiles(
         for col in range(0, cols, side):
             tile = Window(row, col, side, side)
             place = Window(row, col, min(side, rows - row), min(side, cols - col))
-            valid = valid_pixels(values[:, *place.slices], radius=0)
+            valid = valid_pixels(values[:, *place.slices], margin=0)
             if valid.any():
                 seen = [cut(values, tile.padded(classifier.radius))]
                 if segment_types is not None:

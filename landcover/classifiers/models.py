@@ -17,6 +17,7 @@ from landcover.classifiers.names import title_of
 from landcover.classifiers.protocol import Classifier, Inputs, Signature
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import read_json, versions, write_json
+from landcover.files.rasters import valid_pixels
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.scene.features import margin
@@ -347,7 +348,7 @@ class Model:
         for start in range(0, pixels.shape[2], _CHUNK):
             place = Window(0, start, 1, min(_CHUNK, pixels.shape[2] - start))
             part = pixels[:, *place.slices]
-            valid = ~np.isnan(part).any(axis=0)
+            valid = valid_pixels(part)
             of_part = None if types is None else types[:, *place.slices]
             yield place, valid, self._loaded.predict_window(part, of_part)
 

@@ -29,7 +29,7 @@ Integer: TypeAlias = int | np.integer
 #: Their places must fit in 16 bits.
 BLOCK_ROWS = 32768
 
-#: A node. A leaf has `left` -1, and in `right` its row of the table of shares.
+#: A node. A leaf has `left` -1, and in `right` its row of the table of probabilities.
 _NODE = np.dtype([("threshold", "f4"), ("feature", "i4"), ("left", "i4"), ("right", "i4")])
 
 
@@ -61,17 +61,17 @@ class Trees:
         array([[1., 0.],
                [0., 1.]])
         """
-        tables, shares = [], [np.eye(int(forest.n_classes_))]
-        held = len(shares[0])
+        tables, probabilities = [], [np.eye(int(forest.n_classes_))]
+        held = len(probabilities[0])
         for tree in (estimator.tree_ for estimator in forest.estimators_):
             leaves = np.flatnonzero(tree.children_left < 0)
             values = tree.value[leaves, 0]
             pure = (values.max(axis=1) == 1) & (np.count_nonzero(values, axis=1) == 1)
             rows = np.where(pure, values.argmax(axis=1), held - 1 + np.cumsum(~pure))
             tables.append(_table(tree, leaves, rows))
-            shares.append(values[~pure])
-            held += len(shares[-1])
-        return cls(tuple(tables), np.concatenate(shares))
+            probabilities.append(values[~pure])
+            held += len(probabilities[-1])
+        return cls(tuple(tables), np.concatenate(probabilities))
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
         """Mean share of each class over the trees.
@@ -195,7 +195,7 @@ def _wait(entry: np.ndarray, node: Integer, half: Integer, start: Integer, end: 
 
 @njit(cache=True, nogil=True)
 def _add(leaves: np.ndarray, leaf: np.ndarray, total: np.ndarray) -> None:
-    """Add the shares of each row's leaf to its total."""
+    """Add the probabilities of each row's leaf to its total."""
     for row in range(len(leaf)):
         values = leaves[leaf[row]]
         for k in range(np.uint32(leaves.shape[1])):

@@ -14,6 +14,7 @@ from landcover.classifiers.image_tiles import predict_tiles
 from landcover.classifiers.models import Model
 from landcover.classifiers.protocol import Reader
 from landcover.errors import LandcoverError
+from landcover.files.rasters import valid_pixels
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.samples.chips import cut
@@ -88,7 +89,7 @@ class WholeImageClassifier(_Wrapper):
             values = _resized(_middle(values), side)
         else:
             require_scale(image.grid, "the image")
-        squares = _squares(_valid(values), side)
+        squares = _squares(valid_pixels(values), side)
         if not squares:
             raise _nothing_valid(self)
         places, weights = zip(*squares, strict=True)
@@ -105,7 +106,7 @@ class PixelMeanClassifier(_Wrapper):
         return np.stack([self._mean(of_image, until) for of_image in values])
 
     def _mean(self, values: np.ndarray, until: float) -> np.ndarray:
-        valid = _valid(values)
+        valid = valid_pixels(values)
         if not valid.any():
             raise _nothing_valid(self)
         total = np.zeros(len(self.legend))
@@ -180,11 +181,6 @@ def _bands_of(image: Image, bands: Sequence[str], model: str) -> np.ndarray:
             f"{' '.join(missing)} too; give an image with these or use another model"
         )
     return image.values[[image.bands.index(band) for band in bands]]
-
-
-def _valid(values: np.ndarray) -> np.ndarray:
-    """Where (rows, cols) all bands have a value."""
-    return ~np.isnan(values).any(axis=0)
 
 
 def _nothing_valid(model: _Wrapper) -> LandcoverError:

@@ -185,6 +185,21 @@ def read_window(
     return pixels
 
 
+def valid_pixels(image: np.ndarray, margin: int = 0) -> np.ndarray:
+    """Where (rows, cols) an image (bands, rows, cols) has a value in every band.
+
+    A margin around it is left out. Bands are taken one by one, without an array of all of them.
+
+    >>> valid_pixels(np.array([[[1.0, 2.0, np.nan, 3.0]] * 3]), margin=1)
+    array([[ True, False]])
+    """
+    rows, cols = (slice(margin, side - margin) for side in image.shape[1:])
+    valid = np.isfinite(image[0, rows, cols])
+    for band in image[1:]:
+        valid &= np.isfinite(band[rows, cols])
+    return valid
+
+
 def read_classes(path: str | Path, window: Window | None = None) -> np.ndarray:
     """Class codes (rows, cols) of a one-band class raster, uint16; 0 where unlabelled."""
     return read(path, window, [1])[0].astype(np.uint16)

@@ -116,8 +116,8 @@ def transitions_of_anchors(
 def undo(probabilities: np.ndarray, transition: np.ndarray) -> np.ndarray:
     """Shares of classes whose labels would be distributed as given.
 
-    Maximum likelihood by expectation maximisation from equal shares, thirty steps, which cannot
-    leave the range from 0 to 1 as the inverse matrix does (Richardson 1972,
+    Maximum likelihood by expectation maximisation from equal probabilities, thirty steps, which
+    cannot leave the range from 0 to 1 as the inverse matrix does (Richardson 1972,
     doi:10.1364/JOSA.62.000055, for a matrix).
 
     Parameters
@@ -144,11 +144,9 @@ def undo(probabilities: np.ndarray, transition: np.ndarray) -> np.ndarray:
 
 
 def _undone(probabilities: np.ndarray, transition: np.ndarray) -> np.ndarray:
-    """`undo` of columns (labels, rows), not normalised: long rows are quicker than long columns."""
-    probabilities, backwards = (
-        np.ascontiguousarray(probabilities),
-        np.ascontiguousarray(transition.T),
-    )
+    """`undo` of (labels, rows), not normalised: long rows are quicker than long columns."""
+    probabilities = np.ascontiguousarray(probabilities)
+    backwards = np.ascontiguousarray(transition.T)
     found = np.full((len(transition), probabilities.shape[1]), 1 / len(transition))
     for _ in range(_STEPS):
         found *= transition @ (probabilities / np.maximum(backwards @ found, 1e-9))
@@ -213,6 +211,6 @@ def border_distance(labels: np.ndarray, most: int) -> np.ndarray:
 
 
 def _normalised(probabilities: np.ndarray) -> np.ndarray:
-    """Rows that make 1; equal shares where there is nothing."""
+    """Rows that make 1; equal probabilities where there is nothing."""
     total = probabilities.sum(axis=1, keepdims=True)
     return np.where(total > 0, probabilities / np.maximum(total, 1e-30), 1 / probabilities.shape[1])

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters, styles, vectors
+from landcover.files import rasters, vectors
+from landcover.files.class_rasters import class_writer
 from landcover.grid import Grid
 from landcover.labels.schemes import Coding
 from landcover.legend import UNLABELLED, Nomenclature
@@ -86,7 +87,7 @@ def write_classes(
     legend, pixels = nomenclature.legend.subset(codes), Counter[float]()
     with (
         rasters.open_on_grid(source, grid) as warped,
-        rasters.RasterWriter(path, grid, np.uint16, ["class"], 0, legend) as out,
+        class_writer(path, grid, legend) as out,
     ):
         for window in track(list(grid.windows(rasters.WINDOW_PX)), f"Writing {path.name}"):
             part = rasters.read_window(warped, window, [1])[0]
@@ -98,7 +99,7 @@ def write_classes(
             distinct, counts = np.unique(part, return_counts=True)
             pixels.update(dict(zip(distinct.tolist(), counts.tolist(), strict=True)))
             out.write(labels, window)
-    return [path, styles.write_qml(path, legend)], pixels
+    return [path, path.with_suffix(".qml")], pixels
 
 
 def became(

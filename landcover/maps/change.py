@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files.rasters import valid_pixels
 from landcover.legend import UNLABELLED, LandClass, Legend, Nomenclature
 
 #: A probability below this counts as this: no model is surer, and one sure error would be a change.
@@ -146,7 +147,7 @@ def estimate_transitions(
     >>> (found.changed(before, after, np.zeros(5, int)) > 0.5).any()
     np.False_
     """
-    known = np.isfinite(before).all(axis=0) & np.isfinite(after).all(axis=0)
+    known = valid_pixels(before) & valid_pixels(after)
     if not known.any():
         raise LandcoverError(
             "the two dates have no pixel in common that both map; give maps that overlap"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files.rasters import valid_pixels
 from landcover.legend import UNLABELLED
 
 #: Probabilities are counted in these parts, so that their sums are exact in any order.
@@ -55,7 +56,7 @@ class Ballot:
 
     def add_probabilities(self, regions: np.ndarray, probabilities: np.ndarray) -> None:
         """Count every pixel's probabilities, (classes, rows, cols), NaN where it has no vote."""
-        voting = (regions > 0) & np.isfinite(probabilities).all(axis=0)
+        voting = (regions > 0) & valid_pixels(probabilities)
         number = regions[voting].astype(np.int64)
         for k, probability in enumerate(probabilities):
             parts = np.rint(probability[voting].astype(np.float64) * _PARTS)

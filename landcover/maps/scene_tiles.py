@@ -15,9 +15,9 @@ from landcover.classifiers.image_tiles import COMPUTE_PX
 from landcover.classifiers.protocol import Classifier, require_bands
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.files.rasters import valid_pixels
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED
-from landcover.samples.chips import valid_pixels
 
 #: Tiles predicted at once; their probabilities are in memory together.
 _TOGETHER = 16
@@ -161,7 +161,7 @@ class Source:
             for side, tile in zip(self.grid.shape, (self.tile_rows, self.tile_cols), strict=True)
         )
         thin = rasters.read_small(self.scene, 8 * max(rows, cols), self.classifier.bands)
-        has_data = np.isfinite(thin).all(axis=0)
+        has_data = rasters.valid_pixels(thin)
         at = [
             np.minimum(np.arange(side) * tiles // side, tiles - 1)
             for side, tiles in zip(has_data.shape, (rows, cols), strict=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from landcover.errors import LandcoverError
+from landcover.files.rasters import valid_pixels
 
 #: A probability below this counts as this: a forest's 0 means "rare", and nothing could undo it.
 LEAST_SHARE = 1e-3
@@ -110,10 +111,9 @@ def smooth(
     if probabilities.shape[1:] != image.shape[1:]:
         raise LandcoverError(
             f"probabilities of {probabilities.shape[1:]} pixels and an image of "
-            f"{image.shape[1:]} differ; "
-            "give both of the same window"
+            f"{image.shape[1:]} differ; give both of the same window"
         )
-    known = np.isfinite(probabilities).all(axis=0)
+    known = valid_pixels(probabilities)
     weights = _weights(np.where(known, image, np.nan), scale)
     evidence = np.log(np.maximum(np.where(known, probabilities, 1), LEAST_SHARE), dtype=np.float32)
     field = _normalised(evidence.copy(), known)

@@ -296,7 +296,7 @@ def _where_scene_has_data(
     labelled = np.any([pixels[layer] != UNLABELLED for layer in truths], axis=0)
     if not (empty & labelled).any():
         return pixels
-    has_data = ~np.isnan(rasters.read(scene, window)).any(axis=0)[test]
+    has_data = rasters.valid_pixels(rasters.read(scene, window))[test]
     return {layer: np.where(has_data, values, UNLABELLED) for layer, values in pixels.items()}
 
 

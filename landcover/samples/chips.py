@@ -46,16 +46,6 @@ def require_fits(size: int, rows: int, cols: int) -> None:
         )
 
 
-def valid_pixels(image: np.ndarray, radius: int) -> np.ndarray:
-    """Where (rows, cols) an image (bands, rows, cols) has every band, without its margin.
-
-    >>> valid_pixels(np.array([[[1.0, 2.0, np.nan, 3.0]] * 3]), radius=1)
-    array([[ True, False]])
-    """
-    rows, cols = (slice(radius, side - radius) for side in image.shape[1:])
-    return ~np.isnan(image[:, rows, cols]).any(axis=0)
-
-
 def cut_nbytes(count: int, size: int, bands: int) -> int:
     """Memory of squares cut in advance, float32.
 

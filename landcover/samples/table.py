@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files import arrays
+from landcover.files import arrays, rasters
 from landcover.files.atomic import replace_when_whole
 from landcover.grid import Window
 from landcover.samples import chips, drawing
@@ -43,7 +43,7 @@ def count(
     valid = False
 
     def load(window: Window) -> tuple[np.ndarray, np.ndarray]:
-        return _has_data(source.image(window)), source.labels(window)
+        return rasters.valid_pixels(source.image(window)), source.labels(window)
 
     for window, (has_data, labels) in source.strips("Counting labelled pixels", load):
         valid |= bool(has_data.any())
@@ -109,7 +109,7 @@ def draw(
         usable = blocks.usable(window)
         if source.inside is not None:
             usable[(source.inside(window) == 0) & (usable < 1 + TEST)] = 0
-        classes = np.where(_has_data(image), table[labels], np.int16(-1))
+        classes = np.where(rasters.valid_pixels(image), table[labels], np.int16(-1))
         rows, cols, marks = picker.pick(drawing.strata_of(usable, classes, len(codes)))
         part = {"row": rows + window.row, "col": cols, "label": labels[rows, cols]}
         part["random_test"] = marks
@@ -117,14 +117,6 @@ def draw(
         parts.append(part | {name: values[rows, cols] for name, values in more.items()})
     drawn = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
     return table_of(source, blocks, drawn, features)
-
-
-def _has_data(image: np.ndarray) -> np.ndarray:
-    """Pixels that are finite in every band, without an array of all bands."""
-    has_data = np.isfinite(image[0])
-    for band in image[1:]:
-        has_data &= np.isfinite(band)
-    return has_data
 
 
 def table_of(

@@ -66,7 +66,7 @@ def write_scene(path: Path, tiles: Sequence[Tile], grid: Grid, area: BaseGeometr
                 _fill(image, read, _shifted(window, grid, tile.grid), tile.grid)
             if area is not None:
                 image[:, ~vectors.inside(area, grid, window)] = np.nan
-            valid += int(np.isfinite(image).all(axis=0).sum())
+            valid += int(rasters.valid_pixels(image).sum())
             out.write(image, window)
         if not valid:
             raise LandcoverError(
@@ -103,7 +103,7 @@ def _fill(
         or window.row + window.rows <= 0
         or window.col + window.cols <= 0
     )
-    empty = ~np.isfinite(image).all(axis=0)
+    empty = ~rasters.valid_pixels(image)
     if not outside and empty.any():
         np.copyto(image, read(window), where=empty)
 

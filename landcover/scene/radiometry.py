@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.files.rasters import valid_pixels
 from landcover.grid import Window
 
 #: Distance of the nodes at which lines are fitted; between them they are interpolated.
@@ -136,7 +137,7 @@ def fit_lines(
     >>> lines.gain.round(3).tolist(), lines.offset.round(3).tolist()
     ([[[0.9, 0.9], [0.9, 0.9]]], [[[0.01, 0.01], [0.01, 0.01]]])
     """
-    valid = np.isfinite(first).all(axis=0) & np.isfinite(second).all(axis=0)
+    valid = valid_pixels(first) & valid_pixels(second)
     if valid.sum() < LEAST_PIXELS:
         raise LandcoverError(
             f"only {int(valid.sum())} pixels have data at both dates, too few to compare their "

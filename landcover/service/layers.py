@@ -99,7 +99,7 @@ class Layer:
             resampling_method="bilinear", reproject_method="bilinear",
         )  # fmt: skip
         values = image.array.filled(np.nan)
-        missing = np.isnan(values).any(axis=0)
+        missing = ~rasters.valid_pixels(values)
         low, high = self.stretch
         shown = np.clip((values - low) / max(high - low, 1e-6), 0, 1) ** (1 / _GAMMA)
         return _png(np.rint(255 * np.nan_to_num(shown)).astype(np.uint8), missing)
@@ -141,7 +141,7 @@ def _scene(path: Path) -> Layer:
     colours = true_colour_bands(names)
     shown = colours or (names * 3)[:3]
     pixels = rasters.read_small(path, _SMALL_PX, shown)
-    pixels = pixels[:, np.isfinite(pixels).all(axis=0)]
+    pixels = pixels[:, rasters.valid_pixels(pixels)]
     low, high = np.percentile(pixels, STRETCH_PERCENTILES) if pixels.size else (0.0, 1.0)
     return Layer(
         title="True colour" if colours else f"Scene, bands {' '.join(shown)}",

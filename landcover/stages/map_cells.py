@@ -12,7 +12,8 @@ from landcover.classifiers.models import Model
 from landcover.classifiers.names import PATCHES
 from landcover.classifiers.whole_images import require_scale
 from landcover.errors import LandcoverError
-from landcover.files import rasters, styles
+from landcover.files import rasters
+from landcover.files.class_rasters import class_writer
 from landcover.grid import Window
 from landcover.legend import UNLABELLED
 from landcover.maps import CONFIDENCE_NODATA
@@ -68,9 +69,7 @@ def map_patches(run: Run, model: Model, stride_px: int = 32) -> list[Path]:
     out = run.map(name)
     confidence = run.confidence(name)
     with (
-        rasters.RasterWriter(
-            out, cells, np.uint16, ["class"], UNLABELLED, network.legend
-        ) as classes,
+        class_writer(out, cells, network.legend) as classes,
         rasters.RasterWriter(
             confidence, cells, np.uint8, ["confidence_percent"], CONFIDENCE_NODATA
         ) as certainty,
@@ -81,7 +80,7 @@ def map_patches(run: Run, model: Model, stride_px: int = 32) -> list[Path]:
             codes, sure = _classified(scene, network, window, stride_px)
             classes.write(codes, window)
             certainty.write(sure, window)
-    paths = [out, confidence, styles.write_qml(out, network.legend)]
+    paths = [out, confidence, out.with_suffix(".qml")]
     settings = {"model": model.name, "stride_px": stride_px}
     run.record(f"map {name}", settings, [scene, model.card_path], paths)
     return paths

@@ -14,6 +14,7 @@ from landcover.classifiers.models import Model
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import short_file_digest
+from landcover.files.class_rasters import write_classes
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps.postprocessing import Choices, Source, steps_of
@@ -73,7 +74,6 @@ def postprocess(
         If no step is chosen, the map or a file that a step needs is missing or of another
         grid, or a setting is out of range. Nothing is written then.
     """
-    from landcover.files import styles
     from landcover.stages.map_item import write_map_item
 
     maker = maker or model_of_run(run, names.model_of(model))
@@ -105,17 +105,9 @@ def postprocess(
     for step in steps:
         codes = step.apply(codes)
     name = "+".join([model, *(step.suffix for step in steps)])
-    with rasters.RasterWriter(
-        run.map(name), source.grid, np.uint16, ["class"], UNLABELLED, legend
-    ) as out:
-        for window in source.grid.windows(rasters.WINDOW_PX):
-            out.write(codes[window.slices], window)
+    paths = write_classes(run.map(name), codes, source.grid, legend)
     seconds = time.perf_counter() - started
-    paths = [
-        run.map(name),
-        styles.write_qml(run.map(name), legend),
-        write_map_item(run, name, maker),
-    ]
+    paths.append(write_map_item(run, name, maker))
     inputs = [run.map(model), *(path for step in steps for path in step.inputs)]
     settings = {"of": model, "mmu_ha": mmu_ha, "polygons": polygons and str(polygons)}
     run.record(f"postprocess {name}", settings, inputs, paths)

@@ -26,7 +26,7 @@ from landcover.classifiers.networks.engines import (
 from landcover.classifiers.networks.patch_classifier import PatchClassifier
 from landcover.errors import LandcoverError
 from landcover.files.atomic import Fields
-from landcover.samples.chips import valid_pixels
+from landcover.files.rasters import valid_pixels
 
 #: The bound is this many times the largest error seen.
 SAFETY = 1.5
