@@ -72,23 +72,47 @@ def row_batches(
     turn: bool = False,
 ) -> keras.utils.PyDataset:
     """Batches as Keras takes them; with a seed they are shuffled again every epoch."""
-    bounds = np.append(np.arange(0, len(examples.targets), size), len(examples.targets))
+
+    def step(rows: np.ndarray, rng: np.random.Generator) -> tuple[Inputs, ...]:
+        inputs = examples.inputs(rows)
+        if turn:
+            inputs = cast("np.ndarray", inputs)  # rows of numbers are not turned
+            inputs = turned(inputs, rng.integers(8, size=len(inputs)))
+        targets = examples.targets[rows].reshape(-1, *shape)
+        if examples.weights is None:
+            return inputs, targets
+        return inputs, targets, examples.weights[rows].reshape(-1, *shape)
+
+    return batches(len(examples.targets), size, step, seed)
+
+
+def batches(
+    rows: int,
+    size: int,
+    step: Callable[[np.ndarray, np.random.Generator], tuple[Inputs, ...]],
+    seed: int | None = None,
+) -> keras.utils.PyDataset:
+    """Batches as Keras takes them; with a seed they are shuffled again every epoch.
+
+    Parameters
+    ----------
+    rows : int
+        How many there are.
+    size : int
+        Rows of a step.
+    step : callable
+        Positions of a step's rows, and its random numbers, to inputs, targets and perhaps weights.
+    seed : int, optional
+        Of the order and of the random numbers.
+    """
 
     class Batches(in_steps()):  # type: ignore[misc]
-        """Rows of a step, each turned for itself."""
+        """Rows of a step, each made for itself."""
 
         def __getitem__(self, number: int) -> tuple[Inputs, ...]:
-            rows = self.chosen(number)
-            inputs = examples.inputs(rows)
-            if turn:
-                inputs = cast("np.ndarray", inputs)  # rows of numbers are not turned
-                inputs = turned(inputs, self.rng(number).integers(8, size=len(inputs)))
-            targets = examples.targets[rows].reshape(-1, *shape)
-            if examples.weights is None:
-                return inputs, targets
-            return inputs, targets, examples.weights[rows].reshape(-1, *shape)
+            return step(self.chosen(number), self.rng(number))
 
-    return Batches(bounds, seed)
+    return Batches(np.append(np.arange(0, rows, size), rows), seed)
 
 
 def tile_batches(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.classifiers.networks.backend import compiled, keras_module, keras_on_cpu
-from landcover.classifiers.networks.batches import in_steps
+from landcover.classifiers.networks.batches import batches
 from landcover.classifiers.networks.image_architectures import layer_table
 from landcover.classifiers.networks.image_recipes import Recipe, Stage
 from landcover.errors import LandcoverError
@@ -322,20 +322,15 @@ def _batches(
     images: Images, recipe: Recipe, classes: int, seed: int | None = None
 ) -> keras.utils.PyDataset:
     """Steps as Keras takes them; with a seed in another order every epoch, and in other views."""
-    bounds = np.append(np.arange(0, len(images.targets), recipe.batch_size), len(images.targets))
     one_hot = np.eye(classes, dtype=np.float32)
 
-    class Batches(in_steps()):  # type: ignore[misc]
-        """Images of a step, each in a view of its own."""
+    def step(rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        shown = images.read(rows)
+        if seed is not None:
+            shown = recipe.augmentation.views(shown, rng)
+        return shown, one_hot[images.targets[rows]]
 
-        def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-            rows = self.chosen(number)
-            shown = images.read(rows)
-            if seed is not None:
-                shown = recipe.augmentation.views(shown, self.rng(number))
-            return shown, one_hot[images.targets[rows]]
-
-    return Batches(bounds, seed)
+    return batches(len(images.targets), recipe.batch_size, step, seed)
 
 
 def _shares(model: keras.Model, stage: Stage) -> list[float]:
