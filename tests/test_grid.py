@@ -188,3 +188,21 @@ def test_pixels_off_the_earth_have_no_area():
     assert areas[0, 0] == 0 and areas[-1, -1] == 0
     assert areas[70, 70] == pytest.approx(side**2 / 1e4, rel=1e-2)
     assert np.isfinite(areas).all() and areas.max() < 20 * areas[70, 70]
+
+
+@pytest.mark.parametrize(
+    ("crs", "side", "north", "length_m", "expected"),
+    [
+        (32633, 10, 5_800_000, 100, 10),
+        (32633, 60, 5_800_000, 100, 2),
+        (32633, 60, 5_800_000, 10, 1),
+        # a metre of Web Mercator is 0.616 m on the ground at 52 N
+        (3857, 10, 6_800_000, 100, 16),
+        (4326, 0.001, 52, 100, 1),
+        (4326, 0.0001, 0, 100, 9),
+    ],
+)
+def test_lengths_on_the_ground_are_whole_pixels(crs, side, north, length_m, expected):
+    west = 15 if crs == 4326 else 300_000
+    grid = Grid(CRS.from_epsg(crs), Affine(side, 0, west, 0, -side, north), 20, 20)
+    assert grid.pixels(length_m) == expected

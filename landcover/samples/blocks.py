@@ -266,9 +266,14 @@ def layout(
 
 def _default_block_px(rows: int, cols: int, range_px: float, cell_px: int) -> int:
     """Side of a block by the range, within what the scene's size allows."""
-    fewest = max(MIN_BLOCK_PX, 2 * cell_px)
+
+    def cells(side: float) -> int:
+        """A side in pixels, made up to whole cells."""
+        return math.ceil(side / cell_px) * cell_px
+
+    fewest = max(cells(MIN_BLOCK_PX), 2 * cell_px)
     enough = round((rows * cols / ENOUGH_BLOCKS) ** 0.5 / cell_px) * cell_px
-    wanted = max(math.ceil(range_px / cell_px) * cell_px, min(enough, GUARDS * MAX_GUARD_PX))
+    wanted = max(cells(range_px), min(enough, cells(GUARDS * MAX_GUARD_PX)))
     while wanted > fewest and -(-rows // wanted) * -(-cols // wanted) < FEWEST_BLOCKS:
         wanted -= cell_px
     return max(wanted, fewest)

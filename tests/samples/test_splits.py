@@ -225,3 +225,10 @@ def test_too_little_to_split_is_said_in_one_line(call, text):
     with pytest.raises(LandcoverError, match=text) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+@given(st.integers(200, 3000), st.integers(200, 3000), st.integers(1, 40), st.floats(0, 400))
+def test_blocks_are_whole_cells_of_the_labels(rows, cols, cell_px, range_px):
+    block = layout(rows, cols, range_px=range_px, cell_px=cell_px).block_px
+    assert block % cell_px == 0
+    assert block >= max(20, 2 * cell_px)

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +16,11 @@ from sklearn import metrics as sk
 from statsmodels.stats.contingency_tables import mcnemar
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import rasters, styles
 from landcover.files.atomic import write_json
-from landcover.reports import store, words
+from landcover.labels.run_legend import write_nomenclature
+from landcover.legend import Legend, corine
+from landcover.reports import store, words, zones
 from landcover.samples.blocks import TEST, Blocks
 from landcover.stages import compare as selection
 from landcover.stages import scoring as score
@@ -568,3 +571,31 @@ def test_a_run_without_labels_or_splits_names_the_command(world):
     ):
         score.score_map(world.run, "knn", {})
     assert not world.run.report("knn").exists()
+
+
+def test_zones_have_the_sizes_of_the_label_scheme(tmp_path):
+    """Borders reach 30 m and cells have 50 m: three and five pixels of 10 m."""
+    world = World(tmp_path / "run")
+    write_nomenclature(world.run.legend, replace(corine(), cell_m=50, border_m=30))
+    world.map("knn", 0.2)
+    tally = score.tally_maps(world.run, ["knn"])
+    assert tally.reach_px == {"labels": 3, "reference": 5}
+    near = zones.near_border(np.pad(world.labels, 3), 3)
+    mixed = zones.mixed_cells(np.pad(world.truth, 5), 0, 0, 5)
+    scored = world.test & (world.truth > 0)
+    scored[EMPTY] = False
+    counts = tally.zones["reference"]["knn"]
+    assert counts["border"][:, 0].sum() == (scored & near & (world.labels > 0)).sum()
+    assert counts["mixed"][:, 0].sum() == (scored & mixed).sum()
+
+
+def test_maps_of_other_classes_are_not_compared(tmp_path):
+    world = World(tmp_path / "run")
+    write_nomenclature(world.run.legend, corine())
+    world.map("knn", 0.2)
+    other = Legend(tuple(replace(c, name="Tundra") for c in LEGEND.classes))
+    styles.write_qml(world.run.map("knn"), other)
+    with pytest.raises(
+        LandcoverError, match=r"knn\.tif has a class 112 'Tundra', which is 'Discont"
+    ):
+        score.tally_maps(world.run, ["knn"])
