@@ -61,6 +61,18 @@ class Window:
         down, across = rows - self.row, cols - self.col
         return (down >= 0) & (down < self.rows) & (across >= 0) & (across < self.cols)
 
+    def within(self, rows: int, cols: int) -> tuple[Window, tuple[slice, slice]]:
+        """The part that lies on a raster of some shape, and where that part lies in the window.
+
+        >>> Window(-1, 2, rows=3, cols=3).within(8, 4)
+        (Window(row=0, col=2, rows=2, cols=2), (slice(1, 3, None), slice(0, 2, None)))
+        """
+        top, left = max(self.row, 0), max(self.col, 0)
+        bottom = max(min(self.row + self.rows, rows), top)
+        right = max(min(self.col + self.cols, cols), left)
+        place = slice(top - self.row, bottom - self.row), slice(left - self.col, right - self.col)
+        return Window(top, left, bottom - top, right - left), place
+
     def padded(self, pixels: int) -> Window:
         """The window with a margin of `pixels` on every side."""
         return Window(

@@ -170,18 +170,15 @@ def read_window(
     dtype = np.result_type(*(dataset.dtypes[number - 1] for number in bands))
     floating = np.issubdtype(dtype, np.floating)
     pixels = np.full((len(bands), window.rows, window.cols), np.nan if floating else 0, dtype)
-    top, left = max(window.row, 0), max(window.col, 0)
-    bottom = min(window.row + window.rows, dataset.height)
-    right = min(window.col + window.cols, dataset.width)
-    if top < bottom and left < right:
+    part, place = window.within(dataset.height, dataset.width)
+    if part.rows and part.cols:
         with spent("reading"):
             inside = dataset.read(
-                bands, window=RasterioWindow(left, top, right - left, bottom - top)
+                bands, window=RasterioWindow(part.col, part.row, part.cols, part.rows)
             )
         if dataset.nodata is not None and not (floating and np.isnan(dataset.nodata)):
             inside[inside == dataset.nodata] = np.nan if floating else 0
-        rows = slice(top - window.row, bottom - window.row)
-        pixels[:, rows, left - window.col : right - window.col] = inside
+        pixels[:, *place] = inside
     return pixels
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Reflectance percentiles that become black and white in a true-colour picture.
 STRETCH_PERCENTILES = (1.0, 99.0)
+#: Brightens the middle of the stretch.
+GAMMA = 1.4
 NODATA_GREY = 235
 
 #: Colours for classifiers in charts, told apart by colour-blind readers too
@@ -51,10 +53,15 @@ def true_colour(image: np.ndarray, bands: Sequence[str]) -> np.ndarray:
     if missing.all():
         return np.full(rgb.shape, NODATA_GREY, np.uint8)
     low, high = np.percentile(rgb[~missing], STRETCH_PERCENTILES).astype(rgb.dtype)
-    stretched = np.clip((rgb - low) / max(high - low, 1e-6), 0, 1) ** (1 / 1.4)
-    picture = (np.nan_to_num(stretched) * 255).round().astype(np.uint8)
+    picture = stretched(rgb, low, high)
     picture[missing] = NODATA_GREY
     return picture
+
+
+def stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Values from `low` to `high` as grey levels 0 to 255, uint8, the middle ones brighter."""
+    shown = np.clip((values - low) / max(high - low, 1e-6), 0, 1) ** (1 / GAMMA)
+    return (np.nan_to_num(shown) * 255).round().astype(np.uint8)
 
 
 def class_picture(codes: np.ndarray, legend: Legend) -> np.ndarray:

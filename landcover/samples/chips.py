@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -193,17 +194,7 @@ def chips(image: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int) -> S
             f"centres lie outside the image of {height} x {width} pixels; "
             "rows and cols count its pixels from 0"
         )
-    return read_chips(lambda window: _inside(image, window), rows, cols, size)
-
-
-def _inside(image: np.ndarray, window: Window) -> np.ndarray:
-    """A window of an array, NaN outside."""
-    found = np.full((len(image), window.rows, window.cols), np.nan, np.float32)
-    top, left = max(window.row, 0), max(window.col, 0)
-    part = image[:, top : window.row + window.rows, left : window.col + window.cols]
-    row, col = top - window.row, left - window.col
-    found[:, row : row + part.shape[1], col : col + part.shape[2]] = part
-    return found
+    return read_chips(lambda window: cut(image, window, dtype=np.float32), rows, cols, size)
 
 
 def views(image: np.ndarray, size: int) -> np.ndarray:
@@ -212,7 +203,9 @@ def views(image: np.ndarray, size: int) -> np.ndarray:
     return found.transpose(0, 1, 3, 4, 2)
 
 
-def cut(values: np.ndarray, window: Window, outside: float = np.nan) -> np.ndarray:
+def cut(
+    values: np.ndarray, window: Window, outside: float = np.nan, dtype: Any = None
+) -> np.ndarray:
     """A window of an image (bands, rows, cols), which may reach over its edges.
 
     Only what is looked at next is ever padded: a whole image of 1 x 4,000,000 pixels, padded to
@@ -221,12 +214,9 @@ def cut(values: np.ndarray, window: Window, outside: float = np.nan) -> np.ndarr
     >>> cut(np.ones((1, 2, 3), np.float32), Window(1, -1, 2, 3)).tolist()
     [[[nan, 1.0, 1.0], [nan, nan, nan]]]
     """
-    found = np.full((len(values), window.rows, window.cols), outside, values.dtype)
-    top, left = max(window.row, 0), max(window.col, 0)
-    bottom, right = max(window.row + window.rows, 0), max(window.col + window.cols, 0)
-    inside = values[:, top:bottom, left:right]
-    down, across = top - window.row, left - window.col
-    found[:, down : down + inside.shape[1], across : across + inside.shape[2]] = inside
+    found = np.full((len(values), window.rows, window.cols), outside, dtype or values.dtype)
+    part, place = window.within(*values.shape[1:])
+    found[:, *place] = values[:, *part.slices]
     return found
 
 

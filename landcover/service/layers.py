@@ -20,7 +20,7 @@ from landcover.files import rasters, styles
 from landcover.files.atomic import Fields
 from landcover.legend import UNLABELLED, Legend
 from landcover.reports import store
-from landcover.reports.figures import STRETCH_PERCENTILES
+from landcover.reports.figures import STRETCH_PERCENTILES, stretched
 from landcover.run import Run
 from landcover.sensors import true_colour_bands
 
@@ -32,7 +32,6 @@ _FURTHER_ZOOM = 2
 
 #: Of the scene that the stretch is found on.
 _SMALL_PX = 1000
-_GAMMA = 1.4
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,7 @@ class Layer:
         values = image.array.filled(np.nan)
         missing = ~rasters.valid_pixels(values)
         low, high = self.stretch
-        shown = np.clip((values - low) / max(high - low, 1e-6), 0, 1) ** (1 / _GAMMA)
-        return _png(np.rint(255 * np.nan_to_num(shown)).astype(np.uint8), missing)
+        return _png(stretched(values, low, high), missing)
 
     def at(self, lon: float, lat: float) -> Fields | None:
         """Code, name and confidence of the class at a place; None where there is none."""
