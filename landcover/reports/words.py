@@ -27,11 +27,21 @@ def render(template: str, **content: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["cell"] = cell
     environment.filters["percent"] = percent
     environment.filters["points"] = points
     environment.filters["interval"] = interval
     environment.filters["p_value"] = p_value
     return environment.get_template(template).render(**content)
+
+
+def cell(text: str) -> str:
+    r"""A text that does not end the cell of a Markdown table that it stands in.
+
+    >>> print(cell("Stadt | Dorf"))
+    Stadt \| Dorf
+    """
+    return text.replace("|", r"\|")
 
 
 def percent(share: float | None) -> str:

@@ -1,6 +1,8 @@
 """Reports on disk: what is written is read; what is broken is named with its remedy."""
 
 import json
+import re
+from importlib import resources
 
 import jinja2
 import pytest
@@ -141,3 +143,16 @@ def test_a_template_asks_for_all_that_it_shows():
 )
 def test_points(value, shown):
     assert words.points(value) == shown
+
+
+def test_a_bar_in_a_name_does_not_end_its_cell():
+    """Of `{{ text | cell }}`; every column that shows a class's name in a table has it."""
+    templates = resources.files("landcover.reports") / "templates"
+    tables = [
+        line
+        for page in ("comparison.md", "assessment.md", "change.md", "label_noise.md")
+        for line in (templates / page).read_text("utf-8").splitlines()
+        if line.startswith("|") and re.search(r"{{ (class|c)\.name", line)
+    ]
+    assert len(tables) == 4 and all(".name | cell }}" in line for line in tables)
+    assert words.cell("Town | village") == r"Town \| village"
