@@ -406,5 +406,5 @@ def test_a_damaged_legend_json_is_named_and_never_to_be_removed(tmp_path, damage
 def test_a_legend_json_that_breaks_off_is_not_to_be_removed(tmp_path, content):
     """Without it codes 1 to 3 of any scheme would count as CORINE's."""
     (tmp_path / "legend.json").write_text(content, "utf-8")
-    with pytest.raises(LandcoverError, match="legend.json holds no legend .* landcover prep$"):
+    with pytest.raises(LandcoverError, match=r"legend\.json holds no legend .* landcover prep$"):
         read_nomenclature(tmp_path)
