@@ -15,7 +15,7 @@ from landcover.classifiers.calibration import Temperature, tempered
 from landcover.classifiers.kinds import KINDS, Kind
 from landcover.classifiers.names import title_of
 from landcover.classifiers.protocol import Classifier, Inputs, Signature
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files.atomic import read_json, versions, write_json
 from landcover.files.rasters import valid_pixels
 from landcover.grid import Window
@@ -208,8 +208,8 @@ class Model:
         Parameters
         ----------
         image : array of float, (bands, rows, cols) or (samples, bands)
-            Reflectance, 0 to 1, of `bands` in their order; NaN where nodata. A patch network
-            needs an image; what lies outside it counts as missing.
+            Reflectance, 0 to 1, of `bands` in their order; NaN or masked where nodata. A patch
+            network needs an image; what lies outside it counts as missing.
         segment_types : array of uint8, (layers, rows, cols) or (samples, layers), optional
             Needed by models that read layers of segment types.
 
@@ -220,9 +220,11 @@ class Model:
 
         Raises
         ------
+        InputError
+            If the array has another shape than the model needs or holds no reflectance, as
+            digital numbers do not, or segment types are missing.
         LandcoverError
-            If the array has another shape than the model needs, segment types are missing, or
-            the model classifies no pixels.
+            If the model classifies no pixels.
 
         Examples
         --------
@@ -261,7 +263,7 @@ class Model:
 
         Raises
         ------
-        LandcoverError
+        InputError, LandcoverError
             As for `predict`.
 
         Examples
@@ -309,16 +311,16 @@ class Model:
         self, image: np.ndarray, segment_types: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """An image or table as (bands, rows, cols), and its types as (layers, rows, cols)."""
-        image, layers = np.asarray(image, np.float32), self.inputs.segment_layers
+        image, layers = _reflectance(image), self.inputs.segment_layers
         as_table = image.ndim == 2
         if as_table and (self.inputs.patch_size > 1 or margin(self.inputs.features)):
-            raise LandcoverError(
+            raise InputError(
                 f"image has 2 dimensions, and model {self.name} sees the pixels around a pixel; "
                 f"give an image (bands, rows, cols) of bands {' '.join(self.bands)}"
             )
         pixels = image.T[:, np.newaxis] if as_table else image
         if pixels.ndim != 3 or len(pixels) != len(self.bands):
-            raise LandcoverError(
+            raise InputError(
                 f"image has the shape {image.shape}, and model {self.name} reads the bands "
                 f"{' '.join(self.bands)}; give (bands, rows, cols) or (samples, bands)"
             )
@@ -329,7 +331,7 @@ class Model:
             types = types.T[:, np.newaxis]
         if types is None or types.shape != (len(layers), *pixels.shape[1:]):
             held = "none" if segment_types is None else str(np.shape(segment_types))
-            raise LandcoverError(
+            raise InputError(
                 f"segment_types has the shape {held}, and model {self.name} reads the layers "
                 f"{' '.join(layers)} of every pixel; give (layers, rows, cols) or (samples, layers)"
             )
@@ -339,6 +341,8 @@ class Model:
         """Probabilities part by part, as `predict_tiles` gives them."""
         from landcover.classifiers.image_tiles import predict_tiles
 
+        if not pixels.size:
+            return iter(())
         if pixels.shape[1] > 1 or self._loaded.radius:
             return predict_tiles(self._loaded, pixels, types)
         return self._chunks(pixels, types)
@@ -351,6 +355,26 @@ class Model:
             valid = valid_pixels(part)
             of_part = None if types is None else types[:, *place.slices]
             yield place, valid, self._loaded.predict_window(part, of_part)
+
+
+def _reflectance(image: np.ndarray) -> np.ndarray:
+    """An array of reflectance as float32, NaN where it is masked."""
+    try:
+        given = np.ma.asarray(image)
+        whole = np.issubdtype(given.dtype, np.integer)
+        if given.dtype.kind not in "fiubO":
+            raise ValueError(f"{given.dtype} is no type of numbers")
+        values = np.ma.filled(given.astype(np.float32), np.nan)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"image cannot be read as numbers ({error}); give reflectance, 0 to 1, as floats"
+        ) from None
+    if whole and np.nanmax(values, initial=0) > 1:
+        raise InputError(
+            f"image holds whole numbers up to {np.nanmax(values):.0f}, which are no reflectance; "
+            "give (numbers + offset) / quantification of the product, 0 to 1"
+        )
+    return values
 
 
 def load_model(folder: str | Path) -> Model:

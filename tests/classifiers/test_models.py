@@ -11,7 +11,7 @@ import pytest
 
 from landcover import cli
 from landcover.classifiers.models import load_model
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files import rasters
 from landcover.grid import Window
 from landcover.run import Run
@@ -96,6 +96,55 @@ def test_arrays_that_do_not_fit_are_refused(run):
             forest.predict(wrong)
     with pytest.raises(LandcoverError, match=r"2 dimensions.*give an image \(bands, rows, cols\)"):
         patches.predict_proba(image.reshape(4, -1).T)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("shape", [(0, 7), (7, 0), (0, 0)])
+def test_an_image_without_pixels_has_no_classes(run, name, shape):
+    model = load_model(run.model(name))
+    _, types = inputs_of(run, name)
+    types = None if types is None else np.zeros((len(types), *shape), np.uint8)
+    assert model.predict(np.zeros((4, *shape)), types).shape == shape
+    assert model.predict_proba(np.zeros((4, *shape)), types).shape == (len(LEGEND), *shape)
+
+
+def test_arrays_of_any_kind_that_hold_reflectance_are_alike(run):
+    image, _ = inputs_of(run, MODELS[0])
+    model = load_model(run.model(MODELS[0]))
+    codes = model.predict(image)
+    frozen = image.copy()
+    frozen.flags.writeable = False
+    strided = np.moveaxis(np.ascontiguousarray(np.moveaxis(image, 0, -1)), -1, 0)
+    for same in (image.astype(np.float64), frozen, strided, image.astype(">f4"), image.tolist()):
+        np.testing.assert_array_equal(model.predict(same), codes)
+    np.testing.assert_array_equal(model.predict(image[:, :1, :1]), codes[:1, :1])
+
+
+def test_masked_pixels_are_nodata(run):
+    image, _ = inputs_of(run, MODELS[0])
+    hidden = np.zeros(image.shape, bool)
+    hidden[2, 3:5, 6] = True
+    masked = np.ma.masked_array(np.where(hidden, -9999, image), hidden)
+    expected = np.where(hidden, np.nan, image)
+    for method in ("predict", "predict_proba"):
+        ask = getattr(load_model(run.model(MODELS[0])), method)
+        np.testing.assert_array_equal(ask(masked), ask(expected))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.full((4, 2, 2), 1200, np.uint16), "whole numbers up to 1200, which are no reflectance"),
+        (np.full((4, 2, 2), 0.1 + 1j), "complex128 is no type of numbers"),
+        (np.full((4, 2, 2), "0.1"), "is no type of numbers"),
+        ([[0.1, 0.2], [0.3]], "cannot be read as numbers"),
+        (None, "image has the shape"),
+    ],
+)
+def test_what_is_no_reflectance_is_refused_as_a_value(run, wrong, message):
+    with pytest.raises(InputError, match=message) as caught:
+        load_model(run.model(MODELS[0])).predict(wrong)
+    assert isinstance(caught.value, ValueError) and "\n" not in str(caught.value)
 
 
 def test_what_a_model_says_of_itself(run):
