@@ -109,8 +109,9 @@ class LabelScheme:
             nomenclature = nomenclature.at(len(nomenclature.levels))
             return cls(nomenclature.name, nomenclature.title, nomenclature, values)
         classes, values = read_classes(path)
-        nomenclature = Nomenclature.of(path.stem, path.stem, classes)
-        return cls(path.stem, path.stem, nomenclature, values)
+        # what is known of a scheme of the package, by its name, is not true of corine.csv
+        name = path.name if path.stem in SCHEMES else path.stem
+        return cls(name, name, Nomenclature.of(name, name, classes), values)
 
     @property
     def legend(self) -> Legend:

@@ -198,6 +198,11 @@ def test_a_scheme_has_a_name_or_a_table(tmp_path):
         find_scheme("corin")
 
 
+def test_a_table_does_not_pass_for_a_scheme_of_the_package(tmp_path):
+    mine = LabelScheme.from_table(table(tmp_path, TABLE, "corine.csv"))
+    assert (mine.name, mine.nomenclature.name, mine.nomenclature.title) == ("corine.csv",) * 3
+
+
 def test_a_table_may_be_written_in_other_ways(tmp_path):
     text = "\ufeffCode;Value;Name;Color;Level1;Level1_Code\n"
     text += "10;1;Water, open;#0000FF;Wet;1\n\n20;2;Town;#ff0000;Grey;2\n"
