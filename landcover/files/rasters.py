@@ -426,8 +426,10 @@ def write(
 
     Raises
     ------
+    InputError
+        If the array does not fit the grid or the names, or a GeoTIFF cannot hold its type.
     LandcoverError
-        If the array does not fit the grid or the names, or the disk is full.
+        If the disk is full.
 
     Examples
     --------
@@ -438,7 +440,20 @@ def write(
     >>> read(path, bands=["class"]).tolist()
     [[[211, 211, 211], [211, 211, 211]]]
     """
-    with RasterWriter(path, grid, pixels.dtype, band_names, nodata, legend) as out:
+    pixels = np.asarray(pixels)
+    if not rasterio.dtypes.check_dtype(pixels.dtype.name):
+        raise InputError(
+            f"pixels are of type {pixels.dtype}, which a GeoTIFF cannot hold; convert them, for "
+            "example with pixels.astype('float32')"
+        )
+    if nodata is not None and not rasterio.dtypes.in_dtype_range(nodata, pixels.dtype.name):
+        raise InputError(
+            f"nodata {nodata:g} is no value of {pixels.dtype}, the type of the pixels; choose one "
+            "that is"
+        )
+    with RasterWriter(
+        path, grid, pixels.dtype.newbyteorder("="), band_names, nodata, legend
+    ) as out:
         out.write(pixels)
     return Path(path)
 
@@ -455,6 +470,8 @@ def _band_numbers(dataset: Any, bands: Sequence[int | str] | None, path: str | P
                 held = " ".join(name or "unnamed" for name in dataset.descriptions)
                 raise LandcoverError(f"{path} has no band {band}; its bands are {held}")
             number = dataset.descriptions.index(band) + 1
+        elif band not in dataset.indexes:
+            raise LandcoverError(f"{path} has no band {band}; it has {dataset.count}, from 1 on")
         numbers.append(int(number))
     return numbers
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from landcover.errors import LandcoverError
-from landcover.legend import UNLABELLED, Legend
+from landcover.errors import InputError, LandcoverError
+from landcover.legend import UNLABELLED, Legend, class_codes
 
 #: The scores of a map, the leading one first.
 METRICS = ("overall_accuracy", "balanced_accuracy", "macro_f1", "kappa")
@@ -61,6 +61,8 @@ def score(
 
     Raises
     ------
+    InputError
+        If reference or predicted hold anything but class codes, or `codes` name one twice.
     LandcoverError
         If shapes differ, no pixel has a reference, or a class is not in `codes`.
 
@@ -72,11 +74,13 @@ def score(
     >>> scores["confusion"]
     {'codes': [211, 512], 'matrix': [[1, 1], [0, 1]]}
     """
-    reference, predicted = np.asarray(reference), np.asarray(predicted)
+    reference, predicted = class_codes(reference, "reference"), class_codes(predicted, "predicted")
     _require_same_shape(reference, predicted, "predicted")
     labelled = reference != UNLABELLED
     held = np.union1d(reference[labelled], predicted[labelled])
     codes = [int(code) for code in (held if codes is None else codes)]
+    if len(set(codes)) < len(codes):
+        raise InputError(f"codes {codes} name a class twice; name each once")
     if UNLABELLED in held and UNLABELLED not in codes:
         codes = [UNLABELLED, *codes]
     if blocks is None:

@@ -180,6 +180,9 @@ def chips(image: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int) -> S
            [ 3.,  4., nan],
            [ 8.,  9., nan]], dtype=float32)
     """
+    image = np.asarray(image)
+    if image.ndim != 3:
+        raise InputError(f"image has the shape {image.shape}; give (bands, rows, cols)")
     height, width = image.shape[1:]
     require_fits(size, height, width)
     rows, cols = np.asarray(rows, np.int64), np.asarray(cols, np.int64)

@@ -168,7 +168,7 @@ def pixel_inputs(
     """
     from landcover.scene import features
 
-    names = features.available(bands) if chosen is None else tuple(chosen)
+    names = features.available(bands) if chosen is None else chosen
     features.require(bands, names)
     missing = [name for name in bands if name not in samples]
     if missing:
@@ -176,7 +176,7 @@ def pixel_inputs(
             f"{path} lacks the columns {' '.join(missing)} of the scene; "
             f"draw the samples again: landcover sample {path.parent}"
         )
-    return bands, names
+    return bands, tuple(names)
 
 
 def with_features(

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.grid import Window
+from landcover.legend import class_codes
 from landcover.samples.blocks import SPLITS, Blocks, Layout, layout, usable_zones_of
 
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -52,6 +53,8 @@ def spatial_blocks(
 
     Raises
     ------
+    InputError
+        If labels are no raster of class codes.
     LandcoverError
         If there are fewer than three labelled blocks, or the guard leaves a
         split without a pixel.
@@ -65,6 +68,9 @@ def spatial_blocks(
     >>> np.bincount(blocks.splits.ravel())
     array([38, 13, 13])
     """
+    labels = class_codes(labels, "labels")
+    if labels.ndim != 2 or not labels.size:
+        raise InputError(f"labels have the shape {labels.shape}; give (rows, cols)")
     codes, index = np.unique(labels, return_inverse=True)
     index = index.reshape(labels.shape) - int(codes[0] == 0)
     rows, cols = labels.shape

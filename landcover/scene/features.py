@@ -88,6 +88,8 @@ def available(bands: Sequence[str], names: Sequence[str] = DEFAULTS) -> tuple[st
 
 def require(bands: Sequence[str], names: Sequence[str]) -> None:
     """Raise LandcoverError unless the features exist, each is named once, and bands allow them."""
+    if isinstance(names, str):
+        raise InputError(f"features are {names!r}; give a list of names, such as [{names!r}]")
     roles = roles_of(bands)
     for name in names:
         missing = [role for role in _feature(name).needs if role not in roles]

@@ -10,7 +10,7 @@ import pytest
 import rasterio
 from rio_cogeo import cog_validate
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import rasters
 from landcover.grid import Window
 from landcover.legend import Legend
@@ -236,3 +236,34 @@ print((bytes_read() - before) / path.stat().st_size)
         capture_output=True, env=os.environ | {"GDAL_CACHEMAX": "8"},
     )  # fmt: skip
     assert float(done.stdout) < 8
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "message"),
+    [
+        (np.float16, None, "pixels are of type float16, which a GeoTIFF cannot hold"),
+        (bool, None, "pixels are of type bool"),
+        (object, None, "pixels are of type object"),
+        (np.uint8, -9999, "nodata -9999 is no value of uint8"),
+        (np.uint8, np.nan, "nodata nan is no value of uint8"),
+    ],
+)
+def test_what_a_file_cannot_hold_is_no_matter_of_the_disk(tmp_path, grid, dtype, nodata, message):
+    with pytest.raises(InputError, match=message):
+        rasters.write(tmp_path / "a.tif", np.ones(grid.shape, dtype), grid, ["a"], nodata)
+    assert not list(tmp_path.iterdir())
+
+
+def test_lists_and_numbers_of_another_byte_order_are_written(tmp_path, grid, rng):
+    pixels = rng.random(grid.shape, np.float32)
+    path = rasters.write(tmp_path / "a.tif", pixels.astype(">f4"), grid, ["a"])
+    np.testing.assert_array_equal(rasters.read(path)[0], pixels)
+    path = rasters.write(tmp_path / "b.tif", pixels.tolist(), grid, ["a"])
+    np.testing.assert_array_equal(rasters.read(path)[0], pixels)
+
+
+@pytest.mark.parametrize("number", [0, 2, -1])
+def test_a_band_that_is_not_there_is_refused(tmp_path, grid, number):
+    path = rasters.write(tmp_path / "a.tif", np.ones(grid.shape, np.uint8), grid, ["a"])
+    with pytest.raises(LandcoverError, match=f"has no band {number}; it has 1, from 1 on"):
+        rasters.read(path, bands=[number])

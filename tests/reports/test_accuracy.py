@@ -227,3 +227,34 @@ def test_pairs_need_the_same_pixels_and_a_known_metric():
         accuracy.paired_difference(confusions, confusions + 1)
     with pytest.raises(LandcoverError, match="metric recall is unknown; choose one of overall_acc"):
         accuracy.paired_difference(confusions, confusions, "recall")
+
+
+@pytest.mark.parametrize(
+    ("reference", "predicted", "more", "message"),
+    [
+        ([1, np.nan], [1, 2], {}, "reference hold nan, which is no class code"),
+        ([1, 2], [1, -9999], {}, "predicted hold -9999"),
+        ([1.5, 2], [1, 2], {}, "reference hold 1.5"),
+        ([1, 70_000], [1, 2], {}, "reference hold 70000"),
+        (["a", "b"], ["a", "b"], {}, "are no class codes"),
+        ([1, 2], [1, 2], {"codes": [1, 2, 2]}, "name a class twice"),
+    ],
+)
+def test_what_is_no_class_code_is_refused(reference, predicted, more, message):
+    with pytest.raises(lc.InputError, match=message):
+        lc.score(reference, predicted, **more)
+
+
+@pytest.mark.parametrize("kind", [list, np.float32, np.uint8, np.uint64, bool])
+def test_codes_of_any_type_score_alike(kind):
+    reference, predicted = np.array([[1, 1], [0, 1]]), np.array([[1, 0], [1, 1]])
+    expected = lc.score(reference, predicted, resamples=9)
+    if kind is list:
+        assert lc.score(reference.tolist(), predicted.tolist(), resamples=9) == expected
+    else:
+        assert lc.score(reference.astype(kind), predicted.astype(kind), resamples=9) == expected
+
+
+def test_no_pixels_have_no_score():
+    with pytest.raises(LandcoverError, match="no labelled pixel to score"):
+        lc.score([], [])

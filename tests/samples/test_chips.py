@@ -135,3 +135,12 @@ def test_sizes_that_cannot_be_cut(size, text):
 def test_centres_outside_the_image_are_refused():
     with pytest.raises(ValueError, match="outside the image of 30 x 40"):
         lc.chips(image(), [30], [0], 3)
+
+
+def test_an_image_is_an_array_of_bands_rows_and_cols():
+    image = np.arange(20.0).reshape(1, 4, 5)
+    np.testing.assert_array_equal(
+        lc.chips(image.tolist(), [1], [1], 3)[0], lc.chips(image, [1], [1], 3)[0]
+    )
+    with pytest.raises(lc.InputError, match=r"image has the shape \(4, 5\)"):
+        lc.chips(image[0], [1], [1], 3)

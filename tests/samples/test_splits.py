@@ -232,3 +232,24 @@ def test_blocks_are_whole_cells_of_the_labels(rows, cols, cell_px, range_px):
     block = layout(rows, cols, range_px=range_px, cell_px=cell_px).block_px
     assert block % cell_px == 0
     assert block >= max(20, 2 * cell_px)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.full((60, 60), np.nan), "labels hold nan, which is no class code"),
+        (np.full((60, 60), -128), "labels hold -128"),
+        (np.ones((1, 60, 60), int), r"labels have the shape \(1, 60, 60\); give \(rows, cols\)"),
+        (np.zeros((0, 0), int), "labels have the shape"),
+    ],
+)
+def test_what_is_no_label_raster_is_refused(labels, message):
+    with pytest.raises(lc.InputError, match=message):
+        lc.spatial_blocks(labels, block_px=20)
+
+
+def test_labels_of_any_type_are_dealt_alike(rng):
+    labels = rng.integers(0, 4, (60, 80))
+    expected = lc.spatial_blocks(labels, block_px=10)
+    for same in (labels.tolist(), labels.astype(np.float64), labels.astype(np.uint8)):
+        assert lc.spatial_blocks(same, block_px=10).to_dict() == expected.to_dict()

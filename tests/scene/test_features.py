@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.scene import features
 from landcover.scene.features import (
     DEFAULTS,
@@ -155,3 +155,8 @@ def test_formulas_name_the_bands_at_hand():
 def test_the_documents_hold_the_table():
     document = Path(__file__).parents[2] / "docs/features.md"
     assert features.table() in document.read_text("utf-8")
+
+
+def test_a_text_is_no_list_of_features():
+    with pytest.raises(InputError, match=r"features are 'ndvi'; give a list .* \['ndvi'\]"):
+        compute_features(np.ones((2, 3, 3)), ["B04", "B08"], "ndvi")
