@@ -365,11 +365,12 @@ class TestScript:
         assert not (tmp_path / "out").exists()
 
 
-class TestRealPatches:
-    @pytest.fixture(scope="class")
-    def folder(self, shared_data):
-        return shared_data / "ben-eurosat"
+@pytest.fixture(scope="module")
+def folder(shared_data):
+    return shared_data / "ben-eurosat"
 
+
+class TestRealPatches:
     def laid_out(self, files, folder):
         folder.mkdir(parents=True)
         for path in files:

@@ -296,30 +296,32 @@ class TestListedSplit:
         assert "no readable list" in refused(listed_split, self.NAMES, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def real_folder(shared_data):
+    return shared_data / "eurosat"
+
+
+@pytest.fixture(scope="module")
+def real_chips(real_folder) -> ChipSet:
+    return open_chips(real_folder / "EuroSAT.zip")
+
+
 class TestTheRealSet:
-    @pytest.fixture(scope="class")
-    def folder(self, shared_data):
-        return shared_data / "eurosat"
+    def test_it_is_whole(self, real_chips):
+        np.testing.assert_array_equal(real_chips.labels, LABELS)
+        assert real_chips.names[:2] == ("AnnualCrop_1", "AnnualCrop_2")
+        assert real_chips.names[-1] == "SeaLake_3000"
 
-    @pytest.fixture(scope="class")
-    def chips(self, folder) -> ChipSet:
-        return open_chips(folder / "EuroSAT.zip")
-
-    def test_it_is_whole(self, chips):
-        np.testing.assert_array_equal(chips.labels, LABELS)
-        assert chips.names[:2] == ("AnnualCrop_1", "AnnualCrop_2")
-        assert chips.names[-1] == "SeaLake_3000"
-
-    def test_the_published_split_has_its_sizes(self, chips, folder):
-        split = listed_split(chips.names, folder)
+    def test_the_published_split_has_its_sizes(self, real_chips, real_folder):
+        split = listed_split(real_chips.names, real_folder)
         parts = (split.train, split.validation, split.test)
         assert [len(part) for part in parts] == [16_200, 5_400, 5_400]
         np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(27_000))
 
-    def test_its_pixels_are_those_of_the_single_files(self, chips, shared_data):
+    def test_its_pixels_are_those_of_the_single_files(self, real_chips, shared_data):
         for name in ("AnnualCrop_1", "Pasture_300", "SeaLake_3000"):
             path = shared_data / "ben-eurosat" / "eurosat" / f"{name}.jpg"
-            chip = chips.read([chips.names.index(name)])[0]
+            chip = real_chips.read([real_chips.names.index(name)])[0]
             np.testing.assert_array_equal(chip, np.asarray(Pillow.open(path)))
 
     def test_tifs_in_class_folders_are_read_as_single_images_are(self, shared_data, tmp_path):
