@@ -185,15 +185,16 @@ def read_window(
 def valid_pixels(image: np.ndarray, margin: int = 0) -> np.ndarray:
     """Where (rows, cols) an image (bands, rows, cols) has a value in every band.
 
-    A margin around it is left out. Bands are taken one by one, without an array of all of them.
+    A margin around it is left out. A table (bands, pixels) gives (pixels,). Bands are taken one by
+    one, without an array of all of them.
 
     >>> valid_pixels(np.array([[[1.0, 2.0, np.nan, 3.0]] * 3]), margin=1)
     array([[ True, False]])
     """
-    rows, cols = (slice(margin, side - margin) for side in image.shape[1:])
-    valid = np.isfinite(image[0, rows, cols])
+    inner = tuple(slice(margin, side - margin) for side in image.shape[1:])
+    valid = np.isfinite(image[0][inner])
     for band in image[1:]:
-        valid &= np.isfinite(band[rows, cols])
+        valid &= np.isfinite(band[inner])
     return valid
 
 
