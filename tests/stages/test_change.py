@@ -741,7 +741,7 @@ def test_one_image_before_and_after_atmospheric_correction(shared_data, tmp_path
     for normalise in (True, False):
         out = Run(tmp_path / f"{normalise}")
         find_change(runs["l1c"].path, runs["icor"].path, out,
-                    model=(runs["l1c"], MODEL), normalise=normalise)  # fmt: skip
+                    model=load_model(runs["l1c"].model(MODEL)), normalise=normalise)  # fmt: skip
         found[normalise] = maps_differ(out.path).mean(), changed_in(out.path)[1].mean()
     assert found[False][0] > 0.1 and found[True][0] < 0.02
     assert found[True][1] < 0.001
