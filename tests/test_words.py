@@ -44,7 +44,7 @@ def written(*endings: str, tests: bool = True) -> list[Path]:
         if path.name.endswith(endings)
         and path != Path(__file__)
         and path.name != "CHANGELOG.md"
-        and "vendor" not in path.parts
+        and not {"vendor", "node_modules"} & set(path.parts)
     ]
 
 
