@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.stopwatch import spent
 
-#: An object of JSON by its fields. Their types depend on the file; code that reads a field states
-#: its type.
+#: An object of JSON by its fields, as it is read: their types depend on the file. What is only
+#: written is a `Mapping[str, object]`.
 Fields: TypeAlias = dict[str, Any]
 
 #: Folder in a run folder in which products wait until all of them are whole.
@@ -159,13 +159,13 @@ def write_text(path: Path, content: str) -> Path:
     return write_bytes(path, content.encode("utf-8"))
 
 
-def write_json(path: str | Path, content: Any) -> None:
+def write_json(path: str | Path, content: object) -> None:
     """Write JSON, whole or not at all."""
     write_text(Path(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def write_together(
-    contents: Mapping[Path, str | bytes], json_path: Path, json_content: Any
+    contents: Mapping[Path, str | bytes], json_path: Path, json_content: object
 ) -> None:
     """Write texts and pictures and the JSON that belongs to them.
 
@@ -178,7 +178,7 @@ def write_together(
         write_json(json_path, json_content)
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
+def read_json(path: str | Path) -> Fields:
     """Read JSON that landcover wrote: always an object, its fields by name.
 
     Raises
