@@ -28,6 +28,7 @@ from landcover import maps
 from landcover.classifiers import networks
 from landcover.classifiers.networks.tile_network import convolutions_of
 from landcover.files import rasters
+from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid
 from landcover.run import Run
 
@@ -147,7 +148,7 @@ def large_scene(run: Run, path: Path, side: int) -> None:
         np.abs(np.arange(side) % (2 * n) - (np.arange(side) % (2 * n) >= n) * (2 * n - 1))
         for n in image.shape[1:]
     ]
-    with rasters.RasterWriter(path, large, np.float32, names, nodata=np.nan) as out:
+    with RasterWriter(path, large, np.float32, names, nodata=np.nan) as out:
         for window in large.windows(1024):
             rows, cols = (index[part] for index, part in zip(mirrored, window.slices, strict=True))
             out.write(image[:, rows[:, np.newaxis], cols], window)

@@ -55,11 +55,12 @@ def make_band(folder: Path, name: str, size: int) -> None:
     from rasterio.crs import CRS
 
     from landcover.files import rasters
+    from landcover.files.raster_writer import RasterWriter
     from landcover.grid import Grid
 
     rng = np.random.default_rng(int(name[1:]))
     grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 300_000, 0, -10, 5_800_000), size, size)
-    with rasters.RasterWriter(folder / f"{name}.tif", grid, np.uint16, [name], nodata=0) as out:
+    with RasterWriter(folder / f"{name}.tif", grid, np.uint16, [name], nodata=0) as out:
         for window in grid.windows(rasters.WINDOW_PX):
             rows = np.arange(window.row, window.row + window.rows)[:, np.newaxis]
             cols = np.arange(window.col, window.col + window.cols)

@@ -29,7 +29,7 @@ def make_run(folder: Path, rows: int, cols: int) -> None:
     from rasterio.crs import CRS
     from scipy.ndimage import zoom
 
-    from landcover.files import rasters
+    from landcover.files.raster_writer import RasterWriter
     from landcover.grid import Grid
     from landcover.legend import Legend
     from landcover.run import Run
@@ -45,11 +45,11 @@ def make_run(folder: Path, rows: int, cols: int) -> None:
     ranks = np.searchsorted(limits, field).astype(np.uint8)
     types = ["percentile", "hierarchy-4", "hierarchy-8", "hierarchy-16"]
     with (
-        rasters.RasterWriter(run.labels, grid, np.uint16, ["class"], 0, legend) as labels,
-        rasters.RasterWriter(run.reference, grid, np.uint16, ["class"], 0, legend) as reference,
-        rasters.RasterWriter(run.segments, grid, np.uint32, ["segment"], 0) as segments,
-        rasters.RasterWriter(run.segment_types, grid, np.uint8, types, 0) as segment_types,
-        rasters.RasterWriter(run.scene, grid, np.float32, ["B02", "B03", "B04", "B08"]) as scene,
+        RasterWriter(run.labels, grid, np.uint16, ["class"], 0, legend) as labels,
+        RasterWriter(run.reference, grid, np.uint16, ["class"], 0, legend) as reference,
+        RasterWriter(run.segments, grid, np.uint32, ["segment"], 0) as segments,
+        RasterWriter(run.segment_types, grid, np.uint8, types, 0) as segment_types,
+        RasterWriter(run.scene, grid, np.float32, ["B02", "B03", "B04", "B08"]) as scene,
     ):
         for window in grid.windows(1024):
             rank = ranks[window.slices]

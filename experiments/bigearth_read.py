@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.study import refusals
-from landcover.files.rasters import class_pixels
+from landcover.files.class_rasters import class_pixels
 from landcover.labels.bigearthnet import CLASSES
 from landcover.legend import corine
 from landcover.progress import say

@@ -18,7 +18,7 @@ import numpy as np
 from experiments.study import refusals
 from landcover.commands.options import COUNT, COUNT_OR_NONE
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer
 from landcover.grid import Window
 from landcover.labels.bigearthnet import codes_of_corine, legend_of
 from landcover.legend import UNLABELLED
@@ -99,9 +99,9 @@ def write_scene(root: Path, number: int, seed: int) -> Iterator[dict[str, Any]]:
         grid = scene.grid.crop(window)
         folder = root / "BigEarthNet-S2" / tile / name
         for band, pixels in zip(scene.bands, dn, strict=True):
-            rasters.write(folder / f"{name}_{band}.tif", pixels[place], grid, [band])
+            raster_writer.write(folder / f"{name}_{band}.tif", pixels[place], grid, [band])
         path = root / "Reference_Maps" / tile / name / f"{name}_reference_map.tif"
-        rasters.write(path, labels[place], grid, ["class"], UNLABELLED)
+        raster_writer.write(path, labels[place], grid, ["class"], UNLABELLED)
         yield {
             "patch_id": name,
             "labels": labels_of(labels[place]),

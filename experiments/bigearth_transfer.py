@@ -31,7 +31,7 @@ from landcover.classifiers.models import load_model
 from landcover.classifiers.patch_training import PATIENCE
 from landcover.commands.options import COUNT, COUNT_OR_NONE, add_seed
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import digest
 from landcover.labels.bigearthnet import codes_of_corine, legend_of
 from landcover.legend import UNLABELLED, Legend, corine
@@ -87,7 +87,7 @@ def eight_bit(run: Run) -> Run:
         wrapped = dn.astype(np.uint8).astype(np.float32) / np.float32(DEFAULT_QUANTIFICATION)
         wrapped[np.isnan(image)] = np.nan
         grid, bands = rasters.grid_of(run.scene), rasters.band_names(run.scene)
-        rasters.write(own.scene, wrapped, grid, bands, np.nan)
+        raster_writer.write(own.scene, wrapped, grid, bands, np.nan)
         for product in (run.labels, run.reference):
             copy_raster(product, own.path)
     return own

@@ -15,7 +15,7 @@ import numpy as np
 from experiments.study import refusals, write_classes
 from landcover.classifiers.models import Model, load_model
 from landcover.commands.options import add_size
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.grid import Window
 from landcover.progress import say
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
 
 def save(run: Run, scene: SyntheticScene) -> None:
     """Write a scene and its truth into a run folder."""
-    rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
+    raster_writer.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
     write_classes(run.reference, scene.truth, scene.grid)
 
 
@@ -105,7 +105,7 @@ def first_date(a: argparse.Namespace) -> tuple[Run, SyntheticScene]:
     run, scene = Run(a.out / "before"), make_dates(rows, cols, FIRST_SEED)[0]
     if not run.samples.exists():
         save(run, scene)
-        rasters.write(run.labels, scene.labels(), scene.grid, ["label"], 0)
+        raster_writer.write(run.labels, scene.labels(), scene.grid, ["label"], 0)
         sample.sample(run, SAMPLES, max_patch=7)
     for model in a.models:
         if not run.model(model).exists():

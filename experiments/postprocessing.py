@@ -18,7 +18,7 @@ from shapely.geometry import shape
 
 from experiments.study import refusals, write_classes
 from landcover.commands.options import add_size
-from landcover.files import rasters
+from landcover.files import raster_writer
 from landcover.reports import store
 from landcover.run import Run
 from landcover.sources.synthetic import make_scene
@@ -67,7 +67,7 @@ def trained_run(out: Path, number: int, size: Sequence[int]) -> Run:
     rows, cols = size
     run = Run(out / f"{number}")
     scene = make_scene(rows, cols, 300 + number, **KINDS[number])
-    rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
+    raster_writer.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
     write_classes(run.labels, scene.labels(), scene.grid)
     write_classes(run.reference, scene.truth, scene.grid)
     outlines = [shape(s) for s, _ in shapes(scene.truth, transform=scene.grid.transform)]

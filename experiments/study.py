@@ -15,7 +15,7 @@ import numpy as np
 
 from landcover.classifiers.models import Model
 from landcover.errors import LandcoverError
-from landcover.files import class_rasters, rasters
+from landcover.files import class_rasters, raster_writer
 from landcover.files.atomic import digest, read_json, replace_when_whole, write_json
 from landcover.grid import Grid
 from landcover.legend import Legend
@@ -88,7 +88,7 @@ def kind_run(folder: Path, number: int) -> Run:
     run = Run(folder / f"{number}")
     if not run.samples.exists():
         scene = synthetic.make_scene(600, 800, 200 + number, **_kind(number))
-        rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
+        raster_writer.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
         write_classes(run.labels, scene.labels(), scene.grid)
         write_classes(run.reference, scene.truth, scene.grid)
         segment(run)

@@ -2,7 +2,8 @@
 
 from .classifiers.models import Model, load_model
 from .errors import InputError, LandcoverError, MissingDependency, MissingProduct
-from .files.rasters import read, write
+from .files.raster_writer import write
+from .files.rasters import read
 from .grid import Grid, Window
 from .labels.schemes import LabelScheme
 from .legend import Legend

@@ -18,7 +18,7 @@ from landcover.classifiers.kinds import KINDS, Kind
 from landcover.classifiers.models import load_model
 from landcover.commands import COMMANDS
 from landcover.commands import train as train_commands
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.labels import schemes
 from landcover.run import Run
@@ -123,8 +123,8 @@ def test_a_label_scheme(rows, monkeypatch, tmp_path, capsys, rng):
     truth = codes[rng.integers(0, 3, (20, 20))].repeat(8, axis=0).repeat(8, axis=1)
     level = np.select([truth == 11, truth == 12], [3000, 1500], 400)
     dn = (level + rng.normal(0, 100, (4, 160, 160))).clip(1).astype(np.uint16)
-    rasters.write(tmp_path / "scene.tif", dn, grid, BANDS)
-    rasters.write(tmp_path / "survey.tif", truth, grid, ["class"], nodata=0)
+    raster_writer.write(tmp_path / "scene.tif", dn, grid, BANDS)
+    raster_writer.write(tmp_path / "survey.tif", truth, grid, ["class"], nodata=0)
     path = str(tmp_path / "run")
     prep = ["--bands", "scene.tif", "--labels", "survey.tif", "--scheme", row.name]
     monkeypatch.chdir(tmp_path)

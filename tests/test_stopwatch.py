@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import rasterio.shutil
 from hypothesis import given
 from hypothesis import strategies as st
 
 from landcover import stopwatch
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.stopwatch import describe, running, spent
 from tests.conftest import utm_grid
 
@@ -139,8 +140,8 @@ def test_shares_are_the_parts_of_any_history(history):
 def test_rasters_are_read_and_written_on_the_watch(tmp_path, clock, monkeypatch):
     """Every call into GDAL takes a second of the clock's time."""
     grid = utm_grid(40, 50)
-    dataset_of = rasters.rasterio.open
-    copy = rasters.rasterio.shutil.copy
+    dataset_of = rasterio.open
+    copy = rasterio.shutil.copy
 
     def slow_open(*arguments, **named):
         clock.pass_s(1)
@@ -150,11 +151,11 @@ def test_rasters_are_read_and_written_on_the_watch(tmp_path, clock, monkeypatch)
         clock.pass_s(1)
         return copy(*arguments, **named)
 
-    monkeypatch.setattr(rasters.rasterio, "open", slow_open)
-    monkeypatch.setattr(rasters.rasterio.shutil, "copy", slow_copy)
+    monkeypatch.setattr(rasterio, "open", slow_open)
+    monkeypatch.setattr(rasterio.shutil, "copy", slow_copy)
     with running() as watch:
         # opened for writing, converted, opened once more to be checked
-        rasters.write(tmp_path / "a.tif", np.ones(grid.shape, np.uint8), grid, ["a"])
+        raster_writer.write(tmp_path / "a.tif", np.ones(grid.shape, np.uint8), grid, ["a"])
         clock.pass_s(3)
         rasters.read(tmp_path / "a.tif")
         rasters.read_small(tmp_path / "a.tif")

@@ -1,4 +1,4 @@
-"""Class rasters, each with its style beside it, so that QGIS shows its legend."""
+"""Class rasters: written with their style beside them, which QGIS shows, and counted by class."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.files.rasters import WINDOW_PX, RasterWriter
+from landcover.files.raster_writer import RasterWriter
+from landcover.files.rasters import WINDOW_PX, grid_of, read_classes
 from landcover.files.styles import write_qml
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
+from landcover.progress import track
+
+#: Codes that a class raster can hold.
+_CODES = np.iinfo(np.uint16).max + 1
 
 
 @contextmanager
@@ -28,3 +33,24 @@ def write_classes(path: Path, codes: np.ndarray, grid: Grid, legend: Legend) -> 
         for window in grid.windows(WINDOW_PX):
             out.write(codes[window.slices], window)
     return [path, path.with_suffix(".qml")]
+
+
+def class_pixels(path: Path) -> dict[int, int]:
+    """Pixels of each class of a class raster."""
+    counts = np.zeros(_CODES, np.int64)
+    windows = list(grid_of(path).windows(WINDOW_PX))
+    for window in track(windows, f"counting classes of {path.name}"):
+        counts += np.bincount(read_classes(path, window).ravel(), minlength=_CODES)
+    counts[UNLABELLED] = 0
+    return {int(code): int(counts[code]) for code in np.flatnonzero(counts)}
+
+
+def class_areas_ha(path: Path) -> dict[int, float]:
+    """Hectares on the ground of each class of a class raster."""
+    grid = grid_of(path)
+    areas = np.zeros(_CODES)
+    for window in track(list(grid.windows(WINDOW_PX)), f"measuring classes of {path.name}"):
+        codes = read_classes(path, window).ravel()
+        areas += np.bincount(codes, grid.areas_ha(window).ravel(), minlength=_CODES)
+    areas[UNLABELLED] = 0
+    return {int(code): float(areas[code]) for code in np.flatnonzero(areas)}

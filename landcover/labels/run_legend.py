@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters, styles
+from landcover.files import class_rasters, rasters, styles
 from landcover.files.atomic import write_json
 from landcover.labels.schemes import read_nomenclature_file
 from landcover.legend import Legend, Nomenclature, corine
@@ -62,7 +62,7 @@ def nomenclature_of_map(folder: Path, path: Path) -> Nomenclature:
     if path.with_suffix(".qml").exists():
         return nomenclature_of(folder, styles.read_qml(path))
     own = read_nomenclature(folder)
-    return own.holding(rasters.class_pixels(path)) if path.exists() else own
+    return own.holding(class_rasters.class_pixels(path)) if path.exists() else own
 
 
 def nomenclature_of(folder: Path, legend: Legend) -> Nomenclature:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from landcover.classifiers.protocol import Classifier
-from landcover.files import rasters
 from landcover.files.jobs import Job
+from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Window
 from landcover.legend import UNLABELLED
 from landcover.maps.cluster import Workers
@@ -163,7 +163,7 @@ def _write(
     }
     with ExitStack() as stack:
         writers = {
-            layer: stack.enter_context(rasters.RasterWriter(path, source.grid, *settings[layer]))
+            layer: stack.enter_context(RasterWriter(path, source.grid, *settings[layer]))
             for layer, path in paths.items()
         }
         for window, found in zip(windows, pixels, strict=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.files import rasters, styles
-from landcover.files.rasters import class_pixels
+from landcover.files.class_rasters import class_pixels
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.progress import track

@@ -11,6 +11,7 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters, vectors
+from landcover.files.raster_writer import RasterWriter
 from landcover.grid import TOLERANCE_PX, Grid, Window
 from landcover.progress import track
 from landcover.sources.tile import Tile, common_bands, reflectance
@@ -57,7 +58,7 @@ def write_scene(path: Path, tiles: Sequence[Tile], grid: Grid, area: BaseGeometr
     valid = 0
     with (
         ExitStack() as files,
-        rasters.RasterWriter(path, grid, np.float32, names, nodata=np.nan) as out,
+        RasterWriter(path, grid, np.float32, names, nodata=np.nan) as out,
     ):
         readers = [_reader(files, tile, names) for tile in tiles]
         for window in track(list(grid.windows(rasters.WINDOW_PX)), "Writing the scene"):

@@ -13,7 +13,7 @@ from landcover.classifiers.names import title_of
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import replace_when_whole, versions, write_json, write_text
-from landcover.files.rasters import class_areas_ha, class_pixels
+from landcover.files.class_rasters import class_areas_ha, class_pixels
 from landcover.grid import Grid
 from landcover.labels.run_legend import nomenclature_of_map
 from landcover.legend import UNLABELLED, Nomenclature

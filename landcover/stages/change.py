@@ -14,6 +14,7 @@ from landcover.classifiers.models import Model, load_model
 from landcover.errors import LandcoverError
 from landcover.files import rasters, styles, tables
 from landcover.files.atomic import digest, versions
+from landcover.files.raster_writer import RasterWriter
 from landcover.labels.run_legend import nomenclature_of, nomenclature_of_map
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps import change
@@ -332,7 +333,7 @@ def _write_scene(run: Run, scene: Path, bands: Sequence[str], lines: Lines | Non
     The same scene has the same bytes again, so maps of it that are there already still hold.
     """
     grid = rasters.grid_of(scene)
-    with rasters.RasterWriter(run.scene, grid, np.float32, bands, np.nan) as out:
+    with RasterWriter(run.scene, grid, np.float32, bands, np.nan) as out:
         windows = list(grid.windows(rasters.WINDOW_PX))
         for window in track(windows, f"writing the scene {run.path.name}"):
             image = rasters.read(scene, window, bands)
@@ -356,10 +357,10 @@ def _write_rasters(
     windows = list(grid.windows(max(WINDOW_PX // tally.patch_px, 1) * tally.patch_px))
     with ExitStack() as files:
         codes_out = files.enter_context(
-            rasters.RasterWriter(paths[0], grid, np.uint16, ["change"], UNLABELLED, names)
+            RasterWriter(paths[0], grid, np.uint16, ["change"], UNLABELLED, names)
         )
         percent_out = files.enter_context(
-            rasters.RasterWriter(paths[1], grid, np.uint8, ["change_percent"], NODATA_PERCENT)
+            RasterWriter(paths[1], grid, np.uint8, ["change_percent"], NODATA_PERCENT)
         )
         for window in track(windows, "finding change"):
             odds, probabilities, alike = changed(pair, window, level, transitions, scale)

@@ -19,6 +19,7 @@ from landcover.classifiers.patch_training import PatchNetwork, PatchTraining
 from landcover.errors import LandcoverError
 from landcover.files import rasters, tables
 from landcover.files.atomic import digest, short_digest, staging_folder, write_together
+from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
 from landcover.labels import noise
 from landcover.labels.run_legend import read_nomenclature
@@ -247,10 +248,10 @@ def _write_rasters(
     border_px = np.zeros(len(rows.samples), np.float32)
     at_row, at_col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
     with (
-        rasters.RasterWriter(
+        RasterWriter(
             stage.label_confidence, grid, np.uint8, ["label_confidence"], CONFIDENCE_NODATA
         ) as confidence,
-        rasters.RasterWriter(
+        RasterWriter(
             stage.refined_labels, grid, np.uint16, ["class"], UNLABELLED, legend
         ) as refined,
     ):

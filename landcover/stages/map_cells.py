@@ -14,6 +14,7 @@ from landcover.classifiers.whole_images import require_scale
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.class_rasters import class_writer
+from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Window
 from landcover.legend import UNLABELLED
 from landcover.maps import CONFIDENCE_NODATA
@@ -70,7 +71,7 @@ def map_patches(run: Run, model: Model, stride_px: int = 32) -> list[Path]:
     confidence = run.confidence(name)
     with (
         class_writer(out, cells, network.legend) as classes,
-        rasters.RasterWriter(
+        RasterWriter(
             confidence, cells, np.uint8, ["confidence_percent"], CONFIDENCE_NODATA
         ) as certainty,
     ):

@@ -10,7 +10,7 @@ from typing import Any
 
 from landcover.classifiers.models import Model
 from landcover.errors import LandcoverError
-from landcover.files import jobs, rasters
+from landcover.files import class_rasters, jobs, rasters
 from landcover.files.atomic import digest, read_json
 from landcover.files.texts import read_text
 from landcover.progress import say
@@ -184,11 +184,11 @@ def _facts(run: Run, model: str) -> dict[str, Any]:
     path = run.map(model)
     grid = rasters.grid_of(path)
     pixels = grid.rows * grid.cols
-    areas = rasters.class_areas_ha(path)
+    areas = class_rasters.class_areas_ha(path)
     return {
         "map": str(path),
         "pixels": pixels,
-        "valid_share": sum(rasters.class_pixels(path).values()) / pixels,
+        "valid_share": sum(class_rasters.class_pixels(path).values()) / pixels,
         "area_km2": {str(code): round(ha / 100, 4) for code, ha in areas.items()},
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.rasters import class_pixels
+from landcover.files.class_rasters import class_pixels
 from landcover.grid import Grid, Window
 from landcover.progress import track
 from landcover.reports import area_estimation

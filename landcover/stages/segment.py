@@ -11,6 +11,7 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.files import rasters, tables
 from landcover.files.atomic import write_bytes
+from landcover.files.raster_writer import RasterWriter
 from landcover.files.rasters import read_image
 from landcover.grid import Grid
 from landcover.progress import track
@@ -108,8 +109,8 @@ def _write_rasters(
     from landcover.scene.segmentation.types import types_of_pixels
 
     with (
-        rasters.RasterWriter(run.segments, grid, np.uint32, ["segment"], nodata=0) as out,
-        rasters.RasterWriter(run.segment_types, grid, np.uint8, list(types), nodata=0) as types_out,
+        RasterWriter(run.segments, grid, np.uint32, ["segment"], nodata=0) as out,
+        RasterWriter(run.segment_types, grid, np.uint8, list(types), nodata=0) as types_out,
     ):
         for window in track(list(grid.windows(rasters.WINDOW_PX)), "Writing segments"):
             part = segments[window.slices]

@@ -17,7 +17,7 @@ from landcover.classifiers.protocol import Inputs, require_bands
 from landcover.commands import COMMANDS
 from landcover.commands import train as train_commands
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.legend import Legend
 from landcover.samples.rows import Rows
@@ -43,7 +43,7 @@ def land(tmp_path_factory) -> tuple[Path, np.ndarray, np.ndarray, Rows]:
     image = (level + rng.normal(0, 0.01, (4, SIDE, SIDE))).astype(np.float32)
     image[1, 3, 30:] = np.nan
     path = tmp_path_factory.mktemp("land") / "scene.tif"
-    rasters.write(path, image, utm_grid(SIDE, SIDE), BANDS, nodata=np.nan)
+    raster_writer.write(path, image, utm_grid(SIDE, SIDE), BANDS, nodata=np.nan)
     row, col = np.indices((SIDE, SIDE))[:, 4:36, 4:36].reshape(2, -1)
     names = features.available(BANDS)
     columns = np.concatenate([image, features.compute_features(image, BANDS, names)])

@@ -12,7 +12,7 @@ import pytest
 from landcover import cli
 from landcover.classifiers.models import load_model
 from landcover.errors import InputError, LandcoverError, MissingProduct
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.grid import Window
 from landcover.run import Run
 from landcover.stages.models import is_guest, model_of_run
@@ -183,7 +183,7 @@ def test_a_command_reads_a_card_once(run, reads, name):
 def test_commands_that_choose_a_model_read_every_card_once(run, reads, tmp_path):
     picture, part = tmp_path / "picture.tif", Window(20, 20, 40, 40)
     grid = rasters.grid_of(run.scene).crop(part)
-    rasters.write(picture, rasters.read(run.scene, part), grid, BANDS, np.nan)
+    raster_writer.write(picture, rasters.read(run.scene, part), grid, BANDS, np.nan)
     assert cli.main(["classify", str(picture), "--run", str(run.path)]) == 0
     assert reads == dict.fromkeys(MODELS, 1)
     reads.clear()
@@ -194,7 +194,7 @@ def test_commands_that_choose_a_model_read_every_card_once(run, reads, tmp_path)
 def test_a_comparison_of_dates_reads_the_card_once(run, reads, tmp_path):
     later = Run(tmp_path / "later")
     image = rasters.read(run.scene)
-    rasters.write(later.scene, image + 0.01, rasters.grid_of(run.scene), BANDS, np.nan)
+    raster_writer.write(later.scene, image + 0.01, rasters.grid_of(run.scene), BANDS, np.nan)
     call = ["change", str(run.path), str(later.path), "--model", MODELS[0], "--patch-px", "16"]
     assert cli.main([*call, "--out", str(tmp_path / "out")]) == 0
     assert reads == {MODELS[0]: 1}

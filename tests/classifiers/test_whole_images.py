@@ -24,7 +24,7 @@ from landcover.classifiers.whole_images import (
     WholeImageClassifier,
 )
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer
 from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.maps.cells import cells_of
@@ -261,7 +261,9 @@ def test_a_bad_image_is_named_and_the_others_are_classified(run, pictures, tmp_p
     assert out.startswith(good)
     assert "bad.jpg" in next(line for line in error_lines(err) if line.startswith("error: "))
     lacking = tmp_path / "lacking.tif"
-    rasters.write(lacking, np.full((1, 64, 64), 0.1, np.float32), utm_grid(64, 64), ["B08"], np.nan)
+    raster_writer.write(
+        lacking, np.full((1, 64, 64), 0.1, np.float32), utm_grid(64, 64), ["B08"], np.nan
+    )
     assert cli.main(["classify", str(lacking), "--run", str(run.path)]) == 2
     assert f"error: {lacking}: the image has bands B08" in capsys.readouterr().err
 
@@ -277,7 +279,9 @@ def scene(tmp_path_factory):
     rng = np.random.default_rng(1)
     values = rng.uniform(0.02, 0.25, (4, 150, 200)).astype(np.float32)
     values[:, :32, :32] = np.nan
-    rasters.write(scene.scene, values, utm_grid(150, 200), ["B02", "B03", "B04", "B08"], np.nan)
+    raster_writer.write(
+        scene.scene, values, utm_grid(150, 200), ["B02", "B03", "B04", "B08"], np.nan
+    )
     return scene
 
 
@@ -307,7 +311,7 @@ def test_a_scene_is_mapped_by_patches_where_they_lie(run, scene):
 def test_a_scene_of_other_pixels_is_not_mapped_by_patches(run, tmp_path, capsys):
     coarse = Run(tmp_path)
     values = np.full((3, 64, 64), 0.1, np.float32)
-    rasters.write(coarse.scene, values, grid_of(32633, 20.5, 20.5), RGB, np.nan)
+    raster_writer.write(coarse.scene, values, grid_of(32633, 20.5, 20.5), RGB, np.nan)
     model = str(run.model("compact"))
     assert cli.main(["map", str(coarse.path), "--model", model, "--stride", "32"]) == 2
     [line] = error_lines(capsys.readouterr().err)

@@ -16,7 +16,7 @@ from landcover.commands import COMMANDS, bench
 from landcover.commands.bench import Measured, Stage, markdown
 from landcover.commands.options import SHARE
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.labels import generalise
 from landcover.labels.schemes import SCHEMES
 from landcover.run import Run
@@ -156,7 +156,7 @@ def test_a_stage_is_measured_from_outside_and_from_its_own_record(tmp_path):
     paths = []
     for name, band in zip(scene.bands, scene.image, strict=True):
         paths.append(tmp_path / f"{name}.tif")
-        rasters.write(paths[-1], files.digital_numbers(band), scene.grid, [name], nodata=0)
+        raster_writer.write(paths[-1], files.digital_numbers(band), scene.grid, [name], nodata=0)
     stage = Stage("prepare", ("prep", "--bands", *map(str, paths), "--out", str(run.path)))
     found = bench.measure(run, stage, whole_tile=False)
     record = run.read_manifest()["commands"][-1]

@@ -25,7 +25,7 @@ import scene_prep
 import segment
 from baselines import compare_reports, knn, mlp, random_forest
 from landcover import cli
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.sources.synthetic import make_scene
 from tests.conftest import ROOT, error_lines
 from tests.fixtures.sentinel2_files import write_bands
@@ -45,9 +45,9 @@ def sources(tmp_path_factory):
     scene = make_scene(rows=320, cols=400, seed=4)
     dn = np.rint(scene.image * 10_000).clip(1).astype(np.uint16)
     for name, pixels in zip(BANDS, dn, strict=True):
-        rasters.write(folder / f"{name}.tif", pixels, scene.grid, [name], nodata=0)
-    rasters.write(folder / "corine.tif", scene.corine, scene.corine_grid, ["code"], nodata=0)
-    rasters.write(folder / "truth.tif", scene.truth, scene.grid, ["code"])
+        raster_writer.write(folder / f"{name}.tif", pixels, scene.grid, [name], nodata=0)
+    raster_writer.write(folder / "corine.tif", scene.corine, scene.corine_grid, ["code"], nodata=0)
+    raster_writer.write(folder / "truth.tif", scene.truth, scene.grid, ["code"])
     return folder
 
 
@@ -234,7 +234,7 @@ def test_prep_refuses_bad_rasters(sources, bands, tmp_path, capsys):
         ("void", [0], r"void.tif has no labelled pixel"),
     ]:
         pixels = np.resize(np.array(codes, np.uint16), grid.shape)
-        rasters.write(tmp_path / f"{name}.tif", pixels, grid, ["code"])
+        raster_writer.write(tmp_path / f"{name}.tif", pixels, grid, ["code"])
         argv = [*common, "--labels", tmp_path / f"{name}.tif"]
         assert_refused(scene_prep.main, argv, message, capsys, run)
     argv = [*common, "--labels", sources / "corine.tif", "--samples", 12]

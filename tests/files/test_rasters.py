@@ -11,7 +11,8 @@ import rasterio
 from rio_cogeo import cog_validate
 
 from landcover.errors import InputError, LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
+from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Window
 from landcover.legend import Legend
 from tests.conftest import ROOT, utm_grid
@@ -24,7 +25,7 @@ def scene(tmp_path, grid, rng):
     pixels = rng.random((4, *grid.shape), dtype=np.float32)
     pixels[:, :7, :9] = np.nan
     path = tmp_path / "scene.tif"
-    rasters.write(path, pixels, grid, BANDS, nodata=np.nan)
+    raster_writer.write(path, pixels, grid, BANDS, nodata=np.nan)
     return path, pixels
 
 
@@ -37,8 +38,10 @@ def test_round_trip(scene, grid):
 
 def test_products_are_valid_cloud_optimised_geotiffs(tmp_path, rng):
     big = utm_grid(1100, 1300)
-    rasters.write(tmp_path / "s.tif", rng.random((2, 1100, 1300), np.float32), big, ["a", "b"])
-    rasters.write(
+    raster_writer.write(
+        tmp_path / "s.tif", rng.random((2, 1100, 1300), np.float32), big, ["a", "b"]
+    )
+    raster_writer.write(
         tmp_path / "l.tif", rng.choice([211, 312], (1100, 1300)).astype(np.uint16), big, ["class"],
         nodata=0, legend=Legend.corine().subset([211, 312]),
     )  # fmt: skip
@@ -61,11 +64,11 @@ def test_a_window_over_the_edge_is_filled(scene):
 def test_declared_nodata_becomes_nan_or_zero(tmp_path, grid):
     floats = np.full(grid.shape, 7, np.float32)
     floats[0, 0] = -9999
-    rasters.write(tmp_path / "f.tif", floats, grid, ["a"], nodata=-9999)
+    raster_writer.write(tmp_path / "f.tif", floats, grid, ["a"], nodata=-9999)
     assert np.isnan(rasters.read(tmp_path / "f.tif")[0, 0, 0])
     integers = np.full(grid.shape, 7, np.uint16)
     integers[0, 0] = 65535
-    rasters.write(tmp_path / "i.tif", integers, grid, ["a"], nodata=65535)
+    raster_writer.write(tmp_path / "i.tif", integers, grid, ["a"], nodata=65535)
     assert rasters.read(tmp_path / "i.tif")[0, 0, 0] == 0
     assert np.isnan(rasters.read_small(tmp_path / "f.tif")[0, 0, 0])
 
@@ -75,7 +78,7 @@ def test_windows_in_any_order_give_the_same_bytes(tmp_path, grid, rng):
     contents = []
     for size, step in ((1000, 1), (50, 1), (33, -1)):
         path = tmp_path / "out.tif"
-        with rasters.RasterWriter(path, grid, np.uint16, ["class"], nodata=0) as out:
+        with RasterWriter(path, grid, np.uint16, ["class"], nodata=0) as out:
             for window in list(grid.windows(size))[::step]:
                 out.write(pixels[window.slices], window)
         contents.append(path.read_bytes())
@@ -85,7 +88,7 @@ def test_windows_in_any_order_give_the_same_bytes(tmp_path, grid, rng):
 def test_a_class_raster_carries_colours_and_names(tmp_path, grid):
     legend = Legend.corine().subset([211, 512])
     path = tmp_path / "labels.tif"
-    rasters.write(path, np.full(grid.shape, 512, np.uint16), grid, ["class"], 0, legend)
+    raster_writer.write(path, np.full(grid.shape, 512, np.uint16), grid, ["class"], 0, legend)
     with rasterio.open(path) as dataset:
         assert dataset.colormap(1)[512] == (*legend[512].colour, 255)
         assert dataset.colormap(1)[0] == (0, 0, 0, 0)
@@ -97,7 +100,7 @@ def test_a_class_raster_carries_colours_and_names(tmp_path, grid):
 def test_an_error_while_writing_leaves_nothing_and_keeps_the_old(scene, grid):
     path, _ = scene
     before = path.read_bytes()
-    with pytest.raises(RuntimeError), rasters.RasterWriter(path, grid, np.uint8, ["a"]) as out:
+    with pytest.raises(RuntimeError), RasterWriter(path, grid, np.uint8, ["a"]) as out:
         out.write(np.ones(grid.shape, np.uint8))
         raise RuntimeError
     assert path.read_bytes() == before
@@ -107,7 +110,7 @@ def test_an_error_while_writing_leaves_nothing_and_keeps_the_old(scene, grid):
 def test_pixels_must_fit_the_window(tmp_path, grid):
     with (
         pytest.raises(ValueError, match="the window takes"),
-        rasters.RasterWriter(tmp_path / "a.tif", grid, np.uint8, ["a"]) as out,
+        RasterWriter(tmp_path / "a.tif", grid, np.uint8, ["a"]) as out,
     ):
         out.write(np.ones((3, 3), np.uint8))
     assert not list(tmp_path.iterdir())
@@ -144,7 +147,7 @@ def test_an_unknown_band_is_named(scene):
 def test_an_unwritable_folder_is_one_line(tmp_path, grid):
     (tmp_path / "file").write_text("")
     with pytest.raises(LandcoverError, match=r"cannot write .*file/a.tif: .*; check free disk"):
-        rasters.write(tmp_path / "file" / "a.tif", np.ones(grid.shape, np.uint8), grid, ["a"])
+        raster_writer.write(tmp_path / "file" / "a.tif", np.ones(grid.shape, np.uint8), grid, ["a"])
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
@@ -156,19 +159,19 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     code = f"""
 import resource, signal, numpy as np
 from pathlib import Path
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.errors import LandcoverError
 from tests.conftest import utm_grid
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path = Path(r"{tmp_path}/big.tif")
 noise = np.random.default_rng(0).integers(0, 60_000, (2, 600, 700)).astype(np.uint16)
-rasters.write(path, noise, utm_grid(600, 700), "ab")
+raster_writer.write(path, noise, utm_grid(600, 700), "ab")
 whole = path.stat().st_size
 for limit in [300_000, *range(whole * 7 // 10, whole, whole // 40), whole - 1, whole]:
     path.unlink(missing_ok=True)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, {resource.RLIM_INFINITY}))
     try:
-        rasters.write(path, noise, utm_grid(600, 700), "ab")
+        raster_writer.write(path, noise, utm_grid(600, 700), "ab")
         assert np.array_equal(rasters.read(path), noise), limit
         print("whole")
     except LandcoverError as error:
@@ -199,7 +202,7 @@ def test_warped_classes_are_those_of_the_nearest_pixel_whatever_the_window(tmp_p
     west, north = x0 // 100 * 100 - 1000, y0 // 100 * 100 + 1000
     coarse = Grid(CRS.from_epsg(3035), Affine(100, 0, west, 0, -100, north), 40, 40)
     cells = np.arange(1, 1601, dtype=np.uint16).reshape(coarse.shape)
-    rasters.write(tmp_path / "c.tif", cells, coarse, ["id"])
+    raster_writer.write(tmp_path / "c.tif", cells, coarse, ["id"])
     cols, rows = np.meshgrid(np.arange(scene.cols), np.arange(scene.rows))
     expected = cells[coarse.rowcol(*forward.transform(*scene.xy(rows, cols)))]
     with rasters.open_on_grid(tmp_path / "c.tif", scene) as warped:
@@ -219,14 +222,14 @@ def test_overviews_of_wide_scenes_do_not_read_their_blocks_over_and_over(tmp_pat
     code = """
 import sys, numpy as np
 from pathlib import Path
-from landcover.files import rasters
+from landcover.files import raster_writer
 from tests.conftest import utm_grid
-rasters.CACHE_MIB = 8
+raster_writer.CACHE_MIB = 8
 grid, path = utm_grid(2048, 3000), Path(sys.argv[1])
 pixels = np.random.default_rng(0).random((4, *grid.shape), np.float32)
 def bytes_read():
     return int(Path("/proc/self/io").read_text().split()[1])
-with rasters.RasterWriter(path, grid, np.float32, list("abcd"), np.nan) as out:
+with raster_writer.RasterWriter(path, grid, np.float32, list("abcd"), np.nan) as out:
     out.write(pixels)
     before = bytes_read()
 print((bytes_read() - before) / path.stat().st_size)
@@ -250,20 +253,20 @@ print((bytes_read() - before) / path.stat().st_size)
 )
 def test_what_a_file_cannot_hold_is_no_matter_of_the_disk(tmp_path, grid, dtype, nodata, message):
     with pytest.raises(InputError, match=message):
-        rasters.write(tmp_path / "a.tif", np.ones(grid.shape, dtype), grid, ["a"], nodata)
+        raster_writer.write(tmp_path / "a.tif", np.ones(grid.shape, dtype), grid, ["a"], nodata)
     assert not list(tmp_path.iterdir())
 
 
 def test_lists_and_numbers_of_another_byte_order_are_written(tmp_path, grid, rng):
     pixels = rng.random(grid.shape, np.float32)
-    path = rasters.write(tmp_path / "a.tif", pixels.astype(">f4"), grid, ["a"])
+    path = raster_writer.write(tmp_path / "a.tif", pixels.astype(">f4"), grid, ["a"])
     np.testing.assert_array_equal(rasters.read(path)[0], pixels)
-    path = rasters.write(tmp_path / "b.tif", pixels.tolist(), grid, ["a"])
+    path = raster_writer.write(tmp_path / "b.tif", pixels.tolist(), grid, ["a"])
     np.testing.assert_array_equal(rasters.read(path)[0], pixels)
 
 
 @pytest.mark.parametrize("number", [0, 2, -1])
 def test_a_band_that_is_not_there_is_refused(tmp_path, grid, number):
-    path = rasters.write(tmp_path / "a.tif", np.ones(grid.shape, np.uint8), grid, ["a"])
+    path = raster_writer.write(tmp_path / "a.tif", np.ones(grid.shape, np.uint8), grid, ["a"])
     with pytest.raises(LandcoverError, match=f"has no band {number}; it has 1, from 1 on"):
         rasters.read(path, bands=[number])

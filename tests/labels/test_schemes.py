@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters, styles
+from landcover.files import raster_writer, rasters, styles
 from landcover.grid import Grid
 from landcover.labels.recognition import recognise, relatives
 from landcover.labels.run_legend import (
@@ -43,7 +43,7 @@ def put(path: Path, values: object, grid: Grid | None = None, **more: object) ->
     """A class raster of some values, each in some pixels."""
     cells = np.resize(np.array(values), (20, 30))
     cells = cells.astype(np.uint16) if cells.dtype == int else cells
-    rasters.write(path, cells, grid or utm_grid(20, 30), ["class"], **more)
+    raster_writer.write(path, cells, grid or utm_grid(20, 30), ["class"], **more)
     return path
 
 

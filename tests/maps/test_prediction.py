@@ -12,7 +12,7 @@ from landcover import maps as mapping
 from landcover.classifiers import networks
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.legend import Legend
 from tests.conftest import utm_grid
 from tests.fixtures.map_models import (
@@ -38,7 +38,7 @@ def scene(tmp_path_factory):
 def types(scene):
     path = scene[0].with_name("segment_types.tif")
     layers = np.random.default_rng(1).integers(1, 4, (2, 131, 174)).astype(np.uint8)
-    rasters.write(path, layers, utm_grid(131, 174), ("hierarchy-4", "percentile"), nodata=0)
+    raster_writer.write(path, layers, utm_grid(131, 174), ("hierarchy-4", "percentile"), nodata=0)
     return path
 
 
@@ -205,7 +205,7 @@ def test_empty_tiles_are_not_predicted(tmp_path, monkeypatch):
     monkeypatch.setattr(mapping.scene_tiles, "COMPUTE_PX", 32)
     image = np.full((4, 64, 96), np.nan, np.float32)
     image[:, 40:50, 70:80] = 0.1
-    rasters.write(tmp_path / "s.tif", image, utm_grid(64, 96), BANDS, nodata=np.nan)
+    raster_writer.write(tmp_path / "s.tif", image, utm_grid(64, 96), BANDS, nodata=np.nan)
     recorder = Recorder([])
     mapping.predict_map(recorder, tmp_path / "s.tif", tmp_path / "m.tif")
     assert len(recorder.shapes) == 1
@@ -262,7 +262,7 @@ def test_verify_takes_pixel_classifiers_too(scene, types):
 def test_verify_takes_every_valid_pixel_when_there_are_few(tmp_path):
     image = np.full((4, 30, 30), np.nan, np.float32)
     image[:, 10:14, 5:8] = 0.2
-    rasters.write(tmp_path / "s.tif", image, utm_grid(30, 30), BANDS, nodata=np.nan)
+    raster_writer.write(tmp_path / "s.tif", image, utm_grid(30, 30), BANDS, nodata=np.nan)
     assert mapping.verify(cnn_classifier(3), tmp_path / "s.tif", 500, seed=0).pixels == 12
 
 
@@ -283,12 +283,12 @@ def test_missing_segment_types_are_named(scene, tmp_path):
 
 def test_segment_types_of_another_kind_or_grid_are_refused(scene, tmp_path):
     layers = np.ones((1, 131, 174), np.uint8)
-    rasters.write(tmp_path / "a.tif", layers, utm_grid(131, 174), ["hierarchy-4"], nodata=0)
+    raster_writer.write(tmp_path / "a.tif", layers, utm_grid(131, 174), ["hierarchy-4"], nodata=0)
     with pytest.raises(LandcoverError, match=r"needs segment types percentile; .*has hierarchy-4"):
         mapping.predict_map(
             mlp_classifier(), scene[0], tmp_path / "m.tif", segment_types=tmp_path / "a.tif"
         )
-    rasters.write(
+    raster_writer.write(
         tmp_path / "b.tif", layers, utm_grid(131, 174, west=300_010), ["percentile"], nodata=0
     )
     with pytest.raises(LandcoverError, match="north-west corner differs by 10 east"):
@@ -323,6 +323,6 @@ def test_verify_needs_a_positive_number_and_a_valid_pixel(scene, tmp_path):
     with pytest.raises(LandcoverError, match="0 pixels to verify"):
         mapping.verify(Recorder([]), scene[0], 0, seed=0)
     image = np.full((4, 20, 20), np.nan, np.float32)
-    rasters.write(tmp_path / "s.tif", image, utm_grid(20, 20), BANDS, nodata=np.nan)
+    raster_writer.write(tmp_path / "s.tif", image, utm_grid(20, 20), BANDS, nodata=np.nan)
     with pytest.raises(LandcoverError, match="no valid pixel"):
         mapping.verify(Recorder([]), tmp_path / "s.tif", 10, seed=0)

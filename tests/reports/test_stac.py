@@ -24,7 +24,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform
 
 from landcover.classifiers.exchange import metadata
-from landcover.files import rasters
+from landcover.files import raster_writer
 from landcover.files.atomic import write_json
 from landcover.files.styles import write_qml
 from landcover.grid import Grid
@@ -237,9 +237,9 @@ def write_map(folder, grid, card, settings=None):
     run = Run(folder / "run")
     name = card["name"]
     labels = np.full(grid.shape, 211, np.uint16)
-    rasters.write(run.map(name), labels, grid, ["class"], nodata=0, legend=LEGEND)
+    raster_writer.write(run.map(name), labels, grid, ["class"], nodata=0, legend=LEGEND)
     confidence = np.full(grid.shape, 70, np.uint8)
-    rasters.write(run.confidence(name), confidence, grid, ["confidence_percent"], nodata=255)
+    raster_writer.write(run.confidence(name), confidence, grid, ["confidence_percent"], nodata=255)
     write_qml(run.map(name), LEGEND)
     write_json(run.model(name) / "card.json", card)
     (run.model(name) / card["file"]).write_bytes(b"")

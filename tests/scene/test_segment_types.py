@@ -14,7 +14,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.decomposition import PCA
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.grid import Grid
 from landcover.reports import segment_figures
 from landcover.run import Run
@@ -198,7 +198,9 @@ def run(tmp_path) -> Run:
     image[:, :5, :5] = np.nan
     run = Run(tmp_path / "run")
     grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 300000, 0, -10, 5800000), 60, 80)
-    rasters.write(run.scene, image.astype(np.float32), grid, ["B02", "B03", "B04", "B08"], np.nan)
+    raster_writer.write(
+        run.scene, image.astype(np.float32), grid, ["B02", "B03", "B04", "B08"], np.nan
+    )
     return run
 
 
@@ -289,7 +291,7 @@ def test_a_run_without_a_scene(tmp_path):
 def test_a_scene_without_data(run):
     image = np.full((4, 60, 80), np.nan, np.float32)
     grid, bands = rasters.grid_of(run.scene), rasters.band_names(run.scene)
-    rasters.write(run.scene, image, grid, bands, np.nan)
+    raster_writer.write(run.scene, image, grid, bands, np.nan)
     with pytest.raises(LandcoverError, match="no pixel that is valid in every band"):
         segment(run)
     assert not run.segments.exists()

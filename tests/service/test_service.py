@@ -40,7 +40,7 @@ from landcover.classifiers.networks import ImageClassifier
 from landcover.classifiers.whole_images import WholeImageClassifier
 from landcover.commands.serve import classifier_of
 from landcover.errors import LandcoverError
-from landcover.files import rasters, styles
+from landcover.files import raster_writer, rasters, styles
 from landcover.files.atomic import write_json
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
@@ -145,7 +145,7 @@ def test_a_geotiff_is_classified_by_its_band_names(client):
 def test_predict_gives_what_mapping_gives(client, run, tmp_path, model, window):
     path, mapped = tmp_path / "part.tif", tmp_path / "map.tif"
     grid = rasters.grid_of(run.scene).crop(window)
-    rasters.write(path, rasters.read(run.scene, window), grid, BANDS, np.nan)
+    raster_writer.write(path, rasters.read(run.scene, window), grid, BANDS, np.nan)
     maps.predict_map(models.load_model(run.model(model)).classifier(), path, mapped)
 
     answer = client.post(
@@ -229,9 +229,9 @@ def test_a_map_by_patches_is_a_layer_with_a_legend_of_its_own(tmp_path, rng):
     sure[-1, 0] = 255  # a class whose confidence is not known
     for name, pixels in (("compact_patches", codes), ("mlp", np.full(grid.shape, 211, np.uint16))):
         held, place = (legend, cells) if name != "mlp" else (LEGEND, grid)
-        rasters.write(run.map(name), pixels, place, ["class"], 0, held)
+        raster_writer.write(run.map(name), pixels, place, ["class"], 0, held)
         styles.write_qml(run.map(name), held)
-    rasters.write(run.confidence("compact_patches"), sure, cells, ["confidence_percent"], 255)
+    raster_writer.write(run.confidence("compact_patches"), sure, cells, ["confidence_percent"], 255)
     with serving(load(run, None, LIMITS)) as url, client_of(url) as client:
         plain, layer = client.get("/layers").json()["layers"]
         assert (plain["name"], layer["name"]) == ("map-mlp", "map-compact_patches")

@@ -8,7 +8,7 @@ import pytest
 
 from landcover import sensors
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.sources import band_files, sentinel2
 from landcover.sources import tile as tile_room
 from tests.conftest import utm_grid
@@ -50,12 +50,12 @@ def test_four_files_without_names_are_taken_in_order(tmp_path):
 
 def test_a_stacked_file_by_its_names_or_the_names_given(tmp_path, grid, rng):
     stack = rng.integers(1, 4000, (5, *grid.shape)).astype(np.uint16)
-    rasters.write(tmp_path / "s.tif", stack, grid, ["B04", "B03", "B02", "B08", "SCL"])
+    raster_writer.write(tmp_path / "s.tif", stack, grid, ["B04", "B03", "B02", "B08", "SCL"])
     (tile,) = band_files.open_bands([tmp_path / "s.tif"])
     assert {name: band.number for name, band in tile.bands.items()} == {
         "B02": 3, "B03": 2, "B04": 1, "B08": 4,
     }  # fmt: skip
-    rasters.write(tmp_path / "u.tif", stack[:4], grid, [""] * 4)
+    raster_writer.write(tmp_path / "u.tif", stack[:4], grid, [""] * 4)
     (tile,) = band_files.open_bands([tmp_path / "u.tif"])
     assert [band.number for band in tile.bands.values()] == [1, 2, 3, 4]
     (tile,) = band_files.open_bands([tmp_path / "u.tif"], band_names=["B04", "B03", "B02", "B08"])

@@ -7,7 +7,7 @@ import pytest
 
 import landcover as lc
 from landcover.errors import InputError, MissingProduct
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.sources.tile import reflectance
 from tests.conftest import utm_grid
 from tests.fixtures.sentinel2_files import CORE, write_bands
@@ -35,7 +35,7 @@ def test_an_item_gives_the_reflectance_that_it_says(tmp_path, files, version):
 def test_a_stack_is_read_by_its_bands(tmp_path):
     grid = utm_grid(60, 80)
     dn = np.random.default_rng(0).integers(60, 4000, (4, *grid.shape)).astype(np.uint16)
-    rasters.write(tmp_path / "stack.tif", dn, grid, [""] * 4, nodata=0)
+    raster_writer.write(tmp_path / "stack.tif", dn, grid, [""] * 4, nodata=0)
     names = ("B08", "B04", "B03", "B02")
     told = {"href": "stack.tif", "bands": [{"name": name} for name in names]}
     tile = lc.open_stac(write_item(tmp_path, {"all": told}, "1.1.0"))

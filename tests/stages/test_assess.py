@@ -14,7 +14,7 @@ from rasterio.crs import CRS
 
 from landcover import cli
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer
 from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
 from landcover.legend import Legend, corine
@@ -51,7 +51,7 @@ class World:
         codes = codes.astype(np.uint16)
         codes[EMPTY] = 0
         self.maps[name] = codes
-        rasters.write(self.run.map(name), codes, self.grid, ["class"], 0, LEGEND)
+        raster_writer.write(self.run.map(name), codes, self.grid, ["class"], 0, LEGEND)
 
     def points(self, n=500, seed=0, **fields):
         """A simple random sample of points anywhere inside pixels, some where maps are empty."""
@@ -138,7 +138,7 @@ def test_strips_and_windows_of_a_tall_scene(tmp_path):
     grid = utm_grid(1100, 30)
     codes = np.random.default_rng(8).choice(CODES, grid.shape).astype(np.uint16)
     run = Run(tmp_path / "run")
-    rasters.write(run.map("cnn-7x7"), codes, grid, ["class"], 0, LEGEND)
+    raster_writer.write(run.map("cnn-7x7"), codes, grid, ["class"], 0, LEGEND)
     (path,) = sample_points(run, "cnn-7x7", 800)
     frame = geopandas.read_file(path)
     rows, cols = grid.rowcol(frame.geometry.x, frame.geometry.y)
@@ -224,7 +224,7 @@ def test_strata_of_a_raster(shared, tmp_path):
     strata = np.repeat(np.arange(1, 8), 10)[:, None].repeat(COLS, axis=1).astype(np.uint16)
     strata[:, 80:] = 0
     path = tmp_path / "strata.tif"
-    rasters.write(path, strata, GRID, ["stratum"], 0)
+    raster_writer.write(path, strata, GRID, ["stratum"], 0)
     frame, rows, cols = shared.points()
     report = assessed(shared, saved(frame, tmp_path / "points.gpkg"), strata=path)
     mapped = shared.maps["cnn-7x7"]
@@ -356,7 +356,7 @@ def test_rare_and_unmet_classes_are_told(world, tmp_path):
     codes = world.maps["cnn-7x7"].copy()
     codes[60, 50:53] = 131
     world.legend = Legend.corine().subset([*CODES, 131])
-    rasters.write(world.run.map("cnn-7x7"), codes, GRID, ["class"], 0, world.legend)
+    raster_writer.write(world.run.map("cnn-7x7"), codes, GRID, ["class"], 0, world.legend)
     frame, rows, cols = world.points(300)
     keep = codes[rows, cols] != 131
     report = assessed(world, saved(frame[keep], tmp_path / "points.gpkg"))
@@ -501,10 +501,10 @@ def test_other_unusable_input(world, tmp_path):
     with pytest.raises(LandcoverError, match="has no map in maps/"):
         assess(Run(tmp_path / "other"), path)
     strata = tmp_path / "strata.tif"
-    rasters.write(strata, np.ones((20, 20), np.uint16), utm_grid(20, 20), ["stratum"], 0)
+    raster_writer.write(strata, np.ones((20, 20), np.uint16), utm_grid(20, 20), ["stratum"], 0)
     with pytest.raises(LandcoverError, match=r"strata.tif is not on the grid of .*cnn-7x7.tif"):
         assess(world.run, path, strata=strata)
-    rasters.write(strata, np.zeros((ROWS, COLS), np.uint16), GRID, ["stratum"], 0)
+    raster_writer.write(strata, np.zeros((ROWS, COLS), np.uint16), GRID, ["stratum"], 0)
     with pytest.raises(LandcoverError, match="have no pixel in common"):
         assess(world.run, path, strata=strata)
 

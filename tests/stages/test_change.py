@@ -24,7 +24,7 @@ from landcover.classifiers import forests, models
 from landcover.classifiers.models import load_model
 from landcover.commands.change import _define_change
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
 from landcover.legend import Legend, corine
@@ -299,9 +299,9 @@ def test_the_widest_patch_of_all_classes_fits_in_memory(rng):
 def write_mapped(path, shares, image, grid, legend=LEGEND, bands=("B02", "B03", "B04", "B08")):
     """A run folder with a scene and probabilities, as mapping leaves them."""
     run = Run(path)
-    rasters.write(run.scene, image, grid, bands, np.nan)
+    raster_writer.write(run.scene, image, grid, bands, np.nan)
     names = [f"{c.code} {c.name}" for c in legend.classes]
-    rasters.write(run.probabilities(MODEL), shares.astype(np.float32), grid, names, np.nan)
+    raster_writer.write(run.probabilities(MODEL), shares.astype(np.float32), grid, names, np.nan)
     return run
 
 
@@ -465,7 +465,7 @@ def test_bad_input_is_one_line(pair, tmp_path, capsys):
     )
     refused(["change", before.path, bands.path], "none in common", capsys)
     bare = Run(tmp_path / "bare")
-    rasters.write(bare.scene, image, utm_grid(150, 200), ("B02", "B03", "B04", "B08"), np.nan)
+    raster_writer.write(bare.scene, image, utm_grid(150, 200), ("B02", "B03", "B04", "B08"), np.nan)
     refused(["change", before.path, bare.path], "no model's are in both", capsys)
     again = "landcover map RUN --model NAME --probabilities, or map both here with --model NAME"
     refused(["change", bare.path, bare.path], again, capsys)
@@ -476,7 +476,7 @@ def test_bad_input_is_one_line(pair, tmp_path, capsys):
         sized = ["change", before.path, after.path, "--patch-px", side]
         refused(sized, f"patches of {side} px are out of range; choose 8 to 512", capsys)
     refused(["change", before.path, after.path, "--model", "knn"], "has no model knn", capsys)
-    rasters.write(bare.probabilities(MODEL), shares, utm_grid(150, 200), list("abc"), np.nan)
+    raster_writer.write(bare.probabilities(MODEL), shares, utm_grid(150, 200), list("abc"), np.nan)
     refused(["change", before.path, bare.path], "holds no probabilities of classes", capsys)
     for run in (moved, bands, bare, after):
         assert not (run.path / "change" / "change.tif").exists()
@@ -513,7 +513,7 @@ def save_forest(run, X, y, legend, bands):
 
 
 def put(run, scene):
-    rasters.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
+    raster_writer.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
 
 
 @pytest.fixture(scope="module")
@@ -565,7 +565,7 @@ def test_a_difference_of_light_and_haze_is_no_change(country, tmp_path, capsys):
     part = Window(0, 0, 240, 240)
     for run, scene in zip(runs, dates, strict=True):
         image, grid = scene.image[:, : part.rows, : part.cols], scene.grid.crop(part)
-        rasters.write(run.scene, image, grid, scene.bands, np.nan)
+        raster_writer.write(run.scene, image, grid, scene.bands, np.nan)
         map_scene(run, home.model(MODEL), probabilities=True)
     paths = [run.path for run in runs]
     named, held, plain, taken = (Run(tmp_path / name) for name in "abcd")
@@ -682,7 +682,7 @@ def test_no_product_replaces_an_input(country, tmp_path, capsys):
 def test_scenes_that_a_model_cannot_map_are_refused(country, tmp_path, capsys):
     before, after, first, _ = country
     poor, model = tmp_path / "poor.tif", str(before.model(MODEL))
-    rasters.write(poor, first.image[:3], first.grid, first.bands[:3], np.nan)
+    raster_writer.write(poor, first.image[:3], first.grid, first.bands[:3], np.nan)
     for pair in ((before.path, poor), (poor, before.path)):
         refused(["change", *pair, "--model", model], "was trained on bands B02 B03 B04 B08", capsys)
     refused(["change", before.path, after.path, "--model", model, "--maps", MODEL],
@@ -701,7 +701,7 @@ def test_digital_numbers_are_no_scene(country, tmp_path, capsys):
     dn, model = tmp_path / "dn.tif", str(before.model(MODEL))
     for dtype, said in ((np.uint16, "holds uint16"), (np.float32, "has a median of ")):
         pixels = (first.image * 10_000).astype(dtype)
-        rasters.write(dn, pixels, first.grid, first.bands, 0)
+        raster_writer.write(dn, pixels, first.grid, first.bands, 0)
         for pair in ((before.path, dn), (dn, before.path)):
             refused(["change", *pair, "--model", model, "--out", tmp_path / "out"], said, capsys)
     assert not (tmp_path / "out").exists()
@@ -729,7 +729,7 @@ def test_one_image_before_and_after_atmospheric_correction(shared_data, tmp_path
         dn[(dn == 0) | (dn > 20_000)] = np.nan
         runs[name] = Run(tmp_path / name)
         grid = rasters.grid_of(paths[0]).crop(Window(0, 0, *dn.shape[1:]))
-        rasters.write(runs[name].scene, dn / 10_000, grid, bands, np.nan)
+        raster_writer.write(runs[name].scene, dn / 10_000, grid, bands, np.nan)
     images = {name: rasters.read(run.scene) for name, run in runs.items()}
     X = inputs(images["l1c"], bands)
     known = np.flatnonzero(np.isfinite(X).all(axis=1))

@@ -16,7 +16,7 @@ from sklearn import metrics as sk
 from statsmodels.stats.contingency_tables import mcnemar
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters, styles
+from landcover.files import raster_writer, rasters, styles
 from landcover.files.atomic import write_json
 from landcover.labels.run_legend import write_nomenclature
 from landcover.legend import Legend, corine
@@ -120,7 +120,7 @@ def test_without_reference_maps_stand_in_the_order_of_refined_labels(tmp_path, m
     world = World(tmp_path / "run", reference=False)
     copied = world.model("cnn-61x61", 0.1)
     refined = world.model("cnn-7x7", 0.5, seed=2)
-    rasters.write(world.run.refined_labels, refined, GRID, ["class"], 0, LEGEND)
+    raster_writer.write(world.run.refined_labels, refined, GRID, ["class"], 0, LEGEND)
     world.run.samples.write_bytes(b"")
     monkeypatch.setattr(selection, "is_made", lambda run, rows: True)
     monkeypatch.setattr(selection, "read_rows", lambda run, trained_on: None)
@@ -252,9 +252,9 @@ def test_zones_are_scored_on_their_pixels_whatever_the_windows(world, monkeypatc
     # coarser labels than the fixture's speckle, and truth that splits some cells
     world.labels[:, :300] = np.where(np.arange(300) // 70 % 2, 211, 311)[np.newaxis]
     world.labels[140:, :90] = 0
-    rasters.write(world.run.labels, world.labels, GRID, ["labels"], 0, LEGEND)
+    raster_writer.write(world.run.labels, world.labels, GRID, ["labels"], 0, LEGEND)
     world.truth[3::40, 5::30] = 512
-    rasters.write(world.run.reference, world.truth, GRID, ["reference"], 0, LEGEND)
+    raster_writer.write(world.run.reference, world.truth, GRID, ["reference"], 0, LEGEND)
     monkeypatch.setattr(rasters, "WINDOW_PX", window_px)
     codes = world.model("knn", 0.3)
     compare(world.run)
@@ -498,7 +498,7 @@ def test_a_map_that_wins_on_rare_classes_is_named(world):
     # "common" is right on everything but rare 512; "rare" finds 512 and errs a little elsewhere
     truth = np.where(world.truth == 512, 311, world.truth)
     truth[::4, ::9] = 512
-    rasters.write(world.run.reference, truth, GRID, ["reference"], 0, LEGEND)
+    raster_writer.write(world.run.reference, truth, GRID, ["reference"], 0, LEGEND)
     common, rare = np.where(truth == 512, 311, truth), truth.copy()
     rare[1::4, ::6] = 211
     for name, codes in {"common": common, "rare": rare}.items():
@@ -552,7 +552,9 @@ def test_a_map_without_a_file_names_the_command(world):
 
 def test_a_map_on_another_grid_is_refused(world):
     other = GRID.crop(next(GRID.windows(100)))
-    rasters.write(world.run.map("knn"), np.full((100, 100), 211, np.uint16), other, ["class"], 0)
+    raster_writer.write(
+        world.run.map("knn"), np.full((100, 100), 211, np.uint16), other, ["class"], 0
+    )
     with pytest.raises(
         LandcoverError, match=r"knn.tif is not on the grid of .*scene.tif: 200 x 330"
     ):

@@ -19,7 +19,7 @@ from landcover.classifiers.calibration import UNTEMPERED
 from landcover.classifiers.names import name_of
 from landcover.classifiers.patch_training import PatchTraining
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.labels import denoising
 from landcover.labels.denoising import METHODS
@@ -55,9 +55,9 @@ def write_run(folder, rows=ROWS, cols=COLS, guard_patch=7):
     labels = CODES[coarse].astype(np.uint16)
     labels[30:33] = 0
     run, grid = Run(folder), utm_grid(rows, cols)
-    rasters.write(run.scene, image.astype(np.float32), grid, BANDS, nodata=np.nan)
-    rasters.write(run.labels, labels, grid, ["class"], nodata=0, legend=LEGEND)
-    rasters.write(run.reference, CODES[truth].astype(np.uint16), grid, ["class"], nodata=0)
+    raster_writer.write(run.scene, image.astype(np.float32), grid, BANDS, nodata=np.nan)
+    raster_writer.write(run.labels, labels, grid, ["class"], nodata=0, legend=LEGEND)
+    raster_writer.write(run.reference, CODES[truth].astype(np.uint16), grid, ["class"], nodata=0)
     sample(run, samples=2000, max_patch=guard_patch)
     return run
 
@@ -214,7 +214,7 @@ def test_the_reference_decides_nothing_and_the_same_seed_gives_the_same_bytes(
 ):
     run = copied(base, tmp_path / "run")
     truth = np.full((ROWS, COLS), 512, np.uint16)
-    rasters.write(run.reference, truth, utm_grid(ROWS, COLS), ["class"], nodata=0)
+    raster_writer.write(run.reference, truth, utm_grid(ROWS, COLS), ["class"], nodata=0)
     monkeypatch.setattr(stage, "TEACHER_EPOCHS", 2)
     denoise(run)
     assert tables_of(run) == tables_of(made[0])
@@ -300,7 +300,7 @@ def test_a_cell_straddles_from_a_tenth_on(tmp_path, other, straddles):
     whole[:10, :10] = 311
     whole[9, 9] = 0
     path = tmp_path / "classes.tif"
-    rasters.write(path, whole, utm_grid(24, 15), ["class"], nodata=0)
+    raster_writer.write(path, whole, utm_grid(24, 15), ["class"], nodata=0)
     assert label_noise.count_cells(path, 10) == (1, straddles)
 
 
@@ -321,7 +321,7 @@ def test_a_reference_of_a_corner_judges_that_corner_and_changes_no_estimate(
     other = copied(base, tmp_path / "other")
     truth = rasters.read_classes(other.reference)
     truth[40:], truth[:, 60:] = 0, 0
-    rasters.write(other.reference, truth, utm_grid(ROWS, COLS), ["class"], nodata=0)
+    raster_writer.write(other.reference, truth, utm_grid(ROWS, COLS), ["class"], nodata=0)
     denoise(other)
     whole, part = (read_json(run.path / "label_noise.json") for run in (copy, other))
     for a, b in zip(whole["classes"], part["classes"], strict=True):
@@ -358,7 +358,7 @@ def test_scenes_narrower_than_a_window(tmp_path, quick, rows, cols):
 def test_whole_windows_without_data(copy, quick, monkeypatch):
     image = rasters.read(copy.scene)
     image[:, 48:, 75:] = np.nan
-    rasters.write(copy.scene, image, utm_grid(ROWS, COLS), BANDS, nodata=np.nan)
+    raster_writer.write(copy.scene, image, utm_grid(ROWS, COLS), BANDS, nodata=np.nan)
     monkeypatch.setattr(stage, "ASKING_PX", 48)
     denoise(copy)
     _, has_data, _, refined = layers_of(copy)
@@ -381,7 +381,9 @@ def test_what_is_made_is_made_once(made, monkeypatch, tmp_path):
 def relabel(run):
     labels = rasters.read_classes(run.labels)
     labels[50:55, 50:55] = 311
-    rasters.write(run.labels, labels, utm_grid(ROWS, COLS), ["class"], nodata=0, legend=LEGEND)
+    raster_writer.write(
+        run.labels, labels, utm_grid(ROWS, COLS), ["class"], nodata=0, legend=LEGEND
+    )
 
 
 @pytest.mark.parametrize(
@@ -527,7 +529,7 @@ def test_what_is_missing_or_elsewhere(copy, capsys):
     grid = utm_grid(ROWS - 1, COLS)
     for path in (copy.reference, copy.labels):
         before = path.read_bytes()
-        rasters.write(path, np.full(grid.shape, 211, np.uint16), grid, ["class"], nodata=0)
+        raster_writer.write(path, np.full(grid.shape, 211, np.uint16), grid, ["class"], nodata=0)
         refused(copy, rf"{path.name} is not on the grid of", capsys, "denoise")
         path.write_bytes(before)
     copy.labels.unlink()

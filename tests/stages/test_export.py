@@ -20,7 +20,7 @@ from landcover.classifiers import forests, row_models
 from landcover.classifiers.exchange import forest_onnx
 from landcover.classifiers.models import load_model
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.grid import Window
 from landcover.reports import store
@@ -54,10 +54,12 @@ def made(tmp_path_factory, hasty_teacher):
     run = Run(folder / "run")
     image = scene.image.astype(np.float32)
     image[:, :5, :7] = np.nan
-    rasters.write(run.scene, image, scene.grid, scene.bands, nodata=np.nan)
-    rasters.write(run.labels, scene.truth, scene.grid, ["class"], nodata=0)
+    raster_writer.write(run.scene, image, scene.grid, scene.bands, nodata=np.nan)
+    raster_writer.write(run.labels, scene.truth, scene.grid, ["class"], nodata=0)
     types = np.stack([1 + (scene.truth == 311), 1 + scene.truth // 100]).astype(np.uint8)
-    rasters.write(run.segment_types, types, scene.grid, ["percentile", "hierarchy-8"], nodata=0)
+    raster_writer.write(
+        run.segment_types, types, scene.grid, ["percentile", "hierarchy-8"], nodata=0
+    )
     sample(run, samples=2000, max_patch=5, seed=0)
     train.train(run, leaf_sizes=(5,), random_split=False)
     train.train(run, "knn", random_split=False)
@@ -278,7 +280,7 @@ def test_the_item_names_the_onnx_file_that_lies_beside_the_model(made):
 
 def test_a_map_by_another_runs_model_points_there(made, tmp_path):
     guest = Run(tmp_path / "guest")
-    rasters.write(
+    raster_writer.write(
         guest.scene, read_scene(made.run, None), rasters.grid_of(made.run.scene),
         rasters.band_names(made.run.scene), nodata=np.nan,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from landcover.classifiers import models, networks
 from landcover.classifiers.networks import Choice, Engine
 from landcover.classifiers.networks.engines import available_precisions
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.run import Run
 from landcover.stages import map as map_stage
@@ -114,7 +114,7 @@ def test_verify_reads_the_map_as_written(run):
     assert map_stage.verify(run, NAME, 100).written_mismatches == 0
     labels = rasters.read_classes(run.map(NAME))
     other = np.where(labels > 0, 512, 0).astype(np.uint16)
-    rasters.write(run.map(NAME), other, rasters.grid_of(run.scene), ["class"], nodata=0)
+    raster_writer.write(run.map(NAME), other, rasters.grid_of(run.scene), ["class"], nodata=0)
     found = map_stage.verify(run, NAME, 100)
     assert found.mismatches == 0 and found.written_mismatches > 50
     assert str(found).endswith(f", {found.written_mismatches} as written in the map")
@@ -146,7 +146,7 @@ def test_the_choice_is_of_what_it_was_measured_on(change, run, choose, monkeypat
     elif change == "scene":
         image = rasters.read(run.scene) + np.float32(0.01)
         grid, names = rasters.grid_of(run.scene), rasters.band_names(run.scene)
-        rasters.write(run.scene, image, grid, names, nodata=np.nan)
+        raster_writer.write(run.scene, image, grid, names, nodata=np.nan)
     elif change == "model":
         networks.save(random_cnn(7, seed=3), models.file_of(run.model(NAME), "cnn"))
     elif change == "versions":

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from landcover import cli, maps
 from landcover.classifiers import models
 from landcover.errors import LandcoverError
-from landcover.files import jobs, rasters
+from landcover.files import jobs, raster_writer, rasters
 from landcover.run import Run
 from tests.conftest import ROOT, error_lines, utm_grid
 from tests.fixtures.map_models import BANDS, cnn_classifier
@@ -154,7 +154,7 @@ def test_a_job_of_other_inputs_is_thrown_away(change, unmapped, monkeypatch, cap
     if change == "scene":
         image = rasters.read(unmapped.scene)
         names, grid = rasters.band_names(unmapped.scene), rasters.grid_of(unmapped.scene)
-        rasters.write(unmapped.scene, image + np.float32(0.01), grid, names, nodata=np.nan)
+        raster_writer.write(unmapped.scene, image + np.float32(0.01), grid, names, nodata=np.nan)
     elif change == "model":
         card = unmapped.model("random-forest") / "card.json"
         card.write_text(card.read_text() + "\n")
@@ -281,14 +281,14 @@ def test_typical_tiles_lie_where_the_scene_has_data(tmp_path, monkeypatch):
     path, classifier = tmp_path / "s.tif", cnn_classifier(7)
     image = np.full((4, 200, 300), np.nan, np.float32)
     image[:, :, 180:] = np.arange(200 * 120).reshape(200, 120) / 1e5
-    rasters.write(path, image, utm_grid(200, 300), BANDS, nodata=np.nan)
+    raster_writer.write(path, image, utm_grid(200, 300), BANDS, nodata=np.nan)
     tiles = maps.Source(classifier, path).typical_tiles(5)
     assert len(tiles) == 5
     assert {tile.shape for tile in tiles} == {(4, 50 + 6, 50 + 6)}
     assert all(np.isfinite(tile).mean() > 0.35 for tile in tiles)
     assert len({tile.tobytes() for tile in tiles}) == 5
     image[:] = np.nan
-    rasters.write(path, image, utm_grid(200, 300), BANDS, nodata=np.nan)
+    raster_writer.write(path, image, utm_grid(200, 300), BANDS, nodata=np.nan)
     assert maps.Source(classifier, path).typical_tiles(5) == []
 
 

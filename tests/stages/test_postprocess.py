@@ -20,7 +20,7 @@ from landcover.classifiers.models import load_model
 from landcover.classifiers.names import title_of
 from landcover.cli import main
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json, write_json
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
@@ -365,7 +365,7 @@ def test_every_segment_has_one_class(run, monkeypatch, window_px, by_probability
     segments = rng.permutation(np.arange(1, 321)).reshape(16, 20).repeat(8, 0).repeat(8, 1)
     segments[:, :6] = 0
     grid = rasters.grid_of(run.scene)
-    rasters.write(run.segments, segments.astype(np.uint32), grid, ["segment"], nodata=0)
+    raster_writer.write(run.segments, segments.astype(np.uint32), grid, ["segment"], nodata=0)
     postprocess(run, MAP, segments=True, by_probability=by_probability)
     name = f"{MAP}+segments" + ("-by-probability" if by_probability else "")
     before, after = classes(run, MAP), classes(run, name)
@@ -458,7 +458,7 @@ def test_a_map_of_a_map_that_is_no_more_is_not_compared(run):
     postprocess(run, MAP, mmu_ha=0.1)
     codes = classes(run, MAP)
     codes[50:60, 50:60] = 211
-    rasters.write(run.map(MAP), codes, rasters.grid_of(run.scene), ["class"], 0)
+    raster_writer.write(run.map(MAP), codes, rasters.grid_of(run.scene), ["class"], 0)
     with pytest.raises(LandcoverError, match=r"mmu10px.tif was made of another map random-forest"):
         compare(run)
     postprocess(run, MAP, mmu_ha=0.1)
@@ -519,7 +519,7 @@ def test_bad_requests_end_in_one_line(run, capsys, options, text):
 def test_a_missing_map_and_one_of_other_classes_name_the_command(run):
     codes, grid = classes(run, MAP), rasters.grid_of(run.scene)
     codes[80, 80] = 523
-    rasters.write(run.map(MAP), codes, grid, ["class"], 0)
+    raster_writer.write(run.map(MAP), codes, grid, ["class"], 0)
     with pytest.raises(LandcoverError, match=r"tif holds class 523, which its model does not know"):
         postprocess(run, MAP, mmu_ha=0.1)
     run.map(MAP).unlink()

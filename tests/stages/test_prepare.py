@@ -15,7 +15,7 @@ from rio_cogeo import cog_validate
 from shapely.geometry import Polygon
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.run import Run
@@ -40,7 +40,7 @@ def corine_over(path, grid, codes, cell=100, crs="EPSG:3035", nodata=None):
     cols, rows = int((east - left) / cell) + 4, int((top - south) / cell) + 4
     coarse = Grid(CRS.from_string(crs), Affine(cell, 0, left, 0, -cell, top), rows, cols)
     cells = np.random.default_rng(1).choice(codes, coarse.shape).astype(np.uint16)
-    rasters.write(path, cells, coarse, ["code"], nodata=nodata)
+    raster_writer.write(path, cells, coarse, ["code"], nodata=nodata)
     return cells, coarse
 
 
@@ -90,7 +90,7 @@ def test_a_mosaic_is_its_tiles_and_the_first_with_data_wins(tmp_path_factory, sh
         paths, dn = write_bands(folder / str(number), grid=grid, seed=seed + number)
         dn[:, :5, :5] = 0  # a hole that the next tile may fill
         for path, pixels in zip(paths, dn, strict=True):
-            rasters.write(path, pixels, grid, [""], nodata=0)
+            raster_writer.write(path, pixels, grid, [""], nodata=0)
         tiles += band_files.open_bands(paths)
         pictures.append((row, col, dn))
     run = Run(folder / "run")
@@ -230,6 +230,6 @@ def test_tiles_with_different_bands_give_those_that_all_have(tmp_path, run):
     dn = np.full((5, *grid.shape), 700, np.uint16)
     for name, count in (("a", 5), ("b", 4)):
         names = ["B02", "B03", "B04", "B08", "B11"][:count]
-        rasters.write(tmp_path / f"{name}.tif", dn[:count], grid, names, nodata=0)
+        raster_writer.write(tmp_path / f"{name}.tif", dn[:count], grid, names, nodata=0)
     prepare(run, band_files.open_bands([tmp_path / "a.tif", tmp_path / "b.tif"]))
     assert rasters.band_names(run.scene) == ("B02", "B03", "B04", "B08")

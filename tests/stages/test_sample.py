@@ -14,7 +14,7 @@ from shapely.geometry import box
 import landcover as lc
 from landcover.cli import main
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer
 from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
 from landcover.labels.run_legend import write_nomenclature
@@ -43,15 +43,15 @@ def make_run(folder, codes=(211, 211, 211, 231, 312, 512), segments=False, refer
     image[:, 40:60, 30:90] = np.nan
     image[2, 100:110, 100:140] = np.nan  # one band alone
     run = Run(folder / "run")
-    rasters.write(run.scene, image, GRID, BANDS, nodata=np.nan)
-    rasters.write(run.labels, labels, GRID, ["class"], 0, Legend.corine().subset(set(codes)))
+    raster_writer.write(run.scene, image, GRID, BANDS, nodata=np.nan)
+    raster_writer.write(run.labels, labels, GRID, ["class"], 0, Legend.corine().subset(set(codes)))
     if reference:
-        rasters.write(run.reference, np.roll(labels, 3, axis=1), GRID, ["class"], 0)
+        raster_writer.write(run.reference, np.roll(labels, 3, axis=1), GRID, ["class"], 0)
     if segments:
         ids = np.arange(1, ROWS * COLS + 1, dtype=np.uint32).reshape(ROWS, COLS)
-        rasters.write(run.segments, ids, GRID, ["segment"], 0)
+        raster_writer.write(run.segments, ids, GRID, ["segment"], 0)
         types = np.stack([ids % 6 + 1, ids % 4 + 1]).astype(np.uint8)
-        rasters.write(run.segment_types, types, GRID, ["percentile", "hierarchy-4"], 0)
+        raster_writer.write(run.segment_types, types, GRID, ["percentile", "hierarchy-4"], 0)
     return run, image, labels
 
 
@@ -222,7 +222,7 @@ def test_a_class_field_replaces_the_labels_and_needs_none(tmp_path):
 
 def test_classes_of_polygons_follow_the_level_of_the_runs_labels(tmp_path):
     run, _, labels = make_run(tmp_path)
-    rasters.write(run.labels, labels // 100, GRID, ["class"], 0)
+    raster_writer.write(run.labels, labels // 100, GRID, ["class"], 0)
     shapes = [box(300000, 5798000, 301000, 5800000), box(301200, 5798000, 302560, 5800000)]
     path = tmp_path / "classes.gpkg"
     geopandas.GeoDataFrame({"clc": [211, 512]}, geometry=shapes, crs=32633).to_file(path)
@@ -249,7 +249,7 @@ def test_chips_are_written_in_the_order_of_the_table(tmp_path, monkeypatch):
 def test_rare_classes_are_left_out_and_said(tmp_path):
     run, _, labels = make_run(tmp_path)
     labels[0, :30] = 111
-    rasters.write(run.labels, labels, GRID, ["class"], 0)
+    raster_writer.write(run.labels, labels, GRID, ["class"], 0)
     sample(run, samples=2000, min_count=31)
     assert 111 not in set(table_of(run)["label"])
     settings = read_json(run.manifest)["stages"]["sample"]["settings"]
@@ -276,11 +276,11 @@ def test_the_file_is_geoparquet_with_plain_types(tmp_path):
 
 
 def _scene(run, pixels):
-    rasters.write(run.scene, pixels.astype(np.float32), GRID, BANDS, nodata=np.nan)
+    raster_writer.write(run.scene, pixels.astype(np.float32), GRID, BANDS, nodata=np.nan)
 
 
 def _labels(run, pixels, grid=GRID):
-    rasters.write(run.labels, pixels.astype(np.uint16), grid, ["class"], 0)
+    raster_writer.write(run.labels, pixels.astype(np.uint16), grid, ["class"], 0)
 
 
 ELSEWHERE = Grid(GRID.crs, GRID.transform @ Affine.translation(1, 0), ROWS, COLS)

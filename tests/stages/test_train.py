@@ -11,7 +11,7 @@ import pytest
 from landcover import maps
 from landcover.classifiers import models
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json, write_json
 from landcover.run import Run
 from landcover.stages import map as map_stage
@@ -166,7 +166,7 @@ def test_verify_by_name(made):
 def test_a_model_maps_another_runs_scene(made, tmp_path):
     other = Run(tmp_path / "other")
     image = np.random.default_rng(5).uniform(0, 0.3, (4, 40, 50)).astype(np.float32)
-    rasters.write(other.scene, image, utm_grid(40, 50), BANDS, nodata=np.nan)
+    raster_writer.write(other.scene, image, utm_grid(40, 50), BANDS, nodata=np.nan)
     paths = map_stage.map_scene(other, made.run.model("cnn-5x5"))
     assert paths[0] == other.map("cnn-5x5")
     assert (rasters.read_classes(paths[0]) != 0).all()
@@ -286,7 +286,7 @@ def test_a_patch_larger_than_the_scene(copy):
 
 def test_a_split_of_another_scene(copy):
     small = rasters.read(copy.scene)[:, :40]
-    rasters.write(copy.scene, small, utm_grid(40, COLS), BANDS, nodata=np.nan)
+    raster_writer.write(copy.scene, small, utm_grid(40, COLS), BANDS, nodata=np.nan)
     message = r"splits\.json is of a scene of 128 x 160 .* has 40 x 160; .*landcover sample"
     for kind in ("random-forest", "cnn"):
         with pytest.raises(LandcoverError, match=message):
@@ -319,7 +319,7 @@ def test_a_damaged_manifest_stops_a_stage_before_it_replaces_anything(copy, made
 
 
 def test_labels_on_another_grid_stop_a_map_before_it_is_made(copy, made):
-    rasters.write(copy.labels, np.full((40, 50), 211, np.uint16), utm_grid(40, 50), ["class"])
+    raster_writer.write(copy.labels, np.full((40, 50), 211, np.uint16), utm_grid(40, 50), ["class"])
     with pytest.raises(LandcoverError, match=r"labels\.tif is not on the grid of"):
         map_stage.map_scene(copy, made.run.model("knn"))
     assert not copy.map("knn").exists()
@@ -395,7 +395,7 @@ def test_a_missing_model_names_those_there_are(made, copy):
 def test_a_model_of_other_bands(made, tmp_path):
     other = Run(tmp_path)
     image = np.full((2, 30, 30), 0.1, np.float32)
-    rasters.write(other.scene, image, utm_grid(30, 30), ("B02", "B03"), nodata=np.nan)
+    raster_writer.write(other.scene, image, utm_grid(30, 30), ("B02", "B03"), nodata=np.nan)
     with pytest.raises(
         LandcoverError, match=r"random-forest was trained on bands B02 B03 B04 B08; .*has B02 B03:"
     ):

@@ -14,8 +14,9 @@ import numpy as np
 
 from landcover import __version__
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer
 from landcover.files.atomic import read_json, write_json
+from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
 from landcover.labels import generalise
 from landcover.progress import track
@@ -63,9 +64,11 @@ def write_demo(folder: Path, seed: int) -> Sources:
     scene = synthetic.make_scene(seed=seed)
     sources = _names(folder)
     for path, pixels in zip(sources.bands, digital_numbers(scene.image), strict=True):
-        rasters.write(path, pixels, scene.grid, [path.stem], nodata=0)
-    rasters.write(sources.corine, scene.corine, scene.corine_grid, ["CLC grid code"], nodata=0)
-    rasters.write(sources.truth, scene.truth, scene.grid, ["CLC code"], nodata=0)
+        raster_writer.write(path, pixels, scene.grid, [path.stem], nodata=0)
+    raster_writer.write(
+        sources.corine, scene.corine, scene.corine_grid, ["CLC grid code"], nodata=0
+    )
+    raster_writer.write(sources.truth, scene.truth, scene.grid, ["CLC code"], nodata=0)
     return sources
 
 
@@ -105,7 +108,7 @@ def write_mosaic(folder: Path, size: int, seed: int = 0) -> Sources:
     cells = np.zeros(cells_grid.shape, np.uint8)
     with ExitStack() as files:
         outs = [
-            files.enter_context(rasters.RasterWriter(path, grid, np.uint16, [path.stem], 0))
+            files.enter_context(RasterWriter(path, grid, np.uint16, [path.stem], 0))
             for path in (*sources.bands, sources.truth)
         ]
         drawn = files.enter_context(_pool()).map(_make, places)
@@ -115,7 +118,7 @@ def write_mosaic(folder: Path, size: int, seed: int = 0) -> Sources:
             for out, pixels in zip(outs, (*digital_numbers(scene.image), scene.truth), strict=True):
                 out.write(pixels, window)
             _add_labels(cells, cells_grid, scene)
-    rasters.write(sources.corine, cells, cells_grid, ["CLC grid code"], nodata=0)
+    raster_writer.write(sources.corine, cells, cells_grid, ["CLC grid code"], nodata=0)
     write_json(mark, made)
     return sources
 
