@@ -48,7 +48,7 @@ class LandClass:
         """The colour as ``#rrggbb``."""
         return "#{:02x}{:02x}{:02x}".format(*self.colour)
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, str | int]:
         """Code, name and colour as JSON takes them."""
         return {"code": self.code, "name": self.name, "colour": self.hex_colour}
 
@@ -95,7 +95,7 @@ class Legend:
         return cls(tuple(classes[-1] for classes in lineages(facts("eurosat_classes"))))
 
     @classmethod
-    def from_dicts(cls, classes: Iterable[Mapping[str, Any]]) -> Legend:
+    def from_dicts(cls, classes: Iterable[Mapping[str, str | int]]) -> Legend:
         """The inverse of ``[c.as_dict() for c in legend.classes]``, as cards store it."""
         return cls(
             tuple(LandClass(int(c["code"]), str(c["name"]), rgb(str(c["colour"]))) for c in classes)
@@ -282,7 +282,7 @@ class Nomenclature:
                     "label scheme and level"
                 )
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """What legend.json holds."""
         levels = []
         for number, legend in enumerate(self.levels, 1):

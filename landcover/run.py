@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from landcover.errors import MissingProduct
-from landcover.files.atomic import digest, read_json, versions, write_json
+from landcover.files.atomic import Fields, digest, read_json, versions, write_json
 
 #: The command that makes each product, for people who ask for it too early.
 MADE_BY = {
@@ -128,10 +127,10 @@ class Run:
     def record(
         self,
         stage: str,
-        settings: dict[str, Any],
+        settings: Mapping[str, object],
         inputs: Iterable[str | Path] = (),
         products: Iterable[Path] = (),
-        found: Mapping[str, Any] | None = None,
+        found: Mapping[str, object] | None = None,
     ) -> None:
         """Write into the manifest how a stage was run, replacing its earlier entry.
 
@@ -166,20 +165,20 @@ class Run:
         manifest["commands"] = [*others, key | took]
         write_json(self.manifest, manifest)
 
-    def _fingerprint(self, path: Path) -> dict[str, Any]:
+    def _fingerprint(self, path: Path) -> dict[str, str | int]:
         """Path, size and SHA-256 of an input; a folder, such as a product, has its path only.
 
         The run's own products go by their place in it: a run can be moved.
         """
         own = path.is_relative_to(self.path)
-        name = {"path": str(path.relative_to(self.path) if own else path)}
+        name: dict[str, str | int] = {"path": str(path.relative_to(self.path) if own else path)}
         if not path.is_file():
             return name
         return name | {"bytes": path.stat().st_size, "sha256": digest(path)}
 
-    def read_manifest(self) -> dict[str, Any]:
+    def read_manifest(self) -> Fields:
         """How the run was made: ``stages`` by name, and ``commands``; empty for a new run."""
-        empty: dict[str, Any] = {"stages": {}, "commands": []}
+        empty: Fields = {"stages": {}, "commands": []}
         return empty | (read_json(self.manifest) if self.manifest.exists() else {})
 
 

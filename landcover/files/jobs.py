@@ -16,12 +16,11 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files.atomic import read_json, replace_when_whole, write_json
+from landcover.files.atomic import Fields, read_json, replace_when_whole, write_json
 from landcover.progress import say
 from landcover.stopwatch import spent
 
@@ -42,7 +41,7 @@ class Job:
         What was decided once for all parts; see `note`.
     """
 
-    def __init__(self, folder: Path, facts: dict[str, Any], notes: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, facts: Fields, notes: Fields) -> None:
         self.folder = folder
         self.facts = facts
         self.notes = notes
@@ -54,7 +53,7 @@ class Job:
         """What other processes spent on the parts that were found done."""
         return sum(self._found.values())
 
-    def note(self, **notes: Any) -> None:
+    def note(self, **notes: object) -> None:
         """Keep decisions, JSON-able, so that a process that continues takes the same."""
         self.notes = json.loads(json.dumps(self.notes | notes))
         write_json(self.folder / "job.json", {"facts": self.facts, "notes": self.notes})
@@ -94,7 +93,7 @@ class Job:
 
 
 @contextmanager
-def opened(folder: Path, facts: Mapping[str, Any]) -> Iterator[Job]:
+def opened(folder: Path, facts: Mapping[str, object]) -> Iterator[Job]:
     """A job, begun or taken up again; its folder goes when all went well.
 
     Parameters
@@ -170,12 +169,12 @@ def _checksum(content: memoryview) -> bytes:
     return zlib.crc32(content).to_bytes(_CHECKSUM_BYTES, "big")
 
 
-def _different(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+def _different(a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:
     """Names of the facts in which two jobs differ."""
     return [name for name in {**a, **b} if a.get(name) != b.get(name)]
 
 
-def _earlier(folder: Path) -> dict[str, Any] | None:
+def _earlier(folder: Path) -> Fields | None:
     """job.json of an interrupted job; None where there is none that can be read."""
     try:
         content = read_json(folder / "job.json")

@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
-from rasterio.io import MemoryFile
+from rasterio.io import DatasetReader, MemoryFile
 
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
@@ -29,7 +29,7 @@ def open_bytes(source: Source) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def open_geotiff(source: Source) -> Iterator[Any]:
+def open_geotiff(source: Source) -> Iterator[DatasetReader]:
     """An open rasterio dataset; GDAL may take it for a GeoTIFF only.
 
     A VRT could read other files.

@@ -11,10 +11,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from types import TracebackType
 from xml.sax.saxutils import escape
 
 import numpy as np
+import numpy.typing as npt
 import rasterio
 import rasterio.shutil
 from rasterio.windows import Window as RasterioWindow
@@ -54,7 +55,7 @@ class RasterWriter:
         self,
         path: str | Path,
         grid: Grid,
-        dtype: Any,
+        dtype: npt.DTypeLike,
         band_names: Sequence[str],
         nodata: float | None = None,
         legend: Legend | None = None,
@@ -113,7 +114,12 @@ class RasterWriter:
                 place = Window(window.row + row, window.col, part.shape[1], window.cols)
                 self._checksums[place] = zlib.crc32(np.ascontiguousarray(part).data)
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         try:
             with self._writing():
                 self._dataset.close()

@@ -10,13 +10,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
@@ -43,7 +43,7 @@ os.environ.setdefault("CPL_LOG", os.devnull)
 
 
 @contextmanager
-def open_raster(path: str | Path) -> Iterator[Any]:
+def open_raster(path: str | Path) -> Iterator[DatasetReader]:
     """An open rasterio dataset.
 
     Raises
@@ -70,7 +70,7 @@ def open_raster(path: str | Path) -> Iterator[Any]:
 
 
 @contextmanager
-def open_on_grid(path: str | Path, grid: Grid, resampling: str = "nearest") -> Iterator[Any]:
+def open_on_grid(path: str | Path, grid: Grid, resampling: str = "nearest") -> Iterator[WarpedVRT]:
     """A dataset warped to a grid on the fly; its windows are read like any other's.
 
     Parameters
@@ -155,7 +155,9 @@ def read(
 
 
 def read_window(
-    dataset: Any, window: Window | None = None, bands: Sequence[int] | None = None
+    dataset: DatasetReader | WarpedVRT,
+    window: Window | None = None,
+    bands: Sequence[int] | None = None,
 ) -> np.ndarray:
     """`read` for a dataset that is open already."""
     window = window or Window(0, 0, dataset.height, dataset.width)
@@ -242,7 +244,9 @@ def read_image(scene: Path) -> np.ndarray:
     return image
 
 
-def _band_numbers(dataset: Any, bands: Sequence[int | str] | None, path: str | Path) -> list[int]:
+def _band_numbers(
+    dataset: DatasetReader, bands: Sequence[int | str] | None, path: str | Path
+) -> list[int]:
     """1-based numbers of bands given by number or name."""
     if bands is None:
         return list(dataset.indexes)

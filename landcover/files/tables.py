@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from landcover.errors import LandcoverError
 from landcover.files.atomic import replace_when_whole
+
+if TYPE_CHECKING:
+    import geopandas
+    import pandas as pd
+    import pyarrow
 
 #: Columns that hold the place of each row, which only geographic tables have.
 _PLACES = ("geometry", "bbox")
 
 
+@overload
+def read(
+    path: Path, remedy: str, columns: Sequence[str] | None = ..., geometry: Literal[False] = ...
+) -> pd.DataFrame: ...
+@overload
+def read(
+    path: Path, remedy: str, columns: Sequence[str] | None = ..., geometry: bool = ...
+) -> geopandas.GeoDataFrame: ...
 def read(
     path: Path, remedy: str, columns: Sequence[str] | None = None, geometry: bool = False
-) -> Any:
+) -> pd.DataFrame | geopandas.GeoDataFrame:
     """Read a Parquet table.
 
     Parameters
@@ -78,14 +91,14 @@ def read_columns(path: Path, remedy: str) -> dict[str, list[Any]]:
         raise LandcoverError(f"{path} is no readable table ({reason}); {remedy}") from None
 
 
-def write_columns(path: Path, columns: Any) -> None:
+def write_columns(path: Path, columns: pyarrow.Table) -> None:
     """Write a table of pyarrow, whose types are kept."""
     from pyarrow import parquet
 
     parquet.write_table(columns, path)
 
 
-def write(path: Path, table: Any) -> Path:
+def write(path: Path, table: pd.DataFrame | Mapping[str, object]) -> Path:
     """Write a DataFrame, a GeoDataFrame or columns by name as Parquet, whole or not at all."""
     import pandas as pd
 
@@ -95,7 +108,7 @@ def write(path: Path, table: Any) -> Path:
     return path
 
 
-def plain_text(table: Any) -> Any:
+def plain_text(table: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
     """A table with text as plain Arrow strings: GDAL before 3.8 cannot read large ones."""
     import pandas as pd
     import pyarrow

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,12 @@ from landcover.grid import Grid, Window
 
 if TYPE_CHECKING:
     import geopandas
+    import pyproj
+    import rasterio.crs
     from shapely.geometry.base import BaseGeometry
+
+    #: A CRS as a grid has it, as a GeoDataFrame has it, or by its name.
+    CRSLike: TypeAlias = rasterio.crs.CRS | pyproj.CRS | str
 
 LON_LAT = "EPSG:4326"
 
@@ -44,7 +49,7 @@ class Polygons:
     """
 
     geometries: list[BaseGeometry]
-    values: list[Any] | None = None
+    values: list[object] | None = None
 
 
 def read_aoi(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> BaseGeometry:
@@ -214,7 +219,9 @@ def _floor(value: float) -> int:
     return int(np.floor(value + SNAP_PX))
 
 
-def _frame_of(source: Any, grid: Grid) -> tuple[geopandas.GeoDataFrame, str]:
+def _frame_of(
+    source: str | os.PathLike[str] | Sequence[float], grid: Grid
+) -> tuple[geopandas.GeoDataFrame, str]:
     """Polygons of a path or a box, and what to call them in messages."""
     if isinstance(source, (str, os.PathLike)):
         return _read(source), str(source)
@@ -315,7 +322,7 @@ def _on_grid(frame: geopandas.GeoDataFrame, grid: Grid, name: str) -> geopandas.
     return result[touching]
 
 
-def _bounds_in(bounds: Sequence[float], source: Any, target: Any) -> tuple[float, ...]:
+def _bounds_in(bounds: Sequence[float], source: CRSLike, target: CRSLike) -> tuple[float, ...]:
     """Bounds in another CRS; infinite where it cannot express them."""
     from pyproj import CRS, Transformer
     from pyproj.exceptions import ProjError
@@ -329,7 +336,7 @@ def _bounds_in(bounds: Sequence[float], source: Any, target: Any) -> tuple[float
         return (np.inf,) * 4
 
 
-def _outside(name: str, bounds: Sequence[float], crs: Any, grid: Grid) -> LandcoverError:
+def _outside(name: str, bounds: Sequence[float], crs: CRSLike, grid: Grid) -> LandcoverError:
     """The error for an area that misses the scene: both extents in one CRS."""
     area = _lon_lat_text(bounds, crs)
     scene = _lon_lat_text(grid.bounds, grid.crs)
@@ -339,7 +346,7 @@ def _outside(name: str, bounds: Sequence[float], crs: Any, grid: Grid) -> Landco
     )
 
 
-def _lon_lat_text(bounds: Sequence[float], crs: Any) -> str:
+def _lon_lat_text(bounds: Sequence[float], crs: CRSLike) -> str:
     """West, south, east and north in degrees."""
     return " ".join(f"{v:.4f}" for v in _bounds_in(bounds, crs, LON_LAT))
 

@@ -15,13 +15,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from landcover.classifiers.protocol import Classifier
 from landcover.errors import LandcoverError, MissingDependency
 from landcover.files.atomic import digest, versions
 from landcover.grid import Window
 from landcover.maps.scene_tiles import Pixels, Source
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 #: A scheduler that has not answered by then is taken not to be there.
 CONNECT_S = 10
@@ -51,7 +54,7 @@ class Workers:
         Keras' backend here, from `networks.backend_name`, where the model is a network.
     """
 
-    client: Any
+    client: Client
     load: Callable[[], Classifier]
     scene: Path
     segment_types: Path | None
@@ -78,7 +81,7 @@ class Workers:
             self.backend,
         )
         todo = iter(windows.items())
-        running: dict[Any, int] = {}
+        running: dict[Future, int] = {}
         with _plain_errors():
             try:
                 while True:
@@ -97,7 +100,7 @@ class Workers:
                 with suppress(Exception):
                     self.client.cancel(list(running))
 
-    def _finished(self, running: Mapping[Any, int]) -> list[Any]:
+    def _finished(self, running: Mapping[Future, int]) -> list[Future]:
         """Tasks that have ended, at least one, in the order of submission."""
         import distributed
 
@@ -115,7 +118,7 @@ class Workers:
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Any]:
+def connected(address: str) -> Iterator[Client]:
     """A client of a running Dask scheduler.
 
     Parameters
@@ -152,7 +155,7 @@ def connected(address: str) -> Iterator[Any]:
         client.close()
 
 
-def _require_same_package(client: Any) -> None:
+def _require_same_package(client: Client) -> None:
     """Raise LandcoverError if a worker has another landcover, or none."""
     from importlib import metadata
 
@@ -166,7 +169,7 @@ def _require_same_package(client: Any) -> None:
             )
 
 
-def _threads(client: Any) -> int:
+def _threads(client: Client) -> int:
     """Threads of all workers there are at the moment."""
     return sum(client.nthreads().values())
 

@@ -11,10 +11,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from landcover.errors import LandcoverError
-from landcover.files.atomic import read_json, short_digest, write_json
+from landcover.files.atomic import Fields, read_json, short_digest, write_json
 from landcover.files.machine import processor
 from landcover.progress import say
 
@@ -32,7 +32,7 @@ def with_engine(
     scene: Path,
     job: Job,
     folder: Path,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
     precision: str,
 ) -> tuple[Classifier, Engine | None]:
     """A patch network with its engine; other models as they are, with None.
@@ -61,18 +61,18 @@ def with_engine(
     return classifier.with_engine(engine), engine
 
 
-def key_of(facts: Mapping[str, Any]) -> str:
+def key_of(facts: Mapping[str, object]) -> str:
     """A short name of facts."""
     return short_digest(json.dumps(facts, sort_keys=True).encode())
 
 
-def _cache_file(folder: Path, facts: Mapping[str, Any]) -> Path:
+def _cache_file(folder: Path, facts: Mapping[str, object]) -> Path:
     """Where the choice is kept. Layers do not matter: they change nothing but the precision."""
     of = {name: fact for name, fact in facts.items() if name != "layers"}
     return folder / "engines" / f"{key_of(of | {'processor': _processor()})}.json"
 
 
-def _choice(classifier: PatchClassifier, scene: Path, kept: Path, precision: str) -> dict[str, Any]:
+def _choice(classifier: PatchClassifier, scene: Path, kept: Path, precision: str) -> Fields:
     """The engine, and what was measured: as kept, or by measurement now."""
     from landcover import maps
     from landcover.classifiers import networks
@@ -99,7 +99,7 @@ def _choice(classifier: PatchClassifier, scene: Path, kept: Path, precision: str
     return found
 
 
-def _read(kept: Path) -> dict[str, Any] | None:
+def _read(kept: Path) -> Fields | None:
     """A choice that was kept; None where there is none that can be used."""
     from landcover.classifiers import networks
 

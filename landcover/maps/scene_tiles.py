@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -199,7 +198,7 @@ def reading_windows(grid: Grid, tile_px: int) -> list[Window]:
     ]
 
 
-def layout(grid: Grid, tile_px: int) -> dict[str, Any]:
+def layout(grid: Grid, tile_px: int) -> dict[str, list[int]]:
     """How a grid is cut into tiles and windows; part of what an interrupted job must agree in."""
     first = reading_windows(grid, tile_px)[0]
     return {

@@ -11,13 +11,13 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.atomic import read_json, short_digest
+from landcover.files.atomic import Fields, read_json, short_digest
 from landcover.grid import Window
 
 SPLITS = ("train", "validation", "test")
@@ -77,7 +77,7 @@ class Layout:
         """Number of blocks down and across."""
         return -(-self.rows // self.block_px), -(-self.cols // self.block_px)
 
-    def block_of(self, rows: Any, cols: Any) -> np.ndarray:
+    def block_of(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> np.ndarray:
         """Block of each pixel: 0, 1, ... row by row, int64."""
         down, across = np.asarray(rows) // self.block_px, np.asarray(cols) // self.block_px
         return down * self.shape[1] + across
@@ -133,7 +133,7 @@ class Blocks(Layout):
     splits: np.ndarray
     label_range_px: float | None = None
 
-    def split_of(self, rows: Any, cols: Any) -> np.ndarray:
+    def split_of(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> np.ndarray:
         """Split of each pixel's block, uint8; says nothing of the guard."""
         return self.splits.ravel()[self.block_of(rows, cols)]
 
@@ -160,7 +160,7 @@ class Blocks(Layout):
         """`usable` by zones: uint8 (3 blocks down, 3 blocks across)."""
         return usable_zones_of(self.splits)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Fields:
         """As JSON takes it."""
         return {
             "names": list(SPLITS),
@@ -178,7 +178,7 @@ class Blocks(Layout):
         return short_digest(sizes.tobytes() + self.splits.tobytes())
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Blocks:
+    def from_dict(cls, content: Fields) -> Blocks:
         """The inverse of `to_dict`."""
         sizes = {key: int(content[key]) for key in ("rows", "cols", "block_px", "guard_px")}
         return cls(

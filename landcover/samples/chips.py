@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from landcover.errors import InputError
@@ -207,7 +207,10 @@ def views(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def cut(
-    values: np.ndarray, window: Window, outside: float = np.nan, dtype: Any = None
+    values: np.ndarray,
+    window: Window,
+    outside: float = np.nan,
+    dtype: npt.DTypeLike | None = None,
 ) -> np.ndarray:
     """A window of an image (bands, rows, cols), which may reach over its edges.
 

@@ -8,7 +8,6 @@ range.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -45,7 +44,7 @@ class Correlation:
     lags_px: tuple[int, ...]
     excess: tuple[float, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """As JSON takes it."""
         return {
             "range_px": round(self.range_px, 1),

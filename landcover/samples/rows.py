@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
@@ -143,7 +143,11 @@ def column_of(targets: str) -> str:
     return TARGETS[targets]
 
 
-def read_samples(path: Path, geometry: bool = False) -> Any:
+@overload
+def read_samples(path: Path, geometry: Literal[False] = ...) -> pd.DataFrame: ...
+@overload
+def read_samples(path: Path, geometry: bool = ...) -> geopandas.GeoDataFrame: ...
+def read_samples(path: Path, geometry: bool = False) -> pd.DataFrame | geopandas.GeoDataFrame:
     """The sample table: a DataFrame, or with its geometry a GeoDataFrame."""
     return tables.read(
         path, f"draw the samples again: landcover sample {path.parent}", geometry=geometry

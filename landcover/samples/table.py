@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from landcover.errors import LandcoverError
 from landcover.files import arrays, rasters
@@ -141,7 +142,7 @@ def table_of(
     split = np.array(SPLITS)[blocks.split_of(rows, cols)]
     # plain Arrow strings, which every reader of Parquet knows; pandas 3 would write large ones
     text = pandas.ArrowDtype(pyarrow.string())
-    columns: dict[str, Any] = {"row": rows.astype(np.int32), "col": cols.astype(np.int32)}
+    columns: dict[str, ArrayLike] = {"row": rows.astype(np.int32), "col": cols.astype(np.int32)}
     columns |= {"x": x, "y": y, "label": drawn["label"].astype(np.uint16)}
     if "reference" in drawn:
         columns["reference"] = drawn["reference"].astype(np.uint16)

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -315,7 +314,7 @@ def _version_2(root: Path, classes: str) -> Iterator[Row]:
         yield name, codes, split, folder, any(doubts)
 
 
-def _metadata(path: Path) -> dict[str, list[Any]]:
+def _metadata(path: Path) -> dict[str, list[object]]:
     """Columns of version 2's table."""
     table = tables.read_columns(path, "fetch it again")
     lacking = [column for column in _COLUMNS if column not in table]
@@ -326,7 +325,7 @@ def _metadata(path: Path) -> dict[str, list[Any]]:
     return {column: table[column] for column in _COLUMNS}
 
 
-def _codes(labels: Any, classes: str, path: Path) -> tuple[int, ...]:
+def _codes(labels: object, classes: str, path: Path) -> tuple[int, ...]:
     """Codes of a list of labels, ascending, each once."""
     known = codes_of_labels(classes)
     if not isinstance(labels, list):

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from rasterio.enums import ColorInterp
+from rasterio.io import DatasetReader
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -221,7 +221,7 @@ def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
 Layout = tuple[list[int], tuple[str, ...], Callable[[np.ndarray], np.ndarray]]
 
 
-def _layout(dataset: Any, name: str) -> Layout:
+def _layout(dataset: DatasetReader, name: str) -> Layout:
     """Which bands to read, by number and name, and what makes reflectance of them."""
     colours = [
         number
@@ -254,7 +254,7 @@ def _layout(dataset: Any, name: str) -> Layout:
 
 
 def _of_dn(
-    dataset: Any, numbers: list[int], in_all: bool = False
+    dataset: DatasetReader, numbers: list[int], in_all: bool = False
 ) -> Callable[[np.ndarray], np.ndarray]:
     """What makes reflectance of digital numbers, by the file's scales and offsets.
 

@@ -9,14 +9,13 @@ are wrong (Element84/earth-search, issues 66 and 71).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from landcover.errors import InputError, LandcoverError, MissingProduct
-from landcover.files.atomic import read_json
+from landcover.files.atomic import Fields, read_json
 from landcover.sensors import SENTINEL2
 from landcover.sources.tile import Band, Tile, radiometry_warning, tile_of, utc
 
@@ -101,7 +100,7 @@ def open_stac(
     return tile
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Fields:
     """A STAC item that may be of Sentinel-2."""
     if not path.exists():
         raise MissingProduct(f"{path} does not exist; give the JSON file of a STAC item")
@@ -124,7 +123,7 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _bands(path: Path, content: dict[str, Any], keys: Sequence[str]) -> Iterator[_Found]:
+def _bands(path: Path, content: Fields, keys: Sequence[str]) -> Iterator[_Found]:
     """Every band of Sentinel-2 in the assets asked for."""
     assets = content["assets"]
     unknown = [key for key in keys if key not in assets]
@@ -152,7 +151,7 @@ def _bands(path: Path, content: dict[str, Any], keys: Sequence[str]) -> Iterator
                 )
 
 
-def _told(path: Path, key: str, asset: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _told(path: Path, key: str, asset: Fields) -> list[Fields]:
     """What an asset says of each of its bands, in one wording for all versions of STAC."""
     if "bands" in asset or "eo:common_name" in asset or "raster:scale" in asset:  # 1.1
         found = [dict(asset) | band for band in _list(path, key, asset, "bands") or [{}]]
@@ -187,7 +186,7 @@ def _told(path: Path, key: str, asset: Mapping[str, Any]) -> list[dict[str, Any]
     return told
 
 
-def _list(path: Path, key: str, asset: Mapping[str, Any], word: str) -> list[dict[str, Any]]:
+def _list(path: Path, key: str, asset: Fields, word: str) -> list[Fields]:
     """What an asset holds under a word, which must be a list of objects."""
     value = asset.get(word) or []
     if not isinstance(value, list) or not all(isinstance(band, dict) for band in value):
@@ -195,7 +194,7 @@ def _list(path: Path, key: str, asset: Mapping[str, Any], word: str) -> list[dic
     return value
 
 
-def _name(path: Path, key: str, band: Mapping[str, Any], alone: bool) -> str | None:
+def _name(path: Path, key: str, band: Fields, alone: bool) -> str | None:
     """Which band of Sentinel-2 it is; by the key of the asset where nothing else says so."""
     roles = {one.role: one.name for one in SENTINEL2.bands}
     by_name, by_role = SENTINEL2.band_of(str(band["name"])), roles.get(band["common"])
@@ -208,7 +207,7 @@ def _name(path: Path, key: str, band: Mapping[str, Any], alone: bool) -> str | N
     return by_name or by_role or (SENTINEL2.band_of(key) if silent else None)
 
 
-def _number(path: Path, key: str, band: Mapping[str, Any], word: str) -> float | None:
+def _number(path: Path, key: str, band: Fields, word: str) -> float | None:
     """A number that an item gives, or None."""
     value = band[word]
     if value is None:
@@ -261,7 +260,7 @@ def _is_here(path: Path, href: str) -> bool:
 
 def _radiometry(
     path: Path,
-    properties: Mapping[str, Any],
+    properties: Fields,
     band: _Found,
     quantification: float | None,
     offset: float | None,
@@ -297,7 +296,7 @@ def _radiometry(
     return divisor, told or 0.0
 
 
-def _baseline(properties: Mapping[str, Any]) -> float:
+def _baseline(properties: Fields) -> float:
     """Processing baseline, such as 4.0; 0 where it is not told."""
     for word in ("s2:processing_baseline", "processing:version", "sentinel:processing_baseline"):
         try:

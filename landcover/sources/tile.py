@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -160,7 +159,7 @@ def acquired(tiles: Sequence[Tile]) -> list[str]:
     return sorted(filter(None, times)) if None not in times else []
 
 
-def radiometry(tiles: Sequence[Tile]) -> dict[str, Any]:
+def radiometry(tiles: Sequence[Tile]) -> dict[str, list[dict[str, str | float]]]:
     """File, quantification and offset of each band, for the manifest."""
     return {
         name: [

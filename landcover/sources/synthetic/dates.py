@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -11,7 +11,12 @@ from landcover.errors import LandcoverError
 from landcover.labels import generalise
 from landcover.sources.synthetic import settlements, spectra
 from landcover.sources.synthetic.landscape import ARABLE, Landscape
-from landcover.sources.synthetic.scene import SyntheticScene, draw_land, grid_codes
+from landcover.sources.synthetic.scene import (
+    LandscapeSettings,
+    SyntheticScene,
+    draw_land,
+    grid_codes,
+)
 from landcover.sources.synthetic.surfaces import ground, sense
 
 #: Least area of a field that an estate is built on, in pixels: 3 ha.
@@ -31,7 +36,7 @@ def make_dates(
     later_haze: float = 0.02,
     sun: float = 1.0,
     greenness: float = 1.0,
-    **settings: Any,
+    **settings: Unpack[LandscapeSettings],
 ) -> tuple[SyntheticScene, SyntheticScene]:
     """Make two scenes of one place: the first is that of `make_scene`, the second is later.
 

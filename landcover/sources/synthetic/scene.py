@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -68,6 +69,17 @@ class SyntheticScene:
     def agreement(self) -> float:
         """Share of pixels whose CORINE label is their true class."""
         return float((self.labels() == self.truth).mean())
+
+
+class LandscapeSettings(TypedDict, total=False):
+    """Settings of `make_scene` that are the landscape's alone."""
+
+    field_px: float
+    woods: float
+    pastures: float
+    heath: float
+    settlement: float
+    origin: tuple[float, float]
 
 
 def make_scene(
