@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.classifiers.protocol import Inputs
 from landcover.classifiers.scaling import fit_scaling
+from landcover.files.atomic import Fields
 
 if TYPE_CHECKING:
     from landcover.samples.rows import Rows
@@ -58,7 +59,7 @@ class Fitted:
 
     save: Callable[[Path], None]
     predict: Callable[[np.ndarray], np.ndarray]
-    settings: dict[str, Any]
+    settings: Fields
     scaling: dict[str, list[float]]
     history: dict[str, list[float]] | None = None
 
@@ -99,7 +100,7 @@ def fitted_rows(
     inputs: Inputs,
     save: Callable[[Path], None],
     predict: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    settings: dict[str, Any],
+    settings: Fields,
 ) -> Fitted:
     """A trained model of single pixels.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from landcover.classifiers import mlp, patch_cnn, row_models, stored_networks
 from landcover.classifiers.fitting import Trainer
@@ -17,6 +17,9 @@ from landcover.errors import LandcoverError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
+#: What is chosen of a training, by the names of options, each of which says its type.
+Choices: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Option:
     """
 
     name: str
-    default: Any = None
+    default: object = None
     type: type = int
     help: str = ""
     flag: str = ""
@@ -60,7 +63,7 @@ class Option:
     shown: bool = True
 
 
-def _no_form(_choices: Mapping[str, Any]) -> str:
+def _no_form(_choices: Mapping[str, object]) -> str:
     return ""
 
 
@@ -122,7 +125,7 @@ class Kind:
     titles: Mapping[str, str] = field(default_factory=dict)
     trainer: Callable[..., Trainer] | None = None
     options: tuple[Option, ...] = ()
-    form: Callable[[Mapping[str, Any]], str] = _no_form
+    form: Callable[[Mapping[str, object]], str] = _no_form
     switch: Option | None = None
     votes: str = ""
     maps: bool = True
@@ -135,7 +138,7 @@ class Kind:
         """Whether its models give every pixel a class."""
         return self.sees in ("pixel", "patch")
 
-    def choose(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def choose(self, given: Mapping[str, object]) -> Choices:
         """All choices, those given and defaults.
 
         Raises
@@ -328,7 +331,7 @@ def commands() -> dict[str, list[Kind]]:
     return found
 
 
-def trained_kind(name: str, given: Mapping[str, Any]) -> tuple[Kind, dict[str, Any]]:
+def trained_kind(name: str, given: Mapping[str, object]) -> tuple[Kind, Choices]:
     """The kind that is to be trained, and all choices of its training.
 
     Parameters

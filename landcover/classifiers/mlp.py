@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from landcover.classifiers.protocol import Signature
 from landcover.classifiers.scaling import fit_scaling
 
 if TYPE_CHECKING:
+    from landcover.classifiers.networks import Examples
     from landcover.classifiers.pixels import PixelClassifier
     from landcover.samples.rows import Rows
 
@@ -61,7 +62,7 @@ def trainer(
         )
         weights = class_weights(rows, class_weight)
 
-        def examples(part: np.ndarray) -> Any:
+        def examples(part: np.ndarray) -> Examples:
             targets = rows.targets(part)
             row_inputs = networks.row_inputs(model, *rows.values(part, *columns))
             return networks.Examples(row_inputs, targets, weights_of(targets, weights))

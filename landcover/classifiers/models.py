@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from landcover.classifiers.kinds import KINDS, Kind
 from landcover.classifiers.names import title_of
 from landcover.classifiers.protocol import Classifier, Inputs, Signature
 from landcover.errors import InputError, LandcoverError, MissingProduct
-from landcover.files.atomic import read_json, versions, write_json
+from landcover.files.atomic import Fields, read_json, versions, write_json
 from landcover.files.rasters import valid_pixels
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from landcover.classifiers.image_tiles import Tile
-    from landcover.classifiers.networks import Engine, ImageClassifier
+    from landcover.classifiers.networks import Engine, ImageClassifier, Network
 
 CARD = "card.json"
 #: Rows of a table that are predicted at once.
@@ -56,7 +56,7 @@ class Model:
     """
 
     folder: Path
-    card: Mapping[str, Any] = field(repr=False, compare=False)
+    card: Fields = field(repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -162,7 +162,9 @@ class Model:
             )
         return self._load()
 
-    def encoder(self, patch_size: int, bands: Sequence[str]) -> tuple[Any, dict[str, list[float]]]:
+    def encoder(
+        self, patch_size: int, bands: Sequence[str]
+    ) -> tuple[Network, dict[str, list[float]]]:
         """The network of an encoder, and means and deviations of the bands of its training.
 
         Parameters
@@ -435,7 +437,7 @@ def file_of(folder: Path, kind: str) -> Path:
     return folder / KINDS[kind].file
 
 
-def write_card(folder: Path, kind: str, legend: Legend, **fields: Any) -> Path:
+def write_card(folder: Path, kind: str, legend: Legend, **fields: object) -> Path:
     """Write card.json, which finishes a model.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
 from landcover.classifiers.fitting import Fitted, Setup, Trainer
 from landcover.classifiers.patch_training import PATIENCE, PatchNetwork, PatchTraining, Start
@@ -13,7 +13,7 @@ from landcover.classifiers.protocol import Signature
 from landcover.errors import LandcoverError
 
 if TYPE_CHECKING:
-    from landcover.classifiers.networks import PatchClassifier
+    from landcover.classifiers.networks import Network, PatchClassifier
     from landcover.samples.rows import Rows
 
 EPOCHS = 40
@@ -26,8 +26,27 @@ class Encoder(Protocol):
     @property
     def folder(self) -> Path: ...  # noqa: D102
 
-    def encoder(self, patch_size: int, bands: Sequence[str]) -> tuple[Any, dict[str, list[float]]]:
+    def encoder(
+        self, patch_size: int, bands: Sequence[str]
+    ) -> tuple[Network, dict[str, list[float]]]:
         """Its network, and means and deviations of its bands."""
+
+
+class Learning(TypedDict, total=False):
+    """Choices of a `PatchTrainer` that every training of it takes anew."""
+
+    class_weight: str | None
+    epochs: int
+    patience: int
+
+
+class PatchChoices(Learning, total=False):
+    """Choices of a `PatchTrainer` beside the published network."""
+
+    encoder: Encoder | None
+    freeze: bool
+    batches_of: str
+    patch_size: int
 
 
 class PatchTrainer:
@@ -70,11 +89,11 @@ class PatchTrainer:
         freeze: bool = False,
         batches_of: str = "auto",
         patch_size: int = PATCH_SIZE,
-        **learning: Any,
+        **learning: Unpack[Learning],
     ) -> None:
         _require_fit(published, encoder, freeze)
         self._setup, self._learning = setup, learning
-        self._settings: dict[str, Any] = {"class_weight": learning.get("class_weight")}
+        self._settings: dict[str, object] = {"class_weight": learning.get("class_weight")}
         start = None
         if encoder is not None:
             start = Start(*encoder.encoder(patch_size, setup.inputs.bands), freeze)
@@ -117,12 +136,12 @@ class PatchTrainer:
         )
 
 
-def published_trainer(setup: Setup, **choices: Any) -> Trainer:
+def published_trainer(setup: Setup, **choices: Unpack[PatchChoices]) -> Trainer:
     """What trains the published network; choices are those of `PatchTrainer`."""
     return PatchTrainer(setup, published=True, **choices)
 
 
-def form_of(choices: Mapping[str, Any]) -> str:
+def form_of(choices: Mapping[str, object]) -> str:
     """What a name says of how a network starts."""
     if choices["encoder"] is None:
         return ""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.classifiers.scaling import fit_scaling
 
 if TYPE_CHECKING:
+    from landcover.classifiers.networks import Examples, Network, TileExamples
     from landcover.samples.rows import Rows
 
 #: Epochs without a lower validation loss after which training ends.
@@ -54,7 +55,7 @@ class Start:
         Leave its convolutions as they are.
     """
 
-    tagger: Any
+    tagger: Network
     scaling: dict[str, list[float]]
     frozen: bool
 
@@ -100,7 +101,7 @@ class PatchTraining:
             return self._network.start.scaling
         return fit_scaling(rows.values(rows.train, self.bands, ())[0])
 
-    def _build(self, scaling: dict[str, list[float]]) -> Any:
+    def _build(self, scaling: dict[str, list[float]]) -> Network:
         from landcover.classifiers import networks
 
         networks.seed_everything(self._seed)
@@ -119,7 +120,7 @@ class PatchTraining:
         name: str,
         class_weight: str | None = None,
         patience: int = PATIENCE,
-    ) -> tuple[Any, dict[str, list[float]]]:
+    ) -> tuple[Network, dict[str, list[float]]]:
         """A trained network, and its learning curves; parameters as of `networks.fit`."""
         from landcover.classifiers import networks
         from landcover.samples.rows import class_weights, weights_of
@@ -127,7 +128,7 @@ class PatchTraining:
         model = self._build(self.scaling(rows))
         weights = class_weights(rows, class_weight)
 
-        def examples(part: np.ndarray) -> Any:
+        def examples(part: np.ndarray) -> Examples | TileExamples:
             targets = rows.targets(part)
             return self.way.examples(self._held, part, targets, weights_of(targets, weights))
 
@@ -144,7 +145,7 @@ class PatchTraining:
         )
         return model, history
 
-    def predict(self, model: Any, part: np.ndarray) -> np.ndarray:
+    def predict(self, model: Network, part: np.ndarray) -> np.ndarray:
         """Probabilities (rows, classes) of some rows of the sample table."""
         from landcover.classifiers import networks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -84,7 +84,7 @@ class Inputs:
     segment_layers: tuple[str, ...] = ()
     patch_size: int = 1
 
-    def as_card(self) -> dict[str, Any]:
+    def as_card(self) -> dict[str, list[str] | int]:
         """The same as a card holds it."""
         return {
             "bands": list(self.bands),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from landcover.classifiers.protocol import Signature
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from landcover.classifiers.networks import ImageClassifier
+    from landcover.classifiers.networks import ImageClassifier, Network
 
 
 def load_image_classifier(path: Path, signature: Signature) -> ImageClassifier:
@@ -26,7 +26,7 @@ def load_image_classifier(path: Path, signature: Signature) -> ImageClassifier:
     )
 
 
-def load_network(path: Path, _signature: Signature) -> Any:
+def load_network(path: Path, _signature: Signature) -> Network:
     """The network in a Keras file, as it is."""
     from landcover.classifiers import networks
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.samples.chips import cut
 from landcover.sources.image import Image
+
+if TYPE_CHECKING:
+    from landcover.classifiers import protocol
+    from landcover.classifiers.networks import ImageClassifier
 
 #: Sides of pixels, in metres, that networks trained on pixels of 10 m are shown.
 PIXEL_M = (5.0, 20.0)
@@ -48,11 +52,26 @@ class Classifier(Reader, Protocol):
         """
 
 
+class _Described(Reader, Protocol):
+    """A model with a legend."""
+
+    @property
+    def legend(self) -> Legend: ...
+
+
+class Reply(TypedDict):
+    """What is said of an image: its class, probabilities by class, and who says so."""
+
+    Type: str
+    probabilities: dict[str, float]
+    model: str
+
+
 @dataclass(frozen=True)
 class _Wrapper:
     """Name, legend and bands of the model that a classifier of images uses."""
 
-    model: Any
+    model: _Described
 
     @property
     def name(self) -> str:
@@ -70,6 +89,7 @@ class _Wrapper:
         return self.model.bands
 
 
+@dataclass(frozen=True)
 class WholeImageClassifier(_Wrapper):
     """An image network for images of any size.
 
@@ -78,6 +98,8 @@ class WholeImageClassifier(_Wrapper):
     not looked at. A picture has no scale, so its middle square is brought to the network's
     size.
     """
+
+    model: ImageClassifier
 
     def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
         """Probabilities (images, classes): means over the squares of each."""
@@ -97,8 +119,11 @@ class WholeImageClassifier(_Wrapper):
         return np.average(found, 0, weights).astype(np.float32)
 
 
+@dataclass(frozen=True)
 class PixelMeanClassifier(_Wrapper):
     """A classifier of pixels, whose mean probabilities over an image are the image's."""
+
+    model: protocol.Classifier
 
     def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
         """Probabilities (images, classes): means over the valid pixels."""
@@ -139,7 +164,7 @@ def load_classifier(model: Model) -> Classifier:
     return PixelMeanClassifier(model.classifier())
 
 
-def reply(classifier: Classifier, image: Image, until: float = math.inf) -> dict[str, Any]:
+def reply(classifier: Classifier, image: Image, until: float = math.inf) -> Reply:
     """What is said of an image: ``Type``, ``probabilities`` by class, and ``model``."""
     found = classifier.probabilities([image], until)[0]
     names = classifier.legend.names

@@ -11,7 +11,6 @@ import numpy as np
 from landcover.classifiers.best_class import winners
 from landcover.classifiers.whole_images import check_time, reply
 from landcover.errors import LandcoverError
-from landcover.files.atomic import Fields
 from landcover.files.pictures import class_geotiff
 from landcover.legend import UNLABELLED
 from landcover.maps import predict_tiles, require_bands
@@ -38,7 +37,7 @@ class Classify:
     classifier: whole_images.Classifier
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def __call__(self, content: bytes, max_pixels: int, until: float) -> Fields:
+    def __call__(self, content: bytes, max_pixels: int, until: float) -> whole_images.Reply:
         """Class, probabilities by class name, and the model's name.
 
         Raises

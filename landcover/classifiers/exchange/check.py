@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def onnx_predict(content: bytes, classifier: Classifier) -> Predict:
     session = InferenceSession(content, providers=["CPUExecutionProvider"])
     inputs = session.get_inputs()
 
-    def run(*arrays: np.ndarray) -> Any:
+    def run(*arrays: np.ndarray) -> np.ndarray:
         return session.run(None, {i.name: a for i, a in zip(inputs, arrays, strict=False)})[0]
 
     def window(image: np.ndarray, _types: np.ndarray | None = None) -> np.ndarray:

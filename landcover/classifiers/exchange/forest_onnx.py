@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.tree._tree import Tree
 
 #: Operators and file version of onnx 1.12, as those of networks.
 _OPSET, _TREES_OPSET, _IR_VERSION = 17, 3, 8
 
 
-def count_nodes(forest: Any) -> int:
+def count_nodes(forest: RandomForestClassifier) -> int:
     """Nodes of all trees of a forest, leaves included."""
     return sum(tree.tree_.node_count for tree in forest.estimators_)
 
 
-def to_onnx(forest: Any) -> ModelProto:
+def to_onnx(forest: RandomForestClassifier) -> ModelProto:
     """A forest as an ONNX model that gives what `forests.probabilities` gives.
 
     scikit-learn holds thresholds and the shares of classes in leaves as float64, and the
@@ -70,7 +72,7 @@ def to_onnx(forest: Any) -> ModelProto:
     return model
 
 
-def _trees(forest: Any, n_classes: int, source: str, target: str) -> NodeProto:
+def _trees(forest: RandomForestClassifier, n_classes: int, source: str, target: str) -> NodeProto:
     """All trees as one operator that averages the shares of classes in the leaves."""
     from onnx import helper, numpy_helper
 
@@ -106,6 +108,6 @@ def _trees(forest: Any, n_classes: int, source: str, target: str) -> NodeProto:
     )
 
 
-def _concatenated(trees: list[Any], field: str) -> np.ndarray:
+def _concatenated(trees: list[Tree], field: str) -> np.ndarray:
     """An array of every tree, one behind the other."""
     return np.concatenate([getattr(tree, field) for tree in trees])

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover import __version__
 from landcover.classifiers.kinds import KINDS
+from landcover.files.atomic import Fields
 from landcover.legend import Legend
 from landcover.scene import features
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
-def usage(card: Mapping[str, Any]) -> str:
+def usage(card: Fields) -> str:
     """How to call a model that is given its card: inputs, outputs, missing values.
 
     >>> card = {"kind": "cnn", "bands": ["B04", "B08"], "features": [], "segment_layers": [],
@@ -62,7 +63,7 @@ def usage(card: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "classes: probabilities (batch, classes)."])
 
 
-def add_metadata(model: ModelProto, card: Mapping[str, Any]) -> None:
+def add_metadata(model: ModelProto, card: Fields) -> None:
     """Write into an ONNX model what its user must know, so that the file alone says it.
 
     ``doc_string`` says it to people. ``metadata_props`` says it to programs: name, kind,
@@ -83,9 +84,7 @@ def add_metadata(model: ModelProto, card: Mapping[str, Any]) -> None:
     )
 
 
-def mlm_properties(
-    card: Mapping[str, Any], dn_range: tuple[float, float] | None = None
-) -> dict[str, Any]:
+def mlm_properties(card: Fields, dn_range: tuple[float, float] | None = None) -> dict[str, object]:
     """A model as properties of a STAC item, by the MLM extension 1.4.0.
 
     Parameters
@@ -118,19 +117,19 @@ def mlm_properties(
     return properties
 
 
-def mlm_bands(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+def mlm_bands(card: Fields) -> list[dict[str, object]]:
     """What a model reads, as ``raster:bands`` of its asset: names, types, training statistics."""
     names = [*card["bands"], *card["features"]]
     scaling = card.get("scaling", {})
     means, stds = (scaling.get(key, [None] * len(names)) for key in ("means", "stds"))
-    bands: list[dict[str, Any]] = [{"name": name, "data_type": "float32"} for name in names]
+    bands: list[dict[str, object]] = [{"name": name, "data_type": "float32"} for name in names]
     for band, mean, std in zip(bands, means, stds, strict=True):
         if mean is not None and np.isfinite([mean, std]).all():
             band["statistics"] = {"mean": mean, "stddev": std}
     return bands + [{"name": layer, "data_type": "uint8"} for layer in card["segment_layers"]]
 
 
-def stac_classes(legend: Legend) -> list[dict[str, Any]]:
+def stac_classes(legend: Legend) -> list[dict[str, object]]:
     """Classes as ``classification:classes``, with codes as values.
 
     >>> stac_classes(Legend.corine(1))[-1]["name"]
@@ -147,14 +146,14 @@ def stac_classes(legend: Legend) -> list[dict[str, Any]]:
     ]
 
 
-def _formulas(card: Mapping[str, Any]) -> dict[str, str]:
+def _formulas(card: Fields) -> dict[str, str]:
     """Features of a model, in the order in which it takes them."""
     return {name: features.formula(name, card["bands"]) for name in card["features"]}
 
 
 def _inputs(
-    card: Mapping[str, Any], patches: bool, dn_range: tuple[float, float] | None
-) -> list[dict[str, Any]]:
+    card: Fields, patches: bool, dn_range: tuple[float, float] | None
+) -> list[dict[str, object]]:
     """Model Input Objects of MLM."""
     formulas = _formulas(card)
     derived = [
@@ -163,7 +162,7 @@ def _inputs(
     ]
     # pystac reads names alone or objects alone
     bands = [{"name": band} for band in card["bands"]] if derived else card["bands"]
-    first: dict[str, Any] = {
+    first: dict[str, object] = {
         "name": "reflectance" if patches else "values",
         "bands": [*bands, *derived],
         "input": _structure(card, patches, len(card["bands"]) + len(derived), "channel"),
@@ -180,7 +179,7 @@ def _inputs(
     return [first, {"name": "segment_types", "bands": list(layers), "input": shape}]
 
 
-def _output(card: Mapping[str, Any], patches: bool, tasks: Sequence[str]) -> dict[str, Any]:
+def _output(card: Fields, patches: bool, tasks: Sequence[str]) -> dict[str, object]:
     """The Model Output Object of MLM."""
     return {
         "name": "classes",
@@ -191,7 +190,7 @@ def _output(card: Mapping[str, Any], patches: bool, tasks: Sequence[str]) -> dic
     }
 
 
-def _structure(card: Mapping[str, Any], patches: bool, last: int, axis: str) -> dict[str, Any]:
+def _structure(card: Fields, patches: bool, last: int, axis: str) -> dict[str, object]:
     """Shape, order and type of an input or output; -1 is any size."""
     shape, order = [-1, last], ["batch", axis]
     dense = KINDS[card["kind"]].dense

@@ -6,15 +6,18 @@ plain arrays as weights, so the graph is the same whatever backend Keras runs on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 
 from landcover.errors import LandcoverError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+    from landcover.classifiers.networks.backend import Layer, Network, Tensor
 
 #: Operators and file version of onnx 1.12: old enough for the runtimes in use.
 _OPSET, _IR_VERSION = 17, 8
@@ -81,7 +84,7 @@ class Arithmetic:
         return total
 
 
-def arithmetic(model: Any) -> Arithmetic:
+def arithmetic(model: Network) -> Arithmetic:
     """Read a network; batch normalisation is folded into the convolution before it.
 
     Parameters
@@ -120,14 +123,14 @@ def arithmetic(model: Any) -> Arithmetic:
     return Arithmetic(mean, deviation, tuple(counts), tuple(steps))
 
 
-def _held(tensor: Any) -> np.ndarray:
+def _held(tensor: Tensor) -> np.ndarray:
     """A vector that the backend may hold on a GPU."""
     from landcover.classifiers.networks.backend import keras_module
 
     return keras_module().ops.convert_to_numpy(tensor).astype(np.float32).ravel()
 
 
-def _weighted(layer: Any, kind: str) -> Step:
+def _weighted(layer: Layer, kind: str) -> Step:
     """A Conv2D or Dense layer with its activation."""
     kernel, *bias = layer.get_weights()
     activation = layer.activation.__name__
@@ -152,7 +155,7 @@ def _weights(step: Step) -> tuple[np.ndarray, np.ndarray]:
     return step.kernel, step.bias
 
 
-def _normalised(step: Step, layer: Any) -> Step:
+def _normalised(step: Step, layer: Layer) -> Step:
     """A convolution with the batch normalisation after it folded in."""
     kernel, bias = _weights(step)
     if step.activation != "linear":
@@ -167,7 +170,7 @@ def _normalised(step: Step, layer: Any) -> Step:
 
 
 def to_onnx(
-    model: Any, *, channels_first: bool = False, logits: bool = False, col_step: int = 1
+    model: Network, *, channels_first: bool = False, logits: bool = False, col_step: int = 1
 ) -> ModelProto:
     """A network as an ONNX model with the same inputs and outputs.
 
@@ -215,7 +218,7 @@ def to_onnx(
             continue
         end = _applied(graph, step, end, col_step)
         if step.activation in _ACTIVATIONS and not (logits and step is content.steps[-1]):
-            settings: dict[str, Any] = {"axis": 1} if step.activation == "softmax" else {}
+            settings: _Attributes = {"axis": 1} if step.activation == "softmax" else {}
             end = graph.add(_ACTIVATIONS[step.activation], end, **settings)
     if last and len(model.outputs[0].shape) == 4:
         end = graph.add("Transpose", end, perm=(0, 2, 3, 1))
@@ -232,14 +235,27 @@ def to_onnx(
     return onnx_model
 
 
+class _Attributes(TypedDict, total=False):
+    """Attributes of the ONNX operators that are used here."""
+
+    auto_pad: str
+    axis: int
+    dilations: list[int]
+    perm: tuple[int, ...]
+    to: int
+    transB: int
+
+
 class _Graph:
     """ONNX nodes and constants, named as they are added."""
 
     def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
 
-    def add(self, kind: str, *inputs: str | np.ndarray, name: str = "", **settings: Any) -> str:
+    def add(
+        self, kind: str, *inputs: str | np.ndarray, name: str = "", **settings: Unpack[_Attributes]
+    ) -> str:
         """Append a node that takes earlier outputs or constant arrays; the name of its output."""
         from onnx import helper
 
@@ -257,7 +273,9 @@ class _Graph:
         return name
 
 
-def _prepared(graph: _Graph, content: Arithmetic, inputs: Any, image: bool, last: bool) -> str:
+def _prepared(
+    graph: _Graph, content: Arithmetic, inputs: Sequence[Tensor], image: bool, last: bool
+) -> str:
     """Inputs, standardised, with NaN as 0 and segment types one-hot behind them."""
     from onnx import TensorProto
 
@@ -284,7 +302,7 @@ def _applied(graph: _Graph, step: Step, end: str, col_step: int) -> str:
     kernel, bias = _weights(step)
     if kernel.ndim == 2:
         return graph.add("Gemm", end, kernel, bias, transB=1)
-    settings: dict[str, Any] = {
+    settings: _Attributes = {
         "dilations": [step.dilation, step.dilation * col_step],
         "auto_pad": "SAME_UPPER" if step.same else "VALID",
     }
@@ -293,11 +311,11 @@ def _applied(graph: _Graph, step: Step, end: str, col_step: int) -> str:
 
 def _declared(
     name: str, dtype: str, shape: tuple[int | None, ...], prefix: str, channels_first: bool
-) -> Any:
+) -> ValueInfoProto:
     """An input or output, with names for the sides that may vary."""
     from onnx import TensorProto, helper
 
-    sides: list[Any] = ["batch", *shape[1:]]
+    sides: list[str | int | None] = ["batch", *shape[1:]]
     if len(shape) == 4:
         sides[1:3] = [
             side or prefix + axis for side, axis in zip(shape[1:3], ("rows", "cols"), strict=True)

@@ -14,6 +14,7 @@ from landcover.classifiers.networks.architectures import (
     dilations,
 )
 from landcover.classifiers.networks.backend import (
+    Network,
     backend_name,
     load,
     predict,
@@ -64,6 +65,7 @@ __all__ = [
     "IMAGE_PX",
     "ImageClassifier",
     "Images",
+    "Network",
     "PatchClassifier",
     "Plan",
     "Recipe",

@@ -20,6 +20,11 @@ from landcover.files.atomic import replace_when_whole
 if TYPE_CHECKING:
     import keras
 
+#: Keras' own types, by name for modules that may not import Keras.
+Network: TypeAlias = "keras.Model"
+Layer: TypeAlias = "keras.Layer"
+Tensor: TypeAlias = "keras.KerasTensor"
+
 #: What a network takes: an array, or one for each of its inputs.
 Inputs: TypeAlias = np.ndarray | tuple[np.ndarray, ...]
 
