@@ -43,7 +43,7 @@ def main() -> None:
 
 def make_run(path: Path) -> Path:
     """A run with the demo's scene and labels, and a compact network of random weights."""
-    from landcover.classifiers import models, networks
+    from landcover.classifiers import cards, networks
     from landcover.legend import Legend
     from landcover.run import Run
     from landcover.sensors import TRUE_COLOUR_BANDS
@@ -53,8 +53,8 @@ def make_run(path: Path) -> Path:
     networks.seed_everything(0)
     model = networks.build_image_network("compact", 3, len(legend), [0.1] * 3, [0.05] * 3)
     run.model("compact").mkdir(parents=True)
-    networks.save(model, models.file_of(run.model("compact"), "image"))
-    models.write_card(
+    networks.save(model, cards.file_of(run.model("compact"), "image"))
+    cards.write_card(
         run.model("compact"), "image", legend, bands=list(TRUE_COLOUR_BANDS), features=[],
         segment_layers=[], patch_size=_SIDE_PX,
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landcover.classifiers.array_inputs import pixels_of
 from landcover.classifiers.calibration import Temperature, tempered
+from landcover.classifiers.cards import CARD, read_card
 from landcover.classifiers.kinds import KINDS, Kind
 from landcover.classifiers.names import title_of
 from landcover.classifiers.protocol import Classifier, Inputs, Signature
-from landcover.errors import InputError, LandcoverError, MissingProduct
-from landcover.files.atomic import Fields, read_json, versions, write_json
+from landcover.errors import LandcoverError, MissingProduct
+from landcover.files.atomic import Fields
 from landcover.files.rasters import valid_pixels
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
-from landcover.scene.features import margin
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from landcover.classifiers.image_tiles import Tile
     from landcover.classifiers.networks import Engine, ImageClassifier, Network
 
-CARD = "card.json"
 #: Rows of a table that are predicted at once.
 _CHUNK = 1 << 16
-_NEEDED = {"kind", "classes", "bands", "features", "segment_layers", "patch_size"}
 
 
 @dataclass(frozen=True)
@@ -239,7 +237,7 @@ class Model:
         """
         from landcover.classifiers.best_class import winners
 
-        pixels, types = self._pixels(image, segment_types)
+        pixels, types = pixels_of(image, segment_types, self.inputs, self.name)
         codes = np.full(pixels.shape[1:], UNLABELLED, np.uint16)
         for place, valid, probabilities in self._tiles(pixels, types):
             index, _ = winners(np.ascontiguousarray(probabilities))
@@ -277,7 +275,7 @@ class Model:
         >>> bool(np.allclose(probabilities.sum(axis=1), 1))
         True
         """
-        pixels, types = self._pixels(image, segment_types)
+        pixels, types = pixels_of(image, segment_types, self.inputs, self.name)
         found = np.full((len(self.legend), *pixels.shape[1:]), np.nan, np.float32)
         for place, valid, probabilities in self._tiles(pixels, types):
             held = tempered(probabilities, self.temperature, axis=0)
@@ -309,36 +307,6 @@ class Model:
             raise MissingProduct(f"{self.file} does not exist; train the model {self.name} again")
         return self.file
 
-    def _pixels(
-        self, image: np.ndarray, segment_types: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """An image or table as (bands, rows, cols), and its types as (layers, rows, cols)."""
-        image, layers = _reflectance(image), self.inputs.segment_layers
-        as_table = image.ndim == 2
-        if as_table and (self.inputs.patch_size > 1 or margin(self.inputs.features)):
-            raise InputError(
-                f"image has 2 dimensions, and model {self.name} sees the pixels around a pixel; "
-                f"give an image (bands, rows, cols) of bands {' '.join(self.bands)}"
-            )
-        pixels = image.T[:, np.newaxis] if as_table else image
-        if pixels.ndim != 3 or len(pixels) != len(self.bands):
-            raise InputError(
-                f"image has the shape {image.shape}, and model {self.name} reads the bands "
-                f"{' '.join(self.bands)}; give (bands, rows, cols) or (samples, bands)"
-            )
-        if not layers:
-            return pixels, None
-        types = None if segment_types is None else np.asarray(segment_types)
-        if types is not None and as_table and types.ndim == 2:
-            types = types.T[:, np.newaxis]
-        if types is None or types.shape != (len(layers), *pixels.shape[1:]):
-            held = "none" if segment_types is None else str(np.shape(segment_types))
-            raise InputError(
-                f"segment_types has the shape {held}, and model {self.name} reads the layers "
-                f"{' '.join(layers)} of every pixel; give (layers, rows, cols) or (samples, layers)"
-            )
-        return pixels, types
-
     def _tiles(self, pixels: np.ndarray, types: np.ndarray | None) -> Iterator[Tile]:
         """Probabilities part by part, as `predict_tiles` gives them."""
         from landcover.classifiers.image_tiles import predict_tiles
@@ -357,26 +325,6 @@ class Model:
             valid = valid_pixels(part)
             of_part = None if types is None else types[:, *place.slices]
             yield place, valid, self._loaded.predict_window(part, of_part)
-
-
-def _reflectance(image: np.ndarray) -> np.ndarray:
-    """An array of reflectance as float32, NaN where it is masked."""
-    try:
-        given = np.ma.asarray(image)
-        whole = np.issubdtype(given.dtype, np.integer)
-        if given.dtype.kind not in "fiubO":
-            raise ValueError(f"{given.dtype} is no type of numbers")
-        values = np.ma.filled(given.astype(np.float32), np.nan)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"image cannot be read as numbers ({error}); give reflectance, 0 to 1, as floats"
-        ) from None
-    if whole and np.nanmax(values, initial=0) > 1:
-        raise InputError(
-            f"image holds whole numbers up to {np.nanmax(values):.0f}, which are no reflectance; "
-            "give (numbers + offset) / quantification of the product, 0 to 1"
-        )
-    return values
 
 
 def load_model(folder: str | Path) -> Model:
@@ -405,78 +353,11 @@ def load_model(folder: str | Path) -> Model:
     >>> model.predict(np.full((4, 20, 30), 0.1)).shape
     (20, 30)
     """
-    folder = Path(folder)
-    path = folder / CARD
-    if not path.exists():
-        raise MissingProduct(
-            f"{folder.resolve()} holds no model; give the folder of a model, RUN/models/NAME, "
-            f"with its {CARD}"
-        )
-    card = read_json(path)
-    lacking = _NEEDED - set(card)
-    if lacking or card["kind"] not in KINDS:
-        raise LandcoverError(
-            f"{path} is damaged ({', '.join(sorted(lacking)) or 'unknown kind'}); "
-            "train the model again"
-        )
-    model = Model(folder, card)
+    model = Model(Path(folder), read_card(Path(folder)))
     try:
         _ = model.temperature
     except LandcoverError as error:
-        raise LandcoverError(f"{path} is damaged ({error}); train the model again") from None
+        raise LandcoverError(
+            f"{model.card_path} is damaged ({error}); train the model again"
+        ) from None
     return model
-
-
-def holds_model(folder: str | Path) -> bool:
-    """Whether a folder holds a finished model."""
-    return (Path(folder) / CARD).exists()
-
-
-def file_of(folder: Path, kind: str) -> Path:
-    """Path of the file of a model that is to be written into a folder."""
-    return folder / KINDS[kind].file
-
-
-def write_card(folder: Path, kind: str, legend: Legend, **fields: object) -> Path:
-    """Write card.json, which finishes a model.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the model, whose name it has.
-    kind : str
-        Key of `KINDS`.
-    legend : Legend
-        Classes in the order of the model's outputs.
-    **fields
-        bands, features, segment_layers, patch_size, temperature, probability_floor,
-        trained_on, split, seed and more.
-    """
-    path = folder / CARD
-    write_json(
-        path,
-        {
-            "name": folder.name,
-            "kind": kind,
-            "file": KINDS[kind].file,
-            "classes": [c.as_dict() for c in legend.classes],
-            **fields,
-            "versions": versions(),
-            "commit": _commit(),
-        },
-    )
-    return path
-
-
-def _commit() -> str | None:
-    """The commit of this checkout; None for an installed package or without git."""
-    folder = Path(__file__).parents[1]
-    if not (folder.parent / ".git").exists():
-        return None
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip() or None

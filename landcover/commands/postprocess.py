@@ -44,7 +44,7 @@ def _define_postprocess(parser: argparse.ArgumentParser) -> None:
 
 
 def _postprocess(a: Arguments) -> list[Path]:
-    from landcover.classifiers.models import holds_model
+    from landcover.classifiers.cards import holds_model
     from landcover.commands.maps import chosen_model
     from landcover.reports.store import read_report
     from landcover.run import Run

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from landcover import sensors
-from landcover.classifiers import models, networks
+from landcover.classifiers import cards, networks
 from landcover.classifiers.networks import Recipe, image_recipes
 from landcover.classifiers.scaling import fit_scaling_of_parts
 from landcover.errors import LandcoverError
@@ -263,12 +263,12 @@ def finetune(
     probabilities = predict_test(model, task)
     spent = {"train": learnt - started, "predict": time.perf_counter() - learnt}
 
-    path = models.file_of(run.model(name), KIND)
+    path = cards.file_of(run.model(name), KIND)
     networks.save(model, path)
     curves = run.model(name) / "history.json"
     write_json(curves, history)
     settings = asdict(choices) | {"recipe": asdict(recipe), "epochs_run": len(history["loss"])}
-    card = models.write_card(
+    card = cards.write_card(
         run.model(name),
         KIND,
         task.legend,

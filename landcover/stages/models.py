@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from landcover.classifiers.models import Model, holds_model, load_model
+from landcover.classifiers.cards import holds_model
+from landcover.classifiers.models import Model, load_model
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import short_file_digest
 from landcover.run import Run

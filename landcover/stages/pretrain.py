@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from landcover.classifiers import models, networks
+from landcover.classifiers import cards, networks
 from landcover.classifiers.names import name_of
 from landcover.classifiers.scaling import fit_scaling_of_parts
 from landcover.errors import LandcoverError
@@ -185,11 +185,11 @@ def _store(
     source: Path,
 ) -> list[Path]:
     """Write the network, its learning curves and its card."""
-    path = models.file_of(run.model(choices.name), KIND)
+    path = cards.file_of(run.model(choices.name), KIND)
     networks.save(model, path)
     curves = run.model(choices.name) / "history.json"
     write_json(curves, history)
-    card = models.write_card(
+    card = cards.write_card(
         run.model(choices.name),
         KIND,
         task.legend,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landcover.classifiers.models import CARD, holds_model
+from landcover.classifiers.cards import CARD, holds_model
 from landcover.classifiers.names import model_of
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import read_json, write_json

@@ -12,9 +12,10 @@ import numpy as np
 
 from landcover.classifiers import calibration
 from landcover.classifiers.calibration import Temperature
+from landcover.classifiers.cards import file_of, write_card
 from landcover.classifiers.fitting import Fitted, Setup, Trainer
 from landcover.classifiers.kinds import Kind
-from landcover.classifiers.models import Model, file_of, load_model, write_card
+from landcover.classifiers.models import Model, load_model
 from landcover.errors import LandcoverError
 from landcover.files.atomic import staging_folder, write_json
 from landcover.labels.denoising import PLAIN

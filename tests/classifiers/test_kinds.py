@@ -10,9 +10,10 @@ import pytest
 
 from landcover import cli
 from landcover.classifiers import kinds
+from landcover.classifiers.cards import write_card
 from landcover.classifiers.fitting import Setup
 from landcover.classifiers.kinds import KINDS, Kind, Option
-from landcover.classifiers.models import load_model, write_card
+from landcover.classifiers.models import load_model
 from landcover.classifiers.protocol import Inputs, require_bands
 from landcover.commands import COMMANDS
 from landcover.commands import train as train_commands

@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from rasterio.crs import CRS
 
 from landcover import cli
-from landcover.classifiers import models, networks, whole_images
+from landcover.classifiers import cards, models, networks, whole_images
 from landcover.classifiers.networks import ImageClassifier
 from landcover.classifiers.networks.image_classifier import ORIENTATIONS
 from landcover.classifiers.whole_images import (
@@ -204,8 +204,8 @@ def run(tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("run"))
     networks.seed_everything(3)
     network = networks.build_image_network("compact", 3, 10, [0.1] * 3, [0.03] * 3, 0.275)
-    networks.save(network, models.file_of(run.model("compact"), "image"))
-    models.write_card(
+    networks.save(network, cards.file_of(run.model("compact"), "image"))
+    cards.write_card(
         run.model("compact"), "image", LEGEND, bands=list(RGB), features=[], segment_layers=[],
         patch_size=64,
     )  # fmt: skip

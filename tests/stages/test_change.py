@@ -20,7 +20,7 @@ from rio_cogeo import cog_validate
 from sklearn.cluster import KMeans
 
 from landcover import cli
-from landcover.classifiers import forests, models
+from landcover.classifiers import cards, forests
 from landcover.classifiers.models import load_model
 from landcover.commands.change import _define_change
 from landcover.errors import LandcoverError
@@ -504,8 +504,8 @@ def save_forest(run, X, y, legend, bands):
     rows = X, y
     forest, *_ = forests.fit_forest(*rows, *rows, seed=0, leaf_sizes=(5,), n_trees=12)
     run.model(MODEL).mkdir(parents=True)
-    forests.save(forest, models.file_of(run.model(MODEL), "forest"))
-    models.write_card(
+    forests.save(forest, cards.file_of(run.model(MODEL), "forest"))
+    cards.write_card(
         run.model(MODEL), "forest", legend, bands=list(bands), features=["ndvi"],
         segment_layers=[], patch_size=1, temperature=1.0, probability_floor=0.01,
         trained_on="reference", split={}, seed=0,
@@ -598,11 +598,11 @@ def test_the_model_that_made_both_maps_is_found_where_it_lies(tmp_path, monkeypa
 
     def made(*runs, holder=home, seed=0, segment_layers=()):
         """As mapping these runs with a model leaves them."""
-        models.write_card(
+        cards.write_card(
             home.model(MODEL), "forest", LEGEND, bands=["B02"], features=[], patch_size=1,
             seed=seed, segment_layers=list(segment_layers),
         )  # fmt: skip
-        models.file_of(home.model(MODEL), "forest").touch()
+        cards.file_of(home.model(MODEL), "forest").touch()
         for run in runs:
             run.record(f"map {MODEL}", {}, [run.scene, holder.model(MODEL) / "card.json"])
 
@@ -623,7 +623,7 @@ def test_the_model_that_made_both_maps_is_found_where_it_lies(tmp_path, monkeypa
     (tmp_path / "moved").rename(tmp_path / "runs")
     made(guest, seed=1)
     assert found(guest, guest) == folder and found(home, guest) is None, "trained again in between"
-    models.file_of(home.model(MODEL), "forest").unlink()
+    cards.file_of(home.model(MODEL), "forest").unlink()
     assert found(guest, guest) is None
     made(home, guest, segment_layers=["hierarchy-8"])
     assert found(home, guest) is None, "segment types belong to one scene"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from landcover import cli, maps
-from landcover.classifiers import models, networks
+from landcover.classifiers import cards, models, networks
 from landcover.classifiers.networks import Choice, Engine
 from landcover.classifiers.networks.engines import available_precisions
 from landcover.errors import LandcoverError
@@ -34,7 +34,7 @@ def made(tmp_path_factory):
     kernel[..., 1] = kernel[..., 0] + rng.normal(0, 1e-3, kernel[..., 0].shape)
     bias[:] = [0, 0, -9, -9]
     model.set_weights([*others, kernel, bias])
-    networks.save(model, models.file_of(run.model(NAME), "cnn"))
+    networks.save(model, cards.file_of(run.model(NAME), "cnn"))
     return run
 
 
@@ -148,7 +148,7 @@ def test_the_choice_is_of_what_it_was_measured_on(change, run, choose, monkeypat
         grid, names = rasters.grid_of(run.scene), rasters.band_names(run.scene)
         raster_writer.write(run.scene, image, grid, names, nodata=np.nan)
     elif change == "model":
-        networks.save(random_cnn(7, seed=3), models.file_of(run.model(NAME), "cnn"))
+        networks.save(random_cnn(7, seed=3), cards.file_of(run.model(NAME), "cnn"))
     elif change == "versions":
         monkeypatch.setattr(map_stage, "versions", lambda: {"numpy": "0"})
     else:

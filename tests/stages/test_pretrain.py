@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from experiments import bigearth_read, bigearth_synthetic, bigearth_train, bigearth_transfer
 from experiments.study import FURTHER_KINDS, KINDS, study_run
-from landcover.classifiers import models, networks
+from landcover.classifiers import cards, models, networks
 from landcover.cli import script
 from landcover.errors import LandcoverError
 from landcover.files import rasters
@@ -262,7 +262,7 @@ def test_networks_of_pixels_start_from_an_encoder(encoder, run):
         card = models.load_model(run.model(name)).card
         assert card["settings"]["encoder"] == str(encoder) and card["scaling"] == scaling
         assert card["settings"]["frozen"] == freeze
-        network = networks.load(models.file_of(run.model(name), "cnn"))
+        network = networks.load(cards.file_of(run.model(name), "cnn"))
         learnt = network.layers[2].get_weights()
         assert all(map(np.array_equal, learnt, kernel)) == freeze
         assert models.load_model(run.model(name)).classifier().radius == 1
@@ -281,7 +281,7 @@ def test_networks_of_pixels_start_from_an_encoder(encoder, run):
 def test_what_does_not_fit_together(encoder, run, tmp_path, capsys, call, said):
     other = Run(tmp_path)
     facts = {"bands": BANDS, "features": [], "segment_layers": [], "patch_size": 1}
-    models.write_card(other.model("some-forest"), "forest", Legend.corine(3), **facts)
+    cards.write_card(other.model("some-forest"), "forest", Legend.corine(3), **facts)
     places = {"ENCODER": str(encoder), "OTHER": str(other.model("some-forest"))}
     before = model_names(run)
     assert script("train cnn", [str(run.path), *(places.get(word, word) for word in call)]) == 2

@@ -1,0 +1,82 @@
+"""Arrays that a model is given to predict, checked and brought to one shape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from landcover.classifiers.protocol import Inputs
+from landcover.errors import InputError
+from landcover.scene.features import margin
+
+
+def pixels_of(
+    image: np.ndarray, segment_types: np.ndarray | None, inputs: Inputs, name: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """An image or table as (bands, rows, cols), and its types as (layers, rows, cols).
+
+    Parameters
+    ----------
+    image, segment_types
+        As for `Model.predict`.
+    inputs : Inputs
+        What the model reads.
+    name : str
+        Of the model, for messages.
+
+    Returns
+    -------
+    pixels : array of float32 (bands, rows, cols)
+        NaN where masked; a table is one row of pixels.
+    types : array (layers, rows, cols) or None
+        None where the model reads no layers.
+
+    Raises
+    ------
+    InputError
+        If an array has another shape than the model needs, or holds no reflectance.
+    """
+    image, layers = _reflectance(image), inputs.segment_layers
+    as_table = image.ndim == 2
+    if as_table and (inputs.patch_size > 1 or margin(inputs.features)):
+        raise InputError(
+            f"image has 2 dimensions, and model {name} sees the pixels around a pixel; "
+            f"give an image (bands, rows, cols) of bands {' '.join(inputs.bands)}"
+        )
+    pixels = image.T[:, np.newaxis] if as_table else image
+    if pixels.ndim != 3 or len(pixels) != len(inputs.bands):
+        raise InputError(
+            f"image has the shape {image.shape}, and model {name} reads the bands "
+            f"{' '.join(inputs.bands)}; give (bands, rows, cols) or (samples, bands)"
+        )
+    if not layers:
+        return pixels, None
+    types = None if segment_types is None else np.asarray(segment_types)
+    if types is not None and as_table and types.ndim == 2:
+        types = types.T[:, np.newaxis]
+    if types is None or types.shape != (len(layers), *pixels.shape[1:]):
+        held = "none" if segment_types is None else str(np.shape(segment_types))
+        raise InputError(
+            f"segment_types has the shape {held}, and model {name} reads the layers "
+            f"{' '.join(layers)} of every pixel; give (layers, rows, cols) or (samples, layers)"
+        )
+    return pixels, types
+
+
+def _reflectance(image: np.ndarray) -> np.ndarray:
+    """An array of reflectance as float32, NaN where it is masked."""
+    try:
+        given = np.ma.asarray(image)
+        whole = np.issubdtype(given.dtype, np.integer)
+        if given.dtype.kind not in "fiubO":
+            raise ValueError(f"{given.dtype} is no type of numbers")
+        values = np.ma.filled(given.astype(np.float32), np.nan)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"image cannot be read as numbers ({error}); give reflectance, 0 to 1, as floats"
+        ) from None
+    if whole and np.nanmax(values, initial=0) > 1:
+        raise InputError(
+            f"image holds whole numbers up to {np.nanmax(values):.0f}, which are no reflectance; "
+            "give (numbers + offset) / quantification of the product, 0 to 1"
+        )
+    return values
