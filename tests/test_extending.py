@@ -76,6 +76,9 @@ def test_the_guide_needs_as_many_files_as_it_says():
 def test_a_classifier(rows, tmp_path, monkeypatch):
     row = rows["A classifier"]
     assert isinstance(row, Kind)
+    # all that stages, commands and exports ask of a kind follows from the row
+    assert row.maps_pixels and row.has_classes and row.takes_features
+    assert not (row.takes_patches or row.classifies_images or row.runs_on_keras)
     monkeypatch.setitem(KINDS, row.name, row)
     command = f"train {row.command}"
     monkeypatch.setitem(COMMANDS, command, train_commands.commands()[command])
@@ -88,6 +91,21 @@ def test_a_classifier(rows, tmp_path, monkeypatch):
     mapped = rasters.read_classes(run.map(name))
     np.testing.assert_array_equal(model.predict(rasters.read(run.scene)), mapped)
     assert read_json(run.report(name))["overall_accuracy"] > 0.5
+
+
+def test_no_other_module_compares_the_words_of_a_row():
+    words = {"sees", "framework"}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / "landcover").rglob("*.py")
+        if path != ROOT / "landcover/classifiers/kinds.py"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Compare)
+        and isinstance(node.left, ast.Attribute)
+        and node.left.attr in words
+        and any(isinstance(part, ast.Constant) for part in node.comparators)
+    ]
+    assert wrong == []
 
 
 def test_an_index(rows):

@@ -138,6 +138,31 @@ class Kind:
         """Whether its models give every pixel a class."""
         return self.sees in ("pixel", "patch")
 
+    @property
+    def classifies_images(self) -> bool:
+        """Whether its models give a whole image a class."""
+        return self.sees == "image"
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether its models give classes at all, and do not just help others to learn."""
+        return self.sees != "encoder"
+
+    @property
+    def takes_features(self) -> bool:
+        """Whether its models read features of a pixel beside its bands."""
+        return self.sees == "pixel"
+
+    @property
+    def takes_patches(self) -> bool:
+        """Whether its models read the bands of the pixels around one."""
+        return self.sees == "patch"
+
+    @property
+    def runs_on_keras(self) -> bool:
+        """Whether the results of its models depend on the backend of Keras."""
+        return self.framework == "Keras"
+
     def choose(self, given: Mapping[str, object]) -> Choices:
         """All choices, those given and defaults.
 
@@ -370,7 +395,7 @@ def table() -> str:
     """The kinds that are trained on samples, as the Markdown table of the documentation."""
     lines = ["| model | sees | chosen on validation |", "|---|---|---|"]
     for kind in KINDS.values():
-        size = "NxN" if kind.sees == "patch" else ""
+        size = "NxN" if kind.takes_patches else ""
         for form, sees in kind.described.items():
             name = "-".join(part for part in (kind.command, size, form) if part)
             lines.append(f"| `{name}` | {sees} | {kind.chosen} |")

@@ -136,7 +136,7 @@ class Model:
             If the file is missing or damaged, or the model classifies no pixels.
         """
         self.require_classes()
-        if self.kind.sees == "image":
+        if self.kind.classifies_images:
             raise LandcoverError(
                 f"model {self.name} of {self.run_folder} classifies whole images; map with it on a "
                 f"stride: landcover map RUN --model {self.folder} --stride 32"
@@ -153,7 +153,7 @@ class Model:
             If the file is missing or damaged, or the model classifies no whole images.
         """
         self.require_classes()
-        if self.kind.sees != "image":
+        if not self.kind.classifies_images:
             raise LandcoverError(
                 f"model {self.name} of {self.run_folder} classifies pixels, not whole images; map "
                 f"with it: landcover map {self.run_folder} --model {self.name}"
@@ -177,7 +177,7 @@ class Model:
         LandcoverError
             If the model is no encoder, or one of another patch size or bands.
         """
-        if self.kind.sees != "encoder":
+        if self.kind.has_classes:
             raise LandcoverError(
                 f"model {self.name} of {self.run_folder} is of kind {self.kind.name}, and a "
                 "network starts from an encoder; make one with: "
@@ -284,7 +284,7 @@ class Model:
 
     def require_classes(self) -> None:
         """Raise LandcoverError if the model only helps others to learn."""
-        if self.kind.sees == "encoder":
+        if not self.kind.has_classes:
             raise LandcoverError(
                 f"model {self.name} of {self.run_folder} is an encoder, which has no classes of "
                 "the scene; train a network from it: "

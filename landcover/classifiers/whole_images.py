@@ -154,7 +154,7 @@ def load_classifier(model: Model) -> Classifier:
     LandcoverError
         If the model needs segment types, which a single image has not, or has no classes.
     """
-    if model.kind.sees == "image":
+    if model.kind.classifies_images:
         return WholeImageClassifier(model.image_classifier())
     if model.inputs.segment_layers:
         raise LandcoverError(

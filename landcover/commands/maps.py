@@ -104,7 +104,7 @@ def _map(a: Arguments) -> list[Path]:
         raise LandcoverError("--verify is of one scene; give it without --products")
     if a.out and not a.products:
         raise LandcoverError(f"--out {a.out} is where --products go; give it with --products")
-    if model.kind.sees == "image":
+    if model.kind.classifies_images:
         _refuse_what_pixels_need(a, model.name)
         return map_patches(run, model, a.stride or 32)
     if a.stride:

@@ -32,7 +32,7 @@ def _define(rows: list[Kind], parser: argparse.ArgumentParser) -> None:
     add_training(parser)
     for option in _options(rows):
         _add(parser, option)
-    if rows[0].sees == "pixel":
+    if rows[0].takes_features:
         add_features(parser, "what to see beside the bands (default ndvi ndwi bi2)")
     if rows[0].maps:
         add_map_choice(parser)

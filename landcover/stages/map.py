@@ -155,7 +155,7 @@ def _facts(run: Run, model: Model, layers: Sequence[str], precision: str) -> dic
     }
     if model.kind.dense:  # other kinds have no choice
         facts["precision"] = precision
-    if model.kind.framework == "Keras":
+    if model.kind.runs_on_keras:
         facts["backend"] = networks.backend_name()
     return facts
 

@@ -50,7 +50,7 @@ def newest(models: list[Model]) -> Model | None:
 
 def default_map_model(run: Run) -> Model:
     """The run's newest patch CNN, which maps where no model is named."""
-    found = newest([model for model in models_of_run(run) if model.kind.sees == "patch"])
+    found = newest([model for model in models_of_run(run) if model.kind.takes_patches])
     if found is None:
         raise MissingProduct(
             f"{run.path} has no patch CNN; train one with: landcover train cnn {run.path}"
@@ -65,7 +65,7 @@ def default_image_model(run: Run) -> Model | None:
     segment types.
     """
     models = models_of_run(run)
-    whole = [model for model in models if model.kind.sees == "image"]
+    whole = [model for model in models if model.kind.classifies_images]
     pixels = [m for m in models if m.kind.maps_pixels and not m.inputs.segment_layers]
     return newest(whole or pixels)
 

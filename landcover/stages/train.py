@@ -82,7 +82,7 @@ def train(
     """
     row, chosen = trained_kind(kind, choices)
     check_seed(seed)
-    if features is not None and row.sees != "pixel":
+    if features is not None and not row.takes_features:
         raise InputError(
             f"features {' '.join(features)}: models of kind {row.name} see the bands alone; leave "
             "features out, or train a model of single pixels"
@@ -126,13 +126,13 @@ def _inputs(
 ) -> Inputs:
     """What a model of the run reads."""
     patch_size, layers = chosen.get("patch_size", 1), tuple(chosen.get("segment_layers", ()))
-    if kind.sees == "patch":
+    if kind.takes_patches:
         _check_patch(run, patch_size)
     samples = read_rows(run, targets).samples
     if layers:
         _require_types(run, samples, layers)
     bands, names = pixel_inputs(run, samples, features)
-    return Inputs(bands, names if kind.sees == "pixel" else (), layers, patch_size)
+    return Inputs(bands, names if kind.takes_features else (), layers, patch_size)
 
 
 def _require_types(run: Run, samples: Any, layers: tuple[str, ...]) -> None:

@@ -65,7 +65,7 @@ def trained(name: str, scene: Path, rows: Rows, seed: int = 0):
     choices = kind.choose({key: value for key, value in SHORT.items() if key in taken})
     if "segment_layers" in choices:
         choices["segment_layers"] = ()
-    names = features.available(BANDS) if kind.sees == "pixel" else ()
+    names = features.available(BANDS) if kind.takes_features else ()
     inputs = Inputs(BANDS, names, (), choices.get("patch_size", 1))
     return kind.trainer(Setup(name, inputs, seed, scene), **choices)(rows), inputs
 
@@ -127,7 +127,7 @@ def test_a_missing_input_is_one_clear_line(land, stored):
     with pytest.raises(LandcoverError, match=r"was trained on bands B02 B03 B04 B08; .*has B02"):
         require_bands(model.classifier(), ("B02",), "scene.tif")
     table = image.reshape(4, -1).T[:50]
-    if kind.sees == "pixel":
+    if kind.takes_features:
         np.testing.assert_array_equal(model.predict(table), model.predict(image)[:2].ravel()[:50])
         assert model.predict_proba(table).shape == (50, 3)
     else:
@@ -146,7 +146,7 @@ def test_the_same_seed_gives_the_same_bytes(land, name, monkeypatch):
 def test_every_row_is_whole():
     for name, kind in KINDS.items():
         assert kind.name == name and Path(kind.file).suffix in (".skops", ".keras")
-        assert (kind.framework == "Keras") == kind.file.endswith(".keras")
+        assert kind.runs_on_keras == kind.file.endswith(".keras")
         if kind.trainer is not None:
             assert kind.maps_pixels and kind.command and kind.titles
             assert set(kind.described) == set(kind.titles)

@@ -35,7 +35,7 @@ def usage(card: Fields) -> str:
     'reflectance: float32 (batch, rows, cols, bands), the bands B04 B08 as reflectance, 0 to 1.'
     """
     side, kind = card["patch_size"], KINDS[card["kind"]]
-    if kind.sees == "patch":
+    if kind.takes_patches:
         lines = [
             "reflectance: float32 (batch, rows, cols, bands), the bands "
             f"{' '.join(card['bands'])} as reflectance, 0 to 1.",
@@ -96,7 +96,7 @@ def mlm_properties(card: Fields, dn_range: tuple[float, float] | None = None) ->
         standardise inside, so this is all the scaling that their inputs need.
     """
     kind = KINDS[card["kind"]]
-    patches = kind.sees == "patch"
+    patches = kind.takes_patches
     tasks = ["semantic-segmentation"] if patches else ["classification"]
     version = card.get("versions", {}).get(kind.framework.lower(), "")
     properties = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Builds a backbone from an image's shape and the name of weights.
 Backbone: TypeAlias = "Callable[[tuple[int, int, int], str | None], keras.Model]"
+#: Turns pictures into what weights were trained with.
+Pictures: TypeAlias = "Callable[[KerasTensor, str | Path], KerasTensor]"
 
 #: Side of the images that the networks are made for.
 IMAGE_PX = 64
@@ -87,19 +90,17 @@ def build_image_network(
     if head not in HEADS:
         raise LandcoverError(f"head {head!r} is unknown; choose {' or '.join(HEADS)}")
     keras = keras_module()
-    compact = kind == "compact"
-    side = None if compact else IMAGE_PX
+    network = IMAGE_NETWORKS[kind]
+    side = IMAGE_PX if network.backbone else None
     inputs = keras.layers.Input((side, side, n_bands), name="reflectance")
     x = inputs if white is None else keras.ops.clip(inputs, 0.0, white)
-    if compact:
-        if weights is not None:
-            raise LandcoverError(
-                f"weights {weights} are of a backbone; the compact network has none"
-            )
+    if network.backbone:
+        x = _prepared(x, network, means, stds, white, weights)
+        x = _headed(_backbone(kind, network.backbone, n_bands, weights)(x), head)
+    elif weights is None:
         x = _compact(_normalised(x, means, stds))
     else:
-        x = _prepared(x, kind, means, stds, white, weights)
-        x = _headed(_backbone(kind, n_bands, weights)(x), head)
+        raise LandcoverError(f"weights {weights} are of a backbone; the {kind} network has none")
     x = keras.layers.Dense(n_classes, name="scores")(x)
     outputs = keras.layers.Activation("softmax", dtype="float32", name="classes")(x)
     return keras.Model(inputs, outputs, name=kind.replace("-", "_"))
@@ -201,7 +202,7 @@ def _headed(x: KerasTensor, head: str) -> KerasTensor:
 
 def _prepared(
     x: KerasTensor,
-    kind: str,
+    network: ImageNetwork,
     means: Sequence[float],
     stds: Sequence[float],
     white: float | None,
@@ -209,44 +210,47 @@ def _prepared(
 ) -> KerasTensor:
     """Bands in the form of a backbone: standardised, or as its weights' training pictures."""
     layers = keras_module().layers
-    efficient = kind.startswith("efficientnet")  # takes 0 to 255 and divides by itself
     if weights is None:
         x = _normalised(x, means, stds)
-        return layers.Rescaling(255.0)(x) if efficient else x
-    if white is None or len(means) != 3:
+    elif white is None or len(means) != 3:
         raise LandcoverError(
             f"weights {weights} are of red, green and blue pictures, not of {len(means)} bands of "
             "reflectance; train without weights, or on the RGB set"
         )
-    x = layers.Rescaling(1 / white)(x)
-    if kind.startswith("wide"):
-        return _normalised(x, *_IMAGENET)
-    if efficient:
-        return layers.Rescaling(255.0)(x if weights == "imagenet" else _contrast_of_imagenet(x))
-    # Blue first, less the means of 0 to 255: Keras' preprocess_input of both networks
-    x = layers.Rescaling(255.0)(x)[..., ::-1]
+    else:
+        x = network.pictures(layers.Rescaling(1 / white)(x), weights)
+    return layers.Rescaling(255.0)(x) if network.divides_by_255 else x
+
+
+def _standardised_pictures(x: KerasTensor, _weights: str | Path) -> KerasTensor:
+    """Pictures less ImageNet's mean, by its deviation."""
+    return _normalised(x, *_IMAGENET)
+
+
+def _centred_pictures(x: KerasTensor, _weights: str | Path) -> KerasTensor:
+    """Blue first, less the means of 0 to 255, as Keras' preprocess_input has it."""
+    x = keras_module().layers.Rescaling(255.0)(x)[..., ::-1]
     return _normalised(x, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
 
 
-def _contrast_of_imagenet(x: KerasTensor) -> KerasTensor:
+def _contrast_of_imagenet(x: KerasTensor, weights: str | Path) -> KerasTensor:
     """What Keras' EfficientNet does to pictures when it gets ImageNet's weights by name alone.
 
     Distances from ImageNet's mean are divided by the root of its deviation, as the weights were
     trained with (tensorflow issue 49930); a file of the same weights brings no layer that does.
     """
+    if weights == "imagenet":
+        return x
     means, stds = _IMAGENET
     roots = [math.sqrt(std) for std in stds]
     return _normalised(x, [m * (1 - root) for m, root in zip(means, roots, strict=True)], roots)
 
 
-def _backbone(kind: str, n_bands: int, weights: str | Path | None) -> keras.Model:
+def _backbone(kind: str, build: Backbone, n_bands: int, weights: str | Path | None) -> keras.Model:
     """The convolutions of a network of the literature, its weights loaded."""
     keras = keras_module()
     shape = (IMAGE_PX, IMAGE_PX, n_bands)
     named = "imagenet" if weights == "imagenet" else None
-    build = IMAGE_NETWORKS[kind]
-    if build is None:
-        raise ValueError(f"the network {kind} is built as a whole and has no backbone")
     try:
         model = build(shape, named)
         if weights is not None and named is None:
@@ -303,11 +307,33 @@ def _bottleneck(x: KerasTensor, filters: int, stride: int) -> KerasTensor:
     return layers.ReLU()(layers.Add()([kept, x]))
 
 
-#: Networks by name, and what builds their backbone from an image's shape and the name of weights.
-IMAGE_NETWORKS: dict[str, Backbone | None] = {
-    "compact": None,
-    "resnet50": _application("ResNet50"),
-    "wide-resnet50-2": _wide_resnet,
-    "vgg16": _application("VGG16"),
-    "efficientnet-b0": _application("EfficientNetB0"),
+@dataclass(frozen=True)
+class ImageNetwork:
+    """A network of whole images.
+
+    Attributes
+    ----------
+    backbone : callable, optional
+        Builds its convolutions from an image's shape and the name of weights. Without one the
+        network is built as a whole and takes images of any side.
+    pictures : callable
+        Pictures of 0 to 1, and the weights, to what the weights were trained with.
+    divides_by_255 : bool
+        Whether the backbone takes values of 0 to 255 and divides them itself.
+    """
+
+    backbone: Backbone | None = None
+    pictures: Pictures = _standardised_pictures
+    divides_by_255: bool = False
+
+
+#: Networks by name.
+IMAGE_NETWORKS = {
+    "compact": ImageNetwork(),
+    "resnet50": ImageNetwork(_application("ResNet50"), _centred_pictures),
+    "wide-resnet50-2": ImageNetwork(_wide_resnet),
+    "vgg16": ImageNetwork(_application("VGG16"), _centred_pictures),
+    "efficientnet-b0": ImageNetwork(
+        _application("EfficientNetB0"), _contrast_of_imagenet, divides_by_255=True
+    ),
 }
