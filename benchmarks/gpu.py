@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import SupportsFloat
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from landcover.files import rasters
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid
 from landcover.run import Run
+from landcover.samples.chips import Squares
+from landcover.samples.tiles import Tiles
 
 PATCHES = (7, 61)
 TILE_PX = 10_980
@@ -70,7 +72,7 @@ def rates(gpu: bool) -> tuple[float, float]:
     return 2 * n**3 / product, 2 * 4 * 4 * n * n / copy
 
 
-def _least_seconds(run: Callable[[], Any], runs: int = 8) -> float:
+def _least_seconds(run: Callable[[], SupportsFloat], runs: int = 8) -> float:
     """Seconds of the fastest of some runs, until the number that each returns is here."""
     seconds = []
     for _ in range(runs):
@@ -80,7 +82,7 @@ def _least_seconds(run: Callable[[], Any], runs: int = 8) -> float:
     return min(seconds)
 
 
-def dense_work(network: Any) -> tuple[float, float]:
+def dense_work(network: networks.Network) -> tuple[float, float]:
     """Operations and bytes of one pixel in a dense pass."""
     import keras
 
@@ -89,14 +91,16 @@ def dense_work(network: Any) -> tuple[float, float]:
     return 2.0 * multiplied, 4.0 * sum(kernel[2] + kernel[3] for kernel in kernels)
 
 
-def training_operations(setting: Setting, network: Any, way: networks.Plan, held: Any) -> float:
+def training_operations(
+    setting: Setting, network: networks.Network, way: networks.Plan, held: Squares | Tiles
+) -> float:
     """Operations of an epoch: a step back costs twice the step forward."""
     row = setting.rows.train
     layers = [(x.dilation_rate[0], *x.kernel.shape[2:]) for x in convolutions_of(network)]
     inside = 9 * sum(inputs * outputs for _, inputs, outputs in layers)
     forward = len(row) * (dense_work(network)[0] / 2 - inside)
     dense = way.dense if way.way == "tiles" else len(layers)
-    units = len(np.unique(held.of[row])) if way.way == "tiles" else len(row)
+    units = len(np.unique(held.of[row])) if isinstance(held, Tiles) else len(row)
     upper, places = layers[dense:], 1
     for _, inputs, outputs in reversed(upper):
         forward += len(row) * places * 9 * inputs * outputs
@@ -108,7 +112,7 @@ def training_operations(setting: Setting, network: Any, way: networks.Plan, held
     return 6.0 * forward
 
 
-def train(setting: Setting, size: int, product: float) -> Any:
+def train(setting: Setting, size: int, product: float) -> networks.Network:
     """Train a network for two epochs and print the time of the second: the first compiles."""
     way = setting.plan(size, "auto")
     held = setting.hold(way)
@@ -126,14 +130,14 @@ def train(setting: Setting, size: int, product: float) -> Any:
     return epoch.network
 
 
-def dense_map(classifier: Any, scene: Path, out: Path) -> float:
+def dense_map(classifier: maps.Classifier, scene: Path, out: Path) -> float:
     """Seconds of mapping a scene, reading and writing included."""
     started = time.perf_counter()
     maps.predict_map(classifier, scene, out)
     return time.perf_counter() - started
 
 
-def classifier_of(setting: Setting, size: int, model: Any) -> Any:
+def classifier_of(setting: Setting, size: int, model: networks.Network) -> networks.PatchClassifier:
     """The network as mapping takes it."""
     bands = rasters.band_names(setting.run.scene)
     return networks.PatchClassifier(f"cnn-{size}x{size}", setting.rows.legend, bands, size, model)
@@ -165,7 +169,9 @@ def check(arguments: list[str]) -> None:
     dense_map(classifier, Path(scene), Path(out))
 
 
-def differing(setting: Setting, size: int, model: Any, scene: Path, mapped: Path) -> str:
+def differing(
+    setting: Setting, size: int, model: networks.Network, scene: Path, mapped: Path
+) -> str:
     """How many labels differ from those of TensorFlow on the CPU."""
     folder = mapped.parent
     networks.save(model, folder / "model.keras")

@@ -14,13 +14,12 @@ import argparse
 import time
 import warnings
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from benchmarks.measure import forget_peak, in_process, interleaved, peak_mib, ratio
 
-SETTINGS = {"scale": 1200.0, "sigma": 0.5, "min_size": 500}
+SCALE, SIGMA, MIN_SIZE = 1200.0, 0.5, 500
 TILE_PX = 10_980
 
 
@@ -78,20 +77,20 @@ IMAGES = {
 }
 
 
-def ours(image: np.ndarray, **settings: Any) -> np.ndarray:
+def ours(image: np.ndarray, scale: float = SCALE) -> np.ndarray:
     """landcover's segments."""
     from landcover.scene.segmentation.felzenszwalb import felzenszwalb
 
-    return felzenszwalb(image, **SETTINGS | settings)
+    return felzenszwalb(image, scale, SIGMA, MIN_SIZE)
 
 
-def theirs(image: np.ndarray, **settings: Any) -> np.ndarray:
+def theirs(image: np.ndarray, scale: float = SCALE) -> np.ndarray:
     """scikit-image's segments."""
     from skimage.segmentation import felzenszwalb
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return felzenszwalb(np.moveaxis(image, 0, -1), channel_axis=-1, **SETTINGS | settings)
+        return felzenszwalb(np.moveaxis(image, 0, -1), scale, SIGMA, MIN_SIZE, channel_axis=-1)
 
 
 def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
@@ -106,7 +105,7 @@ def compare(size: int, runs: int) -> None:
         image = make(size)
         if np.isnan(image).any():
             continue
-        for scale in (SETTINGS["scale"], 20.0) if name == "noise" else (SETTINGS["scale"],):
+        for scale in (SCALE, 20.0) if name == "noise" else (SCALE,):
             times = interleaved(
                 {way.__name__: partial(way, image, scale=scale) for way in (ours, theirs)}, runs
             )

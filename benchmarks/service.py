@@ -19,7 +19,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -110,6 +109,8 @@ def measure(url: str, pid: int, clients: int, seconds: float) -> None:
 
 
 Seen = list[tuple[str, int, float]]
+#: Name and content of an uploaded file, by the form's field.
+Files = dict[str, tuple[str, bytes]]
 
 
 async def load(
@@ -123,10 +124,10 @@ async def load(
         tile = await _tile(client)
         started = time.perf_counter()
 
-        async def ask(kind: str, method: str, address: str, **content: Any) -> None:
+        async def ask(kind: str, method: str, address: str, files: Files | None = None) -> None:
             begun = time.perf_counter()
             try:
-                status = (await client.request(method, address, **content)).status_code
+                status = (await client.request(method, address, files=files)).status_code
             except httpx.HTTPError:
                 status = 0
             seen.append((kind, status, time.perf_counter() - begun))

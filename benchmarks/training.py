@@ -15,7 +15,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,7 +28,9 @@ from landcover.classifiers.scaling import fit_scaling
 from landcover.files import rasters
 from landcover.reports import accuracy
 from landcover.run import Run
+from landcover.samples.chips import Squares
 from landcover.samples.rows import Rows
+from landcover.samples.tiles import Tiles
 from landcover.sources import band_files
 from landcover.sources.synthetic.files import write_demo
 from landcover.stages.inputs import read_rows
@@ -54,7 +55,7 @@ class Setting:
         """Rows and columns of all samples."""
         return self.rows.samples["row"].to_numpy(), self.rows.samples["col"].to_numpy()
 
-    def build(self, size: int, seed: int) -> Any:
+    def build(self, size: int, seed: int) -> networks.Network:
         """A network that knows the mean and variance of the training rows."""
         networks.seed_everything(seed)
         bands = rasters.band_names(self.run.scene)
@@ -72,11 +73,13 @@ class Setting:
             return networks.plan(network, row, col, batches_of)
         return min((p for p in ways(network, row, col) if p.side == tile_px), key=lambda p: p.cost)
 
-    def examples(self, way: networks.Plan, held: Any, part: np.ndarray) -> Any:
+    def examples(
+        self, way: networks.Plan, held: Squares | Tiles, part: np.ndarray
+    ) -> networks.Examples | networks.TileExamples:
         """Some rows in the way of a plan."""
         return way.examples(held, part, self.rows.targets(part))
 
-    def hold(self, way: networks.Plan) -> Any:
+    def hold(self, way: networks.Plan) -> Squares | Tiles:
         """The imagery that a plan needs."""
         return way.hold(lambda window: rasters.read(self.run.scene, window), *self.places)
 
@@ -88,13 +91,17 @@ class Steps:
     """
 
     def __init__(
-        self, setting: Setting, way: networks.Plan, held: Any, count: int | None = None
+        self,
+        setting: Setting,
+        way: networks.Plan,
+        held: Squares | Tiles,
+        count: int | None = None,
     ) -> None:
         import keras
 
         examples = setting.examples(way, held, setting.rows.train)
         self.network = self.model = setting.build(way.patch_size, 0)
-        if way.way == "chips":
+        if isinstance(examples, networks.Examples):
             self.batches = row_batches(examples, BATCH, (1, 1), 0, True)
         else:
             self.batches = tile_batches(examples, BATCH, 0, True)
@@ -170,7 +177,9 @@ def to_the_stop(
     return confusions
 
 
-def train_both(setting: Setting, size: int, plans: list[networks.Plan], a: Any) -> None:
+def train_both(
+    setting: Setting, size: int, plans: list[networks.Plan], a: argparse.Namespace
+) -> None:
     """Train to the stop with every plan and seed, and print what tiles gain over chips."""
     for seed in a.seeds:
         confusions = [to_the_stop(setting, size, p, seed, a.epochs) for p in plans]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mkdocs.config.defaults import MkDocsConfig
 
 FOLDER = Path(__file__).parent
 #: Plain labels, refined labels, truth: told apart by colour-blind readers too.
 PLAIN, REFINED, TRUTH = "#d55e00", "#0072b2", "#1d2430"
 
 
-def on_pre_build(config: Any) -> None:
+def on_pre_build(config: MkDocsConfig) -> None:
     """Draw what is missing or older than the page that it is drawn from; called by MkDocs."""
     page, out = FOLDER / "method.md", FOLDER / "pictures"
     out.mkdir(exist_ok=True)
@@ -126,7 +130,9 @@ def _pair(cell: str) -> tuple[float, float]:
     return number(first), number(second)
 
 
-def _figure(width: float, height: float, rows: int, columns: int = 1, **ratios: Any) -> Any:
+def _figure(
+    width: float, height: float, rows: int, columns: int = 1, **ratios: tuple[int, ...]
+) -> tuple[Figure, np.ndarray]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -141,7 +147,7 @@ def _figure(width: float, height: float, rows: int, columns: int = 1, **ratios: 
     return figure, panels
 
 
-def _key(figure: Any, names: dict[str, str | None]) -> None:
+def _key(figure: Figure, names: dict[str, str | None]) -> None:
     from matplotlib.lines import Line2D
 
     marks = [
@@ -155,7 +161,7 @@ def _key(figure: Any, names: dict[str, str | None]) -> None:
     )
 
 
-def _svg(figure: Any) -> bytes:
+def _svg(figure: Figure) -> bytes:
     import matplotlib as mpl
 
     buffer = io.BytesIO()

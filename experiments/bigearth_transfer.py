@@ -157,7 +157,9 @@ def learn(
     return outcome(own, model)
 
 
-def rows_of(a: argparse.Namespace, scene: int, full: Any) -> dict[tuple[Any, ...], Any]:
+def rows_of(
+    a: argparse.Namespace, scene: int, full: Callable[[int, bool], Run]
+) -> dict[tuple[Any, ...], Any]:
     """What makes the cells of a scene, by the values of KEYS."""
     plain = partial(full, scene, False)
     wrapped = partial(full, scene, True)

@@ -10,7 +10,6 @@ import json
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,9 +23,11 @@ from landcover.stages import train
 KINDS = {"cnn": "cnn", "forest": "random-forest", "mlp": "mlp"}
 
 
-def scores(run: Run, model: str, **settings: Any) -> tuple[float, ...]:
+def scores(
+    run: Run, model: str, targets: str = "labels", denoise: str | None = None
+) -> tuple[float, ...]:
     """Train; accuracy on test samples, and agreement with their labels, in percent."""
-    name = train.train(run, KINDS[model], random_split=False, **settings).name
+    name = train.train(run, KINDS[model], targets=targets, denoise=denoise, random_split=False).name
     found = store.read_report(run.report(name))["scores"]
     return tuple(100 * found[against]["overall_accuracy"] for against in ("reference", "labels"))
 

@@ -121,7 +121,7 @@ def _of_part(inputs: np.ndarray, part: np.ndarray, at: np.ndarray) -> np.ndarray
 
 
 def learnt(
-    a: argparse.Namespace, rows: Rows, model: Any, seed: int, inputs: np.ndarray
+    a: argparse.Namespace, rows: Rows, model: networks.Network, seed: int, inputs: np.ndarray
 ) -> np.ndarray:
     """Codes of the test rows from a network that learns the labels as they are."""
     train_on, validation, test = (

@@ -185,7 +185,7 @@ class Table:
         What all rows share.
     """
 
-    def __init__(self, path: Path, about: Run | Path, **settings: Any) -> None:
+    def __init__(self, path: Path, about: Run | Path, **settings: object) -> None:
         self.path = path
         files = [about] if isinstance(about, Path) else map(about.require, ("scene", "labels"))
         made_of = {file.stem: digest(file) for file in files}
@@ -231,7 +231,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return known, rows
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     """One value of a table in words.
 
     >>> _cell(0.842), _cell(None), _cell(7), _cell([0.01, 0.03])
