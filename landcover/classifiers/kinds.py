@@ -83,7 +83,8 @@ class Kind:
     architecture, framework : str
         In the words of STAC's extension for machine-learning models.
     load : callable
-        A model's file and signature to its classifier; the network of an encoder.
+        A model's file and signature to its classifier; the network of an encoder. `sees` says
+        which, so no one type does.
     export : callable, optional
         A model's file to ONNX, or None where it has no such form, and remarks.
     dense : bool

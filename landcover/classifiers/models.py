@@ -297,7 +297,7 @@ class Model:
         return self.classifier()
 
     def _load(self) -> Any:
-        """What the file holds."""
+        """What the file holds, of a type that depends on the kind."""
         signature = Signature(self.name, self.legend, self.inputs, self.temperature)
         return self.kind.load(self._existing(), signature)
 

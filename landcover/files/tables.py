@@ -75,6 +75,8 @@ def read(
 def read_columns(path: Path, remedy: str) -> dict[str, list[Any]]:
     """Columns of a Parquet table as lists by name, with lists in cells where the table has them.
 
+    What a cell is depends on the table.
+
     Raises
     ------
     LandcoverError
