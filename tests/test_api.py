@@ -117,7 +117,7 @@ def test_the_page_of_the_api_shows_the_name(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_is_more_than_a_promise(name):
+def test_an_example_runs(name):
     """make check runs the examples; this keeps them from being skipped, all but two."""
     examples = doctest.DocTestParser().get_examples(inspect.getdoc(getattr(lc, name)) or "")
     runs = [e for e in examples if not e.options.get(doctest.SKIP) and "import" not in e.source]

@@ -1,6 +1,6 @@
 """The best class of every pixel, and the pixels where another one comes close.
 
-Compiled, since mapping asks it of every pixel: one pass over the probabilities, row by row, so
+Compiled, since mapping needs it of every pixel: one pass over the probabilities, row by row, so
 that what is known of a row's pixels stays in the processor's nearest memory.
 """
 

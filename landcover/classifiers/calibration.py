@@ -1,4 +1,4 @@
-"""Probabilities against what happens: reliability, and the temperature that mends most of it.
+"""Probabilities against what happens: reliability, and the temperature that corrects most of it.
 
 A class that is given 80 % should be right in eight of ten such cases. Networks and forests
 miss that, mostly by one common factor in the logarithms of their probabilities; one number,
@@ -185,7 +185,7 @@ def _blocks_differ_from_one(logs: np.ndarray, right: np.ndarray, blocks: np.ndar
 def reliability(
     confidence: np.ndarray, right: np.ndarray, bins: int = BINS, equal: str = "width"
 ) -> list[dict[str, float]]:
-    """How often predictions are right, by how sure of themselves they are.
+    """How often predictions are right, by their confidence.
 
     Parameters
     ----------

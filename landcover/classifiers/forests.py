@@ -211,7 +211,7 @@ def _grow(
     grown = faster(**settings).fit(X, y)
     for name in _FITTED:
         setattr(forest, name, getattr(grown, name))
-    # What it cannot grow it leaves to scikit-learn, whose leaves hold shares already.
+    # What it cannot grow it leaves to scikit-learn, whose leaves hold probabilities already.
     if not hasattr(grown, "_onedal_estimator"):
         return forest, "scikit-learn"
     _fill_leaves(forest, X, y)
@@ -221,7 +221,7 @@ def _grow(
 def _fill_leaves(forest: RandomForestClassifier, X: np.ndarray, y: np.ndarray) -> None:
     """Give every leaf the weighted share of each class among the training rows that reach it.
 
-    scikit-learn-intelex hands over one class a leaf, without shares. A leaf that only the
+    scikit-learn-intelex hands over one class a leaf, without probabilities. A leaf that only the
     bootstrap reached keeps that one.
     """
     from landcover.classifiers.trees import leaves_of

@@ -96,7 +96,7 @@ class Model:
 
     @property
     def temperature(self) -> Temperature:
-        """What its probabilities are tempered by; cards of older models leave them alone."""
+        """What its probabilities are tempered by; nothing where an older card does not say."""
         card = self.card
         return Temperature(card.get("temperature", 1.0), card.get("probability_floor", 0.0))
 

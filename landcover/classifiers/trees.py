@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: A node or place: counted from 0, or read from a table.
 Integer: TypeAlias = int | np.integer
 
-#: Rows parted at once; the more there are, the more share a visit of a node.
+#: Rows divided at a time. Of more rows, more share one visit of a node, which is quicker.
 #: Their places must fit in 16 bits.
 BLOCK_ROWS = 32768
 
@@ -42,7 +42,7 @@ class Trees:
     tables : tuple of structured arrays, (nodes,)
         One a tree, its root first. A row goes left where its feature is at most the threshold.
     leaves : array of float64, (leaves, classes)
-        Share of each class. Leaves of one class alone are said once, in the first rows.
+        Probability of each class. Leaves of one class alone share a row, among the first ones.
     """
 
     tables: tuple[np.ndarray, ...]
@@ -74,7 +74,7 @@ class Trees:
         return cls(tuple(tables), np.concatenate(probabilities))
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Mean share of each class over the trees.
+        """Mean probability of each class over the trees.
 
         Parameters
         ----------

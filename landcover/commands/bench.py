@@ -144,7 +144,7 @@ def write(folder: Path, measured: dict[int, list[Measured]]) -> list[Path]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores and memory in GiB: times mean little without."""
+    """Processor, cores and memory in GiB, which times depend on."""
     memory = None
     if hasattr(os, "sysconf"):
         memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3)

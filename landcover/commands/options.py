@@ -206,7 +206,7 @@ def add_random_split(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-random-split",
         action="store_true",
-        help="do not train once more to show what a random split would promise",
+        help="do not train once more to show the scores of a random split",
     )
 
 

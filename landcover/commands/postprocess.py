@@ -1,4 +1,4 @@
-"""From a map to a calmer one: what the command takes and does."""
+"""Post-processing of a map: what the command takes and does."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _changes(report: dict[str, Any], labels: str) -> list[str]:
 
 COMMANDS: dict[str, Command] = {
     "postprocess": (
-        "Make a calmer map of a map, and score both.",
+        "Smooth a map or remove its small regions, and score both maps.",
         _define_postprocess,
         _postprocess,
     ),

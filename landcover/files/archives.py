@@ -1,4 +1,4 @@
-"""Files of a folder or of a zip archive, read alike and without unpacking."""
+"""Files of a folder or of a zip archive, read in the same way and without unpacking."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def legend_of(classes: str) -> Legend:
     """The legend of a nomenclature.
 
     "43" and "corine" have CORINE's three-digit codes, under BigEarthNet's and under CORINE's names;
-    "19" has codes 1-19, and a class wears the colour of the first that it merges.
+    "19" has codes 1-19, and a class has the colour of the first that it merges.
 
     >>> [len(legend_of(classes)) for classes in CLASSES]
     [19, 43, 43]

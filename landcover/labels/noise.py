@@ -28,14 +28,14 @@ _LEAST_ANCHORS = 3
 _STEPS = 30
 #: Rows undone at once: what thirty steps work on then stays in a core's cache.
 _ROWS = 2048
-#: Shares never count as smaller: a class is not ruled out, and no logarithm is infinite.
+#: Probabilities never count as smaller: a class is not ruled out, and no logarithm is infinite.
 _FLOOR = 1e-3
 
 
 def without_priors(
     probabilities: np.ndarray, priors: np.ndarray, power: float = PRIOR_POWER
 ) -> np.ndarray:
-    """Shares as they would be if labels were more alike in number.
+    """Probabilities as they would be if labels were more alike in number.
 
     Logit adjustment (Menon et al. 2021, arXiv:2007.07314): p / prior ** power, normalised.
 
@@ -114,7 +114,7 @@ def transitions_of_anchors(
 
 
 def undo(probabilities: np.ndarray, transition: np.ndarray) -> np.ndarray:
-    """Shares of classes whose labels would be distributed as given.
+    """Probabilities of classes whose labels would be distributed as given.
 
     Maximum likelihood by expectation maximisation from equal probabilities, thirty steps, which
     cannot leave the range from 0 to 1 as the inverse matrix does (Richardson 1972,
@@ -154,7 +154,7 @@ def _undone(probabilities: np.ndarray, transition: np.ndarray) -> np.ndarray:
 
 
 def posterior(probabilities: np.ndarray, priors: np.ndarray, transition: np.ndarray) -> np.ndarray:
-    """Shares of classes: both corrections multiplied.
+    """Probabilities of classes: both corrections multiplied.
 
     The likeliest class is that of their geometric mean. The root is not taken, as means over the
     pixels of a segment understate how sure the segment is: on synthetic scenes, how often labels

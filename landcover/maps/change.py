@@ -16,8 +16,8 @@ from landcover.errors import LandcoverError
 from landcover.files.rasters import valid_pixels
 from landcover.legend import UNLABELLED, LandClass, Legend, Nomenclature
 
-#: A probability below this counts as this: no model is surer, and one sure error would be a change.
-LEAST_SHARE = 1e-3
+#: A smaller probability counts as this one. Otherwise a single wrong 0 would count as a change.
+LEAST_PROBABILITY = 1e-3
 #: Share of pixels that stay, to begin the estimation with.
 STAY = 0.98
 #: Rounds of the estimation, at most, and the sum of differences at which it has settled.
@@ -307,4 +307,4 @@ def change_legend(codes: Iterable[int], official: Legend) -> Legend:
 
 def _floored(probabilities: np.ndarray) -> np.ndarray:
     """Probabilities as float32, none below the least; NaN stays."""
-    return np.maximum(probabilities, LEAST_SHARE, dtype=np.float32)
+    return np.maximum(probabilities, LEAST_PROBABILITY, dtype=np.float32)

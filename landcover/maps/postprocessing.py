@@ -1,4 +1,4 @@
-"""The steps that turn a map into a calmer one, each from class codes to class codes."""
+"""The steps of post-processing, each from class codes to class codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from landcover.progress import track
 
 #: Side of the windows of smoothing and of polygons. Several arrays of all classes are in memory.
 WINDOW_PX = 512
-#: `vectors.burn` can tell so many polygons of a window apart.
+#: How many polygons of a window `vectors.burn` can tell apart.
 _MOST_POLYGONS = 65_535
 
 

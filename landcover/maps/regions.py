@@ -1,4 +1,4 @@
-"""Class maps made calmer after the fact: a majority by region, and a smallest region.
+"""Post-processing by regions: a majority by region, and a smallest region.
 
 Nothing here learns: `Ballot` gives every region of another layer one class, and `sieve` merges
 what is smaller than a map is to show.

@@ -11,10 +11,10 @@ from landcover.errors import LandcoverError
 from landcover.files.rasters import valid_pixels
 
 #: A probability below this counts as this: a forest's 0 means "rare", and nothing could undo it.
-LEAST_SHARE = 1e-3
+LEAST_PROBABILITY = 1e-3
 #: What neighbours that look the same and agree add to the log-odds of their class: as much as the
 #: surest pixel can say against it.
-BETA = -math.log(LEAST_SHARE)
+BETA = -math.log(LEAST_PROBABILITY)
 #: Rounds of smoothing, which is also how many pixels far it reaches.
 ITERATIONS = 8
 
@@ -115,7 +115,9 @@ def smooth(
         )
     known = valid_pixels(probabilities)
     weights = _weights(np.where(known, image, np.nan), scale)
-    evidence = np.log(np.maximum(np.where(known, probabilities, 1), LEAST_SHARE), dtype=np.float32)
+    evidence = np.log(
+        np.maximum(np.where(known, probabilities, 1), LEAST_PROBABILITY), dtype=np.float32
+    )
     field = _normalised(evidence.copy(), known)
     agreement = np.empty_like(field)
     for _ in range(iterations):

@@ -16,7 +16,7 @@ from landcover.reports import figures, words
 
 #: Transitions that the picture's legend and the page's table name.
 NAMED = 10
-#: Smaller ones are none to look for in a picture; hectares or pixels.
+#: Smaller changes are not named: nobody would find them in the picture; hectares or pixels.
 LEAST_SHOWN = 0.05
 #: Longest side of each part of the picture.
 PICTURE_PX = 1100

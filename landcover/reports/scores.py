@@ -58,8 +58,8 @@ def score_samples(
     -------
     dict
         Scores of the test split under ``reference`` and ``labels``. Under ``reference_random``
-        and ``labels_random`` the scores of the random split, with its ``leak``: how much more
-        it promises than spatial blocks do on the very same pixels.
+        and ``labels_random`` the scores of the random split, with its ``leak``: how much
+        higher they are than those of spatial blocks on the very same pixels.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def _random_split(
     nomenclature: Nomenclature,
     seed: int,
 ) -> dict[str, Any]:
-    """Scores of a random split, and what they promise beyond the blocked model's on its pixels."""
+    """Scores of a random split, and by how much they exceed the blocked model's on its pixels."""
     codes = np.unique([truth, random, blocked]).tolist()
     ours, theirs = (
         accuracy.block_confusion(truth, predicted, blocks, codes) for predicted in (blocked, random)

@@ -18,7 +18,7 @@ FEW_BLOCKS = 20
 #: What is known of labels by their nomenclature, and of any others.
 COARSE = {
     "corine": "Labels of the CORINE kind are coarse: nothing smaller than 25 hectares or narrower "
-    "than 100 metres is drawn, and the product promises to be at least 85 % right."
+    "than 100 metres is drawn, and the stated accuracy of the product is 85 % or more."
 }
 COARSE_TOO = "Labels leave out what is smaller than they can draw, and are wrong in places."
 
@@ -115,8 +115,9 @@ def _wide_errors(comparison: Mapping[str, Any]) -> list[str]:
     others = f" (and {len(ranges) - 1} more)" if len(ranges) > 1 else ""
     return [
         f"Errors of {widest}{others} are alike over up to {ranges[widest]:.0f} pixels and a block "
-        f"is {block_px} wide: neighbouring blocks share some of their luck, and intervals are "
-        f"likely too narrow. Wider blocks: --block-px {math.ceil(ranges[widest] / 10) * 10}, "
+        f"is {block_px} wide: errors of neighbouring blocks depend on one another, and "
+        "intervals are likely too narrow. Wider blocks: "
+        f"--block-px {math.ceil(ranges[widest] / 10) * 10}, "
         "where the scene has room for enough of them."
     ]
 

@@ -28,9 +28,9 @@ FURTHEST = 3.0
 ALIKE = (FURTHEST, 10.0)
 #: Rounds of weighing, at most; the first few fit one line for the scene.
 ROUNDS, SCENE_ROUNDS = 20, 3
-#: Fewer pixels than this tell no line.
+#: With fewer pixels than this no line is fitted.
 LEAST_PIXELS = 500
-#: A correlation of unchanged pixels below this is none to draw a line by.
+#: With a lower correlation of unchanged pixels no line is fitted.
 LEAST_CORRELATION = 0.3
 
 

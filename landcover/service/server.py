@@ -80,7 +80,7 @@ def server_of(state: State, host: str) -> uvicorn.Server:
 
 
 def _protocol(limits: Limits) -> type[asyncio.Protocol]:
-    """uvicorn's protocol of a connection, which alone would wait for a request without limit."""
+    """uvicorn's protocol of a connection, with a limit on the wait for a request."""
 
     class Watched(H11Protocol):
         """A connection that is closed when no request begins or runs for a while."""
@@ -90,9 +90,9 @@ def _protocol(limits: Limits) -> type[asyncio.Protocol]:
             self._watch(None)
 
         def _watch(self, seen: RequestResponseCycle | None) -> None:
-            self._watching = self.loop.call_later(limits.idle_s, self._look, seen)
+            self._watching = self.loop.call_later(limits.idle_s, self._close_if_idle, seen)
 
-        def _look(self, seen: RequestResponseCycle | None) -> None:
+        def _close_if_idle(self, seen: RequestResponseCycle | None) -> None:
             idle = self.cycle is None or self.cycle.response_complete
             if idle and self.cycle is seen:
                 self.transport.close()

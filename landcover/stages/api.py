@@ -321,7 +321,7 @@ def train(
         What to make of labels that are partly wrong. By default labels that come from a raster
         are refined first; "none" learns them as they are, and the model's name says so.
     random_split : bool
-        Train once more on a random split, and report what it would have promised.
+        Train once more on a random split, and report its scores.
     **choices
         What the kind takes, such as ``class_weight="balanced"``; ``leaf_sizes`` of a forest,
         least samples of a leaf; ``features`` of a model of single pixels; ``segment_layers`` of

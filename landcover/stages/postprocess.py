@@ -1,4 +1,4 @@
-"""A calmer map made of a map: smoothed, by segment, by polygon or sieved; scored beside it."""
+"""A map made of a map: smoothed, by segment, by polygon or sieved; and its scores."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def train(
         What to learn from labels that are partly wrong, of `denoising.CHOICES`; "none" learns
         them as they are, and the model's name says so. For the default see `rows_to_learn`.
     random_split : bool
-        Train once more on a random split and report what it would have promised.
+        Train once more on a random split and report its scores.
     features : sequence of str, optional
         What a model of single pixels sees beside the bands, of `scene.features.FEATURES`; () for
         nothing. By default those of ndvi, ndwi and bi2 that the bands allow. What samples.parquet

@@ -64,7 +64,7 @@ class Training:
         """Train, then write models/NAME and reports/NAME.json.
 
         With `random_split` the same is trained once more on rows dealt at random, only to
-        show in the report what such a split would have promised.
+        show in the report the scores of such a split.
         """
         from landcover.stages.scoring import score_samples, write_report
 

@@ -15,13 +15,13 @@ from landcover.samples.chips import cut_chips
 def test_winners_are_argmax_and_max(kind):
     rng = np.random.default_rng(0)
     # Few values, so that there are ties, of which the first class wins
-    shares = rng.integers(0, 4, (5, 30, 41)).astype(kind)
-    index, best = winners(shares)
-    assert np.array_equal(index, shares.argmax(axis=0))
-    assert best.dtype == kind and np.array_equal(best, shares.max(axis=0))
+    probabilities = rng.integers(0, 4, (5, 30, 41)).astype(kind)
+    index, best = winners(probabilities)
+    assert np.array_equal(index, probabilities.argmax(axis=0))
+    assert best.dtype == kind and np.array_equal(best, probabilities.max(axis=0))
     # Any layout of memory
-    index, best = winners(shares.transpose(0, 2, 1))
-    assert np.array_equal(index, shares.argmax(axis=0).T)
+    index, best = winners(probabilities.transpose(0, 2, 1))
+    assert np.array_equal(index, probabilities.argmax(axis=0).T)
 
 
 @given(
@@ -38,14 +38,14 @@ def test_near_ties_by_logarithms(probabilities, bound):
 
 def test_near_ties_of_an_image_against_sorting():
     rng = np.random.default_rng(1)
-    shares = rng.dirichlet(np.ones(6), (20, 33)).transpose(2, 0, 1).astype(np.float32)
+    probabilities = rng.dirichlet(np.ones(6), (20, 33)).transpose(2, 0, 1).astype(np.float32)
     image = rng.random((3, 24, 37), dtype=np.float32)
     image[rng.random(image.shape) < 0.05] = np.nan
-    first, second = np.sort(shares, axis=0)[::-1][:2]
+    first, second = np.sort(probabilities, axis=0)[::-1][:2]
     close = np.log(first / second) <= 0.3
     valid = ~np.isnan(image[:, 2:-2, 2:-2]).any(axis=0)
     assert (close & ~valid).any() and (close & valid).any()
-    assert np.array_equal(near_ties(shares, image, 0.3), np.flatnonzero(close & valid))
+    assert np.array_equal(near_ties(probabilities, image, 0.3), np.flatnonzero(close & valid))
 
 
 def test_chips_are_the_patches_around_pixels():

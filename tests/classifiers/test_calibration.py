@@ -35,9 +35,9 @@ logits = arrays(np.float64, st.tuples(st.integers(1, 20), st.integers(2, 8)),
 temperatures = st.floats(0.2, 5)
 
 
-def drawn(shares, rng):
+def drawn(probabilities, rng):
     """One class a row, by its probabilities."""
-    return (shares.cumsum(axis=1) < rng.random((len(shares), 1))).sum(axis=1)
+    return (probabilities.cumsum(axis=1) < rng.random((len(probabilities), 1))).sum(axis=1)
 
 
 def model_of(n=20_000, classes=6, temperature=1.0, seed=0):
@@ -58,31 +58,33 @@ def test_tempering_probabilities_is_dividing_logits(z, value):
 
 @given(logits, temperatures)
 def test_tempering_back_gives_the_same_and_keeps_the_order(z, value):
-    shares = softmax(z, axis=1)
-    there = calibration.tempered(shares, Temperature(value))
-    assert (np.sort(there, axis=1) == np.take_along_axis(there, shares.argsort(axis=1), 1)).all()
+    probabilities = softmax(z, axis=1)
+    there = calibration.tempered(probabilities, Temperature(value))
+    assert (
+        np.sort(there, axis=1) == np.take_along_axis(there, probabilities.argsort(axis=1), 1)
+    ).all()
     back = calibration.tempered(there, Temperature(1 / value))
-    np.testing.assert_allclose(back, shares, rtol=1e-7)
+    np.testing.assert_allclose(back, probabilities, rtol=1e-7)
 
 
 def test_any_axis_any_type_and_missing_values(rng):
-    shares = rng.dirichlet(np.ones(4), (5, 6)).astype(np.float32)
-    shares[2, 3] = np.nan
+    probabilities = rng.dirichlet(np.ones(4), (5, 6)).astype(np.float32)
+    probabilities[2, 3] = np.nan
     temperature = Temperature(1.7, 1e-4)
-    last = calibration.tempered(shares, temperature)
-    first = calibration.tempered(np.moveaxis(shares, -1, 0).copy(), temperature, axis=0)
+    last = calibration.tempered(probabilities, temperature)
+    first = calibration.tempered(np.moveaxis(probabilities, -1, 0).copy(), temperature, axis=0)
     assert last.dtype == first.dtype == np.float32
     np.testing.assert_array_equal(np.moveaxis(first, 0, -1), last)
-    assert (np.isnan(last).all(axis=-1) == np.isnan(shares).all(axis=-1)).all()
+    assert (np.isnan(last).all(axis=-1) == np.isnan(probabilities).all(axis=-1)).all()
     np.testing.assert_allclose(last.sum(axis=-1)[~np.isnan(last[..., 0])], 1, atol=1e-6)
 
 
 def test_untempered_probabilities_are_the_very_same(rng):
-    shares = rng.dirichlet(np.ones(4), 5)
-    kept = shares.copy()
-    assert calibration.tempered(shares, UNTEMPERED) is shares
-    calibration.tempered(shares, Temperature(3.0))
-    np.testing.assert_array_equal(shares, kept)
+    probabilities = rng.dirichlet(np.ones(4), 5)
+    kept = probabilities.copy()
+    assert calibration.tempered(probabilities, UNTEMPERED) is probabilities
+    calibration.tempered(probabilities, Temperature(3.0))
+    np.testing.assert_array_equal(probabilities, kept)
 
 
 def test_zeros_count_as_the_floor():
@@ -94,8 +96,8 @@ def test_zeros_count_as_the_floor():
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_a_known_temperature_is_found(temperature):
-    shares, targets = model_of(temperature=temperature)
-    fitted = calibration.fit_temperature(shares, targets)
+    probabilities, targets = model_of(temperature=temperature)
+    fitted = calibration.fit_temperature(probabilities, targets)
     assert fitted.value == pytest.approx(temperature, rel=0.03)
     assert fitted.floor == calibration.FLOOR
     assert fitted.value == round(fitted.value, 4)
@@ -119,79 +121,86 @@ def test_scikit_learn_finds_the_same_temperature():
     pytest.importorskip("sklearn", "1.8", reason="older ones have no temperature scaling")
     from sklearn.frozen import FrozenEstimator
 
-    shares, targets = model_of(2000, temperature=1.6, seed=4)
-    model = FrozenEstimator(AsGiven().fit(shares, targets))
-    theirs = CalibratedClassifierCV(model, method="temperature").fit(shares, targets)
-    ours = calibration.fit_temperature(shares, targets, floor=1e-12)  # as theirs has it
-    found = calibration.tempered(shares, ours)
-    np.testing.assert_allclose(found, theirs.predict_proba(shares), atol=2e-5)
+    probabilities, targets = model_of(2000, temperature=1.6, seed=4)
+    model = FrozenEstimator(AsGiven().fit(probabilities, targets))
+    theirs = CalibratedClassifierCV(model, method="temperature").fit(probabilities, targets)
+    ours = calibration.fit_temperature(probabilities, targets, floor=1e-12)  # as theirs has it
+    found = calibration.tempered(probabilities, ours)
+    np.testing.assert_allclose(found, theirs.predict_proba(probabilities), atol=2e-5)
 
 
 def test_no_other_temperature_is_likelier():
-    shares, targets = model_of(1500, temperature=1.4, seed=2)
-    shares[:200, 0] = 0
-    shares /= shares.sum(axis=1, keepdims=True)
-    fitted = calibration.fit_temperature(shares, targets, floor=0.01)
+    probabilities, targets = model_of(1500, temperature=1.4, seed=2)
+    probabilities[:200, 0] = 0
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    fitted = calibration.fit_temperature(probabilities, targets, floor=0.01)
 
     def loss(value):
-        return log_loss(targets, calibration.tempered(shares, Temperature(value, 0.01)))
+        return log_loss(targets, calibration.tempered(probabilities, Temperature(value, 0.01)))
 
     tried = [loss(value) for value in np.geomspace(0.2, 8, 300)]
     assert loss(fitted.value) <= min(tried) + 1e-9
 
 
 def test_classes_that_the_model_lacks_say_nothing():
-    shares, targets = model_of(3000, temperature=1.5)
-    more = np.concatenate([shares, shares[:500]]), np.concatenate([targets, np.full(500, -1)])
-    assert calibration.fit_temperature(*more) == calibration.fit_temperature(shares, targets)
-    assert calibration.fit_temperature(shares, np.full(3000, -1)) == UNTEMPERED
-    assert calibration.fit_temperature(shares[:0], targets[:0]) == UNTEMPERED
+    probabilities, targets = model_of(3000, temperature=1.5)
+    more = (
+        np.concatenate([probabilities, probabilities[:500]]),
+        np.concatenate([targets, np.full(500, -1)]),
+    )
+    assert calibration.fit_temperature(*more) == calibration.fit_temperature(probabilities, targets)
+    assert calibration.fit_temperature(probabilities, np.full(3000, -1)) == UNTEMPERED
+    assert calibration.fit_temperature(probabilities[:0], targets[:0]) == UNTEMPERED
 
 
 def blocks_of_one_temperature(temperatures, each=400, seed=0):
     """Rows whose targets come true as often as their probabilities at a block's temperature say."""
     rng = np.random.default_rng(seed)
-    shares, targets = [], []
+    probabilities, targets = [], []
     for temperature in temperatures:
         some = rng.dirichlet(np.ones(4), each)
         real = calibration.tempered(some, Temperature(temperature, 1e-9))
         targets.append((rng.random((each, 1)) > real.cumsum(axis=1)).sum(axis=1).clip(0, 3))
-        shares.append(some)
-    return np.concatenate(shares), np.concatenate(targets), np.arange(len(targets)).repeat(each)
+        probabilities.append(some)
+    return (
+        np.concatenate(probabilities),
+        np.concatenate(targets),
+        np.arange(len(targets)).repeat(each),
+    )
 
 
 def test_blocks_that_agree_get_the_temperature_that_they_have():
-    shares, targets, blocks = blocks_of_one_temperature([1.6, 1.7, 1.5, 1.6, 1.6, 1.7])
-    found = calibration.fit_temperature(shares, targets, blocks=blocks)
-    assert found == calibration.fit_temperature(shares, targets)
+    probabilities, targets, blocks = blocks_of_one_temperature([1.6, 1.7, 1.5, 1.6, 1.6, 1.7])
+    found = calibration.fit_temperature(probabilities, targets, blocks=blocks)
+    assert found == calibration.fit_temperature(probabilities, targets)
     assert 1.4 < found.value < 1.8
 
 
 def test_blocks_that_do_not_agree_leave_probabilities_alone():
-    shares, targets, blocks = blocks_of_one_temperature([4.0, 2.5, 1.0, 0.8, 1.0, 0.7])
-    assert calibration.fit_temperature(shares, targets).value > 1.05
-    assert calibration.fit_temperature(shares, targets, blocks=blocks) == UNTEMPERED
+    probabilities, targets, blocks = blocks_of_one_temperature([4.0, 2.5, 1.0, 0.8, 1.0, 0.7])
+    assert calibration.fit_temperature(probabilities, targets).value > 1.05
+    assert calibration.fit_temperature(probabilities, targets, blocks=blocks) == UNTEMPERED
 
 
 def test_a_calibrated_model_is_tempered_in_about_one_of_twenty_cases():
     tempered = 0
     for seed in range(200):
-        shares, targets, blocks = blocks_of_one_temperature([1.0] * 8, 100, seed)
-        tempered += calibration.fit_temperature(shares, targets, blocks=blocks) != UNTEMPERED
+        probabilities, targets, blocks = blocks_of_one_temperature([1.0] * 8, 100, seed)
+        tempered += calibration.fit_temperature(probabilities, targets, blocks=blocks) != UNTEMPERED
     assert 1 <= tempered <= 22
 
 
 def test_a_single_block_says_nothing_of_other_blocks():
-    shares, targets, _ = blocks_of_one_temperature([2.0])
+    probabilities, targets, _ = blocks_of_one_temperature([2.0])
     one = np.zeros(len(targets), int)
-    assert calibration.fit_temperature(shares, targets, blocks=one) == UNTEMPERED
+    assert calibration.fit_temperature(probabilities, targets, blocks=one) == UNTEMPERED
 
 
 @pytest.mark.parametrize(("right", "bound"), [(True, 0.05), (False, 20)])
 def test_the_temperature_stays_in_bounds(right, bound):
-    shares = np.tile([0.9, 0.1], (50, 1))
+    probabilities = np.tile([0.9, 0.1], (50, 1))
     targets = np.zeros(50, int) if right else np.ones(50, int)
-    found = calibration.fit_temperature(shares, targets).value
+    found = calibration.fit_temperature(probabilities, targets).value
     # Where every row is right, the loss is flat long before the bound
     assert 0.05 <= found < 0.1 if right else found == pytest.approx(bound, rel=1e-3)
 
@@ -266,17 +275,17 @@ def test_no_bins_find_less_than_one_bin(seed, n, bins):
 
 
 def test_calibrated_probabilities_have_next_to_no_error():
-    shares, targets = model_of(60_000)
-    found = calibration.measures(shares, targets, UNTEMPERED)
+    probabilities, targets = model_of(60_000)
+    found = calibration.measures(probabilities, targets, UNTEMPERED)
     assert found["ece"] < 0.01 and found["classwise_ece"] < 0.01
     assert found["ece_before"] == found["ece"] and found["n"] == 60_000
 
 
 @pytest.mark.parametrize("temperature", [0.6, 2.0])
 def test_a_temperature_takes_out_what_a_temperature_put_in(temperature):
-    shares, targets = model_of(40_000, temperature=temperature)
-    fitted = calibration.fit_temperature(shares[:20_000], targets[:20_000])
-    found = calibration.measures(shares[20_000:], targets[20_000:], fitted)
+    probabilities, targets = model_of(40_000, temperature=temperature)
+    fitted = calibration.fit_temperature(probabilities[:20_000], targets[:20_000])
+    found = calibration.measures(probabilities[20_000:], targets[20_000:], fitted)
     assert found["ece_before"] > 0.08 and found["ece_equal_mass_before"] > 0.08
     assert found["ece"] < 0.015 and found["ece_equal_mass"] < 0.015
     assert found["classwise_ece"] < found["classwise_ece_before"] / 2
@@ -284,27 +293,27 @@ def test_a_temperature_takes_out_what_a_temperature_put_in(temperature):
 
 
 def test_brier_score_and_classwise_error_by_hand(rng):
-    shares, targets = model_of(400, classes=3)
+    probabilities, targets = model_of(400, classes=3)
     one_hot = np.eye(3)[targets]
-    squares = ((shares - one_hot) ** 2).sum(axis=1)
-    assert calibration.brier_score(shares, targets) == pytest.approx(squares.mean())
+    squares = ((probabilities - one_hot) ** 2).sum(axis=1)
+    assert calibration.brier_score(probabilities, targets) == pytest.approx(squares.mean())
     lacking = np.concatenate([targets[:-1], [-1]])
-    with_lacking = np.append(squares[:-1], (shares[-1] ** 2).sum() + 1).mean()
-    assert calibration.brier_score(shares, lacking) == pytest.approx(with_lacking)
+    with_lacking = np.append(squares[:-1], (probabilities[-1] ** 2).sum() + 1).mean()
+    assert calibration.brier_score(probabilities, lacking) == pytest.approx(with_lacking)
     edges = np.linspace(0, 1, 16)
     errors = []
     for k in range(3):
-        place = np.digitize(shares[:, k], edges[1:-1], right=True)
+        place = np.digitize(probabilities[:, k], edges[1:-1], right=True)
         gaps = [
-            abs((shares[:, k] - one_hot[:, k])[place == b].sum()) for b in range(15)
+            abs((probabilities[:, k] - one_hot[:, k])[place == b].sum()) for b in range(15)
         ]  # fmt: skip
         errors.append(sum(gaps) / 400)
-    assert calibration.classwise_error(shares, targets) == pytest.approx(np.mean(errors))
+    assert calibration.classwise_error(probabilities, targets) == pytest.approx(np.mean(errors))
 
 
 def test_a_class_that_the_model_lacks_is_never_right():
-    shares = np.tile([0.7, 0.3], (10, 1))
-    found = calibration.measures(shares, np.full(10, -1), UNTEMPERED)
+    probabilities = np.tile([0.7, 0.3], (10, 1))
+    found = calibration.measures(probabilities, np.full(10, -1), UNTEMPERED)
     assert found["ece"] == pytest.approx(0.7) and found["bins"][0]["accuracy"] == 0
 
 
@@ -322,16 +331,16 @@ def test_bad_input_for_bins():
 
 @given(logits)
 def test_entropy_is_scipys_over_that_of_equal_classes(z):
-    shares = softmax(z, axis=1)
-    expected = scipy_entropy(shares, axis=1) / np.log(shares.shape[1])
-    found = calibration.normalised_entropy(shares)
+    probabilities = softmax(z, axis=1)
+    expected = scipy_entropy(probabilities, axis=1) / np.log(probabilities.shape[1])
+    found = calibration.normalised_entropy(probabilities)
     np.testing.assert_allclose(found, expected, atol=1e-12)
     assert (found >= 0).all() and (found <= 1 + 1e-12).all()
 
 
 def test_entropy_of_certain_missing_and_single_classes():
-    shares = np.array([[0, 1, 0], [1 / 3] * 3, [np.nan] * 3], np.float32).T
-    found = calibration.normalised_entropy(shares, axis=0)
+    probabilities = np.array([[0, 1, 0], [1 / 3] * 3, [np.nan] * 3], np.float32).T
+    found = calibration.normalised_entropy(probabilities, axis=0)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, [0, 1, np.nan], atol=1e-6)
     assert calibration.normalised_entropy(np.ones((2, 1))).tolist() == [0, 0]
@@ -385,12 +394,12 @@ def test_the_report_says_how_far_confidence_holds(trained, name):
     assert found["scored_on"] == "test samples"
     model = models.load_model(trained.model(name))
     assert found["temperature"] == model.temperature.value
-    shares = shares_of(trained, name, "scored")
+    probabilities = shares_of(trained, name, "scored")
     for against, column in (("labels", "label"), ("reference", "reference")):
         codes = rows.samples[column].to_numpy()[rows.scored]
         known = codes > 0
         expected = calibration.measures(
-            shares[known], rows.legend.index(codes[known]), model.temperature
+            probabilities[known], rows.legend.index(codes[known]), model.temperature
         )
         held = found["scores"][against]
         assert held["n"] == expected["n"] == sum(b["n"] for b in held["bins"])
@@ -464,11 +473,11 @@ def test_a_temperature_changes_confidence_and_no_label(mapped, tmp_path, name, v
     valid = plain[0] > 0
     expected = calibration.tempered(plain[3][:, valid], Temperature(value, 1e-3), axis=0)
     np.testing.assert_allclose(warm[3][:, valid], expected, atol=1e-6)
-    for labels, confidence, entropy, shares in (plain, warm):
-        shares = shares[:, valid]
+    for labels, confidence, entropy, probabilities in (plain, warm):
+        probabilities = probabilities[:, valid]
         assert (confidence[~valid] == 255).all() and (entropy[~valid] == 255).all()
-        assert np.abs(confidence[valid] - 100 * shares.max(axis=0)).max() <= 0.501
-        expected = 100 * scipy_entropy(shares, axis=0) / np.log(len(shares))
+        assert np.abs(confidence[valid] - 100 * probabilities.max(axis=0)).max() <= 0.501
+        expected = 100 * scipy_entropy(probabilities, axis=0) / np.log(len(probabilities))
         assert np.abs(entropy[valid] - expected).max() <= 0.501
         assert (labels[~valid] == 0).all() and entropy[valid].max() <= 100
     cooler, warmer = (plain, warm) if value > 1 else (warm, plain)

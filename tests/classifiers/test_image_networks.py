@@ -106,8 +106,8 @@ def test_a_plateau_keeps_the_best_epoch():
     validation = images_of(seed=1)
     recipe = Recipe((Stage(8, 0.3, "plateau"),), 16, clip_norm=None)
     history = networks.fit_images(model, images_of(), validation, recipe)
-    shares = np.asarray(model.predict_on_batch(validation.read(np.arange(64))))
-    loss = -np.log(shares[np.arange(64), validation.targets]).mean()
+    probabilities = np.asarray(model.predict_on_batch(validation.read(np.arange(64))))
+    loss = -np.log(probabilities[np.arange(64), validation.targets]).mean()
     assert np.argmin(history["val_loss"]) < len(history["val_loss"]) - 1
     assert loss == pytest.approx(min(history["val_loss"]), rel=1e-3)
 

@@ -30,19 +30,19 @@ class Watched:
 
 def gathered(classifier, values, classes):
     """Probabilities of all tiles on one array, NaN where there are none."""
-    shares = np.full((classes, *values.shape[1:]), np.nan, np.float32)
+    probabilities = np.full((classes, *values.shape[1:]), np.nan, np.float32)
     for place, valid, found in maps.predict_tiles(classifier, values):
-        assert np.isnan(shares[:, *place.slices]).all(), "tiles overlap"
-        shares[:, *place.slices] = np.where(valid, found, np.nan)
-    return shares
+        assert np.isnan(probabilities[:, *place.slices]).all(), "tiles overlap"
+        probabilities[:, *place.slices] = np.where(valid, found, np.nan)
+    return probabilities
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (64, 64), (65, 3), (128, 100), (300, 513)])
 def test_every_valid_pixel_is_predicted_once(shape, rng):
     values = rng.uniform(0, 1, (1, *shape)).astype(np.float32)
     values[0, rng.uniform(size=shape) < 0.1] = np.nan
-    shares = gathered(Watched(), values, 2)
-    np.testing.assert_array_equal(shares[0], values[0])
+    probabilities = gathered(Watched(), values, 2)
+    np.testing.assert_array_equal(probabilities[0], values[0])
 
 
 def test_images_of_many_shapes_are_seen_in_three(rng):
@@ -67,10 +67,10 @@ def test_tiles_hold_what_the_whole_image_gives(classifier, rng):
     radius = classifier.radius
     margin = ((0, 0), (radius, radius), (radius, radius))
     whole = classifier.predict_window(np.pad(values, margin, constant_values=np.nan))
-    shares = gathered(classifier, values, 4)
+    probabilities = gathered(classifier, values, 4)
     valid = ~np.isnan(values).any(axis=0)
-    assert np.isnan(shares[:, ~valid]).all()
-    np.testing.assert_allclose(shares[:, valid], whole[:, valid], atol=1e-5)
+    assert np.isnan(probabilities[:, ~valid]).all()
+    np.testing.assert_allclose(probabilities[:, valid], whole[:, valid], atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(1, 200_000), (200_000, 1)])

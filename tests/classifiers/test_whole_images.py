@@ -62,14 +62,14 @@ def image(red, rows=64, cols=64, grid=None):
 
 @pytest.mark.parametrize("side", [10, 64, 65, 200])
 def test_a_picture_of_any_size_gets_the_class_of_its_content(side):
-    shares = by_red().probabilities([image(0.035, side, side)])
-    assert shares.argmax() == 3 and shares.sum() == pytest.approx(1)
+    probabilities = by_red().probabilities([image(0.035, side, side)])
+    assert probabilities.argmax() == 3 and probabilities.sum() == pytest.approx(1)
 
 
 def test_a_placed_image_is_covered_by_squares_and_averaged():
     red = np.repeat([0.015, 0.045], 64)[None, :]
-    shares = by_red().probabilities([image(red, 64, 128, utm_grid(64, 128))])[0]
-    assert shares[1] == shares[4] == 0.5
+    probabilities = by_red().probabilities([image(red, 64, 128, utm_grid(64, 128))])[0]
+    assert probabilities[1] == probabilities[4] == 0.5
 
 
 def test_squares_weigh_as_much_as_is_valid_of_them():
@@ -79,8 +79,8 @@ def test_squares_weigh_as_much_as_is_valid_of_them():
     assert by_red().probabilities([half_empty])[0, 4] == 1
     values[:, :16, :64] = [[[0.015]], [[0]], [[0]]]  # a quarter of the left square
     values[1, :, 96:] = np.nan  # one band of half of the right one
-    shares = by_red().probabilities([half_empty])[0]
-    assert shares[1] == pytest.approx(1 / 3) and shares[4] == pytest.approx(2 / 3)
+    probabilities = by_red().probabilities([half_empty])[0]
+    assert probabilities[1] == pytest.approx(1 / 3) and probabilities[4] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("grid", [utm_grid(70, 130), None], ids=["placed", "picture"])
@@ -150,8 +150,8 @@ def test_pixels_vote_for_their_image():
     values[0, 0] = 0.05
     values[0, 1] = np.nan
     one = Image(values, ("B04",), None)
-    shares = PixelMeanClassifier(ByPixel()).probabilities([one])[0]
-    assert shares == pytest.approx([4 / 12, 8 / 12])
+    probabilities = PixelMeanClassifier(ByPixel()).probabilities([one])[0]
+    assert probabilities == pytest.approx([4 / 12, 8 / 12])
     with pytest.raises(TimeoutError):
         PixelMeanClassifier(ByPixel()).probabilities([one], time.monotonic() - 1)
 
@@ -176,11 +176,11 @@ def test_images_are_asked_for_a_batch_at_a_time():
             ahead.append(number - network.seen)
             yield np.full((64, 64, 3), number % 10 / 100 + 0.005, np.float32)
 
-    shares = by_red(network).model.probabilities(squares())
+    probabilities = by_red(network).model.probabilities(squares())
     assert max(ahead) == 31
-    np.testing.assert_array_equal(shares, np.eye(10)[np.arange(70) % 10])
+    np.testing.assert_array_equal(probabilities, np.eye(10)[np.arange(70) % 10])
     images = np.stack(list(squares()))
-    np.testing.assert_array_equal(by_red().model.probabilities(images), shares)
+    np.testing.assert_array_equal(by_red().model.probabilities(images), probabilities)
 
 
 @pytest.mark.parametrize("shape", [(1, 200_000), (200_000, 1)])
@@ -190,11 +190,11 @@ def test_a_thin_image_takes_little_beside_its_own_memory(shape):
     thin = Image(values, RGB, utm_grid(*shape))
     tracemalloc.start()
     try:
-        shares = by_red().probabilities([thin])
+        probabilities = by_red().probabilities([thin])
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert shares[0, 3] == 1
+    assert probabilities[0, 3] == 1
     assert peak < 60e6  # a batch in eight orientations is 12.6 MB
 
 
@@ -302,9 +302,9 @@ def test_a_scene_is_mapped_by_patches_where_they_lie(run, scene):
     for row, col in ((1, 2), (2, 3), (3, 4)):
         top, left = row * 32 - 16, col * 32 - 16
         chip = pixels[:, top : top + 64, left : left + 64].transpose(1, 2, 0)
-        shares = network.probabilities(chip[None])[0]
-        assert codes[row, col] == LEGEND.codes[shares.argmax()]
-        assert sure[row, col] == pytest.approx(100 * shares.max(), abs=0.51)
+        probabilities = network.probabilities(chip[None])[0]
+        assert codes[row, col] == LEGEND.codes[probabilities.argmax()]
+        assert sure[row, col] == pytest.approx(100 * probabilities.max(), abs=0.51)
     assert scene.map("compact_patches").with_suffix(".qml").exists()
 
 

@@ -153,8 +153,8 @@ def test_a_model_of_one_run_maps_another_without_labels(made, bands, tmp_path):
         rasters.read_classes(run / "maps" / "cnn-5x5.tif"),
         rasters.read_classes(made / "maps" / "cnn-5x5.tif"),
     )
-    shares = rasters.read(run / "maps" / "cnn-5x5_probabilities.tif")
-    np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-5)
+    probabilities = rasters.read(run / "maps" / "cnn-5x5_probabilities.tif")
+    np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-5)
     assert not (run / "reports").exists()
 
 

@@ -97,11 +97,13 @@ def test_confident_learning_is_cleanlabs_on_forests_that_have_not_seen_the_block
     known = evidence()
     used = known.labels != LEFT_OUT
     forest = RandomForestClassifier(100, min_samples_leaf=5, random_state=0)
-    shares = cross_val_predict(
+    probabilities = cross_val_predict(
         forest, known.values[used], known.labels[used], groups=known.blocks[used],
         cv=GroupKFold(5), method="predict_proba",
     )  # fmt: skip
-    issues = find_label_issues(known.labels[used], shares, filter_by="confident_learning", n_jobs=1)
+    issues = find_label_issues(
+        known.labels[used], probabilities, filter_by="confident_learning", n_jobs=1
+    )
     np.testing.assert_array_equal(denoising.confident(known)[used] == LEFT_OUT, issues)
     assert 30 < issues.sum() < 200
 
@@ -121,7 +123,7 @@ def test_a_class_that_confident_learning_would_wipe_out_stays(monkeypatch):
     import cleanlab.filter
 
     monkeypatch.setattr(
-        cleanlab.filter, "find_label_issues", lambda labels, shares, **how: labels != 0
+        cleanlab.filter, "find_label_issues", lambda labels, probabilities, **how: labels != 0
     )
     monkeypatch.setattr(denoising, "_out_of_fold", lambda values, labels, blocks: None)
     known = evidence()

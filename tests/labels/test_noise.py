@@ -19,7 +19,7 @@ def rows_of(n, classes, seed, sharpness=1.0):
     return np.random.default_rng(seed).dirichlet(np.full(classes, sharpness), n)
 
 
-shares = st.integers(2, 6).flatmap(
+probabilities = st.integers(2, 6).flatmap(
     lambda classes: st.tuples(
         hnp.arrays(float, st.tuples(st.integers(4, 30), st.just(classes)),
                    elements=st.floats(0.001, 1)),
@@ -80,28 +80,28 @@ def test_transitions_are_nearer_to_those_of_a_class_that_lies_in_large_and_small
     """A wood carries its label where it is large, and elsewhere half the time that of fields."""
     fields = np.tile([0.95, 0.05], (300, 1))
     large, small = np.tile([0.05, 0.95], (60, 1)), np.tile([0.45, 0.55], (120, 1))
-    shares, sizes = np.concatenate([fields, large, small]), np.full(480, 100)
+    probabilities, sizes = np.concatenate([fields, large, small]), np.full(480, 100)
     true = np.array([[0.95, 0.05], np.concatenate([large, small]).mean(axis=0)])
-    priors = shares.mean(axis=0)
-    anchored = noise.transitions_of_anchors(shares, sizes, priors)
-    found = noise.transitions(shares, sizes, priors)
+    priors = probabilities.mean(axis=0)
+    anchored = noise.transitions_of_anchors(probabilities, sizes, priors)
+    found = noise.transitions(probabilities, sizes, priors)
     np.testing.assert_allclose(anchored[1], [0.05, 0.95], atol=1e-12)
     np.testing.assert_allclose(found, (anchored + true) / 2, atol=1e-12)
 
 
 def test_a_class_that_nothing_is_taken_for_keeps_what_its_anchors_say():
-    shares, sizes = np.array([[0.9, 0.08, 0.02]] * 40), np.full(40, 100)
+    probabilities, sizes = np.array([[0.9, 0.08, 0.02]] * 40), np.full(40, 100)
     priors = np.array([0.9, 0.08, 0.02])
-    found = noise.transitions(shares, sizes, priors)
-    taken = noise.posterior(shares, priors, found).argmax(axis=1)[0]
-    anchored = noise.transitions_of_anchors(shares, sizes, priors)
+    found = noise.transitions(probabilities, sizes, priors)
+    taken = noise.posterior(probabilities, priors, found).argmax(axis=1)[0]
+    anchored = noise.transitions_of_anchors(probabilities, sizes, priors)
     others = np.arange(3) != taken
     np.testing.assert_allclose(found[others], anchored[others])
 
 
-@given(shares)
-def test_rows_make_one_and_nothing_is_negative(given_shares):
-    mixed, priors, matrix = given_shares
+@given(probabilities)
+def test_rows_make_one_and_nothing_is_negative(given_rows):
+    mixed, priors, matrix = given_rows
     mixed, priors, matrix = normalised(mixed), normalised(priors), normalised(matrix)
     sizes = np.arange(1, len(mixed) + 1)
     for found in (
@@ -114,9 +114,9 @@ def test_rows_make_one_and_nothing_is_negative(given_shares):
         assert (found >= 0).all()
 
 
-@given(shares, st.randoms(use_true_random=False))
-def test_the_order_of_classes_does_not_matter(given_shares, random):
-    mixed, priors, matrix = given_shares
+@given(probabilities, st.randoms(use_true_random=False))
+def test_the_order_of_classes_does_not_matter(given_rows, random):
+    mixed, priors, matrix = given_rows
     mixed, priors, matrix = normalised(mixed), normalised(priors), normalised(matrix)
     order = list(range(mixed.shape[1]))
     random.shuffle(order)

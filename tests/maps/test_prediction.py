@@ -109,13 +109,13 @@ def test_a_map_is_the_whole_scene_predicted_at_once(classifier, scene, types, tm
         probabilities=tmp_path / "p.tif",
         segment_types=types,
     )
-    codes, percent, shares = (
+    codes, percent, probabilities = (
         rasters.read_classes(out[0]),
         rasters.read(out[1])[0],
         rasters.read(out[2]),
     )
     valid = ~np.isnan(image).any(axis=0)
-    np.testing.assert_allclose(shares[:, valid], whole[:, valid], atol=1e-5)
+    np.testing.assert_allclose(probabilities[:, valid], whole[:, valid], atol=1e-5)
     ranked = np.sort(whole, axis=0)
     clear = valid & (ranked[-1] - ranked[-2] > 1e-4)
     assert clear.mean() > 0.3
@@ -143,9 +143,9 @@ def test_nodata_stays_nodata_and_nothing_else_does(classifier, scene, types, tmp
         assert percent[valid].min() >= 25 and percent[valid].max() <= 100
         assert labels.colormap(1)[512] == (*LEGEND[512].colour, 255)
         assert set(np.unique(labels.read(1))) <= {0, *LEGEND.codes}
-    with rasterio.open(out[2]) as shares:
-        assert shares.descriptions[0] == "112 Discontinuous urban fabric"
-        assert (np.isfinite(shares.read()).all(axis=0) == valid).all()
+    with rasterio.open(out[2]) as probabilities:
+        assert probabilities.descriptions[0] == "112 Discontinuous urban fabric"
+        assert (np.isfinite(probabilities.read()).all(axis=0) == valid).all()
 
 
 @dataclass(frozen=True)

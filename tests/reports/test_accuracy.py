@@ -1,4 +1,4 @@
-"""Scores against scikit-learn and known answers; intervals against what they promise."""
+"""Scores against scikit-learn and known answers; how often intervals hold the truth."""
 
 import numpy as np
 import pytest

@@ -318,7 +318,7 @@ def test_an_empty_map_is_an_error_of_the_map():
     st.integers(0, 100),
     st.integers(0, 3_000),
 )
-def test_allocation_keeps_its_promises(sizes, least, more):
+def test_allocation_keeps_its_limits(sizes, least, more):
     lowest = {h: min(least, size) for h, size in sizes.items()}
     units = sum(lowest.values()) + more
     dealt = allocate(sizes, units, least)

@@ -1,4 +1,4 @@
-"""McNemar's tests against statsmodels, and what they promise on pixels that go together."""
+"""McNemar's tests against statsmodels, and how often they err on dependent pixels."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_blocks_of_one_pixel_give_nearly_mcnemars_statistic():
     assert uncorrected.statistic == pytest.approx(8)
 
 
-def test_only_the_test_by_blocks_keeps_its_promise_where_pixels_go_together():
+def test_only_the_test_by_blocks_holds_its_level_where_pixels_go_together():
     # two maps equally good; which one is right goes by block, as it does in a scene
     rng = np.random.default_rng(0)
     by_pixel, by_block = [], []

@@ -1,4 +1,4 @@
-"""Scores of several labels an image against scikit-learn, and what their intervals promise."""
+"""Scores of several labels an image against scikit-learn, and what their intervals hold."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ def drawn(n, seed=0):
     """Labels of three classes, and probabilities that say something about them."""
     rng = np.random.default_rng(seed)
     truth = rng.random((n, 3)) < [0.2, 0.5, 0.7]
-    shares = np.clip(0.5 + 0.25 * (truth - 0.5) + rng.normal(0, 0.2, (n, 3)), 0, 1)
-    return truth.astype(np.uint8), shares
+    probabilities = np.clip(0.5 + 0.25 * (truth - 0.5) + rng.normal(0, 0.2, (n, 3)), 0, 1)
+    return truth.astype(np.uint8), probabilities
 
 
-def by_scikit_learn(truth, shares):
+def by_scikit_learn(truth, probabilities):
     """Scores by name, those of classes for the classes that occur alone."""
-    said, there = shares >= 0.5, truth.any(axis=0)
+    said, there = probabilities >= 0.5, truth.any(axis=0)
     by_class = precision_recall_fscore_support(truth, said, average=None, zero_division=0)[:3]
     micro = precision_recall_fscore_support(truth, said, average="micro", zero_division=0)[2]
     found = dict(zip(("precision", "recall", "f1"), by_class, strict=True))
     found["average_precision"] = np.array([
         average_precision_score(y, s) if y.any() else np.nan
-        for y, s in zip(truth.T, shares.T, strict=True)
+        for y, s in zip(truth.T, probabilities.T, strict=True)
     ])  # fmt: skip
     return {key: values[there] for key, values in found.items()} | {
         "macro_ap": found["average_precision"][there].mean(),
-        "micro_ap": average_precision_score(truth.ravel(), shares.ravel()),
+        "micro_ap": average_precision_score(truth.ravel(), probabilities.ravel()),
         "macro_f1": found["f1"][there].mean(),
         "micro_f1": micro,
     }
@@ -42,8 +42,8 @@ def by_scikit_learn(truth, shares):
 
 def test_scores_of_known_answers():
     truth = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 0]])
-    shares = np.array([[0.9, 0.1, 0.6], [0.8, 0.7, 0.1], [0.6, 0.2, 0.1], [0.1, 0.3, 0.2]])
-    found = tag_scores(truth, shares, LEGEND)
+    probabilities = np.array([[0.9, 0.1, 0.6], [0.8, 0.7, 0.1], [0.6, 0.2, 0.1], [0.1, 0.3, 0.2]])
+    found = tag_scores(truth, probabilities, LEGEND)
     # ranked 1, 0, 1: precision 1 and 2/3; ranked 1, 0, 1 with 0.3 between 0.7 and 0.2
     by_code = found["per_class"]
     assert by_code["211"]["average_precision"] == pytest.approx((1 + 2 / 3) / 2)
@@ -62,19 +62,19 @@ def test_scores_are_those_of_scikit_learn_with_ties_too(seed, n, levels):
     rng = np.random.default_rng(seed)
     truth = rng.integers(2, size=(n, 3)).astype(np.uint8)
     truth[0, 0] = 1
-    shares = (rng.integers(levels + 1, size=(n, 3)) / levels).astype(np.float32)
+    probabilities = (rng.integers(levels + 1, size=(n, 3)) / levels).astype(np.float32)
     rows = rng.integers(n, size=n)
     rows[0] = 0
     for some in (np.arange(n), rows):
-        found = _Ranked.of(truth, shares).scores(np.bincount(some, minlength=n))
-        for key, expected in by_scikit_learn(truth[some], shares[some]).items():
+        found = _Ranked.of(truth, probabilities).scores(np.bincount(some, minlength=n))
+        for key, expected in by_scikit_learn(truth[some], probabilities[some]).items():
             values = found[key][np.isfinite(found[key])]
             np.testing.assert_allclose(values, np.atleast_1d(expected), rtol=1e-6, err_msg=key)
 
 
 def test_every_score_has_an_interval_around_it():
-    truth, shares = drawn(300)
-    found = tag_scores(truth, shares, LEGEND)
+    truth, probabilities = drawn(300)
+    found = tag_scores(truth, probabilities, LEGEND)
     pairs = [(found, METRICS), *((row, CLASS_METRICS) for row in found["per_class"].values())]
     for scores, keys in pairs:
         for key in keys:
@@ -86,8 +86,8 @@ def test_every_score_has_an_interval_around_it():
 def test_intervals_are_of_the_seed_and_narrow_with_images():
     widths = []
     for n in (100, 1600):
-        truth, shares = drawn(n)
-        first, again, other = (tag_scores(truth, shares, LEGEND, seed) for seed in (1, 1, 2))
+        truth, probabilities = drawn(n)
+        first, again, other = (tag_scores(truth, probabilities, LEGEND, seed) for seed in (1, 1, 2))
         assert first == again != other
         widths.append(np.ptp(first["micro_ap_ci95"]))
     assert widths[0] / widths[1] == pytest.approx(4, rel=0.4)

@@ -36,7 +36,7 @@ NOT_PROMISED = [positive_data_acceptance]
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_every_answer_is_one_that_the_openapi_promises(schema, endpoint, mode):
+def test_every_answer_is_one_that_the_openapi_describes(schema, endpoint, mode):
     method, path = endpoint.split()
 
     @given(

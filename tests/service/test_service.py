@@ -129,8 +129,8 @@ def test_a_picture_gets_its_class(client, form, rgb, name):
     found = answer.json()
     assert found["Type"] == name
     assert found["model"] == "colours"
-    shares = [found["probabilities"][colour] for colour in ("Red", "Green", "Blue")]
-    assert shares == pytest.approx(np.array(rgb) / sum(rgb), abs=0.01)
+    probabilities = [found["probabilities"][colour] for colour in ("Red", "Green", "Blue")]
+    assert probabilities == pytest.approx(np.array(rgb) / sum(rgb), abs=0.01)
 
 
 def test_a_geotiff_is_classified_by_its_band_names(client):
@@ -773,8 +773,8 @@ def test_many_clients_at_once_each_get_their_own_answer(url, rng):
         answers = list(pool.map(ask, colours))
     for mine, found in zip(colours, answers, strict=True):
         for rgb, answer in zip(mine, found, strict=True):
-            shares = [answer["probabilities"][name] for name in ("Red", "Green", "Blue")]
-            assert shares == pytest.approx(rgb / rgb.sum(), abs=1e-4)
+            probabilities = [answer["probabilities"][name] for name in ("Red", "Green", "Blue")]
+            assert probabilities == pytest.approx(rgb / rgb.sum(), abs=1e-4)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory as Linux tells it")

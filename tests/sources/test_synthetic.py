@@ -32,7 +32,7 @@ def digest(scene) -> str:
     return total.hexdigest()
 
 
-def test_scene_holds_what_it_promises(scenes):
+def test_scene_holds_what_its_docstring_says(scenes):
     scene = scenes[1]
     assert scene.image.shape == (4, 500, 700) and scene.image.dtype == np.float32
     assert scene.bands == ("B02", "B03", "B04", "B08")

@@ -94,12 +94,12 @@ MATRIX = np.array([[0.28, 0.02, 0.0], [0.0, 0.4, 0.0], [0.01, 0.0, 0.29]])
 
 
 def test_transitions_of_unsure_maps_are_found(rng):
-    truth, shares = dates(rng, MATRIX)
-    found = estimate_transitions(*shares)
+    truth, probabilities = dates(rng, MATRIX)
+    found = estimate_transitions(*probabilities)
     np.testing.assert_allclose(found.shares, MATRIX, atol=0.01)
-    naive = (shares[0].argmax(axis=0) != shares[1].argmax(axis=0)).mean()
+    naive = (probabilities[0].argmax(axis=0) != probabilities[1].argmax(axis=0)).mean()
     assert naive > 0.2, "the maps are so unsure that comparing them says nothing"
-    changed = found.changed(*shares, np.zeros(shares[0].shape[1], int))
+    changed = found.changed(*probabilities, np.zeros(probabilities[0].shape[1], int))
     really = truth[0] != truth[1]
     assert changed.mean() == pytest.approx(really.mean(), abs=0.01)
     # a probability is what it says
@@ -109,15 +109,15 @@ def test_transitions_of_unsure_maps_are_found(rng):
 
 def test_sure_maps_are_counted(rng):
     truth = rng.integers(0, 3, (2, 5000))
-    shares = [np.eye(3)[:, t] for t in truth]
+    probabilities = [np.eye(3)[:, t] for t in truth]
     counted = np.zeros((3, 3))
     np.add.at(counted, tuple(truth), 1 / 5000)
-    np.testing.assert_allclose(estimate_transitions(*shares).shares, counted, atol=0.004)
+    np.testing.assert_allclose(estimate_transitions(*probabilities).shares, counted, atol=0.004)
 
 
 def test_the_shares_are_the_most_likely_ones(rng):
     _, (before, after) = dates(rng, [[0.5, 0.08], [0.02, 0.4]], 3000)
-    before, after = (np.maximum(p, change.LEAST_SHARE) for p in (before, after))
+    before, after = (np.maximum(p, change.LEAST_PROBABILITY) for p in (before, after))
     means = (before + after).mean(axis=1, keepdims=True) / 2
     a, b = before / means, after / means
 
@@ -135,12 +135,12 @@ def test_the_shares_are_the_most_likely_ones(rng):
 @given(st.integers(0, 10_000), st.integers(2, 6), st.floats(0.05, 5))
 def test_equal_dates_never_change(seed, classes, concentration):
     rng = np.random.default_rng(seed)
-    shares = rng.dirichlet(np.full(classes, concentration), 200).T
+    probabilities = rng.dirichlet(np.full(classes, concentration), 200).T
     likeness = rng.integers(0, 3, 200)
     for alike in (None, likeness):
-        found = estimate_transitions(shares, shares, alike)
+        found = estimate_transitions(probabilities, probabilities, alike)
         place = np.zeros(200, int) if alike is None else alike
-        assert (found.changed(shares, shares, place) <= 0.5).all()
+        assert (found.changed(probabilities, probabilities, place) <= 0.5).all()
 
 
 @settings(max_examples=20)
@@ -165,27 +165,33 @@ def test_pixels_that_do_not_look_alike_have_odds_of_their_own(rng):
     truth = np.zeros((2, 20_000), int)
     truth[1, unlike] = 1
     truth[:, -4000:] = 1
-    shares = two_dates(rng, truth, 2)
-    found = estimate_transitions(*shares, 2 * unlike)
+    probabilities = two_dates(rng, truth, 2)
+    found = estimate_transitions(*probabilities, 2 * unlike)
     assert found.odds[0, 0, 1] < 0.05 * found.odds[2, 0, 1]
     really = truth[0] != truth[1]
-    apart = found.changed(*shares, 2 * unlike) > 0.5
-    together = estimate_transitions(*shares).changed(*shares, 0 * unlike) > 0.5
+    apart = found.changed(*probabilities, 2 * unlike) > 0.5
+    together = estimate_transitions(*probabilities).changed(*probabilities, 0 * unlike) > 0.5
     assert (apart != really).mean() < (together != really).mean() / 2
 
 
 def test_missing_probabilities_stay_missing():
-    shares = np.array([[0.9, np.nan, 0.2], [0.1, np.nan, 0.8]])
-    found = estimate_transitions(shares, shares)
-    assert np.isnan(found.changed(shares, shares, np.zeros(3, int))).tolist() == [0, 1, 0]
+    probabilities = np.array([[0.9, np.nan, 0.2], [0.1, np.nan, 0.8]])
+    found = estimate_transitions(probabilities, probabilities)
+    assert np.isnan(found.changed(probabilities, probabilities, np.zeros(3, int))).tolist() == [
+        0,
+        1,
+        0,
+    ]
     with pytest.raises(LandcoverError, match="no pixel in common"):
-        estimate_transitions(shares[:, 1:2], shares[:, 1:2])
+        estimate_transitions(probabilities[:, 1:2], probabilities[:, 1:2])
 
 
 def test_a_likeness_that_was_not_met_goes_by_all_pixels(rng):
-    _, shares = dates(rng, MATRIX, 2000)
-    found = estimate_transitions(*shares, np.zeros(2000, int))
-    np.testing.assert_allclose(found.odds[2], estimate_transitions(*shares).odds[0], rtol=1e-3)
+    _, probabilities = dates(rng, MATRIX, 2000)
+    found = estimate_transitions(*probabilities, np.zeros(2000, int))
+    np.testing.assert_allclose(
+        found.odds[2], estimate_transitions(*probabilities).odds[0], rtol=1e-3
+    )
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=30))
@@ -219,10 +225,10 @@ def test_codes_of_change_name_both_classes(level):
 
 
 def test_coarser_probabilities_add_up(rng):
-    shares = rng.dirichlet(np.ones(3), 5).T
-    sums, legend = coarser(shares, Legend.corine().subset([112, 121, 311]), corine(), 1)
+    probabilities = rng.dirichlet(np.ones(3), 5).T
+    sums, legend = coarser(probabilities, Legend.corine().subset([112, 121, 311]), corine(), 1)
     assert legend.codes == (1, 3)
-    np.testing.assert_allclose(sums, [shares[0] + shares[1], shares[2]])
+    np.testing.assert_allclose(sums, [probabilities[0] + probabilities[1], probabilities[2]])
 
 
 def plane_grid(rows, cols):
@@ -235,12 +241,12 @@ def plane_grid(rows, cols):
 def test_sums_are_areas_on_the_ground(rng, epsg):
     grid = Grid(CRS.from_epsg(epsg), Affine(10, 0, 500000, 0, -10, 6800000), 40, 56)
     truth = rng.integers(0, 3, (2, *grid.shape))
-    shares = [np.eye(3, dtype=np.float32)[codes].transpose(2, 0, 1) for codes in truth]
+    probabilities = [np.eye(3, dtype=np.float32)[codes].transpose(2, 0, 1) for codes in truth]
     transitions = Transitions(np.full((3, 3), 1 / 9), np.ones((3, 3, 3), np.float32))
     alike = np.zeros(grid.shape, np.uint8)
     tally = Tally(LEGEND, Legend.corine(), grid, 16)
-    changed = transitions.changed(*shares, alike)
-    tally.add(Window(0, 0, *grid.shape), transitions, shares, alike, changed)
+    changed = transitions.changed(*probabilities, alike)
+    tally.add(Window(0, 0, *grid.shape), transitions, probabilities, alike, changed)
     found = tally.result(transitions)
     ha = grid.areas_ha(Window(0, 0, *grid.shape))
     assert found["pixels"] == ha.size
@@ -253,23 +259,23 @@ def test_sums_are_areas_on_the_ground(rng, epsg):
 def put_into_a_tally(rng, legend, shape, patch_px):
     """A tally of unsure probabilities; the probabilities, transitions and likeness."""
     classes = len(legend)
-    shares = rng.dirichlet(np.full(classes, 0.3), (2, *shape)).transpose(0, 3, 1, 2)
-    shares = [part.astype(np.float32) for part in shares]
+    probabilities = rng.dirichlet(np.full(classes, 0.3), (2, *shape)).transpose(0, 3, 1, 2)
+    probabilities = [part.astype(np.float32) for part in probabilities]
     odds = (rng.random((3, classes, classes)) + 9 * np.eye(classes)).astype(np.float32)
     transitions = Transitions(np.full((classes, classes), classes**-2.0), odds)
     alike = rng.integers(0, 3, shape).astype(np.uint8)
-    changed = transitions.changed(*shares, alike)
+    changed = transitions.changed(*probabilities, alike)
     tally = Tally(legend, legend, plane_grid(*shape), patch_px)
     tracemalloc.start()
-    tally.add(Window(0, 0, *shape), transitions, shares, alike, changed)
+    tally.add(Window(0, 0, *shape), transitions, probabilities, alike, changed)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return tally.result(transitions), shares, odds[alike], peak
+    return tally.result(transitions), probabilities, odds[alike], peak
 
 
 def test_sums_of_patches_are_those_of_the_joint_probabilities(rng):
     found, (before, after), odds, _ = put_into_a_tally(rng, LEGEND, (8, 64), 8)
-    before, after = (np.maximum(p, change.LEAST_SHARE) for p in (before, after))
+    before, after = (np.maximum(p, change.LEAST_PROBABILITY) for p in (before, after))
     joint = np.einsum("rcij,irc,jrc->ijrc", odds, before, after)
     joint /= joint.sum(axis=(0, 1))
     np.testing.assert_allclose(found["matrix"]["area"], joint.sum(axis=(2, 3)) / 100, rtol=1e-5)
@@ -296,12 +302,16 @@ def test_the_widest_patch_of_all_classes_fits_in_memory(rng):
 # --- the command --------------------------------------------------------------------------------
 
 
-def write_mapped(path, shares, image, grid, legend=LEGEND, bands=("B02", "B03", "B04", "B08")):
+def write_mapped(
+    path, probabilities, image, grid, legend=LEGEND, bands=("B02", "B03", "B04", "B08")
+):
     """A run folder with a scene and probabilities, as mapping leaves them."""
     run = Run(path)
     raster_writer.write(run.scene, image, grid, bands, np.nan)
     names = [f"{c.code} {c.name}" for c in legend.classes]
-    raster_writer.write(run.probabilities(MODEL), shares.astype(np.float32), grid, names, np.nan)
+    raster_writer.write(
+        run.probabilities(MODEL), probabilities.astype(np.float32), grid, names, np.nan
+    )
     return run
 
 
@@ -315,11 +325,11 @@ def pair(tmp_path):
     colours = np.array([[0.3, 0.3, 0.32, 0.33], [0.1, 0.12, 0.15, 0.3], [0.02, 0.04, 0.02, 0.4]])
     runs = []
     probabilities = two_dates(rng, (truth, later), 3)
-    for name, held, shares in zip(("before", "after"), (truth, later), probabilities, strict=True):
+    for name, held, of_date in zip(("before", "after"), (truth, later), probabilities, strict=True):
         image = colours[held].transpose(2, 0, 1) + rng.normal(0, 0.004, (4, *held.shape))
-        image[:, :20, :30] = shares[:, :20, :30] = np.nan
+        image[:, :20, :30] = of_date[:, :20, :30] = np.nan
         grid = utm_grid(*held.shape)
-        runs.append(write_mapped(tmp_path / name, shares, image.astype(np.float32), grid))
+        runs.append(write_mapped(tmp_path / name, of_date, image.astype(np.float32), grid))
     return (*runs, truth, later)
 
 
@@ -438,8 +448,8 @@ def test_the_same_run_twice_has_no_change(pair):
 def test_a_coarser_level_merges_what_the_maps_do_not_share(pair, tmp_path):
     before, after, *_ = pair
     other = Legend.corine().subset([121, 211, 312])
-    shares, image = rasters.read(after.probabilities(MODEL)), rasters.read(after.scene)
-    run = write_mapped(tmp_path / "other", shares, image, utm_grid(150, 200), other)
+    probabilities, image = rasters.read(after.probabilities(MODEL)), rasters.read(after.scene)
+    run = write_mapped(tmp_path / "other", probabilities, image, utm_grid(150, 200), other)
     with pytest.raises(LandcoverError, match=r"only one knows 311, 312; .*coarser level="):
         find_change(before.path, run.path, Run(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
@@ -457,11 +467,15 @@ def refused(argv, text, capsys):
 
 def test_bad_input_is_one_line(pair, tmp_path, capsys):
     before, after, *_ = pair
-    image, shares = rasters.read(after.scene), rasters.read(after.probabilities(MODEL))
-    moved = write_mapped(tmp_path / "moved", shares, image, utm_grid(150, 200, west=300_030))
+    image, probabilities = rasters.read(after.scene), rasters.read(after.probabilities(MODEL))
+    moved = write_mapped(tmp_path / "moved", probabilities, image, utm_grid(150, 200, west=300_030))
     refused(["change", before.path, moved.path], "north-west corner differs by 30 east", capsys)
     bands = write_mapped(
-        tmp_path / "bands", shares, image, utm_grid(150, 200), bands=("B05", "B06", "B07", "B8A")
+        tmp_path / "bands",
+        probabilities,
+        image,
+        utm_grid(150, 200),
+        bands=("B05", "B06", "B07", "B8A"),
     )
     refused(["change", before.path, bands.path], "none in common", capsys)
     bare = Run(tmp_path / "bare")
@@ -476,7 +490,9 @@ def test_bad_input_is_one_line(pair, tmp_path, capsys):
         sized = ["change", before.path, after.path, "--patch-px", side]
         refused(sized, f"patches of {side} px are out of range; choose 8 to 512", capsys)
     refused(["change", before.path, after.path, "--model", "knn"], "has no model knn", capsys)
-    raster_writer.write(bare.probabilities(MODEL), shares, utm_grid(150, 200), list("abc"), np.nan)
+    raster_writer.write(
+        bare.probabilities(MODEL), probabilities, utm_grid(150, 200), list("abc"), np.nan
+    )
     refused(["change", before.path, bare.path], "holds no probabilities of classes", capsys)
     for run in (moved, bands, bare, after):
         assert not (run.path / "change" / "change.tif").exists()
@@ -596,7 +612,7 @@ def test_the_model_that_made_both_maps_is_found_where_it_lies(tmp_path, monkeypa
     home, guest, third = (Run(tmp_path / "runs" / name) for name in ("home", "guest", "third"))
     folder = home.model(MODEL)
 
-    def made(*runs, holder=home, seed=0, segment_layers=()):
+    def made(*runs, of=home, seed=0, segment_layers=()):
         """As mapping these runs with a model leaves them."""
         cards.write_card(
             home.model(MODEL), "forest", LEGEND, bands=["B02"], features=[], patch_size=1,
@@ -604,7 +620,7 @@ def test_the_model_that_made_both_maps_is_found_where_it_lies(tmp_path, monkeypa
         )  # fmt: skip
         cards.file_of(home.model(MODEL), "forest").touch()
         for run in runs:
-            run.record(f"map {MODEL}", {}, [run.scene, holder.model(MODEL) / "card.json"])
+            run.record(f"map {MODEL}", {}, [run.scene, of.model(MODEL) / "card.json"])
 
     def found(*runs):
         maker = maker_of([run.path for run in runs], MODEL)
@@ -614,7 +630,7 @@ def test_the_model_that_made_both_maps_is_found_where_it_lies(tmp_path, monkeypa
     assert found(home, home) == folder and found(home, guest) is None, "its manifest tells nothing"
     made(guest, third)
     assert found(home, guest) == found(guest, home) == found(guest, third) == folder
-    made(guest, third, holder=Run("runs/home"))
+    made(guest, third, of=Run("runs/home"))
     assert found(guest, third) == folder, "named as seen from the working folder"
     (tmp_path / "runs").rename(tmp_path / "moved")
     away = [Run(tmp_path / "moved" / run.path.name) for run in (home, guest, third)]

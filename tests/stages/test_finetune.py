@@ -56,9 +56,9 @@ def test_the_stored_network_gives_the_reported_scores(trained, archive):
     chips = eurosat.open_chips(archive)
     split = split_of(chips, "80/20", 42)
     network = models.load_model(trained.model("compact")).image_classifier()
-    shares = network.probabilities(sensors.true_colour(chips.read(split.test)))
-    assert np.allclose(shares.sum(axis=1), 1, atol=1e-5)
-    right = np.mean(shares.argmax(axis=1) == chips.labels[split.test])
+    probabilities = network.probabilities(sensors.true_colour(chips.read(split.test)))
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    right = np.mean(probabilities.argmax(axis=1) == chips.labels[split.test])
     assert right == pytest.approx(store.read_report(trained.report("compact"))["overall_accuracy"])
 
 

@@ -74,10 +74,10 @@ def keras_labels(run, pixels):
     classifier = models.load_model(run.model(NAME)).classifier()
     image = np.pad(rasters.read(run.scene), ((0, 0), (3, 3), (3, 3)), constant_values=np.nan)
     chips = np.stack([image[:, row : row + 7, col : col + 7] for row, col in pixels])
-    shares = np.concatenate([
+    probabilities = np.concatenate([
         classifier.model.predict_on_batch(np.moveaxis(chip, 0, -1)[np.newaxis]) for chip in chips
     ])  # fmt: skip
-    return classifier.legend.code(shares.reshape(len(pixels), -1).argmax(axis=1))
+    return classifier.legend.code(probabilities.reshape(len(pixels), -1).argmax(axis=1))
 
 
 def openvino(bound):

@@ -69,39 +69,39 @@ def test_a_region_takes_its_commonest_class_as_pandas_finds_it(rng):
 def test_votes_do_not_depend_on_windows(codes, cut, seed):
     rng = np.random.default_rng(seed)
     regions = rng.integers(0, 5, codes.shape)
-    shares = rng.dirichlet([0.3] * 3, codes.shape).transpose(2, 0, 1).astype(np.float32)
+    probabilities = rng.dirichlet([0.3] * 3, codes.shape).transpose(2, 0, 1).astype(np.float32)
     whole, parts = (Ballot(CODES), Ballot(CODES)), (Ballot(CODES), Ballot(CODES))
     whole[0].add(regions, codes)
-    whole[1].add_probabilities(regions, shares)
+    whole[1].add_probabilities(regions, probabilities)
     for rows in (slice(cut, None), slice(0, cut)):
         parts[0].add(regions[rows], codes[rows])
-        parts[1].add_probabilities(regions[rows], shares[:, rows])
+        parts[1].add_probabilities(regions[rows], probabilities[:, rows])
     for one, other in zip(whole, parts, strict=True):
         assert np.array_equal(one.settle(regions, codes), other.settle(regions, codes))
 
 
 def test_probabilities_can_outvote_the_commonest_class():
-    shares = np.array([[[0.51, 0.51, 0.0]], [[0.49, 0.49, 1.0]], [[0, 0, 0]]], np.float32)
+    probabilities = np.array([[[0.51, 0.51, 0.0]], [[0.49, 0.49, 1.0]], [[0, 0, 0]]], np.float32)
     regions = np.array([[1, 1, 1]])
     codes = np.array([[211, 211, 311]])
-    by_class, by_share = Ballot(CODES), Ballot(CODES)
+    by_class, by_probability = Ballot(CODES), Ballot(CODES)
     by_class.add(regions, codes)
-    by_share.add_probabilities(regions, shares)
+    by_probability.add_probabilities(regions, probabilities)
     assert by_class.winners().tolist() == [0, 211]
-    assert by_share.winners().tolist() == [0, 311]
-    shares[:, 0, 2] = np.nan  # has no vote
-    by_share = Ballot(CODES)
-    by_share.add_probabilities(regions, shares)
-    assert by_share.winners().tolist() == [0, 211]
+    assert by_probability.winners().tolist() == [0, 311]
+    probabilities[:, 0, 2] = np.nan  # has no vote
+    by_probability = Ballot(CODES)
+    by_probability.add_probabilities(regions, probabilities)
+    assert by_probability.winners().tolist() == [0, 211]
 
 
 def test_equal_votes_go_to_the_lowest_code():
     ballot = Ballot(CODES)
     ballot.add(np.array([1, 1, 2, 2, 3]), np.array([512, 311, 211, 512, 0]))
     assert ballot.winners().tolist() == [0, 311, 211]
-    shares = Ballot(CODES)
-    shares.add_probabilities(np.array([[1, 1]]), np.array([[[0.1, 0.3]], [[0.3, 0.1]], [[0, 0]]]))
-    assert shares.winners().tolist() == [0, 211]
+    tied = Ballot(CODES)
+    tied.add_probabilities(np.array([[1, 1]]), np.array([[[0.1, 0.3]], [[0.3, 0.1]], [[0, 0]]]))
+    assert tied.winners().tolist() == [0, 211]
 
 
 # ---------------------------------------------------------------- smallest region
@@ -188,10 +188,10 @@ def test_sizes_out_of_range_are_refused(size, connectivity, text):
 # ---------------------------------------------------------------- smoothing
 
 
-def slow_smooth(shares, image, scale, beta, iterations):
+def slow_smooth(probabilities, image, scale, beta, iterations):
     """The formula of `smooth`, pixel by pixel in float64."""
-    classes, rows, cols = shares.shape
-    q = np.maximum(shares.astype(float), smoothing.LEAST_SHARE)
+    classes, rows, cols = probabilities.shape
+    q = np.maximum(probabilities.astype(float), smoothing.LEAST_PROBABILITY)
     q /= q.sum(axis=0)
     p = q.copy()
     steps = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
@@ -215,12 +215,12 @@ def slow_smooth(shares, image, scale, beta, iterations):
 
 
 def random_scene(rng, rows=30, cols=34):
-    shares = rng.dirichlet([0.4] * 3, (rows, cols)).transpose(2, 0, 1).astype(np.float32)
+    probabilities = rng.dirichlet([0.4] * 3, (rows, cols)).transpose(2, 0, 1).astype(np.float32)
     image = rng.uniform(0, 0.3, (4, rows, cols)).astype(np.float32)
-    shares[:, 3:6, 5:9] = np.nan
+    probabilities[:, 3:6, 5:9] = np.nan
     image[:, 3:6, 5:9] = np.nan
     image[1, 10, 10] = np.nan  # a band that the model does not read
-    return shares, image
+    return probabilities, image
 
 
 def scale_of(image):
@@ -230,20 +230,20 @@ def scale_of(image):
 
 @pytest.mark.parametrize("iterations", [0, 1, 4])
 def test_smoothing_is_its_formula(rng, iterations):
-    shares, image = random_scene(rng, 12, 15)
-    found = smoothing.smooth(shares, image, scale_of(image), 5.0, iterations)
-    expected = slow_smooth(shares, image, scale_of(image), 5.0, iterations)
+    probabilities, image = random_scene(rng, 12, 15)
+    found = smoothing.smooth(probabilities, image, scale_of(image), 5.0, iterations)
+    expected = slow_smooth(probabilities, image, scale_of(image), 5.0, iterations)
     np.testing.assert_allclose(found, expected, rtol=2e-4, atol=1e-6)
 
 
 @given(st.integers(0, 29), st.integers(0, 33), st.integers(1, 30), st.integers(1, 30))
 def test_windows_with_a_margin_give_the_same_bits(row, col, rows, cols):
-    shares, image = random_scene(np.random.default_rng(3))
+    probabilities, image = random_scene(np.random.default_rng(3))
     scale, n = scale_of(image), 3
-    whole = smoothing.smooth(shares, image, scale, iterations=n)
+    whole = smoothing.smooth(probabilities, image, scale, iterations=n)
     pad = ((0, 0), (n, n), (n, n))
     around = (slice(None), slice(row, row + rows + 2 * n), slice(col, col + cols + 2 * n))
-    parts = (np.pad(a, pad, constant_values=np.nan)[around] for a in (shares, image))
+    parts = (np.pad(a, pad, constant_values=np.nan)[around] for a in (probabilities, image))
     part = smoothing.smooth(*parts, scale, iterations=n)[:, n:-n, n:-n]
     expected = whole[:, row : row + rows, col : col + cols]
     np.testing.assert_array_equal(part, expected)
@@ -261,14 +261,14 @@ def test_contrast_is_that_of_neighbours(rng):
 
 
 def test_nothing_is_smoothed_without_weight(rng):
-    shares, image = random_scene(rng)
-    q = smoothing.smooth(shares, image, scale_of(image), beta=0)
-    assert np.array_equal(np.isnan(q), np.isnan(shares))
-    held = np.isfinite(shares[0])
-    assert np.array_equal(q.argmax(axis=0)[held], shares.argmax(axis=0)[held])
+    probabilities, image = random_scene(rng)
+    q = smoothing.smooth(probabilities, image, scale_of(image), beta=0)
+    assert np.array_equal(np.isnan(q), np.isnan(probabilities))
+    held = np.isfinite(probabilities[0])
+    assert np.array_equal(q.argmax(axis=0)[held], probabilities.argmax(axis=0)[held])
     alone = image.copy()
     alone[0] = np.nan  # no pixel has all bands, so none has a neighbour
-    np.testing.assert_array_equal(smoothing.smooth(shares, alone, scale_of(image)), q)
+    np.testing.assert_array_equal(smoothing.smooth(probabilities, alone, scale_of(image)), q)
 
 
 def test_an_edge_of_the_image_is_kept_and_a_speck_is_not(rng):
@@ -277,12 +277,12 @@ def test_an_edge_of_the_image_is_kept_and_a_speck_is_not(rng):
     image = np.where(truth, 0.3, 0.1)[np.newaxis] + rng.normal(0, 0.005, (1, 40, 40))
     right = rng.random((40, 40)) < 0.75
     first = np.where(right == (truth == 0), 0.7, 0.3)
-    shares = np.stack([first, 1 - first]).astype(np.float32)
+    probabilities = np.stack([first, 1 - first]).astype(np.float32)
     scale = scale_of(image)
-    found = smoothing.smooth(shares, image, scale).argmax(axis=0)
-    assert (shares.argmax(axis=0) == truth).mean() < 0.8
+    found = smoothing.smooth(probabilities, image, scale).argmax(axis=0)
+    assert (probabilities.argmax(axis=0) == truth).mean() < 0.8
     assert (found == truth).mean() > 0.985
-    flat = smoothing.smooth(shares, np.zeros_like(image), scale).argmax(axis=0)
+    flat = smoothing.smooth(probabilities, np.zeros_like(image), scale).argmax(axis=0)
     border = np.s_[:, 18:22]
     assert (found == truth)[border].mean() > (flat == truth)[border].mean()
 
@@ -346,10 +346,10 @@ def test_a_smoothed_map_is_a_map_like_any_other(run):
 
 
 def test_smoothing_by_windows_is_smoothing_the_whole(run, monkeypatch):
-    shares, image = rasters.read(run.probabilities(MAP)), rasters.read(run.scene)
+    probabilities, image = rasters.read(run.probabilities(MAP)), rasters.read(run.scene)
     scale = scale_of(image)
     legend = Legend.corine().subset(CODES)
-    best = legend.code(smoothing.smooth(shares, image, scale).argmax(axis=0))
+    best = legend.code(smoothing.smooth(probabilities, image, scale).argmax(axis=0))
     expected = np.where(classes(run, MAP) > 0, best, 0)
     monkeypatch.setattr(postprocessing, "WINDOW_PX", 48)
     monkeypatch.setattr(postprocessing, "_contrast", lambda scene, windows: scale)
@@ -371,8 +371,8 @@ def test_every_segment_has_one_class(run, monkeypatch, window_px, by_probability
     before, after = classes(run, MAP), classes(run, name)
     table = pd.DataFrame({"segment": segments.ravel(), "code": before.ravel()})
     if by_probability:
-        shares = rasters.read(run.probabilities(MAP)).astype(float)
-        sums = pd.DataFrame(shares.reshape(3, -1).T).groupby(table["segment"]).sum()
+        probabilities = rasters.read(run.probabilities(MAP)).astype(float)
+        sums = pd.DataFrame(probabilities.reshape(3, -1).T).groupby(table["segment"]).sum()
         winners = pd.Series(np.array(CODES)[sums.to_numpy().argmax(axis=1)], sums.index)
     else:
         voting = table[table["code"] > 0]
@@ -443,7 +443,7 @@ def test_the_comparison_takes_them_in(run):
     assert leaks == {MAP: {"reference", "labels"}, f"{MAP}+smooth": set(), f"{MAP}+mmu10px": set()}
     assert comparison["best"] != MAP  # and the leak of the model is told all the same
     page = (run.path / "comparison.md").read_text("utf-8")
-    told = page.split("What a random split would have said")[1].split("##")[0]
+    told = page.split("Scores of a random split")[1].split("##")[0]
     assert "| random forest on labels as they are |" in told
     assert "after" not in told.split("|---")[1]
 

@@ -130,22 +130,22 @@ def test_the_report_is_what_the_predictions_say(encoder, store):
     assert list(table["name"]) == [kept.names[place] for place in test]
     codes = [int(code) for code in report["per_class"]]
     truth = table[[f"label_{code}" for code in codes]].to_numpy()
-    shares = table[[f"probability_{code}" for code in codes]].to_numpy()
+    probabilities = table[[f"probability_{code}" for code in codes]].to_numpy()
     legend = kept.legend.subset(codes)
     np.testing.assert_array_equal(truth, kept.multi_hot(legend)[test])
     there = truth.any(axis=0)
-    precisions = average_precision_score(truth[:, there], shares[:, there], average=None)
+    precisions = average_precision_score(truth[:, there], probabilities[:, there], average=None)
     assert report["macro_ap"] == pytest.approx(precisions.mean())
     assert report["micro_ap"] == pytest.approx(
-        average_precision_score(truth, shares, average="micro")
+        average_precision_score(truth, probabilities, average="micro")
     )
-    said = shares >= report["threshold"]
+    said = probabilities >= report["threshold"]
     for mean in ("macro", "micro"):
         expected = f1_score(truth[:, there], said[:, there], average=mean, zero_division=0)
         if mean == "micro":
             expected = f1_score(truth, said, average=mean, zero_division=0)
         assert report[f"{mean}_f1"] == pytest.approx(expected)
-    again = tag_accuracy.tag_scores(truth, shares, legend, seed=0)
+    again = tag_accuracy.tag_scores(truth, probabilities, legend, seed=0)
     for key in tag_accuracy.METRICS:
         low, high = report[f"{key}_ci95"]
         assert [low, high] == pytest.approx(again[f"{key}_ci95"]) and 0 <= low < high <= 1
@@ -155,7 +155,7 @@ def test_the_report_is_what_the_predictions_say(encoder, store):
     assert [row["support"] for row in report["per_class"].values()] == truth.sum(axis=0).tolist()
     tagger, _ = models.load_model(encoder).encoder(3, BANDS)
     chips = networks.Examples(lambda rows: next(kept.batches(8, test[rows]))[0], truth)
-    np.testing.assert_allclose(networks.predict_tags(tagger, chips), shares, atol=1e-6)
+    np.testing.assert_allclose(networks.predict_tags(tagger, chips), probabilities, atol=1e-6)
 
 
 def test_the_card_tells_bands_and_classes_of_the_training_part(encoder, store):

@@ -151,8 +151,8 @@ def test_maps_are_recorded_with_their_settings(made):
 def test_probabilities_on_request(made):
     paths = map_stage.map_scene(made.run, "mlp", probabilities=True)
     assert made.run.probabilities("mlp") in paths
-    shares = rasters.read(made.run.probabilities("mlp"))
-    np.testing.assert_allclose(np.nansum(shares, axis=0)[10:], 1, atol=1e-5)
+    probabilities = rasters.read(made.run.probabilities("mlp"))
+    np.testing.assert_allclose(np.nansum(probabilities, axis=0)[10:], 1, atol=1e-5)
 
 
 def test_verify_by_name(made):

@@ -23,7 +23,7 @@ def count_nodes(forest: RandomForestClassifier) -> int:
 def to_onnx(forest: RandomForestClassifier) -> ModelProto:
     """A forest as an ONNX model that gives what `forests.probabilities` gives.
 
-    scikit-learn holds thresholds and the shares of classes in leaves as float64, and the
+    scikit-learn holds thresholds and the class probabilities of leaves as float64, and the
     usual conversion rounds both to float32: pixels near a tie then change their class. Here
     both stay float64, and so does the mean over the trees; only the result is float32.
 
@@ -73,7 +73,7 @@ def to_onnx(forest: RandomForestClassifier) -> ModelProto:
 
 
 def _trees(forest: RandomForestClassifier, n_classes: int, source: str, target: str) -> NodeProto:
-    """All trees as one operator that averages the shares of classes in the leaves."""
+    """All trees as one operator that averages the class probabilities of the leaves."""
     from onnx import helper, numpy_helper
 
     trees = [tree.tree_ for tree in forest.estimators_]
@@ -82,8 +82,8 @@ def _trees(forest: RandomForestClassifier, n_classes: int, source: str, target: 
     left = np.concatenate([tree.children_left for tree in trees])
     right = np.concatenate([tree.children_right for tree in trees])
     leaf = left < 0
-    shares = np.concatenate([tree.value[:, 0] for tree in trees])
-    held, position = np.nonzero(leaf[:, np.newaxis] & (shares > 0))
+    probabilities = np.concatenate([tree.value[:, 0] for tree in trees])
+    held, position = np.nonzero(leaf[:, np.newaxis] & (probabilities > 0))
     return helper.make_node(
         "TreeEnsembleRegressor",
         [source],
@@ -104,7 +104,7 @@ def _trees(forest: RandomForestClassifier, n_classes: int, source: str, target: 
         target_treeids=tree_ids[held].tolist(),
         target_nodeids=node_ids[held].tolist(),
         target_ids=np.asarray(forest.classes_)[position].tolist(),
-        target_weights_as_tensor=numpy_helper.from_array(shares[held, position]),
+        target_weights_as_tensor=numpy_helper.from_array(probabilities[held, position]),
     )
 
 
