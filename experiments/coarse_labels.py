@@ -16,9 +16,8 @@ import numpy as np
 from experiments import study
 from landcover.labels.denoising import CHOICES
 from landcover.progress import say
-from landcover.reports import store
 from landcover.run import Run
-from landcover.stages import train
+from landcover.stages import store, train
 
 KINDS = {"cnn": "cnn", "forest": "random-forest", "mlp": "mlp"}
 

@@ -18,11 +18,11 @@ from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
 from landcover.files.atomic import replace_when_whole, write_json
 from landcover.progress import say
 from landcover.reports import figures
-from landcover.reports.store import read_report
 from landcover.reports.words import interval, percent
 from landcover.run import Run
 from landcover.sensors import EUROSAT_BANDS
 from landcover.stages.finetune import Choices, Task, finetune, open_task
+from landcover.stages.store import read_report
 
 #: The published combinations (Helber et al. 2019, doi:10.1109/JSTARS.2019.2918242).
 COMBINED = {

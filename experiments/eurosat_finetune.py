@@ -12,10 +12,10 @@ from pathlib import Path
 from experiments.study import refusals
 from landcover.classifiers.networks import HEADS, IMAGE_NETWORKS, PRECISIONS_OF_TRAINING
 from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE, POSITIVE_OR_ZERO
-from landcover.reports.store import read_report
 from landcover.reports.words import interval, percent
 from landcover.run import Run
 from landcover.stages.finetune import Choices, finetune
+from landcover.stages.store import read_report
 
 
 def parser() -> argparse.ArgumentParser:

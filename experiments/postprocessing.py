@@ -19,10 +19,9 @@ from shapely.geometry import shape
 from experiments.study import refusals, write_classes
 from landcover.commands.options import add_size
 from landcover.files import raster_writer
-from landcover.reports import store
 from landcover.run import Run
 from landcover.sources.synthetic import make_scene
-from landcover.stages import map, postprocess, sample, segment, train
+from landcover.stages import map, postprocess, sample, segment, store, train
 
 KINDS: tuple[dict[str, Any], ...] = (
     {},

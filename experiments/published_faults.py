@@ -17,11 +17,10 @@ from landcover.classifiers import forests, networks, patch_cnn
 from landcover.classifiers.scaling import fit_scaling
 from landcover.commands.options import COUNT, DEFAULT_RUN, add_run
 from landcover.files import rasters
-from landcover.reports import store
 from landcover.run import Run
 from landcover.samples.chips import read_chips
 from landcover.samples.rows import Rows
-from landcover.stages import train
+from landcover.stages import store, train
 from landcover.stages.inputs import pixel_inputs, read_rows
 
 #: Accuracy or agreement with the fault and without it, 0-1, by what it is measured against.

@@ -22,9 +22,8 @@ import numpy as np
 from experiments import study
 from landcover.classifiers.models import Model
 from landcover.progress import say
-from landcover.reports import store
 from landcover.run import Run
-from landcover.stages import compare, map, train
+from landcover.stages import compare, map, store, train
 
 #: Candidates by name: what trains them. A model of one name replaces the last, so each is mapped
 #: and scored before the next is trained.

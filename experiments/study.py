@@ -20,10 +20,11 @@ from landcover.files.atomic import digest, read_json, replace_when_whole, write_
 from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.progress import say
-from landcover.reports import store, words
+from landcover.reports import words
 from landcover.run import Run
 from landcover.sources import band_files, synthetic
 from landcover.sources.synthetic.files import write_demo
+from landcover.stages import store
 from landcover.stages.prepare import prepare
 from landcover.stages.sample import sample
 from landcover.stages.segment import segment

@@ -54,6 +54,8 @@ SHARED_BY_STAGES = {
     "inputs": "every stage reads blocks, the sample table and rows to learn from in one way",
     "scoring": "train, map and postprocess score models and maps, compare sets them side by side",
     "models": "stages that need a model find it by name or folder",
+    "run_legend": "stages read the classes of the run, and prep writes them",
+    "store": "map and compare write reports, which others read by the run",
     "staging": "prep, segment, sample and train replace products when all are whole",
     "targets": "every stage that trains asks for the rows to learn",
     "training": "every stage that trains stores a model and its report",

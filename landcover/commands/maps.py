@@ -199,9 +199,9 @@ def _define_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(a: Arguments) -> list[Path]:
-    from landcover.reports.store import read_comparison
     from landcover.run import Run
     from landcover.stages.compare import compare
+    from landcover.stages.store import read_comparison
 
     paths = compare(Run(a.run))
     print(read_comparison(Run(a.run).path)["headline"])

@@ -46,9 +46,9 @@ def _define_postprocess(parser: argparse.ArgumentParser) -> None:
 def _postprocess(a: Arguments) -> list[Path]:
     from landcover.classifiers.cards import holds_model
     from landcover.commands.maps import chosen_model
-    from landcover.reports.store import read_report
     from landcover.run import Run
     from landcover.stages.postprocess import postprocess
+    from landcover.stages.store import read_report
 
     run = Run(a.run)
     maker = None
@@ -66,7 +66,7 @@ def _postprocess(a: Arguments) -> list[Path]:
     )
     name = paths[0].stem
     if run.report(name) in paths:
-        from landcover.labels.run_legend import read_nomenclature
+        from landcover.stages.run_legend import read_nomenclature
 
         for line in _changes(read_report(run.report(name)), read_nomenclature(run.path).title):
             print(line)

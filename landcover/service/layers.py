@@ -19,10 +19,10 @@ from landcover.classifiers.names import title_of
 from landcover.files import rasters, styles
 from landcover.files.atomic import Fields
 from landcover.legend import UNLABELLED, Legend
-from landcover.reports import store
 from landcover.reports.figures import STRETCH_PERCENTILES, stretched
 from landcover.run import Run
 from landcover.sensors import true_colour_bands
+from landcover.stages import store
 
 TILE_PX = 256
 #: Greatest zoom of tiles; a pixel of 10 m is some 300 tiles wide there.

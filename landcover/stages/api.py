@@ -451,8 +451,8 @@ def compare(run: RunLike) -> dict[str, Any]:
     >>> comparison["best"], [model["title"] for model in comparison["models"]]
     ('random-forest-plain', ['random forest on labels as they are'])
     """
-    from landcover.reports.store import read_comparison
     from landcover.stages import compare as stage
+    from landcover.stages.store import read_comparison
 
     run = _run(run)
     stage.compare(run)

@@ -15,10 +15,9 @@ from landcover.files import rasters
 from landcover.files.atomic import replace_when_whole, versions, write_json, write_text
 from landcover.files.class_rasters import class_areas_ha, class_pixels
 from landcover.grid import Grid
-from landcover.labels.run_legend import nomenclature_of_map
 from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
-from landcover.reports import area_estimation, store, words
+from landcover.reports import area_estimation, words
 from landcover.reports.assessment import FEW_UNITS, MEASURE, Population
 from landcover.reports.reference_sample import (
     ReferenceSample,
@@ -28,6 +27,8 @@ from landcover.reports.reference_sample import (
     read_sample,
 )
 from landcover.run import Run, map_of
+from landcover.stages import store
+from landcover.stages.run_legend import nomenclature_of_map
 
 
 def assess(

@@ -15,7 +15,6 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters, styles, tables
 from landcover.files.atomic import digest, versions
 from landcover.files.raster_writer import RasterWriter
-from landcover.labels.run_legend import nomenclature_of, nomenclature_of_map
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps import change
 from landcover.maps.change_rasters import NODATA_PERCENT, RASTERS, WINDOW_PX, changed, survey
@@ -26,6 +25,7 @@ from landcover.reports.change_tally import Tally
 from landcover.run import Run
 from landcover.scene.radiometry import Lines, fit_lines
 from landcover.sensors import HIGHEST_MEDIAN
+from landcover.stages.run_legend import nomenclature_of, nomenclature_of_map
 
 #: Side of a patch: 640 m, the side of EuroSAT's chips, and more than CORINE's 25 ha.
 PATCH_PX = 64

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from landcover.files.atomic import read_json
-from landcover.reports import accuracy, comparison, store, words, zones
+from landcover.reports import accuracy, comparison, words, zones
 from landcover.run import Run
+from landcover.stages import store
 from landcover.stages.denoise import is_made
 from landcover.stages.inputs import read_blocks, read_rows
 from landcover.stages.postprocess import require_same_maps

@@ -22,7 +22,6 @@ from landcover.files.atomic import digest, short_digest, staging_folder, write_t
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
 from landcover.labels import noise
-from landcover.labels.run_legend import read_nomenclature
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
 from landcover.reports import words
@@ -30,6 +29,7 @@ from landcover.reports.label_noise import Counts, facts_of
 from landcover.run import Run
 from landcover.samples.rows import Rows
 from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
+from landcover.stages.run_legend import read_nomenclature
 from landcover.stages.training import check_seed
 
 if TYPE_CHECKING:

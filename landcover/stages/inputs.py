@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from landcover.files import rasters
-from landcover.labels.run_legend import read_nomenclature
 from landcover.run import Run
 from landcover.samples import rows as sample_rows
 from landcover.samples.blocks import Blocks
 from landcover.samples.rows import Rows
+from landcover.stages.run_legend import read_nomenclature
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,9 +14,10 @@ from landcover.files import class_rasters, jobs, rasters
 from landcover.files.atomic import digest, read_json
 from landcover.files.texts import read_text
 from landcover.progress import say
-from landcover.reports import store, words
+from landcover.reports import words
 from landcover.run import Run
 from landcover.sources import sentinel2
+from landcover.stages import store
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from landcover.files import rasters
 from landcover.files.atomic import write_bytes
 from landcover.labels.on_grid import became, read_values, require_overlap, write_classes
 from landcover.labels.recognition import recognise, relatives
-from landcover.labels.run_legend import write_nomenclature
 from landcover.labels.schemes import SCHEMES, Coding, LabelScheme
 from landcover.legend import Nomenclature, corine
 from landcover.reports import figures
 from landcover.run import Run
 from landcover.scene.mosaic import mosaic_grid, write_scene
 from landcover.sources.tile import Tile, acquired, radiometry
+from landcover.stages.run_legend import write_nomenclature
 
 
 def prepare(

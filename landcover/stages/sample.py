@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from landcover.errors import LandcoverError
 from landcover.files import tables
 from landcover.files.atomic import replace_when_whole, write_json
-from landcover.labels.run_legend import read_nomenclature
 from landcover.run import Run
 from landcover.samples import chips, splits
 from landcover.samples.blocks import SPLITS, Blocks, Layout, layout
@@ -18,6 +17,7 @@ from landcover.samples.correlation import Correlation, Thinned
 from landcover.samples.layers import Rasters, Source, open_source
 from landcover.samples.table import count, draw, write_chips
 from landcover.scene.features import require
+from landcover.stages.run_legend import read_nomenclature
 
 if TYPE_CHECKING:
     import geopandas

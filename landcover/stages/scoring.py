@@ -12,11 +12,12 @@ from landcover.classifiers.cards import CARD, holds_model
 from landcover.classifiers.names import model_of
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import read_json, write_json
-from landcover.labels.run_legend import read_nomenclature
-from landcover.reports import scores, store, tally
+from landcover.reports import scores, tally
 from landcover.reports.tally import TRUTHS, Tally
 from landcover.run import Run
+from landcover.stages import store
 from landcover.stages.inputs import read_blocks
+from landcover.stages.run_legend import read_nomenclature
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,13 +10,13 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.files import rasters, tables
 from landcover.labels.denoising import CHOICES, DEFAULT, LEFT_OUT, METHODS, PLAIN, Evidence
-from landcover.labels.run_legend import read_nomenclature
 from landcover.legend import UNLABELLED
 from landcover.progress import say
 from landcover.run import Run
 from landcover.samples.rows import TARGET, Rows, with_features
 from landcover.stages.denoise import STAGE, denoise, is_made
 from landcover.stages.inputs import pixel_inputs, read_rows
+from landcover.stages.run_legend import read_nomenclature
 
 
 def rows_to_learn(run: Run, targets: str, method: str | None = None) -> Rows:

@@ -16,9 +16,9 @@ from landcover.classifiers import forests, networks
 from landcover.classifiers.networks import architectures
 from landcover.files import rasters
 from landcover.files.atomic import read_json
-from landcover.reports import change, store, words
+from landcover.reports import change, words
 from landcover.run import Run
-from landcover.stages import denoise
+from landcover.stages import denoise, store
 from landcover.stages.inputs import pixel_inputs, read_rows
 from tests.conftest import ROOT, error_lines
 from tests.fixtures.training_runs import write_run

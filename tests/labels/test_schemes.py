@@ -20,13 +20,13 @@ from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters, styles
 from landcover.grid import Grid
 from landcover.labels.recognition import recognise, relatives
-from landcover.labels.run_legend import (
+from landcover.labels.schemes import SCHEMES, LabelScheme, distinct_values, find_scheme
+from landcover.legend import Legend, Nomenclature, corine
+from landcover.stages.run_legend import (
     nomenclature_of_map,
     read_nomenclature,
     write_nomenclature,
 )
-from landcover.labels.schemes import SCHEMES, LabelScheme, distinct_values, find_scheme
-from landcover.legend import Legend, Nomenclature, corine
 from tests.conftest import utm_grid
 from tests.fixtures.nomenclatures import nomenclatures
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from landcover.reports import store
-from landcover.stages import scoring
+from landcover.stages import scoring, store
 from tests.fixtures.worlds import World
 
 HELD = {

@@ -18,13 +18,14 @@ from statsmodels.stats.contingency_tables import mcnemar
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters, styles
 from landcover.files.atomic import write_json
-from landcover.labels.run_legend import write_nomenclature
 from landcover.legend import Legend, corine
-from landcover.reports import store, words, zones
+from landcover.reports import words, zones
 from landcover.samples.blocks import TEST, Blocks
 from landcover.stages import compare as selection
 from landcover.stages import scoring as score
+from landcover.stages import store
 from landcover.stages.compare import compare
+from landcover.stages.run_legend import write_nomenclature
 from tests.fixtures.worlds import BLOCK, COLS, EMPTY, GRID, LEGEND, ROWS, World
 
 

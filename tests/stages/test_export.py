@@ -23,10 +23,9 @@ from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.grid import Window
-from landcover.reports import store
 from landcover.run import Run
 from landcover.sources.synthetic import make_scene
-from landcover.stages import train
+from landcover.stages import store, train
 from landcover.stages.export import export
 from landcover.stages.map import map_scene
 from landcover.stages.sample import sample

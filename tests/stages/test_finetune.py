@@ -18,10 +18,11 @@ from landcover.classifiers.networks import image_recipes
 from landcover.classifiers.scaling import fit_scaling_of_parts
 from landcover.errors import LandcoverError
 from landcover.legend import Legend
-from landcover.reports import image_page, store
+from landcover.reports import image_page
 from landcover.run import Run
 from landcover.samples.image_splits import split_of
 from landcover.sources import eurosat
+from landcover.stages import store
 from landcover.stages.finetune import Choices, open_task
 from tests.conftest import error_lines
 from tests.fixtures.eurosat_sets import write_set

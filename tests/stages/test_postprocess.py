@@ -26,9 +26,9 @@ from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.maps import postprocessing, smoothing
 from landcover.maps.regions import Ballot, sieve
-from landcover.reports import store
 from landcover.run import Run
 from landcover.samples.blocks import TEST
+from landcover.stages import store
 from landcover.stages.compare import compare
 from landcover.stages.inputs import read_blocks
 from landcover.stages.map import map_scene

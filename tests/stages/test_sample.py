@@ -17,7 +17,6 @@ from landcover.errors import LandcoverError
 from landcover.files import raster_writer
 from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
-from landcover.labels.run_legend import write_nomenclature
 from landcover.legend import Legend, corine
 from landcover.run import Run
 from landcover.samples import feature_columns, layers, rows
@@ -25,6 +24,7 @@ from landcover.samples.blocks import SPLITS, Blocks
 from landcover.samples.correlation import correlation
 from landcover.scene import features
 from landcover.stages import inputs
+from landcover.stages.run_legend import write_nomenclature
 from landcover.stages.sample import sample
 from tests.conftest import error_lines
 from tests.fixtures.windowed import TEXTURE

@@ -9,8 +9,9 @@ import pytest
 
 from landcover.errors import LandcoverError
 from landcover.files.atomic import write_json
-from landcover.reports import store, words
+from landcover.reports import words
 from landcover.run import Run
+from landcover.stages import store
 
 
 def report(**changes):
