@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from landcover.run import Run
 from tests.fixtures import house
 
 ROOT = Path(__file__).parent.parent
@@ -120,6 +121,21 @@ def test_only_stages_service_and_commands_know_a_run():
     }
     assert knows - KNOWS_A_RUN == set(), "these take a path, an array or a reader instead"
     assert KNOWS_A_RUN - knows == set(), "these know no run any more: take them out"
+
+
+RUN = Run("RUN")
+PRODUCTS = {path.name for path in vars(RUN).values()} - {RUN.path.name}
+RUN_FOLDERS = {
+    path.parent.name for path in (RUN.model("m"), RUN.map("m"), RUN.report("m"), RUN.figure("f"))
+}
+
+
+def test_rooms_left_of_stages_do_not_know_where_a_run_keeps_things():
+    left_of_stages = LINE[LINE.index("run") + 1 : LINE.index("stages")]
+    for name, path in house.modules(PACKAGE).items():
+        if house.room_of(name) in left_of_stages:
+            places = house.run_places(path, PRODUCTS, RUN_FOLDERS)
+            assert not places, f"{name} takes paths instead: {sorted(places)}"
 
 
 def test_exceptions_only_become_fewer():
@@ -280,6 +296,21 @@ def test_what_opens_no_file_is_not_found(small):
     text = "import numpy as np\nfrom small.left import read_text\nnp.zeros(3)\nopened = read_text\n"
     package = small(left___a=text)
     assert house.openers(house.modules(package)["small.left.a"]) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("labels = folder / 'labels.tif'", "labels.tif"),
+        ("LEGEND = 'legend.json'", "legend.json"),
+        ("def f(run):\n    return run / 'maps' / name", "/ maps"),
+        ("def f(model):\n    return model.folder.parent.parent", ".parent.parent"),
+        ("comparison['models'], folder.parent, 'the labels.tif of a run'", None),
+    ],
+)
+def test_a_way_in_a_run_folder_is_found(small, text, place):
+    path = house.modules(small(left___a=text))["small.left.a"]
+    assert house.run_places(path, PRODUCTS, RUN_FOLDERS) == ({place} if place else set())
 
 
 @pytest.mark.parametrize("text", ["import keras", "def f():\n    import torch.nn"])

@@ -101,12 +101,6 @@ class Model:
         return Temperature(card.get("temperature", 1.0), card.get("probability_floor", 0.0))
 
     @property
-    def run_folder(self) -> Path:
-        """The run folder that it lies in."""
-        nested = len(self.folder.parts) > 2
-        return (self.folder if nested else self.folder.resolve()).parent.parent
-
-    @property
     def card_path(self) -> Path:
         """Path of its card."""
         return self.folder / CARD
@@ -138,7 +132,7 @@ class Model:
         self.require_classes()
         if self.kind.classifies_images:
             raise LandcoverError(
-                f"model {self.name} of {self.run_folder} classifies whole images; map with it on a "
+                f"model {self.folder} classifies whole images; map with it on a "
                 f"stride: landcover map RUN --model {self.folder} --stride 32"
             )
         classifier = self._load()
@@ -155,8 +149,8 @@ class Model:
         self.require_classes()
         if not self.kind.classifies_images:
             raise LandcoverError(
-                f"model {self.name} of {self.run_folder} classifies pixels, not whole images; map "
-                f"with it: landcover map {self.run_folder} --model {self.name}"
+                f"model {self.folder} classifies pixels, not whole images; map with it: "
+                f"landcover map RUN --model {self.folder}"
             )
         return self._load()
 
@@ -179,7 +173,7 @@ class Model:
         """
         if self.kind.has_classes:
             raise LandcoverError(
-                f"model {self.name} of {self.run_folder} is of kind {self.kind.name}, and a "
+                f"model {self.folder} is of kind {self.kind.name}, and a "
                 "network starts from an encoder; make one with: "
                 "python -m experiments.bigearth_train STORE"
             )
@@ -286,7 +280,7 @@ class Model:
         """Raise LandcoverError if the model only helps others to learn."""
         if not self.kind.has_classes:
             raise LandcoverError(
-                f"model {self.name} of {self.run_folder} is an encoder, which has no classes of "
+                f"model {self.folder} is an encoder, which has no classes of "
                 "the scene; train a network from it: "
                 f"landcover train cnn RUN --encoder {self.folder}"
             )

@@ -158,8 +158,8 @@ def load_classifier(model: Model) -> Classifier:
         return WholeImageClassifier(model.image_classifier())
     if model.inputs.segment_layers:
         raise LandcoverError(
-            f"model {model.name} needs segment types, which a single image has not; choose another "
-            f"model of {model.run_folder}"
+            f"model {model.folder} needs segment types, which a single image has not; choose one "
+            "without"
         )
     return PixelMeanClassifier(model.classifier())
 

@@ -68,7 +68,7 @@ def _postprocess(a: Arguments) -> list[Path]:
     if run.report(name) in paths:
         from landcover.stages.run_legend import read_nomenclature
 
-        for line in _changes(read_report(run.report(name)), read_nomenclature(run.path).title):
+        for line in _changes(read_report(run.report(name)), read_nomenclature(run).title):
             print(line)
     return paths
 

@@ -72,7 +72,7 @@ def assess(
     grid = rasters.grid_of(paths[names[0]])
     for path in (*paths.values(), *filter(None, [strata])):
         grid.require_equal(rasters.grid_of(path), str(paths[names[0]]), str(path))
-    nomenclatures = {name: nomenclature_of_map(run.path, path) for name, path in paths.items()}
+    nomenclatures = {name: nomenclature_of_map(run, path) for name, path in paths.items()}
     sample = read_sample(reference, grid, nomenclatures[names[0]], class_field)
     facts = {"file": str(reference), "units": len(sample.classes), "kind": _kind(sample)}
     found = [

@@ -25,6 +25,7 @@ from landcover.reports.change_tally import Tally
 from landcover.run import Run
 from landcover.scene.radiometry import Lines, fit_lines
 from landcover.sensors import HIGHEST_MEDIAN
+from landcover.stages.models import run_of
 from landcover.stages.run_legend import nomenclature_of, nomenclature_of_map
 
 #: Side of a patch: 640 m, the side of EuroSAT's chips, and more than CORINE's 25 ha.
@@ -140,7 +141,7 @@ def _require_apart(
     if model is not None:
         runs = [Run(out.path / date) for date in DATES]
         written += [path for run in runs for path in (run.path, run.scene, run.path / "maps")]
-        read += [model.run_folder, *(path / "maps" for path in paths)]
+        read += [run_of(model).path, *(path / "maps" for path in paths)]
     for product, held in itertools.product(written, read):
         if product.exists() and held.exists() and product.samefile(held):
             raise LandcoverError(
@@ -256,7 +257,7 @@ def mapped_pair(paths: Sequence[Path], scenes: Sequence[Path], name: str, normal
                 f"{probabilities} does not exist; make it with: "
                 f"landcover map {path} --model {name} --probabilities"
             )
-        classes = nomenclature_of_map(path, Run(path).map(name))
+        classes = nomenclature_of_map(Run(path), Run(path).map(name))
         dates.append(Date(str(path), scene, probabilities, classes))
     held = [rasters.band_names(scene) for scene in scenes]
     bands = tuple(band for band in held[0] if band in held[1])
@@ -300,7 +301,7 @@ def map_pair(
     for scene in scenes:
         maps.require_bands(classifier, rasters.band_names(scene), scene)
     lines = _lines(scenes, kept, bands) if normalise else None
-    classes = nomenclature_of(model.run_folder, model.legend)
+    classes = nomenclature_of(run_of(model), model.legend)
     dates = []
     for number, (path, scene) in enumerate(zip(paths, scenes, strict=True)):
         to = None if number == kept else lines
@@ -317,7 +318,7 @@ def map_pair(
 
 def known_scene(scenes: Sequence[Path], model: Model) -> int:
     """Which scene the model knows: that of its own run, or else the first."""
-    own = Run(model.run_folder).scene.resolve()
+    own = run_of(model).scene.resolve()
     return 1 if scenes[1].resolve() == own != scenes[0].resolve() else 0
 
 

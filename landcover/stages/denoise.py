@@ -110,7 +110,7 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
         stage = Run(folder)
         border_px = _write_rasters(run, stage, grid, rows, segmented, posterior, counts)
         _write_evidence(stage, rows, segmented, pixels, border_px)
-        cell_m = read_nomenclature(run.path).cell_m
+        cell_m = read_nomenclature(run).cell_m
         facts = facts_of(counts, priors, transition, stage.refined_labels, grid.pixels(cell_m))
         report = _write_report(stage, facts, cell_m)
         for path in sorted(stage.path.iterdir()):

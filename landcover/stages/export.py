@@ -19,6 +19,7 @@ from landcover.files.atomic import read_json, replace_when_whole, write_bytes
 from landcover.progress import track
 from landcover.run import Run
 from landcover.stages.map_item import write_map_item
+from landcover.stages.models import run_of
 
 if TYPE_CHECKING:
     from landcover import maps
@@ -68,7 +69,7 @@ def export(model: Model, out: Path | None = None) -> Exported:
     from landcover.classifiers.exchange import metadata
 
     model.require_classes()
-    folder, run = out or model.folder, Run(model.run_folder)
+    folder, run = out or model.folder, run_of(model)
     if folder.resolve() != model.folder.resolve():
         _require_own(folder, model.name)
     proto, remarks = model.export()

@@ -40,7 +40,7 @@ def read_rows(run: Run, targets: str) -> Rows:
     sample_rows.column_of(targets)
     samples = sample_rows.read_samples(run.require("samples"))
     read_blocks(run)  # a split of another scene has other samples than the scene's
-    return sample_rows.deal_rows(samples, targets, run.samples, read_nomenclature(run.path))
+    return sample_rows.deal_rows(samples, targets, run.samples, read_nomenclature(run))
 
 
 def pixel_inputs(

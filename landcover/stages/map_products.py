@@ -18,6 +18,7 @@ from landcover.reports import words
 from landcover.run import Run
 from landcover.sources import sentinel2
 from landcover.stages import store
+from landcover.stages.models import run_of
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def _write_report(
     total = {str(c["code"]): sum(a.get(str(c["code"]), 0.0) for a in areas) for c in classes}
     content = {
         "model": model.name,
-        "trained_in": str(model.run_folder),
+        "trained_in": str(run_of(model).path),
         "n_products": n_products,
         "classes": [c for c in classes if total[str(c["code"])]],
         "products": list(rows),

@@ -38,6 +38,12 @@ def model_names(run: Run) -> list[str]:
     return sorted(card.parent.name for card in run.model("any").parent.glob("*/card.json"))
 
 
+def run_of(model: Model) -> Run:
+    """The run that holds a model, whose folder is RUN/models/NAME."""
+    nested = len(model.folder.parts) > 2
+    return Run((model.folder if nested else model.folder.resolve()).parent.parent)
+
+
 def models_of_run(run: Run) -> list[Model]:
     """The run's finished models, in alphabetical order."""
     return [load_model(run.model(name)) for name in model_names(run)]

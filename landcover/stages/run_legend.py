@@ -11,8 +11,7 @@ from landcover.files import class_rasters, rasters, styles
 from landcover.files.atomic import write_json
 from landcover.labels.schemes import read_nomenclature_file
 from landcover.legend import Legend, Nomenclature, corine
-
-LEGEND = "legend.json"
+from landcover.run import Run
 
 
 def write_nomenclature(path: Path, nomenclature: Nomenclature) -> Path:
@@ -21,7 +20,7 @@ def write_nomenclature(path: Path, nomenclature: Nomenclature) -> Path:
     return path
 
 
-def read_nomenclature(folder: Path) -> Nomenclature:
+def read_nomenclature(run: Run) -> Nomenclature:
     """The classes of a run, at the level of its labels.
 
     A run made before there was a legend.json holds classes of CORINE; the codes of its labels,
@@ -30,23 +29,23 @@ def read_nomenclature(folder: Path) -> Nomenclature:
 
     Parameters
     ----------
-    folder : path
-        Run folder.
+    run : Run
+        The run.
 
     Raises
     ------
     LandcoverError
         If the legend is broken, or the labels of such a run are no classes of CORINE.
     """
-    if (folder / LEGEND).exists():
-        return read_nomenclature_file(folder / LEGEND)
-    for path in (folder / "labels.tif", folder / "reference.tif"):
+    if run.legend.exists():
+        return read_nomenclature_file(run.legend)
+    for path in (run.labels, run.reference):
         if path.exists():
             return _corine_of(path)
     return corine()
 
 
-def nomenclature_of_map(folder: Path, path: Path) -> Nomenclature:
+def nomenclature_of_map(run: Run, path: Path) -> Nomenclature:
     """The classes of a map in a run folder, at the map's level.
 
     They are the run's, as far as it has them; the map of a model from elsewhere has those of the
@@ -54,23 +53,23 @@ def nomenclature_of_map(folder: Path, path: Path) -> Nomenclature:
 
     Parameters
     ----------
-    folder : path
-        Run folder.
+    run : Run
+        The run.
     path : path
         A class raster in it.
     """
     if path.with_suffix(".qml").exists():
-        return nomenclature_of(folder, styles.read_qml(path))
-    own = read_nomenclature(folder)
+        return nomenclature_of(run, styles.read_qml(path))
+    own = read_nomenclature(run)
     return own.holding(class_rasters.class_pixels(path)) if path.exists() else own
 
 
-def nomenclature_of(folder: Path, legend: Legend) -> Nomenclature:
+def nomenclature_of(run: Run, legend: Legend) -> Nomenclature:
     """The classes of a run that a legend belongs to, at its level; itself where they do not fit."""
-    own = read_nomenclature(folder)
+    own = read_nomenclature(run)
     try:
         held = own.holding(legend.codes)
-        held.require_like(legend, "the legend", str(folder))
+        held.require_like(legend, "the legend", str(run.path))
     except LandcoverError:
         return Nomenclature.of("legend", "another legend", [(c,) for c in legend.classes])
     return held
@@ -83,5 +82,5 @@ def _corine_of(path: Path) -> Nomenclature:
         return corine().holding(codes.tolist())
     except LandcoverError as error:
         raise LandcoverError(
-            f"{path}: {error}; prepare the run again with landcover prep, which writes {LEGEND}"
+            f"{path}: {error}; prepare the run again with landcover prep, which writes legend.json"
         ) from None

@@ -129,7 +129,7 @@ def _rasters(run: Run, class_field: str | None) -> Rasters:
         run.require("labels")
     paths = (run.labels, run.reference, run.segments, run.segment_types)
     return Rasters(
-        scene, read_nomenclature(run.path), *(path if path.exists() else None for path in paths)
+        scene, read_nomenclature(run), *(path if path.exists() else None for path in paths)
     )
 
 

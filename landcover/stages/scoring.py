@@ -65,7 +65,7 @@ def score_samples(
     dict
         The report.
     """
-    nomenclature = read_nomenclature(run.path)
+    nomenclature = read_nomenclature(run)
     found = scores.score_samples(samples, predicted, nomenclature, seed, of_random_split)
     card = (cards_of(run, [name]) if cards is None else cards).get(name, {})
     title = nomenclature.title
@@ -111,7 +111,7 @@ def score_map(
     found = scores.score_map(tally_maps(run, [name], cards), name, earlier, of_model=name == model)
     took = earlier.get("seconds", {}) | dict(seconds)
     seed = earlier.get("seed", 0)
-    card, title = cards.get(model, {}), read_nomenclature(run.path).title
+    card, title = cards.get(model, {}), read_nomenclature(run).title
     report = scores.report_of(name, found, took, seed, read_blocks(run), card, title)
     calibration = scores.calibration_of(earlier, report["against"])
     if name == model and calibration:
@@ -148,7 +148,7 @@ def tally_maps(run: Run, names: Sequence[str], cards: Cards | None = None) -> Ta
             )
         layers[name] = path
     _require_same_split(run, names, cards_of(run, names) if cards is None else cards)
-    nomenclature = read_nomenclature(run.path)
+    nomenclature = read_nomenclature(run)
     return tally.tally_maps(layers, run.require("scene"), read_blocks(run), nomenclature)
 
 
@@ -168,7 +168,7 @@ def require_scorable(run: Run, name: str, legend: Legend, cards: Cards) -> None:
         split is fair.
     """
     tally.require_same_grid(truths_of(run), run.require("scene"))
-    read_nomenclature(run.path).require_like(legend, f"model {name}", str(run.path))
+    read_nomenclature(run).require_like(legend, f"model {name}", str(run.path))
     _require_same_split(run, [name], cards)
 
 

@@ -15,7 +15,7 @@ from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files import raster_writer, rasters
 from landcover.grid import Window
 from landcover.run import Run
-from landcover.stages.models import is_guest, model_of_run
+from landcover.stages.models import is_guest, model_of_run, run_of
 from landcover.stages.train import train
 from tests.fixtures.training_runs import BANDS, LEGEND, write_run
 
@@ -153,7 +153,7 @@ def test_what_a_model_says_of_itself(run):
     assert model.title == "patch CNN 5×5 on labels as they are"
     assert model.bands == BANDS and model.inputs.patch_size == 5
     assert model.legend.codes == LEGEND.codes == tuple(model.classes_)
-    assert model.run_folder == run.path and model.file.name == "model.keras"
+    assert run_of(model).path == run.path and model.file.name == "model.keras"
     assert model == load_model(str(model.folder)) and len({model, load_model(model.folder)}) == 1
     with pytest.raises(AttributeError):
         model.folder = run.path

@@ -22,6 +22,7 @@ from landcover.grid import Grid
 from landcover.labels.recognition import recognise, relatives
 from landcover.labels.schemes import SCHEMES, LabelScheme, distinct_values, find_scheme
 from landcover.legend import Legend, Nomenclature, corine
+from landcover.run import Run
 from landcover.stages.run_legend import (
     nomenclature_of_map,
     read_nomenclature,
@@ -315,33 +316,33 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, name, content, message):
 @pytest.mark.parametrize(("codes", "level"), [([211, 512], 3), ([21, 51, 0], 2), ([2, 5], 1)])
 def test_a_run_of_earlier_days_has_corine_s_legend(tmp_path, codes, level):
     put(tmp_path / "labels.tif", codes, nodata=0)
-    assert read_nomenclature(tmp_path) == corine().at(level)
+    assert read_nomenclature(Run(tmp_path)) == corine().at(level)
     (tmp_path / "labels.tif").rename(tmp_path / "reference.tif")
-    assert read_nomenclature(tmp_path) == corine().at(level)
+    assert read_nomenclature(Run(tmp_path)) == corine().at(level)
 
 
 def test_a_run_without_labels_has_corine_s_legend_until_a_map_says_otherwise(tmp_path):
-    assert read_nomenclature(tmp_path) == corine()
+    assert read_nomenclature(Run(tmp_path)) == corine()
     mine = LabelScheme.from_table(table(tmp_path, TABLE)).legend
     path = put(tmp_path / "map.tif", [1, 2, 3, 7], nodata=0)
     styles.write_qml(path, mine)
-    found = nomenclature_of_map(tmp_path, path)
+    found = nomenclature_of_map(Run(tmp_path), path)
     assert found.legend == mine and len(found.levels) == 1
     styles.write_qml(path, Legend.corine(2))
-    assert nomenclature_of_map(tmp_path, path) == corine().at(2)
+    assert nomenclature_of_map(Run(tmp_path), path) == corine().at(2)
 
 
 def test_a_run_of_earlier_days_with_other_classes_is_refused(tmp_path):
     put(tmp_path / "labels.tif", [6, 8], nodata=0)
     with pytest.raises(LandcoverError, match=r"labels\.tif: class codes 6, 8 are not in"):
-        read_nomenclature(tmp_path)
+        read_nomenclature(Run(tmp_path))
 
 
 def test_legend_json_says_what_the_run_s_classes_are(tmp_path):
     mine = LabelScheme.from_table(table(tmp_path, TABLE)).nomenclature
     write_nomenclature(tmp_path / "legend.json", mine)
-    assert read_nomenclature(tmp_path) == mine
-    assert isinstance(read_nomenclature(tmp_path), Nomenclature)
+    assert read_nomenclature(Run(tmp_path)) == mine
+    assert isinstance(read_nomenclature(Run(tmp_path)), Nomenclature)
 
 
 def test_real_label_rasters_are_recognised(shared_data):
@@ -401,7 +402,7 @@ def test_a_damaged_legend_json_is_named_and_never_to_be_removed(tmp_path, damage
     path.write_text(json.dumps(held), "utf-8")
     put(tmp_path / "labels.tif", [1, 2, 3], nodata=0)
     with pytest.raises(LandcoverError, match=message) as caught:
-        read_nomenclature(tmp_path)
+        read_nomenclature(Run(tmp_path))
     text = str(caught.value)
     assert text.startswith(f"{path} holds no legend") and "\n" not in text
     assert text.endswith("prepare the run again with landcover prep")
@@ -412,4 +413,4 @@ def test_a_legend_json_that_breaks_off_is_not_to_be_removed(tmp_path, content):
     """Without it codes 1 to 3 of any scheme would count as CORINE's."""
     (tmp_path / "legend.json").write_text(content, "utf-8")
     with pytest.raises(LandcoverError, match=r"legend\.json holds no legend .* landcover prep$"):
-        read_nomenclature(tmp_path)
+        read_nomenclature(Run(tmp_path))
