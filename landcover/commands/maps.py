@@ -131,9 +131,11 @@ def _map(a: Arguments) -> list[Path]:
 
 def _model_seeing(run: Run, a: Arguments) -> Model:
     """The model of --model, or the run's newest one, that was trained with the --features."""
+    from landcover.scene.features import require_known
     from landcover.stages.models import models_of_run, newest
 
     wanted = tuple(a.features)
+    require_known(wanted)
     model = chosen_model(run, a.model) if a.model else None
     if model is None:
         model = newest([held for held in models_of_run(run) if held.inputs.features == wanted])

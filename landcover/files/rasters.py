@@ -116,7 +116,7 @@ def band_names(path: str | Path) -> tuple[str, ...]:
 def read(
     path: str | Path,
     window: Window | None = None,
-    bands: Sequence[int | str] | None = None,
+    bands: int | str | Sequence[int | str] | None = None,
 ) -> np.ndarray:
     """Read a window of a raster.
 
@@ -126,7 +126,7 @@ def read(
         Raster file.
     window : Window, optional
         Pixels wanted; it may reach over the edge. The whole raster by default.
-    bands : sequence of int or str, optional
+    bands : int, str, or sequence of these, optional
         1-based numbers or band names; all by default.
 
     Returns
@@ -245,11 +245,13 @@ def read_image(scene: Path) -> np.ndarray:
 
 
 def _band_numbers(
-    dataset: DatasetReader, bands: Sequence[int | str] | None, path: str | Path
+    dataset: DatasetReader, bands: int | str | Sequence[int | str] | None, path: str | Path
 ) -> list[int]:
-    """1-based numbers of bands given by number or name."""
+    """1-based numbers of bands given by number or name, one or several."""
     if bands is None:
         return list(dataset.indexes)
+    if isinstance(bands, str | int):
+        bands = [bands]
     numbers = []
     for band in bands:
         number = band

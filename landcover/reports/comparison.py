@@ -159,7 +159,7 @@ def _labels_as_map(tally: Tally, best: str, seed: int) -> dict[str, Any] | None:
 
 
 def _classes(tally: Tally, ranked: Sequence[str]) -> list[dict[str, Any]]:
-    """The legend, with the share of each class in every layer's labelled area."""
+    """The legend, with the share of each class in every layer's labelled pixels."""
     layers = [layer for layer in tally.areas if layer not in ranked] + list(ranked)
     totals = {layer: sum(tally.areas[layer].values()) for layer in layers}
     return [

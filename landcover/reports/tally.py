@@ -47,7 +47,7 @@ class Tally:
     areas : dict
         Layer ("reference", "labels" or model) -> class code -> pixels in the whole scene.
     zones : dict
-        Against -> model -> zone of `breakdown.ZONES` -> (test blocks, 2): scored pixels, right
+        Against -> model -> zone of `zones.ZONES` -> (test blocks, 2): scored pixels, right
         ones. Without labels there are no zones, and without a reference no mixed cells.
     reach_px : dict
         Reach of the borders, of the layer "labels", and side of the cells, of "reference", pixels.

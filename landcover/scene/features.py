@@ -86,6 +86,12 @@ def available(bands: Sequence[str], names: Sequence[str] = DEFAULTS) -> tuple[st
     return tuple(name for name in names if roles.keys() >= set(_feature(name).needs))
 
 
+def require_known(names: Sequence[str]) -> None:
+    """Raise LandcoverError unless there are features of these names."""
+    for name in names:
+        _feature(name)
+
+
 def require(bands: Sequence[str], names: Sequence[str]) -> None:
     """Raise LandcoverError unless the features exist, each is named once, and bands allow them."""
     if isinstance(names, str):

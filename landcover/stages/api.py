@@ -535,7 +535,7 @@ def find_change(
     model: Model | PathLike | None = None,
     maps: str | None = None,
     level: int | None = None,
-    patch_px: int = 64,
+    patch_px: int | None = None,
     normalise: bool = True,
 ) -> dict[str, Any]:
     """Find what changed between two dates of one place.
@@ -554,8 +554,8 @@ def find_change(
         Whose maps are compared, where the runs hold those of several models.
     level : int, optional
         Level of the legend to compare at; that of the maps by default.
-    patch_px : int
-        Side in pixels of the patches that changes are summed by.
+    patch_px : int, optional
+        Side in pixels of the patches that changes are summed by, 8 to 512; 640 m by default.
     normalise : bool
         Whether one date is brought to the radiometry of the other at all.
 

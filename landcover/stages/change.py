@@ -28,8 +28,10 @@ from landcover.sensors import HIGHEST_MEDIAN
 from landcover.stages.models import run_of
 from landcover.stages.run_legend import nomenclature_of, nomenclature_of_map
 
-#: Side of a patch: 640 m, the side of EuroSAT's chips, and more than CORINE's 25 ha.
-PATCH_PX = 64
+#: Side of a patch in metres: that of EuroSAT's chips, and more than CORINE's 25 ha.
+PATCH_M = 640.0
+#: Sums of a smaller patch are too uncertain.
+LEAST_PATCH_PX = 8
 #: Wider ones of all 44 classes would take more than some 500 MB.
 MOST_PATCH_PX = 512
 
@@ -42,7 +44,7 @@ def find_change(
     model: Model | None = None,
     maps: str | None = None,
     level: int | None = None,
-    patch_px: int = PATCH_PX,
+    patch_px: int | None = None,
     normalise: bool = True,
 ) -> list[Path]:
     """Find what changed between two dates of one place.
@@ -64,8 +66,8 @@ def find_change(
         Whose maps, where runs hold those of several models; not with `model`.
     level : int, optional
         Level of the legend to compare at; that of the maps by default.
-    patch_px : int
-        Side of the patches that changes are summed by.
+    patch_px : int, optional
+        Side of the patches that changes are summed by, 8 to 512 pixels; 640 m by default.
     normalise : bool
         Whether radiometry is compared at all. Else the runs' own maps are taken as they are.
 
@@ -82,13 +84,15 @@ def find_change(
         have no pixel in common, or a product would replace one of them. Nothing of these
         products is written then.
     """
-    if not 8 <= patch_px <= MOST_PATCH_PX:
+    if patch_px is not None and not LEAST_PATCH_PX <= patch_px <= MOST_PATCH_PX:
         raise LandcoverError(
-            f"patches of {patch_px} px are out of range; choose 8 to {MOST_PATCH_PX}"
+            f"patches of {patch_px} px are out of range; choose {LEAST_PATCH_PX} to {MOST_PATCH_PX}"
         )
     scenes = [scene_of(path) for path in (before, after)]
     grid = rasters.grid_of(scenes[0])
     grid.require_equal(rasters.grid_of(scenes[1]), str(scenes[0]), str(scenes[1]))
+    if patch_px is None:
+        patch_px = min(max(grid.pixels(PATCH_M), LEAST_PATCH_PX), MOST_PATCH_PX)
     if model and maps:
         raise LandcoverError(f"maps={maps} takes maps that there are; give it without model=")
     name = model.name if model else maps or common_maps((before, after))
