@@ -1,8 +1,10 @@
-"""The exceptions that users meet.
+"""The exceptions that users meet, and the check of seeds.
 
 The command line catches `LandcoverError` and so all of them. Each of the others is also the
 built-in exception that a Python program would expect in its place.
 """
+
+from numbers import Integral
 
 
 class LandcoverError(Exception):
@@ -60,3 +62,17 @@ class MissingDependency(LandcoverError, ImportError):
     ...     print(error)
     ONNX needs onnxruntime; install it: pip install onnxruntime
     """
+
+
+def require_seed(seed: int, most: int = 2**63 - 1) -> None:
+    """Raise InputError unless a seed is a whole number from 0 to `most`.
+
+    >>> require_seed(-1)
+    Traceback (most recent call last):
+        ...
+    landcover.errors.InputError: seed -1 is out of range; choose a whole number from 0 on
+    """
+    if not isinstance(seed, Integral) or seed < 0:
+        raise InputError(f"seed {seed} is out of range; choose a whole number from 0 on")
+    if seed > most:
+        raise InputError(f"seed {seed} is out of range; choose 0 to {most}")

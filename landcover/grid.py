@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -50,6 +50,13 @@ class Window:
     col: int
     rows: int
     cols: int
+
+    def __post_init__(self) -> None:
+        if self.rows < 0 or self.cols < 0:
+            raise InputError(
+                f"a window of {self.rows} x {self.cols} pixels is none; "
+                "give rows and cols from 0 on"
+            )
 
     @property
     def slices(self) -> tuple[slice, slice]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from numpydoc.docscrape import NumpyDocString
 
@@ -122,6 +123,24 @@ def test_an_example_runs(name):
     examples = doctest.DocTestParser().get_examples(inspect.getdoc(getattr(lc, name)) or "")
     runs = [e for e in examples if not e.options.get(doctest.SKIP) and "import" not in e.source]
     assert bool(runs) is (name not in SHOWN_ONLY)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda seed: lc.spatial_blocks(np.ones((200, 200), int), 20, 2, seed=seed),
+        lambda seed: lc.score(np.ones(4, int), np.ones(4, int), seed=seed),
+        lambda seed: lc.make_scene(160, 160, seed=seed),
+        lambda seed: lc.train("runs/none", seed=seed),
+        lambda seed: lc.denoise("runs/none", seed=seed),
+    ],
+    ids=["spatial_blocks", "score", "make_scene", "train", "denoise"],
+)
+def test_a_seed_that_is_none_is_one_line(draw, seed):
+    with pytest.raises(lc.LandcoverError, match=f"seed.*{seed}") as error:
+        draw(seed)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("error", [lc.InputError, lc.MissingProduct, lc.MissingDependency])

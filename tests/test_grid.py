@@ -9,7 +9,7 @@ from pyproj import Geod, Transformer
 from rasterio.crs import CRS
 from rasterio.transform import rowcol, xy
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.grid import Grid, Window
 from tests.conftest import utm_grid
 from tests.fixtures.ground import outline_ha
@@ -206,3 +206,10 @@ def test_lengths_on_the_ground_are_whole_pixels(crs, side, north, length_m, expe
     west = 15 if crs == 4326 else 300_000
     grid = Grid(CRS.from_epsg(crs), Affine(side, 0, west, 0, -side, north), 20, 20)
     assert grid.pixels(length_m) == expected
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(-1, 2), (2, -1)])
+def test_a_window_of_less_than_nothing_is_refused(rows, cols):
+    with pytest.raises(InputError, match=rf"window of {rows} x {cols} pixels is none; give rows"):
+        Window(0, 0, rows, cols)
+    assert Window(-3, -3, 0, 0).padded(1) == Window(-4, -4, 2, 2)

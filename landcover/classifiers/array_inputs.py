@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 
 from landcover.classifiers.protocol import Inputs
 from landcover.errors import InputError
 from landcover.scene.features import margin
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def pixels_of(
-    image: np.ndarray, segment_types: np.ndarray | None, inputs: Inputs, name: str
+    image: np.ndarray | pd.DataFrame,
+    segment_types: np.ndarray | pd.DataFrame | None,
+    inputs: Inputs,
+    name: str,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """An image or table as (bands, rows, cols), and its types as (layers, rows, cols).
 
@@ -35,7 +44,13 @@ def pixels_of(
     InputError
         If an array has another shape than the model needs, or holds no reflectance.
     """
-    image, layers = _reflectance(image), inputs.segment_layers
+    from landcover.scene.segmentation.types import type_column
+
+    layers = inputs.segment_layers
+    columns = [type_column(layer) for layer in layers]
+    image = _reflectance(_in_order(image, inputs.bands, "image", name))
+    if segment_types is not None:
+        segment_types = _in_order(segment_types, columns, "segment_types", name)
     as_table = image.ndim == 2
     if as_table and (inputs.patch_size > 1 or margin(inputs.features)):
         raise InputError(
@@ -60,6 +75,22 @@ def pixels_of(
             f"{' '.join(layers)} of every pixel; give (layers, rows, cols) or (samples, layers)"
         )
     return pixels, types
+
+
+def _in_order(
+    table: np.ndarray | pd.DataFrame, names: Sequence[str], argument: str, model: str
+) -> np.ndarray:
+    """The columns that a model reads of a table whose columns have names; others as they are."""
+    held = list(getattr(table, "columns", ()))
+    if not held or not all(isinstance(name, str) for name in held):
+        return cast("np.ndarray", table)
+    if missing := [name for name in names if name not in held]:
+        raise InputError(
+            f"{argument} has the columns {' '.join(held)}, and model {model} needs "
+            f"{' '.join(missing)} too; name the columns so, or give an array in the order "
+            f"{' '.join(names)}"
+        )
+    return cast("pd.DataFrame", table)[list(names)].to_numpy()
 
 
 def _reflectance(image: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
 
 if TYPE_CHECKING:
+    import pandas as pd
     from onnx import ModelProto
 
     from landcover.classifiers.image_tiles import Tile
@@ -196,16 +197,22 @@ class Model:
             return None, [f"no ONNX: models of kind {self.kind.name} have no such form"]
         return self.kind.export(self._existing())
 
-    def predict(self, image: np.ndarray, segment_types: np.ndarray | None = None) -> np.ndarray:
+    def predict(
+        self,
+        image: np.ndarray | pd.DataFrame,
+        segment_types: np.ndarray | pd.DataFrame | None = None,
+    ) -> np.ndarray:
         """Class codes of the pixels of an image, or of the rows of a table.
 
         Parameters
         ----------
         image : array of float, (bands, rows, cols) or (samples, bands)
-            Reflectance, 0 to 1, of `bands` in their order; NaN or masked where nodata. A patch
-            network needs an image; what lies outside it counts as missing.
+            Reflectance, 0 to 1, of `bands` in their order; NaN or masked where nodata. Of a
+            DataFrame the columns named after `bands` are taken, in any order. A patch network
+            needs an image; what lies outside it counts as missing.
         segment_types : array of uint8, (layers, rows, cols) or (samples, layers), optional
-            Needed by models that read layers of segment types.
+            Needed by models that read layers of segment types; a DataFrame has the columns of
+            the sample table.
 
         Returns
         -------
@@ -239,7 +246,9 @@ class Model:
         return codes[0] if np.ndim(image) == 2 else codes
 
     def predict_proba(
-        self, image: np.ndarray, segment_types: np.ndarray | None = None
+        self,
+        image: np.ndarray | pd.DataFrame,
+        segment_types: np.ndarray | pd.DataFrame | None = None,
     ) -> np.ndarray:
         """Probabilities of the classes, in the order of `classes_`.
 

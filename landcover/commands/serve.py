@@ -10,6 +10,7 @@ from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE, Arguments
 from landcover.errors import MissingDependency
 
 if TYPE_CHECKING:
+    from landcover.classifiers.models import Model
     from landcover.run import Run
 
 
@@ -61,8 +62,10 @@ def _serve(a: Arguments) -> list[Path]:
     from landcover.service.limits import MIB, Limits
     from landcover.service.server import serve
     from landcover.service.state import load
+    from landcover.stages.models import models_of_run
 
     run = Run(a.run)
+    models = models_of_run(run)
     limits = Limits(
         upload_bytes=int(a.max_upload_mib * MIB),
         pixels=a.max_pixels,
@@ -70,16 +73,22 @@ def _serve(a: Arguments) -> list[Path]:
         workers=a.workers,
         waiting=a.waiting,
     )
-    serve(load(run, classifier_of(run, a.classifier), limits), a.host, a.port)
+    serve(load(run, classifier_of(run, models, a.classifier), limits, models), a.host, a.port)
     return []
 
 
-def classifier_of(run: Run, given: Path | None) -> Any:
-    """The image classifier asked for, or the run's own; None where it has none."""
+def classifier_of(run: Run, models: list[Model], given: Path | None) -> Any:
+    """The image classifier asked for, or one of the run's own models; None where it has none."""
+    from landcover.classifiers.models import holds_model
     from landcover.classifiers.whole_images import load_classifier
     from landcover.stages.models import default_image_model, model_of_run
 
-    model = default_image_model(run) if given is None else model_of_run(run, given)
+    if given is None:
+        model = default_image_model(models)
+    else:
+        folder = (given if holds_model(given) else run.model(str(given))).resolve()
+        own = [model for model in models if model.folder.resolve() == folder]
+        model = own[0] if own else model_of_run(run, given)
     return None if model is None else load_classifier(model)
 
 

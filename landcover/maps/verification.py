@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from landcover.classifiers.protocol import Classifier
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, require_seed
 from landcover.files import rasters
 from landcover.grid import Grid, Window
 from landcover.maps.scene_tiles import Source, reading_windows
@@ -83,6 +83,7 @@ def verify(
     if n < 1:
         raise LandcoverError(f"{n} pixels to verify is not positive; choose 200, for example")
     source = Source(classifier, scene, segment_types)
+    require_seed(seed)
     pixels = _draw(source, n, np.random.default_rng(seed))
     by_patch = by_patch or classifier
     largest, dense_best, single_best, as_written = 0.0, [], [], []

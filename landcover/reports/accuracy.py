@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from landcover.errors import InputError, LandcoverError
+from landcover.errors import InputError, LandcoverError, require_seed
 from landcover.legend import UNLABELLED, Legend, class_codes
 
 #: The scores of a map, the leading one first.
@@ -76,6 +76,7 @@ def score(
     """
     reference, predicted = class_codes(reference, "reference"), class_codes(predicted, "predicted")
     _require_same_shape(reference, predicted, "predicted")
+    require_seed(seed)
     labelled = reference != UNLABELLED
     held = np.union1d(reference[labelled], predicted[labelled])
     codes = [int(code) for code in (held if codes is None else codes)]

@@ -135,8 +135,28 @@ def _footprint(grid: Grid) -> tuple[dict[str, Any], list[float]]:
         outline = shapely.segmentize(outline, _EDGE_M / grid.crs.linear_units_factor[1])
     geometry = transform_geom(grid.crs, "EPSG:4326", shapely.geometry.mapping(outline), precision=7)
     # Across the antimeridian the box begins in the east and ends in the west, as GeoJSON has it
-    bounds = transform_bounds(grid.crs, "EPSG:4326", *grid.bounds)
-    return geometry, [round(value, 7) for value in bounds]
+    west, south, east, north = transform_bounds(grid.crs, "EPSG:4326", *grid.bounds)
+    if west < -180 or east > 180:  # a grid in degrees that go on beyond 180
+        geometry = _within_180(geometry)
+        whole = east - west >= 360
+        west, east = (-180.0, 180.0) if whole else (_longitude(west), _longitude(east))
+    return geometry, [round(value, 7) for value in (west, south, east, north)]
+
+
+def _longitude(degrees: float) -> float:
+    """A longitude from -180 to 180; these two stay as they are."""
+    return degrees if -180 <= degrees <= 180 else (degrees + 180) % 360 - 180
+
+
+def _within_180(geometry: Mapping[str, Any]) -> dict[str, Any]:
+    """An outline in longitudes from -180 to 180, cut where it goes beyond."""
+    import shapely
+    import shapely.affinity
+
+    outline, earth = shapely.geometry.shape(geometry), shapely.box(-180, -90, 180, 90)
+    turned = [shapely.affinity.translate(outline, turn) for turn in (-360, 0, 360)]
+    parts = [part for part in shapely.intersection(turned, earth) if part.area]
+    return dict(shapely.geometry.mapping(shapely.union_all(parts, grid_size=1e-7)))
 
 
 def _projection(grid: Grid) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from landcover.errors import InputError, LandcoverError
+from landcover.errors import InputError, LandcoverError, require_seed
 from landcover.grid import Window
 from landcover.legend import class_codes
 from landcover.samples.blocks import SPLITS, Blocks, Layout, layout, usable_zones_of
@@ -103,6 +103,7 @@ def deal(
     .. [1] Sechidis, Tsoumakas and Vlahavas (2011), On the stratification of
        multi-label data, doi:10.1007/978-3-642-23808-6_10
     """
+    require_seed(seed)
     shares = _checked_fractions(fractions)
     by_block = _by_block(plan, counts)
     labelled = int((by_block.sum(axis=1) > 0).sum())

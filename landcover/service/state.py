@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from landcover.classifiers.models import Model
 from landcover.classifiers.whole_images import Classifier
 from landcover.errors import LandcoverError
 from landcover.run import Run
@@ -66,7 +67,9 @@ class State:
         self.views.close()
 
 
-def load(run: Run, classifier: Classifier | None, limits: Limits) -> State:
+def load(
+    run: Run, classifier: Classifier | None, limits: Limits, models: list[Model] | None = None
+) -> State:
     """Load a run.
 
     Parameters
@@ -77,6 +80,8 @@ def load(run: Run, classifier: Classifier | None, limits: Limits) -> State:
         Classifier of whole images.
     limits : Limits
         Bounds on requests.
+    models : list of Model, optional
+        Models of the run, read already; they are read here by default.
 
     Raises
     ------
@@ -84,7 +89,8 @@ def load(run: Run, classifier: Classifier | None, limits: Limits) -> State:
         If there is nothing to serve, something of it is damaged, or the page is not whole.
     """
     page = assets.load()
-    layers, pixel_models = layers_of(run), _pixel_models(run)
+    models = models_of_run(run) if models is None else models
+    layers, pixel_models = layers_of(run), _pixel_models(models)
     if not (layers or pixel_models or classifier):
         raise LandcoverError(
             f"{run.path} has no scene, map or model to serve; make one with: "
@@ -96,11 +102,11 @@ def load(run: Run, classifier: Classifier | None, limits: Limits) -> State:
     return State(run.path.resolve().name, classify, pixel_models, layers, page, limits)
 
 
-def _pixel_models(run: Run) -> dict[str, Predict]:
+def _pixel_models(models: list[Model]) -> dict[str, Predict]:
     """Models of a run that need an image only; models with segment types need more."""
     return {
         model.name: Predict(model.classifier())
-        for model in models_of_run(run)
+        for model in models
         if model.kind.maps_pixels and not model.inputs.segment_layers
     }
 

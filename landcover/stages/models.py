@@ -64,13 +64,12 @@ def default_map_model(run: Run) -> Model:
     return found
 
 
-def default_image_model(run: Run) -> Model | None:
-    """The model of a run that classifies images where none is named; None where it has none.
+def default_image_model(models: list[Model]) -> Model | None:
+    """Which of a run's models classifies images where none is named; None where none can.
 
     It is the newest network of whole images, or else the newest model of pixels that needs no
     segment types.
     """
-    models = models_of_run(run)
     whole = [model for model in models if model.kind.classifies_images]
     pixels = [m for m in models if m.kind.maps_pixels and not m.inputs.segment_layers]
     return newest(whole or pixels)
@@ -78,7 +77,7 @@ def default_image_model(run: Run) -> Model | None:
 
 def image_model(run: Run, given: str | Path | None) -> Model:
     """The model that classifies images: the one that is named, or the run's default."""
-    model = default_image_model(run) if given is None else model_of_run(run, given)
+    model = default_image_model(models_of_run(run)) if given is None else model_of_run(run, given)
     if model is None:
         raise MissingProduct(
             f"{run.path} has no model that can classify an image; train one with: "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, require_seed
 from landcover.files import rasters
 from landcover.files.class_rasters import class_pixels
 from landcover.grid import Grid, Window
@@ -55,6 +55,7 @@ def sample_points(
         If there is no map, it has no class, there are too few points for its classes, or the
         file exists.
     """
+    require_seed(seed)
     path = map_of(run, name)
     out = out or run.path / f"{name}_points.gpkg"
     require_new(out)

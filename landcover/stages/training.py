@@ -16,7 +16,7 @@ from landcover.classifiers.cards import file_of, write_card
 from landcover.classifiers.fitting import Fitted, Setup, Trainer
 from landcover.classifiers.kinds import Kind
 from landcover.classifiers.models import Model, load_model
-from landcover.errors import LandcoverError
+from landcover.errors import require_seed
 from landcover.files.atomic import staging_folder, write_json
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED
@@ -200,8 +200,7 @@ class Training:
 
 def check_seed(seed: int) -> None:
     """Raise LandcoverError unless every library takes the seed; some take 32 bits."""
-    if not 0 <= seed < 2**32:
-        raise LandcoverError(f"seed {seed} is out of range; choose 0 to {2**32 - 1}")
+    require_seed(seed, 2**32 - 1)
 
 
 def _split(run: Run) -> dict[str, Any]:

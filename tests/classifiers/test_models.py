@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from landcover import cli
@@ -15,6 +16,8 @@ from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files import raster_writer, rasters
 from landcover.grid import Window
 from landcover.run import Run
+from landcover.scene.segmentation.types import type_column
+from landcover.service import assets, server
 from landcover.stages.models import is_guest, model_of_run, run_of
 from landcover.stages.train import train
 from tests.fixtures.training_runs import BANDS, LEGEND, write_run
@@ -120,6 +123,24 @@ def test_arrays_of_any_kind_that_hold_reflectance_are_alike(run):
     np.testing.assert_array_equal(model.predict(image[:, :1, :1]), codes[:1, :1])
 
 
+@pytest.mark.parametrize("name", MODELS[:2])
+def test_a_table_is_read_by_the_names_of_its_columns(run, name):
+    image, types = inputs_of(run, name)
+    model = load_model(run.model(name))
+    rows = image.reshape(4, -1).T[:500]
+    layers = None if types is None else types.reshape(len(types), -1).T[:500]
+    codes = model.predict(rows, layers)
+    table = pd.DataFrame(rows, columns=BANDS)
+    if layers is not None:
+        columns = [type_column(layer) for layer in model.inputs.segment_layers]
+        layers = pd.DataFrame(layers, columns=columns)[columns[::-1]]
+    turned = table[["B08", "B02", "B04", "B03"]].assign(label=211)
+    np.testing.assert_array_equal(model.predict(turned, layers), codes)
+    np.testing.assert_array_equal(model.predict(pd.DataFrame(rows), layers), codes)
+    with pytest.raises(InputError, match=r"columns red B03 B04 B08, .* needs B02 too; name the"):
+        model.predict_proba(table.rename(columns={"B02": "red"}), layers)
+
+
 def test_masked_pixels_are_nodata(run):
     image, _ = inputs_of(run, MODELS[0])
     hidden = np.zeros(image.shape, bool)
@@ -189,6 +210,16 @@ def test_commands_that_choose_a_model_read_every_card_once(run, reads, tmp_path)
     reads.clear()
     assert cli.main(["map", str(run.path)]) == 0
     assert reads == dict.fromkeys(MODELS, 1)
+
+
+@pytest.mark.parametrize("given", [(), ("--classifier", MODELS[0])])
+def test_serving_reads_every_card_once(run, reads, monkeypatch, given):
+    served = []
+    monkeypatch.setattr(assets, "load", dict)
+    monkeypatch.setattr(server, "serve", lambda state, host, port: served.append(state))
+    assert cli.main(["serve", str(run.path), *given]) == 0
+    assert reads == dict.fromkeys(MODELS, 1)
+    assert served[0].classify is not None and served[0].predict
 
 
 def test_a_comparison_of_dates_reads_the_card_once(run, reads, tmp_path):

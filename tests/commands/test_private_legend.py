@@ -153,6 +153,15 @@ def test_map_item_style_and_service(world):
         assert layers[layer].legend == legend(world)
 
 
+def test_classify(world, capsys):
+    (run, _), _ = world
+    words = ["classify", run.scene, "--run", run.path, "--model", "random-forest-plain", "--json"]
+    capsys.readouterr()
+    run_command(*words)
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["probabilities"]) == NAMES and found["Type"] in NAMES
+
+
 def test_postprocess_and_export(world):
     (run, _), _ = world
     name = next(path.name for path in sorted((run.path / "models").iterdir()))

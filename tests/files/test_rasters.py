@@ -139,6 +139,14 @@ def test_no_crs_is_named_with_its_file(tmp_path):
         rasters.grid_of(path)
 
 
+def test_one_band_needs_no_list(scene):
+    path, pixels = scene
+    for band in ("B04", 3):
+        np.testing.assert_array_equal(rasters.read(path, bands=band), pixels[2:3])
+    with pytest.raises(LandcoverError, match=r"has no band B4; its bands are B02 B03 B04 B08"):
+        rasters.read(path, bands="B4")
+
+
 def test_an_unknown_band_is_named(scene):
     with pytest.raises(LandcoverError, match=r"has no band B11; its bands are B02 B03 B04 B08"):
         rasters.read(scene[0], bands=["B11"])

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 import pystac
 import pytest
+import shapely
 from affine import Affine
 from pystac.extensions.classification import ClassificationExtension
 from pystac.extensions.mlm import MLMExtension
@@ -390,6 +391,25 @@ def test_a_scene_across_the_antimeridian(tmp_path):
     item = validated(write_map(tmp_path, grid, card_of()))
     assert item.geometry["type"] == "MultiPolygon"
     assert item.bbox[0] > 179 and item.bbox[2] < -179
+
+
+@pytest.mark.parametrize(
+    ("west", "bbox", "parts"),
+    [
+        (180.5, [-179.5, 49, -178.5, 50], 1),
+        (-181.5, [178.5, 49, 179.5, 50], 1),
+        (179.5, [179.5, 49, -179.5, 50], 2),
+        (-180.25, [179.75, 49, -179.25, 50], 2),
+        (179, [179, 49, 180, 50], 1),
+    ],
+)
+def test_degrees_beyond_180_go_on_from_the_other_side(tmp_path, west, bbox, parts):
+    grid = Grid(CRS.from_epsg(4326), Affine(0.01, 0, west, 0, -0.01, 50), 100, 100)
+    item = validated(write_map(tmp_path, grid, card_of()))
+    assert item.bbox == pytest.approx(bbox)
+    outline = shapely.geometry.shape(item.geometry)
+    assert outline.area == pytest.approx(1) and len(shapely.get_parts(outline)) == parts
+    assert outline.bounds[0] >= -180 and outline.bounds[2] <= 180
 
 
 def test_geographic_and_custom_crs(tmp_path):

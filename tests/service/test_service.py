@@ -53,6 +53,7 @@ from landcover.service.server import listen
 from landcover.service.state import load
 from landcover.service.uploads import Predict
 from landcover.sources import synthetic
+from landcover.stages.models import models_of_run
 from tests.conftest import error_lines, utm_grid
 from tests.fixtures.map_models import BANDS, LEGEND
 from tests.fixtures.map_runs import LANDCOVER
@@ -850,14 +851,14 @@ def test_a_run_whose_models_need_segment_types_is_served_without_a_classifier(tm
     run = write_run(tmp_path / "run", 60, 70, cnn=False)
     card = models.load_model(run.model("random-forest")).card | {"segment_layers": ["hierarchy-8"]}
     write_json(run.model("random-forest") / "card.json", card)
-    assert classifier_of(run, None) is None
+    assert classifier_of(run, models_of_run(run), None) is None
     with serving(load(run, None, LIMITS)) as url, client_of(url) as client:
         refused = assert_one_line(classified(client, RED), 404)
         assert "start the service with --classifier" in refused
         assert client.get("/health").json()["models"] == []
         assert "map-random-forest" in client.get("/layers").text
     with pytest.raises(LandcoverError, match="needs segment types"):
-        classifier_of(run, run.model("random-forest"))
+        classifier_of(run, models_of_run(run), run.model("random-forest"))
 
 
 def test_the_runs_of_studies_are_served(tmp_path, monkeypatch):

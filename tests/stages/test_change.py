@@ -27,7 +27,7 @@ from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
-from landcover.legend import Legend, corine
+from landcover.legend import LandClass, Legend, corine
 from landcover.maps import change, change_rasters
 from landcover.maps.change import (
     Transitions,
@@ -224,6 +224,19 @@ def test_codes_of_change_name_both_classes(level):
     assert min(stayed.colour) > 190
 
 
+@pytest.mark.parametrize("classes", [99, 100])
+def test_codes_of_change_hold_99_classes_and_no_more(classes):
+    legend = Legend(tuple(LandClass(n, f"class {n}", (n, 0, 0)) for n in range(1, classes + 1)))
+    last = np.array([classes - 1])
+    if classes > change.MOST_CLASSES:
+        with pytest.raises(LandcoverError, match="at most 99 classes and the legend has 100"):
+            from_to(last, last, legend, legend)
+    else:
+        assert from_to(last, last - 1, legend, legend).tolist() == [9998]
+        places = np.meshgrid(np.arange(99), np.arange(99), indexing="ij")
+        assert np.unique(from_to(*places, legend, legend)).size == 99**2
+
+
 def test_coarser_probabilities_add_up(rng):
     probabilities = rng.dirichlet(np.ones(3), 5).T
     sums, legend = coarser(probabilities, Legend.corine().subset([112, 121, 311]), corine(), 1)
@@ -331,6 +344,19 @@ def pair(tmp_path):
         grid = utm_grid(*held.shape)
         runs.append(write_mapped(tmp_path / name, of_date, image.astype(np.float32), grid))
     return (*runs, truth, later)
+
+
+@pytest.mark.parametrize(("pixel_m", "patch_px"), [(10, 64), (20, 32), (100, 8)])
+def test_patches_are_640_m_wide_by_default(tmp_path, pixel_m, patch_px):
+    rng = np.random.default_rng(0)
+    grid = Grid(CRS.from_epsg(32633), Affine(pixel_m, 0, 3e5, 0, -pixel_m, 58e5), 70, 80)
+    runs = []
+    for name in ("before", "after"):
+        probabilities = rng.dirichlet(np.full(3, 0.3), grid.shape).transpose(2, 0, 1)
+        image = rng.uniform(0.02, 0.4, (4, *grid.shape)).astype(np.float32)
+        runs.append(write_mapped(tmp_path / name, probabilities, image, grid))
+    find_change(runs[0].path, runs[1].path, Run(tmp_path / "out"), normalise=False)
+    assert read_json(tmp_path / "out" / "change.json")["patch_px"] == patch_px
 
 
 def changed_in(folder):

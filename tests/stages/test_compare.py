@@ -361,8 +361,9 @@ def test_calibration_is_kept_and_shown(world):
     assert "12.3 % | 23.4 % | 1.37 |" in markdown
 
 
-def test_areas_are_shares_of_the_whole_scene(compared):
-    world, comparison, _ = compared
+def test_areas_are_shares_of_the_pixels_of_the_whole_scene(compared):
+    world, comparison, page = compared
+    assert "How many of the pixels each class takes" in page
     mapped = rasters.read_classes(world.run.map("mlp"))
     for land_class in comparison["classes"]:
         share = (mapped == land_class["code"]).sum() / (mapped > 0).sum()

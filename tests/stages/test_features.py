@@ -121,6 +121,8 @@ def test_features_by_the_command_line(tmp_path, capsys):
     assert "model knn-plain was trained with ndvi; train one" in last_error(capsys)
     assert main(["map", str(run.path), "--features", "evi"]) == 2
     assert "has none; train one: landcover train random-forest" in last_error(capsys)
+    assert main(["map", str(run.path), "--features", "nope"]) == 2
+    assert "there is no feature 'nope'; the features are " in last_error(capsys)
     assert main([*knn, "--features", "ndmi"]) == 2
     assert "feature ndmi needs swir16 (B11)" in last_error(capsys)
 
