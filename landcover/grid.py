@@ -64,13 +64,36 @@ class Window:
         return slice(self.row, self.row + self.rows), slice(self.col, self.col + self.cols)
 
     def contains(self, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-        """Which pixels lie in the window, bool."""
+        """Which pixels lie in the window, bool.
+
+        Parameters
+        ----------
+        rows, cols : array of int
+            Pixels of the grid.
+
+        Returns
+        -------
+        array of bool
+            In the shape of `rows` and `cols`.
+        """
         down, across = rows - self.row, cols - self.col
         return (down >= 0) & (down < self.rows) & (across >= 0) & (across < self.cols)
 
     def within(self, rows: int, cols: int) -> tuple[Window, tuple[slice, slice]]:
         """The part that lies on a raster of some shape, and where that part lies in the window.
 
+        Parameters
+        ----------
+        rows, cols : int
+            Shape of the raster, pixels.
+
+        Returns
+        -------
+        (Window, (slice, slice))
+            The part on the raster; and its rows and columns in an array of this window.
+
+        Examples
+        --------
         >>> Window(-1, 2, rows=3, cols=3).within(8, 4)
         (Window(row=0, col=2, rows=2, cols=2), (slice(1, 3, None), slice(0, 2, None)))
         """
@@ -81,7 +104,18 @@ class Window:
         return Window(top, left, bottom - top, right - left), place
 
     def padded(self, pixels: int) -> Window:
-        """The window with a margin of `pixels` on every side."""
+        """The window with a margin of `pixels` on every side.
+
+        Parameters
+        ----------
+        pixels : int
+            Width of the margin.
+
+        Returns
+        -------
+        Window
+            It may reach over the edge of the grid.
+        """
         return Window(
             self.row - pixels, self.col - pixels, self.rows + 2 * pixels, self.cols + 2 * pixels
         )
@@ -134,7 +168,23 @@ class Grid:
 
     @classmethod
     def of(cls, dataset: DatasetReader) -> Grid:
-        """The grid of an open rasterio dataset."""
+        """The grid of an open rasterio dataset.
+
+        Parameters
+        ----------
+        dataset : rasterio dataset
+            An open raster.
+
+        Returns
+        -------
+        Grid
+            Its CRS, transform and shape.
+
+        Raises
+        ------
+        LandcoverError
+            If the raster has no CRS, or its pixels are rotated.
+        """
         return cls(dataset.crs, dataset.transform, dataset.height, dataset.width)
 
     @property
@@ -155,14 +205,36 @@ class Grid:
         return west, north - self.rows * height, west + self.cols * width, north
 
     def xy(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        """Map coordinates of pixel centres."""
+        """Map coordinates of pixel centres.
+
+        Parameters
+        ----------
+        rows, cols : array of int or float
+            Rows and columns of pixels, counted from 0.
+
+        Returns
+        -------
+        (array of float, array of float)
+            x and y in units of the CRS.
+        """
         width, height = self.resolution
         x = self.transform.c + (np.asarray(cols) + 0.5) * width
         y = self.transform.f - (np.asarray(rows) + 0.5) * height
         return x, y
 
     def rowcol(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        """Row and column of the pixels that hold map coordinates; may lie outside the grid."""
+        """Row and column of the pixels that hold map coordinates; may lie outside the grid.
+
+        Parameters
+        ----------
+        x, y : array of float
+            Map coordinates, in units of the CRS.
+
+        Returns
+        -------
+        (array of int, array of int)
+            Rows and columns.
+        """
         width, height = self.resolution
         cols = np.floor((np.asarray(x) - self.transform.c) / width).astype(np.int64)
         rows = np.floor((self.transform.f - np.asarray(y)) / height).astype(np.int64)
@@ -185,6 +257,18 @@ class Grid:
     def pixels(self, length_m: float) -> int:
         """Whole pixels nearest to a length on the ground, at least one.
 
+        Parameters
+        ----------
+        length_m : float
+            Metres on the ground.
+
+        Returns
+        -------
+        int
+            Number of pixels, 1 or more.
+
+        Examples
+        --------
         >>> from affine import Affine
         >>> from rasterio.crs import CRS
         >>> scene = Grid(CRS.from_epsg(32633), Affine(10, 0, 3e5, 0, -10, 58e5), 100, 100)
@@ -218,6 +302,16 @@ class Grid:
 
         They are those of `pixel_areas_ha` at pixels 5 km apart, with linear interpolation
         between. The same pixel has the same area whatever window it is read in.
+
+        Parameters
+        ----------
+        window : Window
+            Pixels of the grid.
+
+        Returns
+        -------
+        array of float64, (rows, cols)
+            Hectares.
         """
         step = max(1, int(AREA_STEP_M / max(self.pixel_size_m)))
         rows = _nodes(window.row, window.rows, step, self.rows)
@@ -239,13 +333,35 @@ class Grid:
         return right - left, lower - upper
 
     def windows(self, size: int) -> Iterator[Window]:
-        """Windows of at most `size` x `size` pixels that tile the grid, row by row."""
+        """Windows of at most `size` x `size` pixels that tile the grid, row by row.
+
+        Parameters
+        ----------
+        size : int
+            Longest side of a window, pixels.
+
+        Returns
+        -------
+        iterator of Window
+            From the upper left, row by row; those at the far edges may be smaller.
+        """
         for row in range(0, self.rows, size):
             for col in range(0, self.cols, size):
                 yield Window(row, col, min(size, self.rows - row), min(size, self.cols - col))
 
     def crop(self, window: Window) -> Grid:
-        """The grid of a window."""
+        """The grid of a window.
+
+        Parameters
+        ----------
+        window : Window
+            Pixels of this grid.
+
+        Returns
+        -------
+        Grid
+            In the same CRS, as large as the window.
+        """
         from affine import Affine
 
         width, height = self.resolution
@@ -255,14 +371,36 @@ class Grid:
         return Grid(self.crs, transform, window.rows, window.cols)
 
     def position(self, other: Grid) -> tuple[float, float]:
-        """Row and column, in pixels of this grid, at which the corner of another one lies."""
+        """Row and column, in pixels of this grid, at which the corner of another one lies.
+
+        Parameters
+        ----------
+        other : Grid
+            A grid in the same CRS.
+
+        Returns
+        -------
+        (float, float)
+            Row and column, in pixels of this grid.
+        """
         width, height = self.resolution
         row = (self.transform.f - other.transform.f) / height
         col = (other.transform.c - self.transform.c) / width
         return row, col
 
     def difference(self, other: Grid) -> str | None:
-        """What sets two grids apart, in words; None when they are equal."""
+        """What sets two grids apart, in words; None when they are equal.
+
+        Parameters
+        ----------
+        other : Grid
+            The grid to compare with.
+
+        Returns
+        -------
+        str or None
+            What differs: CRS, pixel size, corner or shape.
+        """
         if self.crs != other.crs:
             return f"CRS {_name(self.crs)} against {_name(other.crs)}"
         if self.shape != other.shape:
@@ -279,7 +417,20 @@ class Grid:
         return None
 
     def require_equal(self, other: Grid, this: str, that: str) -> None:
-        """Raise LandcoverError, naming the corner, unless `other` is the same grid."""
+        """Raise LandcoverError, naming the corner, unless `other` is the same grid.
+
+        Parameters
+        ----------
+        other : Grid
+            The grid to compare with.
+        this, that : str
+            What the error calls the two grids, such as paths.
+
+        Raises
+        ------
+        LandcoverError
+            If the grids differ.
+        """
         difference = self.difference(other)
         if difference:
             raise LandcoverError(

@@ -49,13 +49,29 @@ class LandClass:
         return "#{:02x}{:02x}{:02x}".format(*self.colour)
 
     def as_dict(self) -> dict[str, str | int]:
-        """Code, name and colour as JSON takes them."""
+        """Code, name and colour as JSON takes them.
+
+        Returns
+        -------
+        dict
+            ``code``, ``name``, and ``colour`` as ``#rrggbb``.
+        """
         return {"code": self.code, "name": self.name, "colour": self.hex_colour}
 
     def is_like(self, other: LandClass) -> bool:
         """Whether code and name agree, apart from the spelling.
 
         Editions of one legend write "Peat bogs" and "Peatbogs", "Bare rock" and "Bare rocks".
+
+        Parameters
+        ----------
+        other : LandClass
+            The class to compare with.
+
+        Returns
+        -------
+        bool
+            True where both are the same class.
         """
         return self.code == other.code and _letters(self.name) == _letters(other.name)
 
@@ -82,13 +98,31 @@ class Legend:
 
     @classmethod
     def corine(cls, level: int = 3) -> Legend:
-        """CORINE's official legend at level 1 (5 classes), 2 (15) or 3 (44)."""
+        """CORINE's official legend at level 1 (5 classes), 2 (15) or 3 (44).
+
+        Parameters
+        ----------
+        level : int
+            1, 2 or 3.
+
+        Returns
+        -------
+        Legend
+            The classes of the level.
+        """
         return corine().at(level).legend
 
     @classmethod
     def eurosat(cls) -> Legend:
         """EuroSAT's ten classes, numbered 1-10 in alphabetical order (facts/eurosat_classes.csv).
 
+        Returns
+        -------
+        Legend
+            The ten classes.
+
+        Examples
+        --------
         >>> Legend.eurosat().names[:3]
         ('AnnualCrop', 'Forest', 'HerbaceousVegetation')
         """
@@ -96,7 +130,18 @@ class Legend:
 
     @classmethod
     def from_dicts(cls, classes: Iterable[Mapping[str, str | int]]) -> Legend:
-        """The inverse of ``[c.as_dict() for c in legend.classes]``, as cards store it."""
+        """The inverse of ``[c.as_dict() for c in legend.classes]``, as cards store it.
+
+        Parameters
+        ----------
+        classes : iterable of mapping
+            Each with ``code``, ``name`` and ``colour``.
+
+        Returns
+        -------
+        Legend
+            Classes in ascending order of code.
+        """
         return cls(
             tuple(LandClass(int(c["code"]), str(c["name"]), rgb(str(c["colour"]))) for c in classes)
         )
@@ -121,18 +166,51 @@ class Legend:
         raise LandcoverError(f"class code {code} is not in the legend {list(self.codes)}")
 
     def subset(self, codes: Iterable[int]) -> Legend:
-        """The legend of some codes, in ascending order; 0 is left out."""
+        """The legend of some codes, in ascending order; 0 is left out.
+
+        Parameters
+        ----------
+        codes : iterable of int
+            Class codes.
+
+        Returns
+        -------
+        Legend
+            The classes of these codes.
+        """
         return Legend(tuple(self[code] for code in sorted({int(c) for c in codes} - {UNLABELLED})))
 
     def index(self, codes: np.ndarray) -> np.ndarray:
-        """Position of each code in the legend, int16; -1 for unlabelled and unknown codes."""
+        """Position of each code in the legend, int16; -1 for unlabelled and unknown codes.
+
+        Parameters
+        ----------
+        codes : array of int
+            Class codes, of any shape.
+
+        Returns
+        -------
+        array of int16
+            Positions, in the shape of `codes`.
+        """
         highest = int(np.max(codes, initial=0))
         table = np.full(max(highest, max(self.codes, default=0)) + 1, -1, np.int16)
         table[list(self.codes)] = np.arange(len(self))
         return table[np.asarray(codes)]
 
     def code(self, index: np.ndarray) -> np.ndarray:
-        """The inverse of `index`, uint16; -1 becomes 0."""
+        """The inverse of `index`, uint16; -1 becomes 0.
+
+        Parameters
+        ----------
+        index : array of int
+            Positions, of any shape.
+
+        Returns
+        -------
+        array of uint16
+            Class codes, in the shape of `index`.
+        """
         table = np.array([*self.codes, UNLABELLED], np.uint16)
         return table[np.asarray(index)]
 
@@ -180,6 +258,22 @@ class Nomenclature:
         """Put classes, each given after its coarser ones, in their levels; at the finest level.
 
         A class of a coarser level is the same for all that are given with it: the first counts.
+
+        Parameters
+        ----------
+        name, title : str
+            Name of the scheme, and what pages call it.
+        classes : iterable of sequence of LandClass
+            A class of the finest level after its coarser ones, the coarsest first.
+        cell_m : float
+            Side of the labels' cells, metres.
+        border_m : float
+            How far borders of the labels may lie off, metres.
+
+        Returns
+        -------
+        Nomenclature
+            At the finest level.
         """
         held = list(classes)
         depth = len(held[0])
@@ -201,6 +295,16 @@ class Nomenclature:
     def at(self, level: int) -> Nomenclature:
         """The same worked at another level.
 
+        Parameters
+        ----------
+        level : int
+            From 1, the coarsest.
+
+        Returns
+        -------
+        Nomenclature
+            The same classes, at that level.
+
         Raises
         ------
         LandcoverError
@@ -213,6 +317,16 @@ class Nomenclature:
 
     def level_of(self, codes: Iterable[int]) -> int:
         """The level that has all of some codes; the one worked at, if it is among several.
+
+        Parameters
+        ----------
+        codes : iterable of int
+            Class codes; 0 is left out.
+
+        Returns
+        -------
+        int
+            The level, from 1, the coarsest.
 
         Raises
         ------
@@ -231,11 +345,45 @@ class Nomenclature:
         raise LandcoverError(f"codes {sorted(wanted)} mix levels; use codes of one level only")
 
     def holding(self, codes: Iterable[int]) -> Nomenclature:
-        """The same at the level of some codes."""
+        """The same at the level of some codes.
+
+        Parameters
+        ----------
+        codes : iterable of int
+            Class codes; 0 is left out.
+
+        Returns
+        -------
+        Nomenclature
+            The same classes, at the level that has all of the codes.
+
+        Raises
+        ------
+        LandcoverError
+            If no level has all of them.
+        """
         return self.at(self.level_of(codes))
 
     def coarser(self, codes: np.ndarray, level: int) -> np.ndarray:
-        """Codes of the level worked at as those of the same or a coarser level; 0 stays 0."""
+        """Codes of the level worked at as those of the same or a coarser level; 0 stays 0.
+
+        Parameters
+        ----------
+        codes : array of int
+            Class codes of the level worked at, of any shape.
+        level : int
+            The same or a coarser level.
+
+        Returns
+        -------
+        array of int
+            Codes of `level`, in the shape and type of `codes`.
+
+        Raises
+        ------
+        LandcoverError
+            If `level` is finer than the level worked at.
+        """
         codes = np.asarray(codes)
         if level > self.level:
             raise LandcoverError(
@@ -251,7 +399,20 @@ class Nomenclature:
         return table[codes]
 
     def ancestor(self, code: int, level: int) -> int:
-        """The class of the same or a coarser level that holds a class of the level worked at."""
+        """The class of the same or a coarser level that holds a class of the level worked at.
+
+        Parameters
+        ----------
+        code : int
+            A class of the level worked at.
+        level : int
+            The same or a coarser level.
+
+        Returns
+        -------
+        int
+            Code of the class at `level`.
+        """
         for parents in reversed(self.parents[level - 1 : self.level - 1]):
             code = parents[code]
         return code
@@ -283,7 +444,13 @@ class Nomenclature:
                 )
 
     def as_dict(self) -> dict[str, object]:
-        """What legend.json holds."""
+        """What legend.json holds.
+
+        Returns
+        -------
+        dict
+            Of what JSON takes.
+        """
         levels = []
         for number, legend in enumerate(self.levels, 1):
             classes = [c.as_dict() for c in legend.classes]
@@ -303,7 +470,18 @@ class Nomenclature:
 
     @classmethod
     def from_dict(cls, held: Mapping[str, Any]) -> Nomenclature:
-        """The inverse of `as_dict`; KeyError, TypeError or ValueError where something is amiss."""
+        """The inverse of `as_dict`; KeyError, TypeError or ValueError where something is amiss.
+
+        Parameters
+        ----------
+        held : mapping
+            What `as_dict` gave.
+
+        Returns
+        -------
+        Nomenclature
+            At the level that it was written at.
+        """
         levels = tuple(Legend.from_dicts(level["classes"]) for level in held["levels"])
         parents = tuple(
             {int(c["code"]): int(c["parent"]) for c in level["classes"]}

@@ -69,49 +69,169 @@ class Run:
         return f"Run({str(self.path)!r})"
 
     def model(self, name: str) -> Path:
-        """Folder of a model."""
+        """Folder of a model.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+
+        Returns
+        -------
+        Path
+            RUN/models/NAME.
+        """
         return self.path / "models" / name
 
     def map(self, name: str) -> Path:
-        """Class map of a model."""
+        """Class map of a model.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model, or of the map where it was made of another map.
+
+        Returns
+        -------
+        Path
+            RUN/maps/NAME.tif: class codes, uint16.
+        """
         return self.path / "maps" / f"{name}.tif"
 
     def confidence(self, name: str) -> Path:
-        """Confidence of a model's map."""
+        """Confidence of a model's map.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model, or of the map where it was made of another map.
+
+        Returns
+        -------
+        Path
+            RUN/maps/NAME_confidence.tif: percent, uint8.
+        """
         return self.path / "maps" / f"{name}_confidence.tif"
 
     def probabilities(self, name: str) -> Path:
-        """Per-class probabilities of a model's map."""
+        """Per-class probabilities of a model's map.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model, or of the map where it was made of another map.
+
+        Returns
+        -------
+        Path
+            RUN/maps/NAME_probabilities.tif: a band a class, 0 to 1, float32.
+        """
         return self.path / "maps" / f"{name}_probabilities.tif"
 
     def entropy(self, name: str) -> Path:
-        """Entropy of a model's map."""
+        """Entropy of a model's map.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model, or of the map where it was made of another map.
+
+        Returns
+        -------
+        Path
+            RUN/maps/NAME_entropy.tif: percent of the largest possible, uint8.
+        """
         return self.path / "maps" / f"{name}_entropy.tif"
 
     def map_layers(self, name: str) -> dict[str, Path]:
-        """The rasters of a model's map that exist: the map itself, and what says how sure it is."""
+        """The rasters of a model's map that exist: the map itself, and what says how sure it is.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model, or of the map where it was made of another map.
+
+        Returns
+        -------
+        dict of str to Path
+            By layer: map, confidence, probabilities, entropy.
+        """
         names = ("map", "confidence", "probabilities", "entropy")
         paths = {layer: getattr(self, layer)(name) for layer in names}
         return {layer: path for layer, path in paths.items() if path.exists()}
 
     def map_job(self, name: str) -> Path:
-        """What is done of a map that is being made."""
+        """What is done of a map that is being made.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model, or of the map where it was made of another map.
+
+        Returns
+        -------
+        Path
+            A hidden folder in RUN/maps, which goes when the map is whole.
+        """
         return self.path / "maps" / f".{name}.job"
 
     def item(self, name: str) -> Path:
-        """STAC item of a model's map."""
+        """STAC item of a model's map.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model, or of the map where it was made of another map.
+
+        Returns
+        -------
+        Path
+            RUN/maps/NAME.json.
+        """
         return self.path / "maps" / f"{name}.json"
 
     def report(self, name: str) -> Path:
-        """Scores of a model."""
+        """Scores of a model.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model, or of the map where it was made of another map.
+
+        Returns
+        -------
+        Path
+            RUN/reports/NAME.json.
+        """
         return self.path / "reports" / f"{name}.json"
 
     def figure(self, name: str) -> Path:
-        """A picture."""
+        """A picture.
+
+        Parameters
+        ----------
+        name : str
+            Name of the picture.
+
+        Returns
+        -------
+        Path
+            RUN/figures/NAME.png.
+        """
         return self.path / "figures" / f"{name}.png"
 
     def require(self, product: str) -> Path:
         """The path of a product that must exist.
+
+        Parameters
+        ----------
+        product : str
+            Name of an attribute, such as "scene" or "labels".
+
+        Returns
+        -------
+        Path
+            Path of the product.
 
         Raises
         ------
@@ -135,6 +255,19 @@ class Run:
         """Write into the manifest how a stage was run, replacing its earlier entry.
 
         What it found out about its inputs is kept beside its settings.
+
+        Parameters
+        ----------
+        stage : str
+            Name of the stage.
+        settings : mapping
+            What it was asked for; JSON takes the values.
+        inputs : iterable of path
+            Files that it read; they are kept by hash.
+        products : iterable of path
+            Files that it wrote.
+        found : mapping, optional
+            What it found out about its inputs.
         """
         manifest = self.read_manifest()
         manifest["stages"][stage] = dict(found or {}) | {
@@ -153,7 +286,21 @@ class Run:
         shares: dict[str, float],
         peak_memory_mib: int,
     ) -> None:
-        """Keep in the manifest what a command took: time, shares of it, and memory at most."""
+        """Keep in the manifest what a command took: time, shares of it, and memory at most.
+
+        Parameters
+        ----------
+        command : str
+            Name of the command.
+        settings : dict of str to str
+            What it was asked for, as text.
+        seconds : float
+            Wall time.
+        shares : dict of str to float
+            Parts of the time, 0 to 1: reading, computing, writing.
+        peak_memory_mib : int
+            Peak resident memory, MiB.
+        """
         manifest = self.read_manifest()
         key = {"command": command, "settings": settings}
         others = [entry for entry in manifest["commands"] if not key.items() <= entry.items()]
@@ -177,7 +324,13 @@ class Run:
         return name | {"bytes": path.stat().st_size, "sha256": digest(path)}
 
     def read_manifest(self) -> Fields:
-        """How the run was made: ``stages`` by name, and ``commands``; empty for a new run."""
+        """How the run was made: ``stages`` by name, and ``commands``; empty for a new run.
+
+        Returns
+        -------
+        dict
+            Of what JSON holds.
+        """
         empty: Fields = {"stages": {}, "commands": []}
         return empty | (read_json(self.manifest) if self.manifest.exists() else {})
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import doctest
 import inspect
 import subprocess
 import sys
+import textwrap
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,11 @@ import pytest
 from numpydoc.docscrape import NumpyDocString
 
 import landcover as lc
+from landcover.legend import LandClass, Nomenclature
+from landcover.samples.blocks import Blocks
+from landcover.sources.image import Image
+from landcover.sources.synthetic.scene import SyntheticScene
+from landcover.sources.tile import Tile
 
 ROOT = Path(__file__).parent.parent
 STUB = ast.parse((ROOT / "landcover" / "__init__.pyi").read_text("utf-8"))
@@ -109,6 +118,78 @@ def test_a_name_is_documented(name):
 @pytest.mark.parametrize("name", sorted(VALUES & API))
 def test_a_value_says_what_it_holds(name):
     assert documented(name)["Attributes"] or documented(name)["Parameters"]
+
+
+#: Classes of what the public functions and values give, beside the public ones.
+GIVEN = (Blocks, Image, LandClass, Nomenclature, SyntheticScene, Tile)
+CLASSES = [getattr(lc, name) for name in sorted(VALUES & API)] + list(GIVEN)
+
+
+def methods(kind: type) -> dict[str, Callable[..., object]]:
+    """The public methods of a class, those of the class itself included; no properties."""
+    bound = {name: inspect.getattr_static(kind, name) for name in vars(kind)}
+    plain = {name: getattr(method, "__func__", method) for name, method in bound.items()}
+    return {n: m for n, m in plain.items() if inspect.isfunction(m) and not n.startswith("_")}
+
+
+def faults_of(method: Callable[..., object]) -> list[str]:
+    """What a method's docstring lacks."""
+    doc = NumpyDocString(inspect.getdoc(method) or "")
+    signature = inspect.signature(method)
+    wanted = [name for name in signature.parameters if name not in ("self", "cls")]
+    described = [
+        part.strip().lstrip("*") for entry in doc["Parameters"] for part in entry.name.split(",")
+    ]
+    raises = any(
+        isinstance(node, ast.Raise)
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(method))))
+    )
+    returns = signature.return_annotation != "None"
+    missing = {
+        "summary": doc["Summary"] and doc["Summary"][-1].rstrip().endswith("."),
+        "parameters": described == wanted,
+        "returns": all(e.desc for e in doc["Returns"]) and bool(doc["Returns"]) == returns,
+        "raises": doc["Raises"] or not raises,
+    }
+    return [what for what, there in missing.items() if not there]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in CLASSES for name in methods(kind)]
+)
+def test_a_method_is_documented(kind, name):
+    assert faults_of(methods(kind)[name]) == []
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_an_attribute_is_documented(kind):
+    docs = [NumpyDocString(inspect.getdoc(base) or "") for base in kind.__mro__[:-1]]
+    named = {
+        part.strip()
+        for doc in docs
+        for entry in [*doc["Attributes"], *doc["Parameters"]]
+        for part in entry.name.split(",")
+    }
+    fields = {field.name for field in dataclasses.fields(kind)} if kind is not lc.Run else set()
+    assert {field for field in fields if not field.startswith("_")} <= named
+    for name, value in vars(kind).items():
+        if isinstance(value, property | cached_property) and not name.startswith("_"):
+            assert (inspect.getdoc(value) or "").split("\n")[0].endswith("."), name
+
+
+def test_a_method_without_documentation_is_found():
+    class Bare:
+        def method(self, x: int) -> int:
+            """Twice a number."""
+            if x < 0:
+                raise ValueError
+            return 2 * x
+
+        def nothing(self) -> None:
+            """Do nothing."""
+
+    assert faults_of(methods(Bare)["method"]) == ["parameters", "returns", "raises"]
+    assert faults_of(methods(Bare)["nothing"]) == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -125,6 +125,11 @@ class Model:
         engine : Engine, optional
             What runs a patch network, from `networks.choose_engine`; Keras by default.
 
+        Returns
+        -------
+        Classifier
+            With ``predict_window``, which gives probabilities (classes, rows, cols).
+
         Raises
         ------
         LandcoverError
@@ -141,6 +146,11 @@ class Model:
 
     def image_classifier(self) -> ImageClassifier:
         """The classifier of whole images, loaded from the file.
+
+        Returns
+        -------
+        ImageClassifier
+            With ``probabilities``, which gives (images, classes).
 
         Raises
         ------
@@ -167,6 +177,11 @@ class Model:
         bands : sequence of str
             Bands of that network.
 
+        Returns
+        -------
+        (keras.Model, dict)
+            The network; and ``means`` and ``stds`` of its bands, reflectance.
+
         Raises
         ------
         LandcoverError
@@ -192,7 +207,20 @@ class Model:
         return self._load(), self.card["scaling"]
 
     def export(self) -> tuple[ModelProto | None, list[str]]:
-        """The model as ONNX, or None where its kind has no such form; and remarks on it."""
+        """The model as ONNX, or None where its kind has no such form; and remarks on it.
+
+        Returns
+        -------
+        (ModelProto or None, list of str)
+            The model, and remarks to be shown.
+
+        Raises
+        ------
+        MissingProduct
+            If the model's file is missing.
+        LandcoverError
+            If it is damaged.
+        """
         if self.kind.export is None:
             return None, [f"no ONNX: models of kind {self.kind.name} have no such form"]
         return self.kind.export(self._existing())
@@ -286,7 +314,13 @@ class Model:
         return found[:, 0].T if np.ndim(image) == 2 else found
 
     def require_classes(self) -> None:
-        """Raise LandcoverError if the model only helps others to learn."""
+        """Raise LandcoverError if the model only helps others to learn.
+
+        Raises
+        ------
+        LandcoverError
+            If it is an encoder.
+        """
         if not self.kind.has_classes:
             raise LandcoverError(
                 f"model {self.folder} is an encoder, which has no classes of "

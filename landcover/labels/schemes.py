@@ -77,6 +77,11 @@ class LabelScheme:
             Where the raster value, the code and the name of a class stand.
         no_class, cell_m, border_m
             As the scheme has them.
+
+        Returns
+        -------
+        LabelScheme
+            Its classes and values.
         """
         rows, (value, code, label) = facts(table), columns
         nomenclature = Nomenclature.of(
@@ -96,6 +101,11 @@ class LabelScheme:
             where a label raster holds other numbers than the codes; and for coarser levels
             ``parent_code`` and ``parent_name`` (and ``parent_colour``), or ``level1_code``,
             ``level1_name``, ``level2_code``, ... from the coarsest on.
+
+        Returns
+        -------
+        LabelScheme
+            Named after the file.
 
         Raises
         ------
@@ -160,6 +170,11 @@ class LabelScheme:
             Of the scheme's finest level, or codes of one coarser level.
         nodata : float, optional
             The raster's own nodata value.
+
+        Returns
+        -------
+        array of uint16
+            Class codes in the shape of `values`.
 
         Raises
         ------

@@ -134,11 +134,27 @@ class Blocks(Layout):
     label_range_px: float | None = None
 
     def split_of(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> np.ndarray:
-        """Split of each pixel's block, uint8; says nothing of the guard."""
+        """Split of each pixel's block, uint8; says nothing of the guard.
+
+        Parameters
+        ----------
+        rows, cols : array of int
+            Pixels of the scene.
+
+        Returns
+        -------
+        array of uint8
+            0 train, 1 validation, 2 test, in the shape of `rows` and `cols`.
+        """
         return self.splits.ravel()[self.block_of(rows, cols)]
 
     def usable(self, window: Window) -> np.ndarray:
         """Which split each pixel of a window may be used for.
+
+        Parameters
+        ----------
+        window : Window
+            Pixels of the scene.
 
         Returns
         -------
@@ -161,7 +177,13 @@ class Blocks(Layout):
         return usable_zones_of(self.splits)
 
     def to_dict(self) -> Fields:
-        """As JSON takes it."""
+        """As JSON takes it.
+
+        Returns
+        -------
+        dict
+            What splits.json holds.
+        """
         return {
             "names": list(SPLITS),
             "rows": self.rows,
@@ -173,13 +195,30 @@ class Blocks(Layout):
         }
 
     def digest(self) -> str:
-        """A short name of this very split; models remember it."""
+        """A short name of this very split; models remember it.
+
+        Returns
+        -------
+        str
+            16 hexadecimal digits.
+        """
         sizes = np.array([self.rows, self.cols, self.block_px, self.guard_px], np.int64)
         return short_digest(sizes.tobytes() + self.splits.tobytes())
 
     @classmethod
     def from_dict(cls, content: Fields) -> Blocks:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`.
+
+        Parameters
+        ----------
+        content : mapping
+            What `to_dict` gave.
+
+        Returns
+        -------
+        Blocks
+            The blocks and their splits.
+        """
         sizes = {key: int(content[key]) for key in ("rows", "cols", "block_px", "guard_px")}
         return cls(
             **sizes,
@@ -190,6 +229,18 @@ class Blocks(Layout):
     @classmethod
     def read(cls, path: Path, scene: Path) -> Blocks:
         """The blocks in a splits.json, which must be those of a scene.
+
+        Parameters
+        ----------
+        path : path
+            A splits.json.
+        scene : path
+            The raster that the blocks lie on.
+
+        Returns
+        -------
+        Blocks
+            The blocks and their splits.
 
         Raises
         ------
@@ -211,7 +262,20 @@ class Blocks(Layout):
         return blocks
 
     def holds(self, window: Window, split: int) -> np.ndarray:
-        """Which pixels of a window lie in blocks of a split, bool (rows, cols); guards count."""
+        """Which pixels of a window lie in blocks of a split, bool (rows, cols); guards count.
+
+        Parameters
+        ----------
+        window : Window
+            Pixels of the scene.
+        split : int
+            0 train, 1 validation, 2 test.
+
+        Returns
+        -------
+        array of bool, (rows, cols)
+            True in blocks of the split.
+        """
         return self.splits.ravel()[self.blocks_in(window)] == split
 
 

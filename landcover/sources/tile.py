@@ -24,7 +24,17 @@ _NODATA_DN = 0
 
 @dataclass(frozen=True)
 class Band:
-    """One band in a file, and how its digital numbers become reflectance."""
+    """One band in a file, and how its digital numbers become reflectance.
+
+    Attributes
+    ----------
+    path : Path
+        Raster file.
+    number : int
+        Band in the file, from 1.
+    quantification, offset : float
+        Reflectance is (dn + offset) / quantification.
+    """
 
     path: Path
     number: int
@@ -34,7 +44,19 @@ class Band:
 
 @dataclass(frozen=True)
 class Tile:
-    """The bands of one tile, by name, on one grid, and when they were taken (ISO 8601, UTC)."""
+    """The bands of one tile, on one grid.
+
+    Attributes
+    ----------
+    grid : Grid
+        Where the pixels of all bands lie.
+    bands : dict of str to Band
+        Bands by name.
+    acquired : str or None
+        When they were taken, ISO 8601, UTC; None where it is not known.
+    sensor : Sensor
+        Whose bands they are.
+    """
 
     grid: Grid
     bands: dict[str, Band]

@@ -50,7 +50,13 @@ class SyntheticScene:
     corine_grid: Grid
 
     def labels(self) -> np.ndarray:
-        """CLC codes of the nearest CORINE cell on the scene's grid, uint16 (rows, cols)."""
+        """CLC codes of the nearest CORINE cell on the scene's grid, uint16 (rows, cols).
+
+        Returns
+        -------
+        array of uint16, (rows, cols)
+            Class codes.
+        """
         from rasterio.warp import Resampling, reproject
 
         cells = SCHEMES["corine-grid"].recode(self.corine)
@@ -67,7 +73,13 @@ class SyntheticScene:
         return labels
 
     def agreement(self) -> float:
-        """Share of pixels whose CORINE label is their true class."""
+        """Share of pixels whose CORINE label is their true class.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
         return float((self.labels() == self.truth).mean())
 
 
