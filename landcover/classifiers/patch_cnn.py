@@ -33,7 +33,7 @@ class Encoder(Protocol):
 
 
 class Learning(TypedDict, total=False):
-    """Choices of a `PatchTrainer` that every training of it takes anew."""
+    """Choices of a `PatchTrainer` that every training of it takes again."""
 
     class_weight: str | None
     epochs: int

@@ -79,7 +79,7 @@ def _serve(a: Arguments) -> list[Path]:
 
 def classifier_of(run: Run, models: list[Model], given: Path | None) -> Any:
     """The image classifier asked for, or one of the run's own models; None where it has none."""
-    from landcover.classifiers.models import holds_model
+    from landcover.classifiers.cards import holds_model
     from landcover.classifiers.whole_images import load_classifier
     from landcover.stages.models import default_image_model, model_of_run
 

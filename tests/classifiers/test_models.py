@@ -17,7 +17,7 @@ from landcover.files import raster_writer, rasters
 from landcover.grid import Window
 from landcover.run import Run
 from landcover.scene.segmentation.types import type_column
-from landcover.service import assets, server
+from landcover.service import assets, server, state
 from landcover.stages.models import is_guest, model_of_run, run_of
 from landcover.stages.train import train
 from tests.fixtures.training_runs import BANDS, LEGEND, write_run
@@ -216,7 +216,8 @@ def test_commands_that_choose_a_model_read_every_card_once(run, reads, tmp_path)
 def test_serving_reads_every_card_once(run, reads, monkeypatch, given):
     served = []
     monkeypatch.setattr(assets, "load", dict)
-    monkeypatch.setattr(server, "serve", lambda state, host, port: served.append(state))
+    monkeypatch.setattr(state, "layers_of", lambda run: {})
+    monkeypatch.setattr(server, "serve", lambda held, host, port: served.append(held))
     assert cli.main(["serve", str(run.path), *given]) == 0
     assert reads == dict.fromkeys(MODELS, 1)
     assert served[0].classify is not None and served[0].predict
