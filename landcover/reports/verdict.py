@@ -18,7 +18,7 @@ FEW_BLOCKS = 20
 #: What is known of labels by their nomenclature, and of any others.
 COARSE = {
     "corine": "Labels of the CORINE kind are coarse: nothing smaller than 25 hectares or narrower "
-    "than 100 metres is drawn, and the stated accuracy of the product is 85 % or more."
+    "than 100 metres is drawn, and the product is specified to be at least 85 % right."
 }
 COARSE_TOO = "Labels leave out what is smaller than they can draw, and are wrong in places."
 

@@ -334,7 +334,7 @@ def test_errors_that_reach_over_a_block_are_said(world):
     assert ranges["knn"] < 3
     assert comparison["blocks"] == {"block_px": BLOCK, "guard_px": 5, "label_range_px": None}
     assert 50 < ranges["mlp"] <= 100
-    said = [remark for remark in comparison["remarks"] if "neighbouring blocks share" in remark]
+    said = [remark for remark in comparison["remarks"] if "neighbouring blocks depend" in remark]
     assert len(said) == 1
     assert said[0].startswith(f"Errors of the MLP are alike over up to {ranges['mlp']:.0f} pixels")
     assert "a block is 20 wide" in said[0]
