@@ -90,7 +90,7 @@ def _choice(classifier: PatchClassifier, scene: Path, kept: Path, precision: str
     )
     say(str(choice))
     found = {"engine": choice.engine.as_dict(), "measured": choice.measured}
-    if choice.measured:  # otherwise nothing was left to chance
+    if choice.measured:  # a choice without one is always the same
         try:
             write_json(kept, found)
         except LandcoverError:

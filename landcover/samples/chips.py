@@ -214,7 +214,7 @@ def cut(
 ) -> np.ndarray:
     """A window of an image (bands, rows, cols), which may reach over its edges.
 
-    Only what is looked at next is ever padded: a whole image of 1 x 4,000,000 pixels, padded to
+    Only the window is padded: a whole image of 1 x 4,000,000 pixels, padded to
     tiles of 256, would take 256 times its memory.
 
     >>> cut(np.ones((1, 2, 3), np.float32), Window(1, -1, 2, 3)).tolist()

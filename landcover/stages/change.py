@@ -30,7 +30,7 @@ from landcover.stages.run_legend import nomenclature_of, nomenclature_of_map
 
 #: Side of a patch in metres: that of EuroSAT's chips, and more than CORINE's 25 ha.
 PATCH_M = 640.0
-#: Sums of a smaller patch are too uncertain.
+#: Smallest side of a patch, pixels.
 LEAST_PATCH_PX = 8
 #: Wider ones of all 44 classes would take more than some 500 MB.
 MOST_PATCH_PX = 512
@@ -290,7 +290,7 @@ def map_pair(
 ) -> Pair:
     """Dates mapped with one model, on scenes of one radiometry.
 
-    A run that holds this very map of a scene that stays as it is lends it.
+    Where a run holds the same map of a scene that stays as it is, that map is used.
     """
     from landcover import maps
     from landcover.stages.map import is_mapped, map_scene

@@ -42,9 +42,9 @@ TEACHER_PATCH, TEACHER_EPOCHS = 7, 40
 #: pixels. They hold to borders in the image to a pixel or two, and still average errors out.
 SEGMENT_SCALE, SEGMENT_SIGMA, SEGMENT_MIN_PX = 32.0, 0.7, 20
 CONFIDENCE_NODATA = 255
-#: Raised when doubts are estimated in another way: those that a run holds are then made again.
+#: Raised when labels are judged in another way; what a run holds is then made again.
 ALGORITHM_VERSION = 2
-#: Side of the windows that the teacher is asked about.
+#: Side of the windows that the teacher predicts.
 ASKING_PX = 1024
 #: Side of the windows that are written.
 WRITING_PX = rasters.WINDOW_PX

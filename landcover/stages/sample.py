@@ -134,7 +134,7 @@ def _rasters(run: Run, class_field: str | None) -> Rasters:
 
 
 def _correlation(source: Source) -> Correlation | None:
-    """How far the labels are alike, from a thinned look at them."""
+    """How far the labels are alike, from every n-th row and column."""
     thinned = Thinned(*source.grid.shape)
     for window, labels in source.strips("Measuring how far labels are alike", source.labels):
         thinned.add(labels, window)

@@ -111,7 +111,7 @@ class Training:
         return [] if self.rows.denoise == PLAIN else [self.run.label_noise]
 
     def _store(self, fitted: Fitted, temperature: Temperature) -> Model:
-        """Put the model in its folder, whole, and take the maps of an older one away."""
+        """Put the model in its folder, whole, and remove the maps of an older one."""
         run = self.run
         folder = run.model(self.name)
         with staging_folder(run.path) as stage:
