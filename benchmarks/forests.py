@@ -51,7 +51,7 @@ def compare_growth(n: int, runs: int) -> RandomForestClassifier:
 
     def grow(accelerate: bool) -> None:
         grown[accelerate] = forests.fit_forest(
-            X, y, X[:1000], y[:1000], 0, leaf_sizes=(LEAF_SIZE,), accelerate=accelerate
+            X, y, X[:1000], y[:1000], forests.Growth(0, accelerate=accelerate), (LEAF_SIZE,)
         )[0]
 
     ways = {"scikit-learn": lambda: grow(False)}

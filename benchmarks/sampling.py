@@ -68,9 +68,10 @@ def by_strips(folder: Path, samples: int) -> int:
     import pyarrow.parquet
 
     from landcover.run import Run
+    from landcover.samples.table import Draw
     from landcover.stages.sample import sample
 
-    sample(Run(folder), samples=samples)
+    sample(Run(folder), Draw(samples))
     return pyarrow.parquet.read_metadata(Run(folder).samples).num_rows
 
 

@@ -30,6 +30,7 @@ from landcover.reports import accuracy
 from landcover.run import Run
 from landcover.samples.chips import Squares
 from landcover.samples.rows import Rows
+from landcover.samples.table import Draw
 from landcover.samples.tiles import Tiles
 from landcover.sources import band_files
 from landcover.sources.synthetic.files import write_demo
@@ -155,9 +156,8 @@ def to_the_stop(
         model,
         setting.examples(planned, held, rows.train),
         setting.examples(planned, held, rows.validation),
+        networks.Schedule(epochs, learning_rate=planned.learning_rate),
         seed=seed,
-        epochs=epochs,
-        learning_rate=planned.learning_rate,
         turn=True,
     )
     seconds = time.perf_counter() - started
@@ -199,7 +199,7 @@ def make_setting(folder: Path, samples: int) -> Setting:
     run = Run(folder / "run")
     bands, labels, reference = write_demo(folder / "sources", 0)
     prepare(run, band_files.open_bands(bands), labels=labels, reference=reference)
-    sample(run, samples=samples, max_patch=61)
+    sample(run, Draw(samples), max_patch=61)
     return Setting(run, read_rows(run, "labels"))
 
 

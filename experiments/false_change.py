@@ -20,23 +20,24 @@ from landcover.files.atomic import read_json
 from landcover.grid import Window
 from landcover.progress import say
 from landcover.run import Run
-from landcover.sources.synthetic import SyntheticScene, make_dates
+from landcover.samples.table import Draw
+from landcover.sources.synthetic import Later, SyntheticScene, make_dates, make_scene
 from landcover.stages import sample, train
 from landcover.stages.change import find_change
 
-HAZY = {"later_haze": 0.1, "sun": 0.9}
+HAZY = {"haze": 0.1, "sun": 0.9}
 #: Settings of `make_dates` for each second date.
 LATER: dict[str, dict[str, Any]] = {
     "noise": {},
-    "less haze": {"later_haze": 0.005, "sun": 1.08},
+    "less haze": {"haze": 0.005, "sun": 1.08},
     "haze and less light": HAZY,
     "greener": {"greenness": 1.1, "sun": 1.03},
-    "later in the season": {"greenness": 0.85, "later_haze": 0.04},
+    "later in the season": {"greenness": 0.85, "haze": 0.04},
     "other crops": {"new_crops": True},
     "other crops, haze": HAZY | {"new_crops": True, "greenness": 0.93},
-    "industry": {"estates": 8, "later_haze": 0.04, "sun": 0.96},
+    "industry": {"estates": 8, "haze": 0.04, "sun": 0.96},
     "industry, haze": HAZY | {"estates": 8},
-    "industry, other crops": {"estates": 8, "later_haze": 0.04, "new_crops": True},
+    "industry, other crops": {"estates": 8, "haze": 0.04, "new_crops": True},
 }
 TRAIN: dict[str, Callable[[Run], Model]] = {
     "random-forest-plain": lambda run: train.train(run, random_split=False, denoise="none"),
@@ -102,11 +103,11 @@ def cells(before: Run, after: Run, model: str, really: np.ndarray) -> list[str]:
 def first_date(a: argparse.Namespace) -> tuple[Run, SyntheticScene]:
     """The run of the first date with the models, and its scene."""
     rows, cols = a.size
-    run, scene = Run(a.out / "before"), make_dates(rows, cols, FIRST_SEED)[0]
+    run, scene = Run(a.out / "before"), make_scene(rows, cols, FIRST_SEED)
     if not run.samples.exists():
         save(run, scene)
         raster_writer.write(run.labels, scene.labels(), scene.grid, ["label"], 0)
-        sample.sample(run, SAMPLES, max_patch=7)
+        sample.sample(run, Draw(SAMPLES), max_patch=7)
     for model in a.models:
         if not run.model(model).exists():
             TRAIN[model](run)
@@ -124,8 +125,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 continue
             after = Run(a.out / f"{number}")
             rows, cols = a.size
-            settings = settings | {"later_seed": LATER_SEED + number}
-            second = make_dates(rows, cols, FIRST_SEED, **settings)[1]
+            later = Later(LATER_SEED + number, **settings)
+            second = make_dates(rows, cols, FIRST_SEED, later)[1]
             save(after, second)
             for model in a.models:
                 row = cells(before, after, model, first.truth != second.truth)

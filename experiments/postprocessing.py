@@ -20,6 +20,7 @@ from experiments.study import refusals, write_classes
 from landcover.commands.options import add_size
 from landcover.files import raster_writer
 from landcover.run import Run
+from landcover.samples.table import Draw
 from landcover.sources.synthetic import make_scene
 from landcover.stages import map, postprocess, sample, segment, store, train
 
@@ -71,7 +72,7 @@ def trained_run(out: Path, number: int, size: Sequence[int]) -> Run:
     write_classes(run.reference, scene.truth, scene.grid)
     outlines = [shape(s) for s, _ in shapes(scene.truth, transform=scene.grid.transform)]
     GeoSeries(outlines, crs=scene.grid.crs).to_file(run.path / "outlines.gpkg")
-    sample.sample(run, 20_000, max_patch=7)
+    sample.sample(run, Draw(20_000), max_patch=7)
     train.train(run, random_split=False, denoise="none")
     train.train(run, "cnn", epochs=15, random_split=False, denoise="none")
     return run

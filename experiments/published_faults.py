@@ -127,7 +127,7 @@ def learnt(
         networks.Examples(partial(_of_part, inputs, part), rows.targets(part))
         for part in (rows.train, rows.validation, rows.scored)
     )
-    networks.fit(model, train_on, validation, seed=seed, epochs=a.epochs)
+    networks.fit(model, train_on, validation, networks.Schedule(a.epochs), seed=seed)
     return rows.legend.code(networks.predict_examples(model, test).argmax(axis=1))
 
 

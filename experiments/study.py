@@ -22,6 +22,7 @@ from landcover.legend import Legend
 from landcover.progress import say
 from landcover.reports import words
 from landcover.run import Run
+from landcover.samples.table import Draw
 from landcover.sources import band_files, synthetic
 from landcover.sources.synthetic.files import write_demo
 from landcover.stages import store
@@ -93,7 +94,7 @@ def kind_run(folder: Path, number: int) -> Run:
         write_classes(run.labels, scene.labels(), scene.grid)
         write_classes(run.reference, scene.truth, scene.grid)
         segment(run)
-        sample(run, 40_000)
+        sample(run, Draw(40_000))
     return run
 
 
@@ -127,7 +128,7 @@ def study_run(
     own.path.mkdir(parents=True, exist_ok=True)
     for product in _SHARED:
         copy_raster(getattr(run, product), own.path)
-    sample(own, samples, max_patch=max_patch, seed=seed)
+    sample(own, Draw(samples), max_patch=max_patch, seed=seed)
     return own
 
 

@@ -14,6 +14,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -50,6 +51,29 @@ Estimator: TypeAlias = "RandomForestClassifier | Pipeline"
 _FITTED = ("estimator_", "estimators_", "classes_", "n_classes_", "n_features_in_", "n_outputs_")
 
 
+@dataclass(frozen=True)
+class Growth:
+    """How forests are grown.
+
+    Attributes
+    ----------
+    seed : int
+        Of bootstrap and of the choice of inputs; the same seed gives the same forest.
+    class_weight : dict, optional
+        Weight by position in the legend.
+    n_trees : int
+        Trees of a forest.
+    accelerate : bool
+        Grow the trees with scikit-learn-intelex where it is installed. Its trees are
+        others than scikit-learn's, as accurate.
+    """
+
+    seed: int
+    class_weight: dict[int, float] | None = None
+    n_trees: int = N_TREES
+    accelerate: bool = True
+
+
 def fast_forest() -> type[RandomForestClassifier] | None:
     """The forest class of scikit-learn-intelex; None where it is not installed or does not load."""
     try:
@@ -64,11 +88,8 @@ def fit_forest(
     y: np.ndarray,
     X_validation: np.ndarray,
     y_validation: np.ndarray,
-    seed: int,
-    class_weight: dict[int, float] | None = None,
+    growth: Growth,
     leaf_sizes: Sequence[int] = LEAF_SIZES,
-    n_trees: int = N_TREES,
-    accelerate: bool = True,
 ) -> tuple[RandomForestClassifier, dict[int, float], str]:
     """Fit one forest a leaf size and keep the one that is right most often on validation.
 
@@ -79,17 +100,10 @@ def fit_forest(
     y, y_validation : array of int, (samples,)
         Positions in the legend; -1 in `y_validation`, a class that was never
         trained on, counts as wrong.
-    seed : int
-        Of bootstrap and of the choice of inputs; the same seed gives the same forest.
-    class_weight : dict, optional
-        Weight by position.
+    growth : Growth
+        How they are grown.
     leaf_sizes : sequence of int
         Least samples of a leaf to try.
-    n_trees : int
-        Trees of a forest.
-    accelerate : bool
-        Grow the trees with scikit-learn-intelex where it is installed. Its trees are
-        others than scikit-learn's, as accurate.
 
     Returns
     -------
@@ -103,9 +117,7 @@ def fit_forest(
     libraries: dict[int, str] = {}
 
     def fit(leaf_size: int) -> RandomForestClassifier:
-        forest, libraries[leaf_size] = _grow(
-            X, y, seed, class_weight, leaf_size, n_trees, accelerate
-        )
+        forest, libraries[leaf_size] = _grow(X, y, leaf_size, growth)
         return forest
 
     sizes = track(sorted(set(leaf_sizes)), "growing forests")
@@ -186,26 +198,20 @@ def load(path: str | Path) -> Estimator:
 
 
 def _grow(
-    X: np.ndarray,
-    y: np.ndarray,
-    seed: int,
-    class_weight: dict[int, float] | None,
-    leaf_size: int,
-    n_trees: int,
-    accelerate: bool,
+    X: np.ndarray, y: np.ndarray, leaf_size: int, growth: Growth
 ) -> tuple[RandomForestClassifier, str]:
     """One forest of scikit-learn's class, and the library that grew it."""
     from sklearn.ensemble import RandomForestClassifier
 
     settings = {
-        "n_estimators": n_trees,
+        "n_estimators": growth.n_trees,
         "min_samples_leaf": leaf_size,
-        "class_weight": class_weight,
+        "class_weight": growth.class_weight,
         "n_jobs": -1,
-        "random_state": seed,
+        "random_state": growth.seed,
     }
     forest = RandomForestClassifier(**settings)
-    faster = fast_forest() if accelerate else None
+    faster = fast_forest() if growth.accelerate else None
     if faster is None:
         return forest.fit(X, y), "scikit-learn"
     grown = faster(**settings).fit(X, y)

@@ -71,9 +71,8 @@ def trainer(
             model,
             examples(rows.train),
             examples(rows.validation),
+            networks.Schedule(epochs, learning_rate=networks.MLP_LEARNING_RATE),
             seed=setup.seed,
-            epochs=epochs,
-            learning_rate=networks.MLP_LEARNING_RATE,
             name=setup.name + rows.remark,
         )
         settings = {"epochs": len(history["loss"]), "class_weight": class_weight}

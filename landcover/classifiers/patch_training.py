@@ -136,10 +136,8 @@ class PatchTraining:
             model,
             examples(rows.train),
             examples(rows.validation),
+            networks.Schedule(epochs, learning_rate=self.way.learning_rate, patience=patience),
             seed=self._seed,
-            epochs=epochs,
-            patience=patience,
-            learning_rate=self.way.learning_rate,
             turn=True,
             name=name + rows.remark,
         )

@@ -41,8 +41,9 @@ def forest_trainer(
         weights = class_weights(rows, class_weight)
         model, tried, grown_with = forests.fit_forest(
             *tables_of(rows, setup.inputs),
-            setup.seed,
-            None if weights is None else dict(enumerate(weights.tolist())),
+            forests.Growth(
+                setup.seed, None if weights is None else dict(enumerate(weights.tolist()))
+            ),
             leaf_sizes or forests.LEAF_SIZES,
         )
         settings = {

@@ -169,17 +169,11 @@ def _warnings(tiles: list) -> list[str]:
 
 
 def _sampling(a: Arguments) -> dict[str, Any]:
-    return {
-        "samples": a.samples,
-        "method": "polygons" if a.polygons else a.method,
-        "polygons": a.polygons,
-        "class_field": a.class_field,
-        "min_count": a.min_count,
-        "max_patch": a.max_patch,
-        "block_px": a.block_px,
-        "features": a.features,
-        "seed": a.seed,
-    }
+    from landcover.samples.table import Draw
+
+    method = "polygons" if a.polygons else a.method
+    wanted = Draw(a.samples, method, a.polygons, a.class_field, a.min_count, a.features)
+    return {"wanted": wanted, "max_patch": a.max_patch, "block_px": a.block_px, "seed": a.seed}
 
 
 def _define_segment(parser: argparse.ArgumentParser) -> None:

@@ -10,9 +10,12 @@ time and memory, never a number.
 from landcover.classifiers.image_tiles import COMPUTE_PX, predict_tiles
 from landcover.classifiers.protocol import Classifier, Reader, require_bands
 from landcover.maps.cluster import Workers, connected
-from landcover.maps.prediction import predict_map
+from landcover.maps.prediction import predict_map, predict_map_in_job
 from landcover.maps.scene_tiles import (
+    CONFIDENCE,
     CONFIDENCE_NODATA,
+    ENTROPY,
+    LABELS,
     PROBABILITIES,
     Source,
     layout,
@@ -23,7 +26,10 @@ from landcover.samples.chips import cut
 
 __all__ = [
     "COMPUTE_PX",
+    "CONFIDENCE",
     "CONFIDENCE_NODATA",
+    "ENTROPY",
+    "LABELS",
     "PROBABILITIES",
     "Agreement",
     "Classifier",
@@ -34,6 +40,7 @@ __all__ = [
     "cut",
     "layout",
     "predict_map",
+    "predict_map_in_job",
     "predict_tiles",
     "reading_windows",
     "require_bands",

@@ -38,8 +38,6 @@ def predict_map(
     probabilities: str | Path | None = None,
     entropy: str | Path | None = None,
     segment_types: str | Path | None = None,
-    job: Job | None = None,
-    workers: Workers | None = None,
 ) -> list[Path]:
     """Predict every valid pixel of a scene.
 
@@ -65,11 +63,6 @@ def predict_map(
         the largest possible, 255 is nodata.
     segment_types : path, optional
         Raster of segment types on the scene's grid, for classifiers with `segment_layers`.
-    job : Job, optional
-        Keeps the result of every window, so that an interrupted job goes on where it was.
-        Its facts must name all that the result depends on.
-    workers : Workers, optional
-        A Dask cluster that predicts the windows; needs a `job`.
 
     Returns
     -------
@@ -79,8 +72,7 @@ def predict_map(
     Raises
     ------
     LandcoverError
-        If the scene lacks a band, segment types are needed and not given or on another grid,
-        or the workers fail.
+        If the scene lacks a band, or segment types are needed and not given or on another grid.
 
     Examples
     --------
@@ -100,16 +92,56 @@ def predict_map(
         ENTROPY: entropy,
     }
     paths = {layer: Path(path) for layer, path in given.items() if path}
-    layers, title = tuple(paths), f"mapping with {classifier.name}"
-    if job is None:
-        pixels = _predicted(source, windows, layers)
-        _write(paths, source, windows, track(pixels, title, len(windows)))
-    else:
-        _complete(job, source, windows, layers, workers, title)
-        stored = (_stored(job, number, source, window, layers)
-                  for number, window in enumerate(windows))  # fmt: skip
-        _write(paths, source, windows, track(stored, "writing the map", len(windows)))
+    pixels = _predicted(source, windows, tuple(paths))
+    _write(paths, source, windows, track(pixels, _title(classifier), len(windows)))
     return list(paths.values())
+
+
+def predict_map_in_job(
+    classifier: Classifier,
+    scene: str | Path,
+    paths: Mapping[str, Path],
+    job: Job,
+    *,
+    tile_px: int = 1024,
+    segment_types: str | Path | None = None,
+    workers: Workers | None = None,
+) -> list[Path]:
+    """`predict_map` that goes on where it was interrupted, and that a cluster can do.
+
+    Parameters
+    ----------
+    classifier, scene, tile_px, segment_types
+        As for `predict_map`.
+    paths : mapping of str to path
+        Where to write the layers, by their names `LABELS`, `CONFIDENCE` and so on.
+    job : Job
+        Keeps the result of every window. Its facts must name all that the result depends on.
+    workers : Workers, optional
+        A Dask cluster that predicts the windows.
+
+    Returns
+    -------
+    list of Path
+        What was written, in the order of `paths`.
+
+    Raises
+    ------
+    LandcoverError
+        As `predict_map`, or if the workers fail.
+    """
+    source = Source(classifier, scene, segment_types)
+    windows, layers = reading_windows(source.grid, tile_px), tuple(paths)
+    _complete(job, source, windows, layers, workers)
+    stored = (_stored(job, number, source, window, layers)
+              for number, window in enumerate(windows))  # fmt: skip
+    _write(paths, source, windows, track(stored, "writing the map", len(windows)))
+    return list(paths.values())
+
+
+def _title(classifier: Classifier) -> str:
+    """What the progress bar calls the work."""
+    return f"mapping with {classifier.name}"
 
 
 def _predicted(
@@ -126,7 +158,6 @@ def _complete(
     windows: Sequence[Window],
     layers: Sequence[str],
     workers: Workers | None,
-    title: str,
 ) -> None:
     """Predict and store every window that the job does not hold."""
     looked = track(list(enumerate(windows)), "looking for what is done")
@@ -138,7 +169,7 @@ def _complete(
     else:
         results = zip(missing, _predicted(source, missing.values(), layers), strict=True)
     last = time.perf_counter()
-    for number, pixels in track(results, title, len(missing)):
+    for number, pixels in track(results, _title(source.classifier), len(missing)):
         now = time.perf_counter()
         job.write(number, pixels, seconds=now - last)
         last = now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,47 @@ from landcover.scene.features import available
 
 if TYPE_CHECKING:
     import geopandas
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What is drawn of the labelled pixels, and what the table says of it.
+
+    Attributes
+    ----------
+    samples : int
+        How many; fewer where there are fewer labelled pixels.
+    method : str
+        "uniform", "stratified" or "polygons": see `drawing.plan_draws`.
+    polygons : path, optional
+        Vector file; training and validation samples are drawn inside it. Test
+        samples come from all labelled pixels of the test blocks.
+    class_field : str, optional
+        Field of `polygons` with CLC codes. They then are the labels, instead
+        of the run's, and there are none outside the polygons.
+    min_count : int
+        Classes with fewer labelled pixels in the scene are left out: not in
+        training, and not in testing either.
+    features : sequence of str, optional
+        Columns of features, of `features.FEATURES`; by default those of `features.DEFAULTS`
+        that the scene's bands allow.
+
+    Raises
+    ------
+    LandcoverError
+        If polygons are asked for and not given.
+    """
+
+    samples: int = 40_000
+    method: str = "uniform"
+    polygons: str | Path | None = None
+    class_field: str | None = None
+    min_count: int = 50
+    features: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.method == "polygons" and self.polygons is None:
+            raise LandcoverError("method 'polygons' needs polygons; give polygons=FILE")
 
 
 def count(
@@ -82,10 +124,8 @@ def draw(
     blocks: Blocks,
     counts: np.ndarray,
     codes: np.ndarray,
-    samples: int,
-    method: str,
+    wanted: Draw,
     seed: int,
-    features: Sequence[str] | None = None,
 ) -> geopandas.GeoDataFrame:
     """Draw the samples and gather what the table says of them; for features see `table_of`."""
     of_split = blocks.usable_zones[..., None] == np.arange(1, 4)
@@ -93,7 +133,7 @@ def draw(
     available[:TEST, :, 0] = 0  # polygons limit training and validation, not testing
     available = available.sum(axis=-1)
     rng = np.random.default_rng([seed, 1])  # another stream than the deal's
-    draws = drawing.plan_draws(available, samples, method, rng)
+    draws = drawing.plan_draws(available, wanted.samples, wanted.method, rng)
     if (draws.samples[TRAIN] > 0).sum() < 2:
         raise LandcoverError(
             "the training blocks give samples of fewer than two classes; "
@@ -117,7 +157,7 @@ def draw(
         part |= {name: image[i, rows, cols] for i, name in enumerate(source.bands)}
         parts.append(part | {name: values[rows, cols] for name, values in more.items()})
     drawn = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
-    return table_of(source, blocks, drawn, features)
+    return table_of(source, blocks, drawn, wanted.features)
 
 
 def table_of(

@@ -241,15 +241,18 @@ def sample(
     np.False_
     """
     from landcover.samples.rows import read_samples
+    from landcover.samples.table import Draw
     from landcover.stages import sample as stage
 
     run = _run(run)
     stage.sample(
         run,
-        samples,
-        method="polygons" if polygons is not None else method,
-        polygons=None if polygons is None else Path(polygons),
-        class_field=class_field,
+        Draw(
+            samples,
+            "polygons" if polygons is not None else method,
+            None if polygons is None else Path(polygons),
+            class_field,
+        ),
         max_patch=max_patch,
         block_px=block_px,
         seed=seed,

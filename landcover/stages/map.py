@@ -85,16 +85,16 @@ def map_scene(
         started = time.perf_counter()
         classifier, engine = with_engine(classifier, run.scene, job, model.folder, facts, precision)
         workers = client and _workers(client, run, model, engine, facts.get("backend"))
-        paths = maps.predict_map(
+        layers = {maps.LABELS: run.map(name), maps.CONFIDENCE: run.confidence(name)}
+        layers |= {maps.PROBABILITIES: run.probabilities(name)} if probabilities else {}
+        layers |= {maps.ENTROPY: run.entropy(name)} if entropy else {}
+        paths = maps.predict_map_in_job(
             classifier,
             run.scene,
-            run.map(name),
+            layers,
+            job,
             tile_px=tile_px,
-            confidence=run.confidence(name),
-            probabilities=run.probabilities(name) if probabilities else None,
-            entropy=run.entropy(name) if entropy else None,
             segment_types=types,
-            job=job,
             workers=workers,
         )
         seconds = time.perf_counter() - started + job.seconds_found

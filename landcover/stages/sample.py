@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from landcover.samples import chips, splits
 from landcover.samples.blocks import SPLITS, Blocks, Layout, layout
 from landcover.samples.correlation import Correlation, Thinned
 from landcover.samples.layers import Rasters, Source, open_source
-from landcover.samples.table import count, draw, write_chips
+from landcover.samples.table import Draw, count, draw, write_chips
 from landcover.scene.features import require
 from landcover.stages.run_legend import read_nomenclature
 
@@ -25,16 +24,12 @@ if TYPE_CHECKING:
 
 def sample(
     run: Run,
-    samples: int = 40_000,
-    method: str = "uniform",
-    polygons: str | Path | None = None,
-    class_field: str | None = None,
-    min_count: int = 50,
+    wanted: Draw | None = None,
+    *,
     max_patch: int | None = None,
     seed: int = 0,
     buffer: int | None = None,
     block_px: int | None = None,
-    features: Sequence[str] | None = None,
 ) -> list[Path]:
     """Deal the blocks of a run to splits and draw samples.
 
@@ -43,19 +38,8 @@ def sample(
     run : Run
         Run folder with a scene and labels; reference and segments join the
         table where the run has them.
-    samples : int
-        How many to draw; fewer where there are fewer labelled pixels.
-    method : str
-        "uniform", "stratified" or "polygons": see `sampling.plan_draws`.
-    polygons : path, optional
-        Vector file; training and validation samples are drawn inside it. Test
-        samples come from all labelled pixels of the test blocks.
-    class_field : str, optional
-        Field of `polygons` with CLC codes. They then are the labels, instead
-        of the run's, and there are none outside the polygons.
-    min_count : int
-        Classes with fewer labelled pixels in the scene are left out: not in
-        training, and not in testing either.
+    wanted : Draw, optional
+        What to draw; 40,000 labelled pixels, all alike, by default.
     max_patch : int, optional
         Side of the largest patch that will be trained: sets the guard.
     seed : int
@@ -65,9 +49,6 @@ def sample(
         2R + 1, bands), in the order of the table.
     block_px : int, optional
         Side of a block; by default from the labels' correlation range, see `blocks.layout`.
-    features : sequence of str, optional
-        Columns of features in the table, of `features.FEATURES`; by default those of
-        `features.DEFAULTS` that the scene's bands allow.
 
     Returns
     -------
@@ -81,28 +62,28 @@ def sample(
         classes or too few pixels are left, if patches are even or larger than
         the scene, if polygons cannot be read, or if the disk is too small.
     """
-    if method == "polygons" and polygons is None:
-        raise LandcoverError("method 'polygons' needs polygons; give polygons=FILE")
+    wanted = wanted or Draw()
+    polygons, class_field = wanted.polygons, wanted.class_field
     source = open_source(_rasters(run, class_field), polygons, class_field)
-    require(source.bands, features or ())
+    require(source.bands, wanted.features or ())
     correlated = _correlation(source)
     label_range = round(correlated.range_px, 1) if correlated else None
     plan = _layout(source, block_px, max_patch, buffer, label_range or 0.0)
-    counts, codes, dropped = count(source, plan, min_count)
+    counts, codes, dropped = count(source, plan, wanted.min_count)
     # a class inside the polygons and the same class outside them are dealt as two
     held = counts.reshape(*counts.shape[:2], -1)
     blocks = splits.deal(plan, held[..., held.any(axis=(0, 1))], seed=seed)
     blocks = replace(blocks, label_range_px=label_range)
-    table = draw(source, blocks, counts, codes, samples, method, seed, features)
+    table = draw(source, blocks, counts, codes, wanted, seed)
     products = _write(run, blocks, table, buffer, source)
     run.record(
         "sample",
         {
-            "samples": samples,
-            "method": method,
+            "samples": wanted.samples,
+            "method": wanted.method,
             "polygons": None if polygons is None else str(polygons),
             "class_field": class_field,
-            "min_count": min_count,
+            "min_count": wanted.min_count,
             "max_patch": max_patch,
             "block_px": blocks.block_px,
             "block_px_from": "labels" if block_px is None else "--block-px",
@@ -110,7 +91,7 @@ def sample(
             "blocks": int(blocks.splits.size),
             "guard_px": blocks.guard_px,
             "buffer": buffer,
-            "features": None if features is None else list(features),
+            "features": None if wanted.features is None else list(wanted.features),
             "seed": seed,
             "classes": codes.tolist(),
             "dropped_classes": dropped,

@@ -122,7 +122,7 @@ def test_a_patch_network_starts_from_a_tagger(trained, rng, frozen, way):
                         for r, c in zip(row, col, strict=True)])  # fmt: skip
         examples = networks.Examples(lambda rows: cut[rows], targets)
     classes = network.get_layer("classes").get_weights()
-    networks.fit(network, examples, examples, seed=0, epochs=1, turn=True)
+    networks.fit(network, examples, examples, networks.Schedule(1), seed=0, turn=True)
     assert same(stem(network), start) == frozen
     assert not same(network.get_layer("classes").get_weights(), classes)
     assert same(stem(tagger), start)  # what is shared is copied

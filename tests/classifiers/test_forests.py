@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def noisy():
 
 @pytest.fixture(scope="module")
 def fitted(noisy):
-    return forests.fit_forest(*noisy, seed=3, leaf_sizes=(1, 30), n_trees=40)
+    return forests.fit_forest(*noisy, forests.Growth(3, n_trees=40), (1, 30))
 
 
 def test_noise_calls_for_larger_leaves(noisy, fitted):
@@ -46,7 +47,7 @@ def test_noise_calls_for_larger_leaves(noisy, fitted):
 @pytest.mark.parametrize("accelerate", [False, True])
 def test_probabilities_are_those_of_scikit_learn(noisy, accelerate):
     forest, *_ = forests.fit_forest(
-        *noisy, seed=3, leaf_sizes=(30,), n_trees=40, accelerate=accelerate
+        *noisy, forests.Growth(3, n_trees=40, accelerate=accelerate), (30,)
     )
     assert type(forest) is RandomForestClassifier
     if not accelerate:
@@ -65,9 +66,7 @@ def test_accelerated_leaves_hold_the_shares_of_the_training_rows(noisy):
     pytest.importorskip("sklearnex")
     X, y = noisy[:2]
     weights = {0: 1.0, 1: 2.0, 2: 0.5, 3: 1.0}
-    forest, *_ = forests.fit_forest(
-        *noisy, seed=0, class_weight=weights, leaf_sizes=(5,), n_trees=4
-    )
+    forest, *_ = forests.fit_forest(*noisy, forests.Growth(0, weights, n_trees=4), (5,))
     for tree in (estimator.tree_ for estimator in forest.estimators_):
         ends = tree.apply(X)
         for leaf in np.unique(ends)[:40]:
@@ -84,7 +83,7 @@ def test_accelerated_forests_are_as_accurate(noisy, leaf_size):
     def accuracy(accelerate):
         return np.mean([
             forests.fit_forest(
-                *noisy, seed=seed, leaf_sizes=(leaf_size,), n_trees=40, accelerate=accelerate
+                *noisy, forests.Growth(seed, n_trees=40, accelerate=accelerate), (leaf_size,)
             )[1][leaf_size]
             for seed in range(3)
         ])  # fmt: skip
@@ -93,12 +92,12 @@ def test_accelerated_forests_are_as_accurate(noisy, leaf_size):
 
 
 def test_where_nothing_faster_is_installed_scikit_learn_grows_the_forest(noisy, monkeypatch):
-    settings = {"seed": 1, "leaf_sizes": (20,), "n_trees": 5}
-    plain, _, library = forests.fit_forest(*noisy, **settings, accelerate=False)
+    growth = forests.Growth(1, n_trees=5)
+    plain, _, library = forests.fit_forest(*noisy, replace(growth, accelerate=False), (20,))
     assert library == f"scikit-learn {sklearn.__version__}"
     # Installed or not, it does not load
     monkeypatch.setitem(sys.modules, "sklearnex.ensemble", None)
-    found, _, library = forests.fit_forest(*noisy, **settings)
+    found, _, library = forests.fit_forest(*noisy, growth, (20,))
     assert library == f"scikit-learn {sklearn.__version__}"
     np.testing.assert_array_equal(
         forests.probabilities(found, noisy[2]), forests.probabilities(plain, noisy[2])
@@ -106,12 +105,12 @@ def test_where_nothing_faster_is_installed_scikit_learn_grows_the_forest(noisy, 
 
 
 def test_what_grew_a_forest_is_told(noisy, monkeypatch):
-    settings = {"seed": 1, "leaf_sizes": (20,), "n_trees": 5}
+    growth = forests.Growth(1, n_trees=5)
     if forests.fast_forest():
-        assert forests.fit_forest(*noisy, **settings)[2].startswith("scikit-learn-intelex ")
+        assert forests.fit_forest(*noisy, growth, (20,))[2].startswith("scikit-learn-intelex ")
     # A class that leaves the work to scikit-learn, as the faster one does with some settings
     monkeypatch.setattr(forests, "fast_forest", lambda: RandomForestClassifier)
-    assert forests.fit_forest(*noisy, **settings)[2] == f"scikit-learn {sklearn.__version__}"
+    assert forests.fit_forest(*noisy, growth, (20,))[2] == f"scikit-learn {sklearn.__version__}"
 
 
 def test_a_stored_forest_needs_scikit_learn_alone(fitted, tmp_path):
@@ -137,11 +136,11 @@ def test_rows_do_not_depend_on_their_company(noisy, fitted, monkeypatch):
 
 
 def test_the_same_seed_gives_the_same_bytes(noisy, fitted):
-    again, tried, _ = forests.fit_forest(*noisy, seed=3, leaf_sizes=(1, 30), n_trees=40)
+    again, tried, _ = forests.fit_forest(*noisy, forests.Growth(3, n_trees=40), (1, 30))
     assert tried == fitted[1]
     first, second = (forests.probabilities(model, noisy[2]) for model in (fitted[0], again))
     assert first.tobytes() == second.tobytes()
-    other, *_ = forests.fit_forest(*noisy, seed=4, leaf_sizes=(30,), n_trees=40)
+    other, *_ = forests.fit_forest(*noisy, forests.Growth(4, n_trees=40), (30,))
     assert forests.probabilities(other, noisy[2]).tobytes() != first.tobytes()
 
 
@@ -159,7 +158,7 @@ def test_columns_are_positions_even_where_a_class_has_no_row():
     X = np.arange(60, dtype=np.float32)[:, np.newaxis]
     y = np.where(X[:, 0] < 30, 1, 3)
     for model in (
-        forests.fit_forest(X, y, X, y, seed=0, leaf_sizes=(1,), n_trees=5)[0],
+        forests.fit_forest(X, y, X, y, forests.Growth(0, n_trees=5), (1,))[0],
         forests.fit_knn(X, y, X, y, neighbours=(1,))[0],
     ):
         found = forests.probabilities(model, X)
@@ -175,9 +174,7 @@ def test_class_weights_favour_the_rare_class():
     data = X[:2000], y[:2000], X[2000:], y[2000:]
 
     def recall(class_weight):
-        model, *_ = forests.fit_forest(
-            *data, seed=0, class_weight=class_weight, leaf_sizes=(50,), n_trees=30
-        )
+        model, *_ = forests.fit_forest(*data, forests.Growth(0, class_weight, n_trees=30), (50,))
         predicted = forests.probabilities(model, data[2]).argmax(axis=1)
         return (predicted == 1)[data[3] == 1].mean()
 

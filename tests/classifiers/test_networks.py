@@ -193,7 +193,12 @@ def trained(stripes, seed, weights=None, turn=False, epochs=4):
 
     rows = np.arange(3000)
     history = networks.fit(
-        model, examples(rows[:2000]), examples(rows[2000:]), seed=seed, epochs=epochs, turn=turn
+        model,
+        examples(rows[:2000]),
+        examples(rows[2000:]),
+        networks.Schedule(epochs),
+        seed=seed,
+        turn=turn,
     )
     probabilities = networks.predict(model, lambda batch: chips[2000 + batch], 1000)
     return model, history, probabilities
@@ -276,7 +281,7 @@ def test_class_weights_move_the_balance():
         networks.seed_everything(0)
         model = networks.build_mlp(1, 2)
         rows = networks.Examples(lambda batch: values[batch], targets, weights)
-        networks.fit(model, rows, rows, seed=0, epochs=8, learning_rate=1e-2)
+        networks.fit(model, rows, rows, networks.Schedule(8, learning_rate=1e-2), seed=0)
         return networks.predict(model, lambda batch: values[batch], 1)[0, 1]
 
     balanced = np.where(targets == 1, 5.0, 5 / 9).astype(np.float32)

@@ -174,7 +174,7 @@ def train_on(image, side, seed=0):
         networks.TileExamples(tiles, p, 2, targets[p]) for p in (part[::2], part[1::2])
     )
     model = network(9, seed)
-    history = networks.fit(model, train, validation, seed=seed, epochs=2, turn=True, batch_size=32)
+    history = networks.fit(model, train, validation, networks.Schedule(2, 32), seed=seed, turn=True)
     predicted = networks.predict_examples(model, train)
     return history, predicted, b"".join(np.asarray(w).tobytes() for w in model.get_weights())
 
@@ -215,7 +215,7 @@ def test_learning_on_tiles_finds_what_context_tells():
     history = networks.fit(
         model,
         *(networks.TileExamples(tiles, p, 1, targets[p]) for p in (part[::2], part[1::2])),
-        seed=0, epochs=6, batch_size=64,
+        networks.Schedule(6, 64), seed=0,
     )  # fmt: skip
     assert history["val_accuracy"][-1] > 0.95
     tested = networks.TileExamples(tiles, part[1::2], 1, targets[1::2])

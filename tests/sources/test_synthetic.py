@@ -14,7 +14,15 @@ from skimage.measure import label
 
 from landcover import legend
 from landcover.errors import LandcoverError
-from landcover.sources.synthetic import MINIMUM_PX, dates, make_dates, make_scene, patterns, spectra
+from landcover.sources.synthetic import (
+    MINIMUM_PX,
+    Later,
+    dates,
+    make_dates,
+    make_scene,
+    patterns,
+    spectra,
+)
 
 SEEDS = (1, 2, 3, 4, 5)
 
@@ -334,7 +342,7 @@ def accuracies(scene) -> tuple[float, float]:
 
 
 def test_later_dates_differ_where_estates_were_built_and_nowhere_else():
-    first, second = make_dates(400, 420, 3, later_seed=7, estates=3, later_haze=0.05, sun=0.95)
+    first, second = make_dates(400, 420, 3, Later(7, estates=3, haze=0.05, sun=0.95))
     once = make_scene(400, 420, 3)
     assert digest(first) == digest(once)
     changed = first.truth != second.truth
@@ -347,8 +355,8 @@ def test_later_dates_differ_where_estates_were_built_and_nowhere_else():
 
 
 def test_a_later_date_can_differ_in_noise_alone_or_in_all_that_grows():
-    first, noisy = make_dates(200, 220, 1, later_seed=5, noise=0.002)
-    _, regrown = make_dates(200, 220, 1, later_seed=5, noise=0.002, new_crops=True)
+    first, noisy = make_dates(200, 220, 1, Later(5), noise=0.002)
+    _, regrown = make_dates(200, 220, 1, Later(5, new_crops=True), noise=0.002)
     assert (noisy.truth == first.truth).all() and (regrown.truth == first.truth).all()
     gap = noisy.image - first.image
     assert 0.0015 < gap.std() < 0.01
@@ -359,8 +367,7 @@ def test_a_later_date_can_differ_in_noise_alone_or_in_all_that_grows():
 
 
 def test_greenness_moves_the_infrared_of_plants_and_nothing_else():
-    first, later = make_dates(200, 220, 1, later_seed=5, noise=0, haze=0, later_haze=0,
-                              greenness=0.8)  # fmt: skip
+    first, later = make_dates(200, 220, 1, Later(5, haze=0, greenness=0.8), noise=0, haze=0)
     np.testing.assert_array_equal(later.image[:3], first.image[:3])
     woods = ndimage.binary_erosion((first.truth >= 311) & (first.truth <= 313), iterations=4)
     ratio = later.image[3, woods] / first.image[3, woods]
@@ -372,11 +379,11 @@ def test_greenness_moves_the_infrared_of_plants_and_nothing_else():
     [
         ({"sun": 3}, "sun 3 is out of range; choose 0.5 to 2"),
         ({"greenness": 0}, "greenness 0 is out of range; choose 0.5 to 1.5"),
-        ({"later_haze": 0.6}, "later_haze 0.6 is out of range; choose 0 to 0.5"),
-        ({"later_seed": -1}, "later_seed -1 is out of range"),
+        ({"haze": 0.6}, "later haze 0.6 is out of range; choose 0 to 0.5"),
+        ({"seed": -1}, "later seed -1 is out of range"),
         ({"estates": 900}, "900 estates need as many fields of 300 px or more"),
     ],
 )
 def test_dates_refuse_settings_out_of_range(settings, text):
     with pytest.raises(LandcoverError, match=re.escape(text)):
-        make_dates(160, 160, 1, **settings)
+        make_dates(160, 160, 1, Later(**settings))

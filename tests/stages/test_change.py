@@ -42,7 +42,7 @@ from landcover.reports import change as change_report
 from landcover.reports.change_tally import Tally
 from landcover.run import Run
 from landcover.scene import features
-from landcover.sources.synthetic import make_dates
+from landcover.sources.synthetic import Later, make_dates
 from landcover.stages import change as workflow
 from landcover.stages.change import find_change, maker_of
 from landcover.stages.map import map_scene
@@ -544,7 +544,7 @@ def teach(run, scene):
 
 def save_forest(run, X, y, legend, bands):
     rows = X, y
-    forest, *_ = forests.fit_forest(*rows, *rows, seed=0, leaf_sizes=(5,), n_trees=12)
+    forest, *_ = forests.fit_forest(*rows, *rows, forests.Growth(0, n_trees=12), (5,))
     run.model(MODEL).mkdir(parents=True)
     forests.save(forest, cards.file_of(run.model(MODEL), "forest"))
     cards.write_card(
@@ -563,7 +563,7 @@ def country(tmp_path_factory):
     """A run whose model knows it, with a later date on which estates were built."""
     folder = tmp_path_factory.mktemp("country")
     first, second = make_dates(
-        360, 380, 2, later_seed=8, estates=5, later_haze=0.05, sun=0.95, greenness=0.97
+        360, 380, 2, Later(8, estates=5, haze=0.05, sun=0.95, greenness=0.97)
     )
     before, after = Run(folder / "before"), Run(folder / "after")
     put(before, first)
@@ -599,7 +599,7 @@ def test_fields_that_became_industry_are_found(country):
 def test_a_difference_of_light_and_haze_is_no_change(country, tmp_path, capsys):
     """Neither by a model that is named nor by the one that made the maps which the runs hold."""
     before, *_ = country
-    dates = make_dates(360, 380, 2, later_seed=9, later_haze=0.1, sun=0.9, greenness=0.9)
+    dates = make_dates(360, 380, 2, Later(9, haze=0.1, sun=0.9, greenness=0.9))
     assert (dates[0].truth == dates[1].truth).all()
     home = Run(tmp_path / "home")
     shutil.copytree(before.model(MODEL), home.model(MODEL))

@@ -26,6 +26,7 @@ from landcover.labels.denoising import METHODS
 from landcover.legend import Legend
 from landcover.reports import label_noise
 from landcover.run import Run
+from landcover.samples.table import Draw
 from landcover.stages import denoise as stage
 from landcover.stages import train
 from landcover.stages.denoise import denoise, is_made
@@ -58,7 +59,7 @@ def write_run(folder, rows=ROWS, cols=COLS, guard_patch=7):
     raster_writer.write(run.scene, image.astype(np.float32), grid, BANDS, nodata=np.nan)
     raster_writer.write(run.labels, labels, grid, ["class"], nodata=0, legend=LEGEND)
     raster_writer.write(run.reference, CODES[truth].astype(np.uint16), grid, ["class"], nodata=0)
-    sample(run, samples=2000, max_patch=guard_patch)
+    sample(run, Draw(2000), max_patch=guard_patch)
     return run
 
 
@@ -388,7 +389,7 @@ def relabel(run):
 
 @pytest.mark.parametrize(
     "spoil",
-    [relabel, lambda run: sample(run, samples=1500, max_patch=7, seed=3),
+    [relabel, lambda run: sample(run, Draw(1500), max_patch=7, seed=3),
      lambda run: run.label_noise.unlink()],
     ids=["other labels", "other samples", "no table"],
 )  # fmt: skip
@@ -482,7 +483,7 @@ def test_labels_from_polygons_are_learnt_as_they_are_unless_asked(copy, quick, c
     codes = [int(CODES[i % 3]) for i in range(len(boxes))]
     path = copy.path.parent / "fields.gpkg"
     geopandas.GeoDataFrame({"clc": codes}, geometry=boxes, crs=32633).to_file(path)
-    sample(copy, samples=900, method="polygons", polygons=path, class_field="clc", max_patch=7)
+    sample(copy, Draw(900, method="polygons", polygons=path, class_field="clc"), max_patch=7)
     assert rows_to_learn(copy, "labels").denoise == "none"
     assert "labels from polygons are learnt as they are" in capsys.readouterr().out
     assert not copy.label_noise.exists()

@@ -24,6 +24,7 @@ from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.grid import Window
 from landcover.run import Run
+from landcover.samples.table import Draw
 from landcover.sources.synthetic import make_scene
 from landcover.stages import store, train
 from landcover.stages.export import export
@@ -59,7 +60,7 @@ def made(tmp_path_factory, hasty_teacher):
     raster_writer.write(
         run.segment_types, types, scene.grid, ["percentile", "hierarchy-8"], nodata=0
     )
-    sample(run, samples=2000, max_patch=5, seed=0)
+    sample(run, Draw(2000), max_patch=5, seed=0)
     train.train(run, leaf_sizes=(5,), random_split=False)
     train.train(run, "knn", random_split=False)
     train.train(run, "mlp", segment_layers=(), epochs=2, random_split=False)

@@ -14,6 +14,7 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.samples.rows import read_samples, with_features
+from landcover.samples.table import Draw
 from landcover.scene.features import FEATURES, compute_features
 from landcover.stages.export import export
 from landcover.stages.map import map_scene, verify
@@ -97,7 +98,7 @@ def test_an_exported_model_says_what_it_takes(made, tmp_path):
 def test_the_table_serves_as_well_with_the_columns_as_without(made, tmp_path):
     _, model = made
     other = write_run(tmp_path / "run")
-    sample(other, samples=3000, max_patch=7, features=NAMES)
+    sample(other, Draw(3000, features=NAMES), max_patch=7)
     held = train(other, features=NAMES, denoise="none", leaf_sizes=(5,), random_split=False)
     assert held.card["scaling"] == model.card["scaling"]
     image = rasters.read(other.scene)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import namedtuple
+from dataclasses import fields
 
 import geopandas
 import numpy as np
@@ -22,6 +23,7 @@ from landcover.run import Run
 from landcover.samples import feature_columns, layers, rows
 from landcover.samples.blocks import SPLITS, Blocks
 from landcover.samples.correlation import correlation
+from landcover.samples.table import Draw
 from landcover.scene import features
 from landcover.stages import inputs
 from landcover.stages.run_legend import write_nomenclature
@@ -61,7 +63,7 @@ def table_of(run):
 
 def test_the_table_says_of_each_sample_what_the_rasters_say(tmp_path):
     run, image, labels = make_run(tmp_path, segments=True, reference=True)
-    paths = sample(run, samples=3000)
+    paths = sample(run, Draw(3000))
     assert paths == [run.splits, run.samples] and all(path.exists() for path in paths)
     table = table_of(run)
     assert list(table.columns) == [
@@ -92,7 +94,7 @@ def test_a_column_of_a_window_is_what_a_map_computes(tmp_path, monkeypatch):
     monkeypatch.setitem(features.FEATURES, TEXTURE.name, TEXTURE)
     monkeypatch.setattr(feature_columns, "STRIP_ROWS", 50)
     run, image, _ = make_run(tmp_path)
-    sample(run, samples=3000, features=["savi", TEXTURE.name])
+    sample(run, Draw(3000, features=["savi", TEXTURE.name]))
     table = table_of(run)
     assert not set(features.DEFAULTS) & set(table) and not table.isna().any().any()
     padded = np.pad(image, ((0, 0), (2, 2), (2, 2)), constant_values=np.nan)
@@ -105,9 +107,9 @@ def test_columns_that_a_table_lacks_are_computed(tmp_path, monkeypatch):
     monkeypatch.setitem(features.FEATURES, TEXTURE.name, TEXTURE)
     run, _, _ = make_run(tmp_path)
     names = (*features.DEFAULTS, "evi", TEXTURE.name)
-    sample(run, samples=2000, features=names)
+    sample(run, Draw(2000, features=names))
     full = rows.read_samples(run.samples)
-    sample(run, samples=2000)
+    sample(run, Draw(2000))
     short = rows.read_samples(run.samples)
     assert "evi" not in short
     assert inputs.pixel_inputs(run, short) == (BANDS, features.DEFAULTS)
@@ -119,13 +121,13 @@ def test_columns_that_a_table_lacks_are_computed(tmp_path, monkeypatch):
 def test_features_that_the_scene_cannot_have_are_refused_first(tmp_path):
     run, _, _ = make_run(tmp_path)
     with pytest.raises(LandcoverError, match=r"feature ndmi needs swir16 \(B11\)"):
-        sample(run, samples=2000, features=["ndmi"])
+        sample(run, Draw(2000, features=["ndmi"]))
     assert not run.samples.exists()
 
 
 def test_splits_of_the_table_are_those_of_the_blocks_outside_the_guard(tmp_path):
     run, _, _ = make_run(tmp_path)
-    sample(run, samples=3000)
+    sample(run, Draw(3000))
     table, blocks = table_of(run), Blocks.from_dict(read_json(run.splits))
     rows, cols = table["row"].to_numpy(), table["col"].to_numpy()
     usable = blocks.usable(Window(0, 0, ROWS, COLS))[rows, cols]
@@ -141,7 +143,7 @@ def test_splits_of_the_table_are_those_of_the_blocks_outside_the_guard(tmp_path)
 
 def test_no_training_chip_of_the_announced_size_overlaps_a_scored_pixel(tmp_path):
     run, _, _ = make_run(tmp_path)
-    sample(run, samples=4000, max_patch=25)
+    sample(run, Draw(4000), max_patch=25)
     table, blocks = table_of(run), Blocks.from_dict(read_json(run.splits))
     assert blocks.guard_px == 12
     held = blocks.split_of(*np.indices((ROWS, COLS)))[None].astype(np.float32)
@@ -156,7 +158,7 @@ def test_samples_do_not_depend_on_the_height_of_strips(tmp_path, monkeypatch, me
     drawn = []
     for height in (512, 192, 50, 7):
         monkeypatch.setattr(layers, "STRIP_ROWS", height)
-        sample(run, samples=1500, method=method, seed=3)
+        sample(run, Draw(1500, method=method), seed=3)
         drawn.append(run.samples.read_bytes())
     assert len(set(drawn)) == 1
 
@@ -165,14 +167,14 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_others(tmp_path):
     run, _, _ = make_run(tmp_path)
     written = []
     for seed in (1, 1, 2):
-        sample(run, samples=500, seed=seed)
+        sample(run, Draw(500), seed=seed)
         written.append((run.samples.read_bytes(), run.splits.read_bytes()))
     assert written[0] == written[1] != written[2]
 
 
 def test_test_samples_stand_for_area_even_when_training_is_stratified(tmp_path):
     run, image, labels = make_run(tmp_path)
-    sample(run, samples=4000, method="stratified")
+    sample(run, Draw(4000, method="stratified"))
     table, blocks = table_of(run), Blocks.from_dict(read_json(run.splits))
     of_test = blocks.usable(Window(0, 0, ROWS, COLS)) == 3
     eligible = of_test & np.isfinite(image).all(axis=0) & (labels > 0)
@@ -191,7 +193,7 @@ def test_polygons_limit_training_and_validation_but_not_testing(tmp_path):
     path = tmp_path / "areas.gpkg"
     area = box(300000, 5798500, 301500, 5800000)  # cols 0-149, rows 0-149
     geopandas.GeoDataFrame(geometry=[area], crs=32633).to_crs(4326).to_file(path)
-    sample(run, samples=1200, method="polygons", polygons=path)
+    sample(run, Draw(1200, method="polygons", polygons=path))
     table = table_of(run)
     inside = (table["col"] < 151) & (table["row"] < 151)
     test = table["split"] == "test"
@@ -211,7 +213,7 @@ def test_a_class_field_replaces_the_labels_and_needs_none(tmp_path):
     codes = rng.choice(["211", "312"], len(shapes))
     path = tmp_path / "classes.geojson"
     geopandas.GeoDataFrame({"clc": codes}, geometry=shapes, crs=32633).to_crs(4326).to_file(path)
-    sample(run, samples=900, method="polygons", polygons=path, class_field="clc")
+    sample(run, Draw(900, method="polygons", polygons=path, class_field="clc"))
     table = table_of(run)
     within = (table["col"] % 16 < 10) & (table["row"] % 16 < 10)
     assert within.mean() > 0.97  # edges that are straight in degrees
@@ -226,14 +228,14 @@ def test_classes_of_polygons_follow_the_level_of_the_runs_labels(tmp_path):
     shapes = [box(300000, 5798000, 301000, 5800000), box(301200, 5798000, 302560, 5800000)]
     path = tmp_path / "classes.gpkg"
     geopandas.GeoDataFrame({"clc": [211, 512]}, geometry=shapes, crs=32633).to_file(path)
-    sample(run, samples=900, polygons=path, class_field="clc")
+    sample(run, Draw(900, polygons=path, class_field="clc"))
     assert set(table_of(run)["label"]) == {2, 5}
 
 
 def test_chips_are_written_in_the_order_of_the_table(tmp_path, monkeypatch):
     run, image, _ = make_run(tmp_path)
     monkeypatch.setattr(layers, "STRIP_ROWS", 50)
-    paths = sample(run, samples=600, buffer=6)
+    paths = sample(run, Draw(600), buffer=6)
     assert paths[-1] == run.path / "chips_6.npy"
     written = np.load(paths[-1], mmap_mode="r", allow_pickle=False)
     table = table_of(run)
@@ -242,7 +244,7 @@ def test_chips_are_written_in_the_order_of_the_table(tmp_path, monkeypatch):
     assert np.array_equal(written, whole, equal_nan=True)
     assert np.array_equal(written[:, 6, 6], table[list(BANDS)].to_numpy())
     assert Blocks.from_dict(read_json(run.splits)).guard_px >= 6
-    sample(run, samples=600, buffer=1)
+    sample(run, Draw(600), buffer=1)
     assert [path.name for path in run.path.glob("chips*")] == ["chips_1.npy"]
 
 
@@ -250,19 +252,19 @@ def test_rare_classes_are_left_out_and_said(tmp_path):
     run, _, labels = make_run(tmp_path)
     labels[0, :30] = 111
     raster_writer.write(run.labels, labels, GRID, ["class"], 0)
-    sample(run, samples=2000, min_count=31)
+    sample(run, Draw(2000, min_count=31))
     assert 111 not in set(table_of(run)["label"])
     settings = read_json(run.manifest)["stages"]["sample"]["settings"]
     assert settings["dropped_classes"] == {"111": 30}
     assert settings["classes"] == [211, 231, 312, 512]
     assert sum(settings["drawn"].values()) == 2000
-    sample(run, samples=40_000, min_count=30)
+    sample(run, Draw(40_000, min_count=30))
     assert 111 in set(table_of(run)["label"])
 
 
 def test_the_file_is_geoparquet_with_plain_types(tmp_path):
     run, _, _ = make_run(tmp_path, segments=True)
-    sample(run, samples=500)
+    sample(run, Draw(500))
     schema = pyarrow.parquet.read_schema(run.samples)
     geo = json.loads(schema.metadata[b"geo"])
     column = geo["columns"][geo["primary_column"]]
@@ -357,7 +359,10 @@ def test_bad_input_is_one_line_and_leaves_no_product(tmp_path, spoil, settings, 
         spoil(run)
     before = sorted(run.path.iterdir())
     with pytest.raises(LandcoverError, match=text) as error:
-        sample(run, **{"samples": 2000} | settings)
+        of_draw = {field.name for field in fields(Draw)}
+        wanted = {key: value for key, value in settings.items() if key in of_draw}
+        rest = {key: value for key, value in settings.items() if key not in of_draw}
+        sample(run, Draw(**{"samples": 2000} | wanted), **rest)
     assert "\n" not in str(error.value)
     assert sorted(run.path.iterdir()) == before
 
@@ -369,7 +374,7 @@ def test_chips_that_the_disk_cannot_hold_are_refused_before_writing(tmp_path, mo
     with pytest.raises(
         LandcoverError, match=r"radius 3 need 1,568,000 bytes and .* has 1,000 free"
     ):
-        sample(run, samples=2000, buffer=3)
+        sample(run, Draw(2000), buffer=3)
     assert sorted(run.path.iterdir()) == before
 
 
@@ -379,7 +384,7 @@ def test_a_field_of_words_is_refused(tmp_path):
     shapes = [box(300000, 5799000, 301000, 5800000)]
     geopandas.GeoDataFrame({"use": ["forest"]}, geometry=shapes, crs=32633).to_file(path)
     with pytest.raises(LandcoverError, match="field use holds 'forest', which is no class code"):
-        sample(run, polygons=path, class_field="use")
+        sample(run, Draw(polygons=path, class_field="use"))
 
 
 def test_blocks_are_as_wide_as_the_labels_are_alike(tmp_path, capsys):

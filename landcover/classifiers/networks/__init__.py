@@ -50,7 +50,12 @@ from landcover.classifiers.networks.image_training import (
 )
 from landcover.classifiers.networks.patch_classifier import PatchClassifier
 from landcover.classifiers.networks.plans import BATCHES_OF, Plan, plan
-from landcover.classifiers.networks.training import MLP_LEARNING_RATE, fit, predict_examples
+from landcover.classifiers.networks.training import (
+    MLP_LEARNING_RATE,
+    Schedule,
+    fit,
+    predict_examples,
+)
 
 __all__ = [
     "MLP_LEARNING_RATE",
@@ -80,6 +85,7 @@ __all__ = [
     "check_patch_size",
     "choose_engine",
     "dilations",
+    "Schedule",
     "fit",
     "fit_images",
     "fit_tagger",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,35 +21,12 @@ MLP_LEARNING_RATE = 1e-3
 _PREDICTED = 1024
 
 
-def fit(
-    model: keras.Model,
-    train: Examples | TileExamples,
-    validation: Examples | TileExamples,
-    *,
-    seed: int,
-    epochs: int,
-    batch_size: int = 256,
-    learning_rate: float = 1e-3,
-    patience: int = 5,
-    turn: bool = False,
-    name: str | None = None,
-) -> dict[str, list[float]]:
-    """Train a network in place, up to its best weights; return its learning curves.
+@dataclass(frozen=True)
+class Schedule:
+    """How long and in which steps a network is trained.
 
-    Adam (Kingma and Ba 2015, arXiv:1412.6980) on cross-entropy with integer
-    targets. The learning rate falls to a third when the validation loss has not
-    fallen for half of `patience`, down to a hundredth of the first; training stops after
-    `patience` epochs without a lower one.
-
-    Parameters
+    Attributes
     ----------
-    model : keras.Model
-        From one of the builders.
-    train, validation : Examples or TileExamples
-        Rows to learn from, and rows that decide when to stop; both of one kind.
-    seed : int
-        Of the order of rows and of turns. Together with `seed_everything` before
-        building, it gives the same weights on one machine.
     epochs : int
         At most.
     batch_size : int
@@ -58,6 +36,42 @@ def fit(
         At the start.
     patience : int
         Epochs without a better validation loss.
+    """
+
+    epochs: int
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    patience: int = 5
+
+
+def fit(
+    model: keras.Model,
+    train: Examples | TileExamples,
+    validation: Examples | TileExamples,
+    schedule: Schedule,
+    *,
+    seed: int,
+    turn: bool = False,
+    name: str | None = None,
+) -> dict[str, list[float]]:
+    """Train a network in place, up to its best weights; return its learning curves.
+
+    Adam (Kingma and Ba 2015, arXiv:1412.6980) on cross-entropy with integer
+    targets. The learning rate falls to a third when the validation loss has not
+    fallen for half of the schedule's patience, down to a hundredth of the first; training stops
+    after so many epochs without a lower one.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From one of the builders.
+    train, validation : Examples or TileExamples
+        Rows to learn from, and rows that decide when to stop; both of one kind.
+    schedule : Schedule
+        How long and in which steps.
+    seed : int
+        Of the order of rows and of turns. Together with `seed_everything` before
+        building, it gives the same weights on one machine.
     turn : bool
         Show every chip, or tile, flipped and turned at random: land has no up.
     name : str, optional
@@ -73,7 +87,7 @@ def fit(
     if isinstance(train, TileExamples):  # whose weights are those of a mean already
         trained, reduction = sampled_pixels(model, train.tiles.side, train.dense), "sum"
     trained.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
+        optimizer=keras.optimizers.Adam(schedule.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(reduction=reduction),
         # Unlike the loss as Keras logs it, a weighted metric is exact for steps of any size
         weighted_metrics=[
@@ -82,23 +96,26 @@ def fit(
         ],
         jit_compile=compiled(),
     )
-    progress = track(range(epochs), f"training {name or model.name}")
+    progress = track(range(schedule.epochs), f"training {name or model.name}")
     judged = "val_cross_entropy"
     callbacks = [
         keras.callbacks.ReduceLROnPlateau(
-            judged, factor=1 / 3, patience=max(1, patience // 2), min_lr=learning_rate / 100
+            judged,
+            factor=1 / 3,
+            patience=max(1, schedule.patience // 2),
+            min_lr=schedule.learning_rate / 100,
         ),
         keras.callbacks.EarlyStopping(
-            judged, patience=patience, mode="min", restore_best_weights=True
+            judged, patience=schedule.patience, mode="min", restore_best_weights=True
         ),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: next(progress, None)),
     ]
     next(progress)
     try:
         history = trained.fit(
-            _batches(model, train, batch_size, seed, turn),
-            validation_data=_batches(model, validation, 4 * batch_size),
-            epochs=epochs,
+            _batches(model, train, schedule.batch_size, seed, turn),
+            validation_data=_batches(model, validation, 4 * schedule.batch_size),
+            epochs=schedule.epochs,
             callbacks=callbacks,
             shuffle=False,  # the batches shuffle themselves, by the seed
             verbose=0,

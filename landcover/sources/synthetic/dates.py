@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Unpack
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,8 +10,8 @@ from landcover.errors import LandcoverError
 from landcover.labels import generalise
 from landcover.sources.synthetic import settlements, spectra
 from landcover.sources.synthetic.landscape import ARABLE, Landscape
+from landcover.sources.synthetic.look import Look, check_range
 from landcover.sources.synthetic.scene import (
-    LandscapeSettings,
     SyntheticScene,
     draw_land,
     grid_codes,
@@ -23,43 +22,60 @@ from landcover.sources.synthetic.surfaces import ground, sense
 ESTATE_PX = 300
 
 
-def make_dates(
-    rows: int = 800,
-    cols: int = 1600,
-    seed: int = 0,
-    *,
-    later_seed: int = 1,
-    estates: int = 0,
-    new_crops: bool = False,
-    noise: float = 0.0015,
-    haze: float = 0.02,
-    later_haze: float = 0.02,
-    sun: float = 1.0,
-    greenness: float = 1.0,
-    **settings: Unpack[LandscapeSettings],
-) -> tuple[SyntheticScene, SyntheticScene]:
-    """Make two scenes of one place: the first is that of `make_scene`, the second is later.
+@dataclass(frozen=True)
+class Later:
+    """How the second date differs from the first.
 
-    Parameters
+    Attributes
     ----------
-    rows, cols, seed, noise, haze, **settings
-        Of the first scene, as `make_scene` takes them.
-    later_seed : int
-        Seed of the second date's noise and haze, of its new estates and, with `new_crops`,
-        of all plants. Not negative.
+    seed : int
+        Of its noise and haze, of new estates and, with `new_crops`, of all plants. Not negative.
     estates : int
         Fields of at least 3 ha, arable at first, that carry an industrial complex at the second
         date. Nothing else changes class.
     new_crops : bool
         Another year: crops, grass and crowns are drawn again. If not, both dates show the
         same plants.
-    later_haze : float
-        Share of the light that comes from haze at the second date, 0 to 0.5.
+    haze : float
+        Share of the light that comes from haze, 0 to 0.5.
     sun : float
-        Light at the second date against the first, 0.5 to 2, before the haze.
+        Light against the first date, 0.5 to 2, before the haze.
     greenness : float
-        What green leaves reflect in the near infrared at the second date against the first, 0.5
-        to 1.5: a pixel's B08 takes this factor by its NDVI.
+        What green leaves reflect in the near infrared against the first date, 0.5 to 1.5: a
+        pixel's B08 takes this factor by its NDVI.
+
+    Raises
+    ------
+    LandcoverError
+        If a number is outside its range.
+    """
+
+    seed: int = 1
+    estates: int = 0
+    new_crops: bool = False
+    haze: float = Look.haze
+    sun: float = 1.0
+    greenness: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("later seed", self.seed, 0, 2**63 - 1)
+        check_range("estates", self.estates, 0, 1000)
+        check_range("later haze", self.haze, 0, 0.5)
+        check_range("sun", self.sun, 0.5, 2)
+        check_range("greenness", self.greenness, 0.5, 1.5)
+
+
+def make_dates(
+    rows: int, cols: int, seed: int, later: Later, **look: float
+) -> tuple[SyntheticScene, SyntheticScene]:
+    """Make two scenes of one place: the first is that of `make_scene`, the second is later.
+
+    Parameters
+    ----------
+    rows, cols, seed, **look
+        Of the first scene, as `make_scene` takes them.
+    later : Later
+        How the second one differs.
 
     Returns
     -------
@@ -73,29 +89,21 @@ def make_dates(
 
     Examples
     --------
-    >>> first, second = make_dates(160, 200, seed=1, estates=1)
+    >>> first, second = make_dates(160, 200, 1, Later(estates=1))
     >>> changed = first.truth != second.truth
     >>> np.unique(first.truth[changed]).tolist(), np.unique(second.truth[changed]).tolist()
     ([211], [121])
     """
-    for name, value, low, high in (
-        ("later_seed", later_seed, 0, 2**63 - 1),
-        ("estates", estates, 0, 1000),
-        ("later_haze", later_haze, 0, 0.5),
-        ("sun", sun, 0.5, 2),
-        ("greenness", greenness, 0.5, 1.5),
-    ):
-        if not low <= value <= high:
-            raise LandcoverError(f"{name} {value:g} is out of range; choose {low:g} to {high:g}")
-    land, first = draw_land(rows, cols, seed, noise=noise, haze=haze, **settings)
-    later = _with_estates(land, np.random.default_rng([later_seed, 4]), estates)
-    light = np.random.default_rng([later_seed if new_crops else seed, 1])
-    image = ground(light, later)
-    image[3] *= 1 + np.float32(greenness - 1) * np.clip(_ndvi(image), 0, 1)
-    image *= np.float32(sun)
-    image = sense(np.random.default_rng([later_seed, 5]), image, noise, later_haze)
-    cells, _ = generalise.to_corine(later.truth, first.grid, np.random.default_rng([seed, 2]))
-    return first, replace(first, image=image, truth=later.truth, corine=grid_codes(cells))
+    as_first = Look(**look)
+    land, first = draw_land(rows, cols, seed, as_first)
+    built = _with_estates(land, np.random.default_rng([later.seed, 4]), later.estates)
+    light = np.random.default_rng([later.seed if later.new_crops else seed, 1])
+    image = ground(light, built)
+    image[3] *= 1 + np.float32(later.greenness - 1) * np.clip(_ndvi(image), 0, 1)
+    image *= np.float32(later.sun)
+    image = sense(np.random.default_rng([later.seed, 5]), image, as_first.noise, later.haze)
+    cells, _ = generalise.to_corine(built.truth, first.grid, np.random.default_rng([seed, 2]))
+    return first, replace(first, image=image, truth=built.truth, corine=grid_codes(cells))
 
 
 def _with_estates(land: Landscape, rng: np.random.Generator, estates: int) -> Landscape:

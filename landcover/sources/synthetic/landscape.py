@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from landcover.sources.synthetic.look import Look
 from landcover.sources.synthetic.patterns import (
     hashed,
     smooth_noise,
@@ -38,16 +39,6 @@ STRAY = 0.75
 SMALL_PX = 350
 
 
-@dataclass(frozen=True)
-class Mix:
-    """Shares of the land (water and towns apart) and counts, from 0 to 1."""
-
-    woods: float = 0.30
-    pastures: float = 0.22
-    heath: float = 0.05
-    settlement: float = 1.0
-
-
 @dataclass
 class Landscape:
     """A landscape drawn on pixels; arrays are (rows, cols)."""
@@ -68,15 +59,15 @@ class Landscape:
         return int(self.field.max()) + 1
 
 
-def draw(rng: np.random.Generator, shape: tuple[int, int], field_px: float, mix: Mix) -> Landscape:
+def draw(rng: np.random.Generator, shape: tuple[int, int], look: Look) -> Landscape:
     """Draw a landscape; every random number comes from `rng`."""
     seed = int(rng.integers(1 << 31))
     waters = lay_waters(rng, shape)
-    plots = _plots(rng, shape, field_px, seed)
-    truth = _open_country(rng, plots["field"], waters, mix)
+    plots = _plots(rng, shape, look.field_px, seed)
+    truth = _open_country(rng, plots["field"], waters, look)
     _small_woods(rng, truth, waters, shape)
     places = pick_places(
-        rng, shape, waters.distance_px, mix.settlement, estates=min(shape) >= SMALL_PX
+        rng, shape, waters.distance_px, look.settlement, estates=min(shape) >= SMALL_PX
     )
     roads = lay_roads(rng, shape, places)
     built = build_settlements(rng, shape, places, roads, seed)
@@ -130,7 +121,7 @@ def _mean_by(key: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _open_country(
-    rng: np.random.Generator, field: np.ndarray, waters: Waters, mix: Mix
+    rng: np.random.Generator, field: np.ndarray, waters: Waters, look: Look
 ) -> np.ndarray:
     """Arable land, pasture, woods and heath, whole fields and stands at a time."""
     shape = field.shape
@@ -151,15 +142,15 @@ def _open_country(
     soil = per_field(smooth_noise(rng, shape, 120))
     stand = per_field(smooth_noise(rng, shape, 95))
     codes = np.full(area.size, ARABLE, np.uint16)
-    wooded = _largest(forest - 0.9 * meadow + alone(0.28), area, mix.woods)
+    wooded = _largest(forest - 0.9 * meadow + alone(0.28), area, look.woods)
     # poor soil at the woods' edge carries heath, in large pieces
-    fringe = -np.abs(forest - np.quantile(forest, 1 - mix.woods)) + 0.8 * dry
-    heathy = _largest(fringe, area, mix.heath * (min(shape) >= SMALL_PX))
+    fringe = -np.abs(forest - np.quantile(forest, 1 - look.woods)) + 0.8 * dry
+    heathy = _largest(fringe, area, look.heath * (min(shape) >= SMALL_PX))
     open_land = ~wooded & ~heathy
     pasture = _largest(
         np.where(open_land, soil + 1.4 * meadow + alone(STRAY), -np.inf),
         area,
-        mix.pastures * float(area[open_land].sum() / area.sum()),
+        look.pastures * float(area[open_land].sum() / area.sum()),
     )
     codes[pasture & open_land] = PASTURE
     species = stand + alone(0.22)

@@ -12,7 +12,8 @@ from landcover.grid import Grid
 from landcover.labels import generalise
 from landcover.labels.schemes import SCHEMES
 from landcover.legend import UNLABELLED
-from landcover.sources.synthetic.landscape import Landscape, Mix, draw
+from landcover.sources.synthetic.landscape import Landscape, draw
+from landcover.sources.synthetic.look import Look
 from landcover.sources.synthetic.spectra import BANDS
 from landcover.sources.synthetic.surfaces import reflectance
 
@@ -99,14 +100,8 @@ def make_scene(
     cols: int = 1600,
     seed: int = 0,
     *,
-    field_px: float = 30.0,
-    noise: float = 0.0015,
-    haze: float = 0.02,
-    woods: float = 0.30,
-    pastures: float = 0.22,
-    heath: float = 0.05,
-    settlement: float = 1.0,
     origin: tuple[float, float] = ORIGIN,
+    **look: float,
 ) -> SyntheticScene:
     """Make a scene from a seed.
 
@@ -117,20 +112,13 @@ def make_scene(
         below 350 there are no mixed woods, heath or industry.
     seed : int
         Seed of all random numbers; not negative.
-    field_px : float
-        Side of a square of a typical field's area, 12 to 80; 30 is 9 ha.
-    noise : float
-        Deviation of the sensor's noise in reflectance, 0 to 0.05.
-    haze : float
-        Share of the light that comes from haze, 0 to 0.5.
-    woods, pastures, heath : float
-        Woods and heath as shares of the scene, pastures as a share of the rest; 0 to 0.7
-        each, woods and heath at most 0.85 together.
-    settlement : float
-        Number of towns, villages and farms against the usual, 0 to 3.
     origin : (float, float)
         North-west corner in EPSG:32633 (m). The cells of the labels follow from it, so scenes of
         one mosaic need their own corners.
+    **look : float
+        What it looks like, attributes of `landcover.sources.synthetic.Look`: ``field_px`` (30),
+        ``noise`` (0.0015), ``haze`` (0.02), ``woods`` (0.30), ``pastures`` (0.22), ``heath``
+        (0.05) and ``settlement`` (1).
 
     Returns
     -------
@@ -144,35 +132,15 @@ def make_scene(
 
     Examples
     --------
-    >>> scene = make_scene(160, 200, seed=1)
+    >>> scene = make_scene(160, 200, seed=1, woods=0.5)
     >>> scene.image.shape, scene.truth.shape, scene.grid.resolution
     ((4, 160, 200), (160, 200), (10.0, 10.0))
     """
-    settings = {
-        "field_px": field_px,
-        "noise": noise,
-        "haze": haze,
-        "woods": woods,
-        "pastures": pastures,
-        "heath": heath,
-        "settlement": settlement,
-    }
-    return draw_land(rows, cols, seed, origin=origin, **settings)[1]
+    return draw_land(rows, cols, seed, Look(**look), origin)[1]
 
 
 def draw_land(
-    rows: int,
-    cols: int,
-    seed: int,
-    *,
-    field_px: float = 30.0,
-    noise: float = 0.0015,
-    haze: float = 0.02,
-    woods: float = 0.30,
-    pastures: float = 0.22,
-    heath: float = 0.05,
-    settlement: float = 1.0,
-    origin: tuple[float, float] = ORIGIN,
+    rows: int, cols: int, seed: int, look: Look, origin: tuple[float, float] = ORIGIN
 ) -> tuple[Landscape, SyntheticScene]:
     """The landscape of a seed, and its scene; parameters and errors are those of `make_scene`."""
     from affine import Affine
@@ -181,18 +149,10 @@ def draw_land(
     _check_whole("rows", rows, MINIMUM_PX, 20_000)
     _check_whole("cols", cols, MINIMUM_PX, 20_000)
     _check_whole("seed", seed, 0, 2**63 - 1)
-    _check("field_px", field_px, 12, 80)
-    _check("noise", noise, 0, 0.05)
-    _check("haze", haze, 0, 0.5)
-    _check("woods", woods, 0, 0.7)
-    _check("pastures", pastures, 0, 0.7)
-    _check("heath", heath, 0, 0.7)
-    _check("woods + heath", woods + heath, 0, 0.85)
-    _check("settlement", settlement, 0, 3)
     grid = Grid(CRS.from_epsg(32633), Affine(10, 0, origin[0], 0, -10, origin[1]), rows, cols)
     ground, light, interpreter = (np.random.default_rng([seed, part]) for part in range(3))
-    land = draw(ground, grid.shape, field_px, Mix(woods, pastures, heath, settlement))
-    image = reflectance(light, land, noise, haze)
+    land = draw(ground, grid.shape, look)
+    image = reflectance(light, land, look.noise, look.haze)
     cells, cells_grid = generalise.to_corine(land.truth, grid, interpreter)
     scene = SyntheticScene(image, BANDS, grid, land.truth, grid_codes(cells), cells_grid)
     return land, scene
@@ -204,12 +164,6 @@ def grid_codes(cells: np.ndarray) -> np.ndarray:
     table = np.full(max(values.values()) + 1, UNLABELLED, np.uint8)
     table[list(values.values())] = list(values)
     return table[cells]
-
-
-def _check(name: str, value: float, low: float, high: float) -> None:
-    """A setting within its range, or an error that says so."""
-    if not low <= value <= high:
-        raise LandcoverError(f"{name} {value:g} is out of range; choose {low:g} to {high:g}")
 
 
 def _check_whole(name: str, value: int, low: int, high: int) -> None:
