@@ -19,17 +19,8 @@ from .sources.image import read_image
 from .sources.sentinel2 import open_sentinel2
 from .sources.stac import open_stac
 from .sources.synthetic.scene import make_scene
-from .stages.api import (
-    assess,
-    compare,
-    denoise,
-    find_change,
-    map_scene,
-    prepare,
-    sample,
-    segment,
-    train,
-)
+from .stages.api_models import assess, compare, find_change, map_scene, train
+from .stages.api_samples import denoise, prepare, sample, segment
 
 __version__: str
 

@@ -49,7 +49,9 @@ STAGE_NAMES = {"prep": "prepare"}
 WITHOUT_STAGE = {"classify", "serve", "bench"}
 #: Files of stages/ that are no stage, and why.
 SHARED_BY_STAGES = {
-    "api": "the stages as the public API calls them",
+    "api_arguments": "the public API takes runs, models and files in one way",
+    "api_models": "stages from classifiers to reports as the public API calls them",
+    "api_samples": "stages up to samples as the public API calls them",
     "finetune": "trains networks of whole images, for experiments/",
     "pretrain": "trains encoders, for experiments/",
     "inputs": "every stage reads blocks, the sample table and rows to learn from in one way",

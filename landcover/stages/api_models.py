@@ -1,0 +1,320 @@
+"""The stages from classifiers to reports, as a program calls them.
+
+What they take and give follows the rule of `api_samples`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from landcover.files.atomic import read_json
+from landcover.run import Run
+from landcover.stages.api_arguments import PathLike, RunLike, model_of, path_of, run_of
+
+if TYPE_CHECKING:
+    from landcover.classifiers.models import Model
+
+
+def train(
+    run: RunLike,
+    kind: str = "random-forest",
+    *,
+    seed: int = 0,
+    targets: str = "labels",
+    denoise: str | None = None,
+    random_split: bool = True,
+    **choices: Any,
+) -> Model:
+    """Train a classifier on the samples of a run, and score it on test samples.
+
+    Parameters
+    ----------
+    run : Run or path
+        Run folder with samples.
+    kind : {"random-forest", "knn", "mlp", "cnn"}
+        What to train, see docs/classifiers.md.
+    seed : int
+        Of every random draw.
+    targets : {"labels", "reference"}
+        What to learn. "reference" is for studies; the model's name says so.
+    denoise : {"refine", "none", "erode", "confident", "prior", "transition", "average"}, optional
+        What to make of labels that are partly wrong. By default labels that come from a raster
+        are refined first; "none" learns them as they are, and the model's name says so.
+    random_split : bool
+        Train once more on a random split, and report its scores.
+    **choices
+        What the kind takes, such as ``class_weight="balanced"``; ``leaf_sizes`` of a forest,
+        least samples of a leaf; ``features`` of a model of single pixels; ``segment_layers`` of
+        an MLP, () for none; ``epochs`` of a network; ``patch_size`` of a patch CNN, odd, in
+        pixels.
+
+    Returns
+    -------
+    Model
+        The model, in RUN/models/NAME; its scores are in RUN/reports/NAME.json.
+
+    Raises
+    ------
+    MissingProduct
+        If the run has no samples.
+    LandcoverError
+        If there is no such kind or choice, or a choice does not suit the run. Nothing is written
+        then.
+
+    Examples
+    --------
+    >>> import landcover as lc
+    >>> model = lc.train("runs/demo", "random-forest", denoise="none", leaf_sizes=[5])
+    >>> model.name, model.bands
+    ('random-forest-plain', ('B02', 'B03', 'B04', 'B08'))
+    """
+    from landcover.stages import train as stage
+
+    return stage.train(
+        run_of(run),
+        kind,
+        seed=seed,
+        targets=targets,
+        denoise=denoise,
+        random_split=random_split,
+        **choices,
+    )
+
+
+def map_scene(
+    run: RunLike,
+    model: Model | PathLike,
+    *,
+    tile_px: int = 1024,
+    probabilities: bool = False,
+    entropy: bool = False,
+    precision: str = "auto",
+) -> Path:
+    """Map every valid pixel of a run's scene, and score the map where the run has labels.
+
+    A call that was interrupted goes on where it was.
+
+    Parameters
+    ----------
+    run : Run or path
+        Run folder with a scene.
+    model : Model, str or path
+        A model, the name of one of the run, or the folder of one, RUN/models/NAME.
+    tile_px : int
+        Side in pixels of the windows read at once; the map does not depend on it.
+    probabilities : bool
+        Write maps/NAME_probabilities.tif too: float32, 0-1, a band a class.
+    entropy : bool
+        Write maps/NAME_entropy.tif too: how undecided the model is, percent.
+    precision : {"auto", "float32"}
+        "float32" keeps patch networks from computing in reduced precision.
+
+    Returns
+    -------
+    Path
+        The class map, maps/NAME.tif: codes, uint16, 0 for nodata. Beside it lie its confidence
+        in percent, its style and its STAC item; reports/NAME.json has the scores.
+
+    Raises
+    ------
+    MissingProduct
+        If the run has no scene, or no such model.
+    LandcoverError
+        If the scene lacks bands or segment types that the model needs.
+
+    Examples
+    --------
+    >>> import landcover as lc
+    >>> path = lc.map_scene("runs/mapped", "random-forest-plain")
+    >>> path.as_posix(), lc.read(path).dtype
+    ('runs/mapped/maps/random-forest-plain.tif', dtype('uint16'))
+    """
+    from landcover.stages import map as stage
+
+    run = run_of(run)
+    found = model_of(run, model)
+    stage.map_scene(
+        run,
+        found,
+        tile_px=tile_px,
+        probabilities=probabilities,
+        precision=precision,
+        entropy=entropy,
+    )
+    return run.map(found.name)
+
+
+def compare(run: RunLike) -> dict[str, Any]:
+    """Set every map of a run beside the others, on the same pixels of the test blocks.
+
+    Parameters
+    ----------
+    run : Run or path
+        Run folder with labels or a reference, splits, and maps.
+
+    Returns
+    -------
+    dict
+        What comparison.json holds: ``headline``, the answer in a sentence; ``best``, a name;
+        ``models``, the best first, with ``scores`` and their 95 % intervals (0-1); ``pairs``,
+        differences and tests; ``classes``. The run gets comparison.html and comparison.md.
+
+    Raises
+    ------
+    LandcoverError
+        If there is no map, or a map has no report; the message names the command.
+
+    Examples
+    --------
+    >>> import landcover as lc
+    >>> comparison = lc.compare("runs/mapped")
+    >>> comparison["best"], [model["title"] for model in comparison["models"]]
+    ('random-forest-plain', ['random forest on labels as they are'])
+    """
+    from landcover.stages import compare as stage
+    from landcover.stages.store import read_comparison
+
+    run = run_of(run)
+    stage.compare(run)
+    return read_comparison(run.path)
+
+
+def assess(
+    run: RunLike,
+    reference: PathLike,
+    class_field: str | None = None,
+    models: str | Sequence[str] = (),
+    strata: PathLike | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Estimate the accuracy of maps and the true area of classes from a probability sample.
+
+    Parameters
+    ----------
+    run : Run or path
+        Run folder with maps.
+    reference : path
+        Vector file of points or polygons, each one sampled unit with its true class.
+    class_field : str, optional
+        Field with class codes; "reference" by default.
+    models : str or sequence of str
+        Names of models; all that have a map by default.
+    strata : path, optional
+        Raster of the strata that the sample was drawn from, on the map's grid. By default the
+        design that the file carries, and else the map's own classes.
+
+    Returns
+    -------
+    dict
+        By model, what reports/NAME_assessment.json holds: ``overall_accuracy`` and ``per_class``
+        accuracies (0-1) and areas (ha), each with its 95 % interval.
+
+    Raises
+    ------
+    MissingProduct
+        If a map is missing.
+    LandcoverError
+        If the reference cannot be read, strata lie on another grid, or too few units lie on
+        the map.
+
+    Examples
+    --------
+    `landcover sample-points` draws such a sample; here the classes of the reference raster are
+    what somebody found at its points:
+
+    >>> import geopandas
+    >>> import rasterio
+    >>> import landcover as lc
+    >>> from landcover.stages.sample_points import sample_points
+    >>> run = lc.Run("runs/mapped")
+    >>> points = geopandas.read_file(sample_points(run, "random-forest-plain", n=300)[0])
+    >>> with rasterio.open(run.reference) as dataset:
+    ...     rows, cols = lc.Grid.of(dataset).rowcol(points.geometry.x, points.geometry.y)
+    >>> points["reference"] = lc.read(run.reference)[0][rows, cols]
+    >>> points.to_file("found.gpkg")
+    >>> found = lc.assess(run, "found.gpkg")["random-forest-plain"]
+    >>> low, high = found["overall_accuracy_ci95"]
+    >>> low < found["overall_accuracy"] < high
+    True
+    """
+    from landcover.stages import assess as stage
+
+    run = run_of(run)
+    names = [models] if isinstance(models, str) else list(models)
+    _, *paths = stage.assess(
+        run, Path(reference), class_field, names, None if strata is None else Path(strata)
+    )
+    found = [read_json(path) for path in paths]
+    return {report["model"]: report for report in found}
+
+
+def find_change(
+    before: RunLike,
+    after: RunLike,
+    out: PathLike | None = None,
+    *,
+    model: Model | PathLike | None = None,
+    maps: str | None = None,
+    level: int | None = None,
+    patch_px: int | None = None,
+    normalise: bool = True,
+) -> dict[str, Any]:
+    """Find what changed between two dates of one place.
+
+    Parameters
+    ----------
+    before, after : Run or path
+        Run folders on one grid; or scene rasters, to be mapped with `model`.
+    out : path, optional
+        Folder of the products; a folder "change" in or beside `after` by default.
+    model : Model, str or path, optional
+        Maps both dates, after one was brought to the radiometry of the other: the name of a
+        model of `before`, or a model's folder. By default the one that made the maps of both
+        runs, where it still exists.
+    maps : str, optional
+        Whose maps are compared, where the runs hold those of several models.
+    level : int, optional
+        Level of the legend to compare at; that of the maps by default.
+    patch_px : int, optional
+        Side in pixels of the patches that changes are summed by, 8 to 512; 640 m by default.
+    normalise : bool
+        Whether one date is brought to the radiometry of the other at all.
+
+    Returns
+    -------
+    dict
+        What change.json holds: ``headline``, areas by class and by transition. The folder gets
+        change.tif, change_probability.tif (percent), patches.parquet, change.md and a picture.
+
+    Raises
+    ------
+    MissingProduct
+        If a scene or a map is missing.
+    LandcoverError
+        If the dates differ in grid or classes, hold no reflectance, or have no pixel in common.
+
+    Examples
+    --------
+    >>> import landcover as lc
+    >>> change = lc.find_change(
+    ...     "runs/jena-2018", "runs/jena-2024", model="random-forest"
+    ... )  # doctest: +SKIP
+    """
+    from landcover.stages import change as stage
+
+    dates = [path_of(before), path_of(after)]
+    beside = dates[1].parent if dates[1].is_file() else dates[1]
+    folder = beside / "change" if out is None else Path(out)
+    chosen = None if model is None else model_of(Run(dates[0]), model)
+    stage.find_change(
+        dates[0],
+        dates[1],
+        Run(folder),
+        model=chosen,
+        maps=maps,
+        level=level,
+        patch_px=patch_px,
+        normalise=normalise,
+    )
+    return read_json(folder / "change.json")

@@ -1,0 +1,293 @@
+"""The stages up to samples, as a program calls them.
+
+A stage function itself takes a `Run` and gives the paths that it wrote, which is what a command
+prints. The functions here take what there is, a path or a glob or a value made before, and give
+back what one would open next. They are names of `landcover` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from landcover.errors import InputError
+from landcover.files.atomic import read_json
+from landcover.run import Run
+from landcover.stages.api_arguments import PathLike, RunLike, run_of, scheme_of, tiles_of
+
+if TYPE_CHECKING:
+    import geopandas
+    import pandas as pd
+
+    from landcover.labels.schemes import LabelScheme
+    from landcover.sources.tile import Tile
+
+#: Where the files of the demo scene go, below the folder of the run.
+_DEMO = "sources"
+
+
+def prepare(
+    run: RunLike,
+    bands: PathLike | Tile | Sequence[PathLike | Tile] | None = None,
+    labels: PathLike | None = None,
+    reference: PathLike | None = None,
+    *,
+    aoi: PathLike | Sequence[float] | None = None,
+    level: int | None = None,
+    scheme: LabelScheme | PathLike | None = None,
+    overwrite: bool = False,
+) -> Run:
+    """Make the scene of a run, and its labels and reference on the scene's grid.
+
+    Parameters
+    ----------
+    run : Run or path
+        Run folder; it is made where there is none. Samples, models and maps that it holds stay
+        where scene, labels and reference turn out as they were.
+    bands : path, Tile, or sequence of these, optional
+        Sentinel-2 imagery of one date: a SAFE product, band files, a stacked file, a STAC item, or
+        a glob of them; or tiles from `open_sentinel2`, `open_bands` and `open_stac`. Digital
+        numbers of loose files are divided by 10,000; `open_bands` takes other numbers. Without
+        any the demo scene is made, with labels and reference: 800 x 1600 pixels of synthetic
+        land.
+    labels : path, optional
+        Coarse label raster, such as CORINE, in any CRS.
+    reference : path, optional
+        Better labels, in the same codes. Nothing learns from them unless it is told to.
+    aoi : path or (west, south, east, north), optional
+        Area of interest: polygons of a vector file, or bounds in units of the scene's CRS.
+        Outside it the scene is nodata.
+    level : int, optional
+        Level of the legend, from 1, the coarsest; by default the finest that the labels have.
+    scheme : LabelScheme, name or path, optional
+        What the values of labels and reference mean: a scheme, the name of one of the package
+        ("corine-grid", "corine", "worldcover", ...), or a table of classes (.csv, .qml, or the
+        legend.json of a run). By default the values tell; where they fit several schemes, the
+        labels are refused.
+    overwrite : bool
+        Remove models, maps and reports that another scene makes meaningless.
+
+    Returns
+    -------
+    Run
+        The run, with scene.tif: reflectance, float32, NaN for nodata; and labels.tif and
+        reference.tif: class codes, uint16, 0 for unlabelled; legend.json says what they are.
+
+    Raises
+    ------
+    MissingProduct
+        If a source does not exist, or a glob finds nothing.
+    LandcoverError
+        If a band is missing, grids differ, labels do not lie on the scene or have unknown codes,
+        or the run holds models of another scene and `overwrite` is false.
+
+    Examples
+    --------
+    Some synthetic land stands in for a Sentinel-2 tile and a CORINE raster:
+
+    >>> import landcover as lc
+    >>> land = lc.make_scene(240, 300, seed=1)
+    >>> lc.write("stack.tif", land.image, land.grid, land.bands).name
+    'stack.tif'
+    >>> lc.write("corine.tif", land.corine, land.corine_grid, ["CLC grid code"], nodata=0).name
+    'corine.tif'
+    >>> tiles = lc.open_bands(["stack.tif"], quantification=1)
+    >>> run = lc.prepare("runs/small", bands=tiles, labels="corine.tif")
+    >>> run
+    Run('runs/small')
+    >>> lc.read(run.scene).shape, lc.read(run.labels).shape
+    ((4, 240, 300), (1, 240, 300))
+    """
+    from landcover.sources.band_files import open_bands
+    from landcover.sources.synthetic.files import write_demo
+    from landcover.stages import prepare as stage
+    from landcover.stages.staging import staged
+
+    run = run_of(run)
+    if bands is None:
+        if (labels, reference, aoi) != (None, None, None):
+            raise InputError(
+                f"labels, reference or aoi were given for {run.path} without bands; "
+                "give bands=, a SAFE product or band files"
+            )
+        files = write_demo(run.path / _DEMO, seed=0)
+        tiles, labels, reference = open_bands(files.bands), files.corine, files.truth
+    else:
+        tiles = tiles_of(bands)
+    with staged(run, overwrite, stages=("prep",)) as part:
+        stage.prepare(
+            part,
+            tiles,
+            labels=None if labels is None else Path(labels),
+            reference=None if reference is None else Path(reference),
+            aoi=aoi,
+            level=level,
+            scheme=scheme_of(scheme),
+        )
+    return run
+
+
+def segment(
+    run: RunLike,
+    scale: float = 1200.0,
+    sigma: float = 0.5,
+    min_size: int = 500,
+    levels: Sequence[int] = (4, 8, 16),
+) -> pd.DataFrame:
+    """Segment the scene of a run by all its bands, and give every segment its types.
+
+    Parameters
+    ----------
+    run : Run or path
+        Run folder with a scene. Samples that it already has get the new segments.
+    scale : float
+        Larger scale, larger segments; in grey levels of 0-255, where 255 is a reflectance of
+        0.05.
+    sigma : float
+        Standard deviation of the smoothing before, pixels.
+    min_size : int
+        Smallest segment, pixels.
+    levels : sequence of int
+        Numbers of types of the hierarchy, ascending.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a segment: its number, its pixels, the mean reflectance of every band, its types.
+        The run gets segments.tif, segment_types.tif and segments.parquet.
+
+    Raises
+    ------
+    MissingProduct
+        If the run has no scene.
+    LandcoverError
+        If the scene has no valid pixel, or a setting is out of range.
+
+    Examples
+    --------
+    >>> import landcover as lc
+    >>> segments = lc.segment("runs/demo", min_size=300)
+    >>> list(segments.columns[:6])
+    ['segment', 'pixels', 'B02', 'B03', 'B04', 'B08']
+    >>> bool(segments["pixels"].min() >= 300)
+    True
+    """
+    from landcover.stages import segment as stage
+
+    run = run_of(run)
+    stage.segment(run, scale, sigma, min_size, levels)
+    return stage.read_segments(run)
+
+
+def sample(
+    run: RunLike,
+    samples: int = 40_000,
+    method: str = "uniform",
+    *,
+    polygons: PathLike | None = None,
+    class_field: str | None = None,
+    max_patch: int | None = None,
+    block_px: int | None = None,
+    seed: int = 0,
+) -> geopandas.GeoDataFrame:
+    """Deal the blocks of a run to training, validation and test, and draw samples.
+
+    Parameters
+    ----------
+    run : Run or path
+        Run folder with a scene and labels.
+    samples : int
+        How many to draw; fewer where there are fewer labelled pixels.
+    method : {"uniform", "stratified"}
+        Every labelled pixel alike, or every class alike.
+    polygons : path, optional
+        Vector file; training and validation samples are drawn inside it.
+    class_field : str, optional
+        Field of `polygons` with class codes, which then are the labels.
+    max_patch : int, optional
+        Side in pixels of the largest patch that will be trained: the guard between splits is as
+        wide as its radius.
+    block_px : int, optional
+        Side of a block in pixels; by default from the range within which labels are alike.
+    seed : int
+        Of the deal and the draw.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        A row a sample: point, row and col on the scene, label, block, split, reflectance of the
+        bands, features. The run gets samples.parquet and splits.json.
+
+    Raises
+    ------
+    MissingProduct
+        If scene or labels are missing.
+    LandcoverError
+        If fewer than two classes or too few blocks are left, or polygons cannot be read.
+
+    Examples
+    --------
+    >>> import landcover as lc
+    >>> samples = lc.sample("runs/demo", samples=2000)
+    >>> sorted(samples["split"].unique())
+    ['test', 'train', 'validation']
+    >>> samples[["B02", "ndvi"]].isna().any().any()
+    np.False_
+    """
+    from landcover.samples.rows import read_samples
+    from landcover.samples.table import Draw
+    from landcover.stages import sample as stage
+
+    run = run_of(run)
+    stage.sample(
+        run,
+        Draw(
+            samples,
+            "polygons" if polygons is not None else method,
+            None if polygons is None else Path(polygons),
+            class_field,
+        ),
+        max_patch=max_patch,
+        block_px=block_px,
+        seed=seed,
+    )
+    return read_samples(run.require("samples"), geometry=True)
+
+
+def denoise(run: RunLike, seed: int = 0) -> dict[str, Any]:
+    """Estimate where the labels of a run are wrong, and what is there instead.
+
+    Parameters
+    ----------
+    run : Run or path
+        Run folder with scene, labels and samples.
+    seed : int
+        Of the network that is asked.
+
+    Returns
+    -------
+    dict
+        What label_noise.json holds: doubt by class and by distance to borders between labels,
+        and which class hides in which; shares 0-1. The run gets label_confidence.tif (percent),
+        refined_labels.tif and label_noise.parquet.
+
+    Raises
+    ------
+    MissingProduct
+        If scene, labels or samples are missing.
+    LandcoverError
+        If the guard between splits leaves no room for patches, or the seed is out of range.
+
+    Examples
+    --------
+    A patch network learns the labels first, which takes a minute on the demo scene:
+
+    >>> import landcover as lc
+    >>> doubt = lc.denoise("runs/demo")  # doctest: +SKIP
+    """
+    from landcover.stages import denoise as stage
+
+    run = run_of(run)
+    stage.denoise(run, seed)
+    return read_json(run.path / "label_noise.json")
