@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.study import Table, refusals
+from experiments.study import Table, add_finetuning, refusals
 from landcover.classifiers import networks
 from landcover.classifiers.networks import Recipe, Stage
-from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
+from landcover.commands.options import COUNT_OR_NONE
 from landcover.errors import LandcoverError
 from landcover.samples import image_splits
 from landcover.samples.augmentation import NONE, Augmentation
@@ -51,11 +51,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("source", type=Path, help="EuroSAT's archive, either form")
     made.add_argument("--only", nargs="+", choices=CHANGES, default=list(CHANGES), metavar="ROW")
-    made.add_argument("--split", default="80/20", help="as in eurosat_finetune")
-    made.add_argument(
-        "--minutes", type=POSITIVE, default=6.0, help="of each training, about, at most"
-    )
-    made.add_argument("--epochs", type=COUNT, help="of each training, at most")
+    add_finetuning(made, minutes=6.0)
     made.add_argument("--seeds", nargs="+", type=COUNT_OR_NONE, default=[42])
     made.add_argument("--out", type=Path, default=Path("runs/eurosat-ablation"), help="folder")
     return made

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.study import refusals
-from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE
+from experiments.study import add_finetuning, refusals
+from landcover.commands.options import COUNT_OR_NONE
 from landcover.files.atomic import replace_when_whole, write_json
 from landcover.progress import say
 from landcover.reports import figures
@@ -39,11 +39,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("source", type=Path, help="EuroSAT's 13-band archive or folder")
     made.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), metavar="SET")
-    made.add_argument("--split", default="80/20", help="as in eurosat_finetune")
-    made.add_argument(
-        "--minutes", type=POSITIVE, default=10.0, help="of each training, about, at most"
-    )
-    made.add_argument("--epochs", type=COUNT, help="of each training, at most")
+    add_finetuning(made, minutes=10.0)
     made.add_argument("--seed", type=COUNT_OR_NONE, default=42)
     made.add_argument("--out", type=Path, default=Path("runs/eurosat_bands"), help="run folder")
     return made

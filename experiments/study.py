@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from landcover.classifiers.models import Model
+from landcover.commands.options import COUNT, POSITIVE
 from landcover.errors import LandcoverError
 from landcover.files import class_rasters, raster_writer
 from landcover.files.atomic import digest, read_json, replace_when_whole, write_json
@@ -63,6 +64,15 @@ def refusals(parser: argparse.ArgumentParser) -> Iterator[None]:
         yield
     except LandcoverError as error:
         parser.exit(2, f"error: {error}\n")
+
+
+def add_finetuning(parser: argparse.ArgumentParser, minutes: float) -> None:
+    """Which split of EuroSAT is learnt, and how long each training takes."""
+    parser.add_argument("--split", default="80/20", help="as in eurosat_finetune")
+    parser.add_argument(
+        "--minutes", type=POSITIVE, default=minutes, help="of each training, about, at most"
+    )
+    parser.add_argument("--epochs", type=COUNT, help="of each training, at most")
 
 
 def open_run(path: Path, demo: Path) -> Run:

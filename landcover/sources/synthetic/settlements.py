@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -195,7 +196,7 @@ def _build(
     turn = angle + 0.06 * uneven[box] * min(1.0, place.radius / 30)
     u = (dx * np.cos(turn) + dy * np.sin(turn)).astype(np.float32)
     v = (dy * np.cos(turn) - dx * np.sin(turn)).astype(np.float32)
-    row, row_px, col, col_px = _streets(u, v, *(ESTATE if place.estate else TOWN), seed)
+    streets = _streets(u, v, *(ESTATE if place.estate else TOWN), seed)
     stretch = np.float32(1 + 0.5 * uniform(seed, 10))
     distance = np.hypot(u / stretch, v * stretch) / place.radius
     score = 1 - distance + 0.25 * uneven[box]
@@ -203,12 +204,12 @@ def _build(
         ribbon = np.exp(-road_px[box] / 4.0) * np.clip(1.9 - distance, 0, 1)
         score = score + np.float32(0.55) * ribbon
     if place.radius > 7:
-        score = _mean_of_blocks(row, col, score)
+        score = _mean_of_blocks(streets.row, streets.col, score)
     inside = (score > 0) & (built.code[box] == 0)
     if place.estate:
-        use, plot = _halls(u, v, row, col, row_px, col_px, seed)
+        use, plot = _halls(streets, seed)
     else:
-        use, plot = _houses(u, v, row, col, row_px, col_px, seed, score + place.radius / 90)
+        use, plot = _houses(streets, seed, score + place.radius / 90)
     built.code[box][inside] = INDUSTRY if place.estate else URBAN
     built.use[box][inside] = use[inside]
     built.plot[box][inside] = plot[inside]
@@ -222,18 +223,26 @@ def build_estate(built: Settlements, where: np.ndarray, angle: float, seed: int)
     dx = (cols - cols.mean()).astype(np.float32)
     u = dx * np.float32(np.cos(angle)) + dy * np.float32(np.sin(angle))
     v = dy * np.float32(np.cos(angle)) - dx * np.float32(np.sin(angle))
-    row, row_px, col, col_px = _streets(u, v, *ESTATE, seed)
+    streets = _streets(u, v, *ESTATE, seed)
     built.code[where] = INDUSTRY
-    built.use[where], built.plot[where] = _halls(u, v, row, col, row_px, col_px, seed)
+    built.use[where], built.plot[where] = _halls(streets, seed)
 
 
-def _streets(
-    u: np.ndarray, v: np.ndarray, wide: float, deep: float, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and columns of blocks between streets, each with the distance to its own streets."""
+class Streets(NamedTuple):
+    """Where pixels lie between the streets of a place, which run along its axes u and v."""
+
+    u: np.ndarray
+    v: np.ndarray
+    row: np.ndarray  # number of the row of blocks
+    col: np.ndarray  # number of the block in its row
+    kerb_px: np.ndarray  # distance to the nearest street
+
+
+def _streets(u: np.ndarray, v: np.ndarray, wide: float, deep: float, seed: int) -> Streets:
+    """Streets around blocks of uneven sides."""
     row, row_px = uneven_steps(v, deep, seed, 1)
     col, col_px = uneven_steps(u, wide, row, seed, 2)
-    return row, row_px, col, col_px
+    return Streets(u, v, row, col, np.minimum(row_px, col_px))
 
 
 def _mean_of_blocks(row: np.ndarray, col: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -244,23 +253,14 @@ def _mean_of_blocks(row: np.ndarray, col: np.ndarray, score: np.ndarray) -> np.n
     return (total / count)[key].astype(np.float32)
 
 
-def _houses(
-    u: np.ndarray,
-    v: np.ndarray,
-    row: np.ndarray,
-    col: np.ndarray,
-    row_px: np.ndarray,
-    col_px: np.ndarray,
-    seed: int,
-    centrality: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+def _houses(streets: Streets, seed: int, centrality: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Streets, houses along them and gardens behind: uses and plot numbers."""
-    house = np.floor(u / 1.7).astype(np.int32)
-    lane = np.floor(v / 1.6).astype(np.int32)
+    house = np.floor(streets.u / 1.7).astype(np.int32)
+    lane = np.floor(streets.v / 1.6).astype(np.int32)
     plot = uniform(house, lane, seed, 3)
-    kerb = np.minimum(row_px, col_px)
-    block = uniform(row, col, seed, 4)
-    use = np.full(u.shape, GARDENS, np.uint8)
+    kerb = streets.kerb_px
+    block = uniform(streets.row, streets.col, seed, 4)
+    use = np.full(streets.u.shape, GARDENS, np.uint8)
     full = np.clip(np.float32(0.42) + np.float32(0.5) * centrality, 0.3, 0.85)
     use[(kerb < 2.6) & (plot < full)] = HOUSES
     use[(kerb >= 2.6) & (plot < full - 0.38)] = HOUSES
@@ -270,22 +270,15 @@ def _houses(
     return use, uniform(house, lane, seed, 5)
 
 
-def _halls(
-    u: np.ndarray,
-    v: np.ndarray,
-    row: np.ndarray,
-    col: np.ndarray,
-    row_px: np.ndarray,
-    col_px: np.ndarray,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
+def _halls(streets: Streets, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Long halls, yards between them and strips of grass."""
-    hall, hall_px = uneven_steps(v, 6.5, row, col, seed, 6)
-    bay, bay_px = uneven_steps(u, 11.0, row, col, hall, seed, 7)
+    row, col, kerb = streets.row, streets.col, streets.kerb_px
+    hall, hall_px = uneven_steps(streets.v, 6.5, row, col, seed, 6)
+    bay, bay_px = uneven_steps(streets.u, 11.0, row, col, hall, seed, 7)
     kind = uniform(row, col, hall, bay, seed, 8)
-    use = np.full(u.shape, YARD, np.uint8)
-    gap = np.minimum(np.minimum(hall_px, bay_px), np.minimum(row_px, col_px))
+    use = np.full(streets.u.shape, YARD, np.uint8)
+    gap = np.minimum(np.minimum(hall_px, bay_px), kerb)
     use[(kind < 0.55) & (gap > 0.8)] = HALL
     use[kind > 0.8] = GREEN
-    use[np.minimum(row_px, col_px) < 0.7] = STREET
+    use[kerb < 0.7] = STREET
     return use, uniform(row, col, hall, bay, seed, 9)

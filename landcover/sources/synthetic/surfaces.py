@@ -7,6 +7,8 @@ Texture and surroundings tell them apart.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import ndimage
 
@@ -45,6 +47,22 @@ CROPS = (
 )
 
 
+class Unevenness(NamedTuple):
+    """Noise (rows, cols) of mean 0 and deviation 1, by the size of what it makes uneven."""
+
+    fine: np.ndarray  # from pixel to pixel
+    clump: np.ndarray  # crowns and shrubs
+    patch: np.ndarray  # some pixels
+    broad: np.ndarray  # parts of a field
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, shape: tuple[int, int]) -> Unevenness:
+        """Noise from `rng`, the finest first."""
+        fine, grain = (rng.standard_normal(shape, dtype=np.float32) for _ in range(2))
+        clump = _unit(ndimage.gaussian_filter(grain, 0.9))
+        return cls(fine, clump, smooth_noise(rng, shape, 5), smooth_noise(rng, shape, 22))
+
+
 def reflectance(rng: np.random.Generator, land: Landscape, noise: float, haze: float) -> np.ndarray:
     """The image of a landscape: float32 (4, rows, cols) reflectance."""
     return sense(rng, ground(rng, land), noise, haze)
@@ -53,19 +71,16 @@ def reflectance(rng: np.random.Generator, land: Landscape, noise: float, haze: f
 def ground(rng: np.random.Generator, land: Landscape) -> np.ndarray:
     """Reflectance of a landscape under clear air: float32 (4, rows, cols)."""
     shape = land.truth.shape
-    fine = rng.standard_normal(shape, dtype=np.float32)
-    clump = _unit(ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), 0.9))
-    patch = smooth_noise(rng, shape, 5)
-    broad = smooth_noise(rng, shape, 22)
+    uneven = Unevenness.drawn(rng, shape)
     image = np.zeros((4, *shape), np.float32)
-    _fields(rng, image, land, fine, patch, broad)
-    _pastures(rng, image, land, fine, patch, broad)
-    _woods(image, land, fine, clump, patch, broad)
-    _rough_land(image, land, fine, clump, patch, broad)
-    _lines(image, land, clump)
-    _towns(image, land, fine, patch)
+    _fields(rng, image, land, uneven)
+    _pastures(rng, image, land, uneven)
+    _woods(image, land, uneven)
+    _rough_land(image, land, uneven)
+    _lines(image, land, uneven.clump)
+    _towns(image, land, uneven)
     _shadows(image, land)
-    _waters(image, land, broad)
+    _waters(image, land, uneven.broad)
     return image
 
 
@@ -90,11 +105,10 @@ def _fields(
     rng: np.random.Generator,
     image: np.ndarray,
     land: Landscape,
-    fine: np.ndarray,
-    patch: np.ndarray,
-    broad: np.ndarray,
+    uneven: Unevenness,
 ) -> None:
     """Arable land: one crop a field, thinner and greener by its soil, with rows and tramlines."""
+    fine, _, patch, broad = uneven
     n = land.fields
     crops = np.array([c[1:] for c in CROPS])
     crop = rng.choice(len(CROPS), n, p=crops[:, 0] / crops[:, 0].sum())
@@ -111,14 +125,14 @@ def _fields(
     spacing = rng.uniform(2.4, 3.8, n).astype(np.float32)
     turned = rng.random(n) < 0.2
     slope = rng.normal(0, 0.006, (2, n)).astype(np.float32)
-    uneven = rng.uniform(0.04, 0.16, n).astype(np.float32)
+    wavy = rng.uniform(0.04, 0.16, n).astype(np.float32)
     where = land.truth == ARABLE
     f = land.field[where]
     along, across = land.along_px[where], land.across_px[where]
     rows_px = np.where(turned[f], along, across)
     wheels = np.cos(rows_px * (2 * np.pi / spacing[f]))
     soil_wet = np.float32(0.16) * broad[where] + np.float32(0.07) * patch[where]
-    growth = 1 + uneven[f] * (broad[where] + np.float32(0.5) * patch[where])
+    growth = 1 + wavy[f] * (broad[where] + np.float32(0.5) * patch[where])
     growth += np.clip(slope[0][f] * (along % 60 - 30) + slope[1][f] * (across % 60 - 30), -0.3, 0.3)
     growth += np.float32(0.07) * wheels + np.float32(0.05) * fine[where]
     growth *= np.clip(np.float32(0.5) + np.float32(0.45) * land.edge_px[where], 0.5, 1)
@@ -141,11 +155,10 @@ def _pastures(
     rng: np.random.Generator,
     image: np.ndarray,
     land: Landscape,
-    fine: np.ndarray,
-    patch: np.ndarray,
-    broad: np.ndarray,
+    uneven: Unevenness,
 ) -> None:
     """Grassland: grazed in patches, mown in some paddocks, with single trees."""
+    fine, _, patch, broad = uneven
     n = land.fields
     leaf_area = rng.uniform(1.6, 2.7, n).astype(np.float32)
     dry = rng.uniform(0.20, 0.40, n).astype(np.float32)
@@ -166,12 +179,10 @@ def _pastures(
 def _woods(
     image: np.ndarray,
     land: Landscape,
-    fine: np.ndarray,
-    clump: np.ndarray,
-    patch: np.ndarray,
-    broad: np.ndarray,
+    uneven: Unevenness,
 ) -> None:
     """Woods: crowns lit from the south-east, gaps in shade, stands of their own age."""
+    fine, clump, patch, broad = uneven
     crowns = np.float32(0.75) * clump + np.float32(0.55) * fine
     relief = crowns - np.roll(crowns, (1, 1), (0, 1))  # sun in the south-east
     stand = uniform(land.field, 71) - np.float32(0.5)
@@ -200,12 +211,10 @@ def _woods(
 def _rough_land(
     image: np.ndarray,
     land: Landscape,
-    fine: np.ndarray,
-    clump: np.ndarray,
-    patch: np.ndarray,
-    broad: np.ndarray,
+    uneven: Unevenness,
 ) -> None:
     """Heath: heather, dry grass, sand and single pines. Marsh: reed, pools and sedge."""
+    fine, clump, patch, broad = uneven
     where = land.truth == HEATH
     grass = np.float32(0.38) + np.float32(0.12) * patch[where] + np.float32(0.16) * broad[where]
     grass += np.float32(0.08) * fine[where]
@@ -238,12 +247,12 @@ def _lines(image: np.ndarray, land: Landscape, clump: np.ndarray) -> None:
     _paint(image, roads, spectra.PAVED * np.float32(0.8), land.settlements.roads[roads] * shaded)
 
 
-def _towns(image: np.ndarray, land: Landscape, fine: np.ndarray, patch: np.ndarray) -> None:
+def _towns(image: np.ndarray, land: Landscape, uneven: Unevenness) -> None:
     """Roofs, streets, gardens, halls and yards."""
     built = land.settlements
     where = (built.code > 0) & (land.waters.code == 0)
     use, plot, density = built.use[where], built.plot[where], built.density[where]
-    rough, wave = fine[where], patch[where]
+    rough, wave = uneven.fine[where], uneven.patch[where]
     # gardens: lawn, trees and paths
     lawn = spectra.canopy(spectra.GREEN_CANOPY, np.clip(2.2 + 0.8 * wave + 0.5 * rough, 0.3, 5))
     lawn = _mix(lawn, spectra.DRY_PLANTS, np.float32(0.25))
