@@ -121,7 +121,10 @@ class PatchTraining:
         class_weight: str | None = None,
         patience: int = PATIENCE,
     ) -> tuple[Network, dict[str, list[float]]]:
-        """A trained network, and its learning curves; parameters as of `networks.fit`."""
+        """A trained network, and its learning curves.
+
+        Epochs and patience are those of `networks.Schedule`.
+        """
         from landcover.classifiers import networks
         from landcover.samples.rows import class_weights, weights_of
 
