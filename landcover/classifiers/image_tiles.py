@@ -18,6 +18,9 @@ COMPUTE_PX = 256
 #: images of many shapes would fill the memory.
 _SIDES = (64, 128, COMPUTE_PX)
 
+#: Pixels of a single row, such as a table, that are predicted at once.
+_CHUNK = 1 << 16
+
 #: Where a tile lies, which of its pixels are valid (rows, cols), and their probabilities
 #: (classes, rows, cols).
 Tile = tuple[Window, np.ndarray, np.ndarray]
@@ -55,3 +58,17 @@ def predict_tiles(
                     seen.append(cut(segment_types, tile, outside=0))
                 probabilities = classifier.predict_window(*seen)
                 yield place, valid, probabilities[:, : place.rows, : place.cols]
+
+
+def predict_chunks(
+    classifier: Classifier, values: np.ndarray, segment_types: np.ndarray | None = None
+) -> Iterator[Tile]:
+    """The same of a single row of pixels, which tiles would pad to squares.
+
+    Parameters are those of `predict_tiles`; the classifier sees no pixels around a pixel.
+    """
+    for start in range(0, values.shape[2], _CHUNK):
+        place = Window(0, start, 1, min(_CHUNK, values.shape[2] - start))
+        part = values[:, *place.slices]
+        types = None if segment_types is None else segment_types[:, *place.slices]
+        yield place, valid_pixels(part), classifier.predict_window(part, types)

@@ -18,8 +18,6 @@ from landcover.classifiers.names import title_of
 from landcover.classifiers.protocol import Classifier, Inputs, Signature
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import Fields
-from landcover.files.rasters import valid_pixels
-from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
 
 if TYPE_CHECKING:
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
 
     from landcover.classifiers.image_tiles import Tile
     from landcover.classifiers.networks import Engine, ImageClassifier, Network
-
-#: Rows of a table that are predicted at once.
-_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -346,22 +341,13 @@ class Model:
 
     def _tiles(self, pixels: np.ndarray, types: np.ndarray | None) -> Iterator[Tile]:
         """Probabilities part by part, as `predict_tiles` gives them."""
-        from landcover.classifiers.image_tiles import predict_tiles
+        from landcover.classifiers.image_tiles import predict_chunks, predict_tiles
 
         if not pixels.size:
             return iter(())
         if pixels.shape[1] > 1 or self._loaded.radius:
             return predict_tiles(self._loaded, pixels, types)
-        return self._chunks(pixels, types)
-
-    def _chunks(self, pixels: np.ndarray, types: np.ndarray | None) -> Iterator[Tile]:
-        """The same of a single row of pixels, which tiles would pad to squares."""
-        for start in range(0, pixels.shape[2], _CHUNK):
-            place = Window(0, start, 1, min(_CHUNK, pixels.shape[2] - start))
-            part = pixels[:, *place.slices]
-            valid = valid_pixels(part)
-            of_part = None if types is None else types[:, *place.slices]
-            yield place, valid, self._loaded.predict_window(part, of_part)
+        return predict_chunks(self._loaded, pixels, types)
 
 
 def load_model(folder: str | Path) -> Model:
