@@ -26,7 +26,7 @@ from landcover.classifiers.networks.tile_network import sampled_pixels
 from landcover.classifiers.patch_cnn import EPOCHS
 from landcover.classifiers.scaling import fit_scaling
 from landcover.files import rasters
-from landcover.reports import accuracy
+from landcover.reports import accuracy, words
 from landcover.run import Run
 from landcover.samples.chips import Squares
 from landcover.samples.rows import Rows
@@ -185,10 +185,10 @@ def train_both(
         confusions = [to_the_stop(setting, size, p, seed, a.epochs) for p in plans]
         if len(plans) == 2:
             gained = accuracy.paired_difference(confusions[1], confusions[0])
-            low, high = (100 * x for x in gained["ci95"])
             print(
-                f"   {plans[1].way} less {plans[0].way}: {100 * gained['difference']:+.1f} points, "
-                f"95 % interval over test blocks {low:+.1f} to {high:+.1f}",
+                f"   {plans[1].way} less {plans[0].way}: "
+                f"{words.points(gained['difference'])} points, "
+                f"95 % interval over test blocks {words.interval(gained['ci95'], signed=True)}",
                 flush=True,
             )
 

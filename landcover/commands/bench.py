@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from landcover.errors import LandcoverError
 from landcover.files.atomic import versions, write_json, write_text
@@ -143,7 +143,15 @@ def write(folder: Path, measured: dict[int, list[Measured]]) -> list[Path]:
     return paths
 
 
-def machine() -> dict[str, Any]:
+class Machine(TypedDict):
+    """Processor, cores and memory in GiB."""
+
+    processor: str
+    cores: int | None
+    memory_gib: int | None
+
+
+def machine() -> Machine:
     """Processor, cores and memory in GiB, which times depend on."""
     memory = None
     if hasattr(os, "sysconf"):
@@ -219,12 +227,12 @@ def plain_line(measured: Measured) -> str:
     return f"{measured.stage.name}: {took}{verdict}"
 
 
-def markdown(machine: Mapping[str, Any], sizes: Mapping[int, Sequence[Measured]]) -> str:
+def markdown(machine: Machine, sizes: Mapping[int, Sequence[Measured]]) -> str:
     """The tables of every size, and how the cost of a pixel grows with the scene.
 
     Parameters
     ----------
-    machine : mapping
+    machine : dict
         processor, cores, memory_gib.
     sizes : mapping
         Side of the scene in pixels, to its stages in the order of the job.

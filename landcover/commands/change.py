@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from landcover.commands.options import COUNT, Arguments, Command
 
@@ -16,12 +15,13 @@ class _After(argparse.Action):
         self,
         _parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,
-        value: Any,
+        value: object,
         _option: str | None = None,
     ) -> None:
-        namespace.after = value
+        after = Path(str(value))
+        namespace.after = after
         if namespace.run is None:
-            namespace.run = (value.parent if value.is_file() else value) / "change"
+            namespace.run = (after.parent if after.is_file() else after) / "change"
 
 
 def _define_change(parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from landcover.commands.options import POSITIVE, Arguments, Command, add_run
+
+if TYPE_CHECKING:
+    from landcover.files.atomic import Fields
 
 
 def _define_postprocess(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +76,7 @@ def _postprocess(a: Arguments) -> list[Path]:
     return paths
 
 
-def _changes(report: dict[str, Any], labels: str) -> list[str]:
+def _changes(report: Fields, labels: str) -> list[str]:
     """What the steps changed, a line for the reference and one for the labels."""
     from landcover.reports.scores import measure_of
     from landcover.reports.words import interval, percent, points

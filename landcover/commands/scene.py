@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from landcover.commands.options import (
     ANY,
@@ -97,7 +97,6 @@ def _prep(a: Arguments) -> list[Path]:
     from landcover.labels.schemes import find_scheme
     from landcover.run import Run
     from landcover.stages.prepare import prepare
-    from landcover.stages.sample import sample
     from landcover.stages.segment import segment
     from landcover.stages.staging import staged
 
@@ -125,7 +124,7 @@ def _prep(a: Arguments) -> list[Path]:
         if a.segment:
             paths += segment(stage, a.scale, a.sigma, a.min_size)
         if labels is not None or a.class_field:
-            paths += sample(stage, **_sampling(a))
+            paths += _draw_samples(stage, a)
             print(_drawn(stage))
     return [run.path / path.relative_to(stage.path) for path in paths]
 
@@ -168,12 +167,16 @@ def _warnings(tiles: list) -> list[str]:
     return [f"{tile.paths[0]}: {text}" for text, tile in found.items() if text]
 
 
-def _sampling(a: Arguments) -> dict[str, Any]:
+def _draw_samples(run: Run, a: Arguments, buffer: int | None = None) -> list[Path]:
+    """Draw samples by the options that preparing and sampling share."""
     from landcover.samples.table import Draw
+    from landcover.stages.sample import sample
 
     method = "polygons" if a.polygons else a.method
     wanted = Draw(a.samples, method, a.polygons, a.class_field, a.min_count, a.features)
-    return {"wanted": wanted, "max_patch": a.max_patch, "block_px": a.block_px, "seed": a.seed}
+    return sample(
+        run, wanted, max_patch=a.max_patch, seed=a.seed, buffer=buffer, block_px=a.block_px
+    )
 
 
 def _define_segment(parser: argparse.ArgumentParser) -> None:
@@ -202,10 +205,9 @@ def _define_sample(parser: argparse.ArgumentParser) -> None:
 
 def _sample(a: Arguments) -> list[Path]:
     from landcover.run import Run
-    from landcover.stages.sample import sample
 
     run = Run(a.run)
-    paths = sample(run, **_sampling(a), buffer=a.buffer)
+    paths = _draw_samples(run, a, a.buffer)
     print(_drawn(run))
     return paths
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from landcover.commands.options import COUNT, COUNT_OR_NONE, POSITIVE, Arguments, Command, add_run
 from landcover.errors import MissingDependency
 
 if TYPE_CHECKING:
     from landcover.classifiers.models import Model
+    from landcover.classifiers.whole_images import Classifier
     from landcover.run import Run
 
 
@@ -77,7 +78,7 @@ def _serve(a: Arguments) -> list[Path]:
     return []
 
 
-def classifier_of(run: Run, models: list[Model], given: Path | None) -> Any:
+def classifier_of(run: Run, models: list[Model], given: Path | None) -> Classifier | None:
     """The image classifier asked for, or one of the run's own models; None where it has none."""
     from landcover.classifiers.cards import holds_model
     from landcover.classifiers.whole_images import load_classifier

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from landcover.classifiers import kinds
 from landcover.classifiers.kinds import Kind, Option
@@ -67,26 +66,25 @@ def _options(rows: list[Kind]) -> list[Option]:
 
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:
     """Define an option of a kind."""
-    settings: dict[str, Any] = {"help": option.help}
     if option.type is bool:
-        parser.add_argument(_flag(option), action="store_true", **settings)
+        parser.add_argument(_flag(option), action="store_true", help=option.help)
         return
-    if option.shown:
-        settings["default"] = option.default
-    if option.choices:
-        settings["choices"] = option.choices
-    if option.many:
-        settings["nargs"] = "+"
-    if option.metavar:
-        settings["metavar"] = option.metavar
-    convert: Callable[[str], Any] = COUNT if option.type is int else option.type
+    convert: Callable[[str], object] = COUNT if option.type is int else option.type
     group = parser.add_mutually_exclusive_group() if option.nothing else parser
     if option.nothing:
         group.add_argument(option.nothing[0], action="store_true", help=option.nothing[1])
-    group.add_argument(_flag(option), type=convert, **settings)
+    group.add_argument(
+        _flag(option),
+        type=convert,
+        default=option.default if option.shown else None,
+        choices=option.choices or None,
+        nargs="+" if option.many else None,
+        metavar=option.metavar,
+        help=option.help,
+    )
 
 
-def _chosen(option: Option, a: Arguments) -> Any:
+def _chosen(option: Option, a: Arguments) -> object:
     """What the command line says of an option of a kind; the default where it says nothing."""
     if option.nothing and getattr(a, _place(option.nothing[0])):
         return ()

@@ -7,16 +7,25 @@ whole tile is scored by windows, and a bootstrap resample is one weighted sum.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from landcover.errors import InputError, LandcoverError, require_seed
 from landcover.legend import UNLABELLED, Legend, class_codes
+from landcover.reports.records import (
+    ClassName,
+    ClassScores,
+    Difference,
+    Interval,
+    OverallScores,
+    Scores,
+)
 
 #: The scores of a map, the leading one first.
 METRICS = ("overall_accuracy", "balanced_accuracy", "macro_f1", "kappa")
-CLASS_METRICS = ("precision", "recall", "f1")
+#: Scores by name, of one confusion matrix or of many.
+Metrics: TypeAlias = dict[str, np.ndarray]
 
 RESAMPLES = 1000
 _PERCENTILES = (2.5, 97.5)
@@ -30,7 +39,7 @@ def score(
     seed: int = 0,
     resamples: int = RESAMPLES,
     legend: Legend | None = None,
-) -> dict[str, Any]:
+) -> Scores:
     """Score predicted classes against reference classes.
 
     Pixels whose reference is 0 (unlabelled) are left out. A pixel with a
@@ -134,7 +143,7 @@ def score_confusions(
     resamples: int = RESAMPLES,
     legend: Legend | None = None,
     independent: bool = False,
-) -> dict[str, Any]:
+) -> Scores:
     """Scores and 95 % percentile-bootstrap intervals from confusion matrices of blocks.
 
     As in scikit-learn, balanced accuracy (mean recall) averages over the classes
@@ -176,20 +185,24 @@ def score_confusions(
     else:
         drawn = _resampled_blocks(confusions, seed, resamples)
     point, spread = metrics_of(total), metrics_of(drawn)
-    result: dict[str, Any] = {
+    support = total.sum(axis=1)
+    return {
         "n_test": int(total.sum()),
         "n_blocks": None if independent else len(confusions),
+        **_overall_scores(point, spread),
+        "per_class": {
+            str(code): _class_scores(position, code, support[position], point, spread, legend)
+            for position, code in enumerate(codes)
+        },
+        "confusion": {"codes": [int(c) for c in codes], "matrix": total.tolist()},
     }
-    for metric in METRICS:
-        result[metric] = _number(point[metric])
-        result[f"{metric}_ci95"] = _interval(spread[metric])
-    support = total.sum(axis=1)
-    result["per_class"] = {
-        str(code): _class_scores(position, code, support[position], point, spread, legend)
-        for position, code in enumerate(codes)
-    }
-    result["confusion"] = {"codes": [int(c) for c in codes], "matrix": total.tolist()}
-    return result
+
+
+def score_overall(confusions: np.ndarray, seed: int = 0) -> OverallScores:
+    """The scores of all classes together, as `score_confusions` gives them of blocks."""
+    confusions = _occupied(confusions)
+    drawn = _resampled_blocks(confusions, seed, RESAMPLES)
+    return _overall_scores(metrics_of(confusions.sum(axis=0)), metrics_of(drawn))
 
 
 def paired_difference(
@@ -198,7 +211,7 @@ def paired_difference(
     metric: str = "overall_accuracy",
     seed: int = 0,
     resamples: int = RESAMPLES,
-) -> dict[str, Any]:
+) -> Difference:
     """How much better map a is than map b, both scored on the same blocks.
 
     Every resample draws the same blocks for both, so what makes a block hard
@@ -239,13 +252,13 @@ def paired_difference(
     differences = drawn[:, 0] - drawn[:, 1] if drawn.size else np.empty(0)
     interval = _interval(differences)
     return {
-        "difference": _number(point[0] - point[1]),
+        "difference": finite(point[0] - point[1]),
         "ci95": interval,
         "share_a_better": float(np.mean(differences > 0)) if interval else None,
     }
 
 
-def metrics_of(confusion: np.ndarray) -> dict[str, np.ndarray]:
+def metrics_of(confusion: np.ndarray) -> Metrics:
     """Scores of confusion matrices (..., classes, classes), NaN where undefined.
 
     Overall accuracy; balanced accuracy; macro F1; Cohen's kappa (1960,
@@ -330,20 +343,41 @@ def _positions(values: np.ndarray, codes: Sequence[int], name: str) -> np.ndarra
     return positions
 
 
+def _overall_scores(point: Metrics, spread: Metrics) -> OverallScores:
+    """Scores of all classes together, with their intervals."""
+    return {
+        "overall_accuracy": float(point["overall_accuracy"]),
+        "overall_accuracy_ci95": _interval(spread["overall_accuracy"]),
+        "balanced_accuracy": float(point["balanced_accuracy"]),
+        "balanced_accuracy_ci95": _interval(spread["balanced_accuracy"]),
+        "macro_f1": float(point["macro_f1"]),
+        "macro_f1_ci95": _interval(spread["macro_f1"]),
+        "kappa": finite(point["kappa"]),
+        "kappa_ci95": _interval(spread["kappa"]),
+    }
+
+
 def _class_scores(
-    position: int, code: int, support: int, point: dict, spread: dict, legend: Legend | None
-) -> dict[str, Any]:
+    position: int, code: int, support: int, point: Metrics, spread: Metrics, legend: Legend | None
+) -> ClassScores:
     """One class's row of the report."""
-    scores: dict[str, Any] = {}
+    return {
+        **class_name(code, legend),
+        "precision": finite(point["precision"][position]),
+        "precision_ci95": _interval(spread["precision"][:, position]),
+        "recall": finite(point["recall"][position]),
+        "recall_ci95": _interval(spread["recall"][:, position]),
+        "f1": finite(point["f1"][position]),
+        "f1_ci95": _interval(spread["f1"][:, position]),
+        "support": int(support),
+    }
+
+
+def class_name(code: int, legend: Legend | None) -> ClassName:
+    """The name of a class as a field of its scores; none where no legend tells it."""
     if code == UNLABELLED:
-        scores["name"] = "No prediction"
-    elif legend is not None:
-        scores["name"] = legend[code].name
-    for metric in CLASS_METRICS:
-        scores[metric] = _number(point[metric][position])
-        scores[f"{metric}_ci95"] = _interval(spread[metric][:, position])
-    scores["support"] = int(support)
-    return scores
+        return {"name": "No prediction"}
+    return {} if legend is None else {"name": legend[code].name}
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -357,12 +391,12 @@ def _mean_where(values: np.ndarray, use: np.ndarray) -> np.ndarray:
     return _ratio(np.where(use, values, 0).sum(axis=-1), use.sum(axis=-1))
 
 
-def _number(value: Any) -> float | None:
-    """A float that JSON can hold."""
+def finite(value: float | np.ndarray) -> float | None:
+    """A float that JSON can hold; None for one that is not defined."""
     return float(value) if np.isfinite(value) else None
 
 
-def _interval(values: np.ndarray) -> list[float] | None:
+def _interval(values: np.ndarray) -> Interval:
     """95 % percentile interval of the resamples in which the score is defined."""
     values = values[np.isfinite(values)]
     if values.size == 0:

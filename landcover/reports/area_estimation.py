@@ -6,14 +6,16 @@ places whose true class is known corrects for that, and says how sure the result
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.legend import UNLABELLED, Legend
+from landcover.reports.accuracy import class_name, finite
+from landcover.reports.records import ClassName, Interval
 from landcover.samples.drawing import apportion
 
 #: Half width of a 95 % interval in standard errors, as both papers take it.
@@ -83,6 +85,61 @@ class Design:
         return cls(stratum, large, drawn)
 
 
+class Estimate(NamedTuple):
+    """An estimate with its standard error and 95 % interval; NaN and None where undefined."""
+
+    value: float
+    se: float
+    ci95: Interval
+
+    @classmethod
+    def of(cls, shares: np.ndarray, errors: np.ndarray, position: int) -> Estimate:
+        """One of several estimates."""
+        value, se = float(shares[position]), float(errors[position])
+        bounds = [max(0.0, value - Z95 * se), min(1.0, value + Z95 * se)] if se > 0 else None
+        return cls(value, se, bounds)
+
+
+class ClassEstimates(ClassName):
+    """Estimates of one class, and the units that are mapped as it and that are it."""
+
+    users_accuracy: float | None
+    users_accuracy_se: float | None
+    users_accuracy_ci95: Interval
+    producers_accuracy: float | None
+    producers_accuracy_se: float | None
+    producers_accuracy_ci95: Interval
+    area_share: float
+    area_share_se: float
+    area_share_ci95: Interval
+    n_mapped: int
+    n_reference: int
+    area_ha: NotRequired[float]
+    area_ha_se: NotRequired[float]
+    area_ha_ci95: NotRequired[Interval]
+    mapped_ha: NotRequired[float]
+
+
+class SampleConfusion(TypedDict):
+    """Units, and shares of the population: rows are the reference, columns the map."""
+
+    codes: list[int]
+    counts: list[list[int]]
+    proportions: list[list[float]]
+
+
+class Estimates(TypedDict):
+    """Accuracy and areas of a map from a sample."""
+
+    n_units: int
+    population_px: int
+    overall_accuracy: float
+    overall_accuracy_se: float
+    overall_accuracy_ci95: Interval
+    per_class: dict[str, ClassEstimates]
+    confusion: SampleConfusion
+
+
 def estimate(
     reference: np.ndarray,
     mapped: np.ndarray,
@@ -90,7 +147,7 @@ def estimate(
     sizes: Mapping[int, int],
     legend: Legend | None = None,
     areas: np.ndarray | None = None,
-) -> dict[str, Any]:
+) -> Estimates:
     """Estimate a map's accuracy and the true share of every class from a sample.
 
     The estimators are those of Stehman (2014, doi:10.1080/01431161.2014.930207), for strata
@@ -154,24 +211,27 @@ def estimate(
     cells = (is_reference[:, :, None] & is_mapped[:, None, :]).reshape(len(reference), -1)
     area = np.ones((len(reference), 1)) if areas is None else areas[:, None]
     overall = ratio(design, right.any(axis=1, keepdims=True) * area, area)
-    measures = {
-        "users_accuracy": ratio(design, right * area, is_mapped * area),
-        "producers_accuracy": ratio(design, right * area, is_reference * area),
-        "area_share": ratio(design, is_reference * area, area),
-    }
+    measures = (
+        ratio(design, right * area, is_mapped * area),
+        ratio(design, right * area, is_reference * area),
+        ratio(design, is_reference * area, area),
+    )
     counts = cells.sum(axis=0).reshape(codes.size, codes.size)
     proportions = ratio(design, cells * area, area)[0].reshape(counts.shape)
+    whole = Estimate.of(*overall, 0)
     return {
         "n_units": len(reference),
         "population_px": int(design.sizes.sum()),
-        **_estimate("overall_accuracy", *overall, 0),
+        "overall_accuracy": whole.value,
+        "overall_accuracy_se": whole.se,
+        "overall_accuracy_ci95": whole.ci95,
         "per_class": {
-            str(code): _class_name(code, legend)
-            | {k: v for m in measures for k, v in _estimate(m, *measures[m], position).items()}
-            | {
-                "n_mapped": int(counts[:, position].sum()),
-                "n_reference": int(counts[position].sum()),
-            }
+            str(code): _of_class(
+                class_name(code, legend),
+                [Estimate.of(*measure, position) for measure in measures],
+                int(counts[:, position].sum()),
+                int(counts[position].sum()),
+            )
             for position, code in enumerate(codes.tolist())
         },
         "confusion": {
@@ -324,19 +384,25 @@ def _centred(design: Design, values: np.ndarray) -> np.ndarray:
     return values - _means(design, values)[design.stratum]
 
 
-def _estimate(name: str, share: np.ndarray, error: np.ndarray, position: int) -> dict[str, Any]:
-    """One estimate as JSON takes it, with standard error and interval."""
-    value, se = float(share[position]), float(error[position])
-    if not np.isfinite(value):
-        return {name: None, f"{name}_se": None, f"{name}_ci95": None}
-    bounds = [max(0.0, value - Z95 * se), min(1.0, value + Z95 * se)] if se > 0 else None
-    return {name: value, f"{name}_se": se, f"{name}_ci95": bounds}
-
-
-def _class_name(code: int, legend: Legend | None) -> dict[str, str]:
-    if code == UNLABELLED:
-        return {"name": "No prediction"}
-    return {} if legend is None else {"name": legend[code].name}
+def _of_class(
+    name: ClassName, measures: Sequence[Estimate], n_mapped: int, n_reference: int
+) -> ClassEstimates:
+    """One class's row: user's and producer's accuracy, and its share of the area."""
+    users, producers, share = measures
+    return {
+        **name,
+        "users_accuracy": finite(users.value),
+        "users_accuracy_se": finite(users.se),
+        "users_accuracy_ci95": users.ci95,
+        "producers_accuracy": finite(producers.value),
+        "producers_accuracy_se": finite(producers.se),
+        "producers_accuracy_ci95": producers.ci95,
+        "area_share": share.value,
+        "area_share_se": share.se,
+        "area_share_ci95": share.ci95,
+        "n_mapped": n_mapped,
+        "n_reference": n_reference,
+    }
 
 
 def _require_units(

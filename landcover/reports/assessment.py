@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
+from landcover.files.atomic import Fields
 from landcover.reports import words
+from landcover.reports.area_estimation import Estimates
 
 MEASURE = "accuracy against a reference sample"
 #: A class with fewer mapped or true units has accuracies of little worth, and the page says so.
@@ -40,7 +41,25 @@ class Population:
     source: str
 
 
-def headline(report: Mapping[str, Any]) -> str:
+#: The strata of a sample: what they are, pixels and units of each, and pixels of those joined.
+Strata = TypedDict(
+    "Strata",
+    {"from": str, "pixels": dict[str, int], "units": dict[str, int], "joined": dict[str, int]},
+)
+
+
+class MapAssessment(Estimates):
+    """What a reference sample says of one map."""
+
+    level: int
+    left_out: dict[str, int]
+    strata: Strata
+    pixel_ha: float
+    unmet: list[str]
+    remarks: list[str]
+
+
+def headline(report: Fields) -> str:
     """One sentence on one map: how accurate it is, and how sure that is."""
     bounds = report["overall_accuracy_ci95"]
     sure = f" (95 % interval {words.interval(bounds)})" if bounds else ""

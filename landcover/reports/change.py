@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from landcover.files import rasters
 from landcover.files.atomic import write_together
 from landcover.legend import Legend
 from landcover.reports import figures, words
+from landcover.reports.change_tally import Change
 
 #: Transitions that the picture's legend and the page's table name.
 NAMED = 10
@@ -24,8 +24,8 @@ PICTURE_PX = 1100
 
 def write_report(
     folder: Path,
-    facts: Mapping[str, Any],
-    result: Mapping[str, Any],
+    facts: Mapping[str, object],
+    result: Change,
     scenes: Sequence[Path],
     codes: Legend,
     classes: str,
@@ -38,7 +38,7 @@ def write_report(
         Folder with change.tif.
     facts : mapping
         What was compared, and how.
-    result : mapping
+    result : dict
         From `Tally.result`.
     scenes : two paths
         Both dates, in one radiometry where it was compared.
@@ -48,7 +48,7 @@ def write_report(
         Title of the classes' nomenclature.
     """
     page, data, picture = (folder / f"change.{kind}" for kind in ("md", "json", "png"))
-    content = dict(facts) | dict(result) | {"headline": headline(result)}
+    content = {**facts, **result, "headline": headline(result)}
     pages: dict[Path, str | bytes] = {
         picture: _picture(folder / "change.tif", facts, result, scenes, codes),
         page: words.render("change.md", c=content, named=NAMED, classes=classes),
@@ -57,7 +57,7 @@ def write_report(
     return [page, data, picture]
 
 
-def headline(result: Mapping[str, Any]) -> str:
+def headline(result: Change) -> str:
     """One sentence on what changed.
 
     >>> headline({"unit": "ha", "total": 400.0, "transitions": [],
@@ -87,8 +87,8 @@ def _area(value: float) -> str:
 
 def _picture(
     raster: Path,
-    facts: Mapping[str, Any],
-    result: Mapping[str, Any],
+    facts: Mapping[str, object],
+    result: Change,
     scenes: Sequence[Path],
     codes: Legend,
 ) -> bytes:
@@ -115,7 +115,7 @@ def _picture(
     names = {c["code"]: c for c in result["classes"]}
     handles = [
         Patch(
-            color=names[t["to"]]["colour"],
+            color=str(names[t["to"]]["colour"]),
             label=f"{t['from']} to {t['to']} {names[t['to']]['name']}: "
             f"{_area(t['mapped'])} {result['unit']}",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -14,6 +14,61 @@ from landcover.reports.area_estimation import Z95
 
 if TYPE_CHECKING:
     import geopandas
+
+
+class Area(TypedDict):
+    """An expected area with its 95 % interval."""
+
+    area: float
+    area_ci95: list[float]
+
+
+class MappedArea(Area):
+    """The same, and the area of the map."""
+
+    mapped: float
+
+
+_FromTo = TypedDict("_FromTo", {"from": int, "to": int})
+
+
+class Transition(_FromTo, MappedArea):
+    """What went from one class to another, and the share that the transition has of all."""
+
+    share: float
+
+
+class ChangedClass(TypedDict):
+    """Areas of one class."""
+
+    name: str
+    before: float
+    after: float
+    lost: Area
+    gained: Area
+
+
+class Matrix(TypedDict):
+    """Areas by class before (rows) and after (columns), expected and of the map."""
+
+    codes: list[int]
+    area: list[list[float]]
+    mapped: list[list[float]]
+
+
+class Change(TypedDict):
+    """What change.json holds of areas, in `unit`."""
+
+    unit: str
+    pixels: int
+    total: float
+    classes: list[dict[str, int | str]]
+    changed: MappedArea
+    maps_differ: float
+    matrix: Matrix
+    transitions: list[Transition]
+    stayed: list[Transition]
+    per_class: dict[str, ChangedClass]
 
 
 class Tally:
@@ -43,7 +98,7 @@ class Tally:
         self.grid, self.patch_px = grid, patch_px
         self.codes: set[int] = set()
         classes = len(legend)
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[dict[str, int | float]] = []
         self._expected = np.zeros((classes, classes))
         self._mapped = np.zeros((classes, classes))
         self._pixels, self._differ = 0, 0.0
@@ -159,21 +214,25 @@ class Tally:
         squares = shapely.box(west, south, east, north)
         return geopandas.GeoDataFrame(frame, geometry=squares, crs=self.grid.crs)
 
-    def result(self, transitions: change.Transitions) -> dict[str, Any]:
+    def result(self, transitions: change.Transitions) -> Change:
         """The sums as JSON takes them."""
         apart = ~np.eye(len(self.legend), dtype=bool)
         total = float(self._expected.sum())
         of_change = self._expected * apart
 
-        def area(value: float, variance: float) -> dict[str, Any]:
+        def area(value: float, variance: float) -> Area:
             half = Z95 * variance**0.5
             bounds = [max(0.0, value - half), min(total, value + half)]
             return {"area": value, "area_ci95": bounds}
 
-        cells = [
-            {"from": self.legend.codes[i], "to": self.legend.codes[j]}
-            | area(float(self._expected[i, j]), float(self._variance[i, j]))
-            | {"mapped": float(self._mapped[i, j]), "share": float(transitions.shares[i, j])}
+        cells: list[Transition] = [
+            {
+                "from": self.legend.codes[i],
+                "to": self.legend.codes[j],
+                **area(float(self._expected[i, j]), float(self._variance[i, j])),
+                "mapped": float(self._mapped[i, j]),
+                "share": float(transitions.shares[i, j]),
+            }
             for i, j in np.ndindex(apart.shape)
         ]
         return {
@@ -181,8 +240,10 @@ class Tally:
             "pixels": self._pixels,
             "total": total,
             "classes": [c.as_dict() for c in self.legend.classes],
-            "changed": area(float(of_change.sum()), self._changed)
-            | {"mapped": float((self._mapped * apart).sum())},
+            "changed": {
+                **area(float(of_change.sum()), self._changed),
+                "mapped": float((self._mapped * apart).sum()),
+            },
             "maps_differ": self._differ,
             "matrix": {
                 "codes": list(self.legend.codes),

@@ -6,17 +6,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from landcover.classifiers.names import title_of
 from landcover.files import rasters
+from landcover.files.atomic import Fields
 from landcover.legend import UNLABELLED
 from landcover.progress import track
 from landcover.reports import accuracy, mcnemar, verdict, zones
+from landcover.reports.records import (
+    BlockSizes,
+    ComparedModel,
+    Comparison,
+    Difference,
+    LabelsAsMap,
+    Pair,
+    ZoneScores,
+)
 from landcover.reports.scores import WALL_TO_WALL, measure_of
 from landcover.reports.tally import Tally
 from landcover.reports.verdict import LEADING
 from landcover.samples.blocks import TEST, Blocks
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -40,30 +53,28 @@ class About:
     """
 
     run: str
-    reports: Mapping[str, Mapping[str, Any]]
+    reports: Mapping[str, Fields]
     blocks: Blocks
-    histories: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    histories: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
     criteria: Mapping[str, float] | None = None
-    made: Mapping[str, Any] = field(default_factory=dict)
+    made: Mapping[str, object] = field(default_factory=dict)
 
 
-def facts(tally: Tally, about: About) -> dict[str, Any]:
+def facts(tally: Tally, about: About) -> Comparison:
     """Everything that comparison.json holds."""
     against = "reference" if "reference" in tally.confusions else "labels"
     seed = min(report["seed"] for report in about.reports.values())
     models = [_model(name, tally, about, seed) for name in about.reports]
     chosen = about.criteria
-    for model in models:
-        model["criterion"] = chosen and chosen[model["name"]]
     if against == "labels" and chosen:
-        models.sort(key=lambda model: -model["criterion"])
+        models.sort(key=lambda model: -chosen[model["name"]])
     else:
         models.sort(key=lambda model: -model["scores"][against][LEADING])
     ranked = [model["name"] for model in models]
     pairs = [_pair(tally, against, a, b, seed) for a, b in combinations(ranked, 2)]
     baseline = _labels_as_map(tally, ranked[0], seed)
     leading = models[0]["scores"][against]
-    comparison = {
+    comparison: Comparison = {
         "run": about.run,
         "against": against,
         "measure": measure_of(against, tally.nomenclature.title),
@@ -82,14 +93,12 @@ def facts(tally: Tally, about: About) -> dict[str, Any]:
         "classes": _classes(tally, ranked),
         "made": dict(about.made),
     }
-    said = {
-        "headline": verdict.headline(comparison, tally.nomenclature.title),
-        "remarks": verdict.remarks(comparison, tally.nomenclature),
-    }
-    return comparison | said
+    comparison["headline"] = verdict.headline(comparison, tally.nomenclature.title)
+    comparison["remarks"] = verdict.remarks(comparison, tally.nomenclature)
+    return comparison
 
 
-def _blocks(blocks: Blocks) -> dict[str, Any]:
+def _blocks(blocks: Blocks) -> BlockSizes:
     """Sizes of the blocks, and how far the labels that they were dealt by are alike."""
     return {
         "block_px": blocks.block_px,
@@ -98,7 +107,7 @@ def _blocks(blocks: Blocks) -> dict[str, Any]:
     }
 
 
-def _model(name: str, tally: Tally, about: About, seed: int) -> dict[str, Any]:
+def _model(name: str, tally: Tally, about: About, seed: int) -> ComparedModel:
     """One model: scores of its map, those of a random split, and how it came about."""
     report = about.reports[name]
     scores = {
@@ -124,26 +133,35 @@ def _model(name: str, tally: Tally, about: About, seed: int) -> dict[str, Any]:
         "versions": report["versions"],
         "card": report.get("card", {}),
         "history": dict(about.histories.get(name, {})),
+        "criterion": about.criteria[name] if about.criteria else None,
     }
 
 
-def _zones(counts: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def _zones(counts: Mapping[str, np.ndarray], seed: int) -> dict[str, ZoneScores]:
     """Overall accuracy in each zone that the run has rasters for."""
     held = [zone for zone in zones.ZONES if zone in counts]
     return {zone: zones.score_zone(counts[zone], seed) for zone in held}
 
 
-def _pair(tally: Tally, against: str, a: str, b: str, seed: int) -> dict[str, Any]:
+def _pair(tally: Tally, against: str, a: str, b: str, seed: int) -> Pair:
     """Every metric's difference between two models, and McNemar's tests."""
     confusions = tally.confusions[against]
-    differences = {
-        metric: accuracy.paired_difference(confusions[a], confusions[b], metric, seed)
-        for metric in accuracy.METRICS
+
+    def difference(metric: str) -> Difference:
+        return accuracy.paired_difference(confusions[a], confusions[b], metric, seed)
+
+    return {
+        "a": a,
+        "b": b,
+        "overall_accuracy": difference("overall_accuracy"),
+        "balanced_accuracy": difference("balanced_accuracy"),
+        "macro_f1": difference("macro_f1"),
+        "kappa": difference("kappa"),
+        "mcnemar": mcnemar.paired_tests(*tally.only(a, b)),
     }
-    return {"a": a, "b": b} | differences | {"mcnemar": mcnemar.paired_tests(*tally.only(a, b))}
 
 
-def _labels_as_map(tally: Tally, best: str, seed: int) -> dict[str, Any] | None:
+def _labels_as_map(tally: Tally, best: str, seed: int) -> LabelsAsMap | None:
     """How right the labels themselves are, and the best map beside them."""
     by_model = tally.confusions.get("reference", {})
     if "labels" not in by_model:
@@ -158,7 +176,7 @@ def _labels_as_map(tally: Tally, best: str, seed: int) -> dict[str, Any] | None:
     }
 
 
-def _classes(tally: Tally, ranked: Sequence[str]) -> list[dict[str, Any]]:
+def _classes(tally: Tally, ranked: Sequence[str]) -> list[dict[str, object]]:
     """The legend, with the share of each class in every layer's labelled pixels."""
     layers = [layer for layer in tally.areas if layer not in ranked] + list(ranked)
     totals = {layer: sum(tally.areas[layer].values()) for layer in layers}

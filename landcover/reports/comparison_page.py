@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from landcover.files import rasters
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.reports import accuracy, figures, words, zones
+from landcover.reports.records import ComparedModel, Comparison
 from landcover.reports.tally import TRUTHS, Tally
 from landcover.samples.blocks import TEST, Blocks
 from landcover.sensors import true_colour_bands
@@ -25,8 +26,16 @@ MANY_LAYERS = 7
 DETAIL_PX = 160
 
 
+class Axis(TypedDict):
+    """Range and ticks of the ranking chart, as shares."""
+
+    low: float
+    high: float
+    ticks: list[float]
+
+
 def html(
-    comparison: Mapping[str, Any],
+    comparison: Comparison,
     layers: Mapping[str, Path],
     scene: Path,
     blocks: Blocks,
@@ -76,9 +85,7 @@ def html(
     )
 
 
-def _learning_curves(
-    comparison: Mapping[str, Any], colours: Mapping[str, str]
-) -> list[dict[str, str]]:
+def _learning_curves(comparison: Comparison, colours: Mapping[str, str]) -> list[dict[str, str]]:
     """Learning curves of the networks; what they reach on labels is agreement."""
     return [
         {
@@ -94,14 +101,12 @@ def _learning_curves(
     ]
 
 
-def _learnt_from_reference(model: Mapping[str, Any]) -> bool:
+def _learnt_from_reference(model: ComparedModel) -> bool:
     """Whether a model was trained, and judged while training, on the better labels."""
     return model["card"].get("trained_on") == "reference"
 
 
-def _reliability_curves(
-    comparison: Mapping[str, Any], colours: Mapping[str, str]
-) -> list[dict[str, str]]:
+def _reliability_curves(comparison: Comparison, colours: Mapping[str, str]) -> list[dict[str, str]]:
     """How far the confidence of every model holds, where its report says so."""
     measure = "share right" if comparison["against"] == "reference" else "share in agreement"
     return [
@@ -116,9 +121,7 @@ def _reliability_curves(
     ]
 
 
-def _titled(
-    layers: Mapping[str, Path], comparison: Mapping[str, Any]
-) -> dict[str, tuple[str, Path]]:
+def _titled(layers: Mapping[str, Path], comparison: Comparison) -> dict[str, tuple[str, Path]]:
     """Title and path of every class raster, in the order shown."""
     titles = {"reference": "Reference", "labels": "Labels"}
     for model in comparison["models"]:
@@ -126,13 +129,14 @@ def _titled(
     return {name: (title, layers[name]) for name, title in titles.items() if name in layers}
 
 
-def _axis(comparison: Mapping[str, Any]) -> dict[str, Any]:
+def _axis(comparison: Comparison) -> Axis:
     """Range and ticks of the ranking chart: wide enough for every interval, in steps of 5 %."""
-    key = "overall_accuracy"
     scores = [model["scores"][comparison["against"]] for model in comparison["models"]]
     if comparison["labels_against_reference"]:
         scores.append(comparison["labels_against_reference"]["scores"])
-    values = [v for s in scores for v in (s[key], *(s[f"{key}_ci95"] or ()))]
+    values = [
+        v for s in scores for v in (s["overall_accuracy"], *(s["overall_accuracy_ci95"] or ()))
+    ]
     low = max(0, math.floor(min(values) * 20 - 0.2) * 5)
     high = min(100, math.ceil(max(values) * 20 + 0.2) * 5)
     step = 5 if high - low <= 30 else 10 if high - low <= 60 else 20

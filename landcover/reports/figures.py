@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +13,9 @@ from landcover.legend import Legend
 from landcover.sensors import true_colour_bands
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 #: Reflectance percentiles that become black and white in a true-colour picture.
 STRETCH_PERCENTILES = (1.0, 99.0)
@@ -79,7 +78,7 @@ def png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def figure_png(figure: Figure, metadata: Mapping[str, Any] | None = None) -> bytes:
+def figure_png(figure: Figure, metadata: Mapping[str, str | None] | None = None) -> bytes:
     """A figure of matplotlib as PNG bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata=metadata)
@@ -265,7 +264,7 @@ def bars(
         return _svg(figure)
 
 
-def _style(content: Any) -> dict[Any, Any]:
+def _style(content: object) -> dict[RcKeyType, object]:
     """Text as text. A seed of its own a chart: ids must not meet those of another on the page."""
     return {
         "svg.fonttype": "none",
@@ -275,7 +274,7 @@ def _style(content: Any) -> dict[Any, Any]:
     }
 
 
-def _svg(figure: Any) -> str:
+def _svg(figure: Figure) -> str:
     """A figure as an SVG element."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)

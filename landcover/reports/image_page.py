@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
+from landcover.files.atomic import Fields
 from landcover.legend import Legend, facts
 from landcover.reports import figures, words
+from landcover.reports.records import Confusion
 from landcover.samples.augmentation import NONE, Augmentation
 from landcover.sensors import TRUE_COLOUR_BANDS, TRUE_COLOUR_REFLECTANCE
 
@@ -22,14 +24,17 @@ WRONG_SHOWN = 24
 VIEWED, VIEWS = 4, 5
 
 
+ConfusedPair = TypedDict("ConfusedPair", {"class": str, "taken_for": str, "n": int})
+
+
 def confused_pairs(
-    confusion: Mapping[str, Any], legend: Legend, least: int = LEAST_CONFUSED
-) -> list[dict[str, Any]]:
+    confusion: Confusion, legend: Legend, least: int = LEAST_CONFUSED
+) -> list[ConfusedPair]:
     """Pairs of classes by how often one is taken for the other, most often first.
 
     Parameters
     ----------
-    confusion : mapping
+    confusion : dict
         ``codes`` and ``matrix`` (rows are the reference), as reports hold them.
     legend : Legend
         Names of the classes.
@@ -37,7 +42,7 @@ def confused_pairs(
         Pairs of fewer images are left out.
     """
     codes, matrix = confusion["codes"], np.array(confusion["matrix"])
-    pairs = [
+    pairs: list[ConfusedPair] = [
         {"class": legend[codes[i]].name, "taken_for": legend[codes[j]].name, "n": int(matrix[i, j])}
         for i, j in np.argwhere(matrix >= least)
         if i != j
@@ -75,7 +80,7 @@ class Shown:
 
 
 def page(
-    report: Mapping[str, Any],
+    report: Fields,
     history: Mapping[str, list[float]],
     images: Shown,
     augmentation: Augmentation = NONE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -18,6 +18,75 @@ DISTANCES_PX = (5, 10, 20, np.inf)
 STRADDLES = 0.1
 #: Side of the windows in which cells are counted, cells.
 _CELLS = 102
+
+
+class ClassShare(TypedDict):
+    """A class by its code, and its share."""
+
+    code: int
+    share: float
+
+
+class DoubtedClass(TypedDict):
+    """How far the label of a class is right, what hides in it, and where the class hides."""
+
+    code: int
+    name: str
+    pixels: int
+    share_of_samples: float
+    right: float | None
+    really_right: float | None
+    hides: list[ClassShare]
+    labelled_as_itself: float
+    really_labelled_as_itself: float | None
+    labelled_as: list[ClassShare]
+
+
+class Distance(TypedDict):
+    """How far labels are right in a range of distances to a border between them."""
+
+    from_m: float
+    to_m: float | None
+    pixels: int
+    right: float | None
+    really_right: float | None
+
+
+Bin = TypedDict(
+    "Bin",
+    {
+        "from": float,
+        "to": float,
+        "pixels": int,
+        "estimated": float | None,
+        "right": float | None,
+    },
+)
+
+
+class Judgement(TypedDict):
+    """How well the confidence tells right labels from wrong ones."""
+
+    right: float | None
+    auc: float | None
+    bins: list[Bin]
+
+
+class Cells(TypedDict):
+    """Cells of the labels that a scene holds whole, and those that straddle."""
+
+    whole: int
+    straddling: int
+
+
+class LabelNoise(TypedDict):
+    """What label_noise.json holds; shares are 0-1, None where nothing was counted."""
+
+    classes: list[DoubtedClass]
+    distances: list[Distance]
+    cells: Cells
+    mean_confidence: float | None
+    against_reference: Judgement | None
 
 
 @dataclass(frozen=True)
@@ -85,7 +154,7 @@ class Counts:
 
 def facts_of(
     counts: Counts, priors: np.ndarray, transition: np.ndarray, refined_labels: Path, cell_px: int
-) -> dict[str, Any]:
+) -> LabelNoise:
     """What label_noise.json holds, and the page shows.
 
     Parameters
@@ -137,14 +206,16 @@ def _cells(classes: np.ndarray, side: int) -> tuple[int, int]:
     return len(cells), int((~pure).sum())
 
 
-def _classes(counts: Counts, priors: np.ndarray, transition: np.ndarray) -> list[dict[str, Any]]:
+def _classes(counts: Counts, priors: np.ndarray, transition: np.ndarray) -> list[DoubtedClass]:
     """A row a class: how far its label is right, what hides in it, where it hides."""
-    found, legend = [], counts.legend
+    found: list[DoubtedClass] = []
+    legend = counts.legend
     for position, (code, name) in enumerate(zip(legend.codes, legend.names, strict=True)):
         row = counts.hidden[position]
         pixels = int(row.sum())
         others = [k for k in np.argsort(-row) if k != position and row[k] > 0.01 * pixels][:3]
         kept = transition[position]
+        hidden_in = [k for k in np.argsort(-kept) if k != position and kept[k] > 0.02][:3]
         found.append(
             {
                 "code": int(code),
@@ -159,10 +230,8 @@ def _classes(counts: Counts, priors: np.ndarray, transition: np.ndarray) -> list
                 "labelled_as_itself": float(kept[position]),
                 "really_labelled_as_itself": _share(counts.real[:, position], position),
                 "labelled_as": [
-                    {"code": int(legend.codes[k]), "share": float(kept[k])}
-                    for k in np.argsort(-kept)
-                    if k != position and kept[k] > 0.02
-                ][:3],
+                    {"code": int(legend.codes[k]), "share": float(kept[k])} for k in hidden_in
+                ],
             }
         )
     return found
@@ -172,9 +241,10 @@ def _share(counts: np.ndarray, position: int) -> float | None:
     return float(counts[position] / counts.sum()) if counts.sum() else None
 
 
-def _distances(counts: Counts) -> list[dict[str, Any]]:
+def _distances(counts: Counts) -> list[Distance]:
     """A row a range of distances: how far labels are right."""
-    found, low = [], 0.0
+    found: list[Distance] = []
+    low = 0.0
     for ring, judged, high in zip(counts.confidence, counts.judged, DISTANCES_PX, strict=True):
         found.append(
             {
@@ -195,7 +265,7 @@ def _mean_confidence(pixels: np.ndarray) -> float | None:
     return float((pixels * np.arange(101)).sum() / total / 100) if total else None
 
 
-def _against_reference(judged: np.ndarray) -> dict[str, Any] | None:
+def _against_reference(judged: np.ndarray) -> Judgement | None:
     """How well the confidence tells right labels from wrong ones; None without a reference.
 
     ``auc`` is the chance that a right label has more confidence than a wrong one, ties
@@ -213,7 +283,7 @@ def _against_reference(judged: np.ndarray) -> dict[str, Any] | None:
     }
 
 
-def _bin(judged: np.ndarray, low: int, high: int) -> dict[str, Any]:
+def _bin(judged: np.ndarray, low: int, high: int) -> Bin:
     """Pixels of a range of confidence: what was estimated of them, and what is so."""
     percent = np.arange(101)
     inside = (percent >= low) & ((percent < high) | (high == 100))

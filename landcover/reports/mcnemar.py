@@ -5,17 +5,16 @@ What counts are the pixels on which only one of the two maps is right.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from landcover.errors import LandcoverError
+from landcover.reports.records import BlockTest, PairedTests, PixelTest
 
 #: With fewer pixels than this on which one map alone is right, the exact test takes over.
 EXACT_BELOW = 25
 
 
-def paired_tests(first_only: np.ndarray, second_only: np.ndarray) -> dict[str, Any]:
+def paired_tests(first_only: np.ndarray, second_only: np.ndarray) -> PairedTests:
     """Both tests from the counts of blocks.
 
     Parameters
@@ -38,7 +37,7 @@ def paired_tests(first_only: np.ndarray, second_only: np.ndarray) -> dict[str, A
     }
 
 
-def mcnemar(first_only: int, second_only: int) -> dict[str, Any]:
+def mcnemar(first_only: int, second_only: int) -> PixelTest:
     """McNemar's test of two maps on independent pixels.
 
     With b and c the pixels on which one map alone is right, chi2 = (\\|b - c\\| - 1)^2 / (b + c) on
@@ -79,7 +78,7 @@ def mcnemar(first_only: int, second_only: int) -> dict[str, Any]:
     return {"statistic": statistic, "p_value": float(chi2.sf(statistic, 1)), "exact": False}
 
 
-def clustered_mcnemar(first_only: np.ndarray, second_only: np.ndarray) -> dict[str, Any] | None:
+def clustered_mcnemar(first_only: np.ndarray, second_only: np.ndarray) -> BlockTest | None:
     """McNemar's test of two maps on blocks of dependent pixels.
 
     Obuchowski's test (1998, doi:10.1002/(SICI)1097-0258(19980715)17:13<1495::AID-SIM863>3.0.CO;2-I)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from landcover.progress import track
 if TYPE_CHECKING:
     import geopandas
     import pandas as pd
+    import shapely
 
 #: Fields of a drawn sample: the class, to be filled in; the stratum's number; and its pixels.
 CLASS, STRATUM, STRATUM_PX = "reference", "stratum", "stratum_px"
@@ -163,7 +164,7 @@ def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
     return pandas.concat([frame.to_crs(frames[0].crs) for frame in frames], ignore_index=True)
 
 
-def _units(frame: geopandas.GeoDataFrame, path: Any) -> geopandas.GeoDataFrame:
+def _units(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
     """Features that are one unit each: a point, or valid and flat polygons."""
     import shapely
 
@@ -307,7 +308,7 @@ def _placed(geometries: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.isfinite(shapely.bounds(geometries)).all(axis=1))
 
 
-def _classes_inside(path: Path, grid: Grid, polygon: Any) -> Counter[int]:
+def _classes_inside(path: Path, grid: Grid, polygon: shapely.Geometry) -> Counter[int]:
     """Pixels of each class, 0 too, whose centre a polygon holds."""
     held: Counter[int] = Counter()
     whole = vectors.aoi_window(polygon, grid)

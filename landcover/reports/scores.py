@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.files.atomic import versions
+from landcover.files.atomic import Fields, versions
 from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.reports import accuracy
+from landcover.reports.records import Report, Scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ def score_samples(
     nomenclature: Nomenclature,
     seed: int = 0,
     of_random_split: np.ndarray | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Scores]:
     """Scores of a model on the test samples, by what it is scored against.
 
     Parameters
@@ -70,15 +71,18 @@ def score_samples(
     test = (samples["split"] == "test").to_numpy()
     random_split_test = test & samples["random_test"].to_numpy(dtype=bool)
     blocks = samples["block"].to_numpy()
-    scores = {}
+    scores: dict[str, Scores] = {}
     for against, column in (("reference", "reference"), ("labels", "label")):
         if column not in samples:
             continue
         truth = samples[column].to_numpy()
         legend = _held(nomenclature, np.union1d(truth, predicted))
-        scores[against] = {"scored_on": SAMPLES} | accuracy.score(
-            truth[test], predicted[test], blocks=blocks[test], seed=seed, legend=legend
-        )
+        scores[against] = {
+            "scored_on": SAMPLES,
+            **accuracy.score(
+                truth[test], predicted[test], blocks=blocks[test], seed=seed, legend=legend
+            ),
+        }
         if of_random_split is not None and (truth[random_split_test] != UNLABELLED).any():
             scores[f"{against}_random"] = _random_split(
                 truth[random_split_test],
@@ -103,7 +107,7 @@ def _random_split(
     blocks: np.ndarray,
     nomenclature: Nomenclature,
     seed: int,
-) -> dict[str, Any]:
+) -> Scores:
     """Scores of a random split, and by how much they exceed the blocked model's on its pixels."""
     codes = np.unique([truth, random, blocked]).tolist()
     ours, theirs = (
@@ -122,9 +126,7 @@ def _random_split(
     }
 
 
-def score_map(
-    tally: Tally, name: str, earlier: Mapping[str, Any], of_model: bool
-) -> dict[str, dict[str, Any]]:
+def score_map(tally: Tally, name: str, earlier: Fields, of_model: bool) -> dict[str, Scores]:
     """Scores of a map on every labelled pixel of the test blocks, by what it is scored against.
 
     Parameters
@@ -133,15 +135,17 @@ def score_map(
         Of the map, among others or alone.
     name : str
         The map.
-    earlier : mapping
+    earlier : dict
         The report that training wrote, or an empty one; gives the seed of the bootstrap.
     of_model : bool
         Whether this is the model's own map, which keeps the scores of the random split.
     """
     seed = earlier.get("seed", 0)
-    scores: dict[str, dict[str, Any]] = {
-        against: {"scored_on": WALL_TO_WALL}
-        | accuracy.score_confusions(by_model[name], tally.codes, seed, legend=tally.legend)
+    scores: dict[str, Scores] = {
+        against: {
+            "scored_on": WALL_TO_WALL,
+            **accuracy.score_confusions(by_model[name], tally.codes, seed, legend=tally.legend),
+        }
         for against, by_model in tally.confusions.items()
     }
     if of_model:
@@ -150,9 +154,9 @@ def score_map(
     return scores
 
 
-def calibration_of(earlier: Mapping[str, Any], against: str) -> dict[str, Any] | None:
+def calibration_of(earlier: Fields, against: str) -> Fields | None:
     """What training found of the confidence, against what leads the report now."""
-    held = earlier.get("calibration") or {}
+    held: Fields = earlier.get("calibration") or {}
     if held.get("against", against) == against:
         return held or None
     measured = held.get("scores", {}).get(against)
@@ -161,13 +165,13 @@ def calibration_of(earlier: Mapping[str, Any], against: str) -> dict[str, Any] |
 
 def report_of(
     name: str,
-    scores: Mapping[str, Mapping[str, Any]],
+    scores: Mapping[str, Scores],
     seconds: Mapping[str, float],
     seed: int,
     blocks: Blocks,
-    card: Mapping[str, Any],
+    card: Mapping[str, object],
     labels: str,
-) -> dict[str, Any]:
+) -> Report:
     """The fields of reports/NAME.json, led by the reference where there is one.
 
     Parameters

@@ -12,11 +12,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from landcover.files import rasters
+from landcover.files.atomic import Fields
 from landcover.grid import Grid
 
 EXTENSIONS = (
@@ -71,7 +71,7 @@ class MapFiles:
     model: Path
     acquired: Sequence[str] = ()
 
-    def asset(self, path: Path, title: str, media_type: str, roles: list[str]) -> dict[str, Any]:
+    def asset(self, path: Path, title: str, media_type: str, roles: list[str]) -> dict[str, object]:
         """An asset whose path is relative to the item, which lies beside the map."""
         href = Path(os.path.relpath(path, self.layers["map"].parent)).as_posix()
         href = href if href.startswith("..") else f"./{href}"
@@ -79,15 +79,15 @@ class MapFiles:
 
 
 def item_of(
-    files: MapFiles, properties: Mapping[str, Any], bands: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+    files: MapFiles, properties: Fields, bands: Sequence[Mapping[str, object]]
+) -> dict[str, object]:
     """The STAC item of a map.
 
     Parameters
     ----------
     files : MapFiles
         The map and what belongs to it.
-    properties : mapping
+    properties : dict
         The model by the MLM extension, ``mlm:name`` and so on.
     bands : sequence of mapping
         What the model reads, as ``raster:bands`` of its asset.
@@ -113,19 +113,19 @@ def item_of(
     }
 
 
-def _time(times: Sequence[str]) -> dict[str, Any]:
+def _time(times: Sequence[str]) -> dict[str, str | None]:
     """When the scene was taken: a moment, or an interval for several dates or none known."""
     acquired = sorted(times)
     if len(acquired) == 1:
         return {"datetime": acquired[0]}
     first, last = (acquired[0], acquired[-1]) if acquired else _UNKNOWN_TIME
-    time = {"datetime": None, "start_datetime": first, "end_datetime": last}
+    time: dict[str, str | None] = {"datetime": None, "start_datetime": first, "end_datetime": last}
     if not acquired:
         time["description"] = "The time of acquisition is not known; the interval leaves it open."
     return time
 
 
-def _footprint(grid: Grid) -> tuple[dict[str, Any], list[float]]:
+def _footprint(grid: Grid) -> tuple[Fields, list[float]]:
     """Outline and bounding box in WGS 84, to the seventh decimal, about a centimetre."""
     import shapely
     from rasterio.warp import transform_bounds, transform_geom
@@ -148,7 +148,7 @@ def _longitude(degrees: float) -> float:
     return degrees if -180 <= degrees <= 180 else (degrees + 180) % 360 - 180
 
 
-def _within_180(geometry: Mapping[str, Any]) -> dict[str, Any]:
+def _within_180(geometry: Fields) -> dict[str, object]:
     """An outline in longitudes from -180 to 180, cut where it goes beyond."""
     import shapely
     import shapely.affinity
@@ -159,7 +159,7 @@ def _within_180(geometry: Mapping[str, Any]) -> dict[str, Any]:
     return dict(shapely.geometry.mapping(shapely.union_all(parts, grid_size=1e-7)))
 
 
-def _projection(grid: Grid) -> dict[str, Any]:
+def _projection(grid: Grid) -> dict[str, object]:
     """The grid by the projection extension."""
     epsg = grid.crs.to_epsg()
     crs = {"proj:code": f"EPSG:{epsg}"} if epsg else {"proj:wkt2": grid.crs.to_wkt(version="WKT2")}
@@ -171,7 +171,7 @@ def _projection(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _map_assets(files: MapFiles, output: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _map_assets(files: MapFiles, output: Fields) -> Iterator[tuple[str, dict[str, object]]]:
     """The map, its confidence and probabilities where written, and its style."""
     for key, title in _LAYER_TITLES.items():
         if key in files.layers:
@@ -185,7 +185,7 @@ def _map_assets(files: MapFiles, output: Mapping[str, Any]) -> Iterator[tuple[st
         yield "style", files.asset(style, "QGIS style of the map", "text/xml", ["metadata"])
 
 
-def _raster_bands(path: Path) -> list[dict[str, Any]]:
+def _raster_bands(path: Path) -> list[dict[str, object]]:
     """Type, nodata and pixel size of every band, by the raster extension."""
     with rasters.open_raster(path) as dataset:
         # On average and on the ground, in metres to the centimetre
@@ -204,8 +204,8 @@ def _raster_bands(path: Path) -> list[dict[str, Any]]:
 
 
 def _model_assets(
-    files: MapFiles, bands: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[str, dict[str, Any]]]:
+    files: MapFiles, bands: Sequence[Mapping[str, object]]
+) -> Iterator[tuple[str, dict[str, object]]]:
     """The model in every form that it is stored in, and its card."""
     for file, (media_type, artifact_type) in _MODEL_FILES.items():
         path = files.model / file

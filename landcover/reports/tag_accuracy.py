@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from landcover.legend import Legend
+from landcover.reports.records import Interval
 
 #: A class is said to be on an image from that probability on.
 THRESHOLD = 0.5
@@ -24,7 +24,7 @@ def tag_scores(
     legend: Legend,
     seed: int = 0,
     resamples: int = RESAMPLES,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """How well probabilities of several classes an image find the classes that are there.
 
     Average precision, the sum of (R_k - R_(k-1)) P_k over the distinct probabilities k in falling
@@ -67,12 +67,14 @@ def tag_scores(
     ]
     drawn = {key: np.stack([scores[key] for scores in resampled]) for key in point}
     support = truth.sum(axis=0)
-    result: dict[str, Any] = {"n_test": n, "threshold": THRESHOLD}
+    result: dict[str, object] = {"n_test": n, "threshold": THRESHOLD}
     result |= _fields(METRICS, 0, point, drawn)
     result["per_class"] = {
-        str(land_class.code): {"name": land_class.name}
-        | _fields(CLASS_METRICS, place, point, drawn)
-        | {"support": int(support[place])}
+        str(land_class.code): {
+            "name": land_class.name,
+            **_fields(CLASS_METRICS, place, point, drawn),
+            "support": int(support[place]),
+        }
         for place, land_class in enumerate(legend.classes)
     }
     return result
@@ -168,9 +170,9 @@ def _mean(values: np.ndarray) -> float:
 
 def _fields(
     keys: Sequence[str], place: int, point: dict[str, np.ndarray], drawn: dict[str, np.ndarray]
-) -> dict[str, Any]:
+) -> dict[str, float | Interval]:
     """Scores as reports hold them, each with its interval; None where undefined."""
-    found: dict[str, Any] = {}
+    found: dict[str, float | Interval] = {}
     for key in keys:
         value, spread = point[key][place], drawn[key][:, place]
         spread = spread[np.isfinite(spread)]

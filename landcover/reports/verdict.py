@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Final
 
 from landcover.legend import Nomenclature
+from landcover.reports.records import Comparison, Pair, Scores
 from landcover.reports.words import interval, percent, points
 
 #: The score that ranks the maps.
-LEADING = "overall_accuracy"
+LEADING: Final = "overall_accuracy"
 
 #: Intervals from fewer blocks are rough, and the page says so.
 FEW_BLOCKS = 20
@@ -23,12 +24,12 @@ COARSE = {
 COARSE_TOO = "Labels leave out what is smaller than they can draw, and are wrong in places."
 
 
-def headline(comparison: Mapping[str, Any], labels: str) -> str:
+def headline(comparison: Comparison, labels: str) -> str:
     """One sentence: which map is best, how good it is, and how sure that is.
 
     Parameters
     ----------
-    comparison : mapping
+    comparison : dict
         From `comparison.facts`.
     labels : str
         Title of the labels' nomenclature.
@@ -69,14 +70,14 @@ def headline(comparison: Mapping[str, Any], labels: str) -> str:
     )
 
 
-def remarks(comparison: Mapping[str, Any], nomenclature: Nomenclature) -> list[str]:
+def remarks(comparison: Comparison, nomenclature: Nomenclature) -> list[str]:
     """What a reader must know to take the scores for what they are."""
     said, title = [], nomenclature.title
     coarse = COARSE.get(nomenclature.name, COARSE_TOO)
     labels = comparison["labels_against_reference"]
     if labels:
         beyond = labels["best_map_beyond_labels"]
-        gap = beyond["difference"]
+        gap = beyond["difference"] or 0.0
         word = "more" if gap >= 0 else "less"
         bounds = f" ({interval(beyond['ci95'], signed=True)})" if beyond["ci95"] else ""
         said.append(
@@ -93,7 +94,7 @@ def remarks(comparison: Mapping[str, Any], nomenclature: Nomenclature) -> list[s
     else:
         said.append(f"Scores are measured against the reference. {coarse}")
     blocks = comparison["n_blocks"]
-    if blocks < FEW_BLOCKS:
+    if blocks is not None and blocks < FEW_BLOCKS:
         said.append(
             f"The test set is {blocks} block{'s' if blocks > 1 else ''}: "
             "with so few the intervals are rough, and likely too narrow."
@@ -101,7 +102,7 @@ def remarks(comparison: Mapping[str, Any], nomenclature: Nomenclature) -> list[s
     return said + _wide_errors(comparison)
 
 
-def _wide_errors(comparison: Mapping[str, Any]) -> list[str]:
+def _wide_errors(comparison: Comparison) -> list[str]:
     """A warning where errors reach over more than a block: then blocks are not independent."""
     block_px = comparison["blocks"]["block_px"]
     ranges = {
@@ -122,7 +123,7 @@ def _wide_errors(comparison: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _chosen(comparison: Mapping[str, Any], labels: str) -> list[str]:
+def _chosen(comparison: Comparison, labels: str) -> list[str]:
     """Which map would be chosen without a reference, and by what."""
     name = comparison["chosen_without_reference"]
     if name is None:
@@ -139,7 +140,7 @@ def _chosen(comparison: Mapping[str, Any], labels: str) -> list[str]:
     ]
 
 
-def _other_winner(comparison: Mapping[str, Any]) -> list[str]:
+def _other_winner(comparison: Comparison) -> list[str]:
     """A remark where another map leads once rare classes count as much as common ones."""
     models, against = comparison["models"], comparison["against"]
     first = models[0]
@@ -157,15 +158,15 @@ def _other_winner(comparison: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _how_sure(scores: Mapping[str, Any]) -> str:
-    bounds = scores[f"{LEADING}_ci95"]
+def _how_sure(scores: Scores) -> str:
+    bounds = scores["overall_accuracy_ci95"]
     return f" (95 % interval {interval(bounds)})" if bounds else " (in a single block)"
 
 
-def _is_clear(pair: Mapping[str, Any]) -> bool:
+def _is_clear(pair: Pair) -> bool:
     """Whether the interval of a pair's difference leaves out zero."""
     bounds = pair[LEADING]["ci95"]
-    return bool(bounds) and bounds[0] > 0
+    return bounds is not None and bounds[0] > 0
 
 
 def _listed(words: Sequence[str]) -> str:

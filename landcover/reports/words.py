@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib import resources
-from typing import Any
 
 
-def render(template: str, **content: Any) -> str:
+def render(template: str, **content: object) -> str:
     """Fill one of the package's page templates; text is escaped, missing names are errors.
 
     Parameters

@@ -8,17 +8,15 @@ holds several classes, need not be wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from landcover.legend import Nomenclature
 from landcover.reports import accuracy
+from landcover.reports.records import OverallScores, ZoneScores
 
 #: Core and border share out the labelled pixels; mixed cells lie in both.
 ZONES = ("core", "border", "mixed")
-
-_LEADING = "overall_accuracy"
 
 
 def near_border(labels: np.ndarray, reach: int) -> np.ndarray:
@@ -90,7 +88,7 @@ def mixed_cells(reference: np.ndarray, row: int, col: int, cell: int) -> np.ndar
     return mixed[np.ix_(down, across)][cell:-cell, cell:-cell]
 
 
-def score_zone(counts: np.ndarray, seed: int = 0) -> dict[str, Any]:
+def score_zone(counts: np.ndarray, seed: int = 0) -> ZoneScores:
     """Overall accuracy of a part of the pixels, with its interval from resampling blocks.
 
     Parameters
@@ -114,15 +112,25 @@ def score_zone(counts: np.ndarray, seed: int = 0) -> dict[str, Any]:
     """
     right, wrong = counts[:, 1], counts[:, 0] - counts[:, 1]
     if not counts[:, 0].any():
-        return {"n_test": 0, "n_blocks": 0, _LEADING: None, f"{_LEADING}_ci95": None}
+        return {
+            "n_test": 0,
+            "n_blocks": 0,
+            "overall_accuracy": None,
+            "overall_accuracy_ci95": None,
+        }
     confusions = np.stack([right, wrong, 0 * right, 0 * right], axis=1).reshape(-1, 2, 2)
     scores = accuracy.score_confusions(confusions, (1, 2), seed)
-    return {key: scores[key] for key in ("n_test", "n_blocks", _LEADING, f"{_LEADING}_ci95")}
+    return {
+        "n_test": scores["n_test"],
+        "n_blocks": scores["n_blocks"],
+        "overall_accuracy": scores["overall_accuracy"],
+        "overall_accuracy_ci95": scores["overall_accuracy_ci95"],
+    }
 
 
 def score_levels(
     confusions: np.ndarray, codes: Sequence[int], nomenclature: Nomenclature, seed: int = 0
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, OverallScores]:
     """Scores at the coarser levels of a legend, from the confusion matrices of a finer one.
 
     An error within a coarser class (a coniferous for a mixed wood) is none at its level. The map
@@ -153,14 +161,11 @@ def score_levels(
     [('2', 1.0), ('1', 1.0)]
     """
     levels = {}
-    kept = [key for metric in accuracy.METRICS for key in (metric, f"{metric}_ci95")]
     for level in range(nomenclature.level - 1, 0, -1):
         parents = nomenclature.coarser(np.asarray(codes), level)
         coarse, member = np.unique(parents, return_inverse=True)
         joins = np.eye(len(coarse), dtype=np.int64)[member]
-        joined = joins.T @ confusions @ joins
-        scores = accuracy.score_confusions(joined, coarse.tolist(), seed)
-        levels[str(level)] = {key: scores[key] for key in kept}
+        levels[str(level)] = accuracy.score_overall(joins.T @ confusions @ joins, seed)
     return levels
 
 

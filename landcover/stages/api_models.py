@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from landcover.files.atomic import read_json
+from landcover.files.atomic import Fields, read_json
 from landcover.run import Run
 from landcover.stages.api_arguments import PathLike, RunLike, model_of, path_of, run_of
 
@@ -25,7 +25,8 @@ def train(
     targets: str = "labels",
     denoise: str | None = None,
     random_split: bool = True,
-    **choices: Any,
+    features: Sequence[str] | None = None,
+    **choices: object,
 ) -> Model:
     """Train a classifier on the samples of a run, and score it on test samples.
 
@@ -44,11 +45,13 @@ def train(
         are refined first; "none" learns them as they are, and the model's name says so.
     random_split : bool
         Train once more on a random split, and report its scores.
+    features : sequence of str, optional
+        What a model of single pixels sees beside the bands; () for nothing. By default those of
+        ndvi, ndwi and bi2 that the bands allow.
     **choices
         What the kind takes, such as ``class_weight="balanced"``; ``leaf_sizes`` of a forest,
-        least samples of a leaf; ``features`` of a model of single pixels; ``segment_layers`` of
-        an MLP, () for none; ``epochs`` of a network; ``patch_size`` of a patch CNN, odd, in
-        pixels.
+        least samples of a leaf; ``segment_layers`` of an MLP, () for none; ``epochs`` of a
+        network; ``patch_size`` of a patch CNN, odd, in pixels.
 
     Returns
     -------
@@ -79,6 +82,7 @@ def train(
         targets=targets,
         denoise=denoise,
         random_split=random_split,
+        features=features,
         **choices,
     )
 
@@ -146,7 +150,7 @@ def map_scene(
     return run.map(found.name)
 
 
-def compare(run: RunLike) -> dict[str, Any]:
+def compare(run: RunLike) -> Fields:
     """Set every map of a run beside the others, on the same pixels of the test blocks.
 
     Parameters
@@ -187,7 +191,7 @@ def assess(
     class_field: str | None = None,
     models: str | Sequence[str] = (),
     strata: PathLike | None = None,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Fields]:
     """Estimate the accuracy of maps and the true area of classes from a probability sample.
 
     Parameters
@@ -259,7 +263,7 @@ def find_change(
     level: int | None = None,
     patch_px: int | None = None,
     normalise: bool = True,
-) -> dict[str, Any]:
+) -> Fields:
     """Find what changed between two dates of one place.
 
     Parameters

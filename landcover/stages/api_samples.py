@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from landcover.errors import InputError
-from landcover.files.atomic import read_json
+from landcover.files.atomic import Fields, read_json
 from landcover.run import Run
 from landcover.stages.api_arguments import PathLike, RunLike, run_of, scheme_of, tiles_of
 
@@ -255,7 +255,7 @@ def sample(
     return read_samples(run.require("samples"), geometry=True)
 
 
-def denoise(run: RunLike, seed: int = 0) -> dict[str, Any]:
+def denoise(run: RunLike, seed: int = 0) -> Fields:
     """Estimate where the labels of a run are wrong, and what is there instead.
 
     Parameters

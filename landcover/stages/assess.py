@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,13 @@ from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
 from landcover.reports import area_estimation, words
-from landcover.reports.assessment import FEW_UNITS, MEASURE, Population
+from landcover.reports.assessment import (
+    FEW_UNITS,
+    MEASURE,
+    MapAssessment,
+    Population,
+    Strata,
+)
 from landcover.reports.reference_sample import (
     ReferenceSample,
     classes_amid,
@@ -75,10 +80,15 @@ def assess(
     nomenclatures = {name: nomenclature_of_map(run, path) for name, path in paths.items()}
     sample = read_sample(reference, grid, nomenclatures[names[0]], class_field)
     facts = {"file": str(reference), "units": len(sample.classes), "kind": _kind(sample)}
-    found = [
-        {"model": name, "title": title_of(name), "measure": MEASURE, "reference": facts}
-        | _assess(path, nomenclatures[name], grid, sample, strata)
-        | {"versions": versions()}
+    found: list[dict[str, object]] = [
+        {
+            "model": name,
+            "title": title_of(name),
+            "measure": MEASURE,
+            "reference": facts,
+            **_assess(path, nomenclatures[name], grid, sample, strata),
+            "versions": versions(),
+        }
         for name, path in paths.items()
     ]
     page = words.render("assessment.md", run=run.path.resolve().name, maps=found)
@@ -100,7 +110,7 @@ def _assess(
     grid: Grid,
     sample: ReferenceSample,
     strata: Path | None,
-) -> dict[str, Any]:
+) -> MapAssessment:
     """Estimates for one map."""
     if of_map.levels != sample.nomenclature.levels:
         raise LandcoverError(
@@ -125,19 +135,30 @@ def _assess(
         mapped_ha[of_map.ancestor(code, level)] += ha
     # What the pixels of the map have on average
     pixel_ha = sum(mapped_ha.values()) / sum(population.mapped.values())
-    for code, scores in estimates["per_class"].items():
-        whole_ha = estimates["population_px"] * pixel_ha
-        scores |= _areas(scores, whole_ha) | {"mapped_ha": mapped_ha.get(int(code), 0.0)}
-    about = {
+    whole_ha = estimates["population_px"] * pixel_ha
+    for name, scores in estimates["per_class"].items():
+        bounds = scores["area_share_ci95"]
+        scores["area_ha"] = scores["area_share"] * whole_ha
+        scores["area_ha_se"] = scores["area_share_se"] * whole_ha
+        scores["area_ha_ci95"] = bounds and [bound * whole_ha for bound in bounds]
+        scores["mapped_ha"] = mapped_ha.get(int(name), 0.0)
+    about: Strata = {
         "from": population.source,
         "pixels": {str(code): n for code, n in sizes.items()},
         "units": {str(code): int((kept == code).sum()) for code in sizes},
         "joined": {str(code): population.sizes[code] for code in joined},
     }
-    result = {"level": level, "left_out": left_out, "strata": about, "pixel_ha": pixel_ha}
-    result |= estimates
-    unmet = [str(code) for code in sorted(mapped_ha) if str(code) not in estimates["per_class"]]
-    return result | {"unmet": unmet, "remarks": _remarks(result, unmet)}
+    result: MapAssessment = {
+        "level": level,
+        "left_out": left_out,
+        "strata": about,
+        "pixel_ha": pixel_ha,
+        **estimates,
+        "unmet": [str(c) for c in sorted(mapped_ha) if str(c) not in estimates["per_class"]],
+        "remarks": [],
+    }
+    result["remarks"] = _remarks(result)
+    return result
 
 
 def _population(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | None) -> Population:
@@ -225,17 +246,7 @@ def _count_together(
     return dict(sizes), dict(mapped), dict(mapped_ha)
 
 
-def _areas(scores: Mapping[str, Any], whole_ha: float) -> dict[str, Any]:
-    """The estimated area in hectares."""
-    bounds = scores["area_share_ci95"]
-    return {
-        "area_ha": scores["area_share"] * whole_ha,
-        "area_ha_se": scores["area_share_se"] * whole_ha,
-        "area_ha_ci95": bounds and [bound * whole_ha for bound in bounds],
-    }
-
-
-def _remarks(result: Mapping[str, Any], unmet: list[str]) -> list[str]:
+def _remarks(result: MapAssessment) -> list[str]:
     """What a reader must know to take the estimates for what they are."""
     remarks = []
     if result["left_out"]:
@@ -262,10 +273,10 @@ def _remarks(result: Mapping[str, Any], unmet: list[str]) -> list[str]:
             f"Classes {', '.join(few)} are mapped or true at fewer than {FEW_UNITS} units: "
             "their intervals are rough."
         )
-    if unmet:
+    if result["unmet"]:
         remarks.append(
-            f"Classes {', '.join(unmet)} are on the map, but no unit met them: nothing is said "
-            "of them."
+            f"Classes {', '.join(result['unmet'])} are on the map, but no unit met them: nothing "
+            "is said of them."
         )
     if any(scores["area_share_ci95"] is None for scores in classes.values()):
         remarks.append("An interval is missing where the sample holds no variation to tell it by.")

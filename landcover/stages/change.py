@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -154,7 +153,7 @@ def _require_apart(
             )
 
 
-def _radiometry(lines: Lines, bands: Sequence[str], kept: int) -> dict[str, Any]:
+def _radiometry(lines: Lines, bands: Sequence[str], kept: int) -> dict[str, object]:
     """What was done to the radiometry, as JSON takes it; of each value least, median, largest."""
     return {
         "kept": ("earlier", "later")[kept],

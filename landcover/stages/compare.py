@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from landcover.files.atomic import read_json
+from landcover.files.atomic import Fields, read_json
 from landcover.reports import accuracy, comparison, words, zones
 from landcover.run import Run
 from landcover.stages import store
@@ -67,7 +66,7 @@ def compare(run: Run) -> list[Path]:
     return products
 
 
-def _histories(run: Run, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _histories(run: Run, names: Sequence[str]) -> dict[str, Fields]:
     """Learning curves of the models that have some."""
     paths = {name: run.model(name) / "history.json" for name in names}
     return {name: read_json(path) for name, path in paths.items() if path.exists()}
@@ -84,7 +83,7 @@ def criteria(run: Run, names: Sequence[str]) -> dict[str, float] | None:
     return comparison.criteria(maps, run.refined_labels, read_blocks(run))
 
 
-def _made(run: Run) -> dict[str, Any]:
+def _made(run: Run) -> dict[str, object]:
     """Settings of every stage, from the manifest."""
     stages = run.read_manifest()["stages"]
     return {

@@ -8,10 +8,10 @@ a reference, where there is one, only measures how good the estimate is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from landcover.labels import noise
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
 from landcover.reports import words
-from landcover.reports.label_noise import Counts, facts_of
+from landcover.reports.label_noise import Counts, LabelNoise, facts_of
 from landcover.run import Run
 from landcover.samples.rows import Rows
 from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
@@ -34,6 +34,8 @@ from landcover.stages.training import check_seed
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from landcover.classifiers.networks import PatchClassifier
 
 STAGE = "denoise"
 #: The teacher's patch, where the guard between splits allows it, and how long it may learn.
@@ -137,7 +139,7 @@ def is_made(run: Run, rows: Rows) -> bool:
     return bool(run.labels.exists() and entry["settings"]["made_of"] == _made_of(run, rows))
 
 
-def _made_of(run: Run, rows: Rows) -> dict[str, Any]:
+def _made_of(run: Run, rows: Rows) -> dict[str, int | str]:
     """What doubts depend on; of the samples, not the columns that segmenting changes."""
     return {
         "method": ALGORITHM_VERSION,
@@ -176,7 +178,7 @@ def _patch_size(run: Run) -> int:
     return min(TEACHER_PATCH, 2 * guard + 1)
 
 
-def _teacher(run: Run, rows: Rows, size: int, seed: int) -> Any:
+def _teacher(run: Run, rows: Rows, size: int, seed: int) -> PatchClassifier:
     """A patch classifier that has learnt the labels as they are."""
     from landcover.classifiers import networks
 
@@ -197,7 +199,9 @@ def _segment(run: Run) -> np.ndarray:
     return felzenszwalb(image, SEGMENT_SCALE, SEGMENT_SIGMA, SEGMENT_MIN_PX)
 
 
-def _segmented(run: Run, rows: Rows, ids: np.ndarray, teacher: Any) -> tuple[Segmented, np.ndarray]:
+def _segmented(
+    run: Run, rows: Rows, ids: np.ndarray, teacher: PatchClassifier
+) -> tuple[Segmented, np.ndarray]:
     """Segments with the mean probabilities of the teacher, and those at every sample."""
     classes = len(rows.legend)
     sums = np.zeros((int(ids.max()) + 1, classes))
@@ -221,7 +225,7 @@ def _segmented(run: Run, rows: Rows, ids: np.ndarray, teacher: Any) -> tuple[Seg
     return Segmented(ids, sizes, sums / sums.sum(axis=1, keepdims=True)), pixels
 
 
-def _predicted(run: Run, teacher: Any) -> Iterator[tuple[Window, np.ndarray]]:
+def _predicted(run: Run, teacher: PatchClassifier) -> Iterator[tuple[Window, np.ndarray]]:
     """Windows of the scene and the teacher's probabilities (classes, rows, cols), NaN nodata."""
     from landcover import maps
 
@@ -285,11 +289,11 @@ def _percent(
     return np.where((position < 0) | (ids == 0), CONFIDENCE_NODATA, percent).astype(np.uint8)
 
 
-def _write_report(stage: Run, facts: Mapping[str, Any], cell_m: float) -> list[Path]:
+def _write_report(stage: Run, facts: LabelNoise, cell_m: float) -> list[Path]:
     """label_noise.md and label_noise.json."""
     text, data = stage.path / "label_noise.md", stage.path / "label_noise.json"
     page = words.render("label_noise.md", facts=facts, cell_m=cell_m)
-    write_together({text: page}, data, dict(facts))
+    write_together({text: page}, data, facts)
     return [text, data]
 
 

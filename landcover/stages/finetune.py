@@ -15,7 +15,7 @@ from landcover.classifiers import cards, networks
 from landcover.classifiers.networks import Recipe, image_recipes
 from landcover.classifiers.scaling import fit_scaling_of_parts
 from landcover.errors import LandcoverError
-from landcover.files.atomic import versions, write_json, write_text
+from landcover.files.atomic import Fields, versions, write_json, write_text
 from landcover.legend import Legend
 from landcover.progress import track
 from landcover.reports import accuracy, image_page
@@ -307,7 +307,7 @@ def _report(
     task: Task,
     probabilities: np.ndarray,
     spent: dict[str, float],
-) -> dict[str, Any]:
+) -> Fields:
     """The report's fields, as those of every other model."""
     truth = task.legend.code(task.labels[task.split.test])
     predicted = task.legend.code(probabilities.argmax(axis=1))

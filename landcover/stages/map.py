@@ -7,18 +7,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from landcover.classifiers.models import Model, load_model
 from landcover.errors import LandcoverError
-from landcover.files.atomic import digest, versions
+from landcover.files.atomic import Fields, digest, versions
 from landcover.maps.engine_cache import key_of, with_engine
 from landcover.run import Run
 from landcover.stages.models import is_guest, model_of_run, require_no_namesake, types_digest
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from landcover.classifiers.networks import Engine
-    from landcover.maps import Agreement, Classifier
+    from landcover.maps import Agreement, Classifier, Workers
 
 
 def map_scene(
@@ -28,7 +30,7 @@ def map_scene(
     tile_px: int = 1024,
     probabilities: bool = False,
     precision: str = "auto",
-    client: Any = None,
+    client: Client | None = None,
     entropy: bool = False,
 ) -> list[Path]:
     """Map every valid pixel of a run's scene and score the map.
@@ -84,7 +86,8 @@ def map_scene(
     with jobs.opened(run.map_job(name), facts | windows) as job:
         started = time.perf_counter()
         classifier, engine = with_engine(classifier, run.scene, job, model.folder, facts, precision)
-        workers = client and _workers(client, run, model, engine, facts.get("backend"))
+        backend = facts.get("backend")
+        workers = None if client is None else _workers(client, run, model, engine, backend)
         layers = {maps.LABELS: run.map(name), maps.CONFIDENCE: run.confidence(name)}
         layers |= {maps.PROBABILITIES: run.probabilities(name)} if probabilities else {}
         layers |= {maps.ENTROPY: run.entropy(name)} if entropy else {}
@@ -144,11 +147,11 @@ def _layers(probabilities: bool, entropy: bool) -> list[str]:
     return [layer for layer, wanted in asked.items() if wanted]
 
 
-def _facts(run: Run, model: Model, layers: Sequence[str], precision: str) -> dict[str, Any]:
+def _facts(run: Run, model: Model, layers: Sequence[str], precision: str) -> Fields:
     """Everything that a map depends on."""
     from landcover.classifiers import networks
 
-    facts: dict[str, Any] = {
+    facts: Fields = {
         **{path.name: digest(path) for path in _files(run, model)},
         "layers": list(layers),
         "versions": versions(),
@@ -161,7 +164,7 @@ def _facts(run: Run, model: Model, layers: Sequence[str], precision: str) -> dic
 
 
 @contextmanager
-def on_cluster(address: str | None) -> Iterator[Any]:
+def on_cluster(address: str | None) -> Iterator[Client | None]:
     """A client of the Dask scheduler at an address; None without one."""
     if address is None:
         yield None
@@ -198,8 +201,8 @@ def _load(folder: Path, scene: Path, engine: Engine | None) -> Classifier:
 
 
 def _workers(
-    client: Any, run: Run, model: Model, engine: Engine | None, backend: str | None
-) -> Any:
+    client: Client, run: Run, model: Model, engine: Engine | None, backend: str | None
+) -> Workers:
     """A cluster that maps the scene; paths are absolute, since workers start elsewhere."""
     from landcover import maps
 

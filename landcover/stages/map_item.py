@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from landcover.classifiers.models import Model
-from landcover.files.atomic import write_json
+from landcover.files.atomic import Fields, write_json
 from landcover.run import Run
 
 
@@ -27,9 +26,9 @@ def write_map_item(run: Run, name: str, model: Model) -> Path:
     return run.item(name)
 
 
-def _prepared(run: Run) -> dict[str, Any]:
+def _prepared(run: Run) -> Fields:
     """How the scene of a run was prepared, from its manifest."""
-    settings: dict[str, Any] = run.read_manifest()["stages"].get("prep", {}).get("settings", {})
+    settings: Fields = run.read_manifest()["stages"].get("prep", {}).get("settings", {})
     return settings
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Required, TypedDict, Unpack
 
 from landcover.classifiers.models import Model
 from landcover.errors import LandcoverError
 from landcover.files import class_rasters, jobs, rasters
-from landcover.files.atomic import digest, read_json
+from landcover.files.atomic import Fields, digest, read_json
 from landcover.files.texts import read_text
 from landcover.progress import say
 from landcover.reports import words
@@ -19,6 +19,37 @@ from landcover.run import Run
 from landcover.sources import sentinel2
 from landcover.stages import store
 from landcover.stages.models import run_of
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+class Settings(TypedDict, total=False):
+    """How `map_scene` is to map every product."""
+
+    tile_px: int
+    probabilities: bool
+    precision: str
+    client: Client | None
+    entropy: bool
+
+
+class _Held(TypedDict, total=False):
+    """What a map holds: pixels, the share that is valid, km2 of every class."""
+
+    map: str
+    pixels: int
+    valid_share: float
+    area_km2: dict[str, float]
+
+
+class Row(_Held, total=False):
+    """A product's line of the report; of one that failed only its error is known."""
+
+    product: Required[str]
+    run: Required[str]
+    seconds: dict[str, float]
+    error: str
 
 
 @dataclass(frozen=True)
@@ -42,7 +73,9 @@ class Item:
         return self.source == self.run.path
 
 
-def map_products(model: Model, paths: Sequence[Path], folder: Path, **settings: Any) -> list[Path]:
+def map_products(
+    model: Model, paths: Sequence[Path], folder: Path, **settings: Unpack[Settings]
+) -> list[Path]:
     """Map every product of a list with one model; what fails does not stop the others.
 
     The report is written again after every product. The same call goes on where it was, and
@@ -72,7 +105,7 @@ def map_products(model: Model, paths: Sequence[Path], folder: Path, **settings: 
     """
     items = items_of(paths, folder)
     earlier = _earlier_rows(folder)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for number, item in enumerate(items, start=1):
         say(f"{number} of {len(items)}: {item.source}")
         rows.append(_row(item, model, settings, earlier.get(str(item.source), {})))
@@ -133,11 +166,9 @@ def _listed(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _row(
-    item: Item, model: Model, settings: Mapping[str, Any], earlier: Mapping[str, Any]
-) -> dict[str, Any]:
+def _row(item: Item, model: Model, settings: Settings, earlier: Fields) -> Row:
     """Prepare and map one product; its line of the report, also where it failed."""
-    row: dict[str, Any] = {"product": str(item.source), "run": str(item.run.path)}
+    row: Row = {"product": str(item.source), "run": str(item.run.path)}
     try:
         seconds = dict(earlier.get("seconds", {}))
         if not item.prepared:
@@ -145,11 +176,11 @@ def _row(
             with jobs.alone(lock, f"product {item.source.name}"):
                 seconds |= _prepare(item)
         seconds["map"] = _map(item.run, model, settings)
-        return row | _facts(item.run, model.name) | {"seconds": seconds}
+        return {**row, **_facts(item.run, model.name), "seconds": seconds}
     except LandcoverError as error:
-        return row | {"error": str(error)}
+        return {**row, "error": str(error)}
     except Exception as error:  # whatever one product does, the others are still to be mapped
-        return row | {"error": f"{type(error).__name__}: {error}"}
+        return {**row, "error": f"{type(error).__name__}: {error}"}
 
 
 def _prepare(item: Item) -> dict[str, float]:
@@ -169,19 +200,24 @@ def _prepare(item: Item) -> dict[str, float]:
     return {"prep": round(time.perf_counter() - started, 1)}
 
 
-def _map(run: Run, model: Model, settings: Mapping[str, Any]) -> float:
+def _map(run: Run, model: Model, settings: Settings) -> float:
     """Map a scene unless that is done; the seconds that it took, now or then."""
     from landcover.stages.map import is_mapped, map_scene
 
-    asked = {k: v for k, v in settings.items() if k in ("probabilities", "precision", "entropy")}
-    if is_mapped(run, model, **asked):
+    if is_mapped(
+        run,
+        model,
+        settings.get("probabilities", False),
+        settings.get("precision", "auto"),
+        settings.get("entropy", False),
+    ):
         say("  found mapped already")
     else:
         map_scene(run, model, **settings)
     return run.read_manifest()["stages"][f"map {model.name}"]["settings"]["seconds"]
 
 
-def _facts(run: Run, model: str) -> dict[str, Any]:
+def _facts(run: Run, model: str) -> _Held:
     """What a map holds: pixels, the share that is valid, km2 of every class."""
     path = run.map(model)
     grid = rasters.grid_of(path)
@@ -195,7 +231,7 @@ def _facts(run: Run, model: str) -> dict[str, Any]:
     }
 
 
-def _summary(row: Mapping[str, Any]) -> str:
+def _summary(row: Row) -> str:
     if "error" in row:
         return f"failed: {row['error']}"
     took = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in row["seconds"].items())
@@ -203,7 +239,7 @@ def _summary(row: Mapping[str, Any]) -> str:
     return f"{row['map']}: {row['pixels']:,} pixels, {valid} valid ({took})"
 
 
-def _earlier_rows(folder: Path) -> dict[str, dict[str, Any]]:
+def _earlier_rows(folder: Path) -> dict[str, Fields]:
     """Lines of the report of an earlier call, by product."""
     try:
         return {row["product"]: row for row in read_json(folder / "report.json")["products"]}
@@ -211,9 +247,7 @@ def _earlier_rows(folder: Path) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def _write_report(
-    folder: Path, model: Model, rows: Sequence[Mapping[str, Any]], n_products: int
-) -> list[Path]:
+def _write_report(folder: Path, model: Model, rows: Sequence[Row], n_products: int) -> list[Path]:
     """report.md, report.html and report.json of the products so far."""
     areas = [row["area_km2"] for row in rows if row.get("area_km2")]
     classes = model.card["classes"]

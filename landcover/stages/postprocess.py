@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from landcover.classifiers import names
 from landcover.classifiers.models import Model
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.atomic import short_file_digest
+from landcover.files.atomic import Fields, short_file_digest
 from landcover.files.class_rasters import write_classes
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
@@ -116,7 +115,7 @@ def postprocess(
     return paths
 
 
-def require_same_maps(run: Run, model_reports: Mapping[str, Mapping[str, Any]]) -> None:
+def require_same_maps(run: Run, model_reports: Mapping[str, Fields]) -> None:
     """Raise LandcoverError if a map came from one that has been made again since."""
     for name, report in model_reports.items():
         made = report.get("postprocessing")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from landcover.files import rasters
 from landcover.files.atomic import write_bytes
@@ -143,5 +142,5 @@ def _pictures(run: Run, products: Iterable[Path], nomenclature: Nomenclature) ->
     return paths
 
 
-def _plain(aoi: str | Path | Sequence[float]) -> Any:
+def _plain(aoi: str | Path | Sequence[float]) -> str | list[float]:
     return str(aoi) if isinstance(aoi, (str, Path)) else list(aoi)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -213,7 +214,9 @@ def _write_predictions(run: Run, name: str, task: _Task, probabilities: np.ndarr
     """A row a test chip: its name, and of every class its label and its probability."""
     places = task.parts["test"]
     truth = task.store.multi_hot(task.legend)[places]
-    columns: dict[str, Any] = {"name": [task.store.names[place] for place in places]}
+    columns: dict[str, list[str] | np.ndarray] = {
+        "name": [task.store.names[place] for place in places]
+    }
     for place, code in enumerate(task.legend.codes):
         columns |= {
             f"label_{code}": truth[:, place],
@@ -225,9 +228,10 @@ def _write_predictions(run: Run, name: str, task: _Task, probabilities: np.ndarr
 
 def _report(
     choices: Choices, task: _Task, probabilities: np.ndarray, spent: dict[str, float]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The report's fields, those of other models wherever they mean something."""
     targets = task.targets[task.parts["test"]]
+    scores: Mapping[str, object]
     if choices.single:
         measure = "accuracy against the labels of chips of one class"
         codes = task.legend.code(targets), task.legend.code(probabilities.argmax(axis=1))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.classifiers.cards import CARD, holds_model
 from landcover.classifiers.names import model_of
 from landcover.errors import LandcoverError, MissingProduct
-from landcover.files.atomic import read_json, write_json
+from landcover.files.atomic import Fields, read_json, write_json
 from landcover.reports import scores, tally
+from landcover.reports.records import Report
 from landcover.reports.tally import TRUTHS, Tally
 from landcover.run import Run
 from landcover.stages import store
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from landcover.legend import Legend
 
 #: Cards of models by their names.
-Cards = Mapping[str, Mapping[str, Any]]
+Cards = Mapping[str, Fields]
 
 
-def write_report(run: Run, report: Mapping[str, Any]) -> Path:
+def write_report(run: Run, report: Mapping[str, object]) -> Path:
     """Write reports/NAME.json of the model that the report names."""
-    path = run.report(report["model"])
+    path = run.report(str(report["model"]))
     write_json(path, dict(report))
     return path
 
@@ -44,7 +45,7 @@ def score_samples(
     seed: int = 0,
     of_random_split: np.ndarray | None = None,
     cards: Cards | None = None,
-) -> dict[str, Any]:
+) -> Report:
     """Score a model on the test samples of a run and write reports/NAME.json.
 
     Parameters
@@ -78,9 +79,9 @@ def score_map(
     run: Run,
     name: str,
     seconds: Mapping[str, float],
-    computed: Mapping[str, Any] | None = None,
+    computed: Mapping[str, object] | None = None,
     cards: Cards | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Score a map on every labelled pixel of the test blocks and write reports/NAME.json.
 
     The scores of the random split, the calibration, the training time and the seed are kept
@@ -116,9 +117,9 @@ def score_map(
     calibration = scores.calibration_of(earlier, report["against"])
     if name == model and calibration:
         report["calibration"] = calibration
-    report |= dict(computed or {})
-    write_report(run, report)
-    return report
+    whole = {**report, **(computed or {})}
+    write_report(run, whole)
+    return whole
 
 
 def tally_maps(run: Run, names: Sequence[str], cards: Cards | None = None) -> Tally:
@@ -201,7 +202,7 @@ def cards_of(run: Run, names: Sequence[str]) -> Cards:
     return {model: read_json(path / CARD) for model, path in folders.items() if holds_model(path)}
 
 
-def _earlier_report(run: Run, name: str) -> dict[str, Any]:
+def _earlier_report(run: Run, name: str) -> Fields:
     """The report that training wrote; a lost or broken one is about to be replaced anyway."""
     try:
         return store.read_report(run.report(name))

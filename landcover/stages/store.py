@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from landcover.classifiers.names import parse
 from landcover.errors import LandcoverError, MissingProduct
-from landcover.files.atomic import read_json, write_together
+from landcover.files.atomic import Fields, read_json, write_together
+from landcover.reports.records import Comparison
 from landcover.reports.words import render
 
 #: What every report holds, and the type that it must have.
@@ -31,7 +31,7 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def read_report(path: Path) -> dict[str, Any]:
+def read_report(path: Path) -> Fields:
     """Read reports/NAME.json.
 
     Raises
@@ -79,16 +79,14 @@ def mapped_models(folder: Path) -> list[str]:
     return names
 
 
-def write_comparison(
-    folder: Path, comparison: Mapping[str, Any], markdown: str, html: str
-) -> list[Path]:
+def write_comparison(folder: Path, comparison: Comparison, markdown: str, html: str) -> list[Path]:
     """Write comparison.json, .md and .html; returns their paths."""
     data, text, page = (folder / f"comparison.{kind}" for kind in ("json", "md", "html"))
-    write_together({page: html, text: markdown}, data, dict(comparison))
+    write_together({page: html, text: markdown}, data, comparison)
     return [data, text, page]
 
 
-def read_comparison(folder: Path) -> dict[str, Any]:
+def read_comparison(folder: Path) -> Fields:
     """Read comparison.json; its ``headline`` says in one sentence which map is best."""
     path = folder / "comparison.json"
     command = f"landcover compare {folder}"
@@ -100,7 +98,7 @@ def read_comparison(folder: Path) -> dict[str, Any]:
     return comparison
 
 
-def write_products(folder: Path, content: Mapping[str, Any]) -> list[Path]:
+def write_products(folder: Path, content: Mapping[str, object]) -> list[Path]:
     """Write report.md, .html and .json of a list of mapped products; returns their paths."""
     data, text, page = (folder / f"report.{kind}" for kind in ("json", "md", "html"))
     pages = {path: render(f"products{path.suffix}", c=content) for path in (text, page)}
@@ -112,7 +110,7 @@ def write_products(folder: Path, content: Mapping[str, Any]) -> list[Path]:
 _NOT_CLASSES = ("_confidence", "_probabilities", "_entropy")
 
 
-def _problem(report: dict[str, Any], name: str) -> str | None:
+def _problem(report: Fields, name: str) -> str | None:
     """What keeps JSON fields from being the report of a model; None when it is one."""
     missing = [field for field in FIELDS if field not in report]
     if missing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from landcover.samples.rows import TARGET, Rows, with_features
 from landcover.stages.denoise import STAGE, denoise, is_made
 from landcover.stages.inputs import pixel_inputs, read_rows
 from landcover.stages.run_legend import read_nomenclature
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def rows_to_learn(run: Run, targets: str, method: str | None = None) -> Rows:
@@ -106,7 +109,7 @@ def _evidence(run: Run, rows: Rows) -> Evidence:
     )
 
 
-def _read_table(run: Run, codes: list[int], samples: int) -> Any:
+def _read_table(run: Run, codes: list[int], samples: int) -> pd.DataFrame:
     """label_noise.parquet, a row a sample."""
     columns = [f"{of}_{code}" for of in ("pixel", "segment") for code in codes]
     again = f"make it again: landcover denoise {run.path}"

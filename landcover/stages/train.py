@@ -6,22 +6,26 @@ neighbours, when to stop) is made on validation rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from landcover.classifiers.fitting import Setup
+from landcover.classifiers.fitting import Setup, Trainer
 from landcover.classifiers.kinds import Kind, trained_kind
 from landcover.classifiers.models import Model, load_model
 from landcover.classifiers.names import name_of
 from landcover.classifiers.protocol import Inputs
 from landcover.errors import InputError, LandcoverError
+from landcover.files.atomic import Fields
 from landcover.run import Run
 from landcover.samples.rows import with_features
 from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
 from landcover.stages.targets import rows_to_learn
 from landcover.stages.training import Training, check_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def train(
@@ -33,7 +37,7 @@ def train(
     denoise: str | None = None,
     random_split: bool = True,
     features: Sequence[str] | None = None,
-    **choices: Any,
+    **choices: object,
 ) -> Model:
     """Train a classifier on the samples of a run, and score it on test samples.
 
@@ -105,7 +109,7 @@ def products_of(run: Run, model: Model) -> list[Path]:
     return [*model.products, run.report(model.name)]
 
 
-def _trainer(kind: Kind, setup: Setup, chosen: Mapping[str, Any]) -> Any:
+def _trainer(kind: Kind, setup: Setup, chosen: Fields) -> Trainer:
     """What trains a model; a model that it starts from is opened for it."""
     folders = {option.name for option in kind.options if option.type is Path}
     opened = {
@@ -120,7 +124,7 @@ def _trainer(kind: Kind, setup: Setup, chosen: Mapping[str, Any]) -> Any:
 def _inputs(
     run: Run,
     kind: Kind,
-    chosen: Mapping[str, Any],
+    chosen: Fields,
     targets: str,
     features: Sequence[str] | None,
 ) -> Inputs:
@@ -135,7 +139,7 @@ def _inputs(
     return Inputs(bands, names if kind.takes_features else (), layers, patch_size)
 
 
-def _require_types(run: Run, samples: Any, layers: tuple[str, ...]) -> None:
+def _require_types(run: Run, samples: pd.DataFrame, layers: tuple[str, ...]) -> None:
     """Raise LandcoverError if samples lack segment types."""
     from landcover.scene.segmentation.types import type_column
 

@@ -6,7 +6,6 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from landcover.classifiers.fitting import Fitted, Setup, Trainer
 from landcover.classifiers.kinds import Kind
 from landcover.classifiers.models import Model, load_model
 from landcover.errors import require_seed
-from landcover.files.atomic import staging_folder, write_json
+from landcover.files.atomic import Fields, staging_folder, write_json
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED
 from landcover.run import Run
@@ -178,7 +177,7 @@ class Training:
 
     def _calibration(
         self, probabilities: np.ndarray, temperature: Temperature, against: str
-    ) -> dict[str, Any]:
+    ) -> Fields:
         """How far probabilities of test rows can be believed, led by the report's comparison."""
         rows = self.rows
         scores = {}
@@ -203,7 +202,7 @@ def check_seed(seed: int) -> None:
     require_seed(seed, 2**32 - 1)
 
 
-def _split(run: Run) -> dict[str, Any]:
+def _split(run: Run) -> dict[str, str | int]:
     """How the run was split, in short."""
     blocks = read_blocks(run)
     return {

@@ -1,0 +1,200 @@
+"""The fields of reports, as JSON takes them.
+
+Scores are shares from 0 to 1, kappa from -1 to 1; None where undefined. ``..._ci95`` are the lower
+and upper end of a 95 % interval, None where the sample cannot tell one.
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypeAlias, TypedDict
+
+from landcover.files.atomic import Fields
+
+#: Both ends of an interval; None where there is none.
+Interval: TypeAlias = list[float] | None
+
+
+class Confusion(TypedDict):
+    """Pixels by class: rows are the reference, columns the prediction, in the order of codes."""
+
+    codes: list[int]
+    matrix: list[list[int]]
+
+
+class ClassName(TypedDict, total=False):
+    """The name of a class, where a legend tells it."""
+
+    name: str
+
+
+class ClassScores(ClassName):
+    """Scores of one class."""
+
+    precision: float | None
+    precision_ci95: Interval
+    recall: float | None
+    recall_ci95: Interval
+    f1: float | None
+    f1_ci95: Interval
+    support: int
+
+
+class OverallScores(TypedDict):
+    """Scores of all classes together."""
+
+    overall_accuracy: float
+    overall_accuracy_ci95: Interval
+    balanced_accuracy: float
+    balanced_accuracy_ci95: Interval
+    macro_f1: float
+    macro_f1_ci95: Interval
+    kappa: float | None
+    kappa_ci95: Interval
+
+
+class Leak(TypedDict):
+    """How much higher a random split scores than spatial blocks do, on the same pixels."""
+
+    spatial_blocks: float
+    difference: float | None
+    ci95: Interval
+
+
+class Scores(OverallScores):
+    """Scores of a map or of a model's predictions; ``n_blocks`` is None for independent pixels."""
+
+    n_test: int
+    n_blocks: int | None
+    per_class: dict[str, ClassScores]
+    confusion: Confusion
+    scored_on: NotRequired[str]
+    leak: NotRequired[Leak]
+
+
+class ZoneScores(TypedDict):
+    """Overall accuracy of a part of the pixels."""
+
+    n_test: int
+    n_blocks: int | None
+    overall_accuracy: float | None
+    overall_accuracy_ci95: Interval
+
+
+class Difference(TypedDict):
+    """How much better one map is than another, and the share of resamples in which it is."""
+
+    difference: float | None
+    ci95: Interval
+    share_a_better: float | None
+
+
+class PixelTest(TypedDict):
+    """McNemar's test on independent pixels."""
+
+    statistic: float
+    p_value: float
+    exact: bool
+
+
+class BlockTest(TypedDict):
+    """McNemar's test on blocks of dependent pixels."""
+
+    statistic: float
+    p_value: float
+    n_blocks: int
+
+
+class PairedTests(TypedDict):
+    """Pixels that one of two maps alone has right, and both tests of them."""
+
+    first_only: int
+    second_only: int
+    pixels: PixelTest
+    blocks: BlockTest | None
+
+
+class Pair(TypedDict):
+    """Differences of two models, a less b, by every score."""
+
+    a: str
+    b: str
+    overall_accuracy: Difference
+    balanced_accuracy: Difference
+    macro_f1: Difference
+    kappa: Difference
+    mcnemar: PairedTests
+
+
+class Report(Scores):
+    """reports/NAME.json of a model or a map; `scores` by what they are against."""
+
+    model: str
+    against: str
+    measure: str
+    split: str
+    scores: dict[str, Scores]
+    seconds: dict[str, float]
+    seed: int
+    versions: dict[str, str]
+    card: Fields
+    calibration: NotRequired[Fields]
+
+
+class BlockSizes(TypedDict):
+    """Sizes of the blocks in pixels, and how far the labels that they were dealt by are alike."""
+
+    block_px: int
+    guard_px: int
+    label_range_px: float | None
+
+
+class ComparedModel(TypedDict):
+    """One model of a comparison: its scores, and how it came about."""
+
+    name: str
+    title: str
+    scores: dict[str, Scores]
+    levels: dict[str, OverallScores]
+    zones: dict[str, ZoneScores]
+    error_correlation: Fields | None
+    calibration: Fields | None
+    leaks: dict[str, Leak]
+    seconds: dict[str, float]
+    seed: int
+    versions: dict[str, str]
+    card: Fields
+    history: dict[str, list[float]]
+    criterion: float | None
+
+
+class LabelsAsMap(TypedDict):
+    """How right the labels themselves are, and the best map beside them."""
+
+    scores: Scores
+    levels: dict[str, OverallScores]
+    zones: dict[str, ZoneScores]
+    best_map_beyond_labels: Difference
+
+
+class Comparison(TypedDict):
+    """comparison.json: the models, the best first, and every pair of them."""
+
+    run: str
+    against: str
+    measure: str
+    scored_on: str
+    split: str
+    blocks: BlockSizes
+    level: int
+    n_test: int
+    n_blocks: int | None
+    seed: int
+    best: str
+    chosen_without_reference: str | None
+    models: list[ComparedModel]
+    pairs: list[Pair]
+    labels_against_reference: LabelsAsMap | None
+    classes: list[dict[str, object]]
+    made: dict[str, object]
+    headline: NotRequired[str]
+    remarks: NotRequired[list[str]]
