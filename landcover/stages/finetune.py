@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -193,11 +192,13 @@ def open_task(source: Path, choices: Choices = Choices()) -> Task:
     return Task(chips.read(bands=bands), chips.labels, chips.legend, bands, split)
 
 
-def learn(task: Task, choices: Choices, recipe: Recipe) -> tuple[Any, dict[str, list[float]]]:
+def learn(
+    task: Task, choices: Choices, recipe: Recipe
+) -> tuple[networks.Network, dict[str, list[float]]]:
     """Train a network; it and its learning curves."""
     scaling = task.scaling()
 
-    def build() -> Any:
+    def build() -> networks.Network:
         networks.seed_everything(choices.seed)
         return networks.build_image_network(
             choices.model,
@@ -222,7 +223,7 @@ def learn(task: Task, choices: Choices, recipe: Recipe) -> tuple[Any, dict[str, 
     )
 
 
-def predict_test(model: Any, task: Task) -> np.ndarray:
+def predict_test(model: networks.Network, task: Task) -> np.ndarray:
     """Probabilities (images, classes) of the test images."""
     parts = task.parts(task.split.test, "classifying test images")
     return np.concatenate([networks.image_probabilities(model, some) for some in parts])

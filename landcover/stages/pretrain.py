@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -181,7 +180,7 @@ def _store(
     choices: Choices,
     task: _Task,
     scaling: dict[str, list[float]],
-    model: Any,
+    model: networks.Network,
     history: dict[str, list[float]],
     source: Path,
 ) -> list[Path]:
