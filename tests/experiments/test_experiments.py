@@ -116,7 +116,7 @@ def test_faults(run, capsys, monkeypatch):
 def test_false_change(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(false_change, "SAMPLES", 2000)
     monkeypatch.setitem(false_change.LATER, "industry", {"estates": 2, "sun": 0.96})
-    monkeypatch.setattr(forests, "fit_forest", partial(forests.fit_forest, n_trees=20))
+    monkeypatch.setattr(forests, "Growth", partial(forests.Growth, n_trees=20))
     monkeypatch.setattr(change, "_picture", lambda *drawn: b"")  # nobody looks at it
     call = [str(tmp_path), "--size", "200", "220", "--models", "random-forest-plain"]
     assert false_change.main([*call, "--dates", "industry", "noise"]) == 0
