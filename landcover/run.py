@@ -8,6 +8,7 @@ from pathlib import Path
 
 from landcover.errors import MissingProduct
 from landcover.files.atomic import Fields, digest, read_json, versions, write_json
+from landcover.files.raster_names import RasterName, file_of, raster_name
 
 #: The command that makes each product, for people who ask for it too early.
 MADE_BY = {
@@ -272,7 +273,7 @@ class Run:
         manifest = self.read_manifest()
         manifest["stages"][stage] = dict(found or {}) | {
             "settings": settings,
-            "inputs": [self._fingerprint(Path(path)) for path in inputs],
+            "inputs": [self._fingerprint(path) for path in inputs],
             "products": [os.path.relpath(path, self.path) for path in products],
             "versions": versions(),
         }
@@ -312,13 +313,16 @@ class Run:
         manifest["commands"] = [*others, key | took]
         write_json(self.manifest, manifest)
 
-    def _fingerprint(self, path: Path) -> dict[str, str | int]:
+    def _fingerprint(self, given: RasterName) -> dict[str, str | int]:
         """Path, size and SHA-256 of an input; a folder, such as a product, has its path only.
 
-        The run's own products go by their place in it: a run can be moved.
+        The run's own products go by their place in it: a run can be moved. Of a raster inside
+        another file, the size and SHA-256 are those of the file.
         """
+        given = raster_name(given)
+        path = file_of(given)
         own = path.is_relative_to(self.path)
-        name: dict[str, str | int] = {"path": str(path.relative_to(self.path) if own else path)}
+        name: dict[str, str | int] = {"path": str(path.relative_to(self.path) if own else given)}
         if not path.is_file():
             return name
         return name | {"bytes": path.stat().st_size, "sha256": digest(path)}

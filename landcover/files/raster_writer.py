@@ -21,7 +21,8 @@ import rasterio.shutil
 from rasterio.windows import Window as RasterioWindow
 
 from landcover.errors import InputError, LandcoverError
-from landcover.files.rasters import BLOCK_PX, CACHE_MIB, WINDOW_PX, root_cause
+from landcover.files.opening import CACHE_MIB, THREADS, root_cause
+from landcover.files.rasters import BLOCK_PX, WINDOW_PX
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.stopwatch import spent
@@ -90,6 +91,7 @@ class RasterWriter:
                 compress="zstd",
                 zstd_level=1,
                 bigtiff="if_safer",
+                num_threads=THREADS,
             )
             self._dataset.descriptions = self.band_names
             if self.legend:
@@ -131,7 +133,7 @@ class RasterWriter:
     def _finish(self) -> None:
         """Turn the plain tiled file into a Cloud-Optimised GeoTIFF and give it its name."""
         floating = np.issubdtype(self.dtype, np.floating)
-        with rasterio.Env(**self._cache()):
+        with rasterio.Env(GDAL_NUM_THREADS=THREADS, **self._cache()):
             rasterio.shutil.copy(
                 self._part,
                 self._whole,
@@ -143,7 +145,7 @@ class RasterWriter:
                 # Means of classes or of segment ids would be other classes
                 overview_resampling="average" if floating else "nearest",
                 bigtiff="if_safer",
-                num_threads="all_cpus",
+                num_threads=THREADS,
             )
         self._check_whole()
         sidecar = self.path.with_name(self.path.name + ".aux.xml")
@@ -165,7 +167,7 @@ class RasterWriter:
 
     def _check_whole(self) -> None:
         """Raise OSError unless the product holds what was written."""
-        with rasterio.open(self._whole) as dataset:
+        with rasterio.open(self._whole, num_threads=THREADS) as dataset:
             for place, checksum in self._checksums.items():
                 window = RasterioWindow(place.col, place.row, place.cols, place.rows)
                 pixels = np.ascontiguousarray(dataset.read(window=window))

@@ -5,22 +5,20 @@ Floats carry NaN for nodata as soon as they are read. Class rasters carry 0 for 
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import rasterio
-import rasterio.shutil
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import LandcoverError
+from landcover.files.opening import open_dataset, reading, threads
+from landcover.files.raster_names import RasterName
 from landcover.grid import Grid, Window
 from landcover.progress import track
 from landcover.stopwatch import spent
@@ -33,44 +31,32 @@ BLOCK_PX = 512
 #: its own default of 1/8 px moves the borders of 100 m labels by more than a 10 m pixel.
 WARP_TOLERANCE_PX = 1e-4
 
-# GDAL's block cache is a share of the machine's memory unless told otherwise, far more than
-# windows need. GDAL reads these from the environment, where a user's own setting wins.
-CACHE_MIB = 128
-os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MIB))
-os.environ.setdefault("GDAL_NUM_THREADS", "ALL_CPUS")
-# Errors reach us as exceptions; what GDAL's own threads print beside them would bury our line.
-os.environ.setdefault("CPL_LOG", os.devnull)
+#: A window of bands of an open dataset; None for the whole raster, and for all bands.
+Request = tuple[DatasetReader | WarpedVRT, Window | None, Sequence[int] | None]
 
 
 @contextmanager
-def open_raster(path: str | Path) -> Iterator[DatasetReader]:
-    """An open rasterio dataset.
+def open_raster(path: RasterName) -> Iterator[DatasetReader]:
+    """An open rasterio dataset, to be read with `read_window` or `read_windows`.
+
+    Parameters
+    ----------
+    path : path or str
+        A raster file, or GDAL's name of a raster in another file.
 
     Raises
     ------
     MissingProduct
         If the file is missing.
     LandcoverError
-        If it is no raster, or breaks off while being read.
+        If it is no raster, is cut short, or holds rasters that have names of their own.
     """
-    if not Path(path).exists():
-        raise MissingProduct(f"{path} does not exist; check the path")
-    try:
-        with spent("reading"), warnings.catch_warnings():
-            # A raster without a CRS is refused, with an error of ours, where its grid is needed
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(path)
-        with dataset:
-            yield dataset
-    except RasterioIOError as error:
-        raise LandcoverError(
-            f"{path} cannot be read as a raster ({root_cause(error)}); "
-            "it may be truncated or of another kind: check it with gdalinfo or fetch it again"
-        ) from error
+    with open_dataset(path) as dataset:
+        yield dataset
 
 
 @contextmanager
-def open_on_grid(path: str | Path, grid: Grid, resampling: str = "nearest") -> Iterator[WarpedVRT]:
+def open_on_grid(path: RasterName, grid: Grid, resampling: str = "nearest") -> Iterator[WarpedVRT]:
     """A dataset warped to a grid on the fly; its windows are read like any other's.
 
     Parameters
@@ -84,28 +70,30 @@ def open_on_grid(path: str | Path, grid: Grid, resampling: str = "nearest") -> I
     """
     with open_raster(path) as source:
         Grid.of(source)
-        with WarpedVRT(
-            source,
-            crs=grid.crs,
-            transform=grid.transform,
-            width=grid.cols,
-            height=grid.rows,
-            resampling=Resampling[resampling],
-            tolerance=WARP_TOLERANCE_PX,
-        ) as warped:
+        with reading(path):
+            warped = WarpedVRT(
+                source,
+                crs=grid.crs,
+                transform=grid.transform,
+                width=grid.cols,
+                height=grid.rows,
+                resampling=Resampling[resampling],
+                tolerance=WARP_TOLERANCE_PX,
+            )
+        with warped:
             yield warped
 
 
-def grid_of(path: str | Path) -> Grid:
+def grid_of(path: RasterName) -> Grid:
     """The grid of a raster file."""
-    with open_raster(path) as dataset:
+    with open_raster(path) as dataset, reading(path):
         try:
             return Grid.of(dataset)
         except LandcoverError as error:
             raise type(error)(f"{path}: {error}") from None
 
 
-def band_names(path: str | Path) -> tuple[str, ...]:
+def band_names(path: RasterName) -> tuple[str, ...]:
     """Band descriptions of a raster; "band 1" and so on where it has none."""
     with open_raster(path) as dataset:
         return tuple(
@@ -114,7 +102,7 @@ def band_names(path: str | Path) -> tuple[str, ...]:
 
 
 def read(
-    path: str | Path,
+    path: RasterName,
     window: Window | None = None,
     bands: int | str | Sequence[int | str] | None = None,
 ) -> np.ndarray:
@@ -167,7 +155,7 @@ def read_window(
     pixels = np.full((len(bands), window.rows, window.cols), np.nan if floating else 0, dtype)
     part, place = window.within(dataset.height, dataset.width)
     if part.rows and part.cols:
-        with spent("reading"):
+        with reading(_name(dataset)):
             inside = dataset.read(
                 bands, window=RasterioWindow(part.col, part.row, part.cols, part.rows)
             )
@@ -175,6 +163,42 @@ def read_window(
             inside[inside == dataset.nodata] = np.nan if floating else 0
         pixels[:, *place] = inside
     return pixels
+
+
+def read_windows(requests: Sequence[Request]) -> list[np.ndarray]:
+    """`read_window` of several open datasets at once.
+
+    Several files are read at the same time, and each of them by one thread.
+
+    Parameters
+    ----------
+    requests : sequence of (dataset, Window or None, bands or None)
+        The parameters of `read_window`; a dataset may occur several times.
+
+    Returns
+    -------
+    list of array
+        What `read_window` gives for each.
+
+    Raises
+    ------
+    LandcoverError
+        Of the first request that cannot be read, which names its file.
+    """
+    by_file: dict[int, list[int]] = {}
+    for number, (dataset, _, _) in enumerate(requests):
+        by_file.setdefault(id(getattr(dataset, "src_dataset", dataset)), []).append(number)
+
+    def read_file(numbers: list[int]) -> list[np.ndarray]:
+        return [read_window(*requests[number]) for number in numbers]
+
+    read: dict[int, np.ndarray] = {}
+    with spent("reading"), ThreadPoolExecutor(max(1, min(len(by_file), threads()))) as pool:
+        for numbers, images in zip(
+            by_file.values(), pool.map(read_file, by_file.values()), strict=True
+        ):
+            read |= zip(numbers, images, strict=True)
+    return [read[number] for number in range(len(requests))]
 
 
 def valid_pixels(image: np.ndarray, margin: int = 0) -> np.ndarray:
@@ -193,13 +217,13 @@ def valid_pixels(image: np.ndarray, margin: int = 0) -> np.ndarray:
     return valid
 
 
-def read_classes(path: str | Path, window: Window | None = None) -> np.ndarray:
+def read_classes(path: RasterName, window: Window | None = None) -> np.ndarray:
     """Class codes (rows, cols) of a one-band class raster, uint16; 0 where unlabelled."""
     return read(path, window, [1])[0].astype(np.uint16)
 
 
 def read_small(
-    path: str | Path, max_px: int = 1500, bands: Sequence[int | str] | None = None
+    path: RasterName, max_px: int = 1500, bands: Sequence[int | str] | None = None
 ) -> np.ndarray:
     """A raster thinned to at most `max_px` pixels on its longer side, for pictures.
 
@@ -211,20 +235,21 @@ def read_small(
         shape = (len(numbers), round(dataset.height / thin), round(dataset.width / thin))
         floating = np.issubdtype(np.dtype(dataset.dtypes[numbers[0] - 1]), np.floating)
         resampling = Resampling.average if floating else Resampling.nearest
-        with spent("reading"):
+        with reading(path):
             pixels = dataset.read(numbers, out_shape=shape, resampling=resampling)
         if dataset.nodata is not None and not np.isnan(dataset.nodata):
             pixels[pixels == dataset.nodata] = np.nan if floating else 0
         return pixels
 
 
-def colour_table(path: str | Path) -> dict[int, tuple[int, int, int]]:
+def colour_table(path: RasterName) -> dict[int, tuple[int, int, int]]:
     """Red, green and blue of the values of a raster's first band; empty where it has no table."""
     with open_raster(path) as dataset:
-        try:
-            table = dataset.colormap(1)
-        except ValueError:  # there is none
-            return {}
+        with reading(path):
+            try:
+                table = dataset.colormap(1)
+            except ValueError:  # there is none
+                return {}
         return {value: (red, green, blue) for value, (red, green, blue, _) in table.items()}
 
 
@@ -244,8 +269,13 @@ def read_image(scene: Path) -> np.ndarray:
     return image
 
 
+def _name(dataset: DatasetReader | WarpedVRT) -> str:
+    """What a dataset was opened by."""
+    return str(getattr(dataset, "src_dataset", dataset).name)
+
+
 def _band_numbers(
-    dataset: DatasetReader, bands: int | str | Sequence[int | str] | None, path: str | Path
+    dataset: DatasetReader, bands: int | str | Sequence[int | str] | None, path: RasterName
 ) -> list[int]:
     """1-based numbers of bands given by number or name, one or several."""
     if bands is None:
@@ -264,10 +294,3 @@ def _band_numbers(
             raise LandcoverError(f"{path} has no band {band}; it has {dataset.count}, from 1 on")
         numbers.append(int(number))
     return numbers
-
-
-def root_cause(error: BaseException) -> str:
-    """The deepest cause, which is where GDAL says what happened."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -18,6 +18,7 @@ from rio_tiler.models import ImageData
 from landcover.classifiers.names import title_of
 from landcover.files import rasters, styles
 from landcover.files.atomic import Fields
+from landcover.files.opening import reading
 from landcover.legend import UNLABELLED, Legend
 from landcover.reports.figures import STRETCH_PERCENTILES, stretched
 from landcover.run import Run
@@ -75,13 +76,13 @@ class Layer:
         LandcoverError
             If the raster cannot be read any longer.
         """
-        try:
-            with _reader(self.path) as reader:
+        with _reader(self.path) as reader:
+            try:
                 if self.legend is None:
                     return self._scene_tile(reader, z, x, y)
                 return self._class_tile(reader, self.legend, z, x, y)
-        except TileOutsideBounds:
-            return empty_tile()
+            except TileOutsideBounds:
+                return empty_tile()
 
     def _class_tile(self, reader: Reader, legend: Legend, z: int, x: int, y: int) -> bytes:
         image = reader.tile(
@@ -170,18 +171,18 @@ def _place(path: Path) -> _Place:
 
 def _value_at(path: Path, lon: float, lat: float) -> int | None:
     """The value of a one-band raster's pixel at a place; None where nodata or outside."""
-    try:
-        with _reader(path) as reader:
+    with _reader(path) as reader:
+        try:
             value = reader.point(lon, lat, indexes=1).array[0]
-    except PointOutsideBounds:
-        return None
+        except PointOutsideBounds:
+            return None
     return None if np.ma.is_masked(value) else int(value)
 
 
 @contextmanager
 def _reader(path: Path) -> Iterator[Reader]:
     """rio-tiler's reader of a raster; damaged and missing files in our own words."""
-    with rasters.open_raster(path) as dataset:
+    with rasters.open_raster(path) as dataset, reading(path):
         # Colours are the legend's: reading the file's own, 65,536 of them, would take 40 ms
         yield Reader(None, dataset=dataset, colormap={})
 

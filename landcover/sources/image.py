@@ -134,9 +134,9 @@ def _decoding(name: str, kind: str) -> Iterator[None]:
     """Whatever a decoder makes of damaged bytes, as one line."""
     try:
         yield
-    except LandcoverError:
-        raise
     except Exception as error:  # of damaged bytes, decoders raise what they like
+        if isinstance(error, LandcoverError) and error.__cause__ is None:
+            raise  # a rule that the image breaks
         cause: BaseException = error
         while cause.__cause__ is not None:  # GDAL's own words lie deepest
             cause = cause.__cause__

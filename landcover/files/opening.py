@@ -1,0 +1,104 @@
+"""Rasters opened for reading: whole, with bands, and so that no error of GDAL's is lost.
+
+GDAL decodes several blocks of a JPEG 2000 file in threads of its own, and what goes wrong in them
+is lost: a damaged file gives pixels that it does not hold. So a file is read by one thread,
+whatever GDAL_NUM_THREADS says, and several files are read at once. TIFFs are not concerned.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import DatasetReader
+
+from landcover.errors import LandcoverError
+from landcover.files.raster_names import RasterName
+from landcover.files.wholeness import is_tiff, require_whole, require_whole_parts
+from landcover.stopwatch import spent
+
+# GDAL's block cache is a share of the machine's memory unless told otherwise, far more than
+# windows need. GDAL reads these from the environment, where a user's own setting wins.
+CACHE_MIB = 128
+os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MIB))
+# Errors reach us as exceptions; what GDAL's own threads print beside them would bury our line.
+os.environ.setdefault("CPL_LOG", os.devnull)
+
+#: Threads that TIFFs are read and written with, as GDAL counts them: a user's own setting wins.
+THREADS = os.environ.get("GDAL_NUM_THREADS", "ALL_CPUS")
+
+#: What GDAL is told while it reads. rasterio sets it for the thread, or from the main thread for
+#: all that set nothing else; so it is set around every read, not once. A VRT has its own number.
+_ONE_THREAD = {"GDAL_NUM_THREADS": 1, "VRT_NUM_THREADS": 1}
+
+_MOST_SHOWN = 8
+
+
+def threads() -> int:
+    """Files to read at once."""
+    return max(1, int(THREADS)) if THREADS.isdecimal() else os.cpu_count() or 1
+
+
+@contextmanager
+def reading(name: RasterName) -> Iterator[None]:
+    """Read inside with one thread; whatever GDAL makes of damaged bytes is one line with a name.
+
+    Raises
+    ------
+    LandcoverError
+        That names the raster, for every error inside.
+    """
+    try:
+        with spent("reading"), rasterio.Env(**_ONE_THREAD):
+            yield
+    except LandcoverError:
+        raise
+    except Exception as error:  # GDAL's errors share no public base class
+        raise LandcoverError(
+            f"{name} cannot be read as a raster ({root_cause(error)}); "
+            "it may be truncated or of another kind: check it with gdalinfo or fetch it again"
+        ) from error
+
+
+def open_dataset(name: RasterName) -> DatasetReader:
+    """A dataset of bands, whose files are whole; to be closed by the caller."""
+    require_whole(name)
+    options = {"num_threads": THREADS} if is_tiff(name) else {}
+    with reading(name), warnings.catch_warnings():
+        # A raster without a CRS is refused, with an error of ours, where its grid is needed
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        dataset = rasterio.open(name, **options)
+        try:
+            _require_bands(dataset)
+            require_whole_parts(dataset)
+        except BaseException:
+            dataset.close()
+            raise
+    return dataset
+
+
+def _require_bands(dataset: DatasetReader) -> None:
+    """Refuse a container, whose rasters have names of their own."""
+    if dataset.count:
+        return
+    held = dataset.subdatasets
+    if not held:
+        raise LandcoverError(
+            f"{dataset.name} holds no bands ({dataset.driver}); give a raster of one band or more"
+        )
+    more = f" and {len(held) - _MOST_SHOWN} more" if len(held) > _MOST_SHOWN else ""
+    raise LandcoverError(
+        f"{dataset.name} holds {len(held)} rasters and no bands of its own: "
+        f"{', '.join(held[:_MOST_SHOWN])}{more}; give the wanted ones by these names in its place"
+    )
+
+
+def root_cause(error: BaseException) -> str:
+    """The deepest cause, which is where GDAL says what happened."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
