@@ -88,14 +88,54 @@ class Sensor:
     def band_of(self, text: str) -> str | None:
         """Name of the band that the name of a file or layer speaks of; None for none or several.
 
+        A number, such as B4, comes before a common name, such as red: places are called red too.
+
         >>> SENTINEL2.band_of("T33UUU_20170216T102101_B02.jp2"), SENTINEL2.band_of("dolomites.b8")
         ('B02', 'B08')
+        >>> SENTINEL2.band_of("jena_red.tif"), SENTINEL2.band_of("red edge 2")
+        ('B04', 'B06')
         >>> LANDSAT.band_of("LC08_L2SP_193024_20220601_20220614_02_T1_SR_B4.TIF")
         'SR_B4'
         """
+        found = self._numbered(text) or self._by_role(text)
+        return found[0] if len(found) == 1 else None
+
+    def contradicts(self, text: str) -> bool:
+        """Whether a text names one band by number and another by its common name.
+
+        >>> SENTINEL2.contradicts("B1 - blue"), SENTINEL2.contradicts("B2 (blue)")
+        (True, False)
+        """
+        numbered, by_role = self._numbered(text), self._by_role(text)
+        return bool(numbered and by_role) and set(numbered) != set(by_role)
+
+    def _numbered(self, text: str) -> list[str]:
+        """Bands that a text names by their number; numbers that the sensor lacks stay as read."""
         found = {_plain(match) for match in re.findall(self.file_pattern, text, re.IGNORECASE)}
-        names = [name for name in self.names if _plain(name) in found]
-        return names[0] if len(found) == 1 and names else None
+        names = {_plain(name): name for name in self.names}
+        return sorted({names.get(number, number) for number in found})
+
+    def _by_role(self, text: str) -> list[str]:
+        """Bands that a text names by their common name."""
+        for pattern, role in _SPELLINGS:
+            text = re.sub(pattern, role, text, flags=re.IGNORECASE)
+        held = {band.role: band.name for band in self.bands}
+        words = re.findall(r"[a-z]+\d*", text.lower())
+        return sorted({held[word] for word in words if word in held})
+
+
+#: Other spellings of common names; what they mean stands between blanks, as a word of its own.
+_SPELLINGS = (
+    (r"red[\s_.-]*edge[\s_.-]*0?([123])(?!\d)", r" rededge\1 "),
+    (r"rededge1", "rededge071"),
+    (r"rededge2", "rededge075"),
+    (r"rededge3", "rededge078"),
+    (r"red[\s_.-]*edge(?!\d)", " rededge "),
+    (r"near[\s_.-]*infra[\s_.-]*red", " nir "),
+    (r"(?:narrow[\s_.-]*nir|nir[\s_.-]*narrow)", " nir08 "),
+    (r"swir[\s_.-]*1(?!\d)", " swir16 "),
+    (r"swir[\s_.-]*2(?!\d)", " swir22 "),
+)
 
 
 def _plain(name: str) -> str:
@@ -212,8 +252,8 @@ def band_of(text: str) -> str | None:
 
     >>> band_of("T33UUU_20170216T102101_B02.jp2"), band_of("sentinel.dolomites.b8.tif")
     ('B02', 'B08')
-    >>> band_of("red") is None
-    True
+    >>> band_of("red"), band_of("elevation") is None
+    ('B04', True)
     """
     return SENTINEL2.band_of(text)
 

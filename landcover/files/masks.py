@@ -1,0 +1,91 @@
+"""Which pixels of a band have data, by everything that a raster says of it.
+
+GDAL's own mask of a band is one of several: a file's mask hides its nodata value, and a nodata
+value hides its alpha band. Here all of them count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.windows import Window as RasterioWindow
+
+from landcover.stopwatch import spent
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+    from landcover.grid import Window
+
+
+def alpha_band(dataset: DatasetReader) -> int | None:
+    """Number of the alpha band, if there is one."""
+    numbers = zip(dataset.indexes, dataset.colorinterp, strict=True)
+    return next((number for number, meaning in numbers if meaning == ColorInterp.alpha), None)
+
+
+def has_mask(dataset: DatasetReader, number: int) -> bool:
+    """Whether a mask, internal or beside the file, or an alpha band can hide pixels of a band."""
+    return alpha_band(dataset) is not None or _own_mask(dataset, number)
+
+
+def own_nodata(dataset: DatasetReader, number: int) -> float | None:
+    """The nodata value of a band; None where it declares none that its type can hold."""
+    value = dataset.nodatavals[number - 1]
+    return None if value is None else float(value)
+
+
+def holds_nan(dataset: DatasetReader, number: int) -> bool:
+    """Whether a band of floats holds NaN; it is read block by block until one is found."""
+    if not np.issubdtype(np.dtype(dataset.dtypes[number - 1]), np.floating):
+        return False
+    return any(
+        bool(np.isnan(dataset.read(number, window=window)).any())
+        for _, window in dataset.block_windows(number)
+    )
+
+
+def read_masked(
+    dataset: DatasetReader, number: int, window: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of a band as they are stored, and where its mask and alpha let them be seen.
+
+    Parameters
+    ----------
+    dataset : rasterio dataset
+        Open.
+    number : int
+        Of the band, from 1.
+    window : Window
+        It may reach over the edge.
+
+    Returns
+    -------
+    pixels : array, (rows, cols)
+        In the band's type, nodata values among them; 0 outside the raster.
+    seen : array of bool, (rows, cols)
+        Not masked, not transparent, not outside.
+    """
+    pixels = np.zeros((window.rows, window.cols), dataset.dtypes[number - 1])
+    seen = np.zeros(pixels.shape, bool)
+    part, place = window.within(dataset.height, dataset.width)
+    if part.rows and part.cols:
+        where = RasterioWindow(part.col, part.row, part.cols, part.rows)
+        alpha = alpha_band(dataset)
+        with spent("reading"):
+            pixels[place] = dataset.read(number, window=where)
+            seen[place] = True
+            if _own_mask(dataset, number):
+                seen[place] &= dataset.read_masks(number, window=where) != 0
+            if alpha is not None:
+                seen[place] &= dataset.read(alpha, window=where) != 0
+    return pixels, seen
+
+
+def _own_mask(dataset: DatasetReader, number: int) -> bool:
+    """Whether a band has a mask that is more than its nodata value or the alpha band."""
+    flags = set(dataset.mask_flag_enums[number - 1])
+    nothing = MaskFlags.all_valid in flags or MaskFlags.alpha in flags
+    return not nothing and flags != {MaskFlags.nodata}

@@ -1,0 +1,172 @@
+"""Digital numbers to reflectance, with every pixel that has none known and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landcover.errors import InputError
+from landcover.files.masks import read_masked
+from landcover.sensors import DEFAULT_QUANTIFICATION
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+    from landcover.grid import Window
+
+#: What land, water, snow, cloud and glint can show; numbers beyond are no reflectance.
+PLAUSIBLE = (-0.3, 2.0)
+#: So many pixels of one value are no accident.
+_REPEATED = 3
+#: Up to this share of a band's pixels, values beyond `PLAUSIBLE` are left out and told.
+_FEW = 0.01
+
+#: Why a pixel has no data, the strongest reason last: of a pixel of several bands it is the highest.
+DATA, NODATA, MASKED, IMPLAUSIBLE, OUTSIDE = range(5)
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band in a file, and how its digital numbers become reflectance.
+
+    Attributes
+    ----------
+    path : path or str
+        The file, or a name that GDAL knows, such as ``netcdf:cube.nc:B02``.
+    number : int
+        In the file, from 1.
+    quantification, offset : float
+        reflectance = (dn + offset) / quantification.
+    nodata : tuple of float
+        Digital numbers that mean no data; NaN and infinity always do.
+    named_by, scaled_by : str
+        Where the band's name and these numbers come from, in words.
+    """
+
+    path: Path | str
+    number: int
+    quantification: float = DEFAULT_QUANTIFICATION
+    offset: float = 0.0
+    nodata: tuple[float, ...] = (0.0,)
+    named_by: str = ""
+    scaled_by: str = ""
+
+
+@dataclass
+class Tally:
+    """Pixels of a band that were read: how many there are, and those that are no reflectance.
+
+    Attributes
+    ----------
+    pixels : int
+        With a value.
+    implausible : Counter
+        Pixels by digital number, of those beyond `PLAUSIBLE`.
+    """
+
+    pixels: int = 0
+    implausible: Counter[float] = field(default_factory=Counter)
+
+
+def reflectance(dn: np.ndarray, band: Band) -> np.ndarray:
+    """Reflectance of digital numbers, float32; NaN where there is no data.
+
+    >>> reflectance(np.array([0, 1000, 3000]), Band("x", 1, offset=-1000)).tolist()
+    [nan, 0.0, 0.20000000298023224]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers beyond float32 are told apart
+        values = (dn.astype(np.float32) + np.float32(band.offset)) / np.float32(band.quantification)
+    values[_empty(dn, band.nodata)] = np.nan
+    return values
+
+
+def read_reflectance(
+    dataset: DatasetReader, band: Band, window: Window, tally: Tally | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A window of a band as reflectance, and why pixels have none.
+
+    Parameters
+    ----------
+    dataset : rasterio dataset
+        The band's file, open.
+    band : Band
+        Which band, and what its numbers mean.
+    window : Window
+        It may reach over the edge.
+    tally : Tally, optional
+        Counts the pixels of this window.
+
+    Returns
+    -------
+    values : array of float32, (rows, cols)
+        NaN without data, and where the value is no reflectance (`PLAUSIBLE`).
+    why : array of uint8, (rows, cols)
+        `DATA`, `NODATA`, `MASKED`, `IMPLAUSIBLE` or `OUTSIDE` the file.
+    """
+    dn, seen = read_masked(dataset, band.number, window)
+    values = reflectance(dn, band)
+    why = np.full(values.shape, OUTSIDE, np.uint8)
+    part, place = window.within(dataset.height, dataset.width)
+    why[place] = DATA
+    why[place][np.isnan(values[place])] = NODATA
+    why[place][~seen[place]] = MASKED
+    low, high = PLAUSIBLE
+    bad = (why == DATA) & ~((values >= low) & (values <= high))
+    if tally is not None:
+        tally.pixels += int((why == DATA).sum())
+        if bad.any():
+            tally.implausible.update(dict(zip(*_counted(dn[bad]), strict=True)))
+    why[bad] = IMPLAUSIBLE
+    values[why != DATA] = np.nan
+    return values, why
+
+
+def judged(tally: Tally, band: Band, name: str) -> str | None:
+    """A sentence on the few pixels of a band that are no reflectance; None where there are none.
+
+    Raises
+    ------
+    InputError
+        If they are many, or one value that repeats: a nodata value that nothing declares.
+    """
+    wrong = tally.implausible.total()
+    if not wrong:
+        return None
+    (value, times), *_ = tally.implausible.most_common(1)
+    shown = f"{value:.9g} ({(value + band.offset) / band.quantification:.4g})"
+    low, high = PLAUSIBLE
+    count = f"{band.path}: {wrong:,} of {tally.pixels:,} pixels of {name}"
+    if times >= _REPEATED and 2 * times >= wrong:
+        raise InputError(
+            f"{count} are no reflectance, {times:,} of them {shown}: a nodata value that the file "
+            f"does not declare; declare it with nodata={value:.9g}"
+        )
+    if wrong > _FEW * tally.pixels:
+        raise InputError(
+            f"{count} would be no reflectance ({low:g} to {high:g}), most often {shown}; check "
+            "quantification= and offset=, and declare nodata= values"
+        )
+    listed = ", ".join(f"{value:.9g}" for value, _ in tally.implausible.most_common(3))
+    return f"{count} are no reflectance (digital numbers {listed}) and are left out"
+
+
+def _empty(dn: np.ndarray, nodata: Sequence[float]) -> np.ndarray:
+    """Where digital numbers mean no data."""
+    empty = ~np.isfinite(dn) if np.issubdtype(dn.dtype, np.floating) else np.zeros(dn.shape, bool)
+    for value in nodata:
+        # as the file's type holds it: -3.4028235e38 is another number in float32
+        held = np.array(value).astype(dn.dtype) if np.isfinite(value) else None
+        if held is not None and (held == value or np.issubdtype(dn.dtype, np.floating)):
+            empty |= dn == held
+    return empty
+
+
+def _counted(dn: np.ndarray) -> tuple[list[float], list[int]]:
+    """Distinct numbers and how often each occurs."""
+    values, counts = np.unique(dn, return_counts=True)
+    return values.astype(float).tolist(), counts.tolist()

@@ -1,0 +1,254 @@
+"""What a raster says of its bands: which they are, how numbers become reflectance, what is no data.
+
+Nothing is told by the place of a band in a file or in a list. `bands_said` takes an open dataset,
+so that files, archives and bytes sent to the service are read by the same rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rasterio.enums import ColorInterp
+
+from landcover.errors import InputError
+from landcover.files.masks import has_mask, holds_nan, own_nodata
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+    from landcover.sensors import Sensor
+
+#: Metadata of a band in which writers keep its name, in the order in which they are asked.
+_NAME_TAGS = (
+    "common_name", "eo:common_name", "BANDNAME", "band_name", "name", "NETCDF_VARNAME", "long_name",
+)  # fmt: skip
+#: Colours that GDAL tells apart and of which a sensor has one band each, with its role.
+_COLOURS = {
+    ColorInterp.blue: "blue", ColorInterp.green: "green", ColorInterp.red: "red",
+    ColorInterp.nir: "nir", ColorInterp.coastal: "coastal",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BandSaid:
+    """What a raster says of one of its bands.
+
+    Attributes
+    ----------
+    number : int
+        In the raster, from 1.
+    text : str
+        The name that it has there; empty where it has none.
+    name : str or None
+        The sensor's name of it; None where nothing says which it is.
+    named_by : str
+        Where the name comes from, in words.
+    dtype : str
+        Type of its numbers.
+    quantification, offset : float or None
+        By its scale and offset tags: reflectance = (dn + offset) / quantification; None where it
+        has no tags.
+    nodata : float or None
+        Its own nodata value.
+    masked : bool
+        Whether a mask or an alpha band can hide pixels.
+    zero_is_nodata : bool
+        Whether 0 means no data, because nothing else is declared.
+    """
+
+    number: int
+    text: str
+    name: str | None
+    named_by: str
+    dtype: str
+    quantification: float | None
+    offset: float | None
+    nodata: float | None
+    masked: bool
+    zero_is_nodata: bool
+
+
+def bands_said(
+    dataset: DatasetReader,
+    called: str,
+    sensor: Sensor,
+    file_name: str = "",
+    band_names: Sequence[str] = (),
+) -> list[BandSaid]:
+    """What an open raster says of its bands; an alpha band is no band.
+
+    Parameters
+    ----------
+    dataset : rasterio dataset
+        Open.
+    called : str
+        What errors call it.
+    sensor : Sensor
+        Whose bands they are.
+    file_name : str
+        Name of the file, which speaks for a file of one band.
+    band_names : sequence of str
+        What the bands are, instead of what the raster says: one name a band in their order, those
+        of no band of the sensor being left out; or ``NAME=NUMBER``, for some of them.
+
+    Returns
+    -------
+    list of BandSaid
+        In the order of the raster.
+
+    Raises
+    ------
+    InputError
+        If a band is there twice, if a band's texts contradict each other, if `band_names` do not
+        fit, or if a scale is no positive number.
+    """
+    numbers = [
+        number
+        for number, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
+        if meaning != ColorInterp.alpha
+    ]
+    names = _names(dataset, called, sensor, file_name, numbers)
+    if band_names:
+        given = _given(band_names, numbers, called, sensor)
+        names = {number: (names[number][0], given.get(number), "band_names=") for number in numbers}
+    else:
+        _refuse_twice(names, called)
+    return [_said(dataset, called, number, *names[number]) for number in numbers]
+
+
+def _said(
+    dataset: DatasetReader, called: str, number: int, text: str, name: str | None, by: str
+) -> BandSaid:
+    """Everything of one band."""
+    nodata, masked = own_nodata(dataset, number), has_mask(dataset, number)
+    declared = nodata is not None or masked or (name is not None and holds_nan(dataset, number))
+    return BandSaid(
+        number, text, name, by if name else "", dataset.dtypes[number - 1],
+        *_scaling(dataset, called, number), nodata, masked, not declared,
+    )  # fmt: skip
+
+
+def _scaling(
+    dataset: DatasetReader, called: str, number: int
+) -> tuple[float | None, float | None]:
+    """Quantification and offset of digital numbers by the tags of a band."""
+    scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
+    if (scale, offset) == (1, 0):  # what GDAL says of a band without tags
+        factor = dataset.tags(ns="ENVI").get("reflectance_scale_factor")
+        return (float(factor), 0.0) if factor else (None, None)
+    if not (math.isfinite(scale) and scale > 0 and math.isfinite(offset)):
+        raise InputError(
+            f"{called} gives band {number} the scale {scale:g} and the offset {offset:g}; a scale "
+            "is a positive number: correct its tags, for example with gdal_edit.py -scale"
+        )
+    # A scale of 0.0001 is meant as 1/10000, which binary fractions miss by a little
+    return round(1 / scale, 6), round(offset / scale, 6)
+
+
+def _names(
+    dataset: DatasetReader, called: str, sensor: Sensor, file_name: str, numbers: Sequence[int]
+) -> dict[int, tuple[str, str | None, str]]:
+    """Text, name and origin of the name of each band."""
+    found = {number: _by_text(dataset, called, sensor, number) for number in numbers}
+    if len(numbers) == 1:
+        number = numbers[0]
+        found[number] = _with_file(found[number], sensor.band_of(file_name), called, file_name)
+    if not any(name for _, name, _ in found.values()):
+        roles = {band.role: band.name for band in sensor.bands}
+        for number in numbers:
+            role = _COLOURS.get(dataset.colorinterp[number - 1])
+            if role in roles and np.dtype(dataset.dtypes[number - 1]).itemsize > 1:
+                found[number] = (found[number][0], roles[role], "colour interpretation")
+    return found
+
+
+def _by_text(
+    dataset: DatasetReader, called: str, sensor: Sensor, number: int
+) -> tuple[str, str | None, str]:
+    """What the description of a band, or else its metadata, says that it is."""
+    description = (dataset.descriptions[number - 1] or "").strip()
+    tags: Mapping[str, str] = dataset.tags(number)
+    texts = {"description": description}
+    texts |= {f"tag {key}": tags[key] for key in _NAME_TAGS if key in tags}
+    found = {origin: name for origin, text in texts.items() if (name := sensor.band_of(text))}
+    if len(set(found.values())) > 1 or any(map(sensor.contradicts, texts.values())):
+        said = ", ".join(f"{origin} {text!r}" for origin, text in texts.items() if text)
+        raise InputError(
+            f"{called}: band {number} contradicts itself ({said}); say which it is with band_names="
+        )
+    for origin, name in found.items():
+        return description or texts[origin], name, origin
+    return description, None, ""
+
+
+def _with_file(
+    found: tuple[str, str | None, str], by_file: str | None, called: str, file_name: str
+) -> tuple[str, str | None, str]:
+    """The name of the band of a file of one, by its text and by the file's name."""
+    text, name, by = found
+    if name and by_file and name != by_file:
+        raise InputError(
+            f"{called} is named like {by_file} and its {by} {text!r} says {name}; rename the file, "
+            "or say which it is with band_names="
+        )
+    return found if name else (text, by_file, "file name")
+
+
+def _refuse_twice(names: Mapping[int, tuple[str, str | None, str]], called: str) -> None:
+    """Raise InputError if two bands of a raster are the same band of the sensor."""
+    held: dict[str, list[str]] = {}
+    for number, (text, name, _) in names.items():
+        if name:
+            held.setdefault(name, []).append(f"{number} ({text or 'unnamed'})")
+    twice = {name: places for name, places in held.items() if len(places) > 1}
+    if twice:
+        name, places = next(iter(twice.items()))
+        more = f", and so {' '.join(list(twice)[1:])}" if len(twice) > 1 else ""
+        raise InputError(
+            f"{called} has {name} {len(places)} times, as bands {', '.join(places)}{more}; dates, "
+            "percentiles and angles are not told apart by themselves: say which are meant with "
+            f"band_names=, such as {name}={places[0].split()[0]}"
+        )
+
+
+def _given(
+    band_names: Sequence[str], numbers: Sequence[int], called: str, sensor: Sensor
+) -> dict[int, str | None]:
+    """Bands by number, as `band_names` gives them."""
+    pairs = [text.partition("=") for text in band_names]
+    if all(equals for _, equals, _ in pairs):
+        given: dict[int, str | None] = {}
+        for name, _, number in pairs:
+            band = sensor.band_of(name)
+            if band is None:
+                raise InputError(
+                    f"band_names= gives {name}={number}, and {sensor.title} has no band {name}; "
+                    f"its bands are {' '.join(sensor.names)}"
+                )
+            if not number.isdigit() or int(number) not in numbers:
+                raise InputError(
+                    f"band_names= gives {name}={number}, and the bands of {called} are numbered "
+                    f"{numbers[0]} to {numbers[-1]}; give one of these"
+                )
+            given[int(number)] = band
+        listed = list(given.values())
+        if len(given) < len(pairs):
+            raise InputError("band_names= gives a band's number twice; give each once")
+    elif len(band_names) == len(numbers):
+        listed = [sensor.band_of(name) for name in band_names]
+        given = dict(zip(numbers, listed, strict=True))
+    else:
+        raise InputError(
+            f"{called} has {len(numbers)} bands and band_names= gives {len(band_names)} names; "
+            "name every band, in order, with - for those to leave out, or some by number, such as "
+            f"{sensor.core[0]}={numbers[0]}"
+        )
+    named = [name for name in listed if name]
+    for name in named:
+        if named.count(name) > 1:
+            raise InputError(f"band_names= gives {name} {named.count(name)} times; give it once")
+    return given
