@@ -60,10 +60,12 @@ def test_a_row_knows_its_bands_by_names_of_files(sensor):
 
 def test_files_of_a_row_become_a_scene_with_features(sensor, tmp_path):
     grid = utm_grid(60, 80)
-    paths, dn = write_bands(tmp_path, sensor.core, grid, low=8000, high=20_000)
+    low, high = (0.05 * sensor.quantification - sensor.offset, 0.5 * sensor.quantification)
+    paths, dn = write_bands(tmp_path, sensor.core, grid, int(low), int(high - sensor.offset))
     (tile,) = band_files.open_bands(paths[::-1], sensor=sensor.name)
     assert tile.sensor is sensor and tuple(tile.bands) == sensor.core
-    scene = mosaic.write_scene(tmp_path / "scene.tif", [tile], grid, None)
+    scene = tmp_path / "scene.tif"
+    mosaic.write_scene(scene, [tile], grid, None)
     reflectance = rasters.read(scene)
     expected = (dn.astype(float) + sensor.offset) / sensor.quantification
     np.testing.assert_allclose(reflectance, expected, rtol=1e-5, atol=1e-6)
@@ -78,8 +80,10 @@ def test_landsat_by_its_published_scale(tmp_path):
     names = [f"LC08_L2SP_193024_20220601_20220614_02_T1_{band}" for band in LANDSAT.core]
     paths, _ = write_bands(tmp_path, names, low=7273, high=7274)
     (tile,) = band_files.open_bands(paths, sensor="landsat-8-9")
-    rasters_of = mosaic.write_scene(tmp_path / "scene.tif", [tile], tile.grid, None)
-    np.testing.assert_allclose(rasters.read(rasters_of), 7273 * 0.0000275 - 0.2, atol=1e-6)
+    mosaic.write_scene(tmp_path / "scene.tif", [tile], tile.grid, None)
+    np.testing.assert_allclose(
+        rasters.read(tmp_path / "scene.tif"), 7273 * 0.0000275 - 0.2, atol=1e-6
+    )
 
 
 def test_an_unknown_sensor_and_a_missing_band_are_refused(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -41,6 +42,17 @@ COUNT_OR_NONE = _number(int, 0)
 POSITIVE = _number(float, 0, inclusive=False)
 POSITIVE_OR_ZERO = _number(float, 0)
 ANY = _number(float, -1e9)
+
+
+def FINITE(text: str) -> float:  # noqa: N802 - a converter, like the others
+    """Any finite number: nodata values reach to the ends of their type."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no finite number; NaN is nodata anyway")
+    return value
 
 
 def _share(text: str) -> Fraction:

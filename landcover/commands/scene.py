@@ -12,6 +12,7 @@ from landcover.commands.options import (
     ANY,
     COUNT_OR_NONE,
     DEFAULT_RUN,
+    FINITE,
     POSITIVE,
     Arguments,
     Command,
@@ -43,7 +44,8 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
         "--band-names",
         nargs="+",
         metavar="NAME",
-        help="bands of a stacked file, or of the files in order",
+        help="what the bands of a stacked file are, in order (- leaves one out), or some of them by "
+        "number, such as B02=1 B03=2; or a name a file",
     )
     parser.add_argument("--labels", type=Path, metavar="CORINE.tif", help="coarse labels")
     parser.add_argument("--reference", type=Path, metavar="TRUTH.tif", help="better labels")
@@ -56,15 +58,28 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
     add_segmentation(parser)
     parser.add_argument(
         "--quantification",
+        nargs="+",
         type=POSITIVE,
-        default=10_000.0,
-        help="reflectance = (dn + offset) / quantification; of loose files (default 10000)",
+        metavar="Q",
+        help="reflectance = (dn + offset) / quantification; of loose files, one for all or one a "
+        "tile (default: what each file says, or else 10000; floats up to 1 are reflectance)",
     )
     parser.add_argument(
         "--offset",
+        nargs="+",
         type=ANY,
-        default=0.0,
-        help="-1000 from processing baseline 04.00 on; of loose files (default 0)",
+        metavar="O",
+        help="-1000 from processing baseline 04.00 on; of loose files, one for all or one a tile "
+        "(default: what each file says, or else 0)",
+    )
+    parser.add_argument(
+        "--nodata",
+        nargs="+",
+        type=FINITE,
+        default=[],
+        metavar="DN",
+        help="digital numbers of loose files that mean no data, besides what the files declare; 0 "
+        "means no data only where nothing is declared",
     )
     parser.add_argument(
         "--level",
@@ -119,7 +134,7 @@ def _prep(a: Arguments) -> list[Path]:
             level=a.level,
             scheme=find_scheme(a.scheme) if a.scheme else None,
         )
-        for line in _recoded(stage):
+        for line in [*_scene(stage), *_recoded(stage)]:
             print(line)
         if a.segment:
             paths += segment(stage, a.scale, a.sigma, a.min_size)
@@ -127,6 +142,19 @@ def _prep(a: Arguments) -> list[Path]:
             paths += _draw_samples(stage, a)
             print(_drawn(stage))
     return [run.path / path.relative_to(stage.path) for path in paths]
+
+
+def _scene(run: Run) -> Iterator[str]:
+    """How many pixels have data, why others have none, and what of the files was left out."""
+    prep = run.read_manifest()["stages"]["prep"]
+    total = sum(prep["pixels"].values())
+    held = prep["pixels"]["data"]
+    text = f"scene: {total:,} pixels, {100 * held / total:.1f} % with data in all bands"
+    reasons = {reason: n for reason, n in prep["pixels"].items() if n and reason != "data"}
+    if reasons:
+        text += "; without: " + ", ".join(f"{n:,} {reason}" for reason, n in reasons.items())
+    yield text
+    yield from (f"note: {note}" for note in prep["notes"])
 
 
 def _recoded(run: Run) -> Iterator[str]:
@@ -149,7 +177,9 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
     if a.product:
         return [sentinel2.open_sentinel2(path) for path in a.product], a.labels, a.reference
     if a.bands:
-        tiles = band_files.open_bands(a.bands, a.quantification, a.offset, a.band_names or ())
+        tiles = band_files.open_bands(
+            a.bands, a.quantification, a.offset, a.band_names or (), nodata=a.nodata
+        )
         return tiles, a.labels, a.reference
     if a.labels or a.reference or a.aoi or a.bbox:
         raise LandcoverError(

@@ -47,6 +47,24 @@ def holds_nan(dataset: DatasetReader, number: int) -> bool:
     )
 
 
+def look(dataset: DatasetReader, number: int, px: int = 1000) -> np.ndarray:
+    """Values of the pixels of a band that its mask lets be seen, in one dimension.
+
+    Thinned to at most `px` a side and not averaged: for the distribution, nodata among them.
+    """
+    thin = max(1.0, max(dataset.shape) / px)
+    shape = tuple(max(1, round(side / thin)) for side in dataset.shape)
+    with spent("reading"):
+        values = dataset.read(number, out_shape=shape)
+        seen = np.ones(shape, bool)
+        if _own_mask(dataset, number):
+            seen &= dataset.read_masks(number, out_shape=shape) != 0
+        alpha = alpha_band(dataset)
+        if alpha is not None:
+            seen &= dataset.read(alpha, out_shape=shape) != 0
+    return values[seen]
+
+
 def read_masked(
     dataset: DatasetReader, number: int, window: Window
 ) -> tuple[np.ndarray, np.ndarray]:

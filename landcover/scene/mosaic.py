@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,15 @@ from landcover.files import rasters, vectors
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import TOLERANCE_PX, Grid, Window
 from landcover.progress import track
-from landcover.sources.tile import Tile, common_bands, reflectance
+from landcover.sources.reflectance import (
+    DATA,
+    OUTSIDE,
+    REASONS,
+    Tally,
+    judged,
+    read_reflectance,
+)
+from landcover.sources.tile import Tile, common_bands
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -52,51 +61,100 @@ def mosaic_grid(tiles: Sequence[Tile]) -> Grid:
     return first.crop(window)
 
 
-def write_scene(path: Path, tiles: Sequence[Tile], grid: Grid, area: BaseGeometry | None) -> Path:
-    """Reflectance of all tiles on one grid, NaN where there is none."""
+@dataclass(frozen=True)
+class Written:
+    """What a scene became.
+
+    Attributes
+    ----------
+    pixels : dict
+        Pixels of the scene by what they are: ``data``, or why they have none: ``nodata`` and
+        ``masked`` in the files, ``implausible`` values, or ``outside`` of tiles and area.
+    notes : list of str
+        Sentences on values that are no reflectance.
+    """
+
+    pixels: dict[str, int]
+    notes: list[str]
+
+
+def write_scene(
+    path: Path, tiles: Sequence[Tile], grid: Grid, area: BaseGeometry | None
+) -> Written:
+    """Reflectance of all tiles on one grid, NaN where a band has none.
+
+    Parameters
+    ----------
+    path : path
+        Of the scene.
+    tiles : sequence of Tile
+        Where they overlap, the first that has data wins.
+    grid : Grid
+        Of the scene, on the lattice of the tiles.
+    area : shapely geometry, optional
+        Outside it the scene has no data.
+
+    Returns
+    -------
+    Written
+
+    Raises
+    ------
+    LandcoverError
+        If a file is damaged, if many values are no reflectance, or if no pixel has data in all
+        bands; nothing is written then.
+    """
     names = common_bands(tiles)
-    valid = 0
+    pixels = np.zeros(OUTSIDE + 1, np.int64)
     with (
         ExitStack() as files,
         RasterWriter(path, grid, np.float32, names, nodata=np.nan) as out,
     ):
-        readers = [_reader(files, tile, names) for tile in tiles]
+        readers = [_Reader(files, tile, names) for tile in tiles]
         for window in track(list(grid.windows(rasters.WINDOW_PX)), "Writing the scene"):
             image = np.full((len(names), window.rows, window.cols), np.nan, np.float32)
-            for tile, read in zip(tiles, readers, strict=True):
-                _fill(image, read, _shifted(window, grid, tile.grid), tile.grid)
+            why = np.full(image.shape[1:], OUTSIDE, np.uint8)
+            for tile, reader in zip(tiles, readers, strict=True):
+                _fill(image, why, reader, _shifted(window, grid, tile.grid), tile.grid)
             if area is not None:
-                image[:, ~vectors.inside(area, grid, window)] = np.nan
-            valid += int(rasters.valid_pixels(image).sum())
+                outside = ~vectors.inside(area, grid, window)
+                image[:, outside], why[outside] = np.nan, OUTSIDE
+            pixels += np.bincount(why.ravel(), minlength=len(pixels))
             out.write(image, window)
-        if not valid:
+        notes = [note for reader in readers for note in reader.notes()]
+        if not pixels[DATA]:
             raise LandcoverError(
                 f"{tiles[0].paths[0]} has no pixel with data in all bands"
                 f"{' inside the area of interest' if area is not None else ''}; "
                 "a scene needs some: check the files and their nodata value"
             )
-    return path
+    return Written(dict(zip(REASONS, pixels.tolist(), strict=True)), notes)
 
 
-def _reader(files: ExitStack, tile: Tile, names: Sequence[str]) -> Callable[[Window], np.ndarray]:
-    """A function that reads a window of a tile as reflectance, from files opened once."""
-    opened = {path: files.enter_context(rasters.open_raster(path)) for path in tile.paths}
-    bands = [tile.bands[name] for name in names]
+class _Reader:
+    """Windows of a tile as reflectance, from files opened once; it counts what it reads."""
 
-    def read(window: Window) -> np.ndarray:
-        return np.stack(
-            [
-                reflectance(rasters.read_window(opened[band.path], window, [band.number])[0], band)
-                for band in bands
-            ]
-        )
+    def __init__(self, files: ExitStack, tile: Tile, names: Sequence[str]) -> None:
+        self.opened = {path: files.enter_context(rasters.open_raster(path)) for path in tile.paths}
+        self.bands = {name: tile.bands[name] for name in names}
+        self.tallies = {name: Tally() for name in names}
 
-    return read
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Reflectance (bands, rows, cols), and why pixels lack a band (rows, cols)."""
+        parts = [
+            read_reflectance(self.opened[band.path], band, window, self.tallies[name])
+            for name, band in self.bands.items()
+        ]
+        values, why = zip(*parts, strict=True)
+        return np.stack(values), np.max(why, axis=0)
+
+    def notes(self) -> list[str]:
+        """What is to be said of values that are no reflectance."""
+        said = [judged(self.tallies[name], band, name) for name, band in self.bands.items()]
+        return [text for text in said if text]
 
 
-def _fill(
-    image: np.ndarray, read: Callable[[Window], np.ndarray], window: Window, grid: Grid
-) -> None:
+def _fill(image: np.ndarray, why: np.ndarray, reader: _Reader, window: Window, grid: Grid) -> None:
     """Fill pixels that no earlier tile has given."""
     outside = (
         window.row >= grid.rows
@@ -104,9 +162,13 @@ def _fill(
         or window.row + window.rows <= 0
         or window.col + window.cols <= 0
     )
-    empty = ~rasters.valid_pixels(image)
+    empty = why != DATA
     if not outside and empty.any():
-        np.copyto(image, read(window), where=empty)
+        values, reasons = reader.read(window)
+        # where no tile has all bands, the one that came nearest stays
+        better = empty & (reasons < why)
+        np.copyto(image, values, where=better)
+        np.copyto(why, reasons, where=better)
 
 
 def _shifted(window: Window, grid: Grid, other: Grid) -> Window:

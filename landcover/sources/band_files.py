@@ -1,42 +1,81 @@
-"""Loose band files and stacked files as tiles."""
+"""Loose band files and stacked files as tiles, by what each file says of its bands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from landcover.errors import LandcoverError
+import numpy as np
+
+from landcover.errors import InputError
 from landcover.files import rasters
+from landcover.grid import Grid
 from landcover.sensors import SENSORS, SENTINEL2, Sensor
-from landcover.sources.tile import Band, Tile, tile_of
+from landcover.sources.reflectance import Band
+from landcover.sources.said import (
+    BandSaid,
+    band_of,
+    bands_said,
+    is_reflectance,
+    require_reflectance,
+)
+from landcover.sources.tile import Tile, day_in_name, tile_of
+
+#: A number for all tiles, or one a tile.
+PerTile = float | Sequence[float] | None
+
+
+@dataclass(frozen=True)
+class _File:
+    """A raster, what it says of its bands, and which of them hold floats of reflectance."""
+
+    path: Path | str
+    grid: Grid
+    said: tuple[BandSaid, ...]
+    reflectance: frozenset[int]
+
+    @property
+    def single(self) -> bool:
+        return len(self.said) == 1
+
+    @property
+    def file_name(self) -> str:
+        return Path(self.path).name
 
 
 def open_bands(
     paths: Sequence[str | Path],
-    quantification: float | None = None,
-    offset: float | None = None,
+    quantification: PerTile = None,
+    offset: PerTile = None,
     band_names: Sequence[str] = (),
     sensor: str = SENTINEL2.name,
+    nodata: Sequence[float] = (),
 ) -> list[Tile]:
     """Tiles from band files.
 
-    A file of several bands is a tile of its own; files of one band are put
-    together by the band in their names (``..._B02.jp2``, ``b2.tif``), by the
-    names given, or, where neither says, as four files in the order blue, green,
-    red, near-infrared: B02 B03 B04 B08. The second file of a band belongs to the
-    second tile, and so on.
+    A band is told by what its file says: by its description (``B8``, ``red``), its metadata, the
+    colours of its bands, or, for a file of one band, by the file's name (``..._B02.jp2``,
+    ``nir.tif``). A file of several bands is a tile of its own; files of one band that lie on one
+    grid are put together.
 
     Parameters
     ----------
     paths : sequence of path
-        Raster files.
-    quantification, offset : float, optional
-        reflectance = (dn + offset) / quantification; the sensor's own by default.
+        Raster files, or names that GDAL knows, such as ``netcdf:cube.nc:B02``.
+    quantification, offset : float or sequence of float, optional
+        reflectance = (dn + offset) / quantification; one number, or one a tile. By default what
+        each file says in its scale and offset tags, or else the sensor's own; floats that lie
+        between 0 and 1 are reflectance already.
     band_names : sequence of str
-        Names of a stacked file's bands, where it does not hold them itself; or of
-        single-band files, one a file.
+        What the bands of a stacked file are, instead of what it says: a name a band, in order, with
+        ``-`` for those to leave out, or ``NAME=NUMBER`` for some of them. For files of one band, a
+        name a file.
     sensor : str
         Whose bands they are, of `sensors.SENSORS`.
+    nodata : sequence of float
+        Digital numbers that mean no data, besides what files declare. 0 means no data where
+        neither the file nor this declares anything.
 
     Returns
     -------
@@ -47,8 +86,9 @@ def open_bands(
     ------
     MissingProduct
         If a file does not exist.
-    LandcoverError
-        If a band is missing or given twice for one tile, grids differ, or there is no such sensor.
+    InputError
+        If nothing says which band a file is, a band is missing or there twice, files hold 8-bit
+        pictures, grids differ, or there is no such sensor.
 
     Examples
     --------
@@ -57,66 +97,158 @@ def open_bands(
     (1, ['B02', 'B03', 'B04', 'B08'], (60, 80))
     """
     if sensor not in SENSORS:
-        raise LandcoverError(f"there is no sensor {sensor!r}; choose among {', '.join(SENSORS)}")
+        raise InputError(f"there is no sensor {sensor!r}; choose among {', '.join(SENSORS)}")
     of = SENSORS[sensor]
-    quantification = of.quantification if quantification is None else quantification
-    offset = of.offset if offset is None else offset
-    files = [Path(path) for path in paths]
-    counts = {path: len(rasters.band_names(path)) for path in files}
-    groups: list[dict[str, tuple[Path, int]]] = [
-        _stacked(path, band_names, of) for path in files if counts[path] > 1
-    ]
-    singles = [path for path in files if counts[path] == 1]
-    groups += _grouped(singles, () if groups else band_names, of)
+    files = _named([_open(path, of, band_names) for path in paths], band_names, of)
+    groups = _grouped(files)
+    settings = zip(
+        _per_tile("quantification", quantification, len(groups)),
+        _per_tile("offset", offset, len(groups)),
+        strict=True,
+    )
     return [
-        tile_of({name: Band(*place, quantification, offset) for name, place in group.items()}, of)
-        for group in groups
+        _tile(group, of, divisor, added, tuple(nodata))
+        for group, (divisor, added) in zip(groups, settings, strict=True)
     ]
 
 
-def _stacked(path: Path, band_names: Sequence[str], sensor: Sensor) -> dict[str, tuple[Path, int]]:
-    """Bands of a stacked file by its own names, the names given, or the core order."""
-    held = rasters.band_names(path)
-    names: Sequence[str | None] = [sensor.band_of(name) for name in held]
-    if band_names:
-        if len(band_names) != len(held):
-            raise LandcoverError(
-                f"{path} has {len(held)} bands and band_names= gives {len(band_names)}; "
-                "name every band, in order"
+def _open(path: str | Path, sensor: Sensor, band_names: Sequence[str]) -> _File:
+    """What a file says of its bands."""
+    with rasters.open_raster(path) as dataset:
+        stack = dataset.count > 1
+        said = bands_said(dataset, str(path), sensor, Path(path).name, band_names if stack else ())
+        for band in said:
+            if band.name:
+                require_reflectance(band, str(path))
+        floats = frozenset(band.number for band in said if is_reflectance(dataset, band))
+    return _File(path, rasters.grid_of(path), tuple(said), floats)
+
+
+def _named(files: Sequence[_File], band_names: Sequence[str], sensor: Sensor) -> list[_File]:
+    """Files of one band with the names given; InputError where nothing says what one is."""
+    singles = [file for file in files if file.single]
+    if band_names and len(singles) == len(files):
+        if len(band_names) != len(files):
+            raise InputError(
+                f"{len(files)} files of one band were given and band_names= gives "
+                f"{len(band_names)}; name every file, in order, with - for those to leave out"
             )
-        names = [sensor.band_of(name) for name in band_names]
-    elif not any(names) and len(held) == len(sensor.core):
-        names = list(sensor.core)
-    return {name: (path, number) for number, name in enumerate(names, start=1) if name}
+        said = [sensor.band_of(name) for name in band_names]
+        return [_renamed(file, name) for file, name in zip(files, said, strict=True) if name]
+    for file in singles:
+        if file.said[0].name is None:
+            raise InputError(
+                f"nothing says which band {file.path} is; name files like "
+                f"{sensor.core[0]}.tif or blue.tif, give a name a file with band_names=, or leave "
+                "out what is no band"
+            )
+    return list(files)
 
 
-def _grouped(
-    paths: Sequence[Path], band_names: Sequence[str], sensor: Sensor
-) -> list[dict[str, tuple[Path, int]]]:
-    """Single-band files as tiles; the k-th file of a band belongs to the k-th tile."""
-    if band_names and len(band_names) != len(paths):
-        raise LandcoverError(
-            f"{len(paths)} single-band files were given and band_names= gives {len(band_names)}; "
-            "name every file, in order"
+def _renamed(file: _File, name: str) -> _File:
+    said = replace(file.said[0], name=name, named_by="band_names=")
+    return replace(file, said=(said,))
+
+
+def _grouped(files: Sequence[_File]) -> list[list[_File]]:
+    """Files that make a tile each: a stack alone, files of one band by the ground they cover."""
+    stacks = [[file] for file in files if not file.single]
+    singles = [file for file in files if file.single]
+    held = [file.said[0].name for file in singles]
+    if len(set(held)) == len(held):
+        groups = [singles] if singles else []
+    else:
+        by_ground: dict[tuple[object, ...], list[_File]] = {}
+        for file in singles:
+            grid = file.grid
+            ground = (*np.round(grid.bounds, 6).tolist(), *grid.shape)
+            by_ground.setdefault(ground, []).append(file)
+        groups = list(by_ground.values())
+        for group in groups:
+            _refuse_twice(group)
+    return stacks + groups
+
+
+def _refuse_twice(group: Sequence[_File]) -> None:
+    """Raise InputError if two files on one ground are the same band."""
+    first: dict[str | None, _File] = {}
+    for file in group:
+        name = file.said[0].name
+        other = first.setdefault(name, file)
+        if other is not file:
+            days = [day_in_name(str(one.path)) for one in (other, file)]
+            if None not in days and days[0] != days[1]:
+                raise InputError(
+                    f"{other.path} and {file.path} are {name} of one place on {days[0]} and "
+                    f"{days[1]}; two dates are no mosaic: prepare a run of each, and compare them "
+                    "with landcover change"
+                )
+            raise InputError(
+                f"{other.path} and {file.path} are both {name} of the same ground; give the one "
+                "that is the band and leave out the other"
+            )
+
+
+def _per_tile(argument: str, given: PerTile, tiles: int) -> Sequence[float | None]:
+    """One number a tile."""
+    if given is None or isinstance(given, int | float):
+        return [None if given is None else float(given)] * tiles
+    numbers = [float(number) for number in given]
+    if len(numbers) == 1:
+        return numbers * tiles
+    if len(numbers) != tiles:
+        raise InputError(
+            f"{argument}= gives {len(numbers)} numbers for {tiles} tiles; give one for all, or one "
+            "a tile in the order of their files"
         )
-    core = sensor.core
-    given = band_names or [path.stem for path in paths]
-    said = [sensor.band_of(name) for name in given]
-    names = [name for name in said if name is not None]
-    if len(names) < len(said):
-        in_order = all(name in (None, core) for name, core in zip(said, core, strict=False))
-        if band_names or len(paths) != len(core) or not in_order:
-            unnamed = next(path for path, name in zip(paths, said, strict=True) if name is None)
-            raise LandcoverError(
-                f"nothing says which band {unnamed.name} is; name files like {core[0]}.tif, give "
-                f"band_names= like {core[0]}, or exactly four in the order {' '.join(core)}"
-            )
-        names = list(sensor.core)
-    groups: list[dict[str, tuple[Path, int]]] = []
-    for path, name in zip(paths, names, strict=True):
-        group = next((group for group in groups if name not in group), None)
-        if group is None:
-            group = {}
-            groups.append(group)
-        group[name] = (path, 1)
-    return groups
+    return numbers
+
+
+def _tile(
+    files: Sequence[_File],
+    sensor: Sensor,
+    quantification: float | None,
+    offset: float | None,
+    nodata: tuple[float, ...],
+) -> Tile:
+    """The tile of some files, with notes on what was chosen and what left out."""
+    bands: dict[str, Band] = {}
+    notes: list[str] = []
+    unnamed: list[str] = []
+    for file in files:
+        left_out = []
+        for band in file.said:
+            if band.name is None:
+                left_out.append(f"{band.number} ({band.text or 'unnamed'})")
+                continue
+            bands[band.name] = band_of(
+                band, file.path, sensor, quantification, offset, nodata,
+                floats=band.number in file.reflectance,
+            )  # fmt: skip
+            notes += _overruled(file, band, quantification, offset)
+        if left_out:
+            unnamed.append(f"{file.path}: {', '.join(left_out)}")
+            notes.append(f"left out as no band of {sensor.title}: {unnamed[-1]}")
+    missing = [name for name in sensor.core if name not in bands]
+    if missing and unnamed:
+        raise InputError(
+            f"nothing says which bands these are of {'; of '.join(unnamed)}, and "
+            f"{' '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; name them with "
+            f"band_names=, all in order or some by number, such as {missing[0]}=1"
+        )
+    return tile_of(bands, sensor, tuple(dict.fromkeys(notes)))
+
+
+def _overruled(
+    file: _File, said: BandSaid, quantification: float | None, offset: float | None
+) -> list[str]:
+    """A note where numbers were given that contradict the file's own."""
+    pairs = (
+        ("quantification", quantification, said.quantification),
+        ("offset", offset, said.offset),
+    )
+    return [
+        f"{file.path} says {word} {own:g}, and {given:g} was given and is used"
+        for word, given, own in pairs
+        if given is not None and own is not None and not np.isclose(given, own)
+    ]

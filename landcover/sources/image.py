@@ -7,30 +7,33 @@ size is checked before anything is decoded, and only the decoders named here are
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rasterio.enums import ColorInterp
-from rasterio.io import DatasetReader
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files.masks import read_masked
 from landcover.files.pictures import Source, open_bytes, open_geotiff
-from landcover.grid import Grid
-from landcover.sensors import (
-    DEFAULT_QUANTIFICATION,
-    EUROSAT_BANDS,
-    HIGHEST_MEDIAN,
-    TRUE_COLOUR_BANDS,
+from landcover.grid import Grid, Window
+from landcover.sensors import EUROSAT_BANDS, SENTINEL2, TRUE_COLOUR_BANDS, true_colour
+from landcover.sources.reflectance import Tally, judged, read_reflectance
+from landcover.sources.said import (
+    BandSaid,
     band_of,
-    true_colour,
+    bands_said,
+    is_reflectance,
+    require_reflectance,
 )
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
 
 #: More pixels than this are refused unless the caller allows them.
 MAX_PIXELS = 50_000_000
-
 
 #: Bands of a GeoTIFF are often decoded together, whichever are wanted.
 _MOST_BANDS = 32
@@ -65,13 +68,14 @@ class Image:
 def read_image(source: Source, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Image:
     """Read one image from a file or from bytes.
 
-    A picture, or a GeoTIFF of three 8-bit bands, is taken as true colour (`true_colour`). A
-    GeoTIFF with bands named like B04 is taken by name, one of 13 unnamed 16-bit bands as
-    EuroSAT's (`EUROSAT_BANDS`). 16-bit numbers are dn: reflectance is dn x scale + offset by
-    GDAL's tags where the file has them, and dn / 10,000 where it has none. So dn of processing
-    baseline 04.00 or later that carry +1000 and no tags come out 0.1 too bright. Floats are
-    reflectance already. Nodata: what the file declares, alpha 0, dn 0 of a named band, and dn 0
-    in all bands of EuroSAT's order, where single bands do reach 0.
+    A picture, or a GeoTIFF of three 8-bit bands, is taken as true colour (`true_colour`). The
+    bands of another GeoTIFF are those that it names, such as B04 or red, by the rules of
+    `open_bands`; 13 unnamed 16-bit bands are EuroSAT's (`EUROSAT_BANDS`). Integers are dn:
+    reflectance is dn x scale + offset by GDAL's tags where the file has them, and dn / 10,000 where
+    it has none. So dn of processing baseline 04.00 or later that carry +1000 and no tags come out
+    0.1 too bright. Floats are reflectance, or dn where their median says so. Nodata: what the file
+    declares, masks, alpha 0, dn 0 where nothing is declared, and dn 0 in all bands of EuroSAT's
+    order, where single bands do reach 0.
 
     Parameters
     ----------
@@ -189,7 +193,7 @@ def _read_picture(source: Source, name: str, max_pixels: int) -> Image:
 
 
 def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
-    """A GeoTIFF by the names, number and type of its bands."""
+    """A GeoTIFF by what it says of its bands."""
     with open_geotiff(source) as dataset:
         _check_size(name, dataset.height, dataset.width, max_pixels)
         if dataset.count > _MOST_BANDS:
@@ -199,78 +203,92 @@ def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
             )
         for rows, cols in dataset.block_shapes:  # a block is decoded whole, however small the rest
             _check_size(f"a block of {name}", rows, cols, max_pixels)
-        numbers, bands, to_reflectance = _layout(dataset, name)
-        values = to_reflectance(rasters.read_window(dataset, bands=numbers))
-        values[:, dataset.dataset_mask() == 0] = np.nan
-        values[~np.isfinite(values)] = np.nan
         try:
             grid = Grid.of(dataset)
         except LandcoverError:  # without a place it can be classified, but not be put on a map
             grid = None
-    thin = 1 + max(values.shape[1:]) // 1000
-    thinned = values[:, ::thin, ::thin]
-    median = np.median(thinned[np.isfinite(thinned)]) if np.isfinite(thinned).any() else 0
-    if median > HIGHEST_MEDIAN:
-        raise LandcoverError(
-            f"{name} has a median reflectance of {median:.4g}, which lies between 0 and "
-            "1; divide digital numbers by their quantification first, or give them as uint16"
-        )
+        said = bands_said(dataset, name, SENTINEL2)
+        if _is_picture(said):
+            bands, values = _true_colour_bands(said, dataset)
+        else:
+            bands, values = _bands_of_reflectance(said, dataset, name)
     return Image(values, bands, grid)
 
 
-Layout = tuple[list[int], tuple[str, ...], Callable[[np.ndarray], np.ndarray]]
-
-
-def _layout(dataset: DatasetReader, name: str) -> Layout:
-    """Which bands to read, by number and name, and what makes reflectance of them."""
-    colours = [
-        number
-        for number, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
-        if meaning != ColorInterp.alpha
-    ]
-    descriptions, dtypes = dataset.descriptions, dataset.dtypes
-    given = [descriptions[number - 1] for number in colours]
-    bands = [band_of(text or "") for text in given]
-    numbers = [number for number, band in zip(colours, bands, strict=True) if band]
-    named = tuple(band for band in bands if band)
-    dtype = np.result_type(*(dtypes[number - 1] for number in colours))
-    if len(set(named)) < len(named):
-        raise LandcoverError(f"{name} names a band twice ({' '.join(named)}); name each once")
-    if dtype == np.uint8 and len(colours) == 3 and not named:
-        return colours, TRUE_COLOUR_BANDS, true_colour
-    if dtype == np.uint8 and sorted(named) == sorted(TRUE_COLOUR_BANDS):
-        return numbers, named, true_colour
-    if named and dtype in (np.uint16, np.int16):
-        return numbers, named, _of_dn(dataset, numbers)
-    if named and np.issubdtype(dtype, np.floating):
-        return numbers, named, lambda values: values.astype(np.float32)
-    if not named and dtype == np.uint16 and len(colours) == len(EUROSAT_BANDS):
-        return colours, EUROSAT_BANDS, _of_dn(dataset, colours, in_all=True)
-    shown = ", ".join(text or "unnamed" for text in given[:4]) + (", ..." if given[4:] else "")
-    raise LandcoverError(
-        f"{name} has {len(colours)} bands of {dtype} ({shown}), and nothing says what they are; "
-        "name 16-bit or reflectance bands like B04, or give EuroSAT's 13 bands or 8-bit true colour"
+def _is_picture(said: Sequence[BandSaid]) -> bool:
+    """Whether a GeoTIFF is a picture: red, green and blue of 8 bits, by name, colour or number."""
+    named = [band.name for band in said if band.name]
+    eight = {band.dtype for band in said} == {"uint8"}
+    untold = all(band.quantification is None for band in said)
+    return (
+        eight
+        and untold
+        and (sorted(named) == sorted(TRUE_COLOUR_BANDS) or (not named and len(said) == 3))
     )
 
 
-def _of_dn(
-    dataset: DatasetReader, numbers: list[int], in_all: bool = False
-) -> Callable[[np.ndarray], np.ndarray]:
-    """What makes reflectance of digital numbers, by the file's scales and offsets.
+def _true_colour_bands(
+    said: Sequence[BandSaid], dataset: DatasetReader
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names and reflectance of a picture."""
+    named = {band.number: band.name for band in said if band.name}
+    named = named or _by_colour(said, dataset)
+    parts = [read_masked(dataset, number, _whole(dataset)) for number in named]
+    values = true_colour(np.stack([pixels for pixels, _ in parts]))
+    nodata = {band.number: band.nodata for band in said}
+    for number, band, (pixels, seen) in zip(named, values, parts, strict=True):
+        band[~seen] = np.nan
+        if nodata[number] is not None:
+            band[pixels == nodata[number]] = np.nan
+    return tuple(named.values()), values
 
-    dn 0 is nodata; with `in_all` only where all bands have it, for single bands may reach 0.
-    """
-    factors = []
-    for number in numbers:
-        scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
-        untold = (scale, offset) == (1, 0)  # what GDAL says of a band without tags
-        factors.append((DEFAULT_QUANTIFICATION, 0) if untold else (1 / scale, offset / scale))
-    quantification, offset = np.array(factors, np.float32).T[..., np.newaxis, np.newaxis]
 
-    def reflectance(dn: np.ndarray) -> np.ndarray:
-        values = (dn.astype(np.float32) + offset) / quantification
-        empty = dn == 0
-        values[np.broadcast_to(empty.all(axis=0), dn.shape) if in_all else empty] = np.nan
-        return values
+def _by_colour(said: Sequence[BandSaid], dataset: DatasetReader) -> dict[int, str]:
+    """Three bands by their colours; as red, green and blue where they have none."""
+    of = {
+        ColorInterp.red: TRUE_COLOUR_BANDS[0],
+        ColorInterp.green: TRUE_COLOUR_BANDS[1],
+        ColorInterp.blue: TRUE_COLOUR_BANDS[2],
+    }
+    colours = [dataset.colorinterp[band.number - 1] for band in said]
+    names = [of[c] for c in colours] if set(colours) == set(of) else TRUE_COLOUR_BANDS
+    return {band.number: name for band, name in zip(said, names, strict=True)}
 
-    return reflectance
+
+def _bands_of_reflectance(
+    said: Sequence[BandSaid], dataset: DatasetReader, name: str
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names and reflectance of the bands that a GeoTIFF names, or of EuroSAT's order."""
+    eurosat = (
+        not any(band.name for band in said)
+        and {band.dtype for band in said} == {"uint16"}
+        and len(said) == len(EUROSAT_BANDS)
+    )
+    if eurosat:
+        said = [replace(b, name=n) for b, n in zip(said, EUROSAT_BANDS, strict=True)]
+    named = [band for band in said if band.name]
+    if not named:
+        shown = ", ".join(band.text or "unnamed" for band in said[:4])
+        raise LandcoverError(
+            f"{name} has {len(said)} bands of {said[0].dtype} ({shown}"
+            f"{', ...' if said[4:] else ''}), and nothing says what they are; name bands like B04 "
+            "or red, or give EuroSAT's 13 bands or 8-bit true colour"
+        )
+    values, names = [], []
+    for told in named:
+        require_reflectance(told, name)
+        band = band_of(told, name, SENTINEL2, floats=is_reflectance(dataset, told))
+        if eurosat:  # single bands of it do reach 0
+            band = replace(band, nodata=tuple(v for v in band.nodata if v != 0))
+        tally = Tally()
+        values.append(read_reflectance(dataset, band, _whole(dataset), tally)[0])
+        names.append(str(told.name))
+        judged(tally, band, str(told.name))
+    image = np.stack(values)
+    if eurosat:
+        image[:, (image == 0).all(axis=0)] = np.nan
+    return tuple(names), image
+
+
+def _whole(dataset: DatasetReader) -> Window:
+    return Window(0, 0, dataset.height, dataset.width)

@@ -26,8 +26,9 @@ _REPEATED = 3
 #: Up to this share of a band's pixels, values beyond `PLAUSIBLE` are left out and told.
 _FEW = 0.01
 
-#: Why a pixel has no data, the strongest reason last: of a pixel of several bands it is the highest.
+#: Why a pixel has no data. Of the reasons of its bands, and of all tiles, the last of this order.
 DATA, NODATA, MASKED, IMPLAUSIBLE, OUTSIDE = range(5)
+REASONS = ("data", "nodata", "masked", "implausible", "outside")
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def read_reflectance(
     dn, seen = read_masked(dataset, band.number, window)
     values = reflectance(dn, band)
     why = np.full(values.shape, OUTSIDE, np.uint8)
-    part, place = window.within(dataset.height, dataset.width)
+    _, place = window.within(dataset.height, dataset.width)
     why[place] = DATA
     why[place][np.isnan(values[place])] = NODATA
     why[place][~seen[place]] = MASKED
@@ -157,13 +158,13 @@ def judged(tally: Tally, band: Band, name: str) -> str | None:
 
 def _empty(dn: np.ndarray, nodata: Sequence[float]) -> np.ndarray:
     """Where digital numbers mean no data."""
-    empty = ~np.isfinite(dn) if np.issubdtype(dn.dtype, np.floating) else np.zeros(dn.shape, bool)
-    for value in nodata:
-        # as the file's type holds it: -3.4028235e38 is another number in float32
-        held = np.array(value).astype(dn.dtype) if np.isfinite(value) else None
-        if held is not None and (held == value or np.issubdtype(dn.dtype, np.floating)):
-            empty |= dn == held
-    return empty
+    if np.issubdtype(dn.dtype, np.integer):
+        limits = np.iinfo(dn.dtype)
+        held = [int(v) for v in nodata if limits.min <= v <= limits.max and v == int(v)]
+        return np.isin(dn, held)
+    # as the file's type holds it: -3.4028235e38 is another number in float32
+    with np.errstate(over="ignore"):
+        return ~np.isfinite(dn) | np.isin(dn, np.array(nodata).astype(dn.dtype))
 
 
 def _counted(dn: np.ndarray) -> tuple[list[float], list[int]]:

@@ -9,19 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rasterio.enums import ColorInterp
 
 from landcover.errors import InputError
-from landcover.files.masks import has_mask, holds_nan, own_nodata
+from landcover.files.masks import has_mask, holds_nan, look, own_nodata
+from landcover.sensors import HIGHEST_MEDIAN
+from landcover.sources.reflectance import Band
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
     from landcover.sensors import Sensor
 
+#: Floats are looked at on so many pixels of a side, to tell reflectance from digital numbers.
+_LOOK_PX = 500
 #: Metadata of a band in which writers keep its name, in the order in which they are asked.
 _NAME_TAGS = (
     "common_name", "eo:common_name", "BANDNAME", "band_name", "name", "NETCDF_VARNAME", "long_name",
@@ -57,7 +62,7 @@ class BandSaid:
     masked : bool
         Whether a mask or an alpha band can hide pixels.
     zero_is_nodata : bool
-        Whether 0 means no data, because nothing else is declared.
+        Whether 0 means no data: it is the band's nodata value, or nothing else is declared.
     """
 
     number: int
@@ -120,21 +125,30 @@ def bands_said(
     return [_said(dataset, called, number, *names[number]) for number in numbers]
 
 
+def nodata_said(dataset: DatasetReader, number: int) -> tuple[float, ...]:
+    """Digital numbers of a band that mean no data by what its raster says.
+
+    Its own nodata value; or 0, where it declares none and has no mask, alpha or NaN either.
+    """
+    own = own_nodata(dataset, number)
+    if own is not None:
+        return (own,)
+    return () if has_mask(dataset, number) or holds_nan(dataset, number) else (0.0,)
+
+
 def _said(
     dataset: DatasetReader, called: str, number: int, text: str, name: str | None, by: str
 ) -> BandSaid:
     """Everything of one band."""
-    nodata, masked = own_nodata(dataset, number), has_mask(dataset, number)
-    declared = nodata is not None or masked or (name is not None and holds_nan(dataset, number))
     return BandSaid(
         number, text, name, by if name else "", dataset.dtypes[number - 1],
-        *_scaling(dataset, called, number), nodata, masked, not declared,
+        *_scaling(dataset, called, number),
+        own_nodata(dataset, number), has_mask(dataset, number),
+        name is not None and nodata_said(dataset, number) == (0.0,),
     )  # fmt: skip
 
 
-def _scaling(
-    dataset: DatasetReader, called: str, number: int
-) -> tuple[float | None, float | None]:
+def _scaling(dataset: DatasetReader, called: str, number: int) -> tuple[float | None, float | None]:
     """Quantification and offset of digital numbers by the tags of a band."""
     scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
     if (scale, offset) == (1, 0):  # what GDAL says of a band without tags
@@ -156,7 +170,7 @@ def _names(
     found = {number: _by_text(dataset, called, sensor, number) for number in numbers}
     if len(numbers) == 1:
         number = numbers[0]
-        found[number] = _with_file(found[number], sensor.band_of(file_name), called, file_name)
+        found[number] = _with_file(found[number], sensor.band_of(file_name), called)
     if not any(name for _, name, _ in found.values()):
         roles = {band.role: band.name for band in sensor.bands}
         for number in numbers:
@@ -186,7 +200,7 @@ def _by_text(
 
 
 def _with_file(
-    found: tuple[str, str | None, str], by_file: str | None, called: str, file_name: str
+    found: tuple[str, str | None, str], by_file: str | None, called: str
 ) -> tuple[str, str | None, str]:
     """The name of the band of a file of one, by its text and by the file's name."""
     text, name, by = found
@@ -252,3 +266,68 @@ def _given(
         if named.count(name) > 1:
             raise InputError(f"band_names= gives {name} {named.count(name)} times; give it once")
     return given
+
+
+def require_reflectance(band: BandSaid, called: str) -> None:
+    """Raise InputError for pictures and complex numbers."""
+    if np.dtype(band.dtype).itemsize == 1 and band.quantification is None:
+        raise InputError(
+            f"{called} holds 8-bit numbers ({band.dtype}), a picture stretched for the eye and no "
+            "reflectance; give the bands of the product, or state the stretch in the file's scale "
+            "and offset tags"
+        )
+    if np.issubdtype(np.dtype(band.dtype), np.complexfloating):
+        raise InputError(f"{called} holds complex numbers; give bands of reflectance")
+
+
+def is_reflectance(dataset: DatasetReader, band: BandSaid) -> bool:
+    """Whether a band without tags holds floats of reflectance: their median tells."""
+    floating = np.issubdtype(np.dtype(band.dtype), np.floating)
+    if band.name is None or band.quantification is not None or not floating:
+        return False
+    values = look(dataset, band.number, _LOOK_PX)
+    own = [band.nodata] if band.nodata is not None else []
+    values = values[np.isfinite(values) & ~np.isin(values, [0, *own]) & (np.abs(values) < 1e6)]
+    return bool(values.size) and bool(np.median(values) <= HIGHEST_MEDIAN)
+
+
+def band_of(
+    said: BandSaid,
+    path: Path | str,
+    sensor: Sensor,
+    quantification: float | None = None,
+    offset: float | None = None,
+    nodata: tuple[float, ...] = (),
+    floats: bool = False,
+) -> Band:
+    """A band with its numbers: as given, as its raster says, or the sensor's own.
+
+    Parameters
+    ----------
+    said : BandSaid
+        What its raster says.
+    path : path or str
+        The raster.
+    sensor : Sensor
+        Whose band it is.
+    quantification, offset : float, optional
+        Instead of what the raster says.
+    nodata : tuple of float
+        Digital numbers that mean no data, besides the raster's own.
+    floats : bool
+        Whether it holds floats of reflectance (`is_reflectance`).
+    """
+    if said.quantification is not None and said.offset is not None:
+        divisor, added, by = said.quantification, said.offset, "tags of the file"
+    elif floats:
+        divisor, added, by = 1.0, 0.0, "floats of reflectance"
+    else:
+        divisor, added, by = sensor.quantification, sensor.offset, f"default of {sensor.title}"
+    if quantification is not None or offset is not None:
+        by = "as given"
+        divisor = divisor if quantification is None else quantification
+        added = added if offset is None else offset
+    empty = nodata + (() if said.nodata is None else (said.nodata,))
+    if said.zero_is_nodata and not nodata:
+        empty += (0.0,)
+    return Band(path, said.number, divisor, added, tuple(dict.fromkeys(empty)), said.named_by, by)

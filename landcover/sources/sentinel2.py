@@ -13,7 +13,11 @@ from pathlib import Path
 from landcover.errors import LandcoverError
 from landcover.files.texts import read_xml
 from landcover.sensors import SENTINEL2
-from landcover.sources.tile import Band, Tile, tile_of, utc
+from landcover.sources.reflectance import Band
+from landcover.sources.tile import Tile, tile_of, utc
+
+#: Digital numbers that are no reflectance in every product: no data, and saturated.
+_SPECIAL_DN = (0.0, 65_535.0)
 
 
 def open_sentinel2(path: str | Path) -> Tile:
@@ -59,7 +63,15 @@ def open_sentinel2(path: str | Path) -> Tile:
                 f"{path} holds {len(images)} images of {name} at 10 m and must hold 1; "
                 "fetch the product again, or give the images of one granule with bands="
             )
-        bands[name] = Band(images[0], 1, quantification, offsets.get(name, 0.0))
+        bands[name] = Band(
+            images[0],
+            1,
+            quantification,
+            offsets.get(name, 0.0),
+            _SPECIAL_DN,
+            "file name",
+            "product",
+        )
     tile = tile_of(bands)
     return replace(tile, acquired=utc(elements.get("PRODUCT_START_TIME")) or tile.acquired)
 

@@ -15,9 +15,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from landcover.errors import InputError, LandcoverError, MissingProduct
+from landcover.files import rasters
 from landcover.files.atomic import Fields, read_json
 from landcover.sensors import SENTINEL2
-from landcover.sources.tile import Band, Tile, radiometry_warning, tile_of, utc
+from landcover.sources.reflectance import Band
+from landcover.sources.said import nodata_said
+from landcover.sources.tile import Tile, radiometry_warning, tile_of, utc
 
 #: Roles of assets that are pictures or texts, whichever bands they name.
 _NO_DATA = {"overview", "thumbnail", "visual", "metadata"}
@@ -76,7 +79,7 @@ def open_stac(
     Examples
     --------
     >>> tile = open_stac("item.json")
-    >>> tile.acquired, tile.bands["B04"].path.name
+    >>> tile.acquired, Path(tile.bands["B04"].path).name
     ('2022-06-01T10:00:31Z', 'B04.tif')
     """
     path = Path(item)
@@ -87,7 +90,10 @@ def open_stac(
     bands = {}
     for name, band in chosen.items():
         own = _radiometry(path, properties, band, quantification, offset)
-        bands[name] = Band(_local(path, band.href), band.number, *own)
+        file = _local(path, band.href)
+        with rasters.open_raster(file) as dataset:
+            nodata = nodata_said(dataset, band.number)
+        bands[name] = Band(file, band.number, *own, nodata, "STAC item", "STAC item")
     tile = tile_of(bands)
     taken = utc(properties.get("datetime") or properties.get("start_datetime"))
     tile = replace(tile, acquired=taken or tile.acquired)

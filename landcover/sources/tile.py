@@ -3,80 +3,65 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import rasters
+from landcover.files.masks import look
 from landcover.grid import Grid
-from landcover.sensors import CORE_ROLES, DEFAULT_QUANTIFICATION, SENTINEL2, Sensor
+from landcover.sensors import (
+    CORE_ROLES,
+    DEFAULT_QUANTIFICATION,
+    HIGHEST_MEDIAN,
+    SENTINEL2,
+    Sensor,
+)
+from landcover.sources.reflectance import PLAUSIBLE, Band, reflectance
 
 #: Of an image of a product: tile, start of the data take, band.
 _TIME_IN_NAME = re.compile(r"T\d{2}[A-Z]{3}_(\d{8}T\d{6})_")
+_DAY_IN_NAME = re.compile(r"(?<!\d)(20\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
 
-#: dn that means nodata in every product, whatever a file declares.
-_NODATA_DN = 0
-
-
-@dataclass(frozen=True)
-class Band:
-    """One band in a file, and how its digital numbers become reflectance.
-
-    Attributes
-    ----------
-    path : Path
-        Raster file.
-    number : int
-        Band in the file, from 1.
-    quantification, offset : float
-        Reflectance is (dn + offset) / quantification.
-    """
-
-    path: Path
-    number: int
-    quantification: float = DEFAULT_QUANTIFICATION
-    offset: float = 0.0
+#: Digital numbers of products with +1000 lie above this, also over water that comes out negative.
+_DARKEST_WITH_OFFSET = 700
+#: A median below this is one of numbers divided once too often.
+_LOWEST_MEDIAN = 0.001
 
 
 @dataclass(frozen=True)
 class Tile:
-    """The bands of one tile, on one grid.
+    """The bands of one tile, by name, on one grid.
 
     Attributes
     ----------
     grid : Grid
-        Where the pixels of all bands lie.
-    bands : dict of str to Band
-        Bands by name.
+        Of all bands.
+    bands : dict of Band
+        By name, in the sensor's order.
     acquired : str or None
-        When they were taken, ISO 8601, UTC; None where it is not known.
+        When they were taken, ISO 8601 in UTC.
     sensor : Sensor
         Whose bands they are.
+    notes : tuple of str
+        Sentences on what was chosen and what left out of the files, for people.
     """
 
     grid: Grid
     bands: dict[str, Band]
     acquired: str | None = None
     sensor: Sensor = SENTINEL2
+    notes: tuple[str, ...] = ()
 
     @property
-    def paths(self) -> tuple[Path, ...]:
+    def paths(self) -> tuple[Path | str, ...]:
         """Files that the tile is read from."""
         return tuple(dict.fromkeys(band.path for band in self.bands.values()))
-
-
-def reflectance(dn: np.ndarray, band: Band) -> np.ndarray:
-    """Reflectance of digital numbers, float32; NaN where dn is 0 or not finite.
-
-    >>> reflectance(np.array([0, 1000, 3000]), Band(Path("x"), 1, offset=-1000)).tolist()
-    [nan, 0.0, 0.20000000298023224]
-    """
-    values = (dn.astype(np.float32) + np.float32(band.offset)) / np.float32(band.quantification)
-    return np.where((dn == _NODATA_DN) | ~np.isfinite(dn), np.float32(np.nan), values)
 
 
 def radiometry_warning(tile: Tile) -> str | None:
@@ -85,12 +70,24 @@ def radiometry_warning(tile: Tile) -> str | None:
     Data of processing baseline 04.00 and later carry +1000, so that even the
     darkest of the land lies near 1000; without it the red of vegetation, water
     and shadow lie far lower.
+
+    Raises
+    ------
+    InputError
+        If the median cannot be reflectance.
     """
-    darkest, median = _darkness(tile)
+    darkest, typical = _darkness(tile)
     band = next(iter(tile.bands.values()))
     if not np.isfinite(darkest):
         return None
-    if band.offset == 0 and band.quantification == DEFAULT_QUANTIFICATION and darkest >= 900:
+    if not _LOWEST_MEDIAN <= typical <= HIGHEST_MEDIAN:
+        raise InputError(
+            f"{band.path}: the median reflectance would be {typical:.4g}, which no land has; give "
+            "the true quantification= (1 for values that are reflectance already, 1000 for "
+            "reflectance x 1000)"
+        )
+    as_usual = band.offset == 0 and band.quantification == DEFAULT_QUANTIFICATION
+    if as_usual and darkest >= _DARKEST_WITH_OFFSET:
         return (
             f"the darkest digital numbers are {darkest:.0f}: this looks like data with the "
             "+1000 offset of processing baseline 04.00 or later; if so, pass offset=-1000"
@@ -100,8 +97,7 @@ def radiometry_warning(tile: Tile) -> str | None:
             f"offset {band.offset:g} makes the darkest pixels negative "
             f"({(darkest + band.offset) / band.quantification:.3f}); does the data carry it?"
         )
-    typical = (median + band.offset) / band.quantification
-    if not 0.01 <= typical <= 1.5:
+    if typical < 0.01:
         return (
             f"the median reflectance would be {typical:.4g}: check quantification= "
             "(1 for values that are reflectance already, 1000 for reflectance x 1000)"
@@ -110,26 +106,79 @@ def radiometry_warning(tile: Tile) -> str | None:
 
 
 def _darkness(tile: Tile) -> tuple[float, float]:
-    """The lowest 0.1 percentile over the core bands, and their median, from a thinned reading."""
+    """The lowest 0.1 percentile of dn over the core bands, and their median reflectance.
+
+    From a thinned reading. Values that repeat outside the range of reflectance are left to be
+    judged as nodata, on every pixel; many that do not repeat are kept, for a wrong scale.
+    """
     darkest, medians = [], []
     for name in tile.sensor.core:
         band = tile.bands[name]
-        dn = rasters.read_small(band.path, 1000, [band.number]).astype(np.float64)
-        dn = dn[np.isfinite(dn) & (dn != _NODATA_DN)]
+        with rasters.open_raster(band.path) as dataset:
+            dn = look(dataset, band.number)
+        values = reflectance(dn, band)
+        dn, values = dn[np.isfinite(values)].astype(np.float64), values[np.isfinite(values)]
+        wrong = (values < PLAUSIBLE[0]) | (values > PLAUSIBLE[1])
+        if wrong.any() and np.unique(dn[wrong], return_counts=True)[1].max() > wrong.sum() / 2:
+            dn, values = dn[~wrong], values[~wrong]
         if dn.size:
             darkest.append(np.percentile(dn, 0.1))
-            medians.append(np.median(dn))
+            medians.append(np.median(values))
     if not darkest:
         return np.nan, np.nan
     return float(min(darkest)), float(np.median(medians))
 
 
-def tile_of(bands: dict[str, Band], sensor: Sensor = SENTINEL2) -> Tile:
+def require_one_date(tiles: Sequence[Tile]) -> None:
+    """Refuse tiles of several days that cover the same ground.
+
+    Raises
+    ------
+    InputError
+        Naming both: pixels of either would fill the holes of the other.
+    """
+    for first, second in combinations(tiles, 2):
+        days = [_day(tile) for tile in (first, second)]
+        alike = first.grid.shape == second.grid.shape and np.allclose(
+            first.grid.bounds, second.grid.bounds
+        )
+        if alike and None not in days and days[0] != days[1]:
+            raise InputError(
+                f"{first.paths[0]} and {second.paths[0]} cover the same ground on {days[0]} and "
+                f"{days[1]}; two dates are no mosaic: prepare a run of each, and compare them with "
+                "landcover change"
+            )
+
+
+def _day(tile: Tile) -> str | None:
+    """The day of a tile, by its time or by the names of its files."""
+    if tile.acquired:
+        return tile.acquired[:10]
+    days = {day_in_name(str(path)) for path in tile.paths}
+    return days.pop() if len(days) == 1 else None
+
+
+def day_in_name(path: str) -> str | None:
+    """The day that the name of a file says, or else that of its folder; None for none or several.
+
+    >>> day_in_name("T33UUU_20220601T100031_B02.jp2"), day_in_name("2022-08-05/B02.tif")
+    ('2022-06-01', '2022-08-05')
+    """
+    for part in reversed(Path(path).parts[-2:]):
+        days = {"-".join((year, month, day)) for year, _, month, day in _DAY_IN_NAME.findall(part)}
+        if days:
+            return days.pop() if len(days) == 1 else None
+    return None
+
+
+def tile_of(
+    bands: Mapping[str, Band], sensor: Sensor = SENTINEL2, notes: tuple[str, ...] = ()
+) -> Tile:
     """A tile in the sensor's order, after checking that bands are complete and grids agree."""
     missing = [name for name in sensor.core if name not in bands]
     if missing:
-        given = " ".join(f"{name}={band.path.name}" for name, band in bands.items()) or "none"
-        raise LandcoverError(
+        given = " ".join(f"{name}={Path(band.path).name}" for name, band in bands.items()) or "none"
+        raise InputError(
             f"band {' '.join(missing)} is missing (given: {given}); {_core_in_words(sensor)} "
             "are needed: "
             "give the files, or name the bands of a stacked file with band_names="
@@ -139,8 +188,8 @@ def tile_of(bands: dict[str, Band], sensor: Sensor = SENTINEL2) -> Tile:
     grid = rasters.grid_of(first)
     for band in ordered.values():
         grid.require_equal(rasters.grid_of(band.path), str(first), str(band.path))
-    times = {_time_in_name(band.path.name) for band in ordered.values()}
-    return Tile(grid, ordered, times.pop() if len(times) == 1 else None, sensor)
+    times = {_time_in_name(Path(band.path).name) for band in ordered.values()}
+    return Tile(grid, ordered, times.pop() if len(times) == 1 else None, sensor, notes)
 
 
 def _core_in_words(sensor: Sensor) -> str:
@@ -186,7 +235,7 @@ def radiometry(tiles: Sequence[Tile]) -> dict[str, list[dict[str, str | float]]]
     return {
         name: [
             {
-                "file": tile.bands[name].path.name,
+                "file": Path(tile.bands[name].path).name,
                 "band": tile.bands[name].number,
                 "quantification": tile.bands[name].quantification,
                 "offset": tile.bands[name].offset,

@@ -191,7 +191,7 @@ def _prepare(item: Item) -> dict[str, float]:
     tile = sentinel2.open_sentinel2(item.source)
     inputs = item.run.read_manifest()["stages"].get("prep", {}).get("inputs", [])
     if item.run.scene.exists() and [entry.get("sha256") for entry in inputs] == [
-        digest(path) for path in tile.paths
+        digest(Path(path)) for path in tile.paths
     ]:
         return {}
     started = time.perf_counter()

@@ -14,7 +14,7 @@ from landcover.legend import Nomenclature, corine
 from landcover.reports import figures
 from landcover.run import Run
 from landcover.scene.mosaic import mosaic_grid, write_scene
-from landcover.sources.tile import Tile, acquired, radiometry
+from landcover.sources.tile import Tile, acquired, radiometry, require_one_date
 from landcover.stages.run_legend import write_nomenclature
 
 
@@ -57,10 +57,12 @@ def prepare(
     Raises
     ------
     LandcoverError
-        If a raster is missing, damaged or of another place, or if the values of labels or
-        reference fit no scheme, or several.
+        If a raster is missing, damaged or of another place, if tiles of several days cover the
+        same ground, if values are no reflectance, or if those of labels or reference fit no
+        scheme, or several.
     """
     area = None
+    require_one_date(tiles)
     grid = mosaic_grid(tiles)
     if aoi is not None:
         from landcover.files import vectors
@@ -75,13 +77,14 @@ def prepare(
     values = {name: read_values(source, grid) for name, source in classes.items()}
     codings = _codings(classes, values, scheme)
     nomenclature = _nomenclature(codings, scheme, level)
-    products = [write_scene(run.scene, tiles, grid, area)]
+    written = write_scene(run.scene, tiles, grid, area)
+    products = [run.scene]
     recoded = {}
     for name, source in classes.items():
-        written, pixels = write_classes(
+        rasters_of_classes, pixels = write_classes(
             getattr(run, name), source, grid, area, codings[name], nomenclature, values[name]
         )
-        products += written
+        products += rasters_of_classes
         recoded[name] = {
             "scheme": codings[name].scheme.name,
             "values": became(pixels, codings[name], nomenclature),
@@ -99,9 +102,14 @@ def prepare(
         },
         [*(path for tile in tiles for path in tile.paths), *filter(None, (labels, reference))],
         products,
-        {"classes": recoded},
+        {"classes": recoded, "pixels": written.pixels, "notes": _notes(tiles) + written.notes},
     )
     return products
+
+
+def _notes(tiles: Sequence[Tile]) -> list[str]:
+    """What was chosen and what left out of the files."""
+    return list(dict.fromkeys(note for tile in tiles for note in tile.notes))
 
 
 def _codings(

@@ -1,0 +1,305 @@
+"""Loose and stacked files are read by what they say of their bands, or refused."""
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.enums import ColorInterp
+
+import landcover as lc
+from landcover.errors import InputError
+from landcover.sources import band_files
+from landcover.sources.tile import require_one_date
+from tests.conftest import utm_grid
+
+CORE = ("B02", "B03", "B04", "B08")
+GRID = utm_grid(12, 16)
+DN = np.random.default_rng(0).integers(1, 4000, (4, *GRID.shape)).astype(np.uint16)
+
+
+def tif(path, pixels=DN, descriptions=None, nodata=None, grid=GRID, colours=None, tags=None, **how):
+    """A GeoTIFF as others write it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=grid.cols, height=grid.rows, count=len(pixels),
+        dtype=pixels.dtype, crs=grid.crs, transform=grid.transform, nodata=nodata, **how,
+    ) as out:  # fmt: skip
+        if colours:
+            out.colorinterp = colours
+        out.write(pixels)
+        if descriptions:
+            out.descriptions = descriptions
+        for name, values in (tags or {}).items():
+            setattr(out, name, values)
+    return path
+
+
+def loose(folder, names, pixels=DN, **how):
+    return [tif(folder / f"{n}.tif", p[None], **how) for n, p in zip(names, pixels, strict=True)]
+
+
+def numbers(tile):
+    return {name: band.number for name, band in tile.bands.items()}
+
+
+def scene_of(tmp_path, tiles):
+    run = lc.prepare(tmp_path / "run", bands=tiles)
+    return lc.read(run.scene)
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        "descriptions",
+        [
+            ("red", "green", "blue", "nir"),
+            ("Red", "GREEN", "Blue (490 nm)", "NIR"),
+            ("B4", "b03", "B02", "B8, central wavelength 842 nm"),
+            ("S2_20220601_B4_mean", "S2_20220601_B3_mean", "x B2", "x.b8"),
+            ("B4 red", "green", "B2", "near-infrared"),
+        ],
+    )
+    def test_a_stack_is_read_by_its_descriptions(self, tmp_path, descriptions):
+        (tile,) = band_files.open_bands([tif(tmp_path / "s.tif", descriptions=descriptions)])
+        assert numbers(tile) == {"B02": 3, "B03": 2, "B04": 1, "B08": 4}
+        assert {band.named_by for band in tile.bands.values()} == {"description"}
+
+    def test_files_are_read_by_their_descriptions(self, tmp_path):
+        names, said = ("1", "2", "3", "4"), ("B8", "B4", "B3", "B2")
+        paths = [
+            tif(tmp_path / f"{n}.tif", p[None], descriptions=(d,))
+            for n, d, p in zip(names, said, DN, strict=True)
+        ]
+        (tile,) = band_files.open_bands(paths)
+        assert [band.path.stem for band in tile.bands.values()] == ["4", "3", "2", "1"]
+
+    def test_metadata_of_bands_count(self, tmp_path):
+        path = tif(tmp_path / "s.tif")
+        with rasterio.open(path, "r+") as out:
+            for number, name in enumerate(("nir", "red", "green", "blue"), start=1):
+                out.update_tags(number, common_name=name)
+        (tile,) = band_files.open_bands([path])
+        assert numbers(tile) == {"B02": 4, "B03": 3, "B04": 2, "B08": 1}
+
+    def test_colours_count_where_no_text_does(self, tmp_path):
+        colours = (ColorInterp.nir, ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+        (tile,) = band_files.open_bands([tif(tmp_path / "s.tif", colours=colours)])
+        assert numbers(tile) == {"B02": 4, "B03": 3, "B04": 2, "B08": 1}
+        said = ("B02", "B03", "B04", "B08")
+        (tile,) = band_files.open_bands(
+            [tif(tmp_path / "t.tif", colours=colours, descriptions=said)]
+        )
+        assert numbers(tile) == {"B02": 1, "B03": 2, "B04": 3, "B08": 4}
+
+    def test_three_colours_and_a_silent_band_are_refused(self, tmp_path):
+        colours = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.undefined)
+        path = tif(tmp_path / "s.tif", colours=colours)
+        with pytest.raises(InputError, match=r"s.tif: 4 \(unnamed\), and B08 is missing"):
+            band_files.open_bands([path])
+        (tile,) = band_files.open_bands([path], band_names=["B04=1", "B03=2", "B02=3", "B08=4"])
+        assert numbers(tile) == {"B02": 3, "B03": 2, "B04": 1, "B08": 4}
+
+    def test_an_alpha_band_is_no_band(self, tmp_path):
+        alpha = np.full((1, *GRID.shape), 65_535, np.uint16)
+        alpha[0, 2, 3] = 0
+        colours = (*(ColorInterp.undefined,) * 4, ColorInterp.alpha)
+        path = tif(tmp_path / "s.tif", np.concatenate([DN, alpha]), (*CORE, ""), colours=colours)
+        got = scene_of(tmp_path, band_files.open_bands([path]))
+        assert np.isnan(got[:, 2, 3]).all() and np.isnan(got).sum() == 4
+
+    @pytest.mark.parametrize(
+        "descriptions",
+        [
+            ("20220601_B2", "B3", "B4", "B8", "20220805_B2"),
+            ("B2_p25", "B2_p50", "B3", "B4", "B8"),
+            ("B2", "B3", "B4", "B8", "view_azimuth_mean_B2"),
+            ("B2", "B3", "B4", "B8", "blue"),
+        ],
+    )
+    def test_a_band_twice_in_a_stack_is_refused_until_it_is_named(self, tmp_path, descriptions):
+        pixels = np.concatenate([DN, DN[:1]])
+        path = tif(tmp_path / "s.tif", pixels, descriptions)
+        with pytest.raises(InputError, match=r"s.tif has B02 2 times, as bands .* band_names="):
+            band_files.open_bands([path])
+        named = [f"B0{n}={1 + i}" for i, n in enumerate((2, 3, 4, 8))]
+        (tile,) = band_files.open_bands([path], band_names=named)
+        assert numbers(tile) == {"B02": 1, "B03": 2, "B04": 3, "B08": 4}
+
+    def test_what_contradicts_itself_is_refused(self, tmp_path):
+        path = tif(tmp_path / "s.tif", descriptions=("B1 - blue", "B2 - green", "B3", "B4"))
+        with pytest.raises(InputError, match="band 1 contradicts itself"):
+            band_files.open_bands([path])
+        paths = loose(tmp_path, CORE[:3], DN[:3])
+        paths.append(tif(tmp_path / "B08.tif", DN[3:], descriptions=("B11",)))
+        with pytest.raises(InputError, match=r"B08.tif is named like B08 and its .* says B11"):
+            band_files.open_bands(paths)
+
+    def test_names_that_do_not_fit_are_refused(self, tmp_path):
+        path = tif(tmp_path / "s.tif")
+        for names, match in (
+            (["B02=1", "B03=2", "B04=3", "B08=9"], "B08=9, and the bands of .* numbered 1 to 4"),
+            (["B02=1", "B99=2"], "no band B99"),
+            (["B02=1", "B03=1"], "number twice"),
+            (["B02", "B02", "B04", "B08"], "gives B02 2 times"),
+            (["B02", "B03"], "has 4 bands and band_names= gives 2"),
+        ):
+            with pytest.raises(InputError, match=match):
+                band_files.open_bands([path], band_names=names)
+
+    def test_bands_left_out_are_noted(self, tmp_path):
+        pixels = np.concatenate([DN, DN[:2]])
+        path = tif(tmp_path / "s.tif", pixels, (*CORE, "elevation", ""))
+        (tile,) = band_files.open_bands([path])
+        assert len(tile.notes) == 1
+        assert "5 (elevation), 6 (unnamed)" in tile.notes[0]
+        (tile,) = band_files.open_bands([path], band_names=[*CORE, "-", "-"])
+        assert numbers(tile) == dict(zip(CORE, (1, 2, 3, 4), strict=True))
+
+
+class TestDates:
+    def test_two_days_of_one_place_are_no_mosaic(self, tmp_path):
+        paths = []
+        for day in ("20220601", "20220805"):
+            paths += loose(tmp_path, [f"T33UUU_{day}T100031_{band}" for band in CORE])
+        with pytest.raises(InputError, match=r"2022-06-01 and 2022-08-05; two dates are no mosaic"):
+            band_files.open_bands(paths)
+        tiles = [band_files.open_bands(part)[0] for part in (paths[:4], paths[4:])]
+        with pytest.raises(InputError, match="cover the same ground on 2022-06-01 and 2022-08-05"):
+            require_one_date(tiles)
+
+    def test_days_of_folders_count_too(self, tmp_path):
+        paths = loose(tmp_path / "2022-06-01", CORE) + loose(tmp_path / "2022-08-05", CORE)
+        with pytest.raises(InputError, match="two dates are no mosaic"):
+            band_files.open_bands(paths)
+
+    def test_a_file_that_is_no_band_beside_the_band_is_refused(self, tmp_path):
+        paths = loose(tmp_path, CORE) + loose(tmp_path, ["view_zenith_B2"], DN[:1])
+        with pytest.raises(InputError, match=r"B02.tif and .*view_zenith_B2.tif are both B02"):
+            band_files.open_bands(paths)
+        with pytest.raises(InputError, match=r"nothing says which band .*SCL.tif is"):
+            band_files.open_bands(paths[:4] + loose(tmp_path, ["SCL"], DN[:1]))
+
+    def test_neighbours_are_a_mosaic_in_any_order(self, tmp_path, rng):
+        east = utm_grid(12, 16, west=300_160)
+        paths = loose(tmp_path / "a", CORE) + loose(tmp_path / "b", CORE, DN + 1, grid=east)
+        for order in (paths, [paths[i] for i in rng.permutation(8)]):
+            tiles = band_files.open_bands(order)
+            held = sorted({str(band.path.parent.name) for band in t.bands.values()} for t in tiles)
+            assert held == [{"a"}, {"b"}] or held == [{"b"}, {"a"}]
+
+
+class TestScaling:
+    def test_the_tags_of_each_file_count(self, tmp_path):
+        paths = loose(tmp_path, CORE[:3], DN[:3], tags={"scales": [1e-4], "offsets": [-0.1]})
+        paths.append(tif(tmp_path / "B08.tif", DN[3:], tags={"scales": [2e-5], "offsets": [0.0]}))
+        (tile,) = band_files.open_bands(paths)
+        assert (tile.bands["B02"].quantification, tile.bands["B02"].offset) == (10_000, -1000)
+        assert (tile.bands["B08"].quantification, tile.bands["B08"].offset) == (50_000, 0)
+        got = scene_of(tmp_path, [tile])
+        np.testing.assert_allclose(got[0], DN[0] * 1e-4 - 0.1, atol=1e-6)
+        np.testing.assert_allclose(got[3], DN[3] * 2e-5, rtol=1e-6)
+
+    def test_numbers_given_win_and_that_is_noted(self, tmp_path):
+        paths = loose(tmp_path, CORE, tags={"scales": [1e-4], "offsets": [0.0]})
+        (tile,) = band_files.open_bands(paths, offset=-1000)
+        assert {(b.quantification, b.offset) for b in tile.bands.values()} == {(10_000, -1000)}
+        assert len(tile.notes) == 4 and "says offset 0, and -1000 was given" in tile.notes[0]
+
+    def test_tiles_of_two_baselines(self, tmp_path):
+        east = utm_grid(12, 16, west=300_160)
+        paths = loose(tmp_path / "a", CORE, DN + 1000)
+        paths += loose(tmp_path / "b", CORE, DN, grid=east)
+        got = scene_of(tmp_path, band_files.open_bands(paths, offset=[-1000, 0]))
+        np.testing.assert_array_equal(got[:, :, :16], got[:, :, 16:])
+        with pytest.raises(InputError, match=r"offset= gives 3 numbers for 2 tiles"):
+            band_files.open_bands(paths, offset=[-1000, 0, 0])
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_floats_are_reflectance_where_they_look_like_it(self, tmp_path, dtype):
+        paths = loose(tmp_path / "r", CORE, (DN / 10_000).astype(dtype))
+        paths_dn = loose(tmp_path / "d", CORE, DN.astype(dtype))
+        first = scene_of(tmp_path / "1", band_files.open_bands(paths))
+        second = scene_of(tmp_path / "2", band_files.open_bands(paths_dn))
+        np.testing.assert_allclose(first, second, rtol=1e-6)
+
+    def test_pictures_are_refused(self, tmp_path):
+        paths = loose(tmp_path, CORE, (DN // 16).astype(np.uint8))
+        with pytest.raises(InputError, match=r"B02.tif holds 8-bit numbers .* picture"):
+            band_files.open_bands(paths)
+
+
+class TestValidity:
+    def test_each_band_has_its_own_nodata(self, tmp_path):
+        paths = []
+        for number, (name, value) in enumerate(zip(CORE, (0, 1, 65_535, 4001), strict=True)):
+            pixels = np.clip(DN[number], 2, 4000)[None]
+            pixels[0, number, 0] = value
+            paths.append(tif(tmp_path / f"{name}.tif", pixels, nodata=value))
+        got = scene_of(tmp_path, band_files.open_bands(paths))
+        assert np.argwhere(np.isnan(got)).tolist() == [[n, n, 0] for n in range(4)]
+
+    @pytest.mark.parametrize("nodata", [None, 0, 65_535])
+    def test_zero_is_data_where_another_nodata_is_declared(self, tmp_path, nodata):
+        pixels = DN.copy()
+        pixels[:, 1, 1] = 0
+        got = scene_of(
+            tmp_path, band_files.open_bands(loose(tmp_path, CORE, pixels, nodata=nodata))
+        )
+        assert np.isnan(got[:, 1, 1]).all() == (nodata != 65_535)
+        assert np.isnan(got).sum() in (0, 4)
+
+    def test_zero_of_floats_is_data_where_nan_is_nodata(self, tmp_path):
+        pixels = (DN / 10_000).astype(np.float32)
+        pixels[:, 1, 1], pixels[:, 2, 2] = 0, np.nan
+        got = scene_of(tmp_path, band_files.open_bands(loose(tmp_path, CORE, pixels)))
+        assert np.argwhere(np.isnan(got[0])).tolist() == [[2, 2]]
+        assert (got[:, 1, 1] == 0).all()
+
+    @pytest.mark.parametrize("internal", [True, False])
+    def test_masks_count_beside_nodata(self, tmp_path, internal):
+        pixels = DN.copy()
+        pixels[:, 5, 5] = 7
+        mask = np.full(GRID.shape, 255, np.uint8)
+        mask[3, 4] = 0
+        paths = loose(tmp_path, CORE, pixels, nodata=7)
+        for path in paths:
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal), rasterio.open(path, "r+") as out:
+                out.write_mask(mask)
+            assert path.with_name(path.name + ".msk").exists() is not internal
+        got = scene_of(tmp_path, band_files.open_bands(paths))
+        expected = (pixels == 7) | (mask == 0)
+        np.testing.assert_array_equal(np.isnan(got), expected)
+
+    @pytest.mark.parametrize(
+        ("value", "dtype"),
+        [(65_535, np.uint16), (-9999, np.int16), (-10_000, np.int32), (-3.4028235e38, np.float32),
+         (-9999, np.float32)],
+    )  # fmt: skip
+    @pytest.mark.parametrize("pixels", [3, 60])
+    def test_undeclared_nodata_is_refused_and_can_be_declared(self, tmp_path, value, dtype, pixels):
+        dn = DN.astype(dtype)
+        dn[2].ravel()[:pixels] = value
+        paths = loose(tmp_path, CORE, dn)
+        with pytest.raises(InputError, match=rf"B04.tif: {pixels} of 192 .*nodata=-?\d") as caught:
+            lc.prepare(tmp_path / "run", bands=paths)
+        assert not (tmp_path / "run").exists()
+        declared = float(str(caught.value).rpartition("nodata=")[2])
+        got = scene_of(tmp_path, band_files.open_bands(paths, nodata=[declared]))
+        np.testing.assert_array_equal(np.isnan(got), dn == np.array(value, dtype))
+
+    def test_few_odd_values_are_left_out_and_told(self, tmp_path):
+        dn = DN.copy()
+        dn[2, 0, 0] = 60_001
+        run = lc.prepare(tmp_path / "run", bands=loose(tmp_path, CORE, dn))
+        assert np.argwhere(np.isnan(lc.read(run.scene))).tolist() == [[2, 0, 0]]
+        prep = run.read_manifest()["stages"]["prep"]
+        assert (
+            "1 of 192 pixels of B04 are no reflectance (digital numbers 60001)" in prep["notes"][0]
+        )
+        assert prep["pixels"] == {
+            "data": 191, "nodata": 0, "masked": 0, "implausible": 1, "outside": 0,
+        }  # fmt: skip
+
+    def test_many_odd_values_are_refused(self, tmp_path):
+        dn = DN.copy()
+        dn[2, :2] = np.arange(30_000, 30_032).reshape(2, 16)
+        with pytest.raises(InputError, match="32 of 192 pixels of B04 would be no reflectance"):
+            lc.prepare(tmp_path / "run", bands=loose(tmp_path, CORE, dn))
