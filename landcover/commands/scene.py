@@ -44,7 +44,7 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
         "--band-names",
         nargs="+",
         metavar="NAME",
-        help="what the bands of a stacked file are, in order (- leaves one out), or some of them by "
+        help="what the bands of a stacked file are, in order (- leaves one out), or some by "
         "number, such as B02=1 B03=2; or a name a file",
     )
     parser.add_argument("--labels", type=Path, metavar="CORINE.tif", help="coarse labels")
@@ -111,7 +111,7 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
 def _prep(a: Arguments) -> list[Path]:
     from landcover.labels.schemes import find_scheme
     from landcover.run import Run
-    from landcover.stages.prepare import prepare
+    from landcover.stages.prepare import prepare, radiometry_warnings
     from landcover.stages.segment import segment
     from landcover.stages.staging import staged
 
@@ -121,7 +121,7 @@ def _prep(a: Arguments) -> list[Path]:
             f"--polygons {a.polygons} was given without labels to draw inside it; "
             "give --labels CORINE.tif, or --class-field NAME if the polygons hold class codes"
         )
-    for warning in _warnings(tiles):
+    for warning in radiometry_warnings(tiles):
         print(f"warning: {in_options(warning, a.parser)}", file=sys.stderr)
     run = Run(a.run)
     with staged(run, a.overwrite) as stage:
@@ -188,13 +188,6 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
         )
     bands, corine, truth = write_demo(Path("data/demo"), a.seed)
     return band_files.open_bands(bands), corine, truth
-
-
-def _warnings(tiles: list) -> list[str]:
-    from landcover.sources.tile import radiometry_warning
-
-    found = {radiometry_warning(tile): tile for tile in tiles}
-    return [f"{tile.paths[0]}: {text}" for text, tile in found.items() if text]
 
 
 def _draw_samples(run: Run, a: Arguments, buffer: int | None = None) -> list[Path]:

@@ -7,6 +7,7 @@ back what one would open next. They are names of `landcover` itself.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,10 +48,10 @@ def prepare(
         where scene, labels and reference turn out as they were.
     bands : path, Tile, or sequence of these, optional
         Sentinel-2 imagery of one date: a SAFE product, band files, a stacked file, a STAC item, or
-        a glob of them; or tiles from `open_sentinel2`, `open_bands` and `open_stac`. Digital
-        numbers of loose files are divided by 10,000; `open_bands` takes other numbers. Without
-        any the demo scene is made, with labels and reference: 800 x 1600 pixels of synthetic
-        land.
+        a glob of them; or tiles from `open_sentinel2`, `open_bands` and `open_stac`. Numbers of
+        loose files become reflectance as the files say (`open_bands`, which also takes other
+        numbers). Without any the demo scene is made, with labels and reference: 800 x 1600 pixels
+        of synthetic land.
     labels : path, optional
         Coarse label raster, such as CORINE, in any CRS.
     reference : path, optional
@@ -115,6 +116,8 @@ def prepare(
         tiles, labels, reference = open_bands(files.bands), files.corine, files.truth
     else:
         tiles = tiles_of(bands)
+    for warning in stage.radiometry_warnings(tiles):
+        warnings.warn(warning, UserWarning, stacklevel=2)
     with staged(run, overwrite, stages=("prep",)) as part:
         stage.prepare(
             part,

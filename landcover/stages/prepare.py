@@ -14,7 +14,13 @@ from landcover.legend import Nomenclature, corine
 from landcover.reports import figures
 from landcover.run import Run
 from landcover.scene.mosaic import mosaic_grid, write_scene
-from landcover.sources.tile import Tile, acquired, radiometry, require_one_date
+from landcover.sources.tile import (
+    Tile,
+    acquired,
+    radiometry,
+    radiometry_warning,
+    require_one_date,
+)
 from landcover.stages.run_legend import write_nomenclature
 
 
@@ -105,6 +111,20 @@ def prepare(
         {"classes": recoded, "pixels": written.pixels, "notes": _notes(tiles) + written.notes},
     )
     return products
+
+
+def radiometry_warnings(tiles: Sequence[Tile]) -> list[str]:
+    """Sentences on tiles whose digital numbers do not look as their numbers say.
+
+    To be told before a scene is made, which takes a while.
+
+    Raises
+    ------
+    InputError
+        If the median of a tile cannot be reflectance.
+    """
+    found = {radiometry_warning(tile): tile for tile in tiles}
+    return [f"{tile.paths[0]}: {text}" for text, tile in found.items() if text]
 
 
 def _notes(tiles: Sequence[Tile]) -> list[str]:

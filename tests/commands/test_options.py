@@ -24,7 +24,7 @@ def parser():
     ("said", "expected"),
     [
         ("pass offset=-1000", "pass --offset -1000"),
-        ("give band_names= like B02", "give --band-names like B02"),
+        ("give band_names= like B02", "a name a file with --band-names"),
         ("a coarser level=", "a coarser --level"),
         ("smaller (level=), or", "smaller (--level), or"),
         ("pass overwrite=True to remove", "pass --overwrite to remove"),
@@ -51,4 +51,4 @@ def test_a_command_prints_the_option(tmp_path, capsys):
     scene = lc.make_scene(160, 160, seed=1)
     lc.write(band, scene.image[:1], utm_grid(160, 160), [""])
     assert cli.main(["prep", "--bands", str(band), "--out", str(tmp_path / "run")]) == 2
-    assert "give --band-names like B02" in capsys.readouterr().err
+    assert "a name a file with --band-names" in capsys.readouterr().err
