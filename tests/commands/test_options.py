@@ -24,7 +24,7 @@ def parser():
     ("said", "expected"),
     [
         ("pass offset=-1000", "pass --offset -1000"),
-        ("give band_names= like B02", "a name a file with --band-names"),
+        ("give band_names= like B02", "give --band-names like B02"),
         ("a coarser level=", "a coarser --level"),
         ("smaller (level=), or", "smaller (--level), or"),
         ("pass overwrite=True to remove", "pass --overwrite to remove"),
