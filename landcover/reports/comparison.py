@@ -177,7 +177,7 @@ def _labels_as_map(tally: Tally, best: str, seed: int) -> LabelsAsMap | None:
 
 
 def _classes(tally: Tally, ranked: Sequence[str]) -> list[dict[str, object]]:
-    """The legend, with the share of each class in every layer's labelled pixels."""
+    """The legend, with the share of each class in the area that every layer has classes of."""
     layers = [layer for layer in tally.areas if layer not in ranked] + list(ranked)
     totals = {layer: sum(tally.areas[layer].values()) for layer in layers}
     return [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.files import rasters, styles
-from landcover.files.class_rasters import class_pixels
+from landcover.files.class_rasters import class_areas_ha
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.progress import track
@@ -45,7 +45,8 @@ class Tally:
         Against the reference the labels themselves are scored too, as model "labels"; they
         are wrong where they have a gap, as a map would be.
     areas : dict
-        Layer ("reference", "labels" or model) -> class code -> pixels in the whole scene.
+        Layer ("reference", "labels" or model) -> class code -> hectares on the ground,
+        in the whole scene.
     zones : dict
         Against -> model -> zone of `zones.ZONES` -> (test blocks, 2): scored pixels, right
         ones. Without labels there are no zones, and without a reference no mixed cells.
@@ -62,7 +63,7 @@ class Tally:
     nomenclature: Nomenclature
     legend: Legend
     confusions: dict[str, dict[str, np.ndarray]]
-    areas: dict[str, dict[int, int]]
+    areas: dict[str, dict[int, float]]
     zones: dict[str, dict[str, dict[str, np.ndarray]]]
     reach_px: dict[str, int]
     right_together: np.ndarray
@@ -103,7 +104,7 @@ def tally_maps(
         If a layer lies on another grid or has classes of another scheme or level.
     """
     grid = require_same_grid(layers, scene)
-    areas = {layer: class_pixels(path) for layer, path in layers.items()}
+    areas = {layer: class_areas_ha(path) for layer, path in layers.items()}
     held = {code for area in areas.values() for code in area}
     nomenclature = nomenclature.holding(held)
     require_same_classes(nomenclature, layers)

@@ -10,7 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from affine import Affine
 from PIL import Image
+from rasterio.crs import CRS
 from scipy.ndimage import maximum_filter
 from sklearn import metrics as sk
 from statsmodels.stats.contingency_tables import mcnemar
@@ -18,6 +20,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters, styles
 from landcover.files.atomic import write_json
+from landcover.grid import Grid
 from landcover.legend import Legend, corine
 from landcover.reports import words, zones
 from landcover.samples.blocks import TEST, Blocks
@@ -26,6 +29,7 @@ from landcover.stages import scoring as score
 from landcover.stages import store
 from landcover.stages.compare import compare
 from landcover.stages.run_legend import write_nomenclature
+from tests.fixtures.ground import outline_ha
 from tests.fixtures.worlds import BLOCK, COLS, EMPTY, GRID, LEGEND, ROWS, World
 
 
@@ -361,14 +365,30 @@ def test_calibration_is_kept_and_shown(world):
     assert "12.3 % | 23.4 % | 1.37 |" in markdown
 
 
-def test_areas_are_shares_of_the_pixels_of_the_whole_scene(compared):
+def test_areas_are_shares_of_the_whole_scene(compared):
     world, comparison, page = compared
-    assert "How many of the pixels each class takes" in page
+    assert "How much of the area each class takes" in page
     mapped = rasters.read_classes(world.run.map("mlp"))
     for land_class in comparison["classes"]:
         share = (mapped == land_class["code"]).sum() / (mapped > 0).sum()
-        assert land_class["area"]["mlp"] == pytest.approx(share)
+        assert land_class["area"]["mlp"] == pytest.approx(share, rel=1e-5)
     assert list(comparison["classes"][0]["area"])[:3] == ["reference", "labels", "cnn-7x7"]
+
+
+def test_a_class_of_small_pixels_takes_less_of_the_area(tmp_path):
+    """From 60 N to 20 S pixels in degrees double their width: half of them is not half the area."""
+    tall = Grid(CRS.from_epsg(4326), Affine(0.4, 0, 0, 0, -0.4, 60), ROWS, COLS)
+    world = World(tmp_path / "run", grid=tall)
+    north = np.arange(ROWS)[:, None].repeat(COLS, axis=1) < ROWS // 2
+    world.truth = np.where(north, 311, 211)
+    world.model("mlp", 0)
+    compare(world.run)
+    found = store.read_comparison(world.run.path)["classes"]
+    upper, whole = outline_ha(replace(tall, rows=ROWS // 2)), outline_ha(tall)
+    empty = outline_ha(replace(tall, rows=EMPTY[0].stop, cols=EMPTY[1].stop))
+    areas = {row["code"]: row["area"]["mlp"] for row in found}
+    assert areas[311] == pytest.approx((upper - empty) / (whole - empty), rel=1e-4)
+    assert areas[311] < 0.45 and sum(areas.values()) == pytest.approx(1)
 
 
 def test_the_leak_is_random_minus_blocked(compared):
