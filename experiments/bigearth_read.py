@@ -13,10 +13,10 @@ from pathlib import Path
 from experiments.study import refusals
 from landcover.files.class_rasters import class_pixels
 from landcover.labels.bigearthnet import CLASSES
-from landcover.legend import corine
 from landcover.progress import say
 from landcover.run import Run
 from landcover.sources import bigearthnet
+from landcover.stages.run_legend import read_nomenclature
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
 def chosen(a: argparse.Namespace) -> bigearthnet.Patches:
     """The patches that the options select."""
     if a.classes_of:
-        patches = of_place(a.source, Run(a.classes_of).require("labels"))
+        patches = of_place(a.source, Run(a.classes_of))
     else:
         patches = bigearthnet.open_patches(a.source, a.classes)
     if a.drop_cloudy is not None:
@@ -56,10 +56,11 @@ def chosen(a: argparse.Namespace) -> bigearthnet.Patches:
     return patches.select(patches.single()[0]) if a.single else patches
 
 
-def of_place(source: Path, labels: Path) -> bigearthnet.Patches:
-    """The patches that have classes of a class raster, named by those."""
+def of_place(source: Path, run: Run) -> bigearthnet.Patches:
+    """The patches that have classes of a run's labels, named by those."""
+    labels = run.require("labels")
     held = class_pixels(labels)
-    legend = corine().holding(held).legend.subset(held)
+    legend = read_nomenclature(run).holding(held).legend.subset(held)
     patches = bigearthnet.open_patches(source, "corine")
     kept = bigearthnet.with_legend(patches, legend)
     say(

@@ -176,14 +176,22 @@ def with_legend(patches: Patches, legend: Legend) -> Patches:
     Raises
     ------
     LandcoverError
-        If the patches have the codes of the 19, or the legend mixes levels.
+        If the patches have the codes of the 19, or the legend mixes levels or is not CORINE's.
     """
     if not set(patches.legend.codes) <= set(corine().legend.codes):
         raise LandcoverError(
             "the patches are named by BigEarthNet's 19 classes, which merge CORINE's; "
             "open them with the classes 'corine'"
         )
-    level, wanted = corine().level_of(legend.codes), set(legend.codes)
+    held = corine().holding(legend.codes)
+    for own in legend.classes:
+        theirs = held.legend[own.code]
+        if not theirs.is_like(own):
+            raise LandcoverError(
+                f"class {own.code} of the legend is {own.name!r}, and {theirs.name!r} in CORINE, "
+                "whose classes the patches have; give a legend of CORINE"
+            )
+    level, wanted = held.level, set(legend.codes)
     codes = tuple(
         tuple(sorted(wanted.intersection(corine().coarser(np.array(own, int), level).tolist())))
         for own in patches.codes

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from skimage.transform import resize
 from experiments import bigearth_read
 from landcover.errors import LandcoverError
 from landcover.files import rasters
+from landcover.labels.schemes import SCHEMES
 from landcover.legend import Legend
 from landcover.run import Run
 from landcover.sources import bigearthnet
@@ -26,6 +28,7 @@ from landcover.sources.bigearthnet import (
     without_doubtful,
 )
 from landcover.sources.chip_store import open_store
+from landcover.stages.run_legend import write_nomenclature
 from tests.conftest import error_lines
 from tests.fixtures.bigearth_sets import (
     PIXELS,
@@ -90,8 +93,17 @@ class TestVersion1:
             assert found.names == tuple(map(name_1, expected))
             assert found.codes == tuple(expected.values())
             assert found.folders == tuple(root / name for name in found.names)
+        # editions of CORINE spell names in several ways
+        spelt = Legend(tuple(replace(c, name=c.name.upper()) for c in legend.classes))
+        assert with_legend(patches, spelt).codes == tuple(expected.values())
         message = refused(with_legend, open_patches(root, "19"), legend)
         assert "BigEarthNet's 19 classes" in message
+
+    def test_a_legend_of_other_classes_with_codes_of_corine_s_is_refused(self, root):
+        patches = open_patches(root, "corine")
+        message = refused(with_legend, patches, Legend.eurosat().subset([1, 2, 5]))
+        assert "class 1 of the legend is 'AnnualCrop', and 'Artificial surfaces' in" in message
+        assert "are not in the legend of CORINE" in refused(with_legend, patches, Legend.eurosat())
 
     def test_lists_leave_out_snow_and_cloud(self, root, tmp_path):
         for name, numbers in {"snow": [10], "cloud": [13, 99]}.items():
@@ -330,6 +342,16 @@ class TestScript:
         made = open_store(tmp_path / "out")
         assert made.names == (name_1(11), name_1(13))
         assert made.single()[1].tolist() == [2, 18]
+
+    def test_a_place_of_other_classes_is_refused(self, tmp_path, capsys):
+        root, home = write_version_1(tmp_path / "set", LABELS), Run(tmp_path / "place")
+        write_tif(home.labels, np.array([[1, 2], [2, 5]], np.uint16), nodata=0)
+        write_nomenclature(home.legend, SCHEMES["eurosat"].nomenclature)
+        with pytest.raises(SystemExit) as stopped:
+            self.run(root, "--classes-of", home.path, "--out", tmp_path / "out")
+        (line,) = error_lines(capsys.readouterr().err)
+        assert stopped.value.code == 2 and not (tmp_path / "out").exists()
+        assert "is 'AnnualCrop', and 'Artificial surfaces' in CORINE" in line
 
     def test_the_classes_of_a_place(self, tmp_path, capsys):
         root, home = write_version_1(tmp_path / "set", LABELS), Run(tmp_path / "place")
