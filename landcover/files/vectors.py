@@ -265,7 +265,7 @@ def _only_polygons(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
     """Rows with a polygon of some area, made valid and flat."""
     import shapely
 
-    frame = frame[frame.geometry.notna()]
+    frame = frame[~shapely.is_missing(frame.geometry.to_numpy())]
     flat = shapely.make_valid(shapely.force_2d(frame.geometry.to_numpy()))
     frame = frame.set_geometry(_surfaces(flat), crs=frame.crs)
     return frame[_areas(frame) > 0]

@@ -172,7 +172,8 @@ def _units(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> geopa
         raise LandcoverError(
             f"{path} has no CRS; assign one, for example with ogr2ogr -a_srs EPSG:32633"
         )
-    frame = frame[frame.geometry.notna() & ~frame.geometry.is_empty]
+    given = frame.geometry.to_numpy()
+    frame = frame[~(shapely.is_missing(given) | shapely.is_empty(given))]
     geometries = shapely.force_2d(frame.geometry.to_numpy())
     kinds = frame.geom_type.to_numpy()
     several = (kinds == "MultiPoint") & (shapely.get_num_geometries(geometries) > 1)

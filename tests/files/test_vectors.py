@@ -9,7 +9,7 @@ import shapely
 from affine import Affine
 from pyproj import Transformer
 from rasterio.crs import CRS
-from shapely.geometry import Point, box
+from shapely.geometry import Point, Polygon, box
 
 from landcover.errors import LandcoverError
 from landcover.files.vectors import aoi_window, burn, inside, read_aoi, read_polygons
@@ -97,6 +97,14 @@ def test_holes_and_layers_without_geometry_and_bowties(tmp_path):
     aoi = read_aoi(path, GRID)
     assert aoi.area == pytest.approx(1000**2 - 600**2 + 2 * 100 * 200 / 2)
     assert not inside(aoi, GRID, WHOLE)[50, 50]
+
+
+@pytest.mark.filterwarnings("error")
+def test_features_without_a_place_are_left_out(tmp_path):
+    """Missing and empty geometries, without a word from GeoPandas."""
+    shapes = [None, Polygon(), box(300000, 5799000, 300100, 5799100)]
+    path = save(tmp_path / "a.gpkg", shapes, code=[112, 211, 311])
+    assert read_polygons(path, GRID, "code").values == [311]
 
 
 def test_polygons_carry_their_field_and_burn_in_order(tmp_path):
