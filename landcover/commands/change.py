@@ -51,7 +51,10 @@ def _define_change(parser: argparse.ArgumentParser) -> None:
         "--maps", metavar="NAME", help="whose maps are compared, where runs hold several models'"
     )
     parser.add_argument(
-        "--level", type=int, choices=(1, 2, 3), help="level of the classes; the maps' by default"
+        "--level",
+        type=COUNT,
+        metavar="N",
+        help="level of the classes, 1 being the coarsest; the maps' by default",
     )
     parser.add_argument(
         "--patch-px",

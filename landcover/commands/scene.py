@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from landcover.commands.options import (
     ANY,
+    COUNT,
     COUNT_OR_NONE,
     DEFAULT_RUN,
     FINITE,
@@ -83,9 +84,10 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--level",
-        type=int,
-        choices=(1, 2, 3),
-        help="level of the legend: of CORINE 1 to 3 (default: the finest of the labels)",
+        type=COUNT,
+        metavar="N",
+        help="level of the legend, 1 being the coarsest; CORINE has 3 (default: the finest of the "
+        "labels)",
     )
     parser.add_argument(
         "--scheme",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import geopandas
@@ -19,7 +20,7 @@ from landcover.run import Run
 from landcover.samples.blocks import TEST
 from landcover.service.layers import layers_of
 from landcover.stages.inputs import read_blocks
-from tests.fixtures.private_legends import fields, write_inputs
+from tests.fixtures.private_legends import TABLE, fields, write_inputs
 
 NAMES = [
     "Lake & pond",
@@ -247,3 +248,39 @@ def test_a_model_of_another_scheme_is_refused(world, tmp_path, capsys):
     error = capsys.readouterr().err
     assert "has a class 5 'Meadow', which is 'Motorway' in" in error and "Traceback" not in error
     assert not (stranger / "maps" / "random-forest-plain.tif").exists()
+
+
+def deep_table(path):
+    """The table with the fields of an atlas: four levels, the finest those of the labels."""
+    rows = ["code,name,colour,level1_code,level1,level2_code,level2,level3_code,level3"]
+    for line in TABLE.splitlines()[1:]:
+        code, name, colour, parent, group, _ = line.split(",")
+        rows.append(
+            f"{code},{name},{colour},{100 + int(parent) // 30},half {int(parent) // 30},"
+            f"{parent},{group},{200 + int(code)},kind {code}"
+        )
+    path.write_text("\n".join(rows), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("level", "codes"), [(1, {100, 101}), (4, set(range(1, 9)))])
+def test_a_table_has_as_many_levels_as_it_says(world, tmp_path, level, codes):
+    _, inputs = world
+    run = Run(tmp_path / "run")
+    prepare(inputs, deep_table(tmp_path / "deep.csv"), run.path, "--level", level)
+    assert set(np.unique(rasters.read_classes(run.labels))) == codes
+    assert (read_json(run.legend)["level"], len(read_json(run.legend)["levels"])) == (level, 4)
+
+
+@pytest.mark.parametrize(("level", "message"), [
+    (5, "level 5 does not exist; deep has levels 1 to 4"),
+    (0, "--level: 0 is out of range; give at least 1"),
+    ("fine", "--level: 'fine' is not a whole number"),
+])  # fmt: skip
+def test_a_level_that_is_none_is_refused(world, tmp_path, capsys, level, message):
+    _, inputs = world
+    words = [*inputs.arguments, "--scheme", str(deep_table(tmp_path / "deep.csv"))]
+    words += ["--level", str(level), "--out", str(tmp_path / "run")]
+    with contextlib.suppress(SystemExit):
+        assert cli.main(["prep", *words]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "run").exists()
