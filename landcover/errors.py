@@ -1,4 +1,4 @@
-"""The exceptions that users meet, and the check of seeds.
+"""The exceptions that users meet, which one an unreadable file takes, and the check of seeds.
 
 The command line catches `LandcoverError` and so all of them. Each of the others is also the
 built-in exception that a Python program would expect in its place.
@@ -36,9 +36,9 @@ class InputError(LandcoverError, ValueError):
 
 
 class MissingProduct(LandcoverError, FileNotFoundError):
-    """A file of a run or of a model that has not been made yet, or is not where it should be.
+    """A file that is not there: one that was given, or one of a run that has not been made yet.
 
-    The message names the command that makes it.
+    The message names the command that makes a file of a run.
 
     Examples
     --------
@@ -62,6 +62,15 @@ class MissingDependency(LandcoverError, ImportError):
     ...     print(error)
     ONNX needs onnxruntime; install it: pip install onnxruntime
     """
+
+
+def reading_error(error: BaseException) -> type[LandcoverError]:
+    """What to raise for a file that could not be read: MissingProduct where it is not there.
+
+    >>> reading_error(FileNotFoundError()).__name__, reading_error(PermissionError()).__name__
+    ('MissingProduct', 'InputError')
+    """
+    return MissingProduct if isinstance(error, FileNotFoundError) else InputError
 
 
 def require_seed(seed: int, most: int = 2**63 - 1) -> None:

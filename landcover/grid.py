@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from landcover.errors import InputError, LandcoverError
+from landcover.errors import InputError
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -154,14 +154,14 @@ class Grid:
 
     def __post_init__(self) -> None:
         if not self.crs:
-            raise LandcoverError(
+            raise InputError(
                 "the raster has no CRS; assign one, for example with gdal_edit.py -a_srs EPSG:32633"
             )
         if self.rows < 1 or self.cols < 1:
-            raise LandcoverError(f"grid of {self.rows} x {self.cols} pixels is empty")
+            raise InputError(f"grid of {self.rows} x {self.cols} pixels is empty")
         t = self.transform
         if t.b or t.d or t.a <= 0 or t.e >= 0:
-            raise LandcoverError(
+            raise InputError(
                 f"transform {tuple(t)[:6]} is rotated or not north-up; warp the raster first, "
                 "for example with gdalwarp"
             )
@@ -182,7 +182,7 @@ class Grid:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If the raster has no CRS, or its pixels are rotated.
         """
         return cls(dataset.crs, dataset.transform, dataset.height, dataset.width)
@@ -417,7 +417,7 @@ class Grid:
         return None
 
     def require_equal(self, other: Grid, this: str, that: str) -> None:
-        """Raise LandcoverError, naming the corner, unless `other` is the same grid.
+        """Raise InputError, naming the corner, unless `other` is the same grid.
 
         Parameters
         ----------
@@ -428,12 +428,12 @@ class Grid:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If the grids differ.
         """
         difference = self.difference(other)
         if difference:
-            raise LandcoverError(
+            raise InputError(
                 f"{that} is not on the grid of {this}: {difference}; "
                 "warp one to the other first, for example with gdalwarp"
             )

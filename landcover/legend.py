@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from landcover.errors import InputError, LandcoverError
+from landcover.errors import InputError
 
 UNLABELLED = 0
 #: Class rasters are uint16.
@@ -163,7 +163,7 @@ class Legend:
         for land_class in self.classes:
             if land_class.code == code:
                 return land_class
-        raise LandcoverError(f"class code {code} is not in the legend {list(self.codes)}")
+        raise InputError(f"class code {code} is not in the legend {list(self.codes)}")
 
     def subset(self, codes: Iterable[int]) -> Legend:
         """The legend of some codes, in ascending order; 0 is left out.
@@ -307,12 +307,12 @@ class Nomenclature:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If there is no such level.
         """
         if not 1 <= level <= len(self.levels):
             has = "level 1 only" if len(self.levels) == 1 else f"levels 1 to {len(self.levels)}"
-            raise LandcoverError(f"level {level} does not exist; {self.title} has {has}")
+            raise InputError(f"level {level} does not exist; {self.title} has {has}")
         return replace(self, level=level)
 
     def level_of(self, codes: Iterable[int]) -> int:
@@ -330,7 +330,7 @@ class Nomenclature:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If no level has them all.
         """
         wanted = {int(code) for code in codes} - {UNLABELLED}
@@ -341,8 +341,8 @@ class Nomenclature:
         unknown = sorted(wanted - {code for legend in self.levels for code in legend.codes})
         if unknown:
             shown = ", ".join(map(str, unknown[:8]))
-            raise LandcoverError(f"class codes {shown} are not in the legend of {self.title}")
-        raise LandcoverError(f"codes {sorted(wanted)} mix levels; use codes of one level only")
+            raise InputError(f"class codes {shown} are not in the legend of {self.title}")
+        raise InputError(f"codes {sorted(wanted)} mix levels; use codes of one level only")
 
     def holding(self, codes: Iterable[int]) -> Nomenclature:
         """The same at the level of some codes.
@@ -359,7 +359,7 @@ class Nomenclature:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If no level has all of them.
         """
         return self.at(self.level_of(codes))
@@ -381,12 +381,12 @@ class Nomenclature:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If `level` is finer than the level worked at.
         """
         codes = np.asarray(codes)
         if level > self.level:
-            raise LandcoverError(
+            raise InputError(
                 f"level {level} is finer than level {self.level} of these classes; "
                 f"choose level {self.level} or less"
             )
@@ -429,7 +429,7 @@ class Nomenclature:
 
         Raises
         ------
-        LandcoverError
+        InputError
             Naming the first class that does not fit.
         """
         own = {c.code: c for c in self.legend.classes}
@@ -437,7 +437,7 @@ class Nomenclature:
             there = own.get(found.code)
             if there is None or not there.is_like(found):
                 theirs = f"is {there.name!r}" if there else "does not exist"
-                raise LandcoverError(
+                raise InputError(
                     f"{source} has a class {found.code} {found.name!r}, which {theirs} in "
                     f"{against} ({self.title}, level {self.level}); take a model of the same "
                     "label scheme and level"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def roles_of(bands: Sequence[str]) -> dict[str, str]:
 
     Raises
     ------
-    LandcoverError
+    InputError
         If two bands have one role, so that a formula could mean either.
 
     Examples
@@ -220,7 +220,7 @@ def roles_of(bands: Sequence[str]) -> dict[str, str]:
     for name in bands:
         role = known.get(name)
         if role and roles.setdefault(role, name) != name:
-            raise LandcoverError(
+            raise InputError(
                 f"bands {roles[role]} and {name} are both {role}; keep the bands of one sensor"
             )
     return roles

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files.atomic import Fields
 
 #: Bins of confidence, as many as Guo et al. take.
@@ -52,7 +52,7 @@ class Temperature:
         for name, held, most in (("temperature", self.value, np.inf), ("floor", self.floor, 1)):
             number = isinstance(held, int | float) and not isinstance(held, bool)
             if not (number and 0 <= held < most) or (name == "temperature" and held == 0):
-                raise LandcoverError(
+                raise InputError(
                     f"{name} {held!r} is out of range; a temperature is a positive number, and "
                     "a floor at least 0 and less than 1"
                 )
@@ -207,7 +207,7 @@ def reliability(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If shapes differ, there is no bin, or `equal` is neither of the two.
 
     Examples
@@ -219,7 +219,7 @@ def reliability(
     """
     confidence, right = np.asarray(confidence, np.float64), np.asarray(right, bool)
     if confidence.shape != right.shape or bins < 1:
-        raise LandcoverError(
+        raise InputError(
             f"{bins} bins of confidences of shape {confidence.shape} and outcomes of shape "
             f"{right.shape} cannot be made; give one outcome a confidence, and one bin at least"
         )
@@ -227,7 +227,7 @@ def reliability(
     if equal == "mass":
         edges = np.quantile(confidence, edges) if len(confidence) else edges
     elif equal != "width":
-        raise LandcoverError(f"bins of equal {equal!r} are unknown; choose width or mass")
+        raise InputError(f"bins of equal {equal!r} are unknown; choose width or mass")
     place = np.searchsorted(edges[1:-1], confidence, side="left")
     n = np.bincount(place, minlength=bins)
     held = np.flatnonzero(n)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from landcover.classifiers import mlp, patch_cnn, row_models, stored_networks
 from landcover.classifiers.fitting import Trainer
 from landcover.classifiers.protocol import Signature
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -169,13 +169,13 @@ class Kind:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If something is given that the kind does not take.
         """
         held = {option.name: option.default for option in self.options}
         unknown = sorted(set(given) - set(held))
         if unknown:
-            raise LandcoverError(
+            raise InputError(
                 f"{unknown[0]} is no choice of kind {self.name}; it takes "
                 f"{', '.join(held) or 'none'}"
             )
@@ -369,7 +369,7 @@ def trained_kind(name: str, given: Mapping[str, object]) -> tuple[Kind, Choices]
 
     Raises
     ------
-    LandcoverError
+    InputError
         If there is no such kind or choice.
 
     Examples
@@ -388,7 +388,7 @@ def trained_kind(name: str, given: Mapping[str, object]) -> tuple[Kind, Choices]
     elif name in KINDS and KINDS[name].trainer is not None:
         kind = KINDS[name]
     else:
-        raise LandcoverError(f"kind {name!r} is unknown; choose among {', '.join(found)}")
+        raise InputError(f"kind {name!r} is unknown; choose among {', '.join(found)}")
     return kind, kind.choose(given)
 
 

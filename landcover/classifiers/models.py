@@ -16,7 +16,7 @@ from landcover.classifiers.cards import CARD, read_card
 from landcover.classifiers.kinds import KINDS, Kind
 from landcover.classifiers.names import title_of
 from landcover.classifiers.protocol import Classifier, Inputs, Signature
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files.atomic import Fields
 from landcover.legend import UNLABELLED, Legend
 
@@ -127,12 +127,16 @@ class Model:
 
         Raises
         ------
+        InputError
+            If the model classifies no pixels.
+        MissingProduct
+            If the file is missing.
         LandcoverError
-            If the file is missing or damaged, or the model classifies no pixels.
+            If the file is damaged.
         """
         self.require_classes()
         if self.kind.classifies_images:
-            raise LandcoverError(
+            raise InputError(
                 f"model {self.folder} classifies whole images; map with it on a "
                 f"stride: landcover map RUN --model {self.folder} --stride 32"
             )
@@ -149,12 +153,16 @@ class Model:
 
         Raises
         ------
+        InputError
+            If the model classifies no whole images.
+        MissingProduct
+            If the file is missing.
         LandcoverError
-            If the file is missing or damaged, or the model classifies no whole images.
+            If the file is damaged.
         """
         self.require_classes()
         if not self.kind.classifies_images:
-            raise LandcoverError(
+            raise InputError(
                 f"model {self.folder} classifies pixels, not whole images; map with it: "
                 f"landcover map RUN --model {self.folder}"
             )
@@ -179,23 +187,23 @@ class Model:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If the model is no encoder, or one of another patch size or bands.
         """
         if self.kind.has_classes:
-            raise LandcoverError(
+            raise InputError(
                 f"model {self.folder} is of kind {self.kind.name}, and a "
                 "network starts from an encoder; make one with: "
                 "python -m experiments.bigearth_train STORE"
             )
         own = self.inputs
         if own.patch_size != patch_size:
-            raise LandcoverError(
+            raise InputError(
                 f"encoder {self.name} sees patches of {own.patch_size} px, and the network is for "
                 f"{patch_size}; choose patch_size={own.patch_size}, or another encoder"
             )
         if own.bands != tuple(bands):
-            raise LandcoverError(
+            raise InputError(
                 f"encoder {self.name} was trained on bands {' '.join(own.bands)}, and the scene "
                 f"has {' '.join(bands)}; they must be the same, in that order"
             )
@@ -246,9 +254,7 @@ class Model:
         ------
         InputError
             If the array has another shape than the model needs or holds no reflectance, as
-            digital numbers do not, or segment types are missing.
-        LandcoverError
-            If the model classifies no pixels.
+            digital numbers do not, segment types are missing, or the model classifies no pixels.
 
         Examples
         --------
@@ -289,7 +295,7 @@ class Model:
 
         Raises
         ------
-        InputError, LandcoverError
+        InputError
             As for `predict`.
 
         Examples
@@ -309,15 +315,15 @@ class Model:
         return found[:, 0].T if np.ndim(image) == 2 else found
 
     def require_classes(self) -> None:
-        """Raise LandcoverError if the model only helps others to learn.
+        """Raise InputError if the model only helps others to learn.
 
         Raises
         ------
-        LandcoverError
+        InputError
             If it is an encoder.
         """
         if not self.kind.has_classes:
-            raise LandcoverError(
+            raise InputError(
                 f"model {self.folder} is an encoder, which has no classes of "
                 "the scene; train a network from it: "
                 f"landcover train cnn RUN --encoder {self.folder}"

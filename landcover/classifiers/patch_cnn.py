@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 from landcover.classifiers.fitting import Fitted, Setup, Trainer
 from landcover.classifiers.patch_training import PATIENCE, PatchNetwork, PatchTraining, Start
 from landcover.classifiers.protocol import Signature
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 
 if TYPE_CHECKING:
     from landcover.classifiers.networks import Network, PatchClassifier
@@ -109,7 +109,7 @@ class PatchTrainer:
     def _prepared(self, rows: Rows) -> PatchTraining:
         setup = self._setup
         if setup.scene is None:
-            raise LandcoverError(
+            raise InputError(
                 f"model {setup.name} sees patches, and there is no scene to cut them from; "
                 "give the scene"
             )
@@ -163,11 +163,11 @@ def load(path: Path, signature: Signature) -> PatchClassifier:
 
 
 def _require_fit(published: bool, encoder: Encoder | None, freeze: bool) -> None:
-    """Raise LandcoverError if choices contradict each other."""
+    """Raise InputError if choices contradict each other."""
     if freeze and encoder is None:
-        raise LandcoverError("freeze=True leaves an encoder as it is; give one: encoder=FOLDER")
+        raise InputError("freeze=True leaves an encoder as it is; give one: encoder=FOLDER")
     if published and encoder is not None:
-        raise LandcoverError(
+        raise InputError(
             f"encoder {encoder.folder} has valid convolutions, and the published network pads; "
             "leave out published=True or encoder="
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.classifiers.protocol import Signature
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.legend import Legend
 from landcover.scene import features
 
@@ -90,7 +90,7 @@ class PixelClassifier:
         )
         if self.segment_layers:
             if segment_types is None:
-                raise LandcoverError(
+                raise InputError(
                     f"model {self.name} needs the segment types {' '.join(self.segment_layers)}; "
                     "give them as segment_types"
                 )

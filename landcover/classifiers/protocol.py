@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.legend import Legend
 
 
@@ -123,9 +123,9 @@ class Signature:
 
 
 def require_bands(classifier: Reader, held: tuple[str, ...], scene: str | Path) -> None:
-    """Raise LandcoverError unless a scene holds the bands that a model was trained on."""
+    """Raise InputError unless a scene holds the bands that a model was trained on."""
     if not set(classifier.bands) <= set(held):
-        raise LandcoverError(
+        raise InputError(
             f"model {classifier.name} was trained on bands {' '.join(classifier.bands)}; "
             f"{Path(scene).name} has {' '.join(held)}: prepare a scene with these bands "
             "or train a model on it"

@@ -13,7 +13,7 @@ import numpy as np
 from landcover.classifiers.image_tiles import predict_tiles
 from landcover.classifiers.models import Model
 from landcover.classifiers.protocol import Reader
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files.rasters import valid_pixels
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
@@ -45,7 +45,7 @@ class Classifier(Reader, Protocol):
 
         Raises
         ------
-        LandcoverError
+        InputError
             If an image lacks a band or a valid pixel.
         TimeoutError
             If `until`, of `time.monotonic`, is over.
@@ -151,13 +151,13 @@ def load_classifier(model: Model) -> Classifier:
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the model needs segment types, which a single image has not, or has no classes.
     """
     if model.kind.classifies_images:
         return WholeImageClassifier(model.image_classifier())
     if model.inputs.segment_layers:
-        raise LandcoverError(
+        raise InputError(
             f"model {model.folder} needs segment types, which a single image has not; choose one "
             "without"
         )
@@ -176,7 +176,7 @@ def reply(classifier: Classifier, image: Image, until: float = math.inf) -> Repl
 
 
 def require_scale(grid: Grid, name: str) -> None:
-    """Raise LandcoverError if pixels are not about 10 m wide, those that image networks know.
+    """Raise InputError if pixels are not about 10 m wide, those that image networks know.
 
     Their size is that on the ground, in the middle of the grid.
     """
@@ -184,7 +184,7 @@ def require_scale(grid: Grid, name: str) -> None:
     least, most = PIXEL_M
     # a metre of a projection is up to 0.3 % more or less on the ground
     if min(width, height) < 0.99 * least or max(width, height) > 1.01 * most:
-        raise LandcoverError(
+        raise InputError(
             f"{name} has pixels of {width:.3g} x {height:.3g} m, and networks of whole images "
             f"know pixels of 10 m ({least:g} to {most:g} m are taken); warp it, for example with "
             "gdalwarp -tr 10 10"
@@ -201,7 +201,7 @@ def _bands_of(image: Image, bands: Sequence[str], model: str) -> np.ndarray:
     """An image's bands in the order of a model's, (bands, rows, cols)."""
     missing = [band for band in bands if band not in image.bands]
     if missing:
-        raise LandcoverError(
+        raise InputError(
             f"the image has bands {' '.join(image.bands)}, and model {model} needs "
             f"{' '.join(missing)} too; give an image with these or use another model"
         )
@@ -209,7 +209,7 @@ def _bands_of(image: Image, bands: Sequence[str], model: str) -> np.ndarray:
 
 
 def _nothing_valid(model: _Wrapper) -> LandcoverError:
-    return LandcoverError(
+    return InputError(
         f"the image has no pixel with all bands {' '.join(model.bands)} valid, "
         f"which {model.name} needs; give another image"
     )

@@ -16,7 +16,7 @@ from landcover.commands.options import (
     add_run,
     add_seed,
 )
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 
 if TYPE_CHECKING:
     from landcover.classifiers.models import Model
@@ -101,14 +101,14 @@ def _map(a: Arguments) -> list[Path]:
     run = Run(a.run)
     model = chosen_model(run, a.model) if a.features is None else _model_seeing(run, a)
     if a.products and a.verify:
-        raise LandcoverError("--verify is of one scene; give it without --products")
+        raise InputError("--verify is of one scene; give it without --products")
     if a.out and not a.products:
-        raise LandcoverError(f"--out {a.out} is where --products go; give it with --products")
+        raise InputError(f"--out {a.out} is where --products go; give it with --products")
     if model.kind.classifies_images:
         _refuse_what_pixels_need(a, model.name)
         return map_patches(run, model, a.stride or 32)
     if a.stride:
-        raise LandcoverError(
+        raise InputError(
             f"--stride {a.stride} is for models of whole images, and {model.name} sees every "
             "pixel; leave it out"
         )
@@ -142,7 +142,7 @@ def _model_seeing(run: Run, a: Arguments) -> Model:
     if model is None or model.inputs.features != wanted:
         held = " ".join(model.inputs.features) or "no features" if model else ""
         found = f"model {model.name} was trained with {held}" if model else f"{run.path} has none"
-        raise LandcoverError(
+        raise InputError(
             f"--features {' '.join(wanted)} asks for a model that was trained with these, and "
             f"{found}; train one: landcover train random-forest {run.path} --features "
             f"{' '.join(wanted)}"
@@ -151,7 +151,7 @@ def _model_seeing(run: Run, a: Arguments) -> Model:
 
 
 def _refuse_what_pixels_need(a: Arguments, model: str) -> None:
-    """Raise LandcoverError if something was asked for that patches do not give."""
+    """Raise InputError if something was asked for that patches do not give."""
     asked = {
         "--products": a.products,
         "--probabilities": a.probabilities,
@@ -163,7 +163,7 @@ def _refuse_what_pixels_need(a: Arguments, model: str) -> None:
     }
     given = [option for option, value in asked.items() if value]
     if given:
-        raise LandcoverError(
+        raise InputError(
             f"{', '.join(given)}: of maps of pixels, and {model} classifies whole images; "
             "leave it out, or choose a model of pixels"
         )

@@ -23,7 +23,7 @@ from landcover.commands.options import (
     add_segmentation,
     in_options,
 )
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 
 if TYPE_CHECKING:
     from landcover.run import Run
@@ -119,7 +119,7 @@ def _prep(a: Arguments) -> list[Path]:
 
     tiles, labels, reference = _sources(a)
     if a.polygons and labels is None and a.class_field is None:
-        raise LandcoverError(
+        raise InputError(
             f"--polygons {a.polygons} was given without labels to draw inside it; "
             "give --labels CORINE.tif, or --class-field NAME if the polygons hold class codes"
         )
@@ -175,7 +175,7 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
     from landcover.sources.synthetic.files import write_demo
 
     if a.bands and a.product:
-        raise LandcoverError("--bands and --product were both given; give one of them")
+        raise InputError("--bands and --product were both given; give one of them")
     if a.product:
         return [sentinel2.open_sentinel2(path) for path in a.product], a.labels, a.reference
     if a.bands:
@@ -184,7 +184,7 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
         )
         return tiles, a.labels, a.reference
     if a.labels or a.reference or a.aoi or a.bbox:
-        raise LandcoverError(
+        raise InputError(
             "labels, reference or area were given without a scene; "
             "give --bands B02.tif B03.tif B04.tif B08.tif or --product X.SAFE"
         )

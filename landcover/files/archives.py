@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, reading_error
 
 #: A member's name to its bytes.
 Fetch = Callable[[str], bytes]
@@ -29,7 +29,7 @@ def open_members(path: Path, most_bytes: int, remedy: str) -> tuple[list[str], F
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If a file is no whole archive; the function raises it if a member cannot be read.
     """
     return _folder(path, most_bytes) if path.is_dir() else _archive(path, most_bytes, remedy)
@@ -41,7 +41,9 @@ def _folder(root: Path, most_bytes: int) -> tuple[list[str], Fetch]:
             with (root / member).open("rb") as file:
                 return file.read(most_bytes + 1)
         except OSError as error:
-            raise LandcoverError(f"{root / member} cannot be read ({error.strerror})") from None
+            raise reading_error(error)(
+                f"{root / member} cannot be read ({error.strerror})"
+            ) from None
 
     return [path.relative_to(root).as_posix() for path in root.rglob("*")], fetch
 
@@ -50,7 +52,7 @@ def _archive(path: Path, most_bytes: int, remedy: str) -> tuple[list[str], Fetch
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
-        raise LandcoverError(f"{path} is no whole zip archive ({error}); {remedy}") from None
+        raise reading_error(error)(f"{path} is no whole zip archive ({error}); {remedy}") from None
 
     def fetch(member: str) -> bytes:
         try:
@@ -58,7 +60,7 @@ def _archive(path: Path, most_bytes: int, remedy: str) -> tuple[list[str], Fetch
                 return file.read(most_bytes + 1)
         # RuntimeError: an encrypted member, or a compression that Python does not know
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise LandcoverError(
+            raise InputError(
                 f"{member} in {path} cannot be read ({error}); fetch the archive again"
             ) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, reading_error
 
 
 def read_csv(path: str | Path) -> list[tuple[int, dict[str, str]]]:
@@ -20,7 +20,7 @@ def read_csv(path: str | Path) -> list[tuple[int, dict[str, str]]]:
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If the file is missing, is no text, has no headings or one of them twice, or has a row
         of another number of fields.
     """
@@ -28,27 +28,29 @@ def read_csv(path: str | Path) -> list[tuple[int, dict[str, str]]]:
         text = Path(path).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise LandcoverError(f"{path} cannot be read as a table ({cause}); give a CSV") from None
+        raise reading_error(error)(
+            f"{path} cannot be read as a table ({cause}); give a CSV"
+        ) from None
     lines = text.splitlines()
     first = lines[0] if lines else ""
     reader = csv.reader(lines, delimiter=max(",;\t", key=first.count))
     headings = [heading.strip().lower() for heading in next(reader, [])]
     if not any(headings):
-        raise LandcoverError(f"{path} is empty; give a CSV whose first line names the columns")
+        raise InputError(f"{path} is empty; give a CSV whose first line names the columns")
     twice = next((name for name in headings if headings.count(name) > 1), None)
     if twice is not None:
-        raise LandcoverError(f"{path} has the column {twice!r} twice; name each column once")
+        raise InputError(f"{path} has the column {twice!r} twice; name each column once")
     found = []
     try:
         for fields in reader:
             if any(field.strip() for field in fields):
                 if len(fields) != len(headings):
-                    raise LandcoverError(
+                    raise InputError(
                         f"{path}, line {reader.line_num}, has {len(fields)} fields under "
                         f"{len(headings)} headings; put text that holds the delimiter in quotes"
                     )
                 row = dict(zip(headings, (field.strip() for field in fields), strict=True))
                 found.append((reader.line_num, row))
     except csv.Error as error:
-        raise LandcoverError(f"{path}, line {reader.line_num}: {error}; give a CSV") from None
+        raise InputError(f"{path}, line {reader.line_num}: {error}; give a CSV") from None
     return found

@@ -16,7 +16,7 @@ from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files.opening import open_dataset, reading, threads
 from landcover.files.raster_names import RasterName
 from landcover.grid import Grid, Window
@@ -288,9 +288,9 @@ def _band_numbers(
         if isinstance(band, str):
             if band not in dataset.descriptions:
                 held = " ".join(name or "unnamed" for name in dataset.descriptions)
-                raise LandcoverError(f"{path} has no band {band}; its bands are {held}")
+                raise InputError(f"{path} has no band {band}; its bands are {held}")
             number = dataset.descriptions.index(band) + 1
         elif band not in dataset.indexes:
-            raise LandcoverError(f"{path} has no band {band}; it has {dataset.count}, from 1 on")
+            raise InputError(f"{path} has no band {band}; it has {dataset.count}, from 1 on")
         numbers.append(int(number))
     return numbers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, reading_error
 from landcover.files.atomic import replace_when_whole
 from landcover.legend import Legend
 
@@ -88,7 +88,7 @@ def read_qml(raster: str | Path) -> Legend:
         rows = sorted(palette(path), key=lambda row: int(row["code"]))
         legend = Legend.from_dicts(rows)
     except (LandcoverError, KeyError, ValueError) as error:
-        raise LandcoverError(
+        raise reading_error(error)(
             f"{path} cannot be read as a style ({error}); make the raster again"
         ) from None
     if not legend.classes:
@@ -101,13 +101,13 @@ def palette(path: Path) -> list[dict[str, str]]:
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If the file is missing or no XML.
     """
     try:
         entries = [entry.attrib for entry in Xml.parse(path).iter("paletteEntry")]
     except (OSError, Xml.ParseError) as error:
-        raise LandcoverError(f"{path} cannot be read as a QGIS style ({error})") from None
+        raise reading_error(error)(f"{path} cannot be read as a QGIS style ({error})") from None
     return [
         {
             "code": entry.get("value", ""),

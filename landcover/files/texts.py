@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from xml.etree import ElementTree
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, reading_error
 
 
 def read_text(path: Path, kind: str, remedy: str) -> str:
@@ -21,13 +21,13 @@ def read_text(path: Path, kind: str, remedy: str) -> str:
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If the file is missing or no text.
     """
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LandcoverError(f"{path} is no {kind} ({error}); {remedy}") from None
+        raise reading_error(error)(f"{path} is no {kind} ({error}); {remedy}") from None
 
 
 def read_csv(path: Path, kind: str, remedy: str) -> list[list[str]]:
@@ -35,7 +35,7 @@ def read_csv(path: Path, kind: str, remedy: str) -> list[list[str]]:
     try:
         return [row for row in csv.reader(read_text(path, kind, remedy).splitlines()) if row]
     except csv.Error as error:
-        raise LandcoverError(f"{path} is no {kind} ({error}); {remedy}") from None
+        raise InputError(f"{path} is no {kind} ({error}); {remedy}") from None
 
 
 def read_xml(path: Path, remedy: str) -> ElementTree.Element:
@@ -43,10 +43,10 @@ def read_xml(path: Path, remedy: str) -> ElementTree.Element:
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If the file is missing or no XML.
     """
     try:
         return ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as error:
-        raise LandcoverError(f"{path} is not readable XML ({error}); {remedy}") from None
+        raise reading_error(error)(f"{path} is not readable XML ({error}); {remedy}") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files.atomic import replace_when_whole
 from landcover.grid import Grid, Window
 
@@ -71,7 +71,7 @@ def read_aoi(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> Ba
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If the file is missing, unreadable, has no CRS or no polygons, if the
         box is not west < east and south < north, or if the area lies outside
         the grid.
@@ -96,13 +96,13 @@ def read_polygons(path: str | os.PathLike[str], grid: Grid, field: str | None = 
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         As `read_aoi`, and if the field is not there.
     """
     frame = _read(path)
     if field is not None and field not in frame.columns:
         fields = ", ".join(str(c) for c in frame.columns if c != frame.geometry.name)
-        raise LandcoverError(f"{path} has no field {field!r}; its fields are: {fields or 'none'}")
+        raise InputError(f"{path} has no field {field!r}; its fields are: {fields or 'none'}")
     near = _on_grid(frame, grid, f"{path}")
     values = None if field is None else near[field].tolist()
     return Polygons(list(near.geometry), values)
@@ -115,7 +115,7 @@ def read_layers(
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If the file is missing or unreadable; the other arguments are the remedies.
     """
     import geopandas
@@ -133,7 +133,7 @@ def read_layers(
         pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyarrow.ArrowException,
         ValueError, OSError,
     ) as error:  # fmt: skip
-        raise LandcoverError(
+        raise InputError(
             f"{path} cannot be read as vector data ({_one_line(error)}); {if_unreadable}"
         ) from error
 
@@ -230,10 +230,10 @@ def _frame_of(
 
     name = "bbox " + " ".join(f"{float(v):g}" for v in source)
     if len(source) != 4 or not all(np.isfinite(source)):
-        raise LandcoverError(f"{name} is not four finite numbers; give W S E N")
+        raise InputError(f"{name} is not four finite numbers; give W S E N")
     west, south, east, north = (float(v) for v in source)
     if west >= east or south >= north:
-        raise LandcoverError(
+        raise InputError(
             f"{name} is empty: west must be less than east and south less than north; give W S E N"
         )
     lon_lat = max(abs(west), abs(east)) <= 180 and max(abs(south), abs(north)) <= 90
@@ -252,10 +252,10 @@ def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
     )
     frames = [polygons for frame in frames if len(polygons := _only_polygons(frame))]
     if not frames:
-        raise LandcoverError(f"{path} holds no polygons; an area needs at least one")
+        raise InputError(f"{path} holds no polygons; an area needs at least one")
     for frame in frames:
         if frame.crs is None:
-            raise LandcoverError(
+            raise InputError(
                 f"{path} has no CRS; assign one, for example with ogr2ogr -a_srs EPSG:32633"
             )
     return pandas.concat([frame.to_crs(frames[0].crs) for frame in frames], ignore_index=True)
@@ -340,7 +340,7 @@ def _outside(name: str, bounds: Sequence[float], crs: CRSLike, grid: Grid) -> La
     """The error for an area that misses the scene: both extents in one CRS."""
     area = _lon_lat_text(bounds, crs)
     scene = _lon_lat_text(grid.bounds, grid.crs)
-    return LandcoverError(
+    return InputError(
         f"{name} lies outside the scene: it covers {area}, the scene {scene} "
         "(W S E N, EPSG:4326); give an area that overlaps the scene"
     )

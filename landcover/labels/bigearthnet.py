@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.legend import UNLABELLED, LandClass, Legend, corine, facts
 
 #: What a patch's labels can be taken as.
@@ -60,7 +60,7 @@ def codes_of_corine(classes: str) -> dict[int, int]:
 
 def _code(row: dict[str, str], classes: str) -> int:
     if classes not in CLASSES:
-        raise LandcoverError(f"classes {classes!r} are unknown; choose {', '.join(CLASSES)}")
+        raise InputError(f"classes {classes!r} are unknown; choose {', '.join(CLASSES)}")
     if classes == "19":
         return int(row["ben19_index"]) + 1 if row["ben19_index"] else UNLABELLED
     return int(row["clc_code"]) if row["ben43_label"] else UNLABELLED

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover.errors import LandcoverError, MissingDependency
+from landcover.errors import InputError, MissingDependency
 from landcover.labels import noise
 
 LEFT_OUT = -1
@@ -97,7 +97,7 @@ def _out_of_fold(values: np.ndarray, labels: np.ndarray, blocks: np.ndarray) -> 
     probabilities = np.full((len(labels), labels.max() + 1), 1e-6)
     folds = min(5, len(np.unique(blocks)))
     if folds < 2:
-        raise LandcoverError(
+        raise InputError(
             "confident learning needs training samples in two spatial blocks and there is one; "
             "use smaller blocks (block_px=), or another denoise="
         )

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.grid import Grid
 from landcover.legend import corine
 
@@ -78,15 +78,15 @@ def to_corine(truth: np.ndarray, grid: Grid, rng: np.random.Generator) -> tuple[
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the truth does not fit the grid or holds unlabelled pixels.
     """
     if truth.shape != grid.shape:
-        raise LandcoverError(
+        raise InputError(
             f"class map of {truth.shape} pixels on a grid of {grid.shape}; give both one shape"
         )
     if not truth.all():
-        raise LandcoverError("the class map holds unlabelled pixels (0); give every pixel a class")
+        raise InputError("the class map holds unlabelled pixels (0); give every pixel a class")
     cells_grid = corine_grid(grid)
     seen, known = sample_truth(truth, grid, cells_grid, rng)
     codes = np.unique(truth)

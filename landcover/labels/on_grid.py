@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import rasters, vectors
 from landcover.files.class_rasters import class_writer
 from landcover.grid import Grid
@@ -64,12 +64,12 @@ def write_classes(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If fewer than two classes lie within the scene, or the level is finer than the values.
     """
     theirs, level = coding.nomenclature, nomenclature.level
     if level > theirs.level:
-        raise LandcoverError(
+        raise InputError(
             f"{source} holds classes of level {theirs.level} ({coding}), which level {level} "
             f"would part; choose level={theirs.level}"
         )
@@ -80,7 +80,7 @@ def write_classes(
     codes = set(codes_of(np.array(sorted(values))).tolist()) - {UNLABELLED}
     if len(codes) < 2:
         found = f"only class {codes.pop()}" if codes else "no labelled pixel"
-        raise LandcoverError(
+        raise InputError(
             f"{source} has {found} within the scene; at least two classes are needed: "
             "take a larger scene or a finer level="
         )
@@ -134,7 +134,7 @@ def require_overlap(source: Path, grid: Grid) -> None:
     theirs = own.bounds
     if west >= theirs[2] or east <= theirs[0] or south >= theirs[3] or north <= theirs[1]:
         scene = ", ".join(f"{v:.6g}" for v in (west, south, east, north))
-        raise LandcoverError(
+        raise InputError(
             f"{source} does not overlap the scene: it spans {', '.join(f'{v:.6g}' for v in theirs)}"
             f" (W S E N in {own.crs.to_string()}) and the scene {scene}; "
             "give the raster of the scene's region"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.labels.schemes import (
     SCHEMES,
@@ -51,18 +51,18 @@ def recognise(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the values fit no scheme, or several and the file does not tell which.
     """
     if scheme is not None:
         for coding in (coding for one in (scheme, *relatives(scheme)) for coding in one.codings):
             if coding.fits(values):
                 return coding
-        raise LandcoverError(f"{source}: {unknown_values(values, [scheme])}")
+        raise InputError(f"{source}: {unknown_values(values, [scheme])}")
     schemes = list(among)
     fitting = _fitting(values, schemes)
     if not fitting:
-        raise LandcoverError(f"{source}: {unknown_values(values, schemes)}")
+        raise InputError(f"{source}: {unknown_values(values, schemes)}")
     return fitting[0] if len(fitting) == 1 else _told_apart(fitting, source)
 
 
@@ -93,7 +93,7 @@ def _told_apart(fitting: list[Coding], source: Path) -> Coding:
         return fitting[0]
     shown = ", ".join(f"{v:g}" for v in sorted(fitting[0].classes(elsewhere))[:12])
     names = [str(coding) for coding in fitting]
-    raise LandcoverError(
+    raise InputError(
         f"{source}: its class codes {shown} fit several label schemes ({', '.join(names)}), and "
         "may be another's; say which with scheme="
         f"{'|'.join(dict.fromkeys(c.scheme.name for c in fitting))}, or give your own legend "

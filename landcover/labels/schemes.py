@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files.atomic import read_json
 from landcover.labels.tables import read_classes
 from landcover.legend import UNLABELLED, Legend, Nomenclature, facts, lineages
@@ -109,7 +109,7 @@ class LabelScheme:
 
         Raises
         ------
-        LandcoverError
+        InputError, MissingProduct
             If the file cannot be read, or its classes make no legend.
         """
         path = Path(path)
@@ -178,14 +178,14 @@ class LabelScheme:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If some value is none of the scheme's.
         """
         distinct = distinct_values(values, nodata)
         for coding in self.codings:
             if coding.fits(distinct):
                 return coding.recode(values, nodata)
-        raise LandcoverError(unknown_values(distinct, [self]))
+        raise InputError(unknown_values(distinct, [self]))
 
 
 @dataclass(frozen=True)
@@ -264,14 +264,14 @@ def find_scheme(name: str) -> LabelScheme:
 
     Raises
     ------
-    LandcoverError
+    InputError
         If there is no such scheme, or the table holds no legend.
     """
     if name in SCHEMES:
         return SCHEMES[name]
     if Path(name).suffix.lower() in TABLES:
         return LabelScheme.from_table(name)
-    raise LandcoverError(
+    raise InputError(
         f"scheme {name!r} is unknown; choose {', '.join(SCHEMES)}, or give a table of classes "
         "(.csv, .qml, or the legend.json of a run)"
     )
@@ -289,11 +289,11 @@ def read_nomenclature_file(path: Path) -> Nomenclature:
         return Nomenclature.from_dict(read_json(path))
     except MissingProduct:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        found = f"{type(error).__name__}: {error}"
     except LandcoverError as error:
         # not "remove it": without legend.json a run counts as one of CORINE
         found = str(error).partition("; ")[0]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        found = f"{type(error).__name__}: {error}"
     raise LandcoverError(
         f"{path} holds no legend ({found}); prepare the run again with landcover prep"
     )

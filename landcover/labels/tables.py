@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import class_tables, styles
 from landcover.legend import HIGHEST_CODE, LandClass, lineages
 
@@ -39,7 +39,7 @@ def read_classes(path: Path) -> tuple[list[tuple[LandClass, ...]], dict[int, int
 
     Raises
     ------
-    LandcoverError
+    InputError
         If columns are missing, a code, value or colour is none, a name is empty, a code stands
         twice, or the coarser classes do not nest; the message names the line.
     """
@@ -47,7 +47,7 @@ def read_classes(path: Path) -> tuple[list[tuple[LandClass, ...]], dict[int, int
         rows = [(f"{path}, entry {n}", row) for n, row in enumerate(styles.palette(path), 1)]
         rows = [row for row in rows if row[1]["code"] != "0"]  # 0 is unlabelled
         if not rows:
-            raise LandcoverError(
+            raise InputError(
                 f"{path} holds no classes; style the raster as paletted / unique values"
             )
     else:
@@ -86,7 +86,7 @@ def _as_facts(row: Mapping[str, str], depth: int) -> dict[str, str]:
 def _require_columns(path: Path, rows: Sequence[Row]) -> int:
     """Refuse a table without its columns; the number of coarser levels."""
     if len(rows) < 2:
-        raise LandcoverError(f"{path} holds {len(rows)} class(es); a legend needs at least two")
+        raise InputError(f"{path} holds {len(rows)} class(es); a legend needs at least two")
     held = rows[0][1]
     numbers = sorted({int(n) for key in held for n in re.findall(r"^level(\d+)_", key)})
     wanted = ["code", "name", "colour"]
@@ -94,7 +94,7 @@ def _require_columns(path: Path, rows: Sequence[Row]) -> int:
         wanted += [f"level{level}_code", f"level{level}_name"]
     missing = [column for column in wanted if column not in held]
     if missing:
-        raise LandcoverError(
+        raise InputError(
             f"{path} has no column {', '.join(missing)}; a table of classes has the columns code, "
             "name and colour, and for coarser levels parent_code and parent_name, or level1_code, "
             "level1_name, level2_code, ..."
@@ -107,15 +107,15 @@ def _require_class(where: str, row: Mapping[str, str], level: str, own: bool = F
     for key in (f"{level}code", "value") if own and "value" in row else (f"{level}code",):
         text = row[key]
         if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= HIGHEST_CODE:
-            raise LandcoverError(
+            raise InputError(
                 f"{where}: {key} {text!r} is no whole number from 1 to {HIGHEST_CODE}; "
                 "0 means unlabelled, and a class raster holds 16 bits"
             )
     if not row[f"{level}name"]:
-        raise LandcoverError(f"{where}: {level}name is empty; name every class")
+        raise InputError(f"{where}: {level}name is empty; name every class")
     colour = row.get(f"{level}colour", "")
     if (own or colour) and not _COLOUR.fullmatch(colour):
-        raise LandcoverError(f"{where}: {level}colour {colour!r} is no colour such as #e6004d")
+        raise InputError(f"{where}: {level}colour {colour!r} is no colour such as #e6004d")
 
 
 def _require_single(path: Path, values: Sequence[str], what: str) -> None:
@@ -123,7 +123,7 @@ def _require_single(path: Path, values: Sequence[str], what: str) -> None:
     numbers = [int(value) for value in values]
     twice = next((number for number in numbers if numbers.count(number) > 1), None)
     if twice is not None:
-        raise LandcoverError(f"{path} has the {what} {twice} twice; give each class its own")
+        raise InputError(f"{path} has the {what} {twice} twice; give each class its own")
 
 
 def _require_nested(path: Path, found: Iterable[Sequence[LandClass]]) -> None:
@@ -134,12 +134,12 @@ def _require_nested(path: Path, found: Iterable[Sequence[LandClass]]) -> None:
             held = first.setdefault((level, land_class.code), classes)
             own, above = held[level - 1], held[: level - 1]
             if own.name != land_class.name:
-                raise LandcoverError(
+                raise InputError(
                     f"{path}: class {own.code} of level {level} is {own.name!r} and "
                     f"{land_class.name!r}; give each code one name"
                 )
             if [c.code for c in above] != [c.code for c in classes[: level - 1]]:
-                raise LandcoverError(
+                raise InputError(
                     f"{path}: class {own.code} of level {level} lies in classes {above[-1].code} "
                     f"and {classes[level - 2].code} of level {level - 1}; levels must nest"
                 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files.rasters import valid_pixels
 from landcover.legend import UNLABELLED, LandClass, Legend, Nomenclature
 
@@ -128,7 +128,7 @@ def estimate_transitions(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If no pixel has probabilities at both dates.
 
     References
@@ -149,7 +149,7 @@ def estimate_transitions(
     """
     known = valid_pixels(before) & valid_pixels(after)
     if not known.any():
-        raise LandcoverError(
+        raise InputError(
             "the two dates have no pixel in common that both map; give maps that overlap"
         )
     before = _floored(before[:, known]).astype(np.float64)
@@ -275,9 +275,9 @@ def from_to(before: np.ndarray, after: np.ndarray, legend: Legend, official: Leg
 
 
 def require_few(official: Legend) -> None:
-    """Raise LandcoverError if a code of a change raster cannot hold two classes of a legend."""
+    """Raise InputError if a code of a change raster cannot hold two classes of a legend."""
     if len(official) > MOST_CLASSES:
-        raise LandcoverError(
+        raise InputError(
             f"a change raster holds pairs of at most {MOST_CLASSES} classes and the legend has "
             f"{len(official)}; compare at a coarser level="
         )

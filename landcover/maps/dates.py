@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import rasters
 from landcover.grid import Window
 from landcover.legend import Legend, Nomenclature
@@ -107,14 +107,14 @@ def common_legend(dates: Sequence[Date], level: int | None) -> tuple[Legend, Nom
     """The classes to compare, and what they are of, at a level; they must be the same at both."""
     first, second = (date.nomenclature for date in dates)
     if first.levels != second.levels:
-        raise LandcoverError(
+        raise InputError(
             f"{dates[0].name} has the classes of {first.title} and {dates[1].name} those of "
             f"{second.title}; compare maps of one label scheme, or map both with one model="
         )
     levels = [first.level, second.level]
     wanted = level or max(levels)
     if wanted > min(levels):
-        raise LandcoverError(
+        raise InputError(
             f"level {wanted} is finer than the maps, which have levels {levels[0]} and "
             f"{levels[1]}; choose level={min(levels)}"
         )
@@ -126,7 +126,7 @@ def common_legend(dates: Sequence[Date], level: int | None) -> tuple[Legend, Nom
     ]
     apart = sorted(held[0] ^ held[1])
     if apart:
-        raise LandcoverError(
+        raise InputError(
             f"the maps of {dates[0].name} and {dates[1].name} differ in their classes: only one "
             f"knows {', '.join(map(str, apart))}; map both with one model (model=), or compare "
             "at a coarser level="

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend
@@ -114,7 +114,7 @@ def steps_of(source: Source, chosen: Choices) -> Iterator[Step]:
 
 
 def _require_grid(source: Source, path: Path) -> None:
-    """Raise LandcoverError unless a raster lies on the map's grid."""
+    """Raise InputError unless a raster lies on the map's grid."""
     source.grid.require_equal(rasters.grid_of(path), str(source.scene), str(path))
 
 
@@ -188,7 +188,7 @@ def _numbers(path: Path, grid: Grid) -> Callable[[Window], np.ndarray]:
     def numbers(window: Window) -> np.ndarray:
         near = np.sort(tree.query(shapely.box(*grid.crop(window).bounds)))
         if near.size > _MOST_POLYGONS:
-            raise LandcoverError(
+            raise InputError(
                 f"{path} has {near.size} polygons on {window.rows} x {window.cols} pixels, too "
                 "small for a majority of pixels; give larger polygons"
             )
@@ -208,7 +208,7 @@ def _sieve(grid: Grid, mmu_ha: float) -> Step:
     # pixels of UTM are not quite 10 m wide, and 50 of them shall be half a hectare
     pixels = math.ceil(mmu_ha / pixel_ha - 0.1)
     if not 2 <= pixels < grid.rows * grid.cols:
-        raise LandcoverError(
+        raise InputError(
             f"--mmu-ha {mmu_ha:g} is {pixels} of {grid.rows * grid.cols} pixels; "
             f"a pixel has {pixel_ha:.4g} ha: choose more than that, and less than the scene"
         )

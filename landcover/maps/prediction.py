@@ -71,7 +71,7 @@ def predict_map(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the scene lacks a band, or segment types are needed and not given or on another grid.
 
     Examples

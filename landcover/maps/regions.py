@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files.rasters import valid_pixels
 from landcover.legend import UNLABELLED
 
@@ -115,7 +115,7 @@ def sieve(codes: np.ndarray, smallest_px: int, connectivity: int = 4) -> np.ndar
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the size or connectivity is out of range.
 
     Examples
@@ -127,12 +127,12 @@ def sieve(codes: np.ndarray, smallest_px: int, connectivity: int = 4) -> np.ndar
     from rasterio.features import sieve as gdal_sieve
 
     if not 2 <= smallest_px < codes.size:
-        raise LandcoverError(
+        raise InputError(
             f"a smallest region of {smallest_px} pixels does not sieve a map of {codes.size}; "
             "choose at least 2 pixels, and fewer than the map has"
         )
     if connectivity not in (4, 8):
-        raise LandcoverError(f"connectivity {connectivity} does not exist; choose 4 or 8")
+        raise InputError(f"connectivity {connectivity} does not exist; choose 4 or 8")
     mask = (codes != UNLABELLED).astype(np.uint8)
     for size in (2**i for i in range(1, int(smallest_px - 1).bit_length())):
         codes = gdal_sieve(codes, size, mask=mask, connectivity=connectivity)

@@ -12,7 +12,7 @@ from landcover.classifiers import calibration
 from landcover.classifiers.best_class import winners
 from landcover.classifiers.image_tiles import COMPUTE_PX
 from landcover.classifiers.protocol import Classifier, require_bands
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.files.rasters import valid_pixels
 from landcover.grid import Grid, Window
@@ -60,17 +60,17 @@ class Source:
         self.tile_rows, self.tile_cols = tile_shape(self.grid)
 
     def _require_types(self) -> None:
-        """Raise LandcoverError unless the segment types serve the classifier."""
+        """Raise InputError unless the segment types serve the classifier."""
         name, layers = self.classifier.name, self.classifier.segment_layers
         if self.types is None:
-            raise LandcoverError(
+            raise InputError(
                 f"model {name} needs segment types and none are given; make them with: "
                 "landcover segment RUN"
             )
         held = rasters.band_names(self.types)
         missing = [layer for layer in layers if layer not in held]
         if missing:
-            raise LandcoverError(
+            raise InputError(
                 f"model {name} needs segment types {' '.join(missing)}; "
                 f"{self.types} has {' '.join(held)}: make them again with: landcover segment RUN"
             )
@@ -185,11 +185,11 @@ def reading_windows(grid: Grid, tile_px: int) -> list[Window]:
 
     Raises
     ------
-    LandcoverError
+    InputError
         If `tile_px` is not positive.
     """
     if tile_px < 1:
-        raise LandcoverError(f"tile size {tile_px} is not positive; choose 1024, or less memory")
+        raise InputError(f"tile size {tile_px} is not positive; choose 1024, or less memory")
     rows, cols = (max(1, round(tile_px / side)) * side for side in tile_shape(grid))
     return [
         Window(row, col, min(rows, grid.rows - row), min(cols, grid.cols - col))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files.rasters import valid_pixels
 
 #: A probability below this counts as this: a forest's 0 means "rare", and nothing could undo it.
@@ -109,7 +109,7 @@ def smooth(
     ['0.4', '0.6']
     """
     if probabilities.shape[1:] != image.shape[1:]:
-        raise LandcoverError(
+        raise InputError(
             f"probabilities of {probabilities.shape[1:]} pixels and an image of "
             f"{image.shape[1:]} differ; give both of the same window"
         )

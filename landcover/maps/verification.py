@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from landcover.classifiers.protocol import Classifier
-from landcover.errors import LandcoverError, require_seed
+from landcover.errors import InputError, require_seed
 from landcover.files import rasters
 from landcover.grid import Grid, Window
 from landcover.maps.scene_tiles import Source, reading_windows
@@ -81,7 +81,7 @@ def verify(
     Agreement
     """
     if n < 1:
-        raise LandcoverError(f"{n} pixels to verify is not positive; choose 200, for example")
+        raise InputError(f"{n} pixels to verify is not positive; choose 200, for example")
     source = Source(classifier, scene, segment_types)
     require_seed(seed)
     pixels = _draw(source, n, np.random.default_rng(seed))
@@ -143,7 +143,7 @@ def _draw(source: Source, n: int, rng: np.random.Generator) -> list[tuple[int, i
     quarter = min(len(at_edge), max(n // 4, n - len(anywhere)))
     pixels = [(row, col) for _, row, col in at_edge[:quarter] + anywhere[: n - quarter]]
     if not pixels:
-        raise LandcoverError(f"{source.scene} has no valid pixel; nothing can be verified")
+        raise InputError(f"{source.scene} has no valid pixel; nothing can be verified")
     return sorted(
         pixels, key=lambda pixel: (source.tile_at(*pixel).row, source.tile_at(*pixel).col)
     )

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from landcover.errors import InputError, LandcoverError, require_seed
+from landcover.errors import InputError, require_seed
 from landcover.legend import UNLABELLED, Legend, class_codes
 from landcover.reports.records import (
     ClassName,
@@ -72,7 +72,7 @@ def score(
     ------
     InputError
         If reference or predicted hold anything but class codes, or `codes` name one twice.
-    LandcoverError
+    InputError
         If shapes differ, no pixel has a reference, or a class is not in `codes`.
 
     Examples
@@ -122,7 +122,7 @@ def block_confusion(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If shapes differ or a class is not in `codes`.
     """
     reference, predicted, blocks = (np.asarray(a) for a in (reference, predicted, blocks))
@@ -175,7 +175,7 @@ def score_confusions(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If no pixel is counted.
     """
     confusions = _occupied(confusions)
@@ -234,14 +234,14 @@ def paired_difference(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the blocks do not hold the same number of pixels.
     """
     if metric not in METRICS:
-        raise LandcoverError(f"metric {metric} is unknown; choose one of {', '.join(METRICS)}")
+        raise InputError(f"metric {metric} is unknown; choose one of {', '.join(METRICS)}")
     support_a, support_b = confusions_a.sum(axis=(1, 2)), confusions_b.sum(axis=(1, 2))
     if not np.array_equal(support_a, support_b):
-        raise LandcoverError(
+        raise InputError(
             "the two maps were not scored on the same pixels of the same blocks; "
             "score both on one split"
         )
@@ -315,7 +315,7 @@ def _occupied(confusions: np.ndarray) -> np.ndarray:
 
 def _require_pixels(confusions: np.ndarray) -> None:
     if not confusions.any():
-        raise LandcoverError(
+        raise InputError(
             "no labelled pixel to score; the test blocks need labels: "
             "use a label raster that covers them or another split"
         )
@@ -323,7 +323,7 @@ def _require_pixels(confusions: np.ndarray) -> None:
 
 def _require_same_shape(reference: np.ndarray, other: np.ndarray, name: str) -> None:
     if reference.shape != other.shape:
-        raise LandcoverError(
+        raise InputError(
             f"{name} has shape {other.shape} and reference {reference.shape}; "
             "both must hold the same pixels"
         )
@@ -336,7 +336,7 @@ def _positions(values: np.ndarray, codes: Sequence[int], name: str) -> np.ndarra
     positions = table[values]
     if (positions < 0).any():
         unknown = ", ".join(str(v) for v in np.unique(values[positions < 0])[:8])
-        raise LandcoverError(
+        raise InputError(
             f"{name} holds class {unknown}, which is not among the codes "
             f"{[int(c) for c in codes]}; add it or mask it"
         )

@@ -12,7 +12,7 @@ from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.legend import UNLABELLED, Legend
 from landcover.reports.accuracy import class_name, finite
 from landcover.reports.records import ClassName, Interval
@@ -56,7 +56,7 @@ class Design:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If a unit's stratum has no size, or a stratum has fewer than two units or
             more than it is large.
         """
@@ -64,7 +64,7 @@ class Design:
         strata = np.asarray(strata, np.int64)
         unknown = np.setdiff1d(strata, codes)
         if unknown.size:
-            raise LandcoverError(
+            raise InputError(
                 f"the sample has units of stratum {unknown[0]}, which has no size; "
                 "give the size of every stratum"
             )
@@ -73,12 +73,12 @@ class Design:
         large = np.array([sizes[code] for code in codes.tolist()], np.float64)
         for code, size, n in zip(codes, large, drawn, strict=True):
             if n < MIN_UNITS:
-                raise LandcoverError(
+                raise InputError(
                     f"stratum {code} has {n} units in the sample; a standard error takes at "
                     f"least {MIN_UNITS}: draw more there, or join it with another stratum"
                 )
             if n > size:
-                raise LandcoverError(
+                raise InputError(
                     f"stratum {code} has {n} units in the sample and {size:g} in all; "
                     "take each once, and check the sizes"
                 )
@@ -185,7 +185,7 @@ def estimate(
 
     Raises
     ------
-    LandcoverError
+    InputError
         As `Design.of`, and if shapes differ or a reference is 0.
 
     Examples
@@ -342,7 +342,7 @@ def allocate(sizes: Mapping[int, int], units: int, least: int) -> dict[int, int]
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the least of all strata are more than `units`.
 
     Examples
@@ -353,7 +353,7 @@ def allocate(sizes: Mapping[int, int], units: int, least: int) -> dict[int, int]
     pixels = np.array(list(sizes.values()), np.int64)
     lowest = np.minimum(least, pixels)
     if lowest.sum() > units:
-        raise LandcoverError(
+        raise InputError(
             f"{units} samples are too few for {len(sizes)} classes with {least} each; "
             f"ask for at least {lowest.sum()}"
         )
@@ -409,18 +409,16 @@ def _require_units(
     reference: np.ndarray, mapped: np.ndarray, strata: np.ndarray, areas: np.ndarray | None
 ) -> None:
     if not reference.shape == mapped.shape == strata.shape or reference.ndim != 1:
-        raise LandcoverError(
+        raise InputError(
             f"reference, map and strata have shapes {reference.shape}, {mapped.shape} and "
             f"{strata.shape}; each takes one value a unit"
         )
     if areas is not None and (np.shape(areas) != reference.shape or not (areas > 0).all()):
-        raise LandcoverError(
+        raise InputError(
             f"areas have shape {np.shape(areas)} for {reference.size} units, or one is not above "
             "0; give the area of each unit's pixel"
         )
     if not reference.size:
-        raise LandcoverError("the sample holds no unit; draw some with: landcover sample-points")
+        raise InputError("the sample holds no unit; draw some with: landcover sample-points")
     if (reference == UNLABELLED).any():
-        raise LandcoverError(
-            "the reference holds class 0, which is unlabelled; leave these units out"
-        )
+        raise InputError("the reference holds class 0, which is unlabelled; leave these units out")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.reports.records import BlockTest, PairedTests, PixelTest
 
 #: With fewer pixels than this on which one map alone is right, the exact test takes over.
@@ -66,9 +66,7 @@ def mcnemar(first_only: int, second_only: int) -> PixelTest:
     from scipy.stats import binomtest, chi2
 
     if first_only < 0 or second_only < 0:
-        raise LandcoverError(
-            f"{first_only} and {second_only} are no counts of pixels; give 0 or more"
-        )
+        raise InputError(f"{first_only} and {second_only} are no counts of pixels; give 0 or more")
     n = first_only + second_only
     if n < EXACT_BELOW:
         fewer = min(first_only, second_only)
@@ -110,7 +108,7 @@ def clustered_mcnemar(first_only: np.ndarray, second_only: np.ndarray) -> BlockT
 
     first_only, second_only = np.asarray(first_only, float), np.asarray(second_only, float)
     if first_only.shape != second_only.shape:
-        raise LandcoverError(
+        raise InputError(
             f"counts of {first_only.shape} and {second_only.shape} blocks; give both of the same"
         )
     excess = first_only - second_only

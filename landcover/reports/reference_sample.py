@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import rasters, vectors
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Nomenclature
@@ -79,7 +79,7 @@ def read_sample(
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If the file is missing, unreadable, has no CRS, holds lines or several points in one
         feature, if the field is not there or holds other than class codes of one level, or if
         a stratum of the sample's own design has several sizes.
@@ -88,7 +88,7 @@ def read_sample(
     frame = _read(path)
     if field not in frame.columns:
         fields = ", ".join(str(c) for c in frame.columns if c != frame.geometry.name)
-        raise LandcoverError(
+        raise InputError(
             f"{path} has no field {field!r}; name the one with the class codes with "
             f"--class-field: {fields or 'there is none'}"
         )
@@ -141,9 +141,9 @@ def write_sample(
 
 
 def require_new(path: Path) -> None:
-    """Raise LandcoverError if a sample is there already."""
+    """Raise InputError if a sample is there already."""
     if path.exists():
-        raise LandcoverError(
+        raise InputError(
             f"{path} exists and may hold classes that somebody filled in; "
             "move it away, or write elsewhere with --out"
         )
@@ -160,7 +160,7 @@ def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
     )
     frames = [_units(frame, path) for frame in frames if len(frame)]
     if not frames:
-        raise LandcoverError(f"{path} holds no features; a sample needs points or polygons")
+        raise InputError(f"{path} holds no features; a sample needs points or polygons")
     return pandas.concat([frame.to_crs(frames[0].crs) for frame in frames], ignore_index=True)
 
 
@@ -169,7 +169,7 @@ def _units(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> geopa
     import shapely
 
     if frame.crs is None:
-        raise LandcoverError(
+        raise InputError(
             f"{path} has no CRS; assign one, for example with ogr2ogr -a_srs EPSG:32633"
         )
     given = frame.geometry.to_numpy()
@@ -179,7 +179,7 @@ def _units(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> geopa
     several = (kinds == "MultiPoint") & (shapely.get_num_geometries(geometries) > 1)
     other = ~np.isin(kinds, _POINTS + _POLYGONS)
     if (several | other).any():
-        raise LandcoverError(
+        raise InputError(
             f"{path} holds {'several points in one feature' if several.any() else kinds[other][0]}"
             "; each sampled unit is one point or one polygon: split or leave out the others"
         )
@@ -199,23 +199,23 @@ def _codes(values: pd.Series, nomenclature: Nomenclature, name: str) -> np.ndarr
     codes = np.where(wrong, UNLABELLED, numbers).astype(np.int64)
     held = set(codes.tolist()) - {UNLABELLED}
     if wrong.any():
-        raise LandcoverError(
+        raise InputError(
             f"{name} holds {text[wrong].iloc[0]!r}, which is no class code; "
             f"give class codes such as {nomenclature.legend.codes[-1]}, and nothing or 0 where the "
             "class is not known"
         )
     if not held:
-        raise LandcoverError(f"{name} is empty; fill in the class code that is seen at each place")
+        raise InputError(f"{name} is empty; fill in the class code that is seen at each place")
     known = {code for legend in nomenclature.levels for code in legend.codes}
     if held - known:
         unknown = ", ".join(map(str, sorted(held - known)[:8]))
-        raise LandcoverError(
+        raise InputError(
             f"{name} holds {unknown}, which {nomenclature.title} lacks; give codes of its legend"
         )
     try:
         nomenclature.level_of(held)
     except LandcoverError as error:
-        raise LandcoverError(f"{name}: {error}") from None
+        raise InputError(f"{name}: {error}") from None
     return codes
 
 
@@ -228,7 +228,7 @@ def _design(frame: geopandas.GeoDataFrame, name: str) -> tuple[np.ndarray, dict[
         which = (
             f"stratum {spoilt.index[spoilt][0]} has several sizes" if len(spoilt) else "is empty"
         )
-        raise LandcoverError(
+        raise InputError(
             f"{name}: {which} in its field {STRATUM_PX}; restore the fields "
             f"{STRATUM} and {STRATUM_PX} as they were drawn, or remove them"
         )

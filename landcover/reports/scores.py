@@ -64,7 +64,7 @@ def score_samples(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If there is no labelled test row.
     """
     predicted = np.asarray(predicted)

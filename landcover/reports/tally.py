@@ -100,7 +100,7 @@ def tally_maps(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If a layer lies on another grid or has classes of another scheme or level.
     """
     grid = require_same_grid(layers, scene)
@@ -225,7 +225,7 @@ class _Counts:
 
 
 def require_same_classes(nomenclature: Nomenclature, layers: Mapping[str, Path]) -> None:
-    """Raise LandcoverError if a map, by the style beside it, has other classes."""
+    """Raise InputError if a map, by the style beside it, has other classes."""
     for name, path in layers.items():
         if name not in TRUTHS and path.with_suffix(".qml").exists():
             nomenclature.require_like(styles.read_qml(path), str(path), "the labels")

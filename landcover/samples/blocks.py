@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import Fields, read_json, short_digest
 from landcover.grid import Window
@@ -62,12 +62,12 @@ class Layout:
 
     def __post_init__(self) -> None:
         if self.block_px < 1 or self.guard_px < 0:
-            raise LandcoverError(
+            raise InputError(
                 f"blocks of {self.block_px} px with a guard of {self.guard_px} px do not exist; "
                 "choose a positive block and a guard of 0 or more"
             )
         if 2 * self.guard_px > self.block_px:
-            raise LandcoverError(
+            raise InputError(
                 f"a guard of {self.guard_px} px leaves nothing of blocks of {self.block_px} px; "
                 f"choose blocks of at least {4 * self.guard_px} px, or a smaller guard"
             )

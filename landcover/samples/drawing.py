@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.samples.blocks import SPLITS, TEST, TRAIN, VALIDATION
 from landcover.samples.splits import FRACTIONS
 
@@ -66,7 +66,7 @@ def plan_draws(available: np.ndarray, samples: int, method: str, rng: np.random.
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the method is unknown or a split would get fewer than ten samples.
 
     Examples
@@ -79,7 +79,7 @@ def plan_draws(available: np.ndarray, samples: int, method: str, rng: np.random.
     array([70, 30])
     """
     if method not in METHODS:
-        raise LandcoverError(
+        raise InputError(
             f"there is no sampling method {method!r}; the methods are {', '.join(METHODS)}"
         )
     available = np.asarray(available, np.int64)
@@ -87,7 +87,7 @@ def plan_draws(available: np.ndarray, samples: int, method: str, rng: np.random.
     sizes = apportion(samples, pixels if method == "uniform" else np.array(FRACTIONS), pixels)
     for name, size, most in zip(SPLITS, sizes, pixels, strict=True):
         if size < MIN_SAMPLES:
-            raise LandcoverError(
+            raise InputError(
                 f"{name} would get {size} of {samples} samples ({most} pixels are there); each "
                 f"split needs at least {MIN_SAMPLES}: ask for more samples or give more labels"
             )
@@ -223,7 +223,7 @@ def strata_of(usable: np.ndarray, classes: np.ndarray, number: int) -> np.ndarra
     array([[255, 255,   2,   5]], dtype=uint8)
     """
     if 3 * number > NOT_DRAWN:
-        raise LandcoverError(
+        raise InputError(
             f"{number} classes are too many to sample; CORINE has 44 at most: use a coarser level"
         )
     strata = (usable.astype(np.int16) - 1) * number + classes

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files.texts import read_text
 from landcover.sources import eurosat
 
@@ -50,7 +50,7 @@ def seeded_split(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If a share is out of range, or chips are too few to give each class to each part.
 
     Examples
@@ -80,7 +80,7 @@ def listed_split(names: Sequence[str], folder: str | os.PathLike[str]) -> Split:
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If a list is missing, empty or not the only one of its part, or naming the chip that is
         not in the set or is listed twice.
     """
@@ -90,15 +90,15 @@ def listed_split(names: Sequence[str], folder: str | os.PathLike[str]) -> Split:
         path = _list_file(Path(folder), part)
         lines = read_text(path, "readable list of names", "give a text with a name a line").split()
         if not lines:
-            raise LandcoverError(f"{path} is empty; list a chip of this part a line")
+            raise InputError(f"{path} is empty; list a chip of this part a line")
         listed = [PurePosixPath(line).stem for line in lines]
         for name in listed:
             if name not in place:
-                raise LandcoverError(
+                raise InputError(
                     f"{path} lists {name}, which the chips lack; give the lists of this set"
                 )
             if name in seen:
-                raise LandcoverError(
+                raise InputError(
                     f"{name} is listed twice, in {seen[name]} and {path}; "
                     "a chip belongs to one part"
                 )
@@ -110,7 +110,7 @@ def listed_split(names: Sequence[str], folder: str | os.PathLike[str]) -> Split:
 def _list_file(folder: Path, part: str) -> Path:
     found = sorted(folder.glob(f"*{part}.txt"))
     if len(found) != 1:
-        raise LandcoverError(
+        raise InputError(
             f"{folder} holds {len(found)} lists named *{part}.txt and must hold 1, such as "
             f"eurosat-spatial-{part}.txt"
         )
@@ -124,12 +124,12 @@ def _parted(
     from sklearn.model_selection import train_test_split
 
     if not 0 < share < 1:
-        raise LandcoverError(f"share {share:g} is out of range; it lies between 0 and 1")
+        raise InputError(f"share {share:g} is out of range; it lies between 0 and 1")
     classes = np.asarray(labels)[indices]
     drawn = round(share * len(indices))
     fewest, several = min(Counter(classes.tolist()).values(), default=0), len(np.unique(classes))
     if fewest < 2 or not several <= drawn <= len(indices) - several:
-        raise LandcoverError(
+        raise InputError(
             f"{len(indices)} chips of {several} classes, {fewest} of the rarest, cannot be parted "
             f"at {share:g} with every class on both sides; give more chips or another share"
         )
@@ -143,7 +143,7 @@ def split_of(chips: eurosat.ChipSet, split: str, seed: int) -> Split:
         return listed_split(chips.names, split)
     learn, _, test = split.partition("/")
     if not (learn.isdigit() and test.isdigit() and int(learn) + int(test) == 100):
-        raise LandcoverError(
+        raise InputError(
             f"split {split!r} is neither a folder with lists nor two shares that make 100; "
             "give 80/20, 75/25, 90/10 or a folder"
         )

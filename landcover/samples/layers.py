@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.grid import Grid, Window
 from landcover.legend import Nomenclature
@@ -135,12 +135,12 @@ def open_source(
     inside, name = None, str(polygons)
     if class_field is not None:
         if polygons is None:
-            raise LandcoverError(
+            raise InputError(
                 f"class field {class_field!r} needs polygons to read it from; give polygons=FILE"
             )
         labels = _polygon_labels(files, Path(polygons), class_field, grid)
     elif files.labels is None:
-        raise LandcoverError(
+        raise InputError(
             f"{scene} has no labels to draw samples by; give labels, or polygons with class_field"
         )
     else:
@@ -214,7 +214,7 @@ def _code(value: object, known: Sequence[int], path: Path, field: str) -> int:
     except ValueError:
         number = np.nan
     if number not in known:
-        raise LandcoverError(
+        raise InputError(
             f"{path}: field {field} holds {value!r}, which is no class code of the run's legend; "
             f"give each polygon a code such as {known[-1]}"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files import tables
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED, Legend, Nomenclature
@@ -102,13 +102,13 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nom
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If `targets` is neither, the table lacks them, or there are training rows of fewer than
         two classes or no validation rows.
     """
     column = column_of(targets)
     if column not in samples:
-        raise LandcoverError(
+        raise MissingProduct(
             f"{path} has no column {column}; prepare the run with --reference TRUTH.tif "
             "or train on labels"
         )
@@ -119,7 +119,7 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nom
     found = np.unique(codes[train])
     if len(found) < 2:
         held = f"class {found[0]} only" if len(found) else "no labelled row"
-        raise LandcoverError(
+        raise InputError(
             f"the training rows of {path} hold {held}; a classifier needs two classes: "
             f"draw more samples (landcover sample {path.parent} --samples N) "
             "or use other labels"
@@ -127,7 +127,7 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nom
     legend = nomenclature.holding(found).legend.subset(found)
     validation = np.flatnonzero((split == "validation") & np.isin(codes, found))
     if not len(validation):
-        raise LandcoverError(
+        raise InputError(
             f"{path} has no validation row of a trained class; draw more samples: "
             f"landcover sample {path.parent} --samples N"
         )
@@ -139,7 +139,7 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nom
 def column_of(targets: str) -> str:
     """The column of the sample table that holds the targets."""
     if targets not in TARGETS:
-        raise LandcoverError(f"targets {targets!r} are unknown; choose among {', '.join(TARGETS)}")
+        raise InputError(f"targets {targets!r} are unknown; choose among {', '.join(TARGETS)}")
     return TARGETS[targets]
 
 
@@ -209,7 +209,7 @@ def with_features(
 def class_weights(rows: Rows, mode: str | None) -> np.ndarray | None:
     """Weight of each class of the legend, from the rows that are trained on."""
     if mode not in CLASS_WEIGHTS:
-        raise LandcoverError(f"class weight {mode!r} is unknown; choose balanced or none")
+        raise InputError(f"class weight {mode!r} is unknown; choose balanced or none")
     if mode is None:
         return None
     from landcover.samples.drawing import class_weights as weights_of

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from landcover.errors import InputError, LandcoverError, require_seed
+from landcover.errors import InputError, require_seed
 from landcover.grid import Window
 from landcover.legend import class_codes
 from landcover.samples.blocks import SPLITS, Blocks, Layout, layout, usable_zones_of
@@ -55,7 +55,7 @@ def spatial_blocks(
     ------
     InputError
         If labels are no raster of class codes.
-    LandcoverError
+    InputError
         If there are fewer than three labelled blocks, or the guard leaves a
         split without a pixel.
 
@@ -108,7 +108,7 @@ def deal(
     by_block = _by_block(plan, counts)
     labelled = int((by_block.sum(axis=1) > 0).sum())
     if labelled < MIN_BLOCKS:
-        raise LandcoverError(
+        raise InputError(
             f"only {labelled} of {len(by_block)} blocks of {plan.block_px} px hold labels, too few "
             "for train, validation and test; give a larger scene, more labels or smaller patches"
         )
@@ -121,7 +121,7 @@ def deal(
     blocks = Blocks(plan.rows, plan.cols, plan.block_px, plan.guard_px, best.reshape(plan.shape))
     for name, pixels in zip(SPLITS, judge.usable_pixels(best).sum(axis=1), strict=True):
         if not pixels:
-            raise LandcoverError(
+            raise InputError(
                 f"no pixel is left for {name}: {labelled} labelled blocks of {plan.block_px} px "
                 f"with a guard of {plan.guard_px} px are too few; "
                 "give a larger scene, more labels or smaller patches"
@@ -133,7 +133,7 @@ def _checked_fractions(fractions: Sequence[float]) -> np.ndarray:
     """Three positive shares that make 1."""
     shares = np.asarray(fractions, float)
     if shares.shape != (3,) or not (shares > 0).all() or not np.isclose(shares.sum(), 1):
-        raise LandcoverError(
+        raise InputError(
             f"fractions {list(fractions)} are not three positive shares that make 1; "
             "give train, validation and test, such as 0.6 0.2 0.2"
         )

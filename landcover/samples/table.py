@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import arrays, rasters
 from landcover.files.atomic import replace_when_whole
 from landcover.grid import Window
@@ -63,7 +63,7 @@ class Draw:
 
     def __post_init__(self) -> None:
         if self.method == "polygons" and self.polygons is None:
-            raise LandcoverError("method 'polygons' needs polygons; give polygons=FILE")
+            raise InputError("method 'polygons' needs polygons; give polygons=FILE")
 
 
 def count(
@@ -100,7 +100,7 @@ def count(
         within = 1 if source.inside is None else source.inside(window) > 0
         plan.count(counts, np.where(index < 0, -1, 2 * index + within), window)
     if not valid:
-        raise LandcoverError(
+        raise InputError(
             "the scene has no pixel with data in all bands; prepare it again from other files"
         )
     counts = counts.reshape(*counts.shape[:2], len(known), 2)
@@ -112,7 +112,7 @@ def count(
     if kept.sum() < 2:
         held = ", ".join(str(code) for code in known[kept]) or "no class"
         also = f" (left out below {min_count} pixels: {', '.join(dropped)})" if dropped else ""
-        raise LandcoverError(
+        raise InputError(
             f"{source.name} has {held} where the scene has data{also}; a classifier needs at "
             "least two classes: give labels with more of them or a larger scene"
         )
@@ -135,7 +135,7 @@ def draw(
     rng = np.random.default_rng([seed, 1])  # another stream than the deal's
     draws = drawing.plan_draws(available, wanted.samples, wanted.method, rng)
     if (draws.samples[TRAIN] > 0).sum() < 2:
-        raise LandcoverError(
+        raise InputError(
             "the training blocks give samples of fewer than two classes; "
             "ask for more samples, give more labels or choose another seed"
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover.errors import InputError, LandcoverError
+from landcover.errors import InputError
 from landcover.scene.indices import INDICES
 from landcover.sensors import roles_of, sensor_of
 
@@ -87,26 +87,26 @@ def available(bands: Sequence[str], names: Sequence[str] = DEFAULTS) -> tuple[st
 
 
 def require_known(names: Sequence[str]) -> None:
-    """Raise LandcoverError unless there are features of these names."""
+    """Raise InputError unless there are features of these names."""
     for name in names:
         _feature(name)
 
 
 def require(bands: Sequence[str], names: Sequence[str]) -> None:
-    """Raise LandcoverError unless the features exist, each is named once, and bands allow them."""
+    """Raise InputError unless the features exist, each is named once, and bands allow them."""
     if isinstance(names, str):
         raise InputError(f"features are {names!r}; give a list of names, such as [{names!r}]")
     roles = roles_of(bands)
     for name in names:
         missing = [role for role in _feature(name).needs if role not in roles]
         if missing:
-            raise LandcoverError(
+            raise InputError(
                 f"feature {name} needs {' and '.join(_in_words(role, bands) for role in missing)}; "
                 f"the bands are {' '.join(bands)}: "
                 f"choose among {' '.join(available(bands, tuple(FEATURES))) or 'none'}"
             )
     if len(set(names)) < len(names):
-        raise LandcoverError(f"features {' '.join(names)} name one twice; name each once")
+        raise InputError(f"features {' '.join(names)} name one twice; name each once")
 
 
 def margin(names: Sequence[str]) -> int:
@@ -141,7 +141,7 @@ def compute_features(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If a feature is unknown or named twice, the image lacks one of its bands, or features of
         windows are asked of a table.
 
@@ -160,7 +160,7 @@ def compute_features(
     require(bands, names)
     around = margin(names)
     if around and (image.ndim != 3 or min(image.shape[1:]) <= 2 * around):
-        raise LandcoverError(
+        raise InputError(
             f"features {' '.join(names)} need {around} pixels around every pixel, and an array of "
             f"{image.shape} has none; give (bands, rows + {2 * around}, cols + {2 * around})"
         )
@@ -210,7 +210,7 @@ def table() -> str:
 
 def _feature(name: str) -> Feature:
     if name not in FEATURES:
-        raise LandcoverError(f"there is no feature {name!r}; the features are {' '.join(FEATURES)}")
+        raise InputError(f"there is no feature {name!r}; the features are {' '.join(FEATURES)}")
     return FEATURES[name]
 
 

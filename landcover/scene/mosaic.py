@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import rasters, vectors
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import TOLERANCE_PX, Grid, Window
@@ -34,7 +34,7 @@ def mosaic_grid(tiles: Sequence[Tile]) -> Grid:
 
     Raises
     ------
-    LandcoverError
+    InputError
         If tiles differ in CRS or resolution, or lie between each other's pixels.
     """
     first = tiles[0].grid
@@ -45,7 +45,7 @@ def mosaic_grid(tiles: Sequence[Tile]) -> Grid:
         shift = max(abs(col - round(col)), abs(row - round(row)))
         alike = other.crs == first.crs and np.allclose(other.resolution, first.resolution)
         if not alike or shift > TOLERANCE_PX:
-            raise LandcoverError(
+            raise InputError(
                 f"{tile.paths[0]} is not on the pixel lattice of {tiles[0].paths[0]} "
                 f"({other.crs.to_string()} at {other.resolution[0]:g}, shifted by {shift:.2f} px); "
                 "tiles of a mosaic share CRS, resolution and alignment: warp it first"
@@ -100,7 +100,7 @@ def write_scene(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If a file is damaged, if many values are no reflectance, or if no pixel has data in all
         bands; nothing is written then.
     """
@@ -123,7 +123,7 @@ def write_scene(
             out.write(image, window)
         notes = [note for reader in readers for note in reader.notes()]
         if not pixels[DATA]:
-            raise LandcoverError(
+            raise InputError(
                 f"{tiles[0].paths[0]} has no pixel with data in all bands"
                 f"{' inside the area of interest' if area is not None else ''}; "
                 "a scene needs some: check the files and their nodata value"

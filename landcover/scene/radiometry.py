@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files.rasters import valid_pixels
 from landcover.grid import Window
 
@@ -118,7 +118,7 @@ def fit_lines(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If too few pixels are valid in both, or the unchanged ones of a band do not correlate.
 
     Notes
@@ -139,7 +139,7 @@ def fit_lines(
     """
     valid = valid_pixels(first) & valid_pixels(second)
     if valid.sum() < LEAST_PIXELS:
-        raise LandcoverError(
+        raise InputError(
             f"only {int(valid.sum())} pixels have data at both dates, too few to compare their "
             f"radiometry; {LEAST_PIXELS} are needed"
         )
@@ -198,13 +198,13 @@ def _lines(sums: np.ndarray, local: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _require_correlation(sums: Sequence[np.ndarray], bands: Sequence[str]) -> None:
-    """Raise LandcoverError unless unchanged pixels of every band go together."""
+    """Raise InputError unless unchanged pixels of every band go together."""
     for band, part in zip(bands, sums, strict=True):
         n, x, y, xx, yy, xy = part.sum(axis=(1, 2))
         both = (xx - x * x / n) * (yy - y * y / n)
         correlation = (xy - x * y / n) / np.sqrt(both) if both > 0 else 0.0
         if correlation < LEAST_CORRELATION:
-            raise LandcoverError(
+            raise InputError(
                 f"band {band} of the two dates hardly goes together (correlation "
                 f"{correlation:.2f} of the pixels most alike); compare dates of one season and "
                 "place, or leave the radiometry alone with normalise=False"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 
-from landcover.errors import LandcoverError
+from landcover.errors import MissingProduct
 from landcover.files.atomic import short_digest
 
 _TYPES = {
@@ -32,14 +32,14 @@ def load() -> dict[str, Asset]:
 
     Raises
     ------
-    LandcoverError
+    MissingProduct
         If one of the latter is missing.
     """
     folder = resources.files("landcover.service") / "static"
     vendor = folder / "vendor"
     missing = [name for name in VENDOR if not (vendor / name).is_file()]
     if missing:
-        raise LandcoverError(
+        raise MissingProduct(
             f"the page's JavaScript is not there ({vendor / missing[0]}); fetch it once with: "
             "make web"
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from landcover.classifiers.models import Model
 from landcover.classifiers.whole_images import Classifier
-from landcover.errors import LandcoverError
+from landcover.errors import MissingProduct
 from landcover.run import Run
 from landcover.service import assets
 from landcover.service.layers import Layer, layers_of
@@ -92,7 +92,7 @@ def load(
     models = models_of_run(run) if models is None else models
     layers, pixel_models = layers_of(run), _pixel_models(models)
     if not (layers or pixel_models or classifier):
-        raise LandcoverError(
+        raise MissingProduct(
             f"{run.path} has no scene, map or model to serve; make one with: "
             f"landcover prep --out {run.path}"
         )

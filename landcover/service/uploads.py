@@ -10,7 +10,7 @@ import numpy as np
 
 from landcover.classifiers.best_class import winners
 from landcover.classifiers.whole_images import check_time, reply
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files.pictures import class_geotiff
 from landcover.legend import UNLABELLED
 from landcover.maps import predict_tiles, require_bands
@@ -42,7 +42,7 @@ class Classify:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If the content is no image, or not one for this model.
         TimeoutError
             If `until`, of `time.monotonic`, is over.
@@ -74,14 +74,14 @@ class Predict:
 
         Raises
         ------
-        LandcoverError
+        InputError
             If the content is no image, has no place, or lacks a band.
         TimeoutError
             If `until`, of `time.monotonic`, is over.
         """
         image = _read(content, max_pixels)
         if image.grid is None:
-            raise LandcoverError(
+            raise InputError(
                 "the image has no place on the ground; give a GeoTIFF with a CRS, north up"
             )
         require_bands(self.classifier, image.bands, "the image")
@@ -108,12 +108,12 @@ class Predict:
 
 
 def _read(content: bytes, max_pixels: int) -> Image:
-    """The image of an upload; LandcoverError if there is none, or it takes too long."""
+    """The image of an upload; InputError if there is none, or it takes too long."""
     image = read_image(content, max_pixels=max_pixels)
     rows, cols = image.values.shape[1:]
     cost = max(rows, _LEAST_SIDE_PX) * max(cols, _LEAST_SIDE_PX)
     if cost > max(max_pixels, _LEAST_SIDE_PX**2):
-        raise LandcoverError(
+        raise InputError(
             f"the image of {rows} x {cols} pixels costs as much as {cost:,}, since models look at "
             f"squares, and {max_pixels:,} are allowed; cut it into shorter pieces"
         )

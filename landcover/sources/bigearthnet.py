@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files import rasters, tables
 from landcover.files.atomic import read_json
 from landcover.files.texts import read_csv
@@ -87,24 +87,24 @@ def open_patches(source: str | os.PathLike[str], classes: str = "19") -> Patches
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If there are no patches, or naming the patch that is missing, is there twice, or has
         metadata that cannot be read or labels that are unknown.
     """
     root = Path(source)
     if not root.is_dir():
-        raise LandcoverError(f"{root} is no folder; give the one that BigEarthNet was unpacked in")
+        raise MissingProduct(f"{root} is no folder; give the one that BigEarthNet was unpacked in")
     find = _version_2 if (root / "metadata.parquet").exists() else _version_1
     rows = sorted(row for row in find(root, classes) if row[1])
     if not rows:
-        raise LandcoverError(
+        raise InputError(
             f"{root} holds no labelled patches; give the folder with BigEarthNet-v1.0, or of "
             "version 2 the one with metadata.parquet"
         )
     names, codes, splits, folders, doubtful = zip(*rows, strict=True)
     for name, following in pairwise(names):
         if name == following:
-            raise LandcoverError(f"{root}: {name} is listed twice; remove one of its rows")
+            raise InputError(f"{root}: {name} is listed twice; remove one of its rows")
     return Patches(names, codes, splits, legend_of(classes), folders, doubtful)
 
 
@@ -116,11 +116,11 @@ def without_doubtful(patches: Patches, lists: Sequence[str | os.PathLike[str]] =
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If a list cannot be read, or nothing says which patches of version 1 are doubtful.
     """
     if not lists and None in patches.doubtful:
-        raise LandcoverError(
+        raise InputError(
             "no list of doubtful patches is given, and the metadata of version 1 do not say; give "
             "patches_with_cloud_and_shadow.csv and patches_with_seasonal_snow.csv"
         )
@@ -140,20 +140,20 @@ def with_splits(patches: Patches, folder: str | os.PathLike[str]) -> Patches:
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If a list is missing, a patch is in two of them, or no patch in any.
     """
     part_of: dict[str, str] = {}
     for name_of_list, part in _LISTS.items():
         for name in _first_column(Path(folder) / f"{name_of_list}.csv"):
             if part_of.setdefault(name, part) != part:
-                raise LandcoverError(
+                raise InputError(
                     f"{folder} lists {name} for {part_of[name]} and for {part}; "
                     "a patch belongs to one part"
                 )
     splits = tuple(part_of.get(name, "") for name in patches.names)
     if not any(splits):
-        raise LandcoverError(
+        raise InputError(
             f"the lists in {folder} name none of the {len(patches)} patches; "
             "give the lists of this version"
         )
@@ -175,11 +175,11 @@ def with_legend(patches: Patches, legend: Legend) -> Patches:
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the patches have the codes of the 19, or the legend mixes levels or is not CORINE's.
     """
     if not set(patches.legend.codes) <= set(corine().legend.codes):
-        raise LandcoverError(
+        raise InputError(
             "the patches are named by BigEarthNet's 19 classes, which merge CORINE's; "
             "open them with the classes 'corine'"
         )
@@ -187,7 +187,7 @@ def with_legend(patches: Patches, legend: Legend) -> Patches:
     for own in legend.classes:
         theirs = held.legend[own.code]
         if not theirs.is_like(own):
-            raise LandcoverError(
+            raise InputError(
                 f"class {own.code} of the legend is {own.name!r}, and {theirs.name!r} in CORINE, "
                 "whose classes the patches have; give a legend of CORINE"
             )
@@ -215,7 +215,7 @@ def read_patch(folder: str | os.PathLike[str], bands: Sequence[str] = BANDS) -> 
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If a band is missing, or its file is unreadable or of another size or type.
     """
     folder = Path(folder)
@@ -225,7 +225,7 @@ def read_patch(folder: str | os.PathLike[str], bands: Sequence[str] = BANDS) -> 
         dn = rasters.read(path)
         px = _COARSE_PX.get(band, CHIP_PX)
         if dn.shape != (1, px, px) or dn.dtype != np.uint16:
-            raise LandcoverError(
+            raise InputError(
                 f"{path} holds {dn.dtype} of {dn.shape} and must hold uint16 of {(1, px, px)}; "
                 "fetch it again"
             )
@@ -242,7 +242,7 @@ def in_order(bands: Iterable[str]) -> tuple[str, ...]:
     given = set(bands)
     unknown = sorted(given - set(BANDS))
     if unknown or not given:
-        raise LandcoverError(
+        raise InputError(
             f"bands {' '.join(unknown) or '(none)'} are not BigEarthNet's; choose from "
             f"{' '.join(BANDS)}"
         )
@@ -293,7 +293,7 @@ def _version_1(root: Path, classes: str) -> Iterator[Row]:
         try:
             labels = read_json(path)["labels"]
         except (LandcoverError, KeyError) as error:
-            raise LandcoverError(
+            raise InputError(
                 f"{path} gives no labels ({type(error).__name__}: {error}); fetch the patch again"
             ) from None
         yield name, _codes(labels, classes, path), "", root / name, None
@@ -308,11 +308,11 @@ def _version_2(root: Path, classes: str) -> Iterator[Row]:
         place = Path(name.rsplit("_", 2)[0]) / name  # tile, then patch
         folder = root / "BigEarthNet-S2" / place
         if not folder.is_dir():
-            raise LandcoverError(
+            raise MissingProduct(
                 f"{folder} is missing and metadata.parquet lists it; unpack it, or drop its row"
             )
         if split not in SPLITS:
-            raise LandcoverError(
+            raise InputError(
                 f"metadata.parquet gives {name} the split {split!r}; it must be {', '.join(SPLITS)}"
             )
         if classes == "19":
@@ -327,9 +327,7 @@ def _metadata(path: Path) -> dict[str, list[object]]:
     table = tables.read_columns(path, "fetch it again")
     lacking = [column for column in _COLUMNS if column not in table]
     if lacking:
-        raise LandcoverError(
-            f"{path} has no column {', '.join(lacking)}; fetch the table of version 2"
-        )
+        raise InputError(f"{path} has no column {', '.join(lacking)}; fetch the table of version 2")
     return {column: table[column] for column in _COLUMNS}
 
 
@@ -337,10 +335,10 @@ def _codes(labels: object, classes: str, path: Path) -> tuple[int, ...]:
     """Codes of a list of labels, ascending, each once."""
     known = codes_of_labels(classes)
     if not isinstance(labels, list):
-        raise LandcoverError(f"{path} gives {labels!r} and no list of labels; fetch it again")
+        raise InputError(f"{path} gives {labels!r} and no list of labels; fetch it again")
     for label in map(str, labels):
         if label not in known:
-            raise LandcoverError(
+            raise InputError(
                 f"{path} gives the label {label!r}, which is no class of BigEarthNet; "
                 "correct it, or fetch it again"
             )
@@ -352,7 +350,7 @@ def _mapped(path: Path, classes: str) -> tuple[int, ...]:
     try:
         found = SCHEMES["corine"].recode(np.unique(rasters.read_classes(path)))
     except LandcoverError as error:
-        raise LandcoverError(f"{path}: {error}") from None
+        raise InputError(f"{path}: {error}") from None
     known = codes_of_corine(classes) | {UNLABELLED: UNLABELLED}
     return tuple(sorted({known[code] for code in found.tolist()} - {UNLABELLED}))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files import arrays, tables
 from landcover.files.atomic import folder_when_whole, read_json, write_json
 from landcover.legend import Legend
@@ -51,7 +51,7 @@ class Labelled:
     def part(self, split: str) -> np.ndarray:
         """Positions of the chips of a part, ascending."""
         if split not in SPLITS:
-            raise LandcoverError(f"part {split!r} is unknown; choose {', '.join(SPLITS)}")
+            raise InputError(f"part {split!r} is unknown; choose {', '.join(SPLITS)}")
         return np.flatnonzero(np.array(self.splits, object) == split)
 
     def multi_hot(self, legend: Legend | None = None) -> np.ndarray:
@@ -146,9 +146,9 @@ def write_store(
     path = Path(path)
     shape = (len(labelled), px, px, len(bands))
     if not len(labelled):
-        raise LandcoverError(f"no chips are left to write into {path}; choose fewer filters")
+        raise InputError(f"no chips are left to write into {path}; choose fewer filters")
     if path.exists():
-        raise LandcoverError(f"{path} exists; remove it, or choose another folder")
+        raise InputError(f"{path} exists; remove it, or choose another folder")
     with folder_when_whole(path) as part:
         _check_room(part, shape)
         stored = (chip[np.newaxis] for chip in track(chips, "storing chips", shape[0]))
@@ -167,7 +167,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     """
     path = Path(path)
     if not (path / "store.json").exists():
-        raise LandcoverError(
+        raise MissingProduct(
             f"{path} holds no store.json; make a store with: "
             f"python -m experiments.bigearth_read SOURCE --out {path}"
         )

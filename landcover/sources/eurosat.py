@@ -18,7 +18,7 @@ import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files.archives import Fetch, open_members
 from landcover.files.pictures import open_geotiff
 from landcover.legend import Legend
@@ -100,7 +100,7 @@ class ChipSet:
         """Positions of bands in the files."""
         for band in bands:
             if band not in self.bands:
-                raise LandcoverError(
+                raise InputError(
                     f"the chips have no band {band}; theirs are {' '.join(self.bands)}"
                 )
         return [self.bands.index(band) for band in bands]
@@ -116,31 +116,31 @@ def open_chips(source: str | os.PathLike[str]) -> ChipSet:
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If the source is missing, is neither, or holds no chips or both forms; or naming the file
         whose folder is no class or another class than its name says, or that is there twice.
     """
     path = Path(source)
     if not path.exists():
-        raise LandcoverError(f"{path} does not exist; give EuroSAT's folder or zip archive")
+        raise MissingProduct(f"{path} does not exist; give EuroSAT's folder or zip archive")
     members, fetch = open_members(path, _LARGEST_BYTES, "fetch EuroSAT.zip again, or give a folder")
     members = [member for member in members if _is_chip(member)]
     forms = {form: [m for m in members if m.lower().endswith(form)] for form in (_JPEG, _TIF)}
     if all(forms.values()):
-        raise LandcoverError(
+        raise InputError(
             f"{path} holds {len(forms[_JPEG])} JPEGs and {len(forms[_TIF])} GeoTIFFs; "
             "give the folder of one form"
         )
     legend = Legend.eurosat()
     found = sorted(_place(member, legend.names) for form in forms.values() for member in form)
     if not found:
-        raise LandcoverError(
+        raise InputError(
             f"{path} holds no chips; EuroSAT's lie as Class/Class_n.jpg or Class/Class_n.tif"
         )
     names = tuple(f"{legend.names[label]}_{number}" for label, number, _ in found)
     for first, second, name in zip(found, found[1:], names, strict=False):
         if first[:2] == second[:2]:
-            raise LandcoverError(
+            raise InputError(
                 f"{path} holds {name} twice, as {first[2]} and {second[2]}; remove one"
             )
     return ChipSet(
@@ -158,13 +158,13 @@ def _place(member: str, classes: Sequence[str]) -> tuple[int, int, str]:
     path = PurePosixPath(member)
     folder = path.parent.name
     if folder not in classes:
-        raise LandcoverError(
+        raise InputError(
             f"{member} lies in the folder {folder!r}, which is no class of EuroSAT; "
             f"its classes are {', '.join(classes)}"
         )
     named = _NUMBERED.fullmatch(path.stem)
     if not named or named[1] != folder:
-        raise LandcoverError(
+        raise InputError(
             f"{member} lies in the folder {folder} and is not named {folder}_n; "
             "file it under the class that it shows, or remove it"
         )
@@ -205,17 +205,17 @@ def _decode_tif(member: str, data: bytes, channels: list[int]) -> np.ndarray:
 
 def _check_bytes(member: str, data: bytes) -> None:
     if len(data) > _LARGEST_BYTES:
-        raise LandcoverError(f"{member} takes over a MiB, which no chip does; remove or replace it")
+        raise InputError(f"{member} takes over a MiB, which no chip does; remove or replace it")
 
 
 def _check_chip(member: str, found: str, pixels: str) -> None:
     expected = f"{CHIP_PX} x {CHIP_PX} {pixels}"
     if found != expected:
-        raise LandcoverError(f"{member} is {found} and must be {expected}; remove or replace it")
+        raise InputError(f"{member} is {found} and must be {expected}; remove or replace it")
 
 
 def _unreadable(member: str, kind: str, error: Exception) -> LandcoverError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return LandcoverError(
+    return InputError(
         f"{member} is no whole {kind} ({reason}); fetch the set again, or remove this file"
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rasterio.enums import ColorInterp
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError, reading_error
 from landcover.files.masks import read_masked
 from landcover.files.pictures import Source, open_bytes, open_geotiff
 from landcover.grid import Grid, Window
@@ -94,7 +94,7 @@ def read_image(source: Source, name: str | None = None, max_pixels: int = MAX_PI
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If the source is missing, empty, of another kind, damaged, truncated, too large, animated,
         CMYK, a picture of 16 bits, without any valid pixel, or if nothing says which bands it has.
 
@@ -109,17 +109,17 @@ def read_image(source: Source, name: str | None = None, max_pixels: int = MAX_PI
     name = " ".join((name or ("the image" if isinstance(source, bytes) else str(source))).split())
     head = _head(source, name)
     if not head:
-        raise LandcoverError(f"{name} is empty; give a JPEG, PNG or GeoTIFF image")
+        raise InputError(f"{name} is empty; give a JPEG, PNG or GeoTIFF image")
     kind = next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), None)
     if kind is None:
-        raise LandcoverError(
+        raise InputError(
             f"{name} is no JPEG, PNG or GeoTIFF (it begins with {head!r}); save it as one of these"
         )
     with _decoding(name, kind):
         read = _read_geotiff if kind == "GeoTIFF" else _read_picture
         image = read(source, name, max_pixels)
     if np.isnan(image.values).all():
-        raise LandcoverError(f"{name} has no valid pixel, all is nodata; give another image")
+        raise InputError(f"{name} has no valid pixel, all is nodata; give another image")
     return image
 
 
@@ -130,7 +130,7 @@ def _head(source: Source, name: str) -> bytes:
             return file.read(8)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or error
-        raise LandcoverError(f"{name} cannot be opened ({reason}); check the path") from None
+        raise reading_error(error)(f"{name} cannot be opened ({reason}); check the path") from None
 
 
 @contextmanager
@@ -147,7 +147,7 @@ def _decoding(name: str, kind: str) -> Iterator[None]:
         reason = re.sub(
             r"/vsimem/\S+", "it", (str(cause).splitlines() or [type(cause).__name__])[0]
         )
-        raise LandcoverError(
+        raise InputError(
             f"{name} cannot be decoded as {kind} ({reason}); "
             "it may be truncated or damaged: save it again"
         ) from error
@@ -155,7 +155,7 @@ def _decoding(name: str, kind: str) -> Iterator[None]:
 
 def _check_size(name: str, rows: int, cols: int, max_pixels: int) -> None:
     if not 1 <= rows * cols <= max_pixels:
-        raise LandcoverError(
+        raise InputError(
             f"{name} declares {rows} x {cols} pixels and 1 to {max_pixels:,} are allowed; "
             "cut out or thin it first"
         )
@@ -182,7 +182,7 @@ def _read_picture(source: Source, name: str, max_pixels: int) -> Image:
             else None
         )  # fmt: skip
         if found:
-            raise LandcoverError(
+            raise InputError(
                 f"{name} {found}; save it as one picture of 8-bit grey, RGB or RGBA, "
                 "or give a GeoTIFF with named bands"
             )
@@ -197,7 +197,7 @@ def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
     with open_geotiff(source) as dataset:
         _check_size(name, dataset.height, dataset.width, max_pixels)
         if dataset.count > _MOST_BANDS:
-            raise LandcoverError(
+            raise InputError(
                 f"{name} has {dataset.count} bands and at most {_MOST_BANDS} are allowed; "
                 "leave out what is no Sentinel-2 band"
             )
@@ -269,7 +269,7 @@ def _bands_of_reflectance(
     named = [band for band in said if band.name]
     if not named:
         shown = ", ".join(band.text or "unnamed" for band in said[:4])
-        raise LandcoverError(
+        raise InputError(
             f"{name} has {len(said)} bands of {said[0].dtype} ({shown}"
             f"{', ...' if said[4:] else ''}), and nothing says what they are; name bands like B04 "
             "or red, or give EuroSAT's 13 bands or 8-bit true colour"

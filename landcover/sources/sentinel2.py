@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, MissingProduct
 from landcover.files.texts import read_xml
 from landcover.sensors import SENTINEL2
 from landcover.sources.reflectance import Band
@@ -36,7 +36,7 @@ def open_sentinel2(path: str | Path) -> Tile:
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If the folder is not a product, or a band is missing.
 
     Examples
@@ -49,7 +49,7 @@ def open_sentinel2(path: str | Path) -> Tile:
     path = Path(path)
     metadata = sorted(path.glob("MTD_MSIL*.xml"))
     if not metadata:
-        raise LandcoverError(
+        raise MissingProduct(
             f"{path} holds no MTD_MSIL1C.xml or MTD_MSIL2A.xml; give the product's .SAFE folder"
         )
     elements, offsets = _metadata(metadata[0])
@@ -59,7 +59,7 @@ def open_sentinel2(path: str | Path) -> Tile:
         images = sorted(path.glob(f"GRANULE/*/IMG_DATA/*_{name}.jp2"))
         images += sorted(path.glob(f"GRANULE/*/IMG_DATA/R10m/*_{name}_10m.jp2"))
         if len(images) != 1:
-            raise LandcoverError(
+            raise InputError(
                 f"{path} holds {len(images)} images of {name} at 10 m and must hold 1; "
                 "fetch the product again, or give the images of one granule with bands="
             )
@@ -94,7 +94,7 @@ def _quantification(elements: dict[str, str | None], metadata: Path) -> float:
     """What digital numbers are divided by."""
     text = elements.get("BOA_QUANTIFICATION_VALUE") or elements.get("QUANTIFICATION_VALUE")
     if not text:
-        raise LandcoverError(
+        raise InputError(
             f"{metadata} gives no quantification value; give the images to open_bands, with "
             "quantification="
         )

@@ -62,7 +62,7 @@ def train(
     ------
     MissingProduct
         If the run has no samples.
-    LandcoverError
+    InputError
         If there is no such kind or choice, or a choice does not suit the run. Nothing is written
         then.
 
@@ -125,7 +125,7 @@ def map_scene(
     ------
     MissingProduct
         If the run has no scene, or no such model.
-    LandcoverError
+    InputError
         If the scene lacks bands or segment types that the model needs.
 
     Examples
@@ -167,7 +167,7 @@ def compare(run: RunLike) -> Fields:
 
     Raises
     ------
-    LandcoverError
+    MissingProduct
         If there is no map, or a map has no report; the message names the command.
 
     Examples
@@ -218,7 +218,7 @@ def assess(
     ------
     MissingProduct
         If a map is missing.
-    LandcoverError
+    InputError
         If the reference cannot be read, strata lie on another grid, or too few units lie on
         the map.
 
@@ -295,7 +295,7 @@ def find_change(
     ------
     MissingProduct
         If a scene or a map is missing.
-    LandcoverError
+    InputError
         If the dates differ in grid or classes, hold no reflectance, or have no pixel in common.
 
     Examples

@@ -79,9 +79,11 @@ def prepare(
     ------
     MissingProduct
         If a source does not exist, or a glob finds nothing.
+    InputError
+        If a band is missing, grids differ, or labels do not lie on the scene or have unknown
+        codes.
     LandcoverError
-        If a band is missing, grids differ, labels do not lie on the scene or have unknown codes,
-        or the run holds models of another scene and `overwrite` is false.
+        If the run holds models of another scene and `overwrite` is false.
 
     Examples
     --------
@@ -164,7 +166,7 @@ def segment(
     ------
     MissingProduct
         If the run has no scene.
-    LandcoverError
+    InputError
         If the scene has no valid pixel, or a setting is out of range.
 
     Examples
@@ -226,7 +228,7 @@ def sample(
     ------
     MissingProduct
         If scene or labels are missing.
-    LandcoverError
+    InputError
         If fewer than two classes or too few blocks are left, or polygons cannot be read.
 
     Examples
@@ -279,7 +281,7 @@ def denoise(run: RunLike, seed: int = 0) -> Fields:
     ------
     MissingProduct
         If scene, labels or samples are missing.
-    LandcoverError
+    InputError
         If the guard between splits leaves no room for patches, or the seed is out of range.
 
     Examples

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from landcover.classifiers.names import title_of
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import replace_when_whole, versions, write_json, write_text
 from landcover.files.class_rasters import class_areas_ha, class_pixels
@@ -113,7 +113,7 @@ def _assess(
 ) -> MapAssessment:
     """Estimates for one map."""
     if of_map.levels != sample.nomenclature.levels:
-        raise LandcoverError(
+        raise InputError(
             f"{path} has the classes of {of_map.title} and the reference those of "
             f"{sample.nomenclature.title}; assess maps of one label scheme at a time with model="
         )
@@ -173,7 +173,7 @@ def _population(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | 
         of_units = np.where(amid > 0, classes_amid(strata, grid, sample.geometries), amid)
         source = f"classes of {strata}"
         if not sizes:
-            raise LandcoverError(
+            raise InputError(
                 f"{strata} and {path} have no pixel in common; give the raster of strata that "
                 "the sample was drawn from"
             )
@@ -208,7 +208,7 @@ def _left_out(
         "outside the strata or where the map is empty": population.strata == UNLABELLED,
     }
     if sample.strata is population.strata and without["outside the scene"].any():
-        raise LandcoverError(
+        raise InputError(
             f"{int(without['outside the scene'].sum())} points lie outside the scene, but carry "
             "the design of a sample that was drawn on it; give the sample of this scene"
         )
@@ -219,7 +219,7 @@ def _left_out(
         used &= ~units
     if not used.any():
         why = ", ".join(f"{n} {reason}" for reason, n in counts.items() if n)
-        raise LandcoverError(
+        raise InputError(
             f"none of the {mapped.size} reference units can be used ({why}); "
             "give points or polygons on the map, with their classes"
         )

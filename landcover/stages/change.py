@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from landcover.classifiers.models import Model, load_model
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, MissingProduct
 from landcover.files import rasters, styles, tables
 from landcover.files.atomic import digest, versions
 from landcover.files.raster_writer import RasterWriter
@@ -84,7 +84,7 @@ def find_change(
         products is written then.
     """
     if patch_px is not None and not LEAST_PATCH_PX <= patch_px <= MOST_PATCH_PX:
-        raise LandcoverError(
+        raise InputError(
             f"patches of {patch_px} px are out of range; choose {LEAST_PATCH_PX} to {MOST_PATCH_PX}"
         )
     scenes = [scene_of(path) for path in (before, after)]
@@ -93,7 +93,7 @@ def find_change(
     if patch_px is None:
         patch_px = min(max(grid.pixels(PATCH_M), LEAST_PATCH_PX), MOST_PATCH_PX)
     if model and maps:
-        raise LandcoverError(f"maps={maps} takes maps that there are; give it without model=")
+        raise InputError(f"maps={maps} takes maps that there are; give it without model=")
     name = model.name if model else maps or common_maps((before, after))
     if model is None and normalise:
         model = maker_of((before, after), name)
@@ -138,7 +138,7 @@ def find_change(
 def _require_apart(
     out: Run, paths: Sequence[Path], scenes: Sequence[Path], model: Model | None
 ) -> None:
-    """Raise LandcoverError if products would replace an input, by whatever links it is given."""
+    """Raise InputError if products would replace an input, by whatever links it is given."""
     written = [out.path / name for name in RASTERS]
     read = [*paths, *scenes]
     if model is not None:
@@ -147,7 +147,7 @@ def _require_apart(
         read += [run_of(model).path, *(path / "maps" for path in paths)]
     for product, held in itertools.product(written, read):
         if product.exists() and held.exists() and product.samefile(held):
-            raise LandcoverError(
+            raise InputError(
                 f"out={out.path} would write over the input {held}, by {product}; inputs stay "
                 "as they are, so give another out="
             )
@@ -177,14 +177,14 @@ def scene_of(path: Path) -> Path:
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If the run has no scene, or the raster does not hold reflectance.
     """
     if path.is_dir():
         return Run(path).require("scene")
     found = _no_reflectance(path)
     if found:
-        raise LandcoverError(
+        raise InputError(
             f"{path} {found}, and a scene holds reflectance, 0 to 1, as floats; prepare it with "
             f"landcover prep --bands {path} --out RUN, and give RUN"
         )
@@ -207,7 +207,7 @@ def common_maps(paths: Sequence[Path]) -> str:
     """The one model of which both runs hold probabilities."""
     for path in paths:
         if not path.is_dir():
-            raise LandcoverError(
+            raise InputError(
                 f"{path} is no run folder with maps; map both dates with model=RUN/models/NAME"
             )
     common = sorted(_names(Run(paths[0])) & _names(Run(paths[1])))
@@ -218,7 +218,7 @@ def common_maps(paths: Sequence[Path]) -> str:
             else "no model's are in both; make them in each with: landcover map RUN --model NAME "
             "--probabilities"
         )
-        raise LandcoverError(
+        raise InputError(
             f"{paths[0]} and {paths[1]} cannot be compared by the probabilities they hold: "
             f"{there}, or map both here with model=NAME"
         )
@@ -256,7 +256,7 @@ def mapped_pair(paths: Sequence[Path], scenes: Sequence[Path], name: str, normal
     for path, scene in zip(paths, scenes, strict=True):
         probabilities = Run(path).probabilities(name)
         if not probabilities.exists():
-            raise LandcoverError(
+            raise MissingProduct(
                 f"{probabilities} does not exist; make it with: "
                 f"landcover map {path} --model {name} --probabilities"
             )
@@ -265,7 +265,7 @@ def mapped_pair(paths: Sequence[Path], scenes: Sequence[Path], name: str, normal
     held = [rasters.band_names(scene) for scene in scenes]
     bands = tuple(band for band in held[0] if band in held[1])
     if not bands:
-        raise LandcoverError(
+        raise InputError(
             f"{scenes[0]} has bands {' '.join(held[0])} and {scenes[1]} {' '.join(held[1])}, none "
             "in common; prepare both dates with the same bands"
         )
@@ -296,7 +296,7 @@ def map_pair(
 
     name, bands = model.name, model.bands
     if model.inputs.segment_layers:
-        raise LandcoverError(
+        raise InputError(
             f"model {name} needs segment types, which belong to one scene; choose a model without, "
             "or map both runs with probabilities=True and compare them with maps="
         )

@@ -30,7 +30,7 @@ def compare(run: Run) -> list[Path]:
 
     Raises
     ------
-    LandcoverError
+    MissingProduct
         If there is no map, or a map has no report; the message names the command.
     """
     from landcover.reports import comparison_page

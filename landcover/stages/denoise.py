@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.classifiers.patch_training import PatchNetwork, PatchTraining
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import rasters, tables
 from landcover.files.atomic import digest, short_digest, staging_folder, write_together
 from landcover.files.raster_writer import RasterWriter
@@ -170,7 +170,7 @@ def _patch_size(run: Run) -> int:
     """Side of the teacher's patch."""
     guard = read_blocks(run).guard_px
     if guard < 1:
-        raise LandcoverError(
+        raise InputError(
             "a guard of 0 px leaves no room for the patches that find doubtful labels; draw the "
             f"samples again: landcover sample {run.path} --max-patch {TEACHER_PATCH}, or "
             "learn labels as they are: denoise=none"

@@ -13,7 +13,7 @@ import numpy as np
 
 from landcover.classifiers.exchange.check import Seen, check
 from landcover.classifiers.models import Model
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.files.atomic import read_json, replace_when_whole, write_bytes
 from landcover.progress import track
@@ -93,11 +93,11 @@ def export(model: Model, out: Path | None = None) -> Exported:
 
 
 def _require_own(folder: Path, name: str) -> None:
-    """Raise LandcoverError if a folder holds another model."""
+    """Raise InputError if a folder holds another model."""
     card = folder / "card.json"
     held = read_json(card).get("name") if card.exists() else name
     if held != name:
-        raise LandcoverError(
+        raise InputError(
             f"{folder} holds the model {held}, which {name} would replace; choose another --out"
         )
 

@@ -13,7 +13,7 @@ from landcover import sensors
 from landcover.classifiers import cards, networks
 from landcover.classifiers.networks import Recipe, image_recipes
 from landcover.classifiers.scaling import fit_scaling_of_parts
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, MissingProduct
 from landcover.files.atomic import Fields, versions, write_json, write_text
 from landcover.legend import Legend
 from landcover.progress import track
@@ -82,24 +82,24 @@ class Choices:
 
     @property
     def recipe(self) -> Recipe:
-        """How the network is trained; LandcoverError if a choice would have no effect."""
+        """How the network is trained; InputError if a choice would have no effect."""
         if self.zoom >= 1:
-            raise LandcoverError(
+            raise InputError(
                 f"zoom {self.zoom:g} leaves nothing of a pixel; give a share below 1, such as 0.15"
             )
         if self.zoom and not self.augmented:
-            raise LandcoverError(
+            raise InputError(
                 f"zoom {self.zoom:g}: images that are shown as they are have no other views; "
                 "leave out --zoom or --no-augmentation"
             )
         with_weights = self.weights is not None
         if self.frozen and not with_weights:
-            raise LandcoverError(
+            raise InputError(
                 f"frozen: {self.model} would keep convolutions that are drawn at random; give the "
                 "weights of a backbone, or train all of it"
             )
         if self.head is not None and self.model == "compact":
-            raise LandcoverError(
+            raise InputError(
                 f"head {self.head} is for a backbone; the compact network has its own: leave out "
                 "--head, or choose a backbone with --model"
             )
@@ -177,7 +177,7 @@ def open_task(source: Path, choices: Choices = Choices()) -> Task:
     """
     networks.precision_of(choices.precision)
     if choices.weights not in (None, "imagenet") and not Path(choices.weights).is_file():
-        raise LandcoverError(
+        raise MissingProduct(
             f"weights {choices.weights} do not exist; give a file of the backbone's, or none"
         )
     chips = eurosat.open_chips(source)
@@ -185,7 +185,7 @@ def open_task(source: Path, choices: Choices = Choices()) -> Task:
     bands = choices.bands or chips.bands
     pictures = sensors.TRUE_COLOUR_BANDS
     if choices.weights is not None and not chips.bands == bands == pictures:
-        raise LandcoverError(
+        raise InputError(
             f"weights {choices.weights} are of pictures of {' '.join(pictures)}, not of chips of "
             f"{' '.join(bands)}; give EuroSAT's RGB set without --bands, or no weights"
         )

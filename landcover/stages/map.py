@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landcover.classifiers.models import Model, load_model
-from landcover.errors import LandcoverError
+from landcover.errors import LandcoverError, MissingProduct
 from landcover.files.atomic import Fields, digest, versions
 from landcover.maps.engine_cache import key_of, with_engine
 from landcover.run import Run
@@ -68,10 +68,12 @@ def map_scene(
         process is mapping with it.
     """
     from landcover import maps
+    from landcover.classifiers.networks import require_precision
     from landcover.files import jobs, rasters, styles
     from landcover.stages.map_item import write_map_item
     from landcover.stages.scoring import require_scorable, score_map
 
+    require_precision(precision)
     model = model_of_run(run, model)
     name = model.name
     classifier, types = _checked(run, model)
@@ -239,7 +241,7 @@ def verify(run: Run, model: Model | str | Path, n: int, seed: int = 0) -> Agreem
 
     Raises
     ------
-    LandcoverError
+    MissingProduct
         If the run has no such map.
     """
     from landcover import maps
@@ -258,7 +260,7 @@ def _engine_of_map(run: Run, model: str) -> Engine | None:
 
     settings = run.read_manifest()["stages"].get(f"map {model}", {}).get("settings")
     if settings is None or not run.map(model).exists():
-        raise LandcoverError(
+        raise MissingProduct(
             f"{run.path} has no map of {model} to verify; make it with: "
             f"landcover map {run.path} --model {model}"
         )

@@ -11,7 +11,7 @@ from landcover import maps
 from landcover.classifiers.models import Model
 from landcover.classifiers.names import PATCHES
 from landcover.classifiers.whole_images import require_scale
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.files.class_rasters import class_writer
 from landcover.files.raster_writer import RasterWriter
@@ -60,7 +60,7 @@ def map_patches(run: Run, model: Model, stride_px: int = 32) -> list[Path]:
     scene = run.require("scene")
     maps.require_bands(network, rasters.band_names(scene), scene)
     if stride_px > network.side_px:
-        raise LandcoverError(
+        raise InputError(
             f"stride {stride_px} px is wider than the patch of {network.side_px} px, so pixels "
             f"between patches would not be seen; choose up to {network.side_px}"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Required, TypedDict, Unpack
 
 from landcover.classifiers.models import Model
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import class_rasters, jobs, rasters
 from landcover.files.atomic import Fields, digest, read_json
 from landcover.files.texts import read_text
@@ -125,7 +125,7 @@ def items_of(paths: Iterable[Path], folder: Path) -> list[Item]:
 
     Raises
     ------
-    LandcoverError
+    InputError
         If a path is none of the things that can be mapped, or two products have one name.
     """
     items: dict[Path, Item] = {}
@@ -135,18 +135,18 @@ def items_of(paths: Iterable[Path], folder: Path) -> list[Item]:
         elif path.is_dir() and any(path.glob("MTD_MSIL*.xml")):
             item = Item(path, Run(folder / path.resolve().stem))
         else:
-            raise LandcoverError(
+            raise InputError(
                 f"{path} is neither a product (X.SAFE with its MTD_MSIL*.xml) nor a run folder "
                 "with a scene.tif; give such folders, or a text file with one path a line"
             )
         other = items.setdefault(item.run.path.resolve(), item)
         if other.source.resolve() != path.resolve():
-            raise LandcoverError(
+            raise InputError(
                 f"{other.source} and {path} would both be mapped into {item.run.path}; "
                 "map them with different --out"
             )
     if not items:
-        raise LandcoverError("the list of products is empty; give at least one product")
+        raise InputError("the list of products is empty; give at least one product")
     return list(items.values())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from landcover.classifiers.cards import holds_model
 from landcover.classifiers.models import Model, load_model
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import InputError, MissingProduct
 from landcover.files.atomic import short_file_digest
 from landcover.run import Run
 
@@ -92,9 +92,9 @@ def is_guest(run: Run, model: Model) -> bool:
 
 
 def require_no_namesake(run: Run, model: Model) -> None:
-    """Raise LandcoverError if a guest's map would replace that of a model of the run."""
+    """Raise InputError if a guest's map would replace that of a model of the run."""
     if is_guest(run, model) and run.model(model.name).exists():
-        raise LandcoverError(
+        raise InputError(
             f"{run.path} has a model {model.name} of its own, whose map this would replace; "
             "map into another run, or without naming the other run's folder"
         )

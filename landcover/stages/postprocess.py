@@ -10,7 +10,7 @@ import numpy as np
 
 from landcover.classifiers import names
 from landcover.classifiers.models import Model
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files import rasters
 from landcover.files.atomic import Fields, short_file_digest
 from landcover.files.class_rasters import write_classes
@@ -79,7 +79,7 @@ def postprocess(
     legend = maker.legend
     source = Source(run.scene, legend, _grid_of_map(run, model))
     if by_probability and not (segments or polygons):
-        raise LandcoverError(
+        raise InputError(
             "--by-probability says how regions choose; give it with --segments or --polygons"
         )
     chosen = Choices(
@@ -92,7 +92,7 @@ def postprocess(
     )
     steps = list(steps_of(source, chosen))
     if not steps:
-        raise LandcoverError(
+        raise InputError(
             "no step was chosen; give at least one of --smooth, --segments, --polygons, --mmu-ha"
         )
     scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
@@ -133,7 +133,7 @@ def _digest(run: Run, name: str) -> str:
 def _grid_of_map(run: Run, model: str) -> Grid:
     """The grid of the map, which must be there and that of the scene."""
     if not run.map(model).exists():
-        raise LandcoverError(
+        raise MissingProduct(
             f"{run.map(model)} does not exist; make it with: "
             f"landcover map {run.path} --model {model}"
         )
@@ -145,7 +145,7 @@ def _grid_of_map(run: Run, model: str) -> Grid:
 def _probabilities(run: Run, model: str, legend: Legend) -> Path:
     """The probabilities that belong to the map."""
     if model != names.model_of(model):
-        raise LandcoverError(
+        raise InputError(
             f"{model} has no probabilities of its own; --smooth and --by-probability work on a "
             f"model's own map: --model {names.model_of(model)}"
         )
@@ -154,7 +154,7 @@ def _probabilities(run: Run, model: str, legend: Legend) -> Path:
     bands = tuple(f"{c.code} {c.name}" for c in legend.classes)
     current = path.relative_to(run.path).as_posix() in made and path.exists()
     if not current or rasters.band_names(path) != bands:
-        raise LandcoverError(
+        raise MissingProduct(
             f"{path} of this map does not exist; make it with: "
             f"landcover map {run.path} --model {model} --probabilities"
         )

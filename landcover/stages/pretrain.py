@@ -12,7 +12,7 @@ import numpy as np
 from landcover.classifiers import cards, networks
 from landcover.classifiers.names import name_of
 from landcover.classifiers.scaling import fit_scaling_of_parts
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import tables
 from landcover.files.atomic import versions, write_json
 from landcover.legend import Legend
@@ -155,7 +155,7 @@ def _task(store: Store, single: bool, source: Path) -> _Task:
     codes = np.array(store.legend.codes)[found_in]
     kind = "chips of one class" if single else "chips"
     if len(codes) < 2:
-        raise LandcoverError(
+        raise InputError(
             f"the training {kind} of {source} hold {len(codes)} classes; an encoder learns from "
             "two at least: store more of them"
         )
@@ -168,7 +168,7 @@ def _task(store: Store, single: bool, source: Path) -> _Task:
         targets = store.multi_hot(legend).astype(np.float32)
     for part, places in parts.items():
         if not len(places):
-            raise LandcoverError(
+            raise InputError(
                 f"{source} has no {part} {kind}; store a set with its official splits "
                 "(python -m experiments.bigearth_read SOURCE --splits FOLDER for version 1)"
             )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import tables
 from landcover.files.atomic import replace_when_whole, write_json
 from landcover.run import Run
@@ -128,7 +128,7 @@ def _layout(
     """Blocks and guard for the patches that are announced or written."""
     grid = source.grid
     if buffer is not None and buffer < 0:
-        raise LandcoverError(f"buffer {buffer} is negative; give the radius of a chip in pixels")
+        raise InputError(f"buffer {buffer} is negative; give the radius of a chip in pixels")
     for size in (max_patch, None if buffer is None else 2 * buffer + 1):
         if size is not None:
             chips.require_fits(size, grid.rows, grid.cols)

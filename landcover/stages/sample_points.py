@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.errors import LandcoverError, require_seed
+from landcover.errors import InputError, LandcoverError, require_seed
 from landcover.files import rasters
 from landcover.files.class_rasters import class_pixels
 from landcover.grid import Grid, Window
@@ -65,7 +65,7 @@ def sample_points(
         raise LandcoverError(f"{path} has no mapped pixel to draw; map the scene again")
     least = min(LEAST, n // (2 * len(pixels)))
     if least < area_estimation.MIN_UNITS:
-        raise LandcoverError(
+        raise InputError(
             f"{n} points are too few for the {len(pixels)} classes of {path}; "
             f"ask for at least {2 * area_estimation.MIN_UNITS * len(pixels)}"
         )

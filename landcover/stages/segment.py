@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import rasters, tables
 from landcover.files.atomic import write_bytes
 from landcover.files.raster_writer import RasterWriter
@@ -71,7 +71,7 @@ def segment(
     # A scale of a twentieth is an image times twenty, without a second image.
     segments = felzenszwalb(image, scale * FULL_SCALE_REFLECTANCE, sigma, min_size)
     if not segments.any():
-        raise LandcoverError(
+        raise InputError(
             f"{scene} has no pixel that is valid in every band; check nodata and the AOI"
         )
     means, counts = segment_types.segment_means(image, segments)

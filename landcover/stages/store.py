@@ -67,7 +67,7 @@ def mapped_models(folder: Path) -> list[str]:
 
     Raises
     ------
-    LandcoverError
+    MissingProduct
         If there is none; the message names the command that makes one.
     """
     names = [name for name in map_names(folder) if not parse(name).patches]

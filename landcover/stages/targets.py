@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import rasters, tables
 from landcover.labels.denoising import CHOICES, DEFAULT, LEFT_OUT, METHODS, PLAIN, Evidence
 from landcover.legend import UNLABELLED
@@ -47,7 +47,7 @@ def rows_to_learn(run: Run, targets: str, method: str | None = None) -> Rows:
         or damaged.
     """
     if method is not None and method not in CHOICES:
-        raise LandcoverError(
+        raise InputError(
             f"way of denoising {method!r} is unknown; choose among {', '.join(CHOICES)}"
         )
     rows = read_rows(run, targets)
@@ -131,7 +131,7 @@ def _with_targets(rows: Rows, targets: np.ndarray, method: str) -> Rows:
     validation = rows.validation[usable[rows.validation]]
     if len(held) < 2 or not len(validation):
         left = "no validation row" if len(held) > 1 else f"{len(held)} class"
-        raise LandcoverError(
+        raise InputError(
             f"denoise={method} leaves {left} to learn from, and training needs two classes and "
             "validation rows of them; draw more samples, or use denoise=none"
         )

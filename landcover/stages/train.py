@@ -16,7 +16,7 @@ from landcover.classifiers.kinds import Kind, trained_kind
 from landcover.classifiers.models import Model, load_model
 from landcover.classifiers.names import name_of
 from landcover.classifiers.protocol import Inputs
-from landcover.errors import InputError, LandcoverError
+from landcover.errors import InputError, MissingProduct
 from landcover.files.atomic import Fields
 from landcover.run import Run
 from landcover.samples.rows import with_features
@@ -80,7 +80,7 @@ def train(
 
     Raises
     ------
-    LandcoverError
+    InputError, MissingProduct
         If samples are missing or damaged, there is no such kind or choice, or a choice does
         not suit the run. Nothing is written then.
     """
@@ -117,7 +117,7 @@ def _trainer(kind: Kind, setup: Setup, chosen: Fields) -> Trainer:
         for name, value in chosen.items()
     }
     if kind.trainer is None:
-        raise LandcoverError(f"models of kind {kind.name} are not trained on samples of a run")
+        raise InputError(f"models of kind {kind.name} are not trained on samples of a run")
     return kind.trainer(setup, **opened)
 
 
@@ -140,11 +140,11 @@ def _inputs(
 
 
 def _require_types(run: Run, samples: pd.DataFrame, layers: tuple[str, ...]) -> None:
-    """Raise LandcoverError if samples lack segment types."""
+    """Raise MissingProduct if samples lack segment types."""
     from landcover.scene.segmentation.types import type_column
 
     if not {type_column(layer) for layer in layers} <= set(samples):
-        raise LandcoverError(
+        raise MissingProduct(
             f"{run.samples} has no segment types; make them with: "
             f"landcover segment {run.path} && landcover sample {run.path}; "
             "or train without: landcover train mlp --no-segments"
@@ -152,7 +152,7 @@ def _require_types(run: Run, samples: pd.DataFrame, layers: tuple[str, ...]) -> 
 
 
 def _check_patch(run: Run, patch_size: int) -> None:
-    """Raise LandcoverError if no such network exists, or its patches would reach test pixels."""
+    """Raise InputError if no such network exists, or its patches would reach test pixels."""
     from landcover.classifiers.networks import check_patch_size
     from landcover.samples.chips import radius_of, require_fits
 
@@ -161,7 +161,7 @@ def _check_patch(run: Run, patch_size: int) -> None:
     check_patch_size(patch_size)
     guard = blocks.guard_px
     if radius_of(patch_size) > guard:
-        raise LandcoverError(
+        raise InputError(
             f"patch size {patch_size} is larger than the run's guard of {guard} px allows "
             f"(at most {2 * guard + 1}): training patches would hold test pixels; draw the "
             f"samples again: landcover sample {run.path} --max-patch {patch_size}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
@@ -94,7 +94,7 @@ def arithmetic(model: Network) -> Arithmetic:
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the network holds an operation that none of the builders uses.
     """
     mean = deviation = np.zeros(0, np.float32)
@@ -116,7 +116,7 @@ def arithmetic(model: Network) -> Arithmetic:
         elif kind == "Flatten":
             steps.append(Step())
         elif kind not in _WITHOUT_WEIGHTS:
-            raise LandcoverError(
+            raise InputError(
                 f"network {model.name} holds {kind}, which has no ONNX form here; "
                 "the networks that landcover train makes have one"
             )
@@ -135,7 +135,7 @@ def _weighted(layer: Layer, kind: str) -> Step:
     kernel, *bias = layer.get_weights()
     activation = layer.activation.__name__
     if activation != "linear" and activation not in _ACTIVATIONS:
-        raise LandcoverError(
+        raise InputError(
             f"layer {layer.name} has activation {activation}, which has no ONNX form here; "
             f"use one of {', '.join(_ACTIVATIONS)}"
         )
@@ -197,7 +197,7 @@ def to_onnx(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the network holds an operation that none of the builders uses.
 
     References

@@ -30,7 +30,12 @@ from landcover.classifiers.networks.encoders import (
     predict_tags,
     start_from,
 )
-from landcover.classifiers.networks.engine_choice import PRECISIONS, Choice, choose_engine
+from landcover.classifiers.networks.engine_choice import (
+    PRECISIONS,
+    Choice,
+    choose_engine,
+    require_precision,
+)
 from landcover.classifiers.networks.engines import Engine
 from landcover.classifiers.networks.image_architectures import (
     HEADS,
@@ -97,6 +102,7 @@ __all__ = [
     "precision_of",
     "predict_examples",
     "predict_tags",
+    "require_precision",
     "row_inputs",
     "row_predictor",
     "save",

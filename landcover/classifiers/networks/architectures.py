@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.classifiers.networks.backend import keras_module
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.samples.chips import radius_of
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ MIN_PATCH, MAX_PATCH = 3, 61
 
 
 def check_patch_size(patch_size: int) -> None:
-    """Raise LandcoverError unless there is a network for patches of that size: odd, 3 to 61."""
+    """Raise InputError unless there is a network for patches of that size: odd, 3 to 61."""
     radius_of(patch_size)
     if not MIN_PATCH <= patch_size <= MAX_PATCH:
-        raise LandcoverError(
+        raise InputError(
             f"patch size {patch_size} is out of range; "
             f"choose an odd size from {MIN_PATCH} to {MAX_PATCH}"
         )

@@ -14,7 +14,7 @@ import numpy as np
 
 from landcover.classifiers.networks.backend import compiled, keras_module
 from landcover.classifiers.networks.batches import Examples, row_batches
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.progress import track
 
 if TYPE_CHECKING:
@@ -86,20 +86,20 @@ def start_from(network: keras.Model, tagger: keras.Model, frozen: bool = False) 
 
     Raises
     ------
-    LandcoverError
+    InputError
         If layers differ, or bands are standardised otherwise; the network is unchanged then.
     """
     ours, theirs = _stem(network, _CLASSES), _stem(tagger, _TAGS)
     shapes, needed = _shapes(ours), _shapes(theirs)
     if shapes != needed:
-        raise LandcoverError(
+        raise InputError(
             f"{network.name} has {_in_words(shapes)}, and {tagger.name} {_in_words(needed)}; "
             "start from an encoder of the same patch size and bands"
         )
     if not all(
         np.allclose(*pair) for pair in zip(_moments(network), _moments(tagger), strict=True)
     ):
-        raise LandcoverError(
+        raise InputError(
             f"{network.name} standardises its bands otherwise than {tagger.name}; build it with "
             "the encoder's means and variances"
         )
@@ -200,7 +200,7 @@ def _stem(network: keras.Model, last: str) -> list[keras.layers.Layer]:
     """Layers with weights below the layer of that name, the lowest first."""
     names = [layer.name for layer in network.layers]
     if last not in names:
-        raise LandcoverError(
+        raise InputError(
             f"{network.name} has no layer {last!r}; give a network of valid convolutions, or a "
             "tagger that was built on one"
         )

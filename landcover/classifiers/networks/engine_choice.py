@@ -24,7 +24,7 @@ from landcover.classifiers.networks.engines import (
     tier_of,
 )
 from landcover.classifiers.networks.patch_classifier import PatchClassifier
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files.atomic import Fields
 from landcover.files.rasters import valid_pixels
 
@@ -98,13 +98,10 @@ def choose_engine(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the precision is neither of the two.
     """
-    if precision not in PRECISIONS:
-        raise LandcoverError(
-            f"precision {precision!r} is unknown; choose among {', '.join(PRECISIONS)}"
-        )
+    require_precision(precision)
     images = [np.asarray(image, np.float32) for image in images]
     images = [image for image in images if valid_pixels(image, classifier.radius).any()]
     reason = _no_choice(classifier, images, n_pixels)
@@ -112,6 +109,14 @@ def choose_engine(
         return Choice(KERAS, reason)
     wanted = [p for p in available_precisions() if precision == "auto" or p == "float32"]
     return _fastest(classifier, candidates(classifier, wanted, images), images)
+
+
+def require_precision(precision: str) -> None:
+    """Raise InputError unless a precision is one of `PRECISIONS`."""
+    if precision not in PRECISIONS:
+        raise InputError(
+            f"precision {precision!r} is unknown; choose among {', '.join(PRECISIONS)}"
+        )
 
 
 def _no_choice(

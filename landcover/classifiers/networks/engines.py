@@ -19,7 +19,7 @@ import numpy as np
 
 from landcover.classifiers.best_class import near_ties
 from landcover.classifiers.exchange.network_onnx import arithmetic, to_onnx
-from landcover.errors import LandcoverError, MissingDependency
+from landcover.errors import InputError, LandcoverError, MissingDependency
 from landcover.files.atomic import Fields
 from landcover.samples.chips import cut_chips
 
@@ -70,7 +70,7 @@ class Engine:
     def __post_init__(self) -> None:
         known = [("keras", "float32"), ("openvino", "float32"), ("openvino", "bfloat16")]
         if (self.runtime, self.precision) not in known:
-            raise LandcoverError(
+            raise InputError(
                 f"there is no engine {self.runtime} {self.precision}; choose among "
                 f"{', '.join(' '.join(pair) for pair in known)}"
             )
@@ -81,7 +81,7 @@ class Engine:
 
     @classmethod
     def from_dict(cls, values: Fields) -> Engine:
-        """What `as_dict` gave; raises LandcoverError if there is no such engine."""
+        """What `as_dict` gave; raises InputError if there is no such engine."""
         return cls(**values)
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from landcover.classifiers.networks.backend import keras_module
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError, reading_error
 from landcover.files.atomic import Fields
 
 if TYPE_CHECKING:
@@ -82,13 +82,13 @@ def build_image_network(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If kind or head are unknown, or weights do not fit.
     """
     if kind not in IMAGE_NETWORKS:
-        raise LandcoverError(f"network {kind!r} is unknown; choose {', '.join(IMAGE_NETWORKS)}")
+        raise InputError(f"network {kind!r} is unknown; choose {', '.join(IMAGE_NETWORKS)}")
     if head not in HEADS:
-        raise LandcoverError(f"head {head!r} is unknown; choose {' or '.join(HEADS)}")
+        raise InputError(f"head {head!r} is unknown; choose {' or '.join(HEADS)}")
     keras = keras_module()
     network = IMAGE_NETWORKS[kind]
     side = IMAGE_PX if network.backbone else None
@@ -100,7 +100,7 @@ def build_image_network(
     elif weights is None:
         x = _compact(_normalised(x, means, stds))
     else:
-        raise LandcoverError(f"weights {weights} are of a backbone; the {kind} network has none")
+        raise InputError(f"weights {weights} are of a backbone; the {kind} network has none")
     x = keras.layers.Dense(n_classes, name="scores")(x)
     outputs = keras.layers.Activation("softmax", dtype="float32", name="classes")(x)
     return keras.Model(inputs, outputs, name=kind.replace("-", "_"))
@@ -213,7 +213,7 @@ def _prepared(
     if weights is None:
         x = _normalised(x, means, stds)
     elif white is None or len(means) != 3:
-        raise LandcoverError(
+        raise InputError(
             f"weights {weights} are of red, green and blue pictures, not of {len(means)} bands of "
             "reflectance; train without weights, or on the RGB set"
         )
@@ -261,7 +261,7 @@ def _backbone(kind: str, build: Backbone, n_bands: int, weights: str | Path | No
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise LandcoverError(
+        raise reading_error(error)(
             f"weights {weights} cannot be had for {kind} ({reason}); give a file of this backbone "
             "with --weights, or none"
         ) from error
@@ -283,7 +283,7 @@ def _wide_resnet(shape: tuple[int, int, int], weights: str | None) -> keras.Mode
     """
     keras = keras_module()
     if weights is not None:
-        raise LandcoverError(
+        raise InputError(
             "Keras has no ImageNet weights of wide-resnet50-2; give a file with --weights, or none"
         )
     inputs = keras.layers.Input(shape)

@@ -13,7 +13,7 @@ from landcover.classifiers.networks.backend import compiled, keras_module, keras
 from landcover.classifiers.networks.batches import batches
 from landcover.classifiers.networks.image_architectures import layer_table
 from landcover.classifiers.networks.image_recipes import Recipe, Stage
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files.atomic import Fields
 from landcover.files.machine import processor_facts
 from landcover.progress import track
@@ -140,11 +140,11 @@ def precision_of(choice: str) -> str:
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the choice is unknown.
     """
     if choice not in PRECISIONS_OF_TRAINING:
-        raise LandcoverError(
+        raise InputError(
             f"precision {choice!r} is unknown; choose {', '.join(PRECISIONS_OF_TRAINING)}"
         )
     if choice != "auto":

@@ -16,7 +16,7 @@ import numpy as np
 
 from landcover.classifiers.networks.batches import STEP_TILES, Examples, TileExamples
 from landcover.classifiers.networks.tile_network import convolutions_of
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files.atomic import Fields
 from landcover.grid import Window
 from landcover.samples.chips import Squares, read_chips
@@ -111,16 +111,16 @@ def plan(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If `batches_of` is unknown, or tiles are asked for of a padded network.
     """
     if batches_of not in BATCHES_OF:
-        raise LandcoverError(
+        raise InputError(
             f"batches_of {batches_of!r} is unknown; choose among {', '.join(BATCHES_OF)}"
         )
     dense = len(network.output_shape) == 4
     if batches_of == "tiles" and not dense:
-        raise LandcoverError(
+        raise InputError(
             "the published network pads its patches and cannot be trained on tiles; "
             "train it on chips: --train-on chips"
         )

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.progress import track
 from landcover.scene.segmentation.pixel_edges import deal_edges, sort_bins
 from landcover.scene.segmentation.pixel_graph import (
@@ -93,7 +93,7 @@ def felzenszwalb(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If the image is not of floats (scikit-image would rescale integers silently), shapes
         disagree, a setting is out of range, or there are 2**30 pixels or more.
 
@@ -300,30 +300,28 @@ class _Bins:
 def _check(
     image: np.ndarray, scale: float, sigma: float, min_size: float, valid: np.ndarray | None
 ) -> None:
-    """Raise LandcoverError for what `felzenszwalb` cannot take."""
+    """Raise InputError for what `felzenszwalb` cannot take."""
     if getattr(image, "ndim", 0) != 3:
         shape = getattr(image, "shape", type(image).__name__)
-        raise LandcoverError(
-            f"image of shape {shape} cannot be segmented; give (bands, rows, cols)"
-        )
+        raise InputError(f"image of shape {shape} cannot be segmented; give (bands, rows, cols)")
     if image.dtype.kind != "f":
-        raise LandcoverError(
+        raise InputError(
             f"image of {image.dtype} cannot be segmented: scale has no meaning on digital numbers; "
             "give reflectance or another float image of about 0-1"
         )
     rows, cols = image.shape[1:]
     if rows * cols >= MAX_PIXELS:
-        raise LandcoverError(
+        raise InputError(
             f"image of {rows} x {cols} pixels is too large to segment at once; "
             f"stay below {MAX_PIXELS} pixels, for example by cutting it into tiles"
         )
     for name, value in {"scale": scale, "sigma": sigma}.items():
         if not (np.isfinite(value) and value >= 0):
-            raise LandcoverError(f"{name} {value} is out of range; give a number from 0 up")
+            raise InputError(f"{name} {value} is out of range; give a number from 0 up")
     if not 0 <= min_size < float("inf") or min_size != int(min_size):
-        raise LandcoverError(f"min_size {min_size} is not a whole number of pixels from 0 up")
+        raise InputError(f"min_size {min_size} is not a whole number of pixels from 0 up")
     if valid is not None and (valid.shape != image.shape[1:] or valid.dtype != bool):
-        raise LandcoverError(
+        raise InputError(
             f"valid of shape {valid.shape} and type {valid.dtype} does not fit the image; "
             f"give bool of shape {image.shape[1:]}"
         )

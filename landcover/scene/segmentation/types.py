@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def segment_means(image: np.ndarray, segments: np.ndarray) -> tuple[np.ndarray, 
     """
     bands = len(image)
     if image.shape[1:] != segments.shape:
-        raise LandcoverError(
+        raise InputError(
             f"image of shape {image.shape} and segments of {segments.shape} differ in rows and "
             "cols; segment this image again"
         )
@@ -91,11 +91,11 @@ def percentile_types(means: np.ndarray, percentiles: Sequence[float] = PERCENTIL
     means = _checked_means(means)
     limits = np.asarray(percentiles, float)
     if limits.ndim != 1 or not (0 < limits.size < 255 and (np.diff(limits) > 0).all()):
-        raise LandcoverError(
+        raise InputError(
             f"percentiles {list(percentiles)} are not 1 to 254 ascending numbers, such as 25 50 75"
         )
     if limits[0] < 0 or limits[-1] > 100:
-        raise LandcoverError(f"percentiles {list(percentiles)} are not between 0 and 100")
+        raise InputError(f"percentiles {list(percentiles)} are not between 0 and 100")
     if len(means) == 0:
         return np.zeros(0, np.uint8)
     scores = _first_component(means)
@@ -142,7 +142,7 @@ def hierarchy_types(
     means = _checked_means(means)
     check_levels(levels)
     if counts.shape != means.shape[:1]:
-        raise LandcoverError(
+        raise InputError(
             f"counts of shape {counts.shape} do not fit {len(means)} segments; give one a segment"
         )
     if len(means) == 0:
@@ -155,10 +155,10 @@ def hierarchy_types(
 
 
 def check_levels(levels: Sequence[int]) -> None:
-    """Raise LandcoverError unless `levels` suit `hierarchy_types`."""
+    """Raise InputError unless `levels` suit `hierarchy_types`."""
     whole = all(level == int(level) and 1 <= level <= 255 for level in levels)
     if not levels or not whole or any(a >= b for a, b in pairwise(levels)):
-        raise LandcoverError(
+        raise InputError(
             f"levels {list(levels)} are not ascending numbers of types from 1 to 255; "
             "give some such as 4 8 16"
         )
@@ -213,7 +213,7 @@ def add_segments(
     """
     row, col = samples["row"].to_numpy(), samples["col"].to_numpy()
     if len(row) and (row.max() >= segments.shape[0] or col.max() >= segments.shape[1]):
-        raise LandcoverError(
+        raise InputError(
             f"a sample at row {row.max()}, col {col.max()} lies outside segments of "
             f"{segments.shape[0]} x {segments.shape[1]} pixels; draw the samples again"
         )
@@ -230,7 +230,7 @@ def _checked_means(means: np.ndarray) -> np.ndarray:
     """Means as float64, finite, two-dimensional."""
     means = np.asarray(means, np.float64)
     if means.ndim != 2 or not np.isfinite(means).all():
-        raise LandcoverError(
+        raise InputError(
             f"segment means of shape {means.shape} are not a table of finite numbers, "
             "(segments, bands); number segments 1 to n and leave out nodata"
         )

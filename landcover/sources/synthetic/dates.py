@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.labels import generalise
 from landcover.sources.synthetic import settlements, spectra
 from landcover.sources.synthetic.landscape import ARABLE, Landscape
@@ -111,7 +111,7 @@ def _with_estates(land: Landscape, rng: np.random.Generator, estates: int) -> La
     arable = np.bincount(land.field[land.truth == ARABLE], minlength=land.fields)
     large = np.flatnonzero(arable >= ESTATE_PX)
     if large.size < estates:
-        raise LandcoverError(
+        raise InputError(
             f"{estates} estates need as many fields of {ESTATE_PX} px or more, and the scene "
             f"has {large.size}; ask for fewer, or make a larger scene"
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from landcover import __version__
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.files import raster_writer
 from landcover.files.atomic import read_json, write_json
 from landcover.files.raster_writer import RasterWriter
@@ -94,7 +94,7 @@ def write_mosaic(folder: Path, size: int, seed: int = 0) -> Sources:
         If the mosaic is smaller than a scene can be, or the folder cannot be written.
     """
     if size < synthetic.MINIMUM_PX:
-        raise LandcoverError(
+        raise InputError(
             f"size {size} is too small for a scene; choose at least {synthetic.MINIMUM_PX}"
         )
     sources, mark = _names(folder), folder / "mosaic.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 
 _RANGES = {
     "field_px": (12, 80),
@@ -56,6 +56,6 @@ class Look:
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise LandcoverError unless a number is within its range."""
+    """Raise InputError unless a number is within its range."""
     if not low <= value <= high:
-        raise LandcoverError(f"{name} {value:g} is out of range; choose {low:g} to {high:g}")
+        raise InputError(f"{name} {value:g} is out of range; choose {low:g} to {high:g}")

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError
 from landcover.grid import Grid
 from landcover.labels import generalise
 from landcover.labels.schemes import SCHEMES
@@ -127,7 +127,7 @@ def make_scene(
 
     Raises
     ------
-    LandcoverError
+    InputError
         If a setting is outside its range.
 
     Examples
@@ -169,4 +169,4 @@ def grid_codes(cells: np.ndarray) -> np.ndarray:
 def _check_whole(name: str, value: int, low: int, high: int) -> None:
     """A whole number within its range, or an error that says so."""
     if int(value) != value or not low <= value <= high:
-        raise LandcoverError(f"{name} {value} is out of range; choose a whole {low} to {high}")
+        raise InputError(f"{name} {value} is out of range; choose a whole {low} to {high}")
