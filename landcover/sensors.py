@@ -205,6 +205,9 @@ HIGHEST_MEDIAN = 1.5
 def roles_of(bands: Sequence[str]) -> dict[str, str]:
     """Names of bands by role; bands that no sensor of the table has are left out.
 
+    Sensors share names: B05 is red edge to one and near-infrared to another. The one that
+    `sensor_of` finds decides.
+
     Raises
     ------
     InputError
@@ -215,7 +218,9 @@ def roles_of(bands: Sequence[str]) -> dict[str, str]:
     >>> roles_of(["B04", "B08", "elevation"])
     {'red': 'B04', 'nir': 'B08'}
     """
-    known = {band.name: band.role for sensor in SENSORS.values() for band in sensor.bands}
+    # The last one counts where several sensors have a band of one name
+    by_likelihood = (*SENSORS.values(), sensor_of(bands))
+    known = {band.name: band.role for sensor in by_likelihood for band in sensor.bands}
     roles: dict[str, str] = {}
     for name in bands:
         role = known.get(name)
@@ -229,11 +234,17 @@ def roles_of(bands: Sequence[str]) -> dict[str, str]:
 def sensor_of(bands: Iterable[str]) -> Sensor:
     """The sensor that most of the bands are of; Sentinel-2 where that is open.
 
+    Among sensors that have equally many, one whose blue, green, red and near-infrared are all
+    there comes first.
+
     >>> sensor_of(["SR_B4", "SR_B5"]).title
     'Landsat 8 and 9 OLI, collection 2 level 2'
     """
     held = set(bands)
-    return max(SENSORS.values(), key=lambda sensor: len(held.intersection(sensor.names)))
+    return max(
+        SENSORS.values(),
+        key=lambda sensor: (len(held.intersection(sensor.names)), held.issuperset(sensor.core)),
+    )
 
 
 def true_colour_bands(bands: Sequence[str]) -> tuple[str, ...]:

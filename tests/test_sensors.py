@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from landcover import sensors
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import rasters
 from landcover.scene import features, mosaic
 from landcover.sensors import LANDSAT, SENSORS, SENTINEL2, Sensor, SensorBand
@@ -108,6 +108,45 @@ def test_what_is_known_of_sentinel_2():
 def test_bands_without_a_sensor_have_no_role():
     assert sensors.roles_of(["elevation", "B08"]) == {"nir": "B08"}
     assert sensors.sensor_of(["elevation"]) is SENTINEL2
+
+
+#: Bands of Harmonized Landsat Sentinel-2 from Landsat: names of Sentinel-2, other roles.
+HLS = Sensor(
+    "hls-l30",
+    "HLS L30",
+    (
+        SensorBand("B02", "blue", 482, 30),
+        SensorBand("B03", "green", 561, 30),
+        SensorBand("B04", "red", 655, 30),
+        SensorBand("B05", "nir", 865, 30),
+        SensorBand("B06", "swir16", 1609, 30),
+        SensorBand("B07", "swir22", 2201, 30),
+    ),
+    quantification=10_000.0,
+    offset=0.0,
+    file_pattern=r"(?<![A-Z0-9])(B0[2-7])(?![A-Z0-9])",
+    source="a test",
+)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_sensors_that_share_names_of_bands_keep_their_roles(first, monkeypatch):
+    rows = (HLS, *SENSORS.values()) if first else (*SENSORS.values(), HLS)
+    monkeypatch.setattr(sensors, "SENSORS", {row.name: row for row in rows})
+    roles = {band.name: band.role for band in SENTINEL2.bands}
+    for bands in (SENTINEL2.names, SENTINEL2.surface_names, SENTINEL2.core, SENTINEL2.names[1:8]):
+        assert sensors.sensor_of(bands) is SENTINEL2
+        assert sensors.roles_of(bands) == {roles[name]: name for name in bands}
+    assert sensors.sensor_of(HLS.names) is HLS
+    assert sensors.roles_of(HLS.names) == {band.role: band.name for band in HLS.bands}
+    assert sensors.roles_of(["B02", "B03", "B04", "B05"])["nir"] == "B05"
+    ndvi = features.compute_features(np.array([[0.1], [0.3]]), ["B04", "B08"], ["ndvi"])
+    np.testing.assert_allclose(ndvi, [[0.5]], rtol=1e-6)
+
+
+def test_bands_of_two_sensors_with_one_role_are_refused():
+    with pytest.raises(InputError, match="bands B04 and SR_B4 are both red; keep the bands of one"):
+        sensors.roles_of(["B02", "B03", "B04", "SR_B4"])
 
 
 def test_true_colour_of_any_sensor_or_none():

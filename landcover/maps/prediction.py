@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from landcover.classifiers.models import Model
 from landcover.classifiers.protocol import Classifier
 from landcover.files.jobs import Job
 from landcover.files.raster_writer import RasterWriter
@@ -29,7 +30,7 @@ from landcover.progress import say, track
 
 
 def predict_map(
-    classifier: Classifier,
+    classifier: Classifier | Model,
     scene: str | Path,
     out: str | Path,
     *,
@@ -45,8 +46,8 @@ def predict_map(
 
     Parameters
     ----------
-    classifier : Classifier
-        Any model.
+    classifier : Model or Classifier
+        A model of pixels, such as `load_model` gives, or anything that predicts windows.
     scene : path
         Raster that holds the classifier's bands by name; reflectance.
     out : path
@@ -72,17 +73,20 @@ def predict_map(
     Raises
     ------
     InputError
-        If the scene lacks a band, or segment types are needed and not given or on another grid.
+        If the scene lacks a band, segment types are needed and not given or on another grid, or
+        the model classifies whole images.
 
     Examples
     --------
     >>> import landcover as lc
     >>> model = lc.load_model("runs/mapped/models/random-forest-plain")
     >>> scene = "runs/mapped/scene.tif"
-    >>> paths = lc.predict_map(model.classifier(), scene, "map.tif", confidence="confidence.tif")
+    >>> paths = lc.predict_map(model, scene, "map.tif", confidence="confidence.tif")
     >>> [path.name for path in paths]
     ['map.tif', 'confidence.tif']
     """
+    if isinstance(classifier, Model):
+        classifier = classifier.classifier()
     source = Source(classifier, scene, segment_types)
     windows = reading_windows(source.grid, tile_px)
     given = {

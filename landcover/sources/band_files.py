@@ -45,7 +45,7 @@ class _File:
 
 
 def open_bands(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     quantification: PerTile = None,
     offset: PerTile = None,
     band_names: Sequence[str] = (),
@@ -61,8 +61,8 @@ def open_bands(
 
     Parameters
     ----------
-    paths : sequence of path
-        Raster files, or names that GDAL knows, such as ``netcdf:cube.nc:B02``.
+    paths : path or sequence of path
+        A raster file or several, or names that GDAL knows, such as ``netcdf:cube.nc:B02``.
     quantification, offset : float or sequence of float, optional
         reflectance = (dn + offset) / quantification; one number, or one a tile. By default what
         each file says in its scale and offset tags, or else the sensor's own; floats that lie
@@ -99,7 +99,8 @@ def open_bands(
     if sensor not in SENSORS:
         raise InputError(f"there is no sensor {sensor!r}; choose among {', '.join(SENSORS)}")
     of = SENSORS[sensor]
-    files = _named([_open(path, of, band_names) for path in paths], band_names, of)
+    given = [paths] if isinstance(paths, str | Path) else paths
+    files = _named([_open(path, of, band_names) for path in given], band_names, of)
     groups = _grouped(files)
     settings = zip(
         _per_tile("quantification", quantification, len(groups)),

@@ -185,15 +185,18 @@ def segment(
     return stage.read_segments(run)
 
 
-def sample(
+def sample(  # noqa: PLR0913 - an argument for each option of landcover sample
     run: RunLike,
     samples: int = 40_000,
     method: str = "uniform",
     *,
     polygons: PathLike | None = None,
     class_field: str | None = None,
+    min_count: int = 50,
+    features: Sequence[str] | None = None,
     max_patch: int | None = None,
     block_px: int | None = None,
+    buffer: int | None = None,
     seed: int = 0,
 ) -> geopandas.GeoDataFrame:
     """Deal the blocks of a run to training, validation and test, and draw samples.
@@ -210,11 +213,18 @@ def sample(
         Vector file; training and validation samples are drawn inside it.
     class_field : str, optional
         Field of `polygons` with class codes, which then are the labels.
+    min_count : int
+        Classes with fewer labelled pixels in the scene are left out.
+    features : sequence of str, optional
+        Columns of features; by default those of ndvi, ndwi and bi2 that the bands allow.
     max_patch : int, optional
         Side in pixels of the largest patch that will be trained: the guard between splits is as
         wide as its radius.
     block_px : int, optional
         Side of a block in pixels; by default from the range within which labels are alike.
+    buffer : int, optional
+        Radius in pixels of chips, which are written to chips_R.npy: float32 (samples, 2R + 1,
+        2R + 1, bands), in the order of the table.
     seed : int
         Of the deal and the draw.
 
@@ -229,7 +239,8 @@ def sample(
     MissingProduct
         If scene or labels are missing.
     InputError
-        If fewer than two classes or too few blocks are left, or polygons cannot be read.
+        If fewer than two classes or too few blocks are left, polygons cannot be read, or there is
+        no such feature.
 
     Examples
     --------
@@ -252,10 +263,13 @@ def sample(
             "polygons" if polygons is not None else method,
             None if polygons is None else Path(polygons),
             class_field,
+            min_count,
+            features,
         ),
         max_patch=max_patch,
-        block_px=block_px,
         seed=seed,
+        buffer=buffer,
+        block_px=block_px,
     )
     return read_samples(run.require("samples"), geometry=True)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
+import landcover as lc
 from landcover import maps as mapping
 from landcover.classifiers import networks
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
@@ -24,6 +25,7 @@ from tests.fixtures.map_models import (
     random_cnn,
     write_scene,
 )
+from tests.fixtures.map_runs import make_run
 
 TILE_SIZES = (64, 100, 256, 10_000)
 
@@ -92,6 +94,17 @@ def test_ties_fall_the_same_way_whatever_the_tile_size(scene, tmp_path, monkeypa
         maps.append(rasters.read_classes(out).tobytes())
     assert len(set(maps)) == 1
     assert len(np.unique(np.frombuffer(maps[0], np.uint16))) > 2
+
+
+def test_a_model_maps_as_its_classifier_does(tmp_path):
+    run = make_run(tmp_path / "run", 40, 50)
+    model = lc.load_model(run.model("random-forest"))
+    by_model = lc.predict_map(model, run.scene, tmp_path / "a.tif")[0]
+    by_classifier = lc.predict_map(model.classifier(), run.scene, tmp_path / "b.tif")[0]
+    assert by_model.read_bytes() == by_classifier.read_bytes()
+    np.testing.assert_array_equal(
+        lc.read(by_model)[0], model.predict(rasters.read(run.scene)), strict=True
+    )
 
 
 def test_a_map_is_the_whole_scene_predicted_at_once(classifier, scene, types, tmp_path):

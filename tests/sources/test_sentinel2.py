@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import landcover as lc
 from landcover import sensors
 from landcover.errors import InputError, LandcoverError
 from landcover.files import raster_writer, rasters
@@ -58,6 +59,9 @@ def test_a_stacked_file_by_its_names_or_the_names_given(tmp_path, grid, rng):
     stack = rng.integers(1, 4000, (5, *grid.shape)).astype(np.uint16)
     raster_writer.write(tmp_path / "s.tif", stack, grid, ["B04", "B03", "B02", "B08", "SCL"])
     (tile,) = band_files.open_bands([tmp_path / "s.tif"])
+    assert lc.open_bands(tmp_path / "s.tif") == [tile]
+    (alone,) = lc.open_bands(str(tmp_path / "s.tif"))
+    assert list(alone.bands) == list(tile.bands) and alone.grid == tile.grid
     assert {name: band.number for name, band in tile.bands.items()} == {
         "B02": 3, "B03": 2, "B04": 1, "B08": 4,
     }  # fmt: skip

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import argparse
+import inspect
 import json
 from collections import namedtuple
 from dataclasses import fields
@@ -14,6 +16,7 @@ from shapely.geometry import box
 
 import landcover as lc
 from landcover.cli import main
+from landcover.commands import COMMANDS
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer
 from landcover.files.atomic import read_json
@@ -433,3 +436,24 @@ def test_a_bad_block_size_is_one_line(tmp_path, capsys, options, text):
     assert code == 2
     assert text in error_lines(capsys.readouterr().err)[-1]
     assert not run.splits.exists()
+
+
+def test_the_api_takes_what_the_command_takes(tmp_path):
+    run, _, labels = make_run(tmp_path)
+    rare = min((labels[labels > 0].tolist().count(code), code) for code in (231, 312, 512))
+    table = lc.sample(run, 1000, min_count=rare[0] + 1, features=["ndvi"], max_patch=3, buffer=2)
+    assert "ndvi" in table and "ndwi" not in table
+    assert rare[1] not in set(table["label"])
+    chips = np.load(run.path / "chips_2.npy")
+    assert chips.shape == (len(table), 5, 5, 4)
+    np.testing.assert_allclose(chips[:, 2, 2], table[list(BANDS)], rtol=1e-6)
+    settings = run.read_manifest()["stages"]["sample"]["settings"]
+    assert (settings["min_count"], settings["buffer"]) == (rare[0] + 1, 2)
+
+
+def test_the_api_has_every_option_of_the_command():
+    """An option that the command gets later is not forgotten in Python."""
+    parser = argparse.ArgumentParser()
+    COMMANDS["sample"][1](parser)
+    options = {action.dest for action in parser._actions} - {"help"}
+    assert options == set(inspect.signature(lc.sample).parameters)
