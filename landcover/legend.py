@@ -315,6 +315,22 @@ class Nomenclature:
             raise InputError(f"level {level} does not exist; {self.title} has {has}")
         return replace(self, level=level)
 
+    def in_cells_of(self, side_m: float) -> Nomenclature:
+        """The same with labels in cells of another size, whose borders may lie off by a cell.
+
+        Parameters
+        ----------
+        side_m : float
+            Side of a cell on the ground, metres; rounded to centimetres.
+
+        Returns
+        -------
+        Nomenclature
+            The same classes at the same level.
+        """
+        side_m = max(round(side_m, 2), 0.01)
+        return replace(self, cell_m=side_m, border_m=side_m)
+
     def level_of(self, codes: Iterable[int]) -> int:
         """The level that has all of some codes; the one worked at, if it is among several.
 

@@ -11,7 +11,7 @@ import numpy as np
 from landcover.errors import InputError
 from landcover.files import rasters, vectors
 from landcover.files.class_rasters import class_writer
-from landcover.grid import Grid
+from landcover.grid import Grid, Window
 from landcover.labels.schemes import Coding
 from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
@@ -123,6 +123,19 @@ def became(
         share = unlabelled / total
         found.append({"value": None, "code": UNLABELLED, "name": "unlabelled", "share": share})
     return found
+
+
+def cell_size_m(source: Path, grid: Grid) -> float:
+    """Side on the ground of the pixels that a raster has in the middle of a grid, metres."""
+    from rasterio.warp import transform
+
+    own = rasters.grid_of(source)
+    x, y = grid.xy((grid.rows - 1) / 2, (grid.cols - 1) / 2)
+    (there_x,), (there_y,) = transform(grid.crs, own.crs, [float(x)], [float(y)])
+    row, col = own.rowcol(there_x, there_y)
+    inside = np.clip(row, 0, own.rows - 1), np.clip(col, 0, own.cols - 1)
+    pixel = own.crop(Window(int(inside[0]), int(inside[1]), 1, 1))
+    return float(np.mean(pixel.pixel_size_m))
 
 
 def require_overlap(source: Path, grid: Grid) -> None:

@@ -8,7 +8,8 @@ of the file tell.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ from landcover.labels.schemes import (
     Coding,
     LabelScheme,
     distinct_values,
+    several_meanings,
     unknown_values,
 )
+from landcover.legend import Nomenclature
 
 #: The EEA's products lie on its reference grid, in cells of 100 m (or 250 m).
 _EEA_EPSG, _EEA_CELLS_M = 3035, (100.0, 250.0)
@@ -29,12 +32,30 @@ _EEA_EPSG, _EEA_CELLS_M = 3035, (100.0, 250.0)
 _NAMED_CORINE = re.compile(r"(?<![a-z])(clc|corine)(?![ _-]?(\+|plus|bb|backbone))")
 
 
-def recognise(
-    values: set[float],
-    source: Path,
-    scheme: LabelScheme | None = None,
-    among: Iterable[LabelScheme] = SCHEMES.values(),
-) -> Coding:
+@dataclass(frozen=True)
+class Hints:
+    """What is known of values beside themselves.
+
+    Attributes
+    ----------
+    scheme : LabelScheme, optional
+        What the user says they are. Then they are its values, and nothing else.
+    among : sequence of LabelScheme
+        What they may be where the user says nothing.
+    level : int, optional
+        The level that is asked for, which no values of a coarser level can give.
+    beside : bool
+        Whether other labels of the run have the scheme's values. Then these may have another form
+        of the same classes, such as CLC codes beside CORINE's grid codes, if no value has both.
+    """
+
+    scheme: LabelScheme | None = None
+    among: Sequence[LabelScheme] = tuple(SCHEMES.values())
+    level: int | None = None
+    beside: bool = False
+
+
+def recognise(values: set[float], source: Path, hints: Hints | None = None) -> Coding:
     """The meaning of a label raster's values.
 
     Parameters
@@ -42,41 +63,116 @@ def recognise(
     values : set of float
         The distinct values that the scene takes from it.
     source : path
-        The raster, which is looked at where its values fit several schemes.
-    scheme : LabelScheme, optional
-        What the user says it is. Other schemes of the same classes count where the values are
-        none of its own: CORINE comes as grid codes and as CLC codes.
-    among : iterable of LabelScheme
-        What it may be where the user says nothing.
+        The raster, which is looked at where its values have several meanings.
+    hints : Hints, optional
+        What is known beside the values; nothing by default.
 
     Raises
     ------
     InputError
         If the values fit no scheme, or several and the file does not tell which.
     """
-    if scheme is not None:
-        for coding in (coding for one in (scheme, *relatives(scheme)) for coding in one.codings):
-            if coding.fits(values):
-                return coding
-        raise InputError(f"{source}: {unknown_values(values, [scheme])}")
-    schemes = list(among)
-    fitting = _fitting(values, schemes)
-    if not fitting:
-        raise InputError(f"{source}: {unknown_values(values, schemes)}")
+    fitting = _fitting(values, f"{source}", hints or Hints())
     return fitting[0] if len(fitting) == 1 else _told_apart(fitting, source)
+
+
+def recognise_field(values: set[float], name: str, hints: Hints | None = None) -> Coding:
+    """The meaning of the values that polygons have in a field, as of a raster's.
+
+    Raises
+    ------
+    InputError
+        If the values fit no scheme, or several; `name` says where they stand.
+    """
+    fitting = _fitting(values, name, hints or Hints())
+    if len(fitting) > 1:
+        raise InputError(f"{name}: {several_meanings(values, fitting)}")
+    return fitting[0]
+
+
+def recognise_both(
+    sources: Mapping[str, Path],
+    values: Mapping[str, set[float]],
+    scheme: LabelScheme | None = None,
+    level: int | None = None,
+) -> dict[str, Coding]:
+    """The meaning of labels and reference, which have the same classes.
+
+    Parameters
+    ----------
+    sources, values : mapping
+        Path and distinct values of each raster, the labels first.
+    scheme, level
+        As `Hints` has them.
+
+    Raises
+    ------
+    InputError
+        As `recognise`.
+    """
+    codings: dict[str, Coding] = {}
+    own = [name for name in sources if scheme and scheme.fitting(values[name])]
+    hints = Hints(scheme, level=level)
+    for name, source in sources.items():
+        beside = any(other != name for other in own)
+        codings[name] = recognise(values[name], source, replace(hints, beside=beside))
+        hints = replace(hints, among=relatives(codings[name].scheme))
+    return codings
 
 
 def relatives(scheme: LabelScheme) -> list[LabelScheme]:
     """The schemes that write the same classes, with itself."""
-    known = [one for one in SCHEMES.values() if one.nomenclature == scheme.nomenclature]
-    return known or [scheme]
+    same = schemes_of(scheme.nomenclature)
+    return same if scheme in same else [scheme, *same]
 
 
-def _fitting(values: set[float], schemes: Sequence[LabelScheme]) -> list[Coding]:
-    """The codings that have all values; where they say of all that they are no class, one."""
-    fitting = [coding for scheme in schemes for coding in scheme.codings if coding.fits(values)]
-    with_classes = [coding for coding in fitting if coding.classes(values)]
-    return with_classes or fitting[:1]
+def schemes_of(nomenclature: Nomenclature) -> list[LabelScheme]:
+    """The schemes that write some classes: those of the package, or else their own codes."""
+    return known_schemes(nomenclature) or [LabelScheme.of_codes(nomenclature)]
+
+
+def known_schemes(nomenclature: Nomenclature) -> list[LabelScheme]:
+    """The schemes of the package that write some classes."""
+    return [one for one in SCHEMES.values() if one.levels == nomenclature.levels]
+
+
+def _fitting(values: set[float], name: str, hints: Hints) -> list[Coding]:
+    """The codings that have all values, at least one."""
+    if hints.scheme is None:
+        schemes = list(hints.among)
+    elif hints.beside and _in_another_form(values, hints.scheme):
+        schemes = [one for one in relatives(hints.scheme) if one != hints.scheme]
+    else:
+        schemes = [hints.scheme]
+    fitting = [coding for scheme in schemes for coding in scheme.fitting(values)]
+    if not fitting:
+        raise InputError(f"{name}: {_unknown(values, schemes, hints.scheme)}")
+    # values that are all no class fit every scheme, and it does not matter which
+    fitting = [coding for coding in fitting if coding.classes(values)] or fitting[:1]
+    if hints.level and len({coding.scheme.name for coding in fitting}) == 1:
+        return [coding for coding in fitting if coding.level >= hints.level] or fitting
+    return fitting
+
+
+def _in_another_form(values: set[float], scheme: LabelScheme) -> bool:
+    """Whether values are of a relative of a scheme, and none of them its own."""
+    own = {value for coding in scheme.codings for value in coding.table}
+    others = [one for one in relatives(scheme) if one != scheme and one.fitting(values)]
+    return bool(others) and not scheme.codings[0].classes(values) & own
+
+
+def _unknown(values: set[float], schemes: list[LabelScheme], chosen: LabelScheme | None) -> str:
+    """What to say of values that fit none of some schemes."""
+    others = known_schemes(chosen.nomenclature) if chosen else []
+    better = [coding for one in others for coding in one.fitting(values)]
+    if chosen is None or not better:
+        return unknown_values(values, schemes)
+    own = min(chosen.codings, key=lambda coding: len(coding.classes(values) - coding.table.keys()))
+    unknown = sorted(own.classes(values) - own.table.keys())
+    return (
+        f"class codes {', '.join(f'{v:g}' for v in unknown[:8])} are none of scheme {chosen.name}; "
+        f"all codes fit {better[0]}: give scheme={better[0].scheme.name}, or recode these"
+    )
 
 
 def _told_apart(fitting: list[Coding], source: Path) -> Coding:
@@ -91,14 +187,11 @@ def _told_apart(fitting: list[Coding], source: Path) -> Coding:
             fitting = [c for c in fitting if c.scheme.name == "corine-grid"] or fitting
     if len(fitting) == 1:
         return fitting[0]
-    shown = ", ".join(f"{v:g}" for v in sorted(fitting[0].classes(elsewhere))[:12])
-    names = [str(coding) for coding in fitting]
-    raise InputError(
-        f"{source}: its class codes {shown} fit several label schemes ({', '.join(names)}), and "
-        "may be another's; say which with scheme="
-        f"{'|'.join(dict.fromkeys(c.scheme.name for c in fitting))}, or give your own legend "
-        "with scheme=table.csv (code,name,colour)"
-    )
+    finest = max(coding.level for coding in fitting)
+    text = several_meanings(elsewhere, fitting)
+    if len({coding.scheme.name for coding in fitting}) == 1:
+        text += f", or give level={finest} if they are of the finest"
+    raise InputError(f"{source}: {text}")
 
 
 def _has_colours(coding: Coding, values: set[float], source: Path) -> bool:

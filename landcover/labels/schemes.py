@@ -5,7 +5,7 @@ A scheme is a row of `SCHEMES` and a table in facts/, or a table of the user's o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,14 +114,17 @@ class LabelScheme:
         """
         path = Path(path)
         if path.suffix.lower() == ".json":
-            nomenclature = read_nomenclature_file(path)
-            values = {code: code for code in nomenclature.levels[-1].codes}
-            nomenclature = nomenclature.at(len(nomenclature.levels))
-            return cls(nomenclature.name, nomenclature.title, nomenclature, values)
+            return cls.of_codes(read_nomenclature_file(path))
         classes, values = read_classes(path)
         # what is known of a scheme of the package, by its name, is not true of corine.csv
         name = path.name if path.stem in SCHEMES else path.stem
         return cls(name, name, Nomenclature.of(name, name, classes), values)
+
+    @classmethod
+    def of_codes(cls, nomenclature: Nomenclature) -> LabelScheme:
+        """The scheme whose values are the codes of some classes."""
+        finest = nomenclature.at(len(nomenclature.levels))
+        return cls(finest.name, finest.title, finest, {code: code for code in finest.legend.codes})
 
     @property
     def legend(self) -> Legend:
@@ -179,13 +182,27 @@ class LabelScheme:
         Raises
         ------
         InputError
-            If some value is none of the scheme's.
+            If some value is none of the scheme's, or the values are of several levels.
         """
         distinct = distinct_values(values, nodata)
+        fitting = self.fitting(distinct)
+        if not fitting:
+            raise InputError(unknown_values(distinct, [self]))
+        if len(fitting) > 1:
+            raise InputError(several_meanings(distinct, fitting))
+        return fitting[0].recode(values, nodata)
+
+    def fitting(self, values: Iterable[float]) -> list[Coding]:
+        """What some values of a raster can be, the finest first.
+
+        A table may give a class of a coarser level the code of another class. Levels at which
+        the values mean the same classes count once.
+        """
+        values, found = set(values), list[Coding]()
         for coding in self.codings:
-            if coding.fits(distinct):
-                return coding.recode(values, nodata)
-        raise InputError(unknown_values(distinct, [self]))
+            if coding.fits(values) and not any(one.means_like(coding, values) for one in found):
+                found.append(coding)
+        return found
 
 
 @dataclass(frozen=True)
@@ -222,6 +239,12 @@ class Coding:
         """Whether every value is a class or stands for none."""
         return self.classes(values) <= self.table.keys()
 
+    def means_like(self, other: Coding, values: Iterable[float]) -> bool:
+        """Whether fitting values stand for the same classes in another coding."""
+        own, theirs = self.nomenclature.legend, other.nomenclature.legend
+        held = {int(value) for value in self.classes(values)}
+        return all(own[self.table[v]].is_like(theirs[other.table[v]]) for v in held)
+
     def recode(self, values: np.ndarray, nodata: float | None = None) -> np.ndarray:
         """Class codes of the level, uint16; 0 for whatever is no class."""
         values = np.asarray(values)
@@ -256,6 +279,23 @@ def unknown_values(values: set[float], schemes: Iterable[LabelScheme]) -> str:
     return (
         f"unknown class codes {shown} in the label raster; {has}: recode or mask these values, "
         "or name the scheme of all with scheme=NAME or scheme=table.csv"
+    )
+
+
+def several_meanings(values: set[float], fitting: Sequence[Coding]) -> str:
+    """What to say of values that several codings fit."""
+    first, names = fitting[0], ", ".join(map(str, fitting))
+    shown = ", ".join(f"{v:g}" for v in sorted(first.classes(values))[:12])
+    schemes = list(dict.fromkeys(coding.scheme.name for coding in fitting))
+    if len(schemes) > 1:
+        return (
+            f"its class codes {shown} fit several label schemes ({names}), and may be another's; "
+            f"say which with scheme={'|'.join(schemes)}, or give your own legend with "
+            "scheme=table.csv (code,name,colour)"
+        )
+    return (
+        f"its class codes {shown} are classes of several levels of {schemes[0]} ({names}); "
+        "number the coarser classes in its table otherwise than the finest"
     )
 
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from landcover.files import rasters
 from landcover.files.atomic import write_bytes
-from landcover.labels.on_grid import became, read_values, require_overlap, write_classes
-from landcover.labels.recognition import recognise, relatives
-from landcover.labels.schemes import SCHEMES, Coding, LabelScheme
+from landcover.labels.on_grid import (
+    became,
+    cell_size_m,
+    read_values,
+    require_overlap,
+    write_classes,
+)
+from landcover.labels.recognition import known_schemes, recognise_both
+from landcover.labels.schemes import Coding, LabelScheme
 from landcover.legend import Nomenclature, corine
 from landcover.reports import figures
 from landcover.run import Run
@@ -81,8 +89,12 @@ def prepare(
     for source in classes.values():
         require_overlap(source, grid)
     values = {name: read_values(source, grid) for name, source in classes.items()}
-    codings = _codings(classes, values, scheme)
+    codings = recognise_both(classes, values, scheme, level)
     nomenclature = _nomenclature(codings, scheme, level)
+    if not known_schemes(nomenclature):  # nobody but the raster says how large its cells are
+        of_labels = next(iter(classes.values()), None)
+        side_m = cell_size_m(of_labels, grid) if of_labels else np.mean(grid.pixel_size_m)
+        nomenclature = nomenclature.in_cells_of(float(side_m))
     written = write_scene(run.scene, tiles, grid, area)
     products = [run.scene]
     recoded = {}
@@ -130,18 +142,6 @@ def radiometry_warnings(tiles: Sequence[Tile]) -> list[str]:
 def _notes(tiles: Sequence[Tile]) -> list[str]:
     """What was chosen and what left out of the files."""
     return list(dict.fromkeys(note for tile in tiles for note in tile.notes))
-
-
-def _codings(
-    classes: Mapping[str, Path], values: Mapping[str, set[float]], scheme: LabelScheme | None
-) -> dict[str, Coding]:
-    """What the values of labels and reference mean; the reference's classes are the labels'."""
-    codings: dict[str, Coding] = {}
-    among = list(SCHEMES.values())
-    for name, source in classes.items():
-        codings[name] = recognise(values[name], source, scheme, among)
-        among = relatives(codings[name].scheme)
-    return codings
 
 
 def _nomenclature(

@@ -81,6 +81,8 @@ def test_prep_says_what_values_became(world, capsys):
     assert held["levels"][1]["classes"][2] == {
         "code": 3, "name": "Oak wood", "colour": "#117711", "parent": 20,
     }  # fmt: skip
+    # the labels have pixels of 10 m; nobody says that they are generalised to larger cells
+    assert held["cell_m"] == held["border_m"] == pytest.approx(10, abs=0.01)
     out = run.path.with_name("again")
     prepare(inputs, inputs.table, out)
     said = capsys.readouterr().out

@@ -19,7 +19,7 @@ from rasterio.crs import CRS
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters, styles
 from landcover.grid import Grid
-from landcover.labels.recognition import recognise, relatives
+from landcover.labels.recognition import Hints, recognise, recognise_both, relatives
 from landcover.labels.schemes import SCHEMES, LabelScheme, distinct_values, find_scheme
 from landcover.legend import Legend, Nomenclature, corine
 from landcover.run import Run
@@ -48,9 +48,9 @@ def put(path: Path, values: object, grid: Grid | None = None, **more: object) ->
     return path
 
 
-def told(path: Path, scheme: LabelScheme | None = None) -> str:
+def told(path: Path, scheme: LabelScheme | None = None, level: int | None = None) -> str:
     """What a raster is recognised as."""
-    return str(recognise(distinct_values(rasters.read(path)[0]), path, scheme))
+    return str(recognise(distinct_values(rasters.read(path)[0]), path, Hints(scheme, level=level)))
 
 
 def table(tmp_path: Path, text: str, name: str = "mine.csv") -> Path:
@@ -165,10 +165,70 @@ def test_what_the_user_says_counts(tmp_path):
     assert told(path, GRID) == "corine-grid"
     assert told(path, CORINE) == "corine of level 1"
     assert told(path, SCHEMES["eurosat"]) == "eurosat"
-    # "corine" names the classes; the values are none of its codes, but they are grid codes
-    assert told(put(tmp_path / "b.tif", [2, 18, 24]), CORINE) == "corine-grid"
     with pytest.raises(LandcoverError, match=r"unknown class codes 3 in .* worldcover has 10, 20"):
         told(put(tmp_path / "c.tif", [3, 10, 20]), SCHEMES["worldcover"])
+
+
+@pytest.mark.parametrize(("scheme", "values", "message"), [
+    # a stray 51, or codes of level 2: they would change the meaning of all the others
+    (GRID, [11, 12, 21, 23, 31, 51], "codes 51 are none of scheme corine-grid; all codes fit "
+        "corine of level 2: give scheme=corine"),
+    (GRID, [211, 312], "codes 211, 312 are none of scheme corine-grid; all codes fit corine: "),
+    (CORINE, [2, 18, 24], "codes 2, 18 are none of scheme corine; all codes fit corine-grid: "),
+    (CORINE, [11, 12, 44], "codes 44 are none of scheme corine.* give scheme=corine-grid"),
+])  # fmt: skip
+def test_another_form_than_the_user_says_is_refused(tmp_path, scheme, values, message):
+    with pytest.raises(LandcoverError, match=message) as caught:
+        told(put(tmp_path / "a.tif", values), scheme)
+    assert "\n" not in str(caught.value) and "a.tif: " in str(caught.value)
+
+
+def both(tmp_path: Path, labels: list[int], reference: list[int], scheme: LabelScheme) -> list[str]:
+    """What labels and reference are recognised as."""
+    held = {"labels": labels, "reference": reference}
+    paths = {name: put(tmp_path / f"{name}.tif", values) for name, values in held.items()}
+    values = {name: set(map(float, held[name])) for name in held}
+    return [str(coding) for coding in recognise_both(paths, values, scheme).values()]
+
+
+def test_labels_and_reference_may_have_two_forms_of_the_same_classes(tmp_path):
+    assert both(tmp_path, [2, 18, 24], [211, 312], GRID) == ["corine-grid", "corine"]
+    assert both(tmp_path, [211, 312], [2, 18, 24, 44], GRID) == ["corine", "corine-grid"]
+    # grid codes that are codes of level 2 as well: the user said that they are grid codes
+    assert both(tmp_path, [211, 312], [11, 23], GRID) == ["corine", "corine-grid"]
+    for labels, reference in (([2, 18, 24], [11, 51]), ([211, 312], [11, 12, 44])):
+        scheme = GRID if labels[0] == 2 else CORINE
+        with pytest.raises(LandcoverError, match=r"reference\.tif: class codes \d+ are none of"):
+            both(tmp_path, labels, reference, scheme)
+    with pytest.raises(LandcoverError, match=r"labels\.tif: class codes 211, 312 are none of"):
+        both(tmp_path, [211, 312], [231, 312], GRID)
+
+
+def test_classes_of_two_levels_under_one_code_are_not_guessed(tmp_path):
+    """1 to 3 are water, reed and forest, or wet, green and grey."""
+    mine = LabelScheme.from_table(table(tmp_path, TABLE))
+    assert told(put(tmp_path / "a.tif", [1, 2, 3, 7]), mine) == "mine"
+    path = put(tmp_path / "b.tif", [1, 2, 3])
+    message = "1, 2, 3 are classes of several levels of mine .*table.*, or give level=2"
+    with pytest.raises(LandcoverError, match=message) as caught:
+        told(path, mine)
+    assert "\n" not in str(caught.value)
+    assert told(path, mine, level=2) == "mine"  # the coarser classes cannot give the finer
+    with pytest.raises(LandcoverError, match=message):
+        told(path, mine, level=1)
+    with pytest.raises(LandcoverError, match="several levels of mine"):
+        mine.recode(np.array([1, 2]))
+    # what the scene does not see of the raster tells
+    assert str(recognise({1.0, 2.0}, tmp_path / "a.tif", Hints(mine))) == "mine"
+
+
+def test_a_class_that_is_its_own_parent_is_one_class(tmp_path):
+    text = "code,name,colour,parent_code,parent_name\n1,Water,#0000ff,1,water\n"
+    text += "2,Oak,#117711,5,Wood\n3,Pine,#224422,5,Wood\n"
+    mine = LabelScheme.from_table(table(tmp_path, text))
+    assert told(put(tmp_path / "a.tif", [1, 2]), mine) == "mine"
+    assert told(put(tmp_path / "b.tif", [1, 5]), mine) == "mine of level 1"
+    assert told(put(tmp_path / "c.tif", [1, 1]), mine) == "mine"
 
 
 def test_unknown_codes_are_named(tmp_path):
