@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from landcover.classifiers.models import Model
-from landcover.commands.options import COUNT, POSITIVE
+from landcover.commands.options import COUNT, POSITIVE, in_options
 from landcover.errors import LandcoverError
 from landcover.files import class_rasters, raster_writer
 from landcover.files.atomic import digest, read_json, replace_when_whole, write_json
@@ -63,7 +63,7 @@ def refusals(parser: argparse.ArgumentParser) -> Iterator[None]:
     try:
         yield
     except LandcoverError as error:
-        parser.exit(2, f"error: {error}\n")
+        parser.exit(2, f"error: {in_options(str(error), parser)}\n")
 
 
 def add_finetuning(parser: argparse.ArgumentParser, minutes: float) -> None:

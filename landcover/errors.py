@@ -73,7 +73,11 @@ def reading_error(error: BaseException) -> type[LandcoverError]:
     return MissingProduct if isinstance(error, FileNotFoundError) else InputError
 
 
-def require_seed(seed: int, most: int = 2**63 - 1) -> None:
+#: The largest seed that NumPy's generators are given here.
+_MOST = 2**63 - 1
+
+
+def require_seed(seed: int, most: int = _MOST) -> None:
     """Raise InputError unless a seed is a whole number from 0 to `most`.
 
     >>> require_seed(-1)
@@ -81,7 +85,6 @@ def require_seed(seed: int, most: int = 2**63 - 1) -> None:
         ...
     landcover.errors.InputError: seed -1 is out of range; choose a whole number from 0 on
     """
-    if not isinstance(seed, Integral) or seed < 0:
-        raise InputError(f"seed {seed} is out of range; choose a whole number from 0 on")
-    if seed > most:
-        raise InputError(f"seed {seed} is out of range; choose 0 to {most}")
+    if not isinstance(seed, Integral) or not 0 <= seed <= most:
+        allowed = f"0 to {most}" if most < _MOST or seed > most else "a whole number from 0 on"
+        raise InputError(f"seed {seed} is out of range; choose {allowed}")

@@ -136,7 +136,7 @@ def connected(address: str) -> Iterator[Client]:
         import distributed
     except ImportError:
         raise MissingDependency(
-            f"--scheduler {address} needs dask.distributed, which is not installed; "
+            f"scheduler={address} needs dask.distributed, which is not installed; "
             'install it with: pip install "landcover[cluster]"'
         ) from None
     # Lost connections reach the user as one line of ours

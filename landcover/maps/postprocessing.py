@@ -209,7 +209,7 @@ def _sieve(grid: Grid, mmu_ha: float) -> Step:
     pixels = math.ceil(mmu_ha / pixel_ha - 0.1)
     if not 2 <= pixels < grid.rows * grid.cols:
         raise InputError(
-            f"--mmu-ha {mmu_ha:g} is {pixels} of {grid.rows * grid.cols} pixels; "
+            f"mmu_ha={mmu_ha:g} is {pixels} of {grid.rows * grid.cols} pixels; "
             f"a pixel has {pixel_ha:.4g} ha: choose more than that, and less than the scene"
         )
     return Step(f"mmu{pixels}px", (), lambda codes: sieve(codes, pixels))

@@ -90,7 +90,7 @@ def read_sample(
         fields = ", ".join(str(c) for c in frame.columns if c != frame.geometry.name)
         raise InputError(
             f"{path} has no field {field!r}; name the one with the class codes with "
-            f"--class-field: {fields or 'there is none'}"
+            f"class_field=: {fields or 'there is none'}"
         )
     classes = _codes(frame[field], nomenclature, f"{path}, field {field}")
     held = nomenclature.holding(classes.tolist())
@@ -145,7 +145,7 @@ def require_new(path: Path) -> None:
     if path.exists():
         raise InputError(
             f"{path} exists and may hold classes that somebody filled in; "
-            "move it away, or write elsewhere with --out"
+            "move it away, or write elsewhere with out="
         )
 
 

@@ -109,8 +109,8 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nom
     column = column_of(targets)
     if column not in samples:
         raise MissingProduct(
-            f"{path} has no column {column}; prepare the run with --reference TRUTH.tif "
-            "or train on labels"
+            f"{path} has no column {column}; train on labels, or prepare the run with a "
+            f"reference: landcover prep --reference TRUTH.tif --out {path.parent}"
         )
     codes = samples[column].to_numpy()
     split = samples["split"].to_numpy()

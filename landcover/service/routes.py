@@ -79,8 +79,8 @@ async def classify(request: Request, file: Upload) -> Classification:
     if state.classify is None:
         raise HTTPException(
             404,
-            f"run {state.run} has no model that classifies images; start the service with "
-            "--classifier MODEL_FOLDER",
+            f"run {state.run} has no model that classifies images; start the service with: "
+            "landcover serve RUN --classifier MODEL_FOLDER",
         )
     content = await file.read()
     work = partial(state.classify, content, state.limits.pixels, state.uploads.until())

@@ -58,7 +58,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         reason = getattr(error, "strerror", None) or error
         raise LandcoverError(
-            f"cannot listen on {host} port {port} ({reason}); choose another with --host or --port"
+            f"cannot listen on {host} port {port} ({reason}); choose another host= or port="
         ) from None
 
 

@@ -98,7 +98,7 @@ def _require_own(folder: Path, name: str) -> None:
     held = read_json(card).get("name") if card.exists() else name
     if held != name:
         raise InputError(
-            f"{folder} holds the model {held}, which {name} would replace; choose another --out"
+            f"{folder} holds the model {held}, which {name} would replace; choose another out="
         )
 
 

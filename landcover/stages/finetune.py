@@ -90,7 +90,7 @@ class Choices:
         if self.zoom and not self.augmented:
             raise InputError(
                 f"zoom {self.zoom:g}: images that are shown as they are have no other views; "
-                "leave out --zoom or --no-augmentation"
+                "leave out zoom=, or have images augmented"
             )
         with_weights = self.weights is not None
         if self.frozen and not with_weights:
@@ -101,7 +101,7 @@ class Choices:
         if self.head is not None and self.model == "compact":
             raise InputError(
                 f"head {self.head} is for a backbone; the compact network has its own: leave out "
-                "--head, or choose a backbone with --model"
+                "head=, or choose a backbone with model="
             )
         beginning = image_recipes.STAGED if with_weights else image_recipes.FROM_NOTHING
         recipe = image_recipes.COMPACT if self.model == "compact" else beginning
@@ -187,7 +187,7 @@ def open_task(source: Path, choices: Choices = Choices()) -> Task:
     if choices.weights is not None and not chips.bands == bands == pictures:
         raise InputError(
             f"weights {choices.weights} are of pictures of {' '.join(pictures)}, not of chips of "
-            f"{' '.join(bands)}; give EuroSAT's RGB set without --bands, or no weights"
+            f"{' '.join(bands)}; give EuroSAT's RGB set without bands=, or no weights"
         )
     return Task(chips.read(bands=bands), chips.labels, chips.legend, bands, split)
 

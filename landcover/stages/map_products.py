@@ -143,7 +143,7 @@ def items_of(paths: Iterable[Path], folder: Path) -> list[Item]:
         if other.source.resolve() != path.resolve():
             raise InputError(
                 f"{other.source} and {path} would both be mapped into {item.run.path}; "
-                "map them with different --out"
+                "map them with different out="
             )
     if not items:
         raise InputError("the list of products is empty; give at least one product")
@@ -157,9 +157,7 @@ def _listed(paths: Iterable[Path]) -> list[Path]:
         if not path.is_file():
             found.append(path)
             continue
-        taken = (
-            "--products takes X.SAFE folders, run folders, and text files with one such path a line"
-        )
+        taken = "give X.SAFE folders, run folders, or text files with one such path a line"
         lines = read_text(path, "text file", taken).splitlines()
         listed = (line.strip() for line in lines)
         found += [Path(line) for line in listed if line and not line.startswith("#")]

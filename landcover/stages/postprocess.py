@@ -80,7 +80,7 @@ def postprocess(
     source = Source(run.scene, legend, _grid_of_map(run, model))
     if by_probability and not (segments or polygons):
         raise InputError(
-            "--by-probability says how regions choose; give it with --segments or --polygons"
+            "by_probability=True says how regions choose; give it with segments=True or polygons="
         )
     chosen = Choices(
         smooth,
@@ -93,7 +93,7 @@ def postprocess(
     steps = list(steps_of(source, chosen))
     if not steps:
         raise InputError(
-            "no step was chosen; give at least one of --smooth, --segments, --polygons, --mmu-ha"
+            "no step was chosen; give at least one of smooth=, segments=, polygons=, mmu_ha="
         )
     scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
     cards = {} if is_guest(run, maker) else {maker.name: maker.card}
@@ -146,8 +146,8 @@ def _probabilities(run: Run, model: str, legend: Legend) -> Path:
     """The probabilities that belong to the map."""
     if model != names.model_of(model):
         raise InputError(
-            f"{model} has no probabilities of its own; --smooth and --by-probability work on a "
-            f"model's own map: --model {names.model_of(model)}"
+            f"{model} has no probabilities of its own; smooth= and by_probability= work on a "
+            f"model's own map: model={names.model_of(model)}"
         )
     path = run.probabilities(model)
     made = run.read_manifest()["stages"].get(f"map {model}", {}).get("products", [])

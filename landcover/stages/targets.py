@@ -57,7 +57,7 @@ def rows_to_learn(run: Run, targets: str, method: str | None = None) -> Rows:
     if method == PLAIN:
         return rows
     if not is_made(run, rows):
-        say("estimating where the labels are wrong (--denoise none learns them as they are)")
+        say("estimating where the labels are wrong (denoise none learns them as they are)")
         denoise(run)
     return _with_targets(rows, _targets(run, rows, method), method)
 
@@ -67,7 +67,7 @@ def _default(run: Run) -> str:
     sampled = run.read_manifest()["stages"].get("sample", {}).get("settings", {})
     if sampled.get("class_field") is None:
         return DEFAULT
-    say("labels from polygons are learnt as they are (--denoise refine doubts them too)")
+    say("labels from polygons are learnt as they are (denoise refine doubts them too)")
     return PLAIN
 
 

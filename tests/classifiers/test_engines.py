@@ -326,5 +326,5 @@ def test_without_openvino_keras_runs(cnn7, monkeypatch):
 
 def test_a_processor_without_bfloat16_says_so(cnn7, monkeypatch):
     monkeypatch.setattr(engines, "available_precisions", lambda: ("float32",))
-    with pytest.raises(LandcoverError, match="lacks; map with --precision float32"):
+    with pytest.raises(LandcoverError, match="lacks; map with precision=float32"):
         cnn7.with_engine(Engine("openvino", "bfloat16")).predict_window(reflectance(4, 9, 9))

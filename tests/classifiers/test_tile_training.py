@@ -260,7 +260,7 @@ def test_tiles_pay_where_patches_overlap_and_chips_where_they_do_not():
 def test_ways_that_there_are_not():
     model = networks.build_published(5, 3, 2)
     assert plan(model, np.arange(5), np.arange(5)).way == "chips"
-    with pytest.raises(LandcoverError, match=r"published network pads .* --train-on chips"):
+    with pytest.raises(LandcoverError, match=r"published network pads .* train it on chips"):
         plan(model, np.arange(5), np.arange(5), "tiles")
     with pytest.raises(LandcoverError, match="batches_of 'rows' is unknown; choose among auto"):
         plan(model, np.arange(5), np.arange(5), "rows")

@@ -151,7 +151,7 @@ def test_weights_of_pictures_meet_no_reflectance(tmp_path):
     weights.write_bytes(b"never read")
     for given_weights in ("imagenet", str(weights)):
         choices = Choices("vgg16", weights=given_weights, bands=sensors.TRUE_COLOUR_BANDS)
-        with pytest.raises(LandcoverError, match="RGB set without --bands, or no weights"):
+        with pytest.raises(LandcoverError, match="RGB set without bands=, or no weights"):
             open_task(source, choices)
 
 

@@ -424,7 +424,7 @@ def test_steps_follow_each_other(run):
     assert np.array_equal(classes(run, f"{MAP}+smooth+segments+mmu20px"), once)
     report = store.read_report(run.report(f"{MAP}+smooth+segments+mmu20px"))
     assert report["postprocessing"]["of"] == f"{MAP}+smooth+segments"
-    with pytest.raises(LandcoverError, match=r"has no probabilities of its own; .*: --model rand"):
+    with pytest.raises(LandcoverError, match=r"has no probabilities of its own; .*: model=rand"):
         postprocess(run, f"{MAP}+smooth+segments", smooth=True)
 
 

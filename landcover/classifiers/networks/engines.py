@@ -288,7 +288,7 @@ class _OpenVino:
         if precision not in held:
             raise LandcoverError(
                 "this model is to run in bfloat16, which this processor lacks; "
-                "map with --precision float32"
+                "map with precision=float32"
             )
         import openvino
 

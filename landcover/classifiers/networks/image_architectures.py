@@ -263,7 +263,7 @@ def _backbone(kind: str, build: Backbone, n_bands: int, weights: str | Path | No
         reason = " ".join(str(error).split())[:200]
         raise reading_error(error)(
             f"weights {weights} cannot be had for {kind} ({reason}); give a file of this backbone "
-            "with --weights, or none"
+            "with weights=, or none"
         ) from error
     return keras.Model(model.inputs[0], model.outputs[0], name="backbone")
 
@@ -284,7 +284,7 @@ def _wide_resnet(shape: tuple[int, int, int], weights: str | None) -> keras.Mode
     keras = keras_module()
     if weights is not None:
         raise InputError(
-            "Keras has no ImageNet weights of wide-resnet50-2; give a file with --weights, or none"
+            "Keras has no ImageNet weights of wide-resnet50-2; give a file with weights=, or none"
         )
     inputs = keras.layers.Input(shape)
     x = _convolved(inputs, 64, 7, 2)

@@ -122,7 +122,7 @@ def plan(
     if batches_of == "tiles" and not dense:
         raise InputError(
             "the published network pads its patches and cannot be trained on tiles; "
-            "train it on chips: --train-on chips"
+            "train it on chips"
         )
     if not dense:
         return Plan("chips", network.input_shape[1], float("nan"))
