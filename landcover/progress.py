@@ -38,16 +38,22 @@ def track(
     if total is None and isinstance(items, Sized):
         total = len(items)
     started = time.monotonic()
-    bar = None
+    bar, done, ended = None, 0, False
     try:
-        for done, item in enumerate(items):
+        for item in items:
             if bar is None and time.monotonic() - started > PATIENCE_S:
                 bar, task = _start(description, total, done)
             yield item
+            done += 1
             if bar is not None:
-                bar.update(task, completed=done + 1)
+                bar.update(task, completed=done)
+        ended = True
     finally:
         if bar is not None:
+            if not ended:
+                bar.update(task, description=f"{description}, stopped early")
+            elif total is None:
+                bar.update(task, total=done)
             bar.stop()
 
 
