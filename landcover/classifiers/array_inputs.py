@@ -10,6 +10,7 @@ import numpy as np
 from landcover.classifiers.protocol import Inputs
 from landcover.errors import InputError
 from landcover.scene.features import margin
+from landcover.sensors import HIGHEST_MEDIAN, sensor_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +64,7 @@ def pixels_of(
             f"image has the shape {image.shape}, and model {name} reads the bands "
             f"{' '.join(inputs.bands)}; give (bands, rows, cols) or (samples, bands)"
         )
+    _require_reflectance(pixels, inputs.bands)
     if not layers:
         return pixels, None
     types = None if segment_types is None else np.asarray(segment_types)
@@ -72,9 +74,23 @@ def pixels_of(
         held = "none" if segment_types is None else str(np.shape(segment_types))
         raise InputError(
             f"segment_types has the shape {held}, and model {name} reads the layers "
-            f"{' '.join(layers)} of every pixel; give (layers, rows, cols) or (samples, layers)"
+            f"{' '.join(layers)} of every pixel; give (layers, rows, cols) or (samples, layers), "
+            f"for example lc.read(run.segment_types, bands={list(layers)})"
         )
     return pixels, types
+
+
+def _require_reflectance(pixels: np.ndarray, bands: Sequence[str]) -> None:
+    """Raise InputError where bands of a sensor hold digital numbers, by their median."""
+    known = sensor_of(bands).names
+    values = pixels[[band in known for band in bands]]
+    values = values[np.isfinite(values)]
+    median = float(np.median(values)) if values.size else 0.0
+    if median > HIGHEST_MEDIAN:
+        raise InputError(
+            f"image has a median of {median:.4g}, which is no reflectance; "
+            "give (numbers + offset) / quantification of the product, 0 to 1"
+        )
 
 
 def _in_order(

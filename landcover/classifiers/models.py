@@ -242,8 +242,10 @@ class Model:
             DataFrame the columns named after `bands` are taken, in any order. A patch network
             needs an image; what lies outside it counts as missing.
         segment_types : array of uint8, (layers, rows, cols) or (samples, layers), optional
-            Needed by models that read layers of segment types; a DataFrame has the columns of
-            the sample table.
+            Needed by models that read layers of segment types, in the order of
+            ``inputs.segment_layers``. An array does not say which layers it holds, so read them
+            by name: ``lc.read(run.segment_types, bands=["hierarchy-8"])``. A DataFrame has the
+            columns of the sample table.
 
         Returns
         -------

@@ -56,8 +56,9 @@ def reads(monkeypatch) -> Counter[str]:
 def inputs_of(run: Run, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     """The scene, and the segment types that a model reads."""
     model = load_model(run.model(name))
-    types = rasters.read(run.segment_types, None, model.inputs.segment_layers)
-    return rasters.read(run.scene), types if model.inputs.segment_layers else None
+    layers = model.inputs.segment_layers
+    types = rasters.read(run.segment_types, None, layers) if layers else None
+    return rasters.read(run.scene), types
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -156,6 +157,8 @@ def test_masked_pixels_are_nodata(run):
     ("wrong", "message"),
     [
         (np.full((4, 2, 2), 1200, np.uint16), "whole numbers up to 1200, which are no reflectance"),
+        (np.full((4, 2, 2), 1200.0), "image has a median of 1200, which is no reflectance"),
+        (np.full((3, 4), 1200.0), "image has a median of 1200, which is no reflectance"),
         (np.full((4, 2, 2), 0.1 + 1j), "complex128 is no type of numbers"),
         (np.full((4, 2, 2), "0.1"), "is no type of numbers"),
         ([[0.1, 0.2], [0.3]], "cannot be read as numbers"),
