@@ -62,9 +62,10 @@ def segment(
         If the scene is missing or has no valid pixel, or a setting is out of range.
     """
     from landcover.scene.segmentation import types as segment_types
-    from landcover.scene.segmentation.felzenszwalb import felzenszwalb
+    from landcover.scene.segmentation.felzenszwalb import check_settings, felzenszwalb
 
     segment_types.check_levels(levels)
+    check_settings(scale, sigma, min_size)
     scene = run.require("scene")
     samples = read_samples(run.samples, geometry=True) if run.samples.exists() else None
     grid, bands, image = rasters.grid_of(scene), rasters.band_names(scene), read_image(scene)

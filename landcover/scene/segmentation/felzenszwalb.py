@@ -15,6 +15,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from numbers import Real
 from typing import TypeVar
 
 import numpy as np
@@ -297,6 +298,15 @@ class _Bins:
         return max(bits[0], self.low), min(bits[1], self.high)
 
 
+def check_settings(scale: float, sigma: float, min_size: float) -> None:
+    """Raise InputError for settings that `felzenszwalb` cannot take."""
+    for name, value in {"scale": scale, "sigma": sigma}.items():
+        if not (isinstance(value, Real) and np.isfinite(value) and value >= 0):
+            raise InputError(f"{name} {value} is out of range; give a number from 0 up")
+    if not isinstance(min_size, Real) or not 0 <= min_size < np.inf or min_size != int(min_size):
+        raise InputError(f"min_size {min_size} is not a whole number of pixels from 0 up")
+
+
 def _check(
     image: np.ndarray, scale: float, sigma: float, min_size: float, valid: np.ndarray | None
 ) -> None:
@@ -315,11 +325,7 @@ def _check(
             f"image of {rows} x {cols} pixels is too large to segment at once; "
             f"stay below {MAX_PIXELS} pixels, for example by cutting it into tiles"
         )
-    for name, value in {"scale": scale, "sigma": sigma}.items():
-        if not (np.isfinite(value) and value >= 0):
-            raise InputError(f"{name} {value} is out of range; give a number from 0 up")
-    if not 0 <= min_size < float("inf") or min_size != int(min_size):
-        raise InputError(f"min_size {min_size} is not a whole number of pixels from 0 up")
+    check_settings(scale, sigma, min_size)
     if valid is not None and (valid.shape != image.shape[1:] or valid.dtype != bool):
         raise InputError(
             f"valid of shape {valid.shape} and type {valid.dtype} does not fit the image; "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -156,10 +157,11 @@ def hierarchy_types(
 
 def check_levels(levels: Sequence[int]) -> None:
     """Raise InputError unless `levels` suit `hierarchy_types`."""
-    whole = all(level == int(level) and 1 <= level <= 255 for level in levels)
-    if not levels or not whole or any(a >= b for a, b in pairwise(levels)):
+    given = list(levels) if isinstance(levels, Iterable) else []
+    whole = all(isinstance(n, Real) and n == int(n) and 1 <= n <= 255 for n in given)
+    if not given or not whole or any(a >= b for a, b in pairwise(given)):
         raise InputError(
-            f"levels {list(levels)} are not ascending numbers of types from 1 to 255; "
+            f"levels {levels} are not ascending numbers of types from 1 to 255; "
             "give some such as 4 8 16"
         )
 
