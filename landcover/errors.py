@@ -1,9 +1,10 @@
-"""The exceptions that users meet, which one an unreadable file takes, and the check of seeds.
+"""The exceptions that users meet, which one an unreadable file takes, and checks of arguments.
 
 The command line catches `LandcoverError` and so all of them. Each of the others is also the
 built-in exception that a Python program would expect in its place.
 """
 
+from collections.abc import Sequence
 from numbers import Integral
 
 
@@ -88,3 +89,28 @@ def require_seed(seed: int, most: int = _MOST) -> None:
     if not isinstance(seed, Integral) or not 0 <= seed <= most:
         allowed = f"0 to {most}" if most < _MOST or seed > most else "a whole number from 0 on"
         raise InputError(f"seed {seed} is out of range; choose {allowed}")
+
+
+def require_whole(name: str, value: object, least: int | None = 1) -> None:
+    """Raise InputError unless an argument is a whole number, and at least `least`.
+
+    >>> require_whole("epochs", 0)
+    Traceback (most recent call last):
+        ...
+    landcover.errors.InputError: epochs 0 is out of range; give a whole number from 1 on
+    """
+    if not isinstance(value, Integral) or (least is not None and value < least):
+        bound = "" if least is None else f" from {least} on"
+        raise InputError(f"{name} {value!r} is out of range; give a whole number{bound}")
+
+
+def require_among(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise InputError unless an argument is one of several words.
+
+    >>> require_among("precision", "float16", ("auto", "float32"))
+    Traceback (most recent call last):
+        ...
+    landcover.errors.InputError: precision 'float16' is unknown; choose among auto, float32
+    """
+    if value not in choices:
+        raise InputError(f"{name} {value!r} is unknown; choose among {', '.join(choices)}")

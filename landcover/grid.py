@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from landcover.errors import InputError
+from landcover.errors import InputError, require_whole
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -52,6 +52,8 @@ class Window:
     cols: int
 
     def __post_init__(self) -> None:
+        for name in ("row", "col", "rows", "cols"):
+            require_whole(name, getattr(self, name), None)
         if self.rows < 0 or self.cols < 0:
             raise InputError(
                 f"a window of {self.rows} x {self.cols} pixels is none; "
@@ -157,6 +159,18 @@ class Grid:
             raise InputError(
                 "the raster has no CRS; assign one, for example with gdal_edit.py -a_srs EPSG:32633"
             )
+        if not hasattr(self.crs, "to_wkt"):
+            raise InputError(
+                f"crs {self.crs!r} is no CRS; give one of rasterio, for example "
+                "rasterio.crs.CRS.from_epsg(32633)"
+            )
+        if not hasattr(self.transform, "itransform"):
+            raise InputError(
+                f"transform {self.transform!r} is no affine.Affine; give one, for example "
+                "Affine(10, 0, west, 0, -10, north)"
+            )
+        for name in ("rows", "cols"):
+            require_whole(name, getattr(self, name), None)
         if self.rows < 1 or self.cols < 1:
             raise InputError(f"grid of {self.rows} x {self.cols} pixels is empty")
         t = self.transform

@@ -5,7 +5,7 @@ Importing this loads neither scikit-learn nor Keras: the functions of a row impo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from landcover.classifiers import mlp, patch_cnn, row_models, stored_networks
 from landcover.classifiers.fitting import Trainer
 from landcover.classifiers.protocol import Signature
-from landcover.errors import InputError
+from landcover.errors import InputError, require_among, require_whole
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -61,6 +61,29 @@ class Option:
     metavar: str | None = None
     nothing: tuple[str, str] | None = None
     shown: bool = True
+
+    def checked(self, value: object) -> object:
+        """A value as a trainer takes it: of one that takes several, a tuple.
+
+        Raises
+        ------
+        InputError
+            If it is not of the type, or among the choices.
+        """
+        if value is None:
+            return value
+        if not self.many:
+            return self._one(value)
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            value = (value,)
+        return tuple(self._one(one) for one in value)
+
+    def _one(self, value: object) -> object:
+        if self.type is int:
+            require_whole(self.name, value)
+        if self.choices:
+            require_among(self.name, value, self.choices)
+        return value
 
 
 def _no_form(_choices: Mapping[str, object]) -> str:
@@ -164,22 +187,27 @@ class Kind:
         """Whether the results of its models depend on the backend of Keras."""
         return self.framework == "Keras"
 
-    def choose(self, given: Mapping[str, object]) -> Choices:
-        """All choices, those given and defaults.
+    def __repr__(self) -> str:
+        return f"Kind({self.name!r})"
+
+    def choose(self, given: Mapping[str, object], name: str = "") -> Choices:
+        """All choices, those given and defaults; `name` is what messages call the kind.
 
         Raises
         ------
         InputError
-            If something is given that the kind does not take.
+            If something is given that the kind does not take, or a value that it cannot be.
         """
         held = {option.name: option.default for option in self.options}
         unknown = sorted(set(given) - set(held))
         if unknown:
+            takes = [*held, *(["features"] if self.takes_features else [])]
             raise InputError(
-                f"{unknown[0]} is no choice of kind {self.name}; it takes "
-                f"{', '.join(held) or 'none'}"
+                f"{unknown[0]} is no choice of kind {name or self.name}; it takes "
+                f"{', '.join(takes) or 'none'}"
             )
-        return held | dict(given)
+        options = {option.name: option for option in self.options}
+        return held | {key: options[key].checked(value) for key, value in given.items()}
 
 
 _CLASS_WEIGHT = Option(
@@ -389,7 +417,7 @@ def trained_kind(name: str, given: Mapping[str, object]) -> tuple[Kind, Choices]
         kind = KINDS[name]
     else:
         raise InputError(f"kind {name!r} is unknown; choose among {', '.join(found)}")
-    return kind, kind.choose(given)
+    return kind, kind.choose(given, name)
 
 
 def table() -> str:

@@ -244,6 +244,12 @@ def write(
     [[[211, 211, 211], [211, 211, 211]]]
     """
     pixels = np.asarray(pixels)
+    names = [band_names] if isinstance(band_names, str) else list(band_names)
+    bands = len(pixels) if pixels.ndim == 3 else 1
+    if len(names) != bands:
+        raise InputError(
+            f"pixels have {bands} band(s), and band_names names {len(names)}; give a name a band"
+        )
     if not rasterio.dtypes.check_dtype(pixels.dtype.name):
         raise InputError(
             f"pixels are of type {pixels.dtype}, which a GeoTIFF cannot hold; convert them, for "
@@ -254,9 +260,7 @@ def write(
             f"nodata {nodata:g} is no value of {pixels.dtype}, the type of the pixels; choose one "
             "that is"
         )
-    with RasterWriter(
-        path, grid, pixels.dtype.newbyteorder("="), band_names, nodata, legend
-    ) as out:
+    with RasterWriter(path, grid, pixels.dtype.newbyteorder("="), names, nodata, legend) as out:
         out.write(pixels)
     return Path(path)
 

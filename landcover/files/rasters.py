@@ -138,6 +138,8 @@ def read(
     array([[[ True,  True],
             [False, False]]])
     """
+    if window is not None and not isinstance(window, Window):
+        raise InputError(f"window {window!r} is none; give Window(row, col, rows, cols)")
     with open_raster(path) as dataset:
         return read_window(dataset, window, _band_numbers(dataset, bands, path))
 
@@ -283,6 +285,8 @@ def _band_numbers(
     if isinstance(bands, str | int):
         bands = [bands]
     numbers = []
+    if not len(bands):
+        raise InputError("bands is empty; give names or numbers, or leave it out to read all")
     for band in bands:
         number = band
         if isinstance(band, str):

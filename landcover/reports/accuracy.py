@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from landcover.errors import InputError, require_seed
+from landcover.errors import InputError, require_seed, require_whole
 from landcover.legend import UNLABELLED, Legend, class_codes
 from landcover.reports.records import (
     ClassName,
@@ -86,6 +86,7 @@ def score(
     reference, predicted = class_codes(reference, "reference"), class_codes(predicted, "predicted")
     _require_same_shape(reference, predicted, "predicted")
     require_seed(seed)
+    require_whole("resamples", resamples, 0)
     labelled = reference != UNLABELLED
     held = np.union1d(reference[labelled], predicted[labelled])
     codes = [int(code) for code in (held if codes is None else codes)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landcover.errors import InputError, LandcoverError
+from landcover.errors import InputError, LandcoverError, require_whole
 from landcover.files import arrays, rasters
 from landcover.files.atomic import replace_when_whole
 from landcover.grid import Window
@@ -64,6 +64,8 @@ class Draw:
     def __post_init__(self) -> None:
         if self.method == "polygons" and self.polygons is None:
             raise InputError("method 'polygons' needs polygons; give polygons=FILE")
+        require_whole("samples", self.samples)
+        require_whole("min_count", self.min_count, 0)
 
 
 def count(

@@ -256,8 +256,8 @@ def assess(
 def find_change(
     before: RunLike,
     after: RunLike,
-    out: PathLike | None = None,
     *,
+    out: PathLike | None = None,
     model: Model | PathLike | None = None,
     maps: str | None = None,
     level: int | None = None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landcover.classifiers.models import Model, load_model
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import LandcoverError, MissingProduct, require_whole
 from landcover.files.atomic import Fields, digest, versions
 from landcover.maps.engine_cache import key_of, with_engine
 from landcover.run import Run
@@ -73,6 +73,7 @@ def map_scene(
     from landcover.stages.map_item import write_map_item
     from landcover.stages.scoring import require_scorable, score_map
 
+    require_whole("tile_px", tile_px)
     require_precision(precision)
     model = model_of_run(run, model)
     name = model.name

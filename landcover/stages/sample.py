@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from landcover.errors import InputError
+from landcover.errors import InputError, require_seed, require_whole
 from landcover.files import tables
 from landcover.files.atomic import replace_when_whole, write_json
 from landcover.run import Run
@@ -62,6 +62,10 @@ def sample(
         classes or too few pixels are left, if patches are even or larger than
         the scene, if polygons cannot be read, or if the disk is too small.
     """
+    require_seed(seed)
+    for name, value in {"max_patch": max_patch, "block_px": block_px}.items():
+        if value is not None:
+            require_whole(name, value)
     wanted = wanted or Draw()
     polygons, class_field = wanted.polygons, wanted.class_field
     source = open_source(_rasters(run, class_field), polygons, class_field)

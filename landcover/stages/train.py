@@ -17,6 +17,7 @@ from landcover.classifiers.models import Model, load_model
 from landcover.classifiers.names import name_of
 from landcover.classifiers.protocol import Inputs
 from landcover.errors import InputError, MissingProduct
+from landcover.files import rasters
 from landcover.files.atomic import Fields
 from landcover.run import Run
 from landcover.samples.rows import with_features
@@ -143,9 +144,16 @@ def _require_types(run: Run, samples: pd.DataFrame, layers: tuple[str, ...]) -> 
     """Raise MissingProduct if samples lack segment types."""
     from landcover.scene.segmentation.types import type_column
 
+    stored = rasters.band_names(run.segment_types) if run.segment_types.exists() else ()
+    unknown = [str(layer) for layer in layers if layer not in stored]
+    if unknown and stored:
+        raise InputError(
+            f"segment_layers {' '.join(unknown)}: {run.segment_types} has no such layer; "
+            f"choose among {' '.join(stored)}"
+        )
     if not {type_column(layer) for layer in layers} <= set(samples):
         raise MissingProduct(
-            f"{run.samples} has no segment types; make them with: "
+            f"{run.samples} has no segment types {' '.join(layers)}; make them with: "
             f"landcover segment {run.path} && landcover sample {run.path}; "
             "or train without: landcover train mlp --no-segments"
         )

@@ -164,13 +164,33 @@ def test_the_documents_table_is_that_of_the_kinds():
     [
         ("svm", {}, "kind 'svm' is unknown; choose among random-forest, knn, mlp, cnn"),
         ("encoder", {}, "kind 'encoder' is unknown"),
-        ("knn", {"epochs": 3}, "epochs is no choice of kind knn; it takes none"),
+        ("knn", {"epochs": 3}, "epochs is no choice of kind knn; it takes features"),
         ("mlp", {"published": True}, "published is no choice of kind mlp"),
+        (
+            "random-forest",
+            {"n_estimators": 100},
+            "n_estimators is no choice of kind random-forest; it takes class_weight, leaf_sizes, f",
+        ),
+        ("random-forest", {"leaf_sizes": [5, 0]}, "leaf_sizes 0 is out of range; give a whole"),
+        ("random-forest", {"class_weight": "equal"}, "class_weight 'equal' is unknown; choose"),
+        ("cnn", {"epochs": 0}, "epochs 0 is out of range; give a whole number from 1 on"),
+        ("cnn", {"epochs": 1.5}, "epochs 1.5 is out of range"),
     ],
 )
 def test_unknown_kinds_and_choices(kind, choices, said):
     with pytest.raises(LandcoverError, match=said):
         kinds.trained_kind(kind, choices)
+
+
+def test_one_value_of_several_is_a_value():
+    assert kinds.trained_kind("mlp", {"segment_layers": "percentile"})[1]["segment_layers"] == (
+        "percentile",
+    )
+    assert kinds.trained_kind("random-forest", {"leaf_sizes": 5})[1]["leaf_sizes"] == (5,)
+
+
+def test_a_kind_is_shown_by_its_name():
+    assert repr(kinds.KINDS["forest"]) == "Kind('forest')"
 
 
 def test_one_more_classifier_is_a_file_and_a_row(tmp_path, monkeypatch, capsys):

@@ -173,13 +173,13 @@ from tests.conftest import utm_grid
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path = Path(r"{tmp_path}/big.tif")
 noise = np.random.default_rng(0).integers(0, 60_000, (2, 600, 700)).astype(np.uint16)
-raster_writer.write(path, noise, utm_grid(600, 700), "ab")
+raster_writer.write(path, noise, utm_grid(600, 700), ["a", "b"])
 whole = path.stat().st_size
 for limit in [300_000, *range(whole * 7 // 10, whole, whole // 40), whole - 1, whole]:
     path.unlink(missing_ok=True)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, {resource.RLIM_INFINITY}))
     try:
-        raster_writer.write(path, noise, utm_grid(600, 700), "ab")
+        raster_writer.write(path, noise, utm_grid(600, 700), ["a", "b"])
         assert np.array_equal(rasters.read(path), noise), limit
         print("whole")
     except LandcoverError as error:

@@ -10,7 +10,7 @@ import pytest
 
 from landcover import maps
 from landcover.classifiers import models
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json, write_json
 from landcover.run import Run
@@ -334,6 +334,14 @@ def test_segment_types_that_the_run_lacks(copy, made):
         LandcoverError, match=r"segment types.*landcover segment .*landcover sample"
     ):
         train.train(copy, "mlp")
+
+
+def test_an_unknown_layer_of_segment_types(copy):
+    held = " ".join(rasters.band_names(copy.segment_types))
+    message = rf"segment_layers nope: .*segment_types\.tif has no such layer; choose among {held}"
+    for layers in ("nope", ["nope"], ["hierarchy-8", "nope"]):
+        with pytest.raises(InputError, match=message):
+            train.train(copy, "mlp", segment_layers=layers)
 
 
 @pytest.mark.parametrize(
