@@ -86,8 +86,10 @@ def require_seed(seed: int, most: int = _MOST) -> None:
         ...
     landcover.errors.InputError: seed -1 is out of range; choose a whole number from 0 on
     """
-    if not isinstance(seed, Integral) or not 0 <= seed <= most:
-        allowed = f"0 to {most}" if most < _MOST or seed > most else "a whole number from 0 on"
+    whole = isinstance(seed, Integral)
+    if not whole or not 0 <= seed <= most:
+        bounded = most < _MOST or (whole and seed > most)
+        allowed = f"0 to {most}" if bounded else "a whole number from 0 on"
         raise InputError(f"seed {seed} is out of range; choose {allowed}")
 
 
