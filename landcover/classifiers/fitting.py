@@ -45,7 +45,7 @@ class Fitted:
 
     Attributes
     ----------
-    save : callable
+    store : callable
         Writes the model to a path.
     predict : callable
         Positions of rows to probabilities (rows, classes).
@@ -57,7 +57,7 @@ class Fitted:
         Learning curves.
     """
 
-    save: Callable[[Path], None]
+    store: Callable[[Path], None]
     predict: Callable[[np.ndarray], np.ndarray]
     settings: Fields
     scaling: dict[str, list[float]]

@@ -109,6 +109,14 @@ def replace_when_whole(path: str | Path) -> Iterator[Path]:
             part.unlink()
 
 
+def copy_file(source: Path, target: Path) -> Path:
+    """A file in its new place, whole or not at all; its path there, which may be where it is."""
+    if target.resolve() != source.resolve():
+        with replace_when_whole(target) as part:
+            shutil.copyfile(source, part)
+    return target
+
+
 @contextmanager
 def folder_when_whole(path: Path) -> Iterator[Path]:
     """Give an empty temporary folder beside `path` and rename it on success; errors remove it."""

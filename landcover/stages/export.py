@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from landcover.classifiers.exchange.check import Seen, check
 from landcover.classifiers.models import Model
 from landcover.errors import InputError
 from landcover.files import rasters
-from landcover.files.atomic import read_json, replace_when_whole, write_bytes
+from landcover.files.atomic import copy_file, read_json, write_bytes
 from landcover.progress import track
 from landcover.run import Run
 from landcover.stages.map_item import write_map_item
@@ -81,7 +80,7 @@ def export(model: Model, out: Path | None = None) -> Exported:
     files = [model.card_path]
     if model.file.suffix == ".skops":
         files.insert(0, model.file)
-    paths = [_copied(file, folder / file.name) for file in files]
+    paths = [copy_file(file, folder / file.name) for file in files]
     onnx = folder / "model.onnx"
     if content is None:
         onnx.unlink(missing_ok=True)
@@ -100,14 +99,6 @@ def _require_own(folder: Path, name: str) -> None:
         raise InputError(
             f"{folder} holds the model {held}, which {name} would replace; choose another out="
         )
-
-
-def _copied(source: Path, target: Path) -> Path:
-    """A file in its new place, whole or not at all."""
-    if target.resolve() != source.resolve():
-        with replace_when_whole(target) as part:
-            shutil.copyfile(source, part)
-    return target
 
 
 def _check(content: bytes, run: Run, model: Model) -> str:

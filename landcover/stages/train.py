@@ -11,12 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from landcover.classifiers.cards import read_card
 from landcover.classifiers.fitting import Setup, Trainer
 from landcover.classifiers.kinds import Kind, trained_kind
 from landcover.classifiers.models import Model, load_model
 from landcover.classifiers.names import name_of
 from landcover.classifiers.protocol import Inputs
-from landcover.errors import InputError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files import rasters
 from landcover.files.atomic import Fields
 from landcover.run import Run
@@ -97,6 +98,7 @@ def train(
     name = name_of(
         row.command, patch_size=patch_size, form=row.form(chosen), targets=targets, denoise=denoise
     )
+    _require_same_features(run.model(name), inputs.features)
     setup = Setup(name, inputs, seed, run.require("scene"))
     fit = _trainer(row, setup, chosen)
     rows = rows_to_learn(run, targets, denoise)
@@ -138,6 +140,23 @@ def _inputs(
         _require_types(run, samples, layers)
     bands, names = pixel_inputs(run, samples, features)
     return Inputs(bands, names if kind.takes_features else (), layers, patch_size)
+
+
+def _require_same_features(folder: Path, features: tuple[str, ...]) -> None:
+    """Raise InputError if a model of other features, whose name would be the same, is there."""
+    try:
+        held = tuple(read_card(folder)["features"])
+    except LandcoverError:  # there is none, or a damaged one, which is trained again
+        return
+    if held != features:
+        raise InputError(
+            f"{folder} holds a model that sees {_listed(held)}, and one that sees "
+            f"{_listed(features)} has the same name; move that folder away, or remove it"
+        )
+
+
+def _listed(features: tuple[str, ...]) -> str:
+    return f"the features {' '.join(features)}" if features else "no features"
 
 
 def _require_types(run: Run, samples: pd.DataFrame, layers: tuple[str, ...]) -> None:

@@ -126,7 +126,7 @@ class Training:
     def _write(self, folder: Path, fitted: Fitted, temperature: Temperature) -> None:
         """Write the model, its learning curves and its card."""
         rows, inputs = self.rows, self.setup.inputs
-        fitted.save(file_of(folder, self.kind.name))
+        fitted.store(file_of(folder, self.kind.name))
         if fitted.history is not None:
             write_json(folder / "history.json", fitted.history)
         write_card(

@@ -78,7 +78,7 @@ def stored(request, land, tmp_path_factory):
     fitted, inputs = trained(kind.name, scene, rows)
     folder = tmp_path_factory.mktemp("models") / "models" / kind.name
     folder.mkdir(parents=True)
-    fitted.save(folder / kind.file)
+    fitted.store(folder / kind.file)
     write_card(folder, kind.name, LEGEND, **inputs.as_card(), settings=fitted.settings)
     return kind, fitted, load_model(folder)
 

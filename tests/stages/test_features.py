@@ -10,7 +10,7 @@ import pytest
 
 from landcover import maps
 from landcover.cli import main
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.samples.rows import read_samples, with_features
@@ -126,6 +126,24 @@ def test_features_by_the_command_line(tmp_path, capsys):
     assert "there is no feature 'nope'; the features are " in last_error(capsys)
     assert main([*knn, "--features", "ndmi"]) == 2
     assert "feature ndmi needs swir16 (B11)" in last_error(capsys)
+
+
+def test_a_model_of_other_features_is_not_replaced(tmp_path):
+    run = write_run(tmp_path / "run")
+    how = {"denoise": "none", "leaf_sizes": (5,), "random_split": False}
+    first = train(run, features=["ndvi"], **how)
+    before = {path: path.read_bytes() for path in first.folder.iterdir()}
+    for features, words in (
+        (["evi"], "the features evi"),
+        ((), "no features"),
+        (None, "ndvi ndwi"),
+    ):
+        with pytest.raises(InputError, match=rf"sees the features ndvi, and one .* {words}"):
+            train(run, features=features, **how)
+    assert {path: path.read_bytes() for path in first.folder.iterdir()} == before
+    assert train(run, features=["ndvi"], **how).card["features"] == ["ndvi"]
+    first.card_path.write_text("{}", "utf-8")  # a damaged one is trained again
+    assert train(run, features=["evi"], **how).card["features"] == ["evi"]
 
 
 def test_a_patch_network_sees_no_features(made):

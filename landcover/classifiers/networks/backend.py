@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,6 +130,13 @@ def save(model: keras.Model, path: str | Path) -> None:
         # With a list of one input, Keras warns when the loaded model is called on an array
         inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
         keras.Model(inputs, model.outputs[0], name=model.name).save(part)
+
+
+def load_weights(model: keras.Model, path: str | Path) -> None:
+    """Give a network the weights of a file, which must have those of every layer."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Keras only warns of layers that a file lacks
+        model.load_weights(path)
 
 
 def load(path: str | Path) -> keras.Model:

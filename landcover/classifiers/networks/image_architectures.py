@@ -7,13 +7,12 @@ probabilities. So training and every later use of the file prepare images in the
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from landcover.classifiers.networks.backend import keras_module
+from landcover.classifiers.networks.backend import keras_module, load_weights
 from landcover.errors import InputError, LandcoverError, reading_error
 from landcover.files.atomic import Fields
 
@@ -254,9 +253,7 @@ def _backbone(kind: str, build: Backbone, n_bands: int, weights: str | Path | No
     try:
         model = build(shape, named)
         if weights is not None and named is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # Keras only warns of layers that a file lacks
-                model.load_weights(weights)
+            load_weights(model, weights)
     except LandcoverError:
         raise
     except Exception as error:
