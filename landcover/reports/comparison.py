@@ -98,6 +98,24 @@ def facts(tally: Tally, about: About) -> Comparison:
     return comparison
 
 
+def distinct_levels(comparison: Comparison) -> list[str]:
+    """Levels of the legend, the finest first, without those that join no class of the level before.
+
+    There every score is that of the finer level.
+    """
+    found: dict[str, list[list[float | None]]] = {}
+    finest = str(comparison["level"])
+    for level in (finest, *comparison["models"][0]["levels"]):
+        scores = [
+            model["scores"][comparison["against"]] if level == finest else model["levels"][level]
+            for model in comparison["models"]
+        ]
+        shown = [[s["overall_accuracy"], s["macro_f1"], s["kappa"]] for s in scores]
+        if shown not in found.values():
+            found[level] = shown
+    return list(found)
+
+
 def _blocks(blocks: Blocks) -> BlockSizes:
     """Sizes of the blocks, and how far the labels that they were dealt by are alike."""
     return {
@@ -150,14 +168,16 @@ def _pair(tally: Tally, against: str, a: str, b: str, seed: int) -> Pair:
     def difference(metric: str) -> Difference:
         return accuracy.paired_difference(confusions[a], confusions[b], metric, seed)
 
+    overall, tests = difference("overall_accuracy"), mcnemar.paired_tests(*tally.only(a, b))
     return {
         "a": a,
         "b": b,
-        "overall_accuracy": difference("overall_accuracy"),
+        "overall_accuracy": overall,
         "balanced_accuracy": difference("balanced_accuracy"),
         "macro_f1": difference("macro_f1"),
         "kappa": difference("kappa"),
-        "mcnemar": mcnemar.paired_tests(*tally.only(a, b)),
+        "mcnemar": tests,
+        "verdict": verdict.of_pair(overall, tests),
     }
 
 

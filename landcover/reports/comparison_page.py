@@ -13,6 +13,7 @@ from landcover.files import rasters
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.reports import accuracy, figures, words, zones
+from landcover.reports.comparison import distinct_levels
 from landcover.reports.records import ComparedModel, Comparison
 from landcover.reports.tally import TRUTHS, Tally
 from landcover.samples.blocks import TEST, Blocks
@@ -82,6 +83,7 @@ def html(
             for model in comparison["models"]
         ),
         zones=zones.ZONES,
+        levels=distinct_levels(comparison),
     )
 
 

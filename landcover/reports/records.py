@@ -114,7 +114,7 @@ class PairedTests(TypedDict):
 
 
 class Pair(TypedDict):
-    """Differences of two models, a less b, by every score."""
+    """Differences of two models, a less b, by every score; `verdict` says it in words."""
 
     a: str
     b: str
@@ -123,6 +123,7 @@ class Pair(TypedDict):
     macro_f1: Difference
     kappa: Difference
     mcnemar: PairedTests
+    verdict: str
 
 
 class Report(Scores):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from landcover.legend import Nomenclature
-from landcover.reports.records import Comparison, Pair, Scores
-from landcover.reports.words import interval, percent, points
+from landcover.reports.records import Comparison, Difference, PairedTests, Scores
+from landcover.reports.words import interval, p_value, percent, points
 
 #: The score that ranks the maps.
 LEADING: Final = "overall_accuracy"
@@ -16,12 +16,45 @@ LEADING: Final = "overall_accuracy"
 #: Intervals from fewer blocks are rough, and the page says so.
 FEW_BLOCKS = 20
 
+#: McNemar's test by block speaks for a difference below this p-value.
+SIGNIFICANT = 0.05
+NOT_TOLD_APART, CLEARLY, PROBABLY = "not told apart", "clearly", "probably"
+
+#: A class of a lower F1 counts as hardly found.
+HARDLY_FOUND = 0.1
+
 #: What is known of labels by their nomenclature, and of any others.
 COARSE = {
     "corine": "Labels of the CORINE kind are coarse: nothing smaller than 25 hectares or narrower "
     "than 100 metres is drawn, and the product is specified to be at least 85 % right."
 }
 COARSE_TOO = "Labels leave out what is smaller than they can draw, and are wrong in places."
+
+
+def of_pair(overall: Difference, tests: PairedTests) -> str:
+    """Whether the first of two maps is better, as far as interval and test by block agree.
+
+    Parameters
+    ----------
+    overall : Difference
+        Of the leading score, the first less the second.
+    tests : PairedTests
+        Of both maps.
+
+    Returns
+    -------
+    str
+        "clearly better" where the interval leaves out zero and McNemar's test by block is
+        significant, "probably better" where only one of them says so, and "not told apart";
+        "worse" where the second is better.
+    """
+    bounds, test = overall["ci95"], tests["blocks"]
+    apart = bounds is not None and (bounds[0] > 0 or bounds[1] < 0)
+    significant = test is not None and test["p_value"] < SIGNIFICANT
+    if not (apart or significant):
+        return NOT_TOLD_APART
+    how = CLEARLY if apart and significant else PROBABLY
+    return f"{how} {'better' if (overall['difference'] or 0.0) >= 0 else 'worse'}"
 
 
 def headline(comparison: Comparison, labels: str) -> str:
@@ -44,12 +77,13 @@ def headline(comparison: Comparison, labels: str) -> str:
     if against == "labels" and comparison["chosen_without_reference"]:
         agreed = percent(models[0]["criterion"])
         return (
-            f"The {best} is chosen: {agreed} of its pixels are as the refined labels have them, "
-            f"and {share} in agreement with {labels}{_how_sure(scores)}."
+            f"The {best} is chosen: {percent(scores[LEADING])} of its pixels are in agreement "
+            f"with {labels}{_how_sure(scores)}, and {agreed} with the refined labels, which are "
+            "an estimate by a network."
         )
     titles = {model["name"]: f"the {model['title']}" for model in models}
     rivals = [pair for pair in comparison["pairs"] if pair["a"] == models[0]["name"]]
-    tied = [pair for pair in rivals if not _is_clear(pair)]
+    tied = [pair for pair in rivals if pair["verdict"] == NOT_TOLD_APART]
     if tied:
         lead = tied[0][LEADING]
         gap = points(lead["difference"]).lstrip("+") + " points"
@@ -63,8 +97,17 @@ def headline(comparison: Comparison, labels: str) -> str:
     lead = rivals[0][LEADING]
     gap = points(lead["difference"]).lstrip("+")
     more = f"{gap} points ({interval(lead['ci95'])}) more than {titles[rivals[0]['b']]}"
+    doubtful = [pair for pair in rivals if pair["verdict"].startswith(PROBABLY)]
+    test = doubtful[0]["mcnemar"]["blocks"] if doubtful else None
+    if test is not None:
+        more += (
+            "; probably, for the interval of the difference to "
+            f"{titles[doubtful[0]['b']]} and McNemar's test by block "
+            f"(p = {p_value(test['p_value'])}) disagree"
+        )
     if against == "reference":
-        return f"The {best} makes the best map: {how_good}, {more}."
+        word = "probably makes" if doubtful else "makes"
+        return f"The {best} {word} the best map: {how_good}, {more}."
     return (
         f"The {best} has the highest agreement with {labels}: {share}{_how_sure(scores)}, {more}."
     )
@@ -99,7 +142,25 @@ def remarks(comparison: Comparison, nomenclature: Nomenclature) -> list[str]:
             f"The test set is {blocks} block{'s' if blocks > 1 else ''}: "
             "with so few the intervals are rough, and likely too narrow."
         )
-    return said + _wide_errors(comparison)
+    return said + _hardly_found(comparison) + _wide_errors(comparison)
+
+
+def _hardly_found(comparison: Comparison) -> list[str]:
+    """The classes of the test pixels that the first map hardly finds."""
+    first = comparison["models"][0]
+    classes = first["scores"][comparison["against"]]["per_class"]
+    missed = [
+        f"{scores['name']} ({percent(scores['f1'])})"
+        for scores in classes.values()
+        if scores["support"] and scores["f1"] is not None and scores["f1"] < HARDLY_FOUND
+    ]
+    if not missed:
+        return []
+    return [
+        f"The {first['title']} hardly finds, with an F1 below {100 * HARDLY_FOUND:.0f} %: "
+        + ", ".join(missed)
+        + "."
+    ]
 
 
 def _wide_errors(comparison: Comparison) -> list[str]:
@@ -161,12 +222,6 @@ def _other_winner(comparison: Comparison) -> list[str]:
 def _how_sure(scores: Scores) -> str:
     bounds = scores["overall_accuracy_ci95"]
     return f" (95 % interval {interval(bounds)})" if bounds else " (in a single block)"
-
-
-def _is_clear(pair: Pair) -> bool:
-    """Whether the interval of a pair's difference leaves out zero."""
-    bounds = pair[LEADING]["ci95"]
-    return bounds is not None and bounds[0] > 0
 
 
 def _listed(words: Sequence[str]) -> str:

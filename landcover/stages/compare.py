@@ -58,6 +58,7 @@ def compare(run: Run) -> list[Path]:
         c=facts,
         metrics=accuracy.METRICS,
         zones=zones.ZONES,
+        levels=comparison.distinct_levels(facts),
         labels=tally.nomenclature.title,
     )
     products = store.write_comparison(run.path, facts, markdown, html)

@@ -1,6 +1,7 @@
 """Scores of maps against scikit-learn on the whole arrays; the comparison and its page."""
 
 import base64
+import copy
 import html.parser
 import io
 import itertools
@@ -23,6 +24,7 @@ from landcover.files.atomic import write_json
 from landcover.grid import Grid
 from landcover.legend import Legend, corine
 from landcover.reports import words, zones
+from landcover.reports.comparison import distinct_levels
 from landcover.samples.blocks import TEST, Blocks
 from landcover.stages import compare as selection
 from landcover.stages import scoring as score
@@ -140,6 +142,15 @@ def test_without_reference_maps_stand_in_the_order_of_refined_labels(tmp_path, m
     table = (world.run.path / "comparison.md").read_text("utf-8").split("| map |")[1]
     assert table.startswith(" refined labels |") and "CNN 7×7 | 1.000 |" in table
     page = " ".join(read_page((world.run.path / "comparison.html").read_text("utf-8")).text)
+    assert re.fullmatch(
+        r"The patch CNN 7×7 is chosen: \d+\.\d % of its pixels are in agreement with CORINE "
+        r"\(95 % interval .*\), and 100\.0 % with the refined labels, which are an estimate by a "
+        r"network\.",
+        comparison["headline"],
+    )
+    assert '(<a href="label_noise.md">label_noise.md</a>)' in (
+        world.run.path / "comparison.html"
+    ).read_text("utf-8")
     assert "100.0 % of refined labels" in page and "in the order of their agreement" in page
 
 
@@ -445,7 +456,8 @@ def test_the_page_holds_all_that_it_shows(compared):
     for tag, attributes in reader.elements:
         for name in ("src", "href", "xlink:href", "data", "action"):
             value = attributes.get(name) or ""
-            assert value == "" or value.startswith(("data:", "#")), (tag, name, value[:40])
+            beside = tag == "a" and value == "label_noise.md"
+            assert beside or value == "" or value.startswith(("data:", "#")), (tag, value[:40])
     assert not re.search(r"url\((?!#|data:)|@import", page)
     assert len(page) < 3_000_000
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[3].split(",")[1]))))
@@ -532,6 +544,19 @@ def test_a_map_that_wins_on_rare_classes_is_named(world):
     assert comparison["best"] == "common"
     said = [remark for remark in comparison["remarks"] if "macro F1" in remark]
     assert said and "the rare scores highest" in said[0] and "a clear difference" in said[0]
+
+    missed = [remark for remark in comparison["remarks"] if "hardly finds" in remark]
+    assert len(missed) == 1 and missed[0].endswith("below 10 %: Water bodies (0.0 %).")
+
+
+def test_levels_that_join_nothing_are_shown_once(compared):
+    """The three classes of the world lie in three of each coarser level."""
+    _, comparison, page = compared
+    assert distinct_levels(comparison) == ["3"]
+    assert "At coarser levels" not in page
+    joined = copy.deepcopy(comparison)
+    joined["models"][1]["levels"]["1"]["kappa"] = 0.5
+    assert distinct_levels(joined) == ["3", "1"]
 
 
 def test_one_map_has_nothing_to_be_compared_with(world):

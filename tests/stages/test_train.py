@@ -336,12 +336,12 @@ def test_segment_types_that_the_run_lacks(copy, made):
         train.train(copy, "mlp")
 
 
-def test_an_unknown_layer_of_segment_types(copy):
-    held = " ".join(rasters.band_names(copy.segment_types))
+def test_an_unknown_layer_of_segment_types(made):
+    held = " ".join(rasters.band_names(made.run.segment_types))
     message = rf"segment_layers nope: .*segment_types\.tif has no such layer; choose among {held}"
     for layers in ("nope", ["nope"], ["hierarchy-8", "nope"]):
         with pytest.raises(InputError, match=message):
-            train.train(copy, "mlp", segment_layers=layers)
+            train.train(made.run, "mlp", segment_layers=layers)
 
 
 @pytest.mark.parametrize(
