@@ -162,7 +162,7 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--polygons", type=Path, help="draw inside the polygons of this file only")
     parser.add_argument(
-        "--class-field", help="field of --polygons with class codes that replace the raster's"
+        "--class-field", help="field of --polygons with classes that replace the raster's"
     )
     parser.add_argument(
         "--min-count",

@@ -26,6 +26,7 @@ from landcover.commands.options import (
 from landcover.errors import InputError
 
 if TYPE_CHECKING:
+    from landcover.labels.schemes import LabelScheme
     from landcover.run import Run
 
 
@@ -89,12 +90,7 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
         help="level of the legend, 1 being the coarsest; CORINE has 3 (default: the finest of the "
         "labels)",
     )
-    parser.add_argument(
-        "--scheme",
-        metavar="NAME|TABLE.csv",
-        help="what the values of labels and reference mean: corine-grid, corine, worldcover, ... "
-        "or a table of your own classes (code,name,colour); by default the values tell",
-    )
+    _add_scheme(parser, "labels, reference and --class-field")
     add_sampling(parser)
     add_seed(parser)
     parser.add_argument(
@@ -110,8 +106,16 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_scheme(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--scheme",
+        metavar="NAME|TABLE.csv",
+        help=f"what the values of {what} mean: corine-grid, corine, worldcover, ... "
+        "or a table of your own classes (code,name,colour); by default the values tell",
+    )
+
+
 def _prep(a: Arguments) -> list[Path]:
-    from landcover.labels.schemes import find_scheme
     from landcover.run import Run
     from landcover.stages.prepare import prepare, radiometry_warnings
     from landcover.stages.segment import segment
@@ -134,15 +138,14 @@ def _prep(a: Arguments) -> list[Path]:
             reference=reference,
             aoi=a.aoi or a.bbox,
             level=a.level,
-            scheme=find_scheme(a.scheme) if a.scheme else None,
+            scheme=_scheme(a),
         )
-        for line in [*_scene(stage), *_recoded(stage)]:
+        for line in [*_scene(stage), *_recoded(stage, "prep")]:
             print(line)
         if a.segment:
             paths += segment(stage, a.scale, a.sigma, a.min_size)
         if labels is not None or a.class_field:
-            paths += _draw_samples(stage, a)
-            print(_drawn(stage))
+            paths += _draw_samples(stage, a, level=a.level)
     return [run.path / path.relative_to(stage.path) for path in paths]
 
 
@@ -159,9 +162,15 @@ def _scene(run: Run) -> Iterator[str]:
     yield from (f"note: {note}" for note in prep["notes"])
 
 
-def _recoded(run: Run) -> Iterator[str]:
-    """What each value of the label rasters became, for somebody to see that it is right."""
-    for name, recoded in run.read_manifest()["stages"]["prep"]["classes"].items():
+def _scheme(a: Arguments) -> LabelScheme | None:
+    from landcover.labels.schemes import find_scheme
+
+    return find_scheme(a.scheme) if a.scheme else None
+
+
+def _recoded(run: Run, stage: str) -> Iterator[str]:
+    """What each value of labels or polygons became, for somebody to see that it is right."""
+    for name, recoded in run.read_manifest()["stages"][stage].get("classes", {}).items():
         yield f"{name}: scheme {recoded['scheme']}"
         for entry in recoded["values"]:
             value = "other" if entry["value"] is None else entry["value"]
@@ -192,16 +201,23 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
     return band_files.open_bands(bands), corine, truth
 
 
-def _draw_samples(run: Run, a: Arguments, buffer: int | None = None) -> list[Path]:
-    """Draw samples by the options that preparing and sampling share."""
+def _draw_samples(
+    run: Run, a: Arguments, buffer: int | None = None, level: int | None = None
+) -> list[Path]:
+    """Draw samples by the options that preparing and sampling share, and say what was drawn."""
     from landcover.samples.table import Draw
     from landcover.stages.sample import sample
 
     method = "polygons" if a.polygons else a.method
-    wanted = Draw(a.samples, method, a.polygons, a.class_field, a.min_count, a.features)
-    return sample(
+    wanted = Draw(
+        a.samples, method, a.polygons, a.class_field, a.min_count, a.features, _scheme(a), level
+    )
+    paths = sample(
         run, wanted, max_patch=a.max_patch, seed=a.seed, buffer=buffer, block_px=a.block_px
     )
+    for line in [*_recoded(run, "sample"), _drawn(run)]:
+        print(line)
+    return paths
 
 
 def _define_segment(parser: argparse.ArgumentParser) -> None:
@@ -219,6 +235,7 @@ def _segment(a: Arguments) -> list[Path]:
 def _define_sample(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     add_sampling(parser)
+    _add_scheme(parser, "--class-field")
     parser.add_argument(
         "--buffer",
         type=COUNT_OR_NONE,
@@ -231,10 +248,7 @@ def _define_sample(parser: argparse.ArgumentParser) -> None:
 def _sample(a: Arguments) -> list[Path]:
     from landcover.run import Run
 
-    run = Run(a.run)
-    paths = _draw_samples(run, a, a.buffer)
-    print(_drawn(run))
-    return paths
+    return _draw_samples(Run(a.run), a, a.buffer)
 
 
 def _drawn(run: Run) -> str:

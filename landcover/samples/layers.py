@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.grid import Grid, Window
+from landcover.labels.polygons import ClassPolygons
 from landcover.legend import Nomenclature
 from landcover.progress import track
 from landcover.scene.segmentation.types import type_column
@@ -112,18 +113,18 @@ class Rasters:
 
 
 def open_source(
-    files: Rasters, polygons: str | Path | None = None, class_field: str | None = None
+    files: Rasters, polygons: str | Path | None = None, classes: ClassPolygons | None = None
 ) -> Source:
     """Open the rasters of a scene and check that they share its grid.
 
     Parameters
     ----------
     files : Rasters
-        A scene and, unless `class_field` is given, labels.
+        A scene and, unless `classes` are given, labels.
     polygons : path, optional
         Where training and validation samples may lie.
-    class_field : str, optional
-        Field of the polygons with class codes that replace the labels.
+    classes : ClassPolygons, optional
+        Polygons whose classes replace the labels.
     """
     scene = files.scene
     grid = rasters.grid_of(scene)
@@ -133,12 +134,8 @@ def open_source(
         return lambda window: rasters.read(path, window, [band])[0]
 
     inside, name = None, str(polygons)
-    if class_field is not None:
-        if polygons is None:
-            raise InputError(
-                f"class field {class_field!r} needs polygons to read it from; give polygons=FILE"
-            )
-        labels = _polygon_labels(files, Path(polygons), class_field, grid)
+    if classes is not None:
+        labels: Reader = classes.burn
     elif files.labels is None:
         raise InputError(
             f"{scene} has no labels to draw samples by; give labels, or polygons with class_field"
@@ -191,31 +188,3 @@ def _burner(path: str | Path, grid: Grid) -> Reader:
 def _all_codes(nomenclature: Nomenclature) -> list[int]:
     """The codes of all levels."""
     return sorted({code for legend in nomenclature.levels for code in legend.codes})
-
-
-def _polygon_labels(files: Rasters, path: Path, field: str, grid: Grid) -> Reader:
-    """A reader of the class codes of polygons, at the level of the scene's own labels."""
-    from landcover.files import vectors
-
-    found = vectors.read_polygons(path, grid, field)
-    nomenclature = files.nomenclature
-    known = _all_codes(nomenclature)
-    codes = [_code(value, known, path, field) for value in found.values or []]
-    held = nomenclature.holding(codes)
-    if held.level > nomenclature.level and files.labels is not None:
-        codes = held.coarser(np.array(codes, int), nomenclature.level).tolist()
-    return lambda window: vectors.burn(found, codes, grid, window)
-
-
-def _code(value: object, known: Sequence[int], path: Path, field: str) -> int:
-    """A class code from a field that may hold numbers or text."""
-    try:
-        number = float(str(value))
-    except ValueError:
-        number = np.nan
-    if number not in known:
-        raise InputError(
-            f"{path}: field {field} holds {value!r}, which is no class code of the run's legend; "
-            f"give each polygon a code such as {known[-1]}"
-        )
-    return int(number)

@@ -24,6 +24,8 @@ from landcover.scene.features import available
 if TYPE_CHECKING:
     import geopandas
 
+    from landcover.labels.schemes import LabelScheme
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -39,7 +41,7 @@ class Draw:
         Vector file; training and validation samples are drawn inside it. Test
         samples come from all labelled pixels of the test blocks.
     class_field : str, optional
-        Field of `polygons` with CLC codes. They then are the labels, instead
+        Field of `polygons` with classes. They then are the labels, instead
         of the run's, and there are none outside the polygons.
     min_count : int
         Classes with fewer labelled pixels in the scene are left out: not in
@@ -47,6 +49,10 @@ class Draw:
     features : sequence of str, optional
         Columns of features, of `features.FEATURES`; by default those of `features.DEFAULTS`
         that the scene's bands allow.
+    scheme : LabelScheme, optional
+        What the values of `class_field` mean; by default they tell.
+    level : int, optional
+        Level of the legend in a run without label rasters; by default that of the values.
 
     Raises
     ------
@@ -60,12 +66,19 @@ class Draw:
     class_field: str | None = None
     min_count: int = 50
     features: Sequence[str] | None = None
+    scheme: LabelScheme | None = None
+    level: int | None = None
 
     def __post_init__(self) -> None:
         if self.method == "polygons" and self.polygons is None:
             raise InputError("method 'polygons' needs polygons; give polygons=FILE")
         require_whole("samples", self.samples)
         require_whole("min_count", self.min_count, 0)
+        if self.class_field is not None and self.polygons is None:
+            raise InputError(
+                f"class field {self.class_field!r} needs polygons to read it from; "
+                "give polygons=FILE"
+            )
 
 
 def count(

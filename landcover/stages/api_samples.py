@@ -193,6 +193,7 @@ def sample(  # noqa: PLR0913 - an argument for each option of landcover sample
     *,
     polygons: PathLike | None = None,
     class_field: str | None = None,
+    scheme: LabelScheme | PathLike | None = None,
     min_count: int = 50,
     features: Sequence[str] | None = None,
     max_patch: int | None = None,
@@ -213,7 +214,9 @@ def sample(  # noqa: PLR0913 - an argument for each option of landcover sample
     polygons : path, optional
         Vector file; training and validation samples are drawn inside it.
     class_field : str, optional
-        Field of `polygons` with class codes, which then are the labels.
+        Field of `polygons` with classes, which then are the labels.
+    scheme : LabelScheme, name or path, optional
+        What the values of `class_field` mean, as `prepare` takes it. By default they tell.
     min_count : int
         Classes with fewer labelled pixels in the scene are left out.
     features : sequence of str, optional
@@ -266,6 +269,7 @@ def sample(  # noqa: PLR0913 - an argument for each option of landcover sample
             class_field,
             min_count,
             features,
+            scheme_of(scheme),
         ),
         max_patch=max_patch,
         seed=seed,

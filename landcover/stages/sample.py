@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landcover.errors import InputError, require_seed, require_whole
-from landcover.files import tables
+from landcover.files import rasters, tables
 from landcover.files.atomic import replace_when_whole, write_json
+from landcover.labels.polygons import ClassPolygons, read_class_polygons
+from landcover.labels.recognition import Hints, schemes_of
+from landcover.labels.schemes import SCHEMES
 from landcover.run import Run
 from landcover.samples import chips, splits
 from landcover.samples.blocks import SPLITS, Blocks, Layout, layout
@@ -16,7 +19,7 @@ from landcover.samples.correlation import Correlation, Thinned
 from landcover.samples.layers import Rasters, Source, open_source
 from landcover.samples.table import Draw, count, draw, write_chips
 from landcover.scene.features import require
-from landcover.stages.run_legend import read_nomenclature
+from landcover.stages.run_legend import read_nomenclature, write_nomenclature
 
 if TYPE_CHECKING:
     import geopandas
@@ -68,7 +71,8 @@ def sample(
             require_whole(name, value)
     wanted = wanted or Draw()
     polygons, class_field = wanted.polygons, wanted.class_field
-    source = open_source(_rasters(run, class_field), polygons, class_field)
+    classes = _class_polygons(run, wanted)
+    source = open_source(_rasters(run, classes), polygons, classes)
     require(source.bands, wanted.features or ())
     correlated = _correlation(source)
     label_range = round(correlated.range_px, 1) if correlated else None
@@ -80,6 +84,8 @@ def sample(
     blocks = replace(blocks, label_range_px=label_range)
     table = draw(source, blocks, counts, codes, wanted, seed)
     products = _write(run, blocks, table, buffer, source)
+    if classes is not None and not _has_classes(run):
+        products.append(write_nomenclature(run.legend, classes.nomenclature))
     run.record(
         "sample",
         {
@@ -103,18 +109,47 @@ def sample(
         },
         [path for path in (run.scene, run.labels, polygons) if path and Path(path).exists()],
         products,
+        {"classes": {"polygons": classes.became}} if classes is not None else None,
     )
     return products
 
 
-def _rasters(run: Run, class_field: str | None) -> Rasters:
-    """The rasters of a run that samples are drawn from."""
+def _class_polygons(run: Run, wanted: Draw) -> ClassPolygons | None:
+    """The polygons that replace the run's labels, if a field of theirs was named.
+
+    Beside label rasters their classes are the run's. In a run without label rasters they make
+    its legend, unless it has one and no other scheme is asked for.
+    """
+    if wanted.class_field is None or wanted.polygons is None:
+        return None
+    grid, held, scheme = rasters.grid_of(run.require("scene")), None, wanted.scheme
+    if _has_classes(run) or (scheme is None and run.legend.exists()):
+        held = read_nomenclature(run)
+        if scheme is not None and scheme.levels != held.levels:
+            raise InputError(
+                f"scheme {scheme.name} has other classes than {run.path}, whose labels are of "
+                f"{held.title}; give a scheme of the same classes"
+            )
+    among = tuple(SCHEMES.values()) if held is None else tuple(schemes_of(held))
+    hints = Hints(scheme, among, wanted.level, beside=_has_classes(run))
+    return read_class_polygons(Path(wanted.polygons), wanted.class_field, grid, hints, held)
+
+
+def _has_classes(run: Run) -> bool:
+    """Whether a run has a label raster."""
+    return run.labels.exists() or run.reference.exists()
+
+
+def _rasters(run: Run, classes: ClassPolygons | None) -> Rasters:
+    """The rasters of a run that samples are drawn from, and their classes or those of polygons."""
     scene = run.require("scene")
-    if class_field is None:
+    if classes is None:
         run.require("labels")
     paths = (run.labels, run.reference, run.segments, run.segment_types)
     return Rasters(
-        scene, read_nomenclature(run), *(path if path.exists() else None for path in paths)
+        scene,
+        classes.nomenclature if classes is not None else read_nomenclature(run),
+        *(path if path.exists() else None for path in paths),
     )
 
 
