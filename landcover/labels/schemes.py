@@ -122,7 +122,18 @@ class LabelScheme:
 
     @classmethod
     def of_codes(cls, nomenclature: Nomenclature) -> LabelScheme:
-        """The scheme whose values are the codes of some classes."""
+        """The scheme whose values are the codes of some classes.
+
+        Parameters
+        ----------
+        nomenclature : Nomenclature
+            The classes; their finest level counts.
+
+        Returns
+        -------
+        LabelScheme
+            Under the name of the classes.
+        """
         finest = nomenclature.at(len(nomenclature.levels))
         return cls(finest.name, finest.title, finest, {code: code for code in finest.legend.codes})
 
@@ -197,6 +208,16 @@ class LabelScheme:
 
         A table may give a class of a coarser level the code of another class. Levels at which
         the values mean the same classes count once.
+
+        Parameters
+        ----------
+        values : iterable of float
+            Distinct values of a raster.
+
+        Returns
+        -------
+        list of Coding
+            None where some value is none of the scheme's.
         """
         values, found = set(values), list[Coding]()
         for coding in self.codings:

@@ -74,11 +74,6 @@ class Draw:
             raise InputError("method 'polygons' needs polygons; give polygons=FILE")
         require_whole("samples", self.samples)
         require_whole("min_count", self.min_count, 0)
-        if self.class_field is not None and self.polygons is None:
-            raise InputError(
-                f"class field {self.class_field!r} needs polygons to read it from; "
-                "give polygons=FILE"
-            )
 
 
 def count(

@@ -120,9 +120,13 @@ def _class_polygons(run: Run, wanted: Draw) -> ClassPolygons | None:
     Beside label rasters their classes are the run's. In a run without label rasters they make
     its legend, unless it has one and no other scheme is asked for.
     """
-    if wanted.class_field is None or wanted.polygons is None:
+    if wanted.class_field is None:
         return None
     grid, held, scheme = rasters.grid_of(run.require("scene")), None, wanted.scheme
+    if wanted.polygons is None:
+        raise InputError(
+            f"class field {wanted.class_field!r} needs polygons to read it from; give polygons=FILE"
+        )
     if _has_classes(run) or (scheme is None and run.legend.exists()):
         held = read_nomenclature(run)
         if scheme is not None and scheme.levels != held.levels:

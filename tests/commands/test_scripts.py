@@ -199,7 +199,7 @@ def assert_refused(main, argv, message, capsys, run=None):
         (["--bands", "nowhere.tif"], r"nowhere.tif does not exist; check the path"),
         (["--product", "nowhere.SAFE"], r"nowhere.SAFE holds no MTD_MSIL1C.xml"),
         (["--labels", "corine.tif"], r"given without a scene; give --bands"),
-        (["--level", "4"], r"argument --level: invalid choice"),
+        (["--level", "0"], r"argument --level: 0 is out of range; give at least 1"),
         (["--samples", "0"], r"argument --samples: 0 is out of range; give at least 1"),
         (["--quantification", "0"], r"argument --quantification: 0 is out of range"),
         (["--scale", "-1"], r"argument --scale: -1 is out of range"),
@@ -237,6 +237,8 @@ def test_prep_refuses_bad_rasters(sources, bands, tmp_path, capsys):
         raster_writer.write(tmp_path / f"{name}.tif", pixels, grid, ["code"])
         argv = [*common, "--labels", tmp_path / f"{name}.tif"]
         assert_refused(scene_prep.main, argv, message, capsys, run)
+    argv = [*common, "--labels", sources / "corine.tif", "--level", 4]
+    assert_refused(scene_prep.main, argv, r"level 4 does not exist; .* levels 1 to 3", capsys, run)
     argv = [*common, "--labels", sources / "corine.tif", "--samples", 12]
     assert_refused(scene_prep.main, argv, r"each split needs at least 10", capsys, run)
     argv = [*common[:-1], bands[0]]
