@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -17,12 +16,13 @@ from landcover.classifiers.models import Model
 from landcover.commands.options import COUNT, POSITIVE, in_options
 from landcover.errors import LandcoverError
 from landcover.files import class_rasters, raster_writer
-from landcover.files.atomic import digest, read_json, replace_when_whole, write_json
+from landcover.files.atomic import digest, read_json, replace_when_whole, short_digest, write_json
 from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.progress import say
 from landcover.reports import words
 from landcover.run import Run
+from landcover.samples.rows import read_samples
 from landcover.samples.table import Draw
 from landcover.sources import band_files, synthetic
 from landcover.sources.synthetic.files import write_demo
@@ -152,9 +152,7 @@ def copy_raster(raster: Path, folder: Path) -> None:
 
 def thin(run: Run, share: float, seed: int = 0) -> None:
     """Keep a share of the training and validation samples of a study, and every test sample."""
-    import geopandas
-
-    table = geopandas.read_parquet(run.samples)
+    table = read_samples(run.samples, geometry=True)
     drawn = np.random.default_rng([seed, 3]).random(len(table)) < share
     with replace_when_whole(run.samples) as part:
         table[drawn | (table["split"] == "test").to_numpy()].to_parquet(part, index=False)
@@ -226,7 +224,7 @@ class Table:
     def _beside(self, settings: Mapping[str, Any]) -> Path:
         """Where rows of these files and settings are while the file holds others."""
         text = json.dumps(settings, sort_keys=True)
-        return self.path.with_suffix(f".{hashlib.sha256(text.encode()).hexdigest()[:8]}.json")
+        return self.path.with_suffix(f".{short_digest(text.encode())[:8]}.json")
 
     def __str__(self) -> str:
         """Markdown; shares are in percent, lists of differences their mean and reach in points."""

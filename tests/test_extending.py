@@ -7,12 +7,12 @@ import csv
 import importlib
 import re
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import landcover as lc
 from landcover import cli, sensors
 from landcover.classifiers.kinds import KINDS, Kind
 from landcover.classifiers.models import load_model
@@ -22,31 +22,21 @@ from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.labels import schemes
 from landcover.run import Run
+from landcover.samples.rows import read_samples
 from landcover.scene.features import FEATURES, Feature, compute_features
 from landcover.scene.indices import Index
 from landcover.sources import band_files
 from tests.conftest import ROOT, utm_grid
+from tests.fixtures import guide
 from tests.fixtures.sentinel2_files import write_bands
 from tests.fixtures.training_runs import BANDS, write_run
-
-GUIDE = (ROOT / "docs" / "extending.md").read_text("utf-8")
-
-
-def blocks():
-    """Every block of code of the guide: its recipe, the file that it names, its text."""
-    found = []
-    for recipe in re.split(r"^## ", GUIDE, flags=re.MULTILINE)[1:]:
-        for text in re.findall(r"```(?:python|csv)\n(.*?)```", recipe, flags=re.DOTALL):
-            path = re.match(r"# (landcover/\S+\.(?:py|csv))\n", text)[1]
-            found.append((recipe.splitlines()[0], path, text))
-    return found
 
 
 @pytest.fixture
 def rows(monkeypatch):
     """The row that each recipe adds, made where the guide says, in files that it makes up too."""
     made, new = {}, {}
-    for recipe, path, text in blocks():
+    for recipe, path, text in guide.blocks():
         if path.endswith(".csv"):
             table = tuple(csv.DictReader(text.splitlines()[1:]))
             monkeypatch.setattr(schemes, "facts", {Path(path).stem: table}.__getitem__)
@@ -58,17 +48,29 @@ def rows(monkeypatch):
             assert isinstance(expression, ast.Expr), f"{path} gets one row"
             made[recipe] = eval(compile(ast.Expression(expression.value), path, "eval"), known)
         else:
-            held = types.ModuleType(module)
+            held = guide.module_of(path)
             monkeypatch.setitem(sys.modules, module, held)
-            exec(compile(text, path, "exec"), vars(held))
             new[module.rpartition(".")[2]] = held
     return made
 
 
+#: Training without what the guide does not speak of.
+QUICK = ["--denoise", "none", "--no-random-split"]
+
+
+def require_map_of(run, name, features):
+    """Fail unless the map of a model of the run is what the model says of its scene."""
+    model = load_model(run.model(name))
+    assert model.inputs.features == features
+    mapped = rasters.read_classes(run.map(name))
+    np.testing.assert_array_equal(model.predict(rasters.read(run.scene)), mapped)
+    assert len(np.unique(mapped)) > 2 and read_json(run.report(name))["overall_accuracy"] > 0.5
+
+
 def test_the_guide_needs_as_many_files_as_it_says():
-    told = [int(n) for n in re.findall(r"^\| an? .* \| (\d) \|", GUIDE, flags=re.MULTILINE)]
+    told = [int(n) for n in re.findall(r"^\| an? .* \| (\d) \|", guide.TEXT, flags=re.MULTILINE)]
     files = {}
-    for recipe, path, _ in blocks():
+    for recipe, path, _ in guide.blocks():
         files.setdefault(recipe, set()).add(path)
     assert [len(paths) for paths in files.values()] == told
 
@@ -83,8 +85,8 @@ def test_a_classifier(rows, tmp_path, monkeypatch):
     command = f"train {row.command}"
     monkeypatch.setitem(COMMANDS, command, train_commands.commands()[command])
     run = write_run(tmp_path / "run")
-    said = [str(run.path), "--denoise", "none", "--no-random-split", "--smoothing", "1e-6"]
-    assert cli.main([*command.split(), *said]) == 0
+    assert cli.main([*guide.command("train naive-bayes", run.path), *QUICK]) == 0
+    assert cli.main(guide.command("compare", run.path)) == 0
     name = "naive-bayes-plain"
     model = load_model(run.model(name))
     assert model.card["settings"]["smoothing"] == 1e-6
@@ -108,14 +110,29 @@ def test_no_other_module_compares_the_words_of_a_row():
     assert wrong == []
 
 
-def test_an_index(rows):
+def test_an_index(rows, monkeypatch, tmp_path):
     row = rows["An index"]
     assert isinstance(row, Index)
     feature = Feature("cig", row.needs, row.function, row.formula, row.source)
+    monkeypatch.setitem(FEATURES, "cig", feature)
+    run = write_run(tmp_path / "run")
+    assert cli.main([*guide.command("train random-forest", run.path), *QUICK]) == 0
+    require_map_of(run, "random-forest-plain", ("ndvi", "cig"))
     nir, green = np.array([0.4, 0.3, np.nan]), np.array([0.1, 0.0, 0.1])
     np.testing.assert_allclose(feature(nir, green), [3, 0, np.nan], rtol=1e-6)
     text = eval(row.formula, {"nir": nir[:1], "green": green[:1]})
     np.testing.assert_allclose(text, row.function(nir[:1], green[:1]))
+
+
+def test_a_feature_of_windows_by_the_commands(rows, monkeypatch, tmp_path):
+    row = rows["A feature of windows"]
+    monkeypatch.setitem(FEATURES, row.name, row)
+    run = write_run(tmp_path / "run")
+    sample = guide.command("sample", run.path)
+    assert cli.main([*sample, "--samples", "2000", "--max-patch", "7"]) == 0
+    assert row.name in read_samples(run.samples)
+    assert cli.main([*guide.command("train knn", run.path), *QUICK]) == 0
+    require_map_of(run, "knn-plain", ("ndvi", row.name))
 
 
 def test_a_feature_of_windows(rows, monkeypatch, rng):
@@ -165,6 +182,10 @@ def test_a_sensor(rows, monkeypatch, tmp_path):
     paths, dn = write_bands(tmp_path, row.names, utm_grid(20, 30))
     (tile,) = band_files.open_bands(paths[::-1], sensor=row.name)
     assert tuple(tile.bands) == row.names
-    ndvi = compute_features(dn / np.float32(10_000), row.names, ["ndvi"])[0]
+    run = lc.prepare(tmp_path / "run", bands=[tile])
+    scene = lc.read(run.scene)
+    assert tuple(rasters.band_names(run.scene)) == row.names
+    np.testing.assert_allclose(scene, dn / np.float32(10_000), rtol=1e-6)
+    ndvi = compute_features(scene, row.names, ["ndvi"])[0]
     red, nir = dn[2].astype(float), dn[3].astype(float)
     np.testing.assert_allclose(ndvi, (nir - red) / (nir + red), atol=1e-5)

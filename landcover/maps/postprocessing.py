@@ -203,7 +203,7 @@ def _sieve(grid: Grid, mmu_ha: float) -> Step:
     """A step that leaves no region smaller than some hectares."""
     from landcover.maps.regions import sieve
 
-    pixel_ha = math.prod(grid.pixel_size_m) / 1e4
+    pixel_ha = float(grid.pixel_areas_ha((grid.rows - 1) / 2, (grid.cols - 1) / 2))
     # The smallest whole number of pixels that reaches the area, to a tenth of a pixel: the
     # pixels of UTM are not quite 10 m wide, and 50 of them shall be half a hectare
     pixels = math.ceil(mmu_ha / pixel_ha - 0.1)

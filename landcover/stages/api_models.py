@@ -300,10 +300,23 @@ def find_change(
 
     Examples
     --------
+    For a second date, a part of the scene is replaced by pixels of another part:
+
+    >>> import rasterio
     >>> import landcover as lc
-    >>> change = lc.find_change(
-    ...     "runs/jena-2018", "runs/jena-2024", model="random-forest"
-    ... )  # doctest: +SKIP
+    >>> run = lc.Run("runs/mapped")
+    >>> with rasterio.open(run.scene) as dataset:
+    ...     grid, bands = lc.Grid.of(dataset), dataset.descriptions
+    >>> later = lc.read(run.scene)
+    >>> later[:, 100:160, 100:160] = later[:, 20:80, 20:80]
+    >>> lc.write("later.tif", later, grid, bands, nodata=float("nan")).name
+    'later.tif'
+    >>> model = lc.load_model(run.model("random-forest-plain"))
+    >>> change = lc.find_change(run.scene, "later.tif", out="change", model=model)
+    mapping runs/mapped/scene.tif
+    mapping later.tif
+    >>> change["unit"], 20 < change["changed"]["area"] < 50
+    ('ha', True)
     """
     from landcover.stages import change as stage
 

@@ -21,6 +21,7 @@ from landcover.maps import CONFIDENCE_NODATA
 from landcover.maps.cells import cells_of
 from landcover.progress import track
 from landcover.run import Run
+from landcover.samples.chips import views
 from landcover.stages.models import require_no_namesake
 
 if TYPE_CHECKING:
@@ -103,8 +104,7 @@ def _classified(
         ),
         network.bands,
     )
-    views = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(1, 2))
-    patches = views[:, ::stride_px, ::stride_px].transpose(1, 2, 3, 4, 0)
+    patches = views(np.moveaxis(pixels, 0, -1), side)[::stride_px, ::stride_px]
     cell = slice(margin, margin + stride_px)
     empty = np.isnan(patches[:, :, cell, cell]).any(axis=-1).all(axis=(2, 3))
     probabilities = np.concatenate([network.probabilities(row) for row in patches])

@@ -24,7 +24,7 @@ from landcover.legend import Legend
 from landcover.samples.rows import Rows
 from landcover.scene import features
 from tests.conftest import ROOT, utm_grid
-from tests.fixtures import naive_bayes
+from tests.fixtures import guide
 from tests.fixtures.training_runs import write_run
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -195,6 +195,7 @@ def test_a_kind_is_shown_by_its_name():
 
 def test_one_more_classifier_is_a_file_and_a_row(tmp_path, monkeypatch, capsys):
     """Trained, mapped, scored, compared, exported, stored and loaded by the commands there are."""
+    naive_bayes = guide.module_of("landcover/classifiers/naive_bayes.py")
     row = Kind(
         name="bayes",
         command="naive-bayes",

@@ -144,7 +144,7 @@ def test_a_size_that_no_country_fits_in_is_one_line(tmp_path, capsys):
         false_change.main([str(tmp_path), "--size", "20", "20"])
     assert stopped.value.code == 2
     [line] = error_lines(capsys.readouterr().err)
-    assert line.startswith("error: ")
+    assert line == "error: rows 20 is out of range; choose a whole 160 to 20000"
 
 
 @pytest.fixture(scope="module")
