@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+from landcover.files.raster_names import raster_name
 from landcover.labels.denoising import CHOICES
 
 DEFAULT_RUN = Path("runs/demo")
@@ -69,6 +70,8 @@ def _share(text: str) -> Fraction:
 
 
 SHARE = _share
+#: A raster: a path, or GDAL's name of one in another file.
+RASTER = raster_name
 
 #: An argument as Python writes it: ``name=value``; not a part of a path or of a link.
 _ARGUMENT = re.compile(r"(?<![\w/.?&=-])([a-z]\w*)=(True\b|False\b|(?=[\w/'\"-]))?")

@@ -15,6 +15,7 @@ from landcover.commands.options import (
     DEFAULT_RUN,
     FINITE,
     POSITIVE,
+    RASTER,
     Arguments,
     Command,
     add_run,
@@ -34,7 +35,7 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bands",
         nargs="+",
-        type=Path,
+        type=RASTER,
         action="extend",
         metavar="TIF",
         help="B02 B03 B04 B08, or a stacked file; more files are further tiles of the date",
@@ -49,8 +50,8 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
         help="what the bands of a stacked file are, in order (- leaves one out), or some by "
         "number, such as B02=1 B03=2; or a name a file",
     )
-    parser.add_argument("--labels", type=Path, metavar="CORINE.tif", help="coarse labels")
-    parser.add_argument("--reference", type=Path, metavar="TRUTH.tif", help="better labels")
+    parser.add_argument("--labels", type=RASTER, metavar="CORINE.tif", help="coarse labels")
+    parser.add_argument("--reference", type=RASTER, metavar="TRUTH.tif", help="better labels")
     area = parser.add_mutually_exclusive_group()
     area.add_argument("--aoi", type=Path, metavar="AOI.geojson", help="area of interest")
     area.add_argument(

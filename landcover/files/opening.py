@@ -85,7 +85,7 @@ def _require_bands(dataset: DatasetReader) -> None:
     """Refuse a container, whose rasters have names of their own."""
     if dataset.count:
         return
-    held = dataset.subdatasets
+    held = sorted(dataset.subdatasets)
     if not held:
         raise LandcoverError(
             f"{dataset.name} holds no bands ({dataset.driver}); give a raster of one band or more"

@@ -21,6 +21,8 @@ _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _UNSIGNED = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 
 _SUB_IMAGES = 330
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _SAMPLES = 256, 257, 258, 259, 262, 277
+_SUBSAMPLED = 6  # YCbCr, which may have fewer samples of colour than of brightness
 #: Tags of the offsets of blocks and of their lengths: strips, tiles.
 _BLOCKS = ((273, 279), (324, 325))
 
@@ -106,6 +108,7 @@ def missing_part(file: BinaryIO, size: int) -> str | None:
             for offsets, lengths in _BLOCKS:
                 if offsets in tags:
                     _require_blocks(tags[offsets], tags.get(lengths), size)
+                    _require_plain_pixels(tags, tags[offsets], size)
     except _BreaksOff as error:
         return str(error)
     return None
@@ -120,3 +123,17 @@ def _require_blocks(offsets: np.ndarray, lengths: np.ndarray | None, size: int) 
     beyond = held & ((offsets > size) | (lengths > size - np.minimum(offsets, size)))
     if beyond.any():
         raise _BreaksOff(f"{beyond.sum():,} of its {held.sum():,} blocks lie beyond its end")
+
+
+def _require_plain_pixels(tags: dict[int, np.ndarray], offsets: np.ndarray, size: int) -> None:
+    """Raise where pixels without compression need more bytes than the file has."""
+
+    def first(tag: int, default: int) -> int:
+        return int(tags[tag][0]) if len(tags.get(tag, ())) else default
+
+    plain = first(_COMPRESSION, 1) == 1 and first(_COLOURS, 1) != _SUBSAMPLED
+    if plain and (offsets > 0).all():
+        bits = first(_BITS, 1) * first(_SAMPLES, 1)
+        needed = first(_WIDTH, 0) * first(_HEIGHT, 0) * bits // 8
+        if needed > size:
+            raise _BreaksOff(f"its pixels take {needed:,} bytes and it has {size:,}")
