@@ -12,7 +12,7 @@ import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterioWindow
 
-from landcover.stopwatch import spent
+from landcover.files.opening import reading
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -41,10 +41,11 @@ def holds_nan(dataset: DatasetReader, number: int) -> bool:
     """Whether a band of floats holds NaN; it is read block by block until one is found."""
     if not np.issubdtype(np.dtype(dataset.dtypes[number - 1]), np.floating):
         return False
-    return any(
-        bool(np.isnan(dataset.read(number, window=window)).any())
-        for _, window in dataset.block_windows(number)
-    )
+    with reading(dataset.name):
+        return any(
+            bool(np.isnan(dataset.read(number, window=window)).any())
+            for _, window in dataset.block_windows(number)
+        )
 
 
 def look(dataset: DatasetReader, number: int, px: int = 1000) -> np.ndarray:
@@ -54,7 +55,7 @@ def look(dataset: DatasetReader, number: int, px: int = 1000) -> np.ndarray:
     """
     thin = max(1.0, max(dataset.shape) / px)
     shape = tuple(max(1, round(side / thin)) for side in dataset.shape)
-    with spent("reading"):
+    with reading(dataset.name):
         values = dataset.read(number, out_shape=shape)
         seen = np.ones(shape, bool)
         if _own_mask(dataset, number):
@@ -92,7 +93,7 @@ def read_masked(
     if part.rows and part.cols:
         where = RasterioWindow(part.col, part.row, part.cols, part.rows)
         alpha = alpha_band(dataset)
-        with spent("reading"):
+        with reading(dataset.name):
             pixels[place] = dataset.read(number, window=where)
             seen[place] = True
             if _own_mask(dataset, number):

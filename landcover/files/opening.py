@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeAlias, TypeVar
 
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
+from rasterio.vrt import WarpedVRT
 
 from landcover.errors import LandcoverError
 from landcover.files.raster_names import RasterName
@@ -36,6 +39,9 @@ THREADS = os.environ.get("GDAL_NUM_THREADS", "ALL_CPUS")
 _ONE_THREAD = {"GDAL_NUM_THREADS": 1, "VRT_NUM_THREADS": 1}
 
 _MOST_SHOWN = 8
+
+Dataset: TypeAlias = DatasetReader | WarpedVRT
+Found = TypeVar("Found")
 
 
 def threads() -> int:
@@ -62,6 +68,46 @@ def reading(name: RasterName) -> Iterator[None]:
             f"{name} cannot be read as a raster ({root_cause(error)}); "
             "it may be truncated or of another kind: check it with gdalinfo or fetch it again"
         ) from error
+
+
+def read_at_once(reads: Sequence[tuple[Dataset, Callable[[], Found]]]) -> list[Found]:
+    """What several reads of open datasets give, in order.
+
+    Several files are read at the same time, and each of them by one thread at a time.
+
+    Parameters
+    ----------
+    reads : sequence of (dataset, function)
+        A function reads the dataset beside it, and no other; a dataset may occur several times.
+
+    Raises
+    ------
+    LandcoverError
+        Of the first file that cannot be read, which it names.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from landcover.files.rasters import open_raster, read_window
+    >>> with open_raster("B02.tif") as blue, open_raster("B03.tif") as green:
+    ...     images = read_at_once([(file, partial(read_window, file)) for file in (blue, green)])
+    >>> [image.shape for image in images]
+    [(1, 60, 80), (1, 60, 80)]
+    """
+    by_file: dict[int, list[int]] = {}
+    for number, (dataset, _) in enumerate(reads):
+        by_file.setdefault(id(getattr(dataset, "src_dataset", dataset)), []).append(number)
+
+    def read_file(numbers: list[int]) -> list[Found]:
+        return [reads[number][1]() for number in numbers]
+
+    found: dict[int, Found] = {}
+    with spent("reading"), ThreadPoolExecutor(max(1, min(len(by_file), threads()))) as pool:
+        for numbers, values in zip(
+            by_file.values(), pool.map(read_file, by_file.values()), strict=True
+        ):
+            found |= zip(numbers, values, strict=True)
+    return [found[number] for number in range(len(reads))]
 
 
 def open_dataset(name: RasterName) -> DatasetReader:

@@ -6,7 +6,6 @@ Floats carry NaN for nodata as soon as they are read. Class rasters carry 0 for 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,11 +16,10 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from landcover.errors import InputError, LandcoverError
-from landcover.files.opening import open_dataset, reading, threads
+from landcover.files.opening import open_dataset, reading
 from landcover.files.raster_names import RasterName
 from landcover.grid import Grid, Window
 from landcover.progress import track
-from landcover.stopwatch import spent
 
 #: Pixels of a window's side for reading and writing; a multiple of the files' 512 px blocks.
 WINDOW_PX = 1024
@@ -31,13 +29,10 @@ BLOCK_PX = 512
 #: its own default of 1/8 px moves the borders of 100 m labels by more than a 10 m pixel.
 WARP_TOLERANCE_PX = 1e-4
 
-#: A window of bands of an open dataset; None for the whole raster, and for all bands.
-Request = tuple[DatasetReader | WarpedVRT, Window | None, Sequence[int] | None]
-
 
 @contextmanager
 def open_raster(path: RasterName) -> Iterator[DatasetReader]:
-    """An open rasterio dataset, to be read with `read_window` or `read_windows`.
+    """An open rasterio dataset, to be read with `read_window`, by one thread at a time.
 
     Parameters
     ----------
@@ -165,42 +160,6 @@ def read_window(
             inside[inside == dataset.nodata] = np.nan if floating else 0
         pixels[:, *place] = inside
     return pixels
-
-
-def read_windows(requests: Sequence[Request]) -> list[np.ndarray]:
-    """`read_window` of several open datasets at once.
-
-    Several files are read at the same time, and each of them by one thread.
-
-    Parameters
-    ----------
-    requests : sequence of (dataset, Window or None, bands or None)
-        The parameters of `read_window`; a dataset may occur several times.
-
-    Returns
-    -------
-    list of array
-        What `read_window` gives for each.
-
-    Raises
-    ------
-    LandcoverError
-        Of the first request that cannot be read, which names its file.
-    """
-    by_file: dict[int, list[int]] = {}
-    for number, (dataset, _, _) in enumerate(requests):
-        by_file.setdefault(id(getattr(dataset, "src_dataset", dataset)), []).append(number)
-
-    def read_file(numbers: list[int]) -> list[np.ndarray]:
-        return [read_window(*requests[number]) for number in numbers]
-
-    read: dict[int, np.ndarray] = {}
-    with spent("reading"), ThreadPoolExecutor(max(1, min(len(by_file), threads()))) as pool:
-        for numbers, images in zip(
-            by_file.values(), pool.map(read_file, by_file.values()), strict=True
-        ):
-            read |= zip(numbers, images, strict=True)
-    return [read[number] for number in range(len(requests))]
 
 
 def valid_pixels(image: np.ndarray, margin: int = 0) -> np.ndarray:

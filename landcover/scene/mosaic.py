@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from landcover.errors import InputError
 from landcover.files import rasters, vectors
+from landcover.files.opening import read_at_once
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import TOLERANCE_PX, Grid, Window
 from landcover.progress import track
@@ -141,10 +143,11 @@ class _Reader:
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Reflectance (bands, rows, cols), and why pixels lack a band (rows, cols)."""
-        parts = [
-            read_reflectance(self.opened[band.path], band, window, self.tallies[name])
-            for name, band in self.bands.items()
-        ]
+        reads = []
+        for name, band in self.bands.items():
+            file = self.opened[band.path]
+            reads.append((file, partial(read_reflectance, file, band, window, self.tallies[name])))
+        parts = read_at_once(reads)
         values, why = zip(*parts, strict=True)
         return np.stack(values), np.max(why, axis=0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -53,7 +54,7 @@ def test_an_error_names_the_file_whose_read_failed(files, damaged):
             else:
                 rasters.read_window(dataset)
         with pytest.raises(LandcoverError, match=f"^{paths[damaged]} cannot be read"):
-            rasters.read_windows([(dataset, None, None) for dataset in opened])
+            opening.read_at_once([(file, partial(rasters.read_window, file)) for file in opened])
     assert str(caught.value).startswith(f"{paths[damaged]} cannot be read as a raster")
     assert "\n" not in str(caught.value)
 
@@ -103,10 +104,12 @@ def test_windows_of_several_files(files):
         warped = stack.enter_context(rasters.open_on_grid(paths[1], rasters.grid_of(paths[1])))
         requests = [(opened[0], None, [1]), (opened[3], window, None), (warped, None, None)]
         requests += [(opened[0], window, [1]), (opened[2], None, None), (opened[3], None, [1])]
-        read = rasters.read_windows(requests)
+        read = opening.read_at_once(
+            [(request[0], partial(rasters.read_window, *request)) for request in requests]
+        )
         for image, request in zip(read, requests, strict=True):
             np.testing.assert_array_equal(image, rasters.read_window(*request))
-        assert rasters.read_windows([]) == []
+        assert opening.read_at_once([]) == []
     np.testing.assert_array_equal(read[4][0], pixels[2])
 
 
