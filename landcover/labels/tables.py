@@ -24,7 +24,7 @@ _ALIASES = {
     "parent_colour": "level1_colour",
     "parent_color": "level1_colour",
 }
-_COLOUR = re.compile("#[0-9a-fA-F]{6}")
+_COLOUR = re.compile("#?[0-9a-fA-F]{6}")
 
 Row = tuple[str, dict[str, str]]
 
@@ -43,6 +43,7 @@ def read_classes(path: Path) -> tuple[list[tuple[LandClass, ...]], dict[int, int
         If columns are missing, a code, value or colour is none, a name is empty, a code stands
         twice, or the coarser classes do not nest; the message names the line.
     """
+    headings: dict[str, str] = {}
     if path.suffix.lower() == ".qml":
         rows = [(f"{path}, entry {n}", row) for n, row in enumerate(styles.palette(path), 1)]
         rows = [row for row in rows if row[1]["code"] != "0"]  # 0 is unlabelled
@@ -51,12 +52,14 @@ def read_classes(path: Path) -> tuple[list[tuple[LandClass, ...]], dict[int, int
                 f"{path} holds no classes; style the raster as paletted / unique values"
             )
     else:
-        rows = [(f"{path}, line {n}", _plain(row)) for n, row in class_tables.read_csv(path)]
+        read = list(class_tables.read_csv(path))
+        rows = [(f"{path}, line {n}", _plain(row)) for n, row in read]
+        headings = {_ALIASES.get(heading, heading): heading for _, row in read for heading in row}
     depth = _require_columns(path, rows)
     for where, row in rows:
-        _require_class(where, row, "", own=True)
+        _require_class(where, row, "", headings)
         for level in range(1, depth + 1):
-            _require_class(where, row, f"level{level}_")
+            _require_class(where, row, f"level{level}_", headings)
     found = lineages(_as_facts(row, depth) for _, row in rows)
     _require_single(path, [str(classes[-1].code) for classes in found], "code")
     _require_single(path, [row.get("value", "") for _, row in rows if "value" in row], "value")
@@ -102,20 +105,28 @@ def _require_columns(path: Path, rows: Sequence[Row]) -> int:
     return max(numbers, default=0)
 
 
-def _require_class(where: str, row: Mapping[str, str], level: str, own: bool = False) -> None:
-    """Refuse a code, name or colour that is none."""
-    for key in (f"{level}code", "value") if own and "value" in row else (f"{level}code",):
+def _require_class(
+    where: str, row: Mapping[str, str], level: str, headings: Mapping[str, str]
+) -> None:
+    """Refuse a code, name or colour that is none, by the heading that the table has."""
+
+    def said(key: str) -> str:
+        return headings.get(key, key)
+
+    for key in (f"{level}code", "value") if not level and "value" in row else (f"{level}code",):
         text = row[key]
         if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= HIGHEST_CODE:
             raise InputError(
-                f"{where}: {key} {text!r} is no whole number from 1 to {HIGHEST_CODE}; "
+                f"{where}: {said(key)} {text!r} is no whole number from 1 to {HIGHEST_CODE}; "
                 "0 means unlabelled, and a class raster holds 16 bits"
             )
     if not row[f"{level}name"]:
-        raise InputError(f"{where}: {level}name is empty; name every class")
+        raise InputError(f"{where}: {said(f'{level}name')} is empty; name every class")
     colour = row.get(f"{level}colour", "")
-    if (own or colour) and not _COLOUR.fullmatch(colour):
-        raise InputError(f"{where}: {level}colour {colour!r} is no colour such as #e6004d")
+    if (not level or colour) and not _COLOUR.fullmatch(colour):
+        raise InputError(
+            f"{where}: {said(f'{level}colour')} {colour!r} is no colour such as #e6004d"
+        )
 
 
 def _require_single(path: Path, values: Sequence[str], what: str) -> None:

@@ -336,7 +336,7 @@ def test_a_table_and_legend_json_hold_the_same(mine):
         ),
         (
             "code,name,colour,parent_code,parent_name\n1,a,#000000,1,x\n2,b,#111111,,\n",
-            "line 3: level1_code '' is no whole number",
+            "line 3: parent_code '' is no whole number",
         ),
         (
             "code,name,colour,parent_code,parent_name\n1,a,#000000,1,x\n2,b,#111111,1,y\n",
@@ -474,3 +474,9 @@ def test_a_legend_json_that_breaks_off_is_not_to_be_removed(tmp_path, content):
     (tmp_path / "legend.json").write_text(content, "utf-8")
     with pytest.raises(LandcoverError, match=r"legend\.json holds no legend .* landcover prep$"):
         read_nomenclature(Run(tmp_path))
+
+
+def test_a_colour_needs_no_sign_before_it(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("code,name,colour\n1,a,f5e663\n2,b,#111111\n")
+    assert find_scheme(str(path)).nomenclature.legend[1].hex_colour == "#f5e663"
