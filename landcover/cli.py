@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn, TextIO
 
 from landcover import __version__
@@ -19,6 +20,9 @@ from landcover.errors import LandcoverError
 from landcover.files.atomic import peak_memory_mib
 from landcover.run import Run
 from landcover.stopwatch import Stopwatch, describe, running
+
+#: Of an option with more files than this, the settings' line names the first and the last.
+FILES_SHOWN = 2
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,14 +39,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"landcover {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     groups = {"": commands}
-    for word, (summary, metavar) in GROUPS.items():
-        group = commands.add_parser(word, help=summary, description=summary)
-        groups[word] = group.add_subparsers(metavar=metavar, required=True)
     for name, (summary, define, act) in COMMANDS.items():
         first, _, last = name.rpartition(" ")
+        if first not in groups:  # where its first command stands, so that help is in their order
+            purpose, metavar = GROUPS[first]
+            group = commands.add_parser(first, help=purpose, description=purpose)
+            groups[first] = group.add_subparsers(metavar=metavar, required=True)
         command = groups[first].add_parser(last, help=summary, description=summary)
         define(command)
         command.set_defaults(act=act, stage=name, parser=command)
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help(sys.stderr)
+        return 2
     return _run(parser.parse_args(argv))
 
 
@@ -95,7 +103,7 @@ def _run(arguments: Arguments) -> int:
 
 def _settings(arguments: Arguments) -> dict[str, str]:
     """What was asked for, as text."""
-    hidden = ("act", "asks", "stage", "run", "parser")
+    hidden = ("act", "asks", "stage", "run", "parser", "idle")
     given = {k: v for k, v in vars(arguments).items() if k not in hidden and v is not None}
     return {
         name.replace("_", "-"): " ".join(map(str, value))
@@ -106,8 +114,27 @@ def _settings(arguments: Arguments) -> dict[str, str]:
 
 
 def _print_settings(arguments: Arguments, out: TextIO) -> None:
-    settings = ", ".join(f"{name} {value}" for name, value in _settings(arguments).items())
+    """Print what was asked for, without settings that have no effect and switches left alone."""
+    idle = {name.replace("_", "-") for name in getattr(arguments, "idle", _none_idle)(arguments)}
+    off = {name.replace("_", "-") for name, value in vars(arguments).items() if value is False}
+    shown = {
+        name: _shortened(getattr(arguments, name.replace("-", "_"))) or value
+        for name, value in _settings(arguments).items()
+        if name not in idle | off
+    }
+    settings = ", ".join(f"{name} {value}" for name, value in shown.items())
     print(f"{arguments.stage} {arguments.run}: {settings}", file=out, flush=True)
+
+
+def _none_idle(_arguments: Arguments) -> set[str]:
+    return set()
+
+
+def _shortened(value: object) -> str:
+    """The first and the last of many files; "" for anything else."""
+    if not isinstance(value, list) or len(value) <= FILES_SHOWN or not isinstance(value[0], Path):
+        return ""
+    return f"{value[0]} ... {value[-1]} ({len(value)} files)"
 
 
 def _measure(arguments: Arguments, watch: Stopwatch) -> None:

@@ -232,7 +232,9 @@ _PATCH_OPTIONS = (
         "--train-on",
         ("auto", "chips", "tiles"),
     ),
-    Option("epochs", patch_cnn.EPOCHS, help="epochs at most", shown=False),
+    Option(
+        "epochs", patch_cnn.EPOCHS, help=f"epochs at most (default {patch_cnn.EPOCHS})", shown=False
+    ),
     Option(
         "encoder",
         type=Path,
@@ -303,7 +305,9 @@ _ROWS = (
                 nothing=("--no-segments", "leave the segment types out"),
                 shown=False,
             ),
-            Option("epochs", mlp.EPOCHS, help="epochs at most", shown=False),
+            Option(
+                "epochs", mlp.EPOCHS, help=f"epochs at most (default {mlp.EPOCHS})", shown=False
+            ),
         ),
         form=lambda choices: "segments" if choices["segment_layers"] else "",
         summary="Train an MLP and map with it.",

@@ -138,7 +138,9 @@ def add_size(parser: argparse.ArgumentParser) -> None:
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """The seed."""
-    parser.add_argument("--seed", type=COUNT_OR_NONE, default=0, help="seed of every random draw")
+    parser.add_argument(
+        "--seed", type=COUNT_OR_NONE, default=0, help="seed of every random draw (default 0)"
+    )
 
 
 def add_segmentation(parser: argparse.ArgumentParser) -> None:
@@ -147,9 +149,14 @@ def add_segmentation(parser: argparse.ArgumentParser) -> None:
         "--scale", type=POSITIVE, default=1200.0, help="larger makes larger segments (default 1200)"
     )
     parser.add_argument(
-        "--sigma", type=POSITIVE_OR_ZERO, default=0.5, help="smoothing before segmenting, in pixels"
+        "--sigma",
+        type=POSITIVE_OR_ZERO,
+        default=0.5,
+        help="smoothing before segmenting, in pixels (default 0.5)",
     )
-    parser.add_argument("--min-size", type=COUNT, default=500, help="smallest segment, in pixels")
+    parser.add_argument(
+        "--min-size", type=COUNT, default=500, help="smallest segment, in pixels (default 500)"
+    )
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:
