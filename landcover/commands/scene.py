@@ -105,6 +105,17 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="remove what was made of another scene"
     )
+    parser.set_defaults(idle=_idle)
+
+
+def _idle(a: Arguments) -> set[str]:
+    """Names of settings that have no effect beside the others."""
+    names: set[str] = set() if a.segment else {"scale", "sigma", "min_size"}
+    if not a.bands:
+        names |= {"quantification", "offset"}
+    if (a.bands or a.product) and not (a.labels or a.class_field):
+        names |= {"samples", "method", "min_count"}
+    return names
 
 
 def _add_scheme(parser: argparse.ArgumentParser, what: str) -> None:
@@ -147,6 +158,8 @@ def _prep(a: Arguments) -> list[Path]:
             paths += segment(stage, a.scale, a.sigma, a.min_size)
         if labels is not None or a.class_field:
             paths += _draw_samples(stage, a, level=a.level)
+        else:
+            print(f"no labels; map it with: landcover map {run.path} --model OTHER/models/NAME")
     return [run.path / path.relative_to(stage.path) for path in paths]
 
 
@@ -171,9 +184,14 @@ def _scheme(a: Arguments) -> LabelScheme | None:
 
 def _recoded(run: Run, stage: str) -> Iterator[str]:
     """What each value of labels or polygons became, for somebody to see that it is right."""
+    from landcover.labels.on_grid import NO_LABEL
+
     for name, recoded in run.read_manifest()["stages"][stage].get("classes", {}).items():
         yield f"{name}: scheme {recoded['scheme']}"
         for entry in recoded["values"]:
+            if entry["name"] == NO_LABEL:
+                yield f"  {NO_LABEL}, {100 * entry['share']:.1f} %"
+                continue
             value = "other" if entry["value"] is None else entry["value"]
             code = f"{entry['code']} " if entry["code"] else ""
             yield f"  {value} -> {code}{entry['name']}, {100 * entry['share']:.1f} %"

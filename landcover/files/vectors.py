@@ -82,6 +82,24 @@ def read_aoi(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> Ba
     return shapely.union_all(_on_grid(frame, grid, name).geometry.to_numpy())
 
 
+def share_on_grid(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> float:
+    """The share of an area of interest, as `read_aoi` takes it, that lies on a grid, 0 to 1.
+
+    It is of areas in the CRS of the source, which are alike close to one another. 1 where that CRS
+    cannot express the grid.
+    """
+    import geopandas
+    import shapely
+
+    frame, _ = _frame_of(source, grid)
+    outline = shapely.segmentize(shapely.box(*grid.bounds), grid.cols * grid.resolution[0] / 128)
+    there = geopandas.GeoSeries([outline], crs=grid.crs).to_crs(frame.crs).iloc[0]
+    area = shapely.union_all(frame.geometry.to_numpy())
+    if not np.isfinite(there.bounds).all() or not there.is_valid:
+        return 1.0
+    return float(shapely.area(shapely.intersection(area, there)) / shapely.area(area))
+
+
 def read_polygons(path: str | os.PathLike[str], grid: Grid, field: str | None = None) -> Polygons:
     """Polygons of a vector file that touch a grid, in its CRS.
 

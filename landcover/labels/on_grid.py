@@ -19,6 +19,9 @@ from landcover.progress import track
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
+#: What pixels of a label raster have that hold 0 or nodata.
+NO_LABEL = "no label"
+
 
 def read_values(source: Path, grid: Grid) -> set[float]:
     """The distinct values of a class raster on a grid; its own nodata counts as 0."""
@@ -107,7 +110,8 @@ def became(
 ) -> list[dict[str, object]]:
     """What each value of a label raster became, with its share of the scene, the commonest first.
 
-    Values that stand for no class are counted together, under code 0.
+    Values that stand for no class are counted together, under code 0: as `NO_LABEL` where they
+    are 0 or nodata alone.
     """
     values = np.array(sorted(value for value in pixels if np.isfinite(value)), float)
     codes = coding.nomenclature.coarser(coding.recode(values), nomenclature.level)
@@ -121,7 +125,9 @@ def became(
             found.append({"value": int(value), "code": code, "name": name, "share": share})
     if unlabelled:
         share = unlabelled / total
-        found.append({"value": None, "code": UNLABELLED, "name": "unlabelled", "share": share})
+        others = values[(codes == UNLABELLED) & (values != UNLABELLED)]
+        name = "unlabelled" if others.size else NO_LABEL
+        found.append({"value": None, "code": UNLABELLED, "name": name, "share": share})
     return found
 
 

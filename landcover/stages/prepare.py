@@ -31,6 +31,9 @@ from landcover.sources.tile import (
 )
 from landcover.stages.run_legend import write_nomenclature
 
+#: An area of interest of which a scene covers less is partly outside it, and that is said.
+WHOLE_AREA = 0.999
+
 
 def prepare(
     run: Run,
@@ -75,13 +78,16 @@ def prepare(
         same ground, if values are no reflectance, or if those of labels or reference fit no
         scheme, or several.
     """
-    area = None
+    area, outside = None, list[str]()
     require_one_date(tiles)
     grid = mosaic_grid(tiles)
     if aoi is not None:
         from landcover.files import vectors
 
         area = vectors.read_aoi(aoi, grid)
+        share = vectors.share_on_grid(aoi, grid)
+        if share < WHOLE_AREA:
+            outside.append(f"the scene covers {100 * share:.1f} % of the area of interest")
         grid = grid.crop(vectors.aoi_window(area, grid))
     sources = {"labels": labels, "reference": reference}
     classes = {name: source for name, source in sources.items() if source is not None}
@@ -120,7 +126,11 @@ def prepare(
         },
         [*(path for tile in tiles for path in tile.paths), *filter(None, (labels, reference))],
         products,
-        {"classes": recoded, "pixels": written.pixels, "notes": _notes(tiles) + written.notes},
+        {
+            "classes": recoded,
+            "pixels": written.pixels,
+            "notes": _notes(tiles) + written.notes + outside,
+        },
     )
     return products
 
