@@ -1,14 +1,17 @@
 """The `landcover` command; the scripts at the root are doors to the same stages.
 
 Each command prints its settings and seed first, and the paths that it wrote
-last. Input that cannot be used ends in one line and exit code 2. Everything
-heavy is imported by the command that needs it.
+last. Input that cannot be used ends in one line and exit code 2; the environment
+variable LANDCOVER_DEBUG names a file for the traceback. Everything heavy is
+imported by the command that needs it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
@@ -23,6 +26,10 @@ from landcover.stopwatch import Stopwatch, describe, running
 
 #: Of an option with more files than this, the settings' line names the first and the last.
 FILES_SHOWN = 2
+
+
+#: Environment variable that names a file for the traceback of an error.
+DEBUG = "LANDCOVER_DEBUG"
 
 
 class Parser(argparse.ArgumentParser):
@@ -84,12 +91,8 @@ def _run(arguments: Arguments) -> int:
             Run(arguments.run).read_manifest()  # a damaged one ends it before anything is done
         with running() as watch:
             paths = arguments.act(arguments)
-    except LandcoverError as error:
-        print(f"error: {in_options(str(error), arguments.parser)}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"error: {error}; check free disk space and permissions", file=sys.stderr)
-        return 2
+    except Exception as error:  # libraries raise what they like
+        return _failed(error, arguments)
     except KeyboardInterrupt:
         goes_on = "; the same command goes on" if arguments.stage == "map" else ""
         print(f"stopped; nothing half-written stays{goes_on}", file=sys.stderr)
@@ -99,6 +102,31 @@ def _run(arguments: Arguments) -> int:
     for path in dict.fromkeys(paths):
         print(path)
     return 0
+
+
+def _failed(error: Exception, arguments: Arguments) -> int:
+    """Say in one line what went wrong, and keep the traceback where that was asked for."""
+    if isinstance(error, LandcoverError):
+        text = in_options(str(error), arguments.parser)
+    elif isinstance(error, OSError):
+        text = f"{error}; check free disk space and permissions"
+    elif isinstance(error, MemoryError):
+        text = "the memory of this machine does not suffice; take a smaller area with --aoi"
+    else:
+        first = next(iter(str(error).splitlines()), "")
+        text = (
+            f"{arguments.stage} met what it does not foresee ({type(error).__name__}: {first}); "
+            f"set {DEBUG}=FILE to keep the traceback, and report it with the input"
+        )
+    kept = os.environ.get(DEBUG)
+    if kept:
+        try:
+            Path(kept).write_text("".join(traceback.format_exception(error)), "utf-8")
+            text += f" (the traceback is in {kept})"
+        except OSError as refused:
+            text += f" (the traceback could not be written to {kept}: {refused.strerror})"
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    return 2
 
 
 def _settings(arguments: Arguments) -> dict[str, str]:
@@ -123,7 +151,8 @@ def _print_settings(arguments: Arguments, out: TextIO) -> None:
         if name not in idle | off
     }
     settings = ", ".join(f"{name} {value}" for name, value in shown.items())
-    print(f"{arguments.stage} {arguments.run}: {settings}", file=out, flush=True)
+    called = [arguments.stage, str(arguments.run)] if "run" in arguments else [arguments.stage]
+    print(f"{' '.join(called)}: {settings}", file=out, flush=True)
 
 
 def _none_idle(_arguments: Arguments) -> set[str]:

@@ -123,6 +123,17 @@ class Window:
         )
 
 
+def windows_of(rows: int, cols: int, size: int) -> Iterator[Window]:
+    """Windows of at most `size` x `size` pixels that tile a raster, row by row.
+
+    >>> [(w.row, w.col, w.rows, w.cols) for w in windows_of(3, 2, 2)]
+    [(0, 0, 2, 2), (2, 0, 1, 2)]
+    """
+    for row in range(0, rows, size):
+        for col in range(0, cols, size):
+            yield Window(row, col, min(size, rows - row), min(size, cols - col))
+
+
 @dataclass(frozen=True)
 class Grid:
     """Where the pixels of a raster lie.
@@ -359,9 +370,7 @@ class Grid:
         iterator of Window
             From the upper left, row by row; those at the far edges may be smaller.
         """
-        for row in range(0, self.rows, size):
-            for col in range(0, self.cols, size):
-                yield Window(row, col, min(size, self.rows - row), min(size, self.cols - col))
+        return windows_of(self.rows, self.cols, size)
 
     def crop(self, window: Window) -> Grid:
         """The grid of a window.

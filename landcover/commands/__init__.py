@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from landcover.commands import assess, change, classify, maps, postprocess, scene, serve, train
+from landcover.commands import (
+    assess,
+    change,
+    classify,
+    inspect,
+    maps,
+    postprocess,
+    scene,
+    serve,
+    train,
+)
 from landcover.commands.options import Command
 
 COMMANDS: dict[str, Command] = (
-    scene.COMMANDS
+    inspect.COMMANDS
+    | scene.COMMANDS
     | train.COMMANDS
     | maps.COMMANDS
     | postprocess.COMMANDS

@@ -1,0 +1,110 @@
+"""What files hold, before a long job: what the command takes and prints."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from landcover.commands.options import FINITE, Arguments, Command, in_options
+from landcover.errors import LandcoverError
+
+if TYPE_CHECKING:
+    from landcover.sources.inspection import BandFacts, RasterFacts
+
+_COLUMNS = (
+    "band", "is", "by", "type", "reflectance", "nodata", "valid", "least", "median", "most",
+)  # fmt: skip
+
+
+def _define(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="bands, stacks or class rasters")
+    parser.add_argument(
+        "--band-names", nargs="+", default=(), metavar="NAME", help="as prep takes them"
+    )
+    parser.add_argument(
+        "--nodata", nargs="+", type=FINITE, default=(), metavar="DN", help="as prep takes them"
+    )
+    parser.add_argument("--scheme", metavar="NAME|TABLE.csv", help="of class rasters")
+    parser.add_argument("--json", action="store_true", help="a JSON object a file, in lines")
+    parser.set_defaults(asks=True)
+
+
+def _inspect(a: Arguments) -> list[Path]:
+    from landcover.labels.schemes import find_scheme
+    from landcover.sources.inspection import inspect_raster
+
+    scheme = find_scheme(a.scheme) if a.scheme else None
+    failed = []
+    for path in a.files:
+        try:
+            facts = inspect_raster(path, a.band_names, a.nodata, scheme)
+        except LandcoverError as error:
+            failed.append(str(error))
+            continue
+        facts = dataclasses.replace(
+            facts, remarks=[in_options(remark, a.parser) for remark in facts.remarks]
+        )
+        if a.json:
+            print(json.dumps(dataclasses.asdict(facts), ensure_ascii=False), flush=True)
+        else:
+            print("\n".join(_page(facts)), flush=True)
+    if failed:
+        raise LandcoverError("; ".join(failed))
+    return []
+
+
+def _page(facts: RasterFacts) -> Iterator[str]:
+    """A file in lines that fit a terminal."""
+    yield facts.path
+    text = f"  {facts.rows:,} rows x {facts.cols:,} columns"
+    if facts.resolution and facts.pixel_m:
+        width, height = facts.resolution
+        text += f" of {width:.6g} x {height:.6g} in {facts.crs}"
+        text += f" ({facts.pixel_m[0]:.4g} x {facts.pixel_m[1]:.4g} m on the ground)"
+    else:
+        text += f", {facts.crs or 'no reference system'}"
+    yield text + (f"; {facts.day}" if facts.day else "")
+    if facts.bands:
+        yield from _table([_COLUMNS, *(_row(band) for band in facts.bands)])
+    if facts.classes:
+        yield f"  classes of {facts.scheme}" if facts.scheme else "  values"
+        for entry in facts.classes:
+            value = "other" if entry["value"] is None else f"{entry['value']:g}"
+            name = f" -> {entry['code']} {entry['name']}" if entry["name"] else ""
+            yield f"    {value}{name}, {100 * float(str(entry['share'])):.1f} %"
+    yield from (f"  remark: {remark}" for remark in facts.remarks)
+
+
+def _row(band: BandFacts) -> tuple[str, ...]:
+    """A band in words, in the order of `_COLUMNS`."""
+    first = (f"{band.number} {band.text}".strip(), band.name or "-", band.named_by or "-")
+    if band.quantification is None or band.offset is None:
+        return (*first, band.dtype, *["-"] * 6)
+    formula = "dn" if band.quantification == 1 else f"dn / {band.quantification:g}"
+    if band.offset:
+        formula = f"(dn {band.offset:+g}) / {band.quantification:g}"
+    nodata = " ".join(f"{value:.9g}" for value in band.nodata)
+    nodata += " mask" if band.masked else ""
+    valid = band.pixels["data"] / sum(band.pixels.values())
+    numbers = (f"{v:.4f}" if v is not None else "-" for v in (band.least, band.median, band.most))
+    return (
+        *first, band.dtype, f"{formula}, {band.scaled_by}", nodata.strip() or "-",
+        f"{100 * valid:.1f} %", *numbers,
+    )  # fmt: skip
+
+
+def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Rows in columns as wide as their longest word."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield ("  " + "  ".join(cells)).rstrip()
+
+
+COMMANDS: dict[str, Command] = {
+    "inspect": ("Print what would be read of files.", _define, _inspect),
+}

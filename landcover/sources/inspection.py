@@ -1,0 +1,288 @@
+"""What would be read of a raster: its bands as reflectance, or its values as classes.
+
+Every number is of every pixel, by the same rules and the same reading as `landcover prep`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landcover.errors import LandcoverError
+from landcover.files import rasters
+from landcover.files.masks import read_masked
+from landcover.grid import Grid, Window, windows_of
+from landcover.labels.on_grid import became
+from landcover.labels.recognition import recognise
+from landcover.labels.schemes import LabelScheme
+from landcover.progress import track
+from landcover.sensors import SENTINEL2
+from landcover.sources.reflectance import DATA, PLAUSIBLE, REASONS, Tally, judged, read_reflectance
+from landcover.sources.said import (
+    BandSaid,
+    band_of,
+    bands_said,
+    is_reflectance,
+    require_reflectance,
+)
+from landcover.sources.tile import day_in_name
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+#: Values of a raster of classes, at most: others are measurements.
+MOST_CLASSES = 1000
+#: Reflectance is counted in steps so fine, for medians.
+_STEP = 1e-4
+
+
+@dataclass(frozen=True)
+class BandFacts:
+    """One band as it would be read.
+
+    Attributes
+    ----------
+    number : int
+        In the file, from 1.
+    text : str
+        What the file calls it.
+    name : str or None
+        The band of the sensor that it is; None for no band.
+    named_by : str
+        Where the name comes from.
+    dtype : str
+        Of its numbers.
+    quantification, offset : float or None
+        reflectance = (dn + offset) / quantification; None for no band.
+    scaled_by : str
+        Where these come from.
+    nodata : tuple of float
+        Digital numbers that mean no data.
+    masked : bool
+        Whether a mask or an alpha band can hide pixels.
+    pixels : dict
+        Pixels with data, and without by reason.
+    least, median, most : float or None
+        Reflectance; the median to 0.0001. None without data.
+    """
+
+    number: int
+    text: str
+    name: str | None
+    named_by: str
+    dtype: str
+    quantification: float | None = None
+    offset: float | None = None
+    scaled_by: str = ""
+    nodata: tuple[float, ...] = ()
+    masked: bool = False
+    pixels: dict[str, int] = field(default_factory=dict)
+    least: float | None = None
+    median: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True)
+class RasterFacts:
+    """A raster as it would be read.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    rows, cols : int
+        Its shape.
+    crs : str or None
+        Its reference system; None where it has none.
+    resolution : (float, float) or None
+        Width and height of a pixel in units of the CRS.
+    pixel_m : (float, float) or None
+        The same on the ground, metres, in the middle.
+    day : str or None
+        When it was taken, by its name.
+    bands : list of BandFacts
+        Empty for a raster of classes.
+    scheme : str or None
+        The scheme of a raster of classes.
+    classes : list of dict
+        ``value``, ``code``, ``name`` and ``share`` of its pixels.
+    remarks : list of str
+        What is doubtful, and why it would be refused.
+    """
+
+    path: str
+    rows: int
+    cols: int
+    crs: str | None
+    resolution: tuple[float, float] | None
+    pixel_m: tuple[float, float] | None
+    day: str | None
+    bands: list[BandFacts] = field(default_factory=list)
+    scheme: str | None = None
+    classes: list[dict[str, object]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def inspect_raster(
+    path: Path | str,
+    band_names: Sequence[str] = (),
+    nodata: Sequence[float] = (),
+    scheme: LabelScheme | None = None,
+) -> RasterFacts:
+    """What would be read of a raster.
+
+    Parameters
+    ----------
+    path : path or str
+        A raster, or a name that GDAL knows.
+    band_names, nodata : sequence
+        As `open_bands` takes them.
+    scheme : LabelScheme, optional
+        Of a raster of classes; told by its values by default.
+
+    Returns
+    -------
+    RasterFacts
+        What would be refused is among the remarks.
+
+    Raises
+    ------
+    MissingProduct
+        If the file does not exist.
+    LandcoverError
+        If it is no whole raster.
+    """
+    with rasters.open_raster(path) as dataset:
+        facts, grid = _place(path, dataset)
+        remarks = list(facts.remarks)
+        try:
+            said = bands_said(dataset, str(path), SENTINEL2, Path(path).name, band_names)
+        except LandcoverError as error:
+            return replace(facts, remarks=[*remarks, str(error)])
+        classes = _class_values(path, dataset, said)
+        if classes is None:
+            bands = [_band(path, dataset, band, tuple(nodata), remarks) for band in said]
+            return replace(facts, bands=bands, remarks=remarks)
+    return _with_classes(replace(facts, remarks=remarks), path, classes, scheme)
+
+
+def _place(path: Path | str, dataset: DatasetReader) -> tuple[RasterFacts, Grid | None]:
+    """Size, place and day of a raster."""
+    remarks, grid = [], None
+    try:
+        grid = Grid.of(dataset)
+    except LandcoverError as error:
+        remarks.append(str(error))
+    facts = RasterFacts(
+        str(path),
+        dataset.height,
+        dataset.width,
+        dataset.crs.to_string() if dataset.crs else None,
+        grid.resolution if grid else None,
+        grid.pixel_size_m if grid else None,
+        day_in_name(str(path)),
+        remarks=remarks,
+    )
+    return facts, grid
+
+
+def _band(
+    path: Path | str,
+    dataset: DatasetReader,
+    said: BandSaid,
+    nodata: tuple[float, ...],
+    remarks: list[str],
+) -> BandFacts:
+    """A band with its distribution; what would be refused of it goes to the remarks."""
+    facts = BandFacts(
+        said.number, said.text, said.name, said.named_by, said.dtype, masked=said.masked
+    )
+    if said.name is None:
+        remarks.append(f"nothing says which band {said.number} ({said.text or 'unnamed'}) is")
+        return facts
+    try:
+        require_reflectance(said, str(path))
+    except LandcoverError as error:
+        remarks.append(str(error))
+        return facts
+    floats = is_reflectance(dataset, said)
+    band = band_of(said, path, SENTINEL2, nodata=nodata, floats=floats)
+    tally, pixels = Tally(), np.zeros(len(REASONS), np.int64)
+    low, high = PLAUSIBLE
+    counts = np.zeros(round((high - low) / _STEP) + 1, np.int64)
+    least, most = np.inf, -np.inf
+    for window in _windows(dataset, f"Reading {said.name}"):
+        values, why = read_reflectance(dataset, band, window, tally)
+        pixels += np.bincount(why.ravel(), minlength=len(pixels))
+        held = values[why == DATA]
+        if held.size:
+            counts += np.bincount(np.rint((held - low) / _STEP).astype(int), minlength=len(counts))
+            least, most = min(least, float(held.min())), max(most, float(held.max()))
+    try:
+        remark = judged(tally, band, said.name)
+    except LandcoverError as error:
+        remark = str(error)
+    remarks += [remark] if remark else []
+    middle = int(np.searchsorted(np.cumsum(counts), (counts.sum() + 1) // 2))
+    return replace(
+        facts,
+        quantification=band.quantification,
+        offset=band.offset,
+        scaled_by=band.scaled_by,
+        nodata=band.nodata,
+        pixels=dict(zip(REASONS, pixels.tolist(), strict=True)),
+        least=least if pixels[DATA] else None,
+        median=round(low + middle * _STEP, 4) if pixels[DATA] else None,
+        most=most if pixels[DATA] else None,
+    )
+
+
+def _windows(dataset: DatasetReader, text: str) -> Iterable[Window]:
+    """Windows over a raster, whether it has a place or not."""
+    return track(list(windows_of(dataset.height, dataset.width, rasters.WINDOW_PX)), text)
+
+
+def _class_values(
+    path: Path | str, dataset: DatasetReader, said: Sequence[BandSaid]
+) -> Counter[float] | None:
+    """Pixels of each value of a raster of classes, nodata as 0; None for other rasters."""
+    if len(said) != 1 or said[0].name is not None:
+        return None
+    counts: Counter[float] = Counter()
+    for window in _windows(dataset, f"Reading {Path(path).name}"):
+        pixels, seen = read_masked(dataset, 1, window)
+        values = pixels[seen & np.isfinite(pixels)]
+        empty = values == said[0].nodata if said[0].nodata is not None else np.zeros(0, bool)
+        counts[0.0] += pixels.size - values.size + int(empty.sum())
+        values = values[~empty] if empty.size else values
+        distinct, times = np.unique(values, return_counts=True)
+        counts.update(dict(zip(distinct.astype(float).tolist(), times.tolist(), strict=True)))
+        if len(counts) > MOST_CLASSES or not np.array_equal(distinct, np.rint(distinct)):
+            return None
+    return counts
+
+
+def _with_classes(
+    facts: RasterFacts,
+    path: Path | str,
+    counts: Counter[float],
+    scheme: LabelScheme | None,
+) -> RasterFacts:
+    """A raster with the classes that its values stand for."""
+    total = counts.total()
+    try:
+        coding = recognise(set(counts), Path(path), scheme)
+    except LandcoverError as error:
+        listed: list[dict[str, object]] = [
+            {"value": value, "code": None, "name": None, "share": n / total}
+            for value, n in counts.most_common()
+            if n
+        ]
+        return replace(facts, classes=listed, remarks=[*facts.remarks, str(error)])
+    found = became(counts, coding, coding.nomenclature)
+    return replace(facts, scheme=str(coding), classes=found)
