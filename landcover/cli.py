@@ -20,14 +20,12 @@ from landcover import __version__
 from landcover.commands import COMMANDS, GROUPS
 from landcover.commands.options import Arguments, in_options
 from landcover.errors import LandcoverError
-from landcover.files.atomic import peak_memory_mib
+from landcover.files.atomic import peak_memory_mib, write_text
 from landcover.run import Run
 from landcover.stopwatch import Stopwatch, describe, running
 
 #: Of an option with more files than this, the settings' line names the first and the last.
 FILES_SHOWN = 2
-
-
 #: Environment variable that names a file for the traceback of an error.
 DEBUG = "LANDCOVER_DEBUG"
 
@@ -121,10 +119,10 @@ def _failed(error: Exception, arguments: Arguments) -> int:
     kept = os.environ.get(DEBUG)
     if kept:
         try:
-            Path(kept).write_text("".join(traceback.format_exception(error)), "utf-8")
+            write_text(Path(kept), "".join(traceback.format_exception(error)))
             text += f" (the traceback is in {kept})"
-        except OSError as refused:
-            text += f" (the traceback could not be written to {kept}: {refused.strerror})"
+        except (OSError, LandcoverError) as refused:
+            text += f" (the traceback could not be kept: {refused})"
     print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return 2
 

@@ -18,7 +18,7 @@ from landcover.files import rasters
 from landcover.files.masks import read_masked
 from landcover.grid import Grid, Window, windows_of
 from landcover.labels.on_grid import became
-from landcover.labels.recognition import recognise
+from landcover.labels.recognition import Hints, recognise
 from landcover.labels.schemes import LabelScheme
 from landcover.progress import track
 from landcover.sensors import SENTINEL2
@@ -158,7 +158,7 @@ def inspect_raster(
         If it is no whole raster.
     """
     with rasters.open_raster(path) as dataset:
-        facts, grid = _place(path, dataset)
+        facts = _place(path, dataset)
         remarks = list(facts.remarks)
         try:
             said = bands_said(dataset, str(path), SENTINEL2, Path(path).name, band_names)
@@ -171,14 +171,14 @@ def inspect_raster(
     return _with_classes(replace(facts, remarks=remarks), path, classes, scheme)
 
 
-def _place(path: Path | str, dataset: DatasetReader) -> tuple[RasterFacts, Grid | None]:
+def _place(path: Path | str, dataset: DatasetReader) -> RasterFacts:
     """Size, place and day of a raster."""
     remarks, grid = [], None
     try:
         grid = Grid.of(dataset)
     except LandcoverError as error:
         remarks.append(str(error))
-    facts = RasterFacts(
+    return RasterFacts(
         str(path),
         dataset.height,
         dataset.width,
@@ -188,7 +188,6 @@ def _place(path: Path | str, dataset: DatasetReader) -> tuple[RasterFacts, Grid 
         day_in_name(str(path)),
         remarks=remarks,
     )
-    return facts, grid
 
 
 def _band(
@@ -276,7 +275,7 @@ def _with_classes(
     """A raster with the classes that its values stand for."""
     total = counts.total()
     try:
-        coding = recognise(set(counts), Path(path), scheme)
+        coding = recognise(set(counts), Path(path), Hints(scheme))
     except LandcoverError as error:
         listed: list[dict[str, object]] = [
             {"value": value, "code": None, "name": None, "share": n / total}

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from landcover.sensors import Sensor
 
+#: A stack of more bands is a cube of dates.
+MOST_BANDS = 1000
 #: Floats are looked at on so many pixels of a side, to tell reflectance from digital numbers.
 _LOOK_PX = 500
 #: Metadata of a band in which writers keep its name, in the order in which they are asked.
@@ -108,9 +110,14 @@ def bands_said(
     Raises
     ------
     InputError
-        If a band is there twice, if a band's texts contradict each other, if `band_names` do not
-        fit, or if a scale is no positive number.
+        If there are over `MOST_BANDS` bands, if one is there twice, if the texts of one contradict
+        each other, if `band_names` do not fit, or if a scale is no positive number.
     """
+    if dataset.count > MOST_BANDS:
+        raise InputError(
+            f"{called} has {dataset.count:,} bands, more than the {MOST_BANDS:,} that a stack may "
+            "have, as cubes of many dates do; give a file of one date"
+        )
     numbers = [
         number
         for number, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)

@@ -10,31 +10,7 @@ from landcover.errors import InputError
 from landcover.sources import band_files
 from landcover.sources.tile import require_one_date
 from tests.conftest import utm_grid
-
-CORE = ("B02", "B03", "B04", "B08")
-GRID = utm_grid(12, 16)
-DN = np.random.default_rng(0).integers(1, 4000, (4, *GRID.shape)).astype(np.uint16)
-
-
-def tif(path, pixels=DN, descriptions=None, nodata=None, grid=GRID, colours=None, tags=None, **how):
-    """A GeoTIFF as others write it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(
-        path, "w", driver="GTiff", width=grid.cols, height=grid.rows, count=len(pixels),
-        dtype=pixels.dtype, crs=grid.crs, transform=grid.transform, nodata=nodata, **how,
-    ) as out:  # fmt: skip
-        if colours:
-            out.colorinterp = colours
-        out.write(pixels)
-        if descriptions:
-            out.descriptions = descriptions
-        for name, values in (tags or {}).items():
-            setattr(out, name, values)
-    return path
-
-
-def loose(folder, names, pixels=DN, **how):
-    return [tif(folder / f"{n}.tif", p[None], **how) for n, p in zip(names, pixels, strict=True)]
+from tests.fixtures.band_files import CORE, DN, GRID, loose, tif
 
 
 def numbers(tile):

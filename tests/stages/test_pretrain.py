@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 import shutil
 from dataclasses import replace
 
@@ -22,8 +22,9 @@ from landcover.labels.bigearthnet import legend_of
 from landcover.legend import Legend
 from landcover.reports import tag_accuracy
 from landcover.run import Run
-from landcover.sources import bigearthnet, synthetic
+from landcover.sources import bigearthnet
 from landcover.sources.chip_store import Labelled, open_store, write_store
+from landcover.sources.synthetic.look import Look
 from landcover.stages import export, pretrain, train
 from landcover.stages import map as map_stage
 from landcover.stages.inputs import read_rows
@@ -101,9 +102,9 @@ def test_settings_of_scenes_are_drawn_all_over_their_ranges():
 
 @pytest.mark.parametrize("number", [0, 3])
 def test_settings_of_the_transfer_study_lie_inside_the_ranges_of_the_set(number):
-    known = inspect.signature(synthetic.make_scene).parameters
+    usual = dataclasses.asdict(Look())
     for name, (low, high, _) in bigearth_synthetic.SETTINGS.items():
-        assert low < KINDS[number].get(name, known[name].default) < high
+        assert low < KINDS[number].get(name, usual[name]) < high
 
 
 @pytest.mark.parametrize("further", FURTHER_KINDS)
