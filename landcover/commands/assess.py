@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from landcover.commands.options import COUNT, RASTER, Arguments, Command, add_run, add_seed
+from landcover.commands.options import COUNT, Arguments, Command, add_run, add_seed
 
 
 def _define_assess(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def _define_assess(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--strata",
-        type=RASTER,
+        type=Path,
         metavar="RASTER",
         help="class raster that the sample was drawn from; by default the design that the file "
         "carries, or else each map's own classes",

@@ -19,7 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files.raster_names import RasterName
 from landcover.files.wholeness import is_tiff, require_whole, require_whole_parts
 from landcover.stopwatch import spent
@@ -55,7 +55,7 @@ def reading(name: RasterName) -> Iterator[None]:
 
     Raises
     ------
-    LandcoverError
+    InputError
         That names the raster, for every error inside.
     """
     try:
@@ -64,7 +64,7 @@ def reading(name: RasterName) -> Iterator[None]:
     except LandcoverError:
         raise
     except Exception as error:  # GDAL's errors share no public base class
-        raise LandcoverError(
+        raise InputError(
             f"{name} cannot be read as a raster ({root_cause(error)}); "
             "it may be truncated or of another kind: check it with gdalinfo or fetch it again"
         ) from error
@@ -82,7 +82,7 @@ def read_at_once(reads: Sequence[tuple[Dataset, Callable[[], Found]]]) -> list[F
 
     Raises
     ------
-    LandcoverError
+    InputError
         Of the first file that cannot be read, which it names.
 
     Examples
@@ -133,11 +133,11 @@ def _require_bands(dataset: DatasetReader) -> None:
         return
     held = sorted(dataset.subdatasets)
     if not held:
-        raise LandcoverError(
+        raise InputError(
             f"{dataset.name} holds no bands ({dataset.driver}); give a raster of one band or more"
         )
     more = f" and {len(held) - _MOST_SHOWN} more" if len(held) > _MOST_SHOWN else ""
-    raise LandcoverError(
+    raise InputError(
         f"{dataset.name} holds {len(held)} rasters and no bands of its own: "
         f"{', '.join(held[:_MOST_SHOWN])}{more}; give the wanted ones by these names in its place"
     )

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import InputError, MissingProduct
 from landcover.files import whole_jpeg2000, whole_others, whole_tiff
 from landcover.files.raster_names import RasterName, archive_member, file_of, raster_name
 
@@ -51,7 +51,7 @@ def require_whole(name: RasterName) -> None:
     ------
     MissingProduct
         If the file, or a source of a VRT, does not exist.
-    LandcoverError
+    InputError
         If it is not whole.
     """
     for part in _parts(name, set()):
@@ -65,7 +65,7 @@ def require_whole(name: RasterName) -> None:
         missing = _missing(part)
         if missing:
             whose = "it" if part == name else f"{part}, which it is made of,"
-            raise LandcoverError(
+            raise InputError(
                 f"{name} cannot be read as a raster: {whose} is damaged or truncated ({missing}); "
                 "fetch or copy it again"
             )
@@ -82,7 +82,7 @@ def require_whole_parts(dataset: DatasetReader) -> None:
         if file == raster_name(dataset.files[0]) and dataset.driver in _PLAIN:
             missing = missing or _missing_of_plain(dataset, Path(file))
         if missing:
-            raise LandcoverError(
+            raise InputError(
                 f"{dataset.name} cannot be read as a raster: {file} is damaged or truncated "
                 f"({missing}); fetch or copy it again"
             )

@@ -11,6 +11,7 @@ import numpy as np
 from landcover.errors import InputError
 from landcover.files import rasters, vectors
 from landcover.files.class_rasters import class_writer
+from landcover.files.raster_names import RasterName
 from landcover.grid import Grid, Window
 from landcover.labels.schemes import Coding
 from landcover.legend import UNLABELLED, Nomenclature
@@ -23,18 +24,18 @@ if TYPE_CHECKING:
 NO_LABEL = "no label"
 
 
-def read_values(source: Path, grid: Grid) -> set[float]:
+def read_values(source: RasterName, grid: Grid) -> set[float]:
     """The distinct values of a class raster on a grid; its own nodata counts as 0."""
     values: set[float] = set()
     with rasters.open_on_grid(source, grid) as warped:
-        for window in track(list(grid.windows(rasters.WINDOW_PX)), f"Reading {source.name}"):
+        for window in track(list(grid.windows(rasters.WINDOW_PX)), f"Reading {Path(source).name}"):
             values.update(np.unique(rasters.read_window(warped, window, [1])).tolist())
     return {value for value in values if np.isfinite(value)}
 
 
 def write_classes(
     path: Path,
-    source: Path,
+    source: RasterName,
     grid: Grid,
     area: BaseGeometry | None,
     coding: Coding,
@@ -131,7 +132,7 @@ def became(
     return found
 
 
-def cell_size_m(source: Path, grid: Grid) -> float:
+def cell_size_m(source: RasterName, grid: Grid) -> float:
     """Side on the ground of the pixels that a raster has in the middle of a grid, metres."""
     from rasterio.warp import transform
 
@@ -144,7 +145,7 @@ def cell_size_m(source: Path, grid: Grid) -> float:
     return float(np.mean(pixel.pixel_size_m))
 
 
-def require_overlap(source: Path, grid: Grid) -> None:
+def require_overlap(source: RasterName, grid: Grid) -> None:
     """Refuse a class raster that lies elsewhere, naming both extents."""
     from rasterio.warp import transform_bounds
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from landcover.errors import InputError
 from landcover.files import rasters
+from landcover.files.raster_names import RasterName
 from landcover.labels.schemes import (
     SCHEMES,
     Coding,
@@ -55,7 +56,7 @@ class Hints:
     beside: bool = False
 
 
-def recognise(values: set[float], source: Path, hints: Hints | None = None) -> Coding:
+def recognise(values: set[float], source: RasterName, hints: Hints | None = None) -> Coding:
     """The meaning of a label raster's values.
 
     Parameters
@@ -91,7 +92,7 @@ def recognise_field(values: set[float], name: str, hints: Hints | None = None) -
 
 
 def recognise_both(
-    sources: Mapping[str, Path],
+    sources: Mapping[str, RasterName],
     values: Mapping[str, set[float]],
     scheme: LabelScheme | None = None,
     level: int | None = None,
@@ -175,13 +176,13 @@ def _unknown(values: set[float], schemes: list[LabelScheme], chosen: LabelScheme
     )
 
 
-def _told_apart(fitting: list[Coding], source: Path) -> Coding:
+def _told_apart(fitting: list[Coding], source: RasterName) -> Coding:
     """The one of several fitting codings that the file tells."""
     elsewhere = distinct_values(rasters.read_small(source, bands=[1]))
     fitting = [coding for coding in fitting if coding.fits(elsewhere)] or fitting
     by_colour = [coding for coding in fitting if _has_colours(coding, elsewhere, source)]
     fitting = by_colour or fitting
-    if len(fitting) > 1 and _NAMED_CORINE.search(source.name.lower()):
+    if len(fitting) > 1 and _NAMED_CORINE.search(Path(source).name.lower()):
         fitting = [c for c in fitting if c.nomenclature.name == "corine"] or fitting
         if _is_of_the_eea(source):
             fitting = [c for c in fitting if c.scheme.name == "corine-grid"] or fitting
@@ -194,7 +195,7 @@ def _told_apart(fitting: list[Coding], source: Path) -> Coding:
     raise InputError(f"{source}: {text}")
 
 
-def _has_colours(coding: Coding, values: set[float], source: Path) -> bool:
+def _has_colours(coding: Coding, values: set[float], source: RasterName) -> bool:
     """Whether the file's colour table shows most of its classes in the coding's colours."""
     colours = rasters.colour_table(source)
     held = [int(value) for value in coding.classes(values) if value in coding.table]
@@ -206,7 +207,7 @@ def _has_colours(coding: Coding, values: set[float], source: Path) -> bool:
     return bool((theirs == ours).all(axis=1).mean() > 0.5)
 
 
-def _is_of_the_eea(source: Path) -> bool:
+def _is_of_the_eea(source: RasterName) -> bool:
     """Whether a raster has the form of the EEA's products."""
     grid = rasters.grid_of(source)
     return grid.crs.to_epsg() == _EEA_EPSG and grid.resolution[0] in _EEA_CELLS_M

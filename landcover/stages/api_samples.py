@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from landcover.errors import InputError
 from landcover.files.atomic import Fields, read_json
+from landcover.files.raster_names import raster_name
 from landcover.run import Run
 from landcover.stages.api_arguments import PathLike, RunLike, run_of, scheme_of, tiles_of
 
@@ -125,8 +126,8 @@ def prepare(
         stage.prepare(
             part,
             tiles,
-            labels=None if labels is None else Path(labels),
-            reference=None if reference is None else Path(reference),
+            labels=None if labels is None else raster_name(labels),
+            reference=None if reference is None else raster_name(reference),
             aoi=aoi,
             level=level,
             scheme=scheme_of(scheme),

@@ -9,6 +9,7 @@ import numpy as np
 
 from landcover.files import rasters
 from landcover.files.atomic import write_bytes
+from landcover.files.raster_names import RasterName
 from landcover.labels.on_grid import (
     became,
     cell_size_m,
@@ -39,8 +40,8 @@ def prepare(
     run: Run,
     tiles: Sequence[Tile],
     *,
-    labels: Path | None = None,
-    reference: Path | None = None,
+    labels: RasterName | None = None,
+    reference: RasterName | None = None,
     aoi: str | Path | Sequence[float] | None = None,
     level: int | None = None,
     scheme: LabelScheme | None = None,
@@ -124,7 +125,10 @@ def prepare(
             "acquired": acquired(tiles),
             "bands": radiometry(tiles),
         },
-        [*(path for tile in tiles for path in tile.paths), *filter(None, (labels, reference))],
+        [
+            *(path for tile in tiles for path in tile.paths),
+            *(path for path in (labels, reference) if path),
+        ],
         products,
         {
             "classes": recoded,

@@ -16,7 +16,12 @@ import rasterio.shutil
 
 from landcover.errors import LandcoverError, MissingProduct
 from landcover.files import opening, raster_names, rasters
+from landcover.files.atomic import digest
 from landcover.grid import Window
+from landcover.run import Run
+from landcover.sources.band_files import open_bands
+from landcover.stages import api_samples
+from tests.conftest import utm_grid
 from tests.fixtures.damage import JPEG2000, noise, write_noise
 
 
@@ -207,3 +212,26 @@ def test_a_colon_in_a_path_is_a_part_of_it(tmp_path):
     name = write_noise(path / "netcdf:c.jp2", pixels, **JPEG2000)
     np.testing.assert_array_equal(rasters.read(name), pixels)
     np.testing.assert_array_equal(rasters.read(str(name)), pixels)
+
+
+def test_scenes_and_labels_are_rasters_of_containers(tmp_path):
+    """As bands and as labels; the manifest knows the file that holds them."""
+    grid = utm_grid(60, 80)
+    labels = np.where(np.arange(80) < 40, 12, 23) * np.ones((60, 1), np.uint8)
+    write_noise(tmp_path / "bands.tif", noise(80, 4)[:, :60])
+    write_noise(tmp_path / "labels.tif", labels[np.newaxis].astype(np.uint8))
+    for name in ("bands", "labels"):
+        rasterio.shutil.copy(tmp_path / f"{name}.tif", tmp_path / f"{name}.nc", driver="netCDF")
+    with zipfile.ZipFile(tmp_path / "labels.zip", "w") as archive:
+        archive.write(tmp_path / "labels.tif", "a/labels.tif")
+    zipped = f"/vsizip/{tmp_path}/labels.zip/a/labels.tif"
+    bands = [f"netcdf:{tmp_path}/bands.nc:Band{number}" for number in (1, 2, 3, 4)]
+    run = tmp_path / "run"
+    tiles = open_bands(bands, offset=-1000, band_names=["B02", "B03", "B04", "B08"])
+    api_samples.prepare(run, tiles, labels=zipped, scheme="corine-grid")
+    assert rasters.grid_of(run / "scene.tif").shape == grid.shape
+    assert set(np.unique(rasters.read_classes(run / "labels.tif"))) == {211, 311}
+    inputs = Run(run).read_manifest()["stages"]["prep"]["inputs"]
+    files = {entry["path"]: entry["sha256"] for entry in inputs}
+    assert set(files) == {*bands, zipped}
+    assert files[zipped] == digest(tmp_path / "labels.zip")
