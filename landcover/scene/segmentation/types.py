@@ -161,7 +161,7 @@ def check_levels(levels: Sequence[int]) -> None:
     whole = all(isinstance(n, Real) and n == int(n) and 1 <= n <= 255 for n in given)
     if not given or not whole or any(a >= b for a, b in pairwise(given)):
         raise InputError(
-            f"levels {levels} are not ascending numbers of types from 1 to 255; "
+            f"levels {given or levels} are not ascending numbers of types from 1 to 255; "
             "give some such as 4 8 16"
         )
 
