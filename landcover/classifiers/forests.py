@@ -110,7 +110,8 @@ def fit_forest(
     forest : sklearn.ensemble.RandomForestClassifier
         Breiman (2001), doi:10.1023/A:1010933404324.
     tried : dict of int to float
-        Validation accuracy by leaf size; equal ones go to the larger leaf, a smaller forest.
+        Validation accuracy by leaf size; equal ones go to the smaller leaf, which a class of
+        few samples is not lost in.
     grown_with : str
         The library that grew the forest, and its version.
     """
@@ -253,18 +254,18 @@ def _best(
     X_validation: np.ndarray,
     y_validation: np.ndarray,
 ) -> tuple[Estimator, dict[int, float]]:
-    """The model that is right most often, of equal ones the last, and how often each one is.
+    """The model that is right most often, of equal ones the first, and how often each one is.
 
     No more than two are held at a time.
     """
     tried: dict[int, float] = {}
-    best = None
+    best, most = None, -1.0
     for setting in settings:
         model = fit(setting)
         predicted = probabilities(model, X_validation).argmax(axis=1)
         tried[setting] = round(float((predicted == y_validation).mean()), 5)
-        if tried[setting] == max(tried.values()):
-            best = model
+        if tried[setting] > most:
+            best, most = model, tried[setting]
         del model
     return best, tried
 

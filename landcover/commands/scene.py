@@ -274,7 +274,8 @@ def _drawn(run: Run) -> str:
     """The blocks, how many samples there are of each split, and which classes were too rare."""
     from landcover.files.atomic import read_json
 
-    settings = read_json(run.manifest)["stages"]["sample"]["settings"]
+    sampled = read_json(run.manifest)["stages"]["sample"]
+    settings = sampled["settings"]
     text = f"blocks: {settings['blocks']} of {settings['block_px']} px"
     found = settings["label_correlation"]
     if found:
@@ -285,7 +286,10 @@ def _drawn(run: Run) -> str:
     if settings["dropped_classes"]:
         rare = ", ".join(f"{code} ({n} px)" for code, n in settings["dropped_classes"].items())
         text += f"; left out as too rare (--min-count): {rare}"
-    return text
+    lines = [text, *(f"note: {note}" for note in sampled["notes"])]
+    if any(note.endswith("drawn") for note in sampled["notes"]):
+        lines.append("note: raise --samples, or draw equally of every class: --method stratified")
+    return "\n".join(lines)
 
 
 def _define_denoise(parser: argparse.ArgumentParser) -> None:

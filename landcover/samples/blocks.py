@@ -97,6 +97,11 @@ class Layout:
         """Zeros to which `count` adds: int64 (3 blocks down, 3 blocks across, classes)."""
         return np.zeros((3 * self.shape[0], 3 * self.shape[1], classes), np.int64)
 
+    def by_block(self, counts: np.ndarray) -> np.ndarray:
+        """Pixels of each block, (blocks, classes), from those of zones."""
+        down, across = self.shape
+        return counts.reshape(down, 3, across, 3, -1).sum(axis=(1, 3)).reshape(down * across, -1)
+
     def count(self, counts: np.ndarray, classes: np.ndarray, window: Window) -> None:
         """Add the pixels of a window to the counts of their zones.
 

@@ -14,7 +14,15 @@ import numpy as np
 from landcover.errors import InputError, require_seed
 from landcover.grid import Window
 from landcover.legend import class_codes
-from landcover.samples.blocks import SPLITS, Blocks, Layout, layout, usable_zones_of
+from landcover.samples.blocks import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    Blocks,
+    Layout,
+    layout,
+    usable_zones_of,
+)
 
 FRACTIONS = (0.6, 0.2, 0.2)
 
@@ -86,15 +94,19 @@ def deal(
     """Deal blocks by the classes that they hold; the form of `spatial_blocks` for windows.
 
     Several deals by iterative stratification [1]_ are compared, and the best
-    is improved by exchanging blocks until each class is in each split. Blocks
-    without labels go to train, where they keep no other pixel out.
+    is improved by exchanging blocks until each class is in each split. A class
+    that lies in fewer than three blocks, or in the guard, is trained on first,
+    and tested where a further block holds it. Blocks without labels go to
+    train, where they keep no other pixel out.
 
     Parameters
     ----------
     plan : Layout
         The blocks.
     counts : array of int (3 blocks down, 3 blocks across, classes)
-        Labelled pixels in each zone, from `Layout.count`.
+        Labelled pixels in each zone, from `Layout.count`. With a further axis of two, pixels
+        outside polygons and inside them: they are dealt as two classes, and only those inside
+        can be trained on.
     fractions, seed
         As in `spatial_blocks`.
 
@@ -105,7 +117,12 @@ def deal(
     """
     require_seed(seed)
     shares = _checked_fractions(fractions)
-    by_block = _by_block(plan, counts)
+    learnt, scored = counts, counts
+    if counts.ndim == 4:
+        learnt, scored = counts[..., 1], counts.sum(axis=-1)
+        counts = counts.reshape(*counts.shape[:2], -1)
+        counts = counts[..., counts.any(axis=(0, 1))]
+    by_block = plan.by_block(counts)
     labelled = int((by_block.sum(axis=1) > 0).sum())
     if labelled < MIN_BLOCKS:
         raise InputError(
@@ -118,6 +135,7 @@ def deal(
     deals = (_iterative_stratification(by_block, shares, rng) for _ in range(max(4, effort // 20)))
     best = min(deals, key=judge)
     best = _exchange(best, judge, by_block, rng, effort)
+    best = _rescue(best, judge, _Lost(plan, learnt, scored), rng, effort)
     blocks = Blocks(plan.rows, plan.cols, plan.block_px, plan.guard_px, best.reshape(plan.shape))
     for name, pixels in zip(SPLITS, judge.usable_pixels(best).sum(axis=1), strict=True):
         if not pixels:
@@ -140,12 +158,6 @@ def _checked_fractions(fractions: Sequence[float]) -> np.ndarray:
     return shares
 
 
-def _by_block(plan: Layout, counts: np.ndarray) -> np.ndarray:
-    """Labelled pixels of blocks, (blocks, classes), from those of zones."""
-    down, across = plan.shape
-    return counts.reshape(down, 3, across, 3, -1).sum(axis=(1, 3)).reshape(down * across, -1)
-
-
 class _Judge:
     """How far a deal is from what is wanted; lower is better."""
 
@@ -159,11 +171,16 @@ class _Judge:
         self._pixels = np.maximum(self._by_block.sum(axis=0), 1)
         # a class in fewer blocks cannot be everywhere
         self.spread = (by_block > 0).sum(axis=0) >= MIN_BLOCKS
+        self.labelled = by_block.any(axis=1)
 
     def usable_pixels(self, splits: np.ndarray) -> np.ndarray:
         """Pixels outside the guard, (splits, classes)."""
         usable = usable_zones_of(splits.reshape(self._shape)).ravel()
         return (usable == np.arange(1, 4)[:, None]).astype(np.float64) @ self._zones
+
+    def empty(self, splits: np.ndarray) -> int:
+        """How many splits have no usable pixel at all."""
+        return int((self.usable_pixels(splits).sum(axis=1) == 0).sum())
 
     def missing(self, splits: np.ndarray) -> np.ndarray:
         """Which splits have no usable pixel of which class that could be everywhere."""
@@ -182,6 +199,47 @@ class _Judge:
             int(((usable == 0) & self.spread).sum()),
             float(balance + uneven),
         )
+
+
+class _Lost:
+    """Which classes a deal leaves without a pixel to train on, or to test on.
+
+    A class in a single block cannot have both: it is trained on.
+    """
+
+    def __init__(self, plan: Layout, learnt: np.ndarray, scored: np.ndarray) -> None:
+        self._shape = plan.shape
+        self._zones = [part.reshape(-1, part.shape[-1]) for part in (learnt, scored)]
+        self._by_block = [plan.by_block(part) > 0 for part in (learnt, scored)]
+
+    def __call__(self, splits: np.ndarray) -> list[tuple[int, int]]:
+        """Split and class of each loss."""
+        usable = usable_zones_of(splits.reshape(self._shape)).ravel()
+        learnt, scored = self._by_block
+        untrained = learnt.any(axis=0) & ~self._zones[0][usable == 1 + TRAIN].any(axis=0)
+        untested = (scored.sum(axis=0) > 1) & ~scored[splits == TEST].any(axis=0)
+        return [
+            (split, int(one))
+            for split, lost in ((TRAIN, untrained), (TEST, untested))
+            for one in np.flatnonzero(lost)
+        ]
+
+    @staticmethod
+    def cost(losses: list[tuple[int, int]]) -> int:
+        """A class that is not tested can still be mapped, so the other loss is the worse one."""
+        return sum(2 if split == TRAIN else 1 for split, _ in losses)
+
+    def holding(self, split: int, one: int) -> np.ndarray:
+        """Blocks that could make up for a loss."""
+        return np.flatnonzero(self._by_block[int(split == TEST)][:, one])
+
+    def in_the_way(self, splits: np.ndarray, block: int) -> np.ndarray:
+        """Blocks beside a training block whose guard reaches into it."""
+        row, col = divmod(block, self._shape[1])
+        there = splits.reshape(self._shape)
+        around = np.s_[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2]
+        numbers = np.arange(splits.size).reshape(self._shape)
+        return numbers[around][there[around] > there[row, col]]
 
 
 def _iterative_stratification(
@@ -234,4 +292,37 @@ def _exchange(
         trial_score = judge(trial)
         if trial_score < score:
             splits, score = trial, trial_score
+    return splits
+
+
+def _rescue(
+    splits: np.ndarray, judge: _Judge, lost: _Lost, rng: np.random.Generator, tries: int
+) -> np.ndarray:
+    """Exchange blocks until no class is lost to training, nor to testing without need.
+
+    A deal that loses none stays as it is, and so does one with a split of no pixel. A block
+    that holds the class changes its split, and those do whose guard covers it; others take
+    their place.
+    """
+    losses = [] if judge.empty(splits) else lost(splits)
+    score = (judge.empty(splits), lost.cost(losses), judge(splits))
+    for _ in range(tries):
+        if not losses:
+            break
+        split, one = losses[rng.integers(len(losses))]
+        trial = splits.copy()
+        block = int(rng.choice(lost.holding(split, one)))
+        moved = np.array([block] if splits[block] != split else [], np.int64)
+        trial[moved] = split
+        if split == TRAIN:
+            near = lost.in_the_way(trial, block)
+            moved = np.append(moved, rng.permutation(near)[: rng.integers(near.size + 1)])
+            trial[moved] = split
+        others = np.setdiff1d(np.flatnonzero((splits == split) & judge.labelled), moved)
+        others = rng.permutation(others)[: rng.integers(len(moved) + 1)]
+        trial[others] = splits[moved[: len(others)]]
+        trial_losses = lost(trial)
+        trial_score = (judge.empty(trial), lost.cost(trial_losses), judge(trial))
+        if trial_score < score:
+            splits, losses, score = trial, trial_losses, trial_score
     return splits

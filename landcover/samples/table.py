@@ -17,6 +17,7 @@ from landcover.files.atomic import replace_when_whole
 from landcover.grid import Window
 from landcover.samples import chips, drawing
 from landcover.samples.blocks import SPLITS, TEST, TRAIN, Blocks, Layout
+from landcover.samples.class_splits import ClassPixels
 from landcover.samples.feature_columns import feature_columns
 from landcover.samples.layers import Source, index_table
 from landcover.scene.features import available
@@ -76,32 +77,76 @@ class Draw:
         require_whole("min_count", self.min_count, 0)
 
 
-def count(
-    source: Source, plan: Layout, min_count: int
-) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    """Labelled pixels with data: by zone, class and whether polygons hold them.
+@dataclass(frozen=True)
+class Counted:
+    """Labelled pixels of a scene.
 
-    Returns
-    -------
+    Attributes
+    ----------
     counts : array of int64 (zones down, zones across, classes, 2)
-        The last axis: outside polygons, inside.
+        Those with data, by zone and class; the last axis: outside polygons, inside.
     codes : array of int
-        The classes that are kept.
+        The classes of these.
     dropped : dict
-        Code to pixels of classes below `min_count`.
+        Code to pixels of the classes below ``min_count``, which are left out.
+    without_data : dict
+        Code to labelled pixels that the scene has no data for, where there are some.
+    min_count : int
+        The least number of pixels of a class.
     """
+
+    counts: np.ndarray
+    codes: np.ndarray
+    dropped: dict[int, int]
+    without_data: dict[int, int]
+    min_count: int
+
+    def usable(self, blocks: Blocks) -> np.ndarray:
+        """Pixels that may be drawn, int64 (splits, classes)."""
+        of_split = blocks.usable_zones[..., None] == np.arange(1, 4)
+        available = np.einsum("ijs,ijcw->scw", of_split, self.counts)
+        available[:TEST, :, 0] = 0  # polygons limit training and validation, not testing
+        return available.sum(axis=-1)
+
+    def by_class(self, blocks: Blocks) -> dict[int, ClassPixels]:
+        """Where the pixels of each class lie that labels hold."""
+        usable = self.usable(blocks)
+        in_blocks = (blocks.by_block(self.counts.sum(axis=-1)) > 0).sum(axis=0)
+        pixels = self.counts.sum(axis=(0, 1, 3))
+        kept = {code: position for position, code in enumerate(self.codes.tolist())}
+        found: dict[int, ClassPixels] = {}
+        for code in sorted({*kept, *self.dropped, *self.without_data}):
+            place = kept.get(code)
+            found[code] = {
+                "pixels": self.dropped.get(code, 0) if place is None else int(pixels[place]),
+                "without_data": self.without_data.get(code, 0),
+                "blocks": 0 if place is None else int(in_blocks[place]),
+                "usable": {
+                    name: 0 if place is None else int(usable[split, place])
+                    for split, name in enumerate(SPLITS)
+                },
+                "least": self.min_count if code in self.dropped else None,
+            }
+        return found
+
+
+def count(source: Source, plan: Layout, min_count: int) -> Counted:
+    """Labelled pixels by zone, class and whether polygons hold them."""
     known = source.codes
     counts = plan.no_counts(2 * len(known))
     table = index_table(known)
     valid = False
+    empty = np.zeros(len(known), np.int64)
 
     def load(window: Window) -> tuple[np.ndarray, np.ndarray]:
         return rasters.valid_pixels(source.image(window)), source.labels(window)
 
     for window, (has_data, labels) in source.strips("Counting labelled pixels", load):
         valid |= bool(has_data.any())
-        index = np.where(has_data, table[labels], np.int16(-1))
-        if (index[has_data] == -2).any():
+        index = table[labels]
+        empty += np.bincount(index[~has_data & (index >= 0)], minlength=len(known))
+        index = np.where(has_data, index, np.int16(-1))
+        if (index == -2).any():
             unknown = np.unique(labels[index == -2])[:8].tolist()
             raise LandcoverError(
                 f"{source.name} holds codes {unknown}, which the run's legend lacks; "
@@ -117,31 +162,25 @@ def count(
     pixels = counts.sum(axis=(0, 1, 3))
     kept = pixels >= max(min_count, 1)
     dropped = {
-        str(code): int(n) for code, n in zip(known, pixels, strict=True) if 0 < n < min_count
+        int(code): int(n) for code, n in zip(known, pixels, strict=True) if 0 < n < min_count
     }
     if kept.sum() < 2:
         held = ", ".join(str(code) for code in known[kept]) or "no class"
-        also = f" (left out below {min_count} pixels: {', '.join(dropped)})" if dropped else ""
+        rare = ", ".join(map(str, dropped))
+        also = f" (left out below {min_count} pixels: {rare})" if dropped else ""
         raise InputError(
             f"{source.name} has {held} where the scene has data{also}; a classifier needs at "
             "least two classes: give labels with more of them or a larger scene"
         )
-    return counts[:, :, kept], known[kept], dropped
+    without_data = {int(code): int(n) for code, n in zip(known, empty, strict=True) if n}
+    return Counted(counts[:, :, kept], known[kept], dropped, without_data, min_count)
 
 
 def draw(
-    source: Source,
-    blocks: Blocks,
-    counts: np.ndarray,
-    codes: np.ndarray,
-    wanted: Draw,
-    seed: int,
+    source: Source, blocks: Blocks, counted: Counted, wanted: Draw, seed: int
 ) -> geopandas.GeoDataFrame:
     """Draw the samples and gather what the table says of them; for features see `table_of`."""
-    of_split = blocks.usable_zones[..., None] == np.arange(1, 4)
-    available = np.einsum("ijs,ijcw->scw", of_split, counts)
-    available[:TEST, :, 0] = 0  # polygons limit training and validation, not testing
-    available = available.sum(axis=-1)
+    codes, available = counted.codes, counted.usable(blocks)
     rng = np.random.default_rng([seed, 1])  # another stream than the deal's
     draws = drawing.plan_draws(available, wanted.samples, wanted.method, rng)
     if (draws.samples[TRAIN] > 0).sum() < 2:

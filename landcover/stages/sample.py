@@ -15,6 +15,7 @@ from landcover.labels.schemes import SCHEMES
 from landcover.run import Run
 from landcover.samples import chips, splits
 from landcover.samples.blocks import SPLITS, Blocks, Layout, layout
+from landcover.samples.class_splits import class_splits, remarks
 from landcover.samples.correlation import Correlation, Thinned
 from landcover.samples.layers import Rasters, Source, open_source
 from landcover.samples.table import Draw, count, draw, write_chips
@@ -77,12 +78,11 @@ def sample(
     correlated = _correlation(source)
     label_range = round(correlated.range_px, 1) if correlated else None
     plan = _layout(source, block_px, max_patch, buffer, label_range or 0.0)
-    counts, codes, dropped = count(source, plan, wanted.min_count)
-    # a class inside the polygons and the same class outside them are dealt as two
-    held = counts.reshape(*counts.shape[:2], -1)
-    blocks = splits.deal(plan, held[..., held.any(axis=(0, 1))], seed=seed)
+    counted = count(source, plan, wanted.min_count)
+    blocks = splits.deal(plan, counted.counts, seed=seed)
     blocks = replace(blocks, label_range_px=label_range)
-    table = draw(source, blocks, counts, codes, wanted, seed)
+    table = draw(source, blocks, counted, wanted, seed)
+    by_class = class_splits(table, "label", source.nomenclature, counted.by_class(blocks))
     products = _write(run, blocks, table, buffer, source)
     if classes is not None and not _has_classes(run):
         products.append(write_nomenclature(run.legend, classes.nomenclature))
@@ -103,13 +103,14 @@ def sample(
             "buffer": buffer,
             "features": None if wanted.features is None else list(wanted.features),
             "seed": seed,
-            "classes": codes.tolist(),
-            "dropped_classes": dropped,
+            "classes": counted.codes.tolist(),
+            "dropped_classes": {str(code): n for code, n in counted.dropped.items()},
             "drawn": {name: int((table["split"] == name).sum()) for name in SPLITS},
         },
         [path for path in (run.scene, run.labels, polygons) if path and Path(path).exists()],
         products,
-        {"classes": {"polygons": classes.became}} if classes is not None else None,
+        ({} if classes is None else {"classes": {"polygons": classes.became}})
+        | {"class_splits": by_class, "notes": remarks(by_class)},
     )
     return products
 

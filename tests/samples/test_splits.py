@@ -112,6 +112,66 @@ def test_a_class_in_exactly_three_blocks_goes_one_to_each():
         assert {int(blocks.splits[p]) for p in ((0, 0), (5, 7), (9, 2))} == {0, 1, 2}
 
 
+def patched(*places, size=6, shape=(160, 160)):
+    """Fields, and patches of water at these rows and columns."""
+    labels = np.full(shape, 211)
+    for row, col in places:
+        labels[row : row + size, col : col + size] = 512
+    return labels
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("places", "held"),
+    [
+        ([(85, 53)], {0}),  # in the middle of one block of 16 px
+        ([(80, 48)], {0}),  # in its corner, where the guard of three others would reach
+        ([(85, 53), (21, 133)], {0, 2}),  # in two blocks: one to train, one to test
+        ([(77, 53)], {0}),  # over the border of two blocks, where a guard would cover all
+        ([(77, 45)], {0}),  # over the corner of four
+    ],
+)
+def test_a_class_in_few_places_is_trained_on_first_and_tested_second(places, held, seed):
+    labels = patched(*places)
+    blocks = lc.spatial_blocks(labels, block_px=16, guard_px=4, seed=seed)
+    usable = blocks.usable(Window(0, 0, 160, 160))[labels == 512]
+    assert 1 in usable
+    assert set(usable.tolist()) - {0} == {1 + split for split in held}
+    shares = np.bincount(split_map(blocks).ravel(), minlength=3) / labels.size
+    assert shares == pytest.approx([0.6, 0.2, 0.2], abs=0.06)
+
+
+def test_two_classes_of_one_block_each_are_both_trained_on():
+    for seed in range(8):
+        labels = patched((85, 53))
+        labels[21:27, 133:139] = 311
+        blocks = lc.spatial_blocks(labels, block_px=16, guard_px=4, seed=seed)
+        usable = blocks.usable(Window(0, 0, 160, 160))
+        assert 1 in usable[labels == 512] and 1 in usable[labels == 311]
+
+
+def test_what_polygons_hold_in_one_block_is_trained_on_and_tested_outside_them():
+    labels = patched((85, 53), (21, 133), (133, 21))
+    inside = np.zeros(labels.shape, int)
+    inside[80:96] = 1  # of the water, the patch in one block only
+    inside[:48, :64] = 1
+    plan = layout(160, 160, 16, 4)
+    counts = plan.no_counts(4)
+    plan.count(counts, 2 * (labels == 512) + inside, Window(0, 0, 160, 160))
+    counts = counts.reshape(*counts.shape[:2], 2, 2)
+    for seed in range(8):
+        blocks = deal(plan, counts, seed=seed)
+        usable = blocks.usable(Window(0, 0, 160, 160))
+        assert 1 in usable[(labels == 512) & (inside == 1)]
+        assert 3 in usable[labels == 512]
+
+
+def test_deals_that_lose_no_class_are_what_they_were():
+    labels = patchy(480, 640, cell=32, classes=8, seed=3)
+    digests = [lc.spatial_blocks(labels, 64, 16, seed=seed).digest() for seed in range(3)]
+    assert digests == ["b38995954fe1b3b2", "bc766c9d2194998c", "4508fe31657ace85"]
+
+
 @pytest.mark.parametrize("fractions", [(0.6, 0.2, 0.2), (0.5, 0.1, 0.4)])
 def test_fractions_of_labelled_pixels(fractions):
     labels = patchy(640, 640, cell=16, seed=3)

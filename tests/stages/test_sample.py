@@ -265,6 +265,60 @@ def test_rare_classes_are_left_out_and_said(tmp_path):
     assert 111 in set(table_of(run)["label"])
 
 
+def sampled(run):
+    stage = read_json(run.manifest)["stages"]["sample"]
+    return {row["code"]: row for row in stage["class_splits"]}, stage["notes"]
+
+
+def test_a_class_of_one_block_trains_and_is_said_not_to_be_tested(tmp_path):
+    run, _, labels = make_run(tmp_path)
+    for seed in range(4):
+        labels[:] = np.where(labels == 512, 312, labels)
+        labels[70:80, 90:100] = 512
+        raster_writer.write(run.labels, labels, GRID, ["class"], 0)
+        sample(run, Draw(20_000), seed=seed, block_px=20)
+        classes, notes = sampled(run)
+        lake = classes[512]
+        assert lake["held"]["pixels"] == 100 and lake["held"]["blocks"] in (1, 2)
+        assert lake["samples"]["train"] > 0 and lake["samples"]["test"] == 0
+        drawn = table_of(run).query("label == 512")["split"].value_counts().to_dict()
+        assert {k: v for k, v in lake["samples"].items() if v} == drawn
+        assert len(notes) == 1 and notes[0].startswith(
+            "class 512 Water bodies is not considered where settings are chosen, and not tested: "
+            "its 100 labelled pixels lie in "
+        )
+
+
+def test_classes_that_are_left_out_are_said_with_the_reason(tmp_path):
+    run, image, labels = make_run(tmp_path)
+    labels[0, :30] = 111
+    labels[100:110, 50:60] = 121
+    image[:, 100:110, 50:60] = np.nan
+    raster_writer.write(run.labels, labels, GRID, ["class"], 0)
+    _scene(run, image)
+    sample(run, Draw(2000, min_count=31))
+    classes, notes = sampled(run)
+    assert set(classes[111]["samples"].values()) == {0}
+    assert notes == [
+        "class 111 Continuous urban fabric is left out: its 30 labelled pixels are fewer than 31",
+        "class 121 Industrial or commercial units is left out: none of its 100 labelled pixels "
+        "has data",
+    ]
+
+
+def test_a_class_that_a_uniform_draw_misses_is_said(tmp_path):
+    run, _, labels = make_run(tmp_path)
+    labels[labels == 512] = 312
+    labels[70:80, 90:98] = 512
+    raster_writer.write(run.labels, labels, GRID, ["class"], 0)
+    sample(run, Draw(60), block_px=20)
+    _, notes = sampled(run)
+    assert "class 512 Water bodies is left out" in notes[0] and "none of these was" in notes[0]
+    sample(run, Draw(60, "stratified"), block_px=20)
+    classes, _ = sampled(run)
+    assert classes[512]["samples"]["train"] > 0
+
+
 def test_the_file_is_geoparquet_with_plain_types(tmp_path):
     run, _, _ = make_run(tmp_path, segments=True)
     sample(run, Draw(500))
