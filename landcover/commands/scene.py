@@ -165,14 +165,10 @@ def _prep(a: Arguments) -> list[Path]:
 
 def _scene(run: Run) -> Iterator[str]:
     """How many pixels have data, why others have none, and what of the files was left out."""
+    from landcover.reports.left_out import scene_pixels
+
     prep = run.read_manifest()["stages"]["prep"]
-    total = sum(prep["pixels"].values())
-    held = prep["pixels"]["data"]
-    text = f"scene: {total:,} pixels, {100 * held / total:.1f} % with data in all bands"
-    reasons = {reason: n for reason, n in prep["pixels"].items() if n and reason != "data"}
-    if reasons:
-        text += "; without: " + ", ".join(f"{n:,} {reason}" for reason, n in reasons.items())
-    yield text
+    yield f"scene: {scene_pixels(prep['pixels'])}"
     yield from (f"note: {note}" for note in prep["notes"])
 
 
@@ -287,7 +283,7 @@ def _drawn(run: Run) -> str:
         rare = ", ".join(f"{code} ({n} px)" for code, n in settings["dropped_classes"].items())
         text += f"; left out as too rare (--min-count): {rare}"
     lines = [text, *(f"note: {note}" for note in sampled["notes"])]
-    if any(note.endswith("drawn") for note in sampled["notes"]):
+    if any("none was drawn" in note for note in sampled["notes"]):
         lines.append("note: raise --samples, or draw equally of every class: --method stratified")
     return "\n".join(lines)
 

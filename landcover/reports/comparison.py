@@ -13,7 +13,7 @@ from landcover.files import rasters
 from landcover.files.atomic import Fields
 from landcover.legend import UNLABELLED
 from landcover.progress import track
-from landcover.reports import accuracy, mcnemar, verdict, zones
+from landcover.reports import accuracy, left_out, mcnemar, verdict, zones
 from landcover.reports.records import (
     BlockSizes,
     ComparedModel,
@@ -50,6 +50,8 @@ class About:
         How the scene was split.
     made : mapping
         Settings of every stage.
+    left_out : sequence of str
+        Sentences on pixels, files and classes that were left out.
     """
 
     run: str
@@ -58,6 +60,7 @@ class About:
     histories: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
     criteria: Mapping[str, float] | None = None
     made: Mapping[str, object] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
 
 
 def facts(tally: Tally, about: About) -> Comparison:
@@ -94,7 +97,11 @@ def facts(tally: Tally, about: About) -> Comparison:
         "made": dict(about.made),
     }
     comparison["headline"] = verdict.headline(comparison, tally.nomenclature.title)
-    comparison["remarks"] = verdict.remarks(comparison, tally.nomenclature)
+    comparison["remarks"] = [
+        *verdict.remarks(comparison, tally.nomenclature),
+        *left_out.untested(comparison),
+        *about.left_out,
+    ]
     return comparison
 
 

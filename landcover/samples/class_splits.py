@@ -113,6 +113,7 @@ def _why(lacking: list[str], held: ClassPixels) -> str:
     there = ", ".join(f"{n:,} {name}" for name, n in held["usable"].items())
     blocks = f"{held['blocks']} block" + "s" * (held["blocks"] > 1)
     text = f"its {held['pixels']:,} labelled pixels lie in {blocks} (outside the guard: {there})"
-    if any(held["usable"][name] for name in lacking):
-        text += ", and none of these was drawn"
+    missed = [name for name in lacking if held["usable"][name]]
+    if missed:
+        text += f"; none was drawn in {' and '.join(missed)}"
     return text

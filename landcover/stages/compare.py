@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from landcover.files.atomic import Fields, read_json
-from landcover.reports import accuracy, comparison, words, zones
+from landcover.reports import accuracy, comparison, left_out, words, zones
 from landcover.run import Run
 from landcover.stages import store
 from landcover.stages.denoise import is_made
@@ -49,6 +49,7 @@ def compare(run: Run) -> list[Path]:
             histories=_histories(run, names),
             criteria=criteria(run, names),
             made=_made(run),
+            left_out=left_out.of_stages(run.read_manifest()["stages"]),
         ),
     )
     layers = truths_of(run) | maps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,16 @@ from landcover.errors import require_seed
 from landcover.files.atomic import Fields, staging_folder, write_json
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED
+from landcover.progress import say
 from landcover.run import Run
-from landcover.samples.rows import TARGETS, Rows
+from landcover.samples.class_splits import ClassSplit, class_splits, remarks
+from landcover.samples.rows import TARGETS, Rows, column_of
 from landcover.stages.inputs import read_blocks
 from landcover.stages.models import types_digest
+from landcover.stages.run_legend import read_nomenclature
+
+#: A class of fewer training samples is looked at whether the model finds it at all.
+FEW_SAMPLES = 100
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,7 @@ class Training:
             **inputs.as_card(),
             inputs=inputs.columns,
             scaling=fitted.scaling,
+            **self._classes(fitted),
             temperature=temperature.value,
             probability_floor=temperature.floor,
             trained_on=self.learnt_from,
@@ -147,6 +155,41 @@ class Training:
             seed=self.seed,
             settings=fitted.settings,
         )
+
+    def _classes(self, fitted: Fitted) -> Fields:
+        """For the card: samples of each class by split, and notes on classes that lack some."""
+        rows = self.rows
+        found = class_splits(rows.samples, column_of(self.learnt_from), read_nomenclature(self.run))
+        lost = [*self._unlearnt(found), *self._never_found(fitted, found)]
+        for note in lost:
+            say(f"note: {note}")
+        return {
+            "class_samples": {str(row["code"]): row["samples"] for row in found},
+            "notes": [*remarks(found), *lost],
+        }
+
+    def _unlearnt(self, found: list[ClassSplit]) -> Iterator[str]:
+        """Classes that denoising left no training sample of."""
+        for row in found:
+            if row["samples"]["train"] and row["code"] not in self.rows.legend.codes:
+                yield (
+                    f"class {row['code']} {row['name']} is not learnt, so the map never shows it: "
+                    f"denoise={self.rows.denoise} takes its {row['samples']['train']} training "
+                    "samples for other classes"
+                )
+
+    def _never_found(self, fitted: Fitted, found: list[ClassSplit]) -> Iterator[str]:
+        """Classes of few samples that the model gives to none of them."""
+        rows = self.rows
+        targets = rows.targets(rows.train)
+        names = {row["code"]: row["name"] for row in found}
+        for position, code in enumerate(rows.legend.codes):
+            own = rows.train[targets == position]
+            if len(own) < FEW_SAMPLES and position not in fitted.predict(own).argmax(axis=1):
+                yield (
+                    f"class {code} {names.get(code, '')} has {len(own)} training samples, and the "
+                    "model takes all of them for other classes"
+                )
 
     def _probabilities(self, fitted: Fitted) -> np.ndarray:
         """Probabilities (scored rows, classes)."""

@@ -1,0 +1,65 @@
+"""What of a scene and of its labels no map or score speaks of, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from landcover.files.atomic import Fields
+from landcover.reports.records import Comparison
+
+
+def scene_pixels(pixels: Mapping[str, int]) -> str:
+    """How many pixels of a scene have data, and why others have none.
+
+    Parameters
+    ----------
+    pixels : mapping
+        Number of pixels by reason, and of those with ``data``.
+
+    Examples
+    --------
+    >>> scene_pixels({"data": 930, "nodata": 0, "masked": 70})
+    '1,000 pixels, 93.0 % with data in all bands; without: 70 masked'
+    """
+    total = sum(pixels.values())
+    text = f"{total:,} pixels, {100 * pixels['data'] / total:.1f} % with data in all bands"
+    reasons = [f"{n:,} {reason}" for reason, n in pixels.items() if n and reason != "data"]
+    return text + ("; without: " + ", ".join(reasons) if reasons else "")
+
+
+def of_stages(stages: Mapping[str, Fields]) -> list[str]:
+    """What was left out when a scene was prepared and samples were drawn.
+
+    Parameters
+    ----------
+    stages : mapping
+        Stages of a run's manifest; one of an older version may not say.
+    """
+    prep, sample = stages.get("prep", {}), stages.get("sample", {})
+    pixels = prep.get("pixels", {})
+    said = []
+    if any(n for reason, n in pixels.items() if reason != "data"):
+        said.append(f"Scene: {scene_pixels(pixels)}.")
+    if prep.get("notes"):
+        said.append(f"Files: {'; '.join(prep['notes'])}.")
+    if sample.get("notes"):
+        said.append(f"Samples: {'; '.join(sample['notes'])}.")
+    return said
+
+
+def untested(comparison: Comparison) -> list[str]:
+    """A sentence on the classes that no test pixel is of."""
+    against = comparison["against"]
+    scores = comparison["models"][0]["scores"][against]["per_class"]
+    tested = {code for code, found in scores.items() if found["support"]}
+    missing = [
+        f"{found['code']} {found['name']}"
+        for found in comparison["classes"]
+        if str(found["code"]) not in tested
+    ]
+    if not missing:
+        return []
+    return [
+        f"Not tested, because the {against} in the test blocks "
+        f"{'show' if against == 'labels' else 'shows'} none: {', '.join(missing)}."
+    ]
