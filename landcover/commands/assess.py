@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from landcover.commands.options import COUNT, Arguments, Command, add_run, add_seed
+from landcover.commands.options import (
+    COUNT,
+    Arguments,
+    Command,
+    add_layer,
+    add_run,
+    add_seed,
+)
 
 
 def _define_assess(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +24,7 @@ def _define_assess(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="points or polygons of a probability sample: GeoPackage, GeoJSON, GeoParquet",
     )
+    add_layer(parser)
     parser.add_argument(
         "--class-field", metavar="NAME", help="its field with class codes (default reference)"
     )
@@ -34,11 +42,13 @@ def _define_assess(parser: argparse.ArgumentParser) -> None:
 
 def _assess(a: Arguments) -> list[Path]:
     from landcover.files.atomic import read_json
+    from landcover.files.vectors import with_layer
     from landcover.reports.assessment import headline
     from landcover.run import Run
     from landcover.stages.assess import assess
 
-    paths = assess(Run(a.run), a.reference, a.class_field, a.model or (), a.strata)
+    reference = with_layer(a.reference, a.layer)
+    paths = assess(Run(a.run), reference, a.class_field, a.model or (), a.strata)
     for path in paths[1:]:
         print(headline(read_json(path)))
     return paths

@@ -159,6 +159,15 @@ def add_segmentation(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_layer(parser: argparse.ArgumentParser) -> None:
+    """Which layer of vector files is meant."""
+    parser.add_argument(
+        "--layer",
+        metavar="NAME",
+        help="layer of a vector file that has several",
+    )
+
+
 def add_sampling(parser: argparse.ArgumentParser) -> None:
     """How many samples are drawn, how and where."""
     parser.add_argument(
@@ -171,6 +180,7 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
         help="stratified draws equally from every class for training; testing is always uniform",
     )
     parser.add_argument("--polygons", type=Path, help="draw inside the polygons of this file only")
+    add_layer(parser)
     parser.add_argument(
         "--class-field", help="field of --polygons with classes that replace the raster's"
     )

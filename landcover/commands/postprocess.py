@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from landcover.commands.options import POSITIVE, Arguments, Command, add_run
+from landcover.commands.options import POSITIVE, Arguments, Command, add_layer, add_run
 
 if TYPE_CHECKING:
     from landcover.files.atomic import Fields
@@ -33,6 +33,7 @@ def _define_postprocess(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="give every polygon of this vector file its commonest class",
     )
+    add_layer(parser)
     parser.add_argument(
         "--mmu-ha",
         type=POSITIVE,
@@ -49,6 +50,7 @@ def _define_postprocess(parser: argparse.ArgumentParser) -> None:
 def _postprocess(a: Arguments) -> list[Path]:
     from landcover.classifiers.cards import holds_model
     from landcover.commands.maps import chosen_model
+    from landcover.files.vectors import with_layer
     from landcover.run import Run
     from landcover.stages.postprocess import postprocess
     from landcover.stages.store import read_report
@@ -62,7 +64,7 @@ def _postprocess(a: Arguments) -> list[Path]:
         maker.name if maker else a.model,
         smooth=a.smooth,
         segments=a.segments,
-        polygons=a.polygons,
+        polygons=with_layer(a.polygons, a.layer) if a.polygons else None,
         mmu_ha=a.mmu_ha,
         by_probability=a.by_probability,
         maker=maker,

@@ -128,6 +128,7 @@ def _add_scheme(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def _prep(a: Arguments) -> list[Path]:
+    from landcover.files.vectors import with_layer
     from landcover.run import Run
     from landcover.stages.prepare import prepare, radiometry_warnings
     from landcover.stages.segment import segment
@@ -148,7 +149,7 @@ def _prep(a: Arguments) -> list[Path]:
             tiles,
             labels=labels,
             reference=reference,
-            aoi=a.aoi or a.bbox,
+            aoi=with_layer(a.aoi, a.layer) if a.aoi else a.bbox,
             level=a.level,
             scheme=_scheme(a),
         )
@@ -220,12 +221,14 @@ def _draw_samples(
     run: Run, a: Arguments, buffer: int | None = None, level: int | None = None
 ) -> list[Path]:
     """Draw samples by the options that preparing and sampling share, and say what was drawn."""
+    from landcover.files.vectors import with_layer
     from landcover.samples.table import Draw
     from landcover.stages.sample import sample
 
     method = "polygons" if a.polygons else a.method
+    polygons = with_layer(a.polygons, a.layer) if a.polygons else None
     wanted = Draw(
-        a.samples, method, a.polygons, a.class_field, a.min_count, a.features, _scheme(a), level
+        a.samples, method, polygons, a.class_field, a.min_count, a.features, _scheme(a), level
     )
     paths = sample(
         run, wanted, max_patch=a.max_patch, seed=a.seed, buffer=buffer, block_px=a.block_px

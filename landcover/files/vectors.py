@@ -1,7 +1,8 @@
 """Polygons in: areas of interest and training areas, brought to the scene's grid.
 
-Any OGR format is read (GeoJSON, GeoPackage, Shapefile, ...), with all of its
-polygon layers. A pixel is inside a polygon when its centre is.
+Any OGR format is read (GeoJSON, GeoPackage, Shapefile, ...). Of a file of several layers one is
+named after its path, as QGIS writes it: ``places.gpkg|layername=towns``. A pixel is inside a
+polygon when its centre is.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     CRSLike: TypeAlias = rasterio.crs.CRS | pyproj.CRS | str
 
 LON_LAT = "EPSG:4326"
+
+#: What parts a file from the name of its layer, as QGIS writes it.
+_LAYER = "|layername="
 
 #: Corners closer than this share of a pixel to a pixel's edge lie on it.
 SNAP_PX = 1e-6
@@ -126,34 +130,71 @@ def read_polygons(path: str | os.PathLike[str], grid: Grid, field: str | None = 
     return Polygons(list(near.geometry), values)
 
 
+def with_layer(path: str | os.PathLike[str], layer: str | None) -> Path:
+    """The path of a layer of a vector file; the path as it is without a layer.
+
+    >>> str(with_layer("places.gpkg", "towns"))
+    'places.gpkg|layername=towns'
+    """
+    return Path(path) if layer is None else Path(f"{os.fspath(path)}{_LAYER}{layer}")
+
+
+def file_and_layer(path: str | os.PathLike[str]) -> tuple[Path, str | None]:
+    """The vector file of a path, and the layer that the path names after it.
+
+    >>> file_and_layer("places.gpkg|layername=towns")
+    (PosixPath('places.gpkg'), 'towns')
+    """
+    file, bar, layer = os.fspath(path).partition(_LAYER)
+    return Path(file), layer if bar else None
+
+
 def read_layers(
     path: str | os.PathLike[str], if_missing: str, if_unreadable: str
-) -> list[geopandas.GeoDataFrame]:
-    """Every layer of a vector file that has geometries; GeoParquet has one.
+) -> dict[str, geopandas.GeoDataFrame]:
+    """The layers of a vector file that have geometries, by name; GeoParquet has one.
+
+    Only one where the path names it.
 
     Raises
     ------
     InputError, MissingProduct
-        If the file is missing or unreadable; the other arguments are the remedies.
+        If the file or the layer is missing, or the file unreadable; the other arguments are the
+        remedies.
     """
     import geopandas
-    import pyarrow
     import pyogrio
 
-    if not Path(path).exists():
-        raise MissingProduct(f"{path} does not exist; {if_missing}")
+    file, wanted = file_and_layer(path)
+    if not file.exists():
+        raise MissingProduct(f"{file} does not exist; {if_missing}")
     try:
-        if Path(path).suffix.lower() in (".parquet", ".geoparquet"):
-            return [geopandas.read_parquet(path)]
-        layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
-        return [geopandas.read_file(path, layer=layer) for layer in layers]
-    except (
-        pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyarrow.ArrowException,
-        ValueError, OSError,
-    ) as error:  # fmt: skip
+        if file.suffix.lower() in (".parquet", ".geoparquet"):
+            return {file.stem: geopandas.read_parquet(file)}
+        held = [name for name, kind in pyogrio.list_layers(file) if kind is not None]
+        if wanted is not None and wanted not in held:
+            raise InputError(
+                f"{file} has no layer {wanted!r} with geometries; its layers are "
+                f"{', '.join(held) or 'none'}"
+            )
+        names = held if wanted is None else [wanted]
+        return {name: geopandas.read_file(file, layer=name) for name in names}
+    except InputError:
+        raise
+    except Exception as error:  # of damaged files, the libraries raise what they like
+        if isinstance(error, ImportError | MemoryError):
+            raise
         raise InputError(
-            f"{path} cannot be read as vector data ({_one_line(error)}); {if_unreadable}"
+            f"{file} cannot be read as vector data ({_one_line(error)}); {if_unreadable}"
         ) from error
+
+
+def require_one_layer(path: str | os.PathLike[str], layers: Sequence[str], held: str) -> None:
+    """Raise InputError where several layers of a file could be meant."""
+    if len(layers) > 1:
+        raise InputError(
+            f"{path} has several layers with {held}: {', '.join(layers)}; choose one with layer="
+        )
 
 
 def write_layer(path: Path, frame: geopandas.GeoDataFrame, layer: str) -> None:
@@ -260,23 +301,22 @@ def _frame_of(
 
 
 def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
-    """All polygons of a file's layers, with its CRS."""
-    import pandas
-
-    frames = read_layers(
+    """The polygons of a file, with its CRS."""
+    layers = read_layers(
         path,
         "give a GeoJSON, GeoPackage or other polygons",
         "give a GeoJSON, GeoPackage or other OGR file",
     )
-    frames = [polygons for frame in frames if len(polygons := _only_polygons(frame))]
-    if not frames:
+    found = {name: held for name, frame in layers.items() if len(held := _only_polygons(frame))}
+    if not found:
         raise InputError(f"{path} holds no polygons; an area needs at least one")
-    for frame in frames:
-        if frame.crs is None:
-            raise InputError(
-                f"{path} has no CRS; assign one, for example with ogr2ogr -a_srs EPSG:32633"
-            )
-    return pandas.concat([frame.to_crs(frames[0].crs) for frame in frames], ignore_index=True)
+    require_one_layer(path, list(found), "polygons")
+    frame = next(iter(found.values()))
+    if frame.crs is None:
+        raise InputError(
+            f"{path} has no CRS; assign one, for example with ogr2ogr -a_srs EPSG:32633"
+        )
+    return frame.reset_index(drop=True)
 
 
 def _only_polygons(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:

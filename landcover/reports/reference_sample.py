@@ -150,18 +150,35 @@ def require_new(path: Path) -> None:
 
 
 def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
-    """Every feature of every layer, as points and polygons in one CRS."""
-    import pandas
-
-    frames = vectors.read_layers(
+    """Every feature of a file, as points and polygons in one CRS."""
+    layers = vectors.read_layers(
         path,
         "give a GeoPackage, GeoJSON or GeoParquet",
         "give points or polygons as GeoPackage, GeoJSON or GeoParquet",
     )
-    frames = [_units(frame, path) for frame in frames if len(frame)]
-    if not frames:
+    held = {name: frame for name, frame in layers.items() if len(frame)}
+    if not held:
         raise InputError(f"{path} holds no features; a sample needs points or polygons")
-    return pandas.concat([frame.to_crs(frames[0].crs) for frame in frames], ignore_index=True)
+    vectors.require_one_layer(path, list(held), "features")
+    frame = _units(next(iter(held.values())), path).reset_index(drop=True)
+    _refuse_twice(frame, path)
+    return frame
+
+
+def _refuse_twice(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> None:
+    """Raise InputError if a place is there twice: it would count twice."""
+    import shapely
+
+    places = shapely.to_wkb(shapely.normalize(frame.geometry.to_numpy()))
+    first: dict[bytes, int] = {}
+    for row, place in enumerate(places.tolist()):
+        other = first.setdefault(place, row)
+        if other != row:
+            point = frame.geometry.iloc[row].representative_point()
+            raise InputError(
+                f"{path}: features {other + 1} and {row + 1} are the same place "
+                f"({point.x:.6g}, {point.y:.6g}), which would count twice; remove one of them"
+            )
 
 
 def _units(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:

@@ -13,6 +13,7 @@ from landcover.errors import InputError, LandcoverError
 from landcover.files import rasters
 from landcover.files.atomic import replace_when_whole, versions, write_json, write_text
 from landcover.files.class_rasters import class_areas_ha, class_pixels
+from landcover.files.vectors import file_and_layer
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
@@ -99,7 +100,7 @@ def assess(
             products.append(run.report(f"{report['model']}_assessment"))
             write_json(products[-1], report)
     settings = {"models": names, "class_field": class_field, "strata": strata and str(strata)}
-    inputs = [reference, *paths.values(), *filter(None, [strata])]
+    inputs = [file_and_layer(reference)[0], *paths.values(), *filter(None, [strata])]
     run.record("assess", settings, inputs, products)
     return products
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from landcover.errors import InputError, require_seed, require_whole
 from landcover.files import rasters, tables
 from landcover.files.atomic import replace_when_whole, write_json
+from landcover.files.vectors import file_and_layer
 from landcover.labels.polygons import ClassPolygons, read_class_polygons
 from landcover.labels.recognition import Hints, schemes_of
 from landcover.labels.schemes import SCHEMES
@@ -107,12 +108,17 @@ def sample(
             "dropped_classes": {str(code): n for code, n in counted.dropped.items()},
             "drawn": {name: int((table["split"] == name).sum()) for name in SPLITS},
         },
-        [path for path in (run.scene, run.labels, polygons) if path and Path(path).exists()],
+        [path for path in (run.scene, run.labels, *_file(polygons)) if path.exists()],
         products,
         ({} if classes is None else {"classes": {"polygons": classes.became}})
         | {"class_splits": by_class, "notes": remarks(by_class)},
     )
     return products
+
+
+def _file(polygons: str | Path | None) -> list[Path]:
+    """The file of polygons, without the layer that its path may name."""
+    return [] if polygons is None else [file_and_layer(polygons)[0]]
 
 
 def _class_polygons(run: Run, wanted: Draw) -> ClassPolygons | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import geopandas
 import numpy as np
@@ -11,8 +12,15 @@ from pyproj import Transformer
 from rasterio.crs import CRS
 from shapely.geometry import Point, Polygon, box
 
-from landcover.errors import LandcoverError
-from landcover.files.vectors import aoi_window, burn, inside, read_aoi, read_polygons
+from landcover.errors import InputError, LandcoverError
+from landcover.files.vectors import (
+    aoi_window,
+    burn,
+    inside,
+    read_aoi,
+    read_polygons,
+    with_layer,
+)
 from landcover.grid import Grid, Window
 
 GRID = Grid(CRS.from_epsg(32633), Affine(10, 0, 300000, 0, -10, 5800000), 200, 300)
@@ -94,9 +102,38 @@ def test_holes_and_layers_without_geometry_and_bowties(tmp_path):
             "insert into gpkg_contents (table_name, data_type, identifier) "
             "values ('layer_styles', 'attributes', 'layer_styles')"
         )
-    aoi = read_aoi(path, GRID)
-    assert aoi.area == pytest.approx(1000**2 - 600**2 + 2 * 100 * 200 / 2)
-    assert not inside(aoi, GRID, WHOLE)[50, 50]
+    ring = read_aoi(with_layer(path, "ring"), GRID)
+    assert ring.area == pytest.approx(1000**2 - 600**2)
+    assert not inside(ring, GRID, WHOLE)[50, 50]
+    assert read_aoi(f"{path}|layername=bowtie", GRID).area == pytest.approx(2 * 100 * 200 / 2)
+    with pytest.raises(InputError, match=r"several layers with polygons: ring, bowtie; .* layer="):
+        read_aoi(path, GRID)
+    with pytest.raises(InputError, match=r"no layer 'layer_styles' .* are ring, bowtie"):
+        read_aoi(with_layer(path, "layer_styles"), GRID)
+
+
+def test_the_only_layer_with_polygons_needs_no_name(tmp_path):
+    path = save(tmp_path / "a.gpkg", [box(300000, 5799000, 301000, 5800000)], layer="towns")
+    save(path, [shapely.LineString([(300000, 5799000), (301000, 5800000)])], layer="roads")
+    assert read_aoi(path, GRID).area == pytest.approx(1000**2)
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".shp", ".parquet"])
+def test_damaged_files_are_one_line(tmp_path, rng, suffix):
+    path = tmp_path / f"a{suffix}"
+    frame = geopandas.GeoDataFrame(geometry=[box(300000, 5799000, 301000, 5800000)], crs=GRID.crs)
+    frame.to_parquet(path) if suffix == ".parquet" else frame.to_file(path)
+    whole = path.read_bytes()
+    for cut in (0, 1, len(whole) // 3, len(whole) // 2, len(whole) - 9):
+        path.write_bytes(whole[:cut])
+        with suppress(LandcoverError):
+            read_aoi(path, GRID)
+    for _ in range(40):
+        damaged = bytearray(whole)
+        damaged[int(rng.integers(len(whole)))] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        with suppress(LandcoverError):
+            read_aoi(path, GRID)
 
 
 @pytest.mark.filterwarnings("error")

@@ -7,13 +7,14 @@ import sys
 
 import geopandas
 import numpy as np
+import pandas
 import pytest
 import shapely
 from affine import Affine
 from rasterio.crs import CRS
 
 from landcover import cli
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import raster_writer
 from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
@@ -549,11 +550,23 @@ def test_several_layers_and_points_with_height(world, tmp_path):
     path = tmp_path / "layers.gpkg"
     frame[:60].to_file(path, layer="mine")
     frame[60:].to_crs(4326).to_file(path, layer="hers")
+    with pytest.raises(InputError, match=r"several layers with features: mine, hers"):
+        read_sample(path, GRID, corine())
+    assert read_sample(f"{path}|layername=hers", GRID, corine()).classes.size == 40
+    path = saved(frame, tmp_path / "one.gpkg")
     sample = read_sample(path, GRID, corine())
     assert sample.classes.size == 100
     assert shapely.distance(
         sample.geometries, shapely.force_2d(frame.geometry.to_numpy())
     ).max() < 1e-3  # fmt: skip
+
+
+def test_a_place_that_is_there_twice_is_refused(world, tmp_path):
+    frame, *_ = world.points(100)
+    twice = pandas.concat([frame, frame.iloc[[7]]], ignore_index=True)
+    path = saved(twice, tmp_path / "twice.gpkg")
+    with pytest.raises(InputError, match=r"features 8 and 101 are the same place .* count twice"):
+        read_sample(path, GRID, corine())
 
 
 def test_the_commands_go_the_whole_way(world, tmp_path, capsys):
