@@ -166,18 +166,16 @@ def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
 
 
 def _refuse_twice(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> None:
-    """Raise InputError if a place is there twice: it would count twice."""
-    import shapely
-
-    places = shapely.to_wkb(shapely.normalize(frame.geometry.to_numpy()))
-    first: dict[bytes, int] = {}
-    for row, place in enumerate(places.tolist()):
-        other = first.setdefault(place, row)
+    """Raise InputError if a point is there twice: it would count twice."""
+    first: dict[tuple[float, float], int] = {}
+    for row, place in enumerate(frame.geometry):
+        if place.geom_type != "Point":
+            continue
+        other = first.setdefault((place.x, place.y), row)
         if other != row:
-            point = frame.geometry.iloc[row].representative_point()
             raise InputError(
-                f"{path}: features {other + 1} and {row + 1} are the same place "
-                f"({point.x:.6g}, {point.y:.6g}), which would count twice; remove one of them"
+                f"{path}: points {other + 1} and {row + 1} are the same place ({place.x:.9g}, "
+                f"{place.y:.9g}), which would count twice; remove one of them"
             )
 
 

@@ -565,7 +565,7 @@ def test_a_place_that_is_there_twice_is_refused(world, tmp_path):
     frame, *_ = world.points(100)
     twice = pandas.concat([frame, frame.iloc[[7]]], ignore_index=True)
     path = saved(twice, tmp_path / "twice.gpkg")
-    with pytest.raises(InputError, match=r"features 8 and 101 are the same place .* count twice"):
+    with pytest.raises(InputError, match=r"points 8 and 101 are the same place .* count twice"):
         read_sample(path, GRID, corine())
 
 
