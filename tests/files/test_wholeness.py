@@ -70,7 +70,6 @@ def test_a_jpeg2000_cut_short_is_refused(jpeg2000, tile, percent):
     refused(cut(path, percent))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("tile", [64, 128, 640, 1024])
 def test_a_jpeg2000_is_refused_at_every_cut_in_every_way(jpeg2000, tile, tmp_path):
     path, _ = jpeg2000(tile, side=1200)
