@@ -156,8 +156,10 @@ def read_window(
             inside = dataset.read(
                 bands, window=RasterioWindow(part.col, part.row, part.cols, part.rows)
             )
-        if dataset.nodata is not None and not (floating and np.isnan(dataset.nodata)):
-            inside[inside == dataset.nodata] = np.nan if floating else 0
+        for band, number in zip(inside, bands, strict=True):
+            nodata = dataset.nodatavals[number - 1]
+            if nodata is not None and not (floating and np.isnan(nodata)):
+                band[band == nodata] = np.nan if floating else 0
         pixels[:, *place] = inside
     return pixels
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from landcover.errors import InputError
 from landcover.files import rasters
+from landcover.files.raster_names import stem_of
 from landcover.grid import Grid
 from landcover.sensors import SENSORS, SENTINEL2, Sensor
 from landcover.sources.reflectance import Band
@@ -38,10 +39,6 @@ class _File:
     @property
     def single(self) -> bool:
         return len(self.said) == 1
-
-    @property
-    def file_name(self) -> str:
-        return Path(self.path).name
 
 
 def open_bands(
@@ -117,7 +114,7 @@ def _open(path: str | Path, sensor: Sensor, band_names: Sequence[str]) -> _File:
     """What a file says of its bands."""
     with rasters.open_raster(path) as dataset:
         stack = dataset.count > 1
-        said = bands_said(dataset, str(path), sensor, Path(path).name, band_names if stack else ())
+        said = bands_said(dataset, str(path), sensor, stem_of(path), band_names if stack else ())
         for band in said:
             if band.name:
                 require_reflectance(band, str(path))

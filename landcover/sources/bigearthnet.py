@@ -27,6 +27,7 @@ from landcover.legend import UNLABELLED, Legend, corine
 from landcover.progress import track
 from landcover.sensors import SENTINEL2
 from landcover.sources.chip_store import SPLITS, Labelled, write_store
+from landcover.sources.said import numbers_of_set
 
 #: All bands of level 2A, by wavelength.
 BANDS = SENTINEL2.surface_names
@@ -222,7 +223,10 @@ def read_patch(folder: str | os.PathLike[str], bands: Sequence[str] = BANDS) -> 
     chip = np.empty((CHIP_PX, CHIP_PX, len(bands)), np.uint16)
     for channel, band in enumerate(bands):
         path = folder / f"{folder.name}_{band}.tif"
-        dn = rasters.read(path)
+        with rasters.open_raster(path) as dataset:
+            if dataset.count == 1:
+                numbers_of_set(dataset, str(path), (band,), SENTINEL2)
+            dn = rasters.read_window(dataset)
         px = _COARSE_PX.get(band, CHIP_PX)
         if dn.shape != (1, px, px) or dn.dtype != np.uint16:
             raise InputError(

@@ -23,7 +23,8 @@ from landcover.files.archives import Fetch, open_members
 from landcover.files.pictures import open_geotiff
 from landcover.legend import Legend
 from landcover.progress import track
-from landcover.sensors import EUROSAT_BANDS, TRUE_COLOUR_BANDS
+from landcover.sensors import EUROSAT_BANDS, SENTINEL2, TRUE_COLOUR_BANDS
+from landcover.sources.said import numbers_of_set
 
 CHIP_PX = 64
 
@@ -198,7 +199,9 @@ def _decode_tif(member: str, data: bytes, channels: list[int]) -> np.ndarray:
         with open_geotiff(data) as dataset:
             found = f"{dataset.height} x {dataset.width} {dataset.dtypes[0]} x {dataset.count}"
             _check_chip(member, found, f"uint16 x {len(EUROSAT_BANDS)}")
-            return np.moveaxis(dataset.read([channel + 1 for channel in channels]), 0, -1)
+            numbers = numbers_of_set(dataset, member, EUROSAT_BANDS, SENTINEL2)
+            wanted = [numbers[EUROSAT_BANDS[channel]] for channel in channels]
+            return np.moveaxis(dataset.read(wanted), 0, -1)
     except RasterioError as error:
         raise _unreadable(member, "GeoTIFF", error) from None
 

@@ -16,6 +16,7 @@ import numpy as np
 from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.masks import read_masked
+from landcover.files.raster_names import stem_of
 from landcover.grid import Grid, Window, windows_of
 from landcover.labels.on_grid import became
 from landcover.labels.recognition import Hints, recognise
@@ -161,7 +162,7 @@ def inspect_raster(
         facts = _place(path, dataset)
         remarks = list(facts.remarks)
         try:
-            said = bands_said(dataset, str(path), SENTINEL2, Path(path).name, band_names)
+            said = bands_said(dataset, str(path), SENTINEL2, stem_of(path), band_names)
         except LandcoverError as error:
             return replace(facts, remarks=[*remarks, str(error)])
         classes = _class_values(path, dataset, said)

@@ -338,3 +338,46 @@ def band_of(
     if said.zero_is_nodata and not nodata:
         empty += (0.0,)
     return Band(path, said.number, divisor, added, tuple(dict.fromkeys(empty)), said.named_by, by)
+
+
+def numbers_of_set(
+    dataset: DatasetReader, called: str, names: Sequence[str], sensor: Sensor
+) -> dict[str, int]:
+    """Numbers of the bands of a file of a set, whose files hold plain dn in an order of their own.
+
+    Names that the file gives count before the set's order. This asks little of the file, since
+    sets have hundreds of thousands.
+
+    Parameters
+    ----------
+    dataset : rasterio dataset
+        Open.
+    called : str
+        What errors call it.
+    names : sequence of str
+        The set's bands, in the order of its files.
+    sensor : Sensor
+        Whose bands they are.
+
+    Raises
+    ------
+    InputError
+        If the file names bands that are not the set's, or has a scale or an offset of its own.
+    """
+    numbers = dict(zip(names, dataset.indexes, strict=True))
+    said = [sensor.band_of(text) if text else None for text in dataset.descriptions]
+    if any(said):
+        numbers = {name: number for number, name in enumerate(said, start=1) if name}
+        if sorted(numbers) != sorted(names):
+            raise InputError(
+                f"{called} names its bands {' '.join(name or '-' for name in said)} and the set's "
+                f"are {' '.join(names)}; fetch it again"
+            )
+    own = {(1.0, 0.0), (1 / sensor.quantification, sensor.offset / sensor.quantification)}
+    told = set(zip(dataset.scales, dataset.offsets, strict=True))
+    if not told <= own:
+        raise InputError(
+            f"{called} has a scale or an offset in its tags, and the files of the set hold "
+            "plain digital numbers; fetch it again"
+        )
+    return numbers

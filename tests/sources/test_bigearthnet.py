@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from scipy.interpolate import RectBivariateSpline
 from skimage.transform import resize
 
@@ -226,6 +227,22 @@ class TestVersion2:
 
 
 class TestReading:
+    @pytest.mark.parametrize(
+        ("change", "part"),
+        [
+            ({"scales": [2e-4]}, "scale or an offset"),
+            ({"offsets": [-0.1]}, "scale or an offset"),
+            ({"descriptions": ["B03"]}, "names its bands B03"),
+        ],
+    )
+    def test_a_file_that_says_other_things_is_refused(self, tmp_path, change, part):
+        write_bands(tmp_path / "P")
+        with rasterio.open(tmp_path / "P" / "P_B02.tif", "r+") as out:
+            for name, values in change.items():
+                setattr(out, name, values)
+        with pytest.raises(LandcoverError, match=part):
+            read_patch(tmp_path / "P", ["B02"])
+
     def test_bands_of_10_m_are_kept_and_in_the_order_asked_for(self, tmp_path):
         dn = write_bands(tmp_path / "P")
         chip = read_patch(tmp_path / "P", ["B08", "B02"])

@@ -9,6 +9,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
@@ -177,6 +178,35 @@ class TestReading:
         message = refused(chips.read)
         for part in [name, *parts]:
             assert part in message
+
+    def test_names_in_a_file_count_before_the_order_of_the_set(self, tmp_path):
+        dn = chip_dn("River_1")
+        order = np.random.default_rng(0).permutation(13)
+        path = tmp_path / "tif" / "River" / "River_1.tif"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(tif(dn[order]))
+        with rasterio.open(path, "r+") as out:
+            out.descriptions = [EUROSAT_BANDS[place] for place in order]
+        chips = open_chips(tmp_path)
+        np.testing.assert_array_equal(chips.read([0])[0], dn.transpose(1, 2, 0))
+
+    @pytest.mark.parametrize(
+        ("change", "part"),
+        [
+            ({"scales": [2e-4] * 13}, "scale or an offset"),
+            ({"offsets": [-0.1] * 13}, "scale or an offset"),
+            ({"descriptions": ["B02"] * 13}, "names its bands B02 B02"),
+        ],
+    )
+    def test_a_file_that_says_other_things_is_refused(self, tmp_path, change, part):
+        path = tmp_path / "tif" / "River" / "River_1.tif"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(tif(chip_dn("River_1")))
+        with rasterio.open(path, "r+") as out:
+            for name, values in change.items():
+                setattr(out, name, values)
+        with pytest.raises(LandcoverError, match=part):
+            open_chips(tmp_path).read()
 
     def test_a_damaged_member_of_an_archive_is_named(self, tmp_path):
         path = write_set(tmp_path / "set.zip", 1, classes=("Forest", "River"))
