@@ -195,7 +195,8 @@ def read_small(
     with open_raster(path) as dataset:
         numbers = _band_numbers(dataset, bands, path)
         thin = max(1.0, max(dataset.shape) / max_px)
-        shape = (len(numbers), round(dataset.height / thin), round(dataset.width / thin))
+        rows, cols = (max(1, round(side / thin)) for side in dataset.shape)
+        shape = (len(numbers), rows, cols)
         floating = np.issubdtype(np.dtype(dataset.dtypes[numbers[0] - 1]), np.floating)
         resampling = Resampling.average if floating else Resampling.nearest
         with reading(path):

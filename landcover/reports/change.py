@@ -97,7 +97,7 @@ def _picture(
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    changes = rasters.read_small(raster, PICTURE_PX)[0]
+    changes = figures.read_folded(raster, PICTURE_PX)[0]
     rows, cols = changes.shape
     wide = cols > 1.6 * rows
     size = (8.0, 3 * 8.0 * rows / cols + 1.8) if wide else (15.0, 5.0 * rows / cols + 1.3)
@@ -105,7 +105,9 @@ def _picture(
     FigureCanvasAgg(figure)
     axes = figure.subplots(*((3, 1) if wide else (1, 3)))
     pictures = [*_true_colours(scenes), figures.class_picture(changes, codes)]
-    titles = (f"before: {facts['before']}", f"after: {facts['after']}", "change")
+    note = figures.fold_note(*rasters.grid_of(raster).shape)
+    change = f"change ({note})" if note else "change"
+    titles = (f"before: {facts['before']}", f"after: {facts['after']}", change)
     for panel, image, title in zip(axes, pictures, titles, strict=True):
         panel.imshow(image, interpolation="nearest")
         panel.set_title(title, fontsize=9)
@@ -135,6 +137,6 @@ def _true_colours(scenes: Sequence[Path]) -> list[np.ndarray]:
     colours = sensors.true_colour_bands(held[0])
     bands = colours if all(set(colours) <= set(names) for names in held) else ()
     bands = bands or (held[0][0],) * 3
-    images = [rasters.read_small(scene, PICTURE_PX, bands) for scene in scenes]
+    images = [figures.read_folded(scene, PICTURE_PX, bands) for scene in scenes]
     both = figures.true_colour(np.concatenate(images, axis=2), sensors.TRUE_COLOUR_BANDS)
     return [both[:, : images[0].shape[2]], both[:, images[0].shape[2] :]]

@@ -71,6 +71,7 @@ def html(
         colours=colours,
         metrics=accuracy.METRICS,
         pictures=_pictures(scene, titled, tally.legend),
+        folded=figures.fold_note(*rasters.grid_of(scene).shape),
         detail=_gallery(scene, titled, tally.legend, _reader_of(differ), figures.png)
         if differ
         else [],
@@ -155,7 +156,7 @@ def _pictures(
         scene,
         layers,
         legend,
-        lambda path, bands: rasters.read_small(path, size, bands),
+        lambda path, bands: figures.read_folded(path, size, bands),
         figures.jpeg,
     )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landcover.files import rasters
 from landcover.legend import Legend
 from landcover.sensors import true_colour_bands
 
@@ -22,6 +24,10 @@ STRETCH_PERCENTILES = (1.0, 99.0)
 #: Brightens the middle of the stretch.
 GAMMA = 1.4
 NODATA_GREY = 235
+#: A scene longer than so many times its width is shown in pieces.
+MOST_ELONGATED = 6
+#: A caption is some 400 pixels long.
+_CAPTION_PX = 420
 
 #: Colours for classifiers in charts, told apart by colour-blind readers too
 #: (Okabe & Ito 2008, https://jfly.uni-koeln.de/color/), without its yellow, faint on white;
@@ -67,6 +73,93 @@ def class_picture(codes: np.ndarray, legend: Legend) -> np.ndarray:
     """Class codes (rows, cols) in the legend's colours, uint8 (rows, cols, 3); 0 is light grey."""
     colours = np.array([*(c.colour for c in legend.classes), (NODATA_GREY,) * 3], np.uint8)
     return colours[legend.index(codes)]
+
+
+def folds(rows: int, cols: int) -> int:
+    """Pieces into which a long scene is cut, so that they make about a square; 1 for others.
+
+    >>> folds(800, 1600), folds(20_000, 30)
+    (1, 25)
+    """
+    long, short = max(rows, cols), min(rows, cols)
+    if long <= MOST_ELONGATED * short:
+        return 1
+    return round((long / (short + _gap(short))) ** 0.5)
+
+
+def fold(pixels: np.ndarray, pieces: int, empty: float | None = None) -> np.ndarray:
+    """A long raster cut into pieces, a wide one's below each other, a tall one's side by side.
+
+    Parameters
+    ----------
+    pixels : array (..., rows, cols)
+        The raster.
+    pieces : int
+        From `folds`; 1 changes nothing.
+    empty : float, optional
+        What lies between the pieces: by default NaN of floats and 0 of integers, as nodata.
+
+    Examples
+    --------
+    >>> fold(np.arange(1, 8)[np.newaxis], 2)
+    array([[1, 2, 3, 4],
+           [0, 0, 0, 0],
+           [5, 6, 7, 0]])
+    """
+    if pieces == 1:
+        return pixels
+    rows, cols = pixels.shape[-2:]
+    if rows > cols:
+        return fold(pixels.swapaxes(-1, -2), pieces, empty).swapaxes(-1, -2)
+    length, pitch = -(-cols // pieces), rows + _gap(rows)
+    if empty is None:
+        empty = np.nan if np.issubdtype(pixels.dtype, np.floating) else 0
+    shape = (*pixels.shape[:-2], pieces * pitch - _gap(rows), length)
+    folded = np.full(shape, empty, pixels.dtype)
+    for piece in range(pieces):
+        part = pixels[..., piece * length : (piece + 1) * length]
+        folded[..., piece * pitch : piece * pitch + rows, : part.shape[-1]] = part
+    return folded
+
+
+def fold_note(rows: int, cols: int) -> str | None:
+    """What a picture of a folded scene has to say; None where it is not folded."""
+    pieces = folds(rows, cols)
+    if pieces == 1:
+        return None
+    order = "top to bottom" if cols > rows else "left to right"
+    return f"{rows} x {cols} px in {pieces} pieces, {order}"
+
+
+def read_folded(
+    path: Path, max_px: int = 1500, bands: Sequence[int | str] | None = None
+) -> np.ndarray:
+    """A raster for a picture of at most some pixels a side; a long one is folded.
+
+    A strip that is thinned to a picture's length would be a line too thin to be seen.
+    """
+    pieces = folds(*rasters.grid_of(path).shape)
+    return fold(rasters.read_small(path, max_px * pieces, bands), pieces)
+
+
+def captioned(picture: np.ndarray, text: str | None) -> np.ndarray:
+    """A picture with a line of text below, enlarged where it is narrower than the text."""
+    if not text:
+        return picture
+    from PIL import Image, ImageDraw
+
+    zoom = -(-_CAPTION_PX // picture.shape[1]) if picture.shape[1] < _CAPTION_PX else 1
+    picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    height = 28
+    whole = Image.new("RGB", (picture.shape[1], picture.shape[0] + height), "white")
+    whole.paste(Image.fromarray(picture))
+    ImageDraw.Draw(whole).text((6, picture.shape[0] + 5), text, "black", font_size=16)
+    return np.asarray(whole)
+
+
+def _gap(short: int) -> int:
+    """Pixels between pieces of a scene of some width."""
+    return max(1, short // 8)
 
 
 def png(picture: np.ndarray) -> bytes:

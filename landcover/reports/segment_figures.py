@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from landcover.reports.figures import figure_png
+from landcover.reports.figures import (
+    NODATA_GREY,
+    captioned,
+    figure_png,
+    fold,
+    fold_note,
+    folds,
+    true_colour,
+)
 from landcover.sensors import TRUE_COLOUR_BANDS, true_colour_bands
 
 #: Largest side of a picture, pixels.
@@ -15,37 +23,37 @@ _BORDER_COLOUR = (255, 220, 0)
 
 
 def borders_picture(image: np.ndarray, bands: Sequence[str], segments: np.ndarray) -> np.ndarray:
-    """Borders of segments, a pixel thin, over true colour; the centre of a large scene."""
-    from landcover.reports.figures import true_colour
+    """Borders of segments, a pixel thin, over true colour.
 
-    crop = _centre(segments.shape)
-    cut = segments[crop].shape != segments.shape
+    A scene of more pixels than a picture has is shown by its centre, a long one in pieces.
+    """
+    crop = _shown(segments.shape)
+    ids = segments[crop]
+    pieces = folds(*ids.shape)
     # Scenes without red, green and blue are shown by their first band.
     shown = true_colour_bands(bands) or (bands[0],) * 3
     layers = [bands.index(name) for name in shown]
     picture = true_colour(image[:, crop[0], crop[1]][layers], TRUE_COLOUR_BANDS)
-    zoom = 2 if max(picture.shape) <= PICTURE_PX // 2 else 1
+    zoom = 2 if max(ids.shape) // pieces <= PICTURE_PX // 2 else 1
     picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    ids = segments[crop].repeat(zoom, axis=0).repeat(zoom, axis=1)
-    border = np.zeros(ids.shape, bool)
-    border[:-1] |= ids[1:] != ids[:-1]
-    border[:, :-1] |= ids[:, 1:] != ids[:, :-1]
+    zoomed = ids.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    border = np.zeros(zoomed.shape, bool)
+    border[:-1] |= zoomed[1:] != zoomed[:-1]
+    border[:, :-1] |= zoomed[:, 1:] != zoomed[:, :-1]
     picture[border] = _BORDER_COLOUR
-    if cut:
-        size = "{} x {}".format(*ids.shape)
-        return _captioned(picture, f"centre {size} of {segments.shape[0]} x {segments.shape[1]} px")
-    return picture
+    picture = np.moveaxis(fold(np.moveaxis(picture, -1, 0), pieces, NODATA_GREY), 0, -1)
+    notes = [fold_note(*ids.shape)]
+    if ids.shape != segments.shape:
+        size = "{} x {}".format(*(zoomed.shape if pieces == 1 else ids.shape))
+        notes.insert(0, f"centre {size} of {segments.shape[0]} x {segments.shape[1]} px")
+    return captioned(picture, "; ".join(filter(None, notes)))
 
 
-def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
-    """A picture with a line of text below."""
-    from PIL import Image, ImageDraw
-
-    height = 28
-    whole = Image.new("RGB", (picture.shape[1], picture.shape[0] + height), "white")
-    whole.paste(Image.fromarray(picture))
-    ImageDraw.Draw(whole).text((6, picture.shape[0] + 5), text, "black", font_size=16)
-    return np.asarray(whole)
+def _shown(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """What is shown of a raster: a long one whole, if it has no more pixels than a picture."""
+    if folds(*shape) > 1 and shape[0] * shape[1] <= PICTURE_PX**2:
+        return slice(0, shape[0]), slice(0, shape[1])
+    return _centre(shape)
 
 
 def _centre(shape: tuple[int, ...]) -> tuple[slice, ...]:
@@ -66,9 +74,10 @@ def types_figure(segments: np.ndarray, types: Mapping[str, np.ndarray]) -> bytes
 
     from landcover.scene.segmentation.types import types_of_pixels
 
-    rows, cols = segments.shape
-    step = max(1, max(rows, cols) // 1000)
-    thinned = segments[::step, ::step]
+    pieces, note = folds(*segments.shape), fold_note(*segments.shape)
+    step = max(1, max(segments.shape) // (1000 * pieces))
+    thinned = fold(segments[::step, ::step], pieces)
+    rows, cols = thinned.shape if pieces > 1 else segments.shape
     # Wide scenes below each other, tall ones side by side, others two by two.
     across = 1 if cols > 1.5 * rows else len(types) if rows > 1.5 * cols else 2
     down = -(-len(types) // across)
@@ -85,7 +94,7 @@ def types_figure(segments: np.ndarray, types: Mapping[str, np.ndarray]) -> bytes
         shown = np.ma.masked_equal(types_of_pixels(thinned, of_segment), 0)
         norm = BoundaryNorm(np.arange(0.5, n + 1), n)
         drawn = axis.imshow(shown, cmap=colours, norm=norm, interpolation="nearest")
-        axis.set_title(name, loc="left")
+        axis.set_title(f"{name} ({note})" if note else name, loc="left")
         bar = figure.colorbar(drawn, ax=axis, ticks=range(1, n + 1), fraction=0.04, pad=0.01)
         bar.ax.tick_params(length=0)
         bar.set_label("darker  →  brighter")

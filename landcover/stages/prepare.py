@@ -172,15 +172,18 @@ def _nomenclature(
 def _pictures(run: Run, products: Iterable[Path], nomenclature: Nomenclature) -> list[Path]:
     """True colour and classes as PNG, thinned to a screen's size."""
     pictures = {}
-    names = rasters.band_names(run.scene)
-    pictures["true_colour"] = figures.true_colour(rasters.read_small(run.scene), names)
+    names, note = (
+        rasters.band_names(run.scene),
+        figures.fold_note(*rasters.grid_of(run.scene).shape),
+    )
+    pictures["true_colour"] = figures.true_colour(figures.read_folded(run.scene), names)
     for product in (run.labels, run.reference):
         if product in products:
-            codes = rasters.read_small(product)[0]
+            codes = figures.read_folded(product)[0]
             pictures[product.stem] = figures.class_picture(codes, nomenclature.legend)
     paths = []
     for name, picture in pictures.items():
-        paths.append(write_bytes(run.figure(name), figures.png(picture)))
+        paths.append(write_bytes(run.figure(name), figures.png(figures.captioned(picture, note))))
     return paths
 
 

@@ -2,17 +2,23 @@
 
 import base64
 import io
+import warnings
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
+from rasterio.crs import CRS
 
+from landcover.files import rasters
+from landcover.files.raster_writer import RasterWriter
+from landcover.grid import Grid, Window
 from landcover.legend import Legend
-from landcover.reports import figures
+from landcover.reports import figures, segment_figures
 
 BANDS = ("B02", "B03", "B04", "B08")
 
@@ -164,3 +170,55 @@ def test_chart_colours_differ_for_colour_blind_eyes():
         lab = rgb2lab(seen)
         apart = deltaE_ciede2000(lab[:, None], lab[None])[np.triu_indices(len(lab), 1)]
         assert apart.min() > 8
+
+
+@given(st.integers(1, 40), st.integers(1, 3000), st.booleans(), st.sampled_from([np.int32, float]))
+def test_a_folded_scene_holds_every_pixel_once_in_order(short, long, tall, dtype):
+    short, long = sorted((short, long))
+    scene = np.arange(1, short * long + 1).reshape(short, long).astype(dtype)
+    pieces = figures.folds(short, long)
+    assert pieces == figures.folds(long, short)
+    folded = figures.fold(scene.T, pieces).T if tall else figures.fold(scene, pieces)
+    empty = np.isnan(folded) if dtype is float else folded == 0
+    assert np.array_equal(np.sort(folded[~empty]), np.sort(scene.ravel()))
+    assert np.array_equal(folded[:short, : -(-long // pieces)], scene[:, : -(-long // pieces)])
+    if max(short, long) <= figures.MOST_ELONGATED * min(short, long):
+        assert pieces == 1
+        assert figures.fold_note(short, long) is None
+        assert folded.shape == scene.shape
+    else:
+        assert max(folded.shape) <= 4 * min(folded.shape)
+        assert figures.fold_note(short, long).startswith(f"{short} x {long} px in {pieces} pieces")
+
+
+def scene_file(folder, rows, cols):
+    values = np.arange(rows * cols).reshape(rows, cols) % 7 + 1
+    grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 3e5, 0, -10, 58e5), rows, cols)
+    with RasterWriter(folder / "scene.tif", grid, np.uint16, ["class"], 0) as out:
+        out.write(values.astype(np.uint16), Window(0, 0, rows, cols))
+    return folder / "scene.tif", values
+
+
+def test_a_long_scene_is_read_so_that_it_fills_a_picture(tmp_path):
+    path, values = scene_file(tmp_path, 3, 9000)
+    shown = figures.read_folded(path, 600)[0]
+    assert shown[:3, :300].tolist() == values[:, :300].tolist()
+    assert 100 < min(shown.shape) <= max(shown.shape) <= 600
+    path, _ = scene_file(tmp_path, 2, 40_000)
+    assert min(rasters.read_small(path, 100)[0].shape) == 1
+
+
+@pytest.mark.parametrize("shape", [(600, 1), (1, 600), (5000, 8), (7, 7)])
+def test_pictures_of_segments_are_bounded_whatever_the_shape(shape):
+    rng = np.random.default_rng(0)
+    image = rng.uniform(0.02, 0.3, (4, *shape)).astype(np.float32)
+    segments = np.arange(shape[0] * shape[1]).reshape(shape) // 20 + 1
+    types = {"percentile": rng.integers(1, 5, int(segments.max())).astype(np.uint8)}
+    picture = segment_figures.borders_picture(image, BANDS, segments)
+    assert max(picture.shape[:2]) <= 2000
+    assert max(picture.shape[:2]) < 4 * min(picture.shape[:2])
+    assert (picture == (255, 220, 0)).all(axis=-1).any()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = opened(segment_figures.types_figure(segments, types))
+    assert max(figure.shape) < 3000
