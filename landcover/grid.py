@@ -105,21 +105,24 @@ class Window:
         place = slice(top - self.row, bottom - self.row), slice(left - self.col, right - self.col)
         return Window(top, left, bottom - top, right - left), place
 
-    def padded(self, pixels: int) -> Window:
-        """The window with a margin of `pixels` on every side.
+    def padded(self, pixels: int, across: int | None = None) -> Window:
+        """The window with a margin on every side.
 
         Parameters
         ----------
         pixels : int
             Width of the margin.
+        across : int, optional
+            Its width to the left and right, where that is another.
 
         Returns
         -------
         Window
             It may reach over the edge of the grid.
         """
+        across = pixels if across is None else across
         return Window(
-            self.row - pixels, self.col - pixels, self.rows + 2 * pixels, self.cols + 2 * pixels
+            self.row - pixels, self.col - across, self.rows + 2 * pixels, self.cols + 2 * across
         )
 
 
@@ -301,6 +304,67 @@ class Grid:
         (10, 1)
         """
         return max(1, round(length_m / float(np.mean(self.pixel_size_m))))
+
+    @property
+    def relative_sides(self) -> tuple[float, float]:
+        """Height and width of a pixel on the ground, in units of their mean.
+
+        1 and 1 where they are equal to half a percent.
+
+        >>> from affine import Affine
+        >>> from rasterio.crs import CRS
+        >>> degrees = Grid(CRS.from_epsg(4326), Affine(9e-5, 0, 13, 0, -9e-5, 52), 100, 100)
+        >>> [round(side, 2) for side in degrees.relative_sides]
+        [1.24, 0.76]
+        """
+        width, height = self.pixel_size_m
+        if abs(height - width) <= 0.005 * (height + width) / 2:
+            return 1.0, 1.0
+        return 2 * height / (height + width), 2 * width / (height + width)
+
+    def length_px(self, length_m: float) -> float:
+        """A length on the ground in pixels of the mean of their sides.
+
+        Parameters
+        ----------
+        length_m : float
+            Metres on the ground.
+
+        Returns
+        -------
+        float
+            Whole where it is whole to half a percent, as in `spans_px`; may be less than 1.
+        """
+        return _nearly_whole(length_m / float(np.mean(self.pixel_size_m)))
+
+    def spans_px(self, length_m: float) -> tuple[float, float]:
+        """Pixels down and across that make a length on the ground, fractions of them too.
+
+        Parameters
+        ----------
+        length_m : float
+            Metres on the ground.
+
+        Returns
+        -------
+        (float, float)
+            1 or more each, as nothing on the grid is smaller. Whole numbers where they are whole
+            to half a percent: pixels of UTM are not quite 10 m wide, and ten of them are 100 m.
+
+        Examples
+        --------
+        >>> from affine import Affine
+        >>> from rasterio.crs import CRS
+        >>> scene = Grid(CRS.from_epsg(32633), Affine(10, 0, 3e5, 0, -10, 58e5), 100, 100)
+        >>> scene.spans_px(100), scene.spans_px(55)[0].__round__(2)
+        ((10.0, 10.0), 5.5)
+        >>> degrees = Grid(CRS.from_epsg(4326), Affine(9e-5, 0, 13, 0, -9e-5, 52), 100, 100)
+        >>> [round(span, 2) for span in degrees.spans_px(100)]
+        [10.0, 16.18]
+        """
+        width, height = self.pixel_size_m
+        down, across = (_nearly_whole(length_m / side) for side in (height, width))
+        return max(1.0, down), max(1.0, across)
 
     def pixel_areas_ha(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> np.ndarray:
         """Hectares that pixels have on the ground.
@@ -521,6 +585,12 @@ def _earth(wkt: str) -> _Earth:
     if body is None or not body.inverse_flattening:
         return _Earth(to_degrees, unit)
     return _Earth(to_degrees, unit, body.semi_major_metre, 1 / body.inverse_flattening)
+
+
+def _nearly_whole(pixels: float) -> float:
+    """A number of pixels, made whole where it is that to half a percent."""
+    whole = round(pixels)
+    return float(whole) if abs(pixels - whole) <= 0.005 * whole else pixels
 
 
 def _nodes(start: int, count: int, step: int, size: int) -> np.ndarray:

@@ -30,7 +30,7 @@ class Evidence:
     segments : array of float (samples, classes)
         Their means over the pixel's segment.
     border_px : array of float (samples,)
-        Distance to the nearest border between labels.
+        Distance to the nearest border between labels, in pixels of their mean side.
     blocks : array of int (samples,)
         Spatial blocks; folds never part one.
     values : array of float (samples, inputs)
@@ -40,7 +40,7 @@ class Evidence:
     transition : array of float (classes, labels)
         From `label_noise.transitions`.
     reach_px : float
-        How far borders between labels may lie off, pixels.
+        How far borders between labels may lie off, in the same unit.
     """
 
     labels: np.ndarray

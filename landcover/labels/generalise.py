@@ -64,7 +64,7 @@ def to_corine(truth: np.ndarray, grid: Grid, rng: np.random.Generator) -> tuple[
     truth : array of uint16, (rows, cols)
         Three-digit CLC codes, none of them 0.
     grid : Grid
-        The truth's grid, in a projected CRS.
+        The truth's grid, in any CRS.
     rng : numpy.random.Generator
         Source of the interpreter's imprecision.
 
@@ -117,6 +117,9 @@ def sample_truth(
     off = np.stack([_waves(rng, xx.shape, wave) for _ in range(2)]) * BORDER_M
     length = np.maximum(np.hypot(*off), 1e-9)
     off *= np.minimum(1, BORDER_MAX_M / length)
+    # Metres to the CRS's own unit, to a hundredth: more is nothing to a border drawn by hand
+    units_m = np.round(np.divide(grid.pixel_size_m, grid.resolution), 2)
+    off /= units_m[:, np.newaxis, np.newaxis]
     at_rows, at_cols = grid.rowcol(
         np.array(east) + off[0].ravel(), np.array(north) + off[1].ravel()
     )

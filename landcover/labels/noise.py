@@ -14,6 +14,8 @@ Rows of probabilities are pixels or segments, columns are classes, here and thro
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from landcover.legend import UNLABELLED
@@ -173,20 +175,24 @@ def posterior(probabilities: np.ndarray, priors: np.ndarray, transition: np.ndar
     return _normalised(adjusted * (undone + _FLOOR))
 
 
-def border_distance(labels: np.ndarray, most: int) -> np.ndarray:
+def border_distance(
+    labels: np.ndarray, most: float, sides: tuple[float, float] = (1.0, 1.0)
+) -> np.ndarray:
     """Distance of every pixel to the nearest one that carries another label.
 
     Parameters
     ----------
     labels : array of int (rows, cols)
         Class codes; 0 = unlabelled, which is no other label.
-    most : int
+    most : float
         Larger distances count as this.
+    sides : (float, float)
+        Height and width of a pixel, in the unit of the distances.
 
     Returns
     -------
     array of float32 (rows, cols)
-        Pixels between centres, 1 beside a border; `most` where there is no border.
+        Between centres: with sides of 1, 1 beside a border; `most` where there is no border.
 
     Examples
     --------
@@ -198,15 +204,20 @@ def border_distance(labels: np.ndarray, most: int) -> np.ndarray:
     codes, classes = np.unique(labels, return_inverse=True)
     classes = np.where(labels == UNLABELLED, 0, classes.reshape(labels.shape) + 1)
     found = np.full(labels.shape, most, np.float32)
+    reach = [math.ceil(most / side) for side in sides]
     # A class matters no further than `most` around it, which is a small part of a large window
     for number, box in enumerate(find_objects(classes, len(codes) + 1), start=1):
         if box is None:
             continue
-        near = tuple(slice(max(0, side.start - most), side.stop + most) for side in box)
+        near = tuple(
+            slice(max(0, place.start - pixels), place.stop + pixels)
+            for place, pixels in zip(box, reach, strict=True)
+        )
         own = classes[near] == number
         inner = own | (classes[near] == 0)
         if not inner.all():
-            found[near][own] = np.minimum(distance_transform_edt(inner)[own], most)
+            distance = distance_transform_edt(inner, sampling=sides)
+            found[near][own] = np.minimum(distance[own], most)
     return found
 
 

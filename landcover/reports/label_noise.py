@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise, product
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 
 from landcover.files import rasters
+from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
+from landcover.reports import zones
 
-#: Upper ends of the ranges of distance to a border between labels, in pixels.
-DISTANCES_PX = (5, 10, 20, np.inf)
+#: Upper ends of the ranges of distance to a border between labels, in metres.
+DISTANCES_M = (50, 100, 200, np.inf)
 #: Share that classes other than its commonest hold of a cell that straddles.
 STRADDLES = 0.1
 #: Side of the windows in which cells are counted, cells.
@@ -97,6 +101,8 @@ class Counts:
     ----------
     legend : Legend
         Classes that were learnt.
+    ends_px : array of float (distances,)
+        `DISTANCES_M` in pixels of the mean of their sides.
     confidence : array of int64 (distances, 101)
         Pixels by distance and confidence in percent.
     judged : array of int64 (distances, 101, 2)
@@ -110,6 +116,7 @@ class Counts:
     """
 
     legend: Legend
+    ends_px: np.ndarray
     confidence: np.ndarray
     judged: np.ndarray
     hidden: np.ndarray
@@ -117,11 +124,13 @@ class Counts:
     class_confidence: np.ndarray
 
     @classmethod
-    def of(cls, legend: Legend) -> Counts:
+    def of(cls, legend: Legend, grid: Grid) -> Counts:
         """Nothing counted yet."""
-        n, rings = len(legend), len(DISTANCES_PX)
+        n, rings = len(legend), len(DISTANCES_M)
+        ends_m = DISTANCES_M[:-1]
         return cls(
             legend,
+            np.array([*(grid.length_px(end) for end in ends_m), np.inf]),
             np.zeros((rings, 101), np.int64),
             np.zeros((rings, 101, 2), np.int64),
             np.zeros((n, n), np.int64),
@@ -139,7 +148,7 @@ class Counts:
         truth: np.ndarray | None,
     ) -> None:
         """Count a window; all arrays are (rows, cols), and `learnt` says which pixels count."""
-        ring = np.searchsorted(DISTANCES_PX, border_px[learnt])
+        ring = np.searchsorted(self.ends_px, border_px[learnt])
         label, percent = self.legend.index(labels[learnt]), percent[learnt]
         np.add.at(self.confidence, (ring, percent), 1)
         np.add.at(self.hidden, (label, self.legend.index(refined[learnt])), 1)
@@ -153,7 +162,7 @@ class Counts:
 
 
 def facts_of(
-    counts: Counts, priors: np.ndarray, transition: np.ndarray, refined_labels: Path, cell_px: int
+    counts: Counts, priors: np.ndarray, transition: np.ndarray, refined_labels: Path, cell_m: float
 ) -> LabelNoise:
     """What label_noise.json holds, and the page shows.
 
@@ -167,10 +176,10 @@ def facts_of(
         From `noise.transitions`.
     refined_labels : path
         Raster of the likeliest class of every labelled pixel.
-    cell_px : int
-        Side of the labels' cells, pixels.
+    cell_m : float
+        Side of the labels' cells, metres.
     """
-    whole, straddling = count_cells(refined_labels, cell_px)
+    whole, straddling = count_cells(refined_labels, cell_m)
     return {
         "classes": _classes(counts, priors, transition),
         "distances": _distances(counts),
@@ -180,30 +189,39 @@ def facts_of(
     }
 
 
-def count_cells(classes: Path, cell_px: int) -> tuple[int, int]:
+def count_cells(classes: Path, cell_m: float) -> tuple[int, int]:
     """Cells of the labels' size that a class raster fills, and those of them that straddle.
 
-    Cells are counted from the scene's corner; a cell straddles where classes other than its
-    commonest hold a tenth of it or more.
+    Cells are counted from the scene's corner; a pixel belongs to the cell that holds its centre.
+    A cell straddles where classes other than its commonest hold a tenth of it or more.
     """
-    windows = list(rasters.grid_of(classes).windows(_CELLS * cell_px))
-    found = [
-        _cells(rasters.read_classes(classes, w), cell_px) for w in track(windows, "counting cells")
-    ]
-    whole, straddling = np.sum(found, axis=0)
-    return int(whole), int(straddling)
+    grid = rasters.grid_of(classes)
+    rows, cols = (_parts(*axis) for axis in zip(grid.shape, grid.spans_px(cell_m), strict=True))
+    found = np.zeros(2, np.int64)
+    for (row, down), (col, across) in track(list(product(rows, cols)), "counting cells"):
+        window = Window(row, col, len(down), len(across))
+        found += _cells(rasters.read_classes(classes, window), down, across)
+    return int(found[0]), int(found[1])
 
 
-def _cells(classes: np.ndarray, side: int) -> tuple[int, int]:
-    """`count_cells` of a window."""
-    rows, cols = (pixels // side for pixels in classes.shape)
-    cells = classes[: rows * side, : cols * side].reshape(rows, side, cols, side)
-    cells = np.sort(cells.transpose(0, 2, 1, 3).reshape(rows * cols, side**2), axis=1)
-    cells = cells[cells[:, 0] != UNLABELLED]
-    # The commonest class leaves less than a tenth where some value spans more than nine tenths
-    beyond = int((1 - STRADDLES) * side**2)
-    pure = (cells[:, beyond:] == cells[:, : side**2 - beyond]).any(axis=1)
-    return len(cells), int((~pure).sum())
+def _parts(pixels: int, span: float) -> list[tuple[int, np.ndarray]]:
+    """Rows or columns by whole cells: the first one, and the cell of each, counted from 0."""
+    cells = zones.cells_of(np.arange(pixels + 1), span)
+    whole = cells[cells < cells[-1]]  # the last cell is cut off, or begins beyond the scene
+    cuts = np.searchsorted(whole, np.arange(0, cells[-1] + _CELLS, _CELLS))
+    return [(int(i), whole[i:j] - whole[i]) for i, j in pairwise(cuts) if j > i]
+
+
+def _cells(classes: np.ndarray, down: np.ndarray, across: np.ndarray) -> tuple[int, int]:
+    """`count_cells` of a window, by the cell of each row and of each column."""
+    codes, index = np.unique(classes, return_inverse=True)
+    shape = int(down[-1]) + 1, int(across[-1]) + 1, codes.size
+    places = (down[:, np.newaxis], across, index.reshape(classes.shape))
+    counts = np.bincount(np.ravel_multi_index(places, shape).ravel(), minlength=math.prod(shape))
+    counts = counts.reshape(-1, codes.size)
+    whole = ~counts[:, codes == UNLABELLED].any(axis=1)
+    mixed = counts.max(axis=1) <= (1 - STRADDLES) * counts.sum(axis=1)
+    return int(whole.sum()), int((whole & mixed).sum())
 
 
 def _classes(counts: Counts, priors: np.ndarray, transition: np.ndarray) -> list[DoubtedClass]:
@@ -245,11 +263,11 @@ def _distances(counts: Counts) -> list[Distance]:
     """A row a range of distances: how far labels are right."""
     found: list[Distance] = []
     low = 0.0
-    for ring, judged, high in zip(counts.confidence, counts.judged, DISTANCES_PX, strict=True):
+    for ring, judged, high in zip(counts.confidence, counts.judged, DISTANCES_M, strict=True):
         found.append(
             {
-                "from_m": 10 * low,
-                "to_m": 10 * high if np.isfinite(high) else None,
+                "from_m": low,
+                "to_m": high if np.isfinite(high) else None,
                 "pixels": int(ring.sum()),
                 "right": _mean_confidence(ring),
                 "really_right": _share(judged.sum(axis=0), 1),

@@ -51,7 +51,8 @@ class Tally:
         Against -> model -> zone of `zones.ZONES` -> (test blocks, 2): scored pixels, right
         ones. Without labels there are no zones, and without a reference no mixed cells.
     reach_px : dict
-        Reach of the borders, of the layer "labels", and side of the cells, of "reference", pixels.
+        Reach of the borders, of the layer "labels", and sides of the cells, of "reference", in
+        pixels down and across.
     right_together : array of int64, (test blocks, models, models)
         Pixels that two models both have right against the leading comparison, the reference
         where there is one; on the diagonal, those that one has right.
@@ -65,7 +66,7 @@ class Tally:
     confusions: dict[str, dict[str, np.ndarray]]
     areas: dict[str, dict[int, float]]
     zones: dict[str, dict[str, dict[str, np.ndarray]]]
-    reach_px: dict[str, int]
+    reach_px: dict[str, tuple[float, float]]
     right_together: np.ndarray
     errors: dict[str, Thinned]
 
@@ -112,9 +113,10 @@ def tally_maps(
     ids, position = _test_blocks(blocks)
     names = [layer for layer in layers if layer not in TRUTHS]
     counts = _Counts(list(layers), names, (UNLABELLED, *legend.codes), len(ids), grid)
-    reach_px = {
-        "labels": grid.pixels(nomenclature.border_m),
-        "reference": grid.pixels(nomenclature.cell_m),
+    down, across = grid.spans_px(nomenclature.border_m)
+    reach_px: dict[str, tuple[float, float]] = {
+        "labels": (round(down), round(across)),
+        "reference": grid.spans_px(nomenclature.cell_m),
     }
     windows = list(grid.windows(rasters.WINDOW_PX))
     for window in track(windows, "scoring test blocks"):
@@ -247,7 +249,7 @@ def _test_pixels(
     position: np.ndarray,
     window: Window,
     layers: Mapping[str, Path],
-    reach_px: Mapping[str, int],
+    reach_px: Mapping[str, tuple[float, float]],
 ) -> _Pixels | None:
     """The test pixels of a window; None where there are none."""
     test = blocks.holds(window, TEST)
@@ -258,9 +260,10 @@ def _test_pixels(
     for layer, path in layers.items():
         if layer in TRUTHS:
             reach = reach_px[layer]
-            wide = rasters.read_classes(path, window.padded(reach))
+            margin = breakdown.whole_pixels(reach)
+            wide = rasters.read_classes(path, window.padded(*margin))
             zones |= _zones(layer, wide, window, test, reach)
-            classes[layer] = wide[reach:-reach, reach:-reach][test]
+            classes[layer] = wide[breakdown.without_margin(margin)][test]
         else:
             classes[layer] = rasters.read_classes(path, window)[test]
     if "labels" not in layers:
@@ -275,13 +278,14 @@ def _test_pixels(
 
 
 def _zones(
-    layer: str, wide: np.ndarray, window: Window, test: np.ndarray, reach: int
+    layer: str, wide: np.ndarray, window: Window, test: np.ndarray, reach: tuple[float, float]
 ) -> dict[str, np.ndarray]:
     """Which test pixels lie in the zones that a layer, read with a margin, decides."""
     if layer == "reference":
         return {"mixed": breakdown.mixed_cells(wide, window.row, window.col, reach)[test]}
-    labelled = wide[reach:-reach, reach:-reach][test] != UNLABELLED
-    border = breakdown.near_border(wide, reach)[test]
+    margin = breakdown.whole_pixels(reach)
+    labelled = wide[breakdown.without_margin(margin)][test] != UNLABELLED
+    border = breakdown.near_border(wide, margin)[test]
     return {"core": labelled & ~border, "border": labelled & border}
 
 

@@ -7,6 +7,7 @@ holds several classes, need not be wrong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,17 +20,17 @@ from landcover.reports.records import OverallScores, ZoneScores
 ZONES = ("core", "border", "mixed")
 
 
-def near_border(labels: np.ndarray, reach: int) -> np.ndarray:
+def near_border(labels: np.ndarray, reach: tuple[int, int]) -> np.ndarray:
     """Which pixels lie near a border between two classes of the labels.
 
     Parameters
     ----------
-    labels : array of uint16, (rows + 2 reach, cols + 2 reach)
+    labels : array of uint16, (rows + 2 down, cols + 2 across)
         Class codes with a margin on every side; 0 is unlabelled or outside the scene, and its
         edge is no border.
-    reach : int
-        How near: pixels of two classes lie within `reach` of the pixel, in rows and in columns
-        (Chebyshev distance between centres, as the guard between splits counts it).
+    reach : (int, int)
+        How near, down and across: pixels of two classes lie within so many rows and columns of
+        the pixel (Chebyshev distance between centres, as the guard between splits counts it).
 
     Returns
     -------
@@ -38,33 +39,35 @@ def near_border(labels: np.ndarray, reach: int) -> np.ndarray:
 
     Examples
     --------
-    >>> near_border(np.array([[0, 211, 211, 211, 512, 0]] * 3), reach=1).tolist()
+    >>> near_border(np.array([[0, 211, 211, 211, 512, 0]] * 3), reach=(1, 1)).tolist()
     [[False, False, True, True]]
     """
     from scipy.ndimage import maximum_filter, minimum_filter
 
     labels = labels.astype(np.uint16, copy=False)
-    size, inner = 2 * reach + 1, slice(reach, -reach)
-    highest = maximum_filter(labels, size)[inner, inner]
+    down, across = reach
+    size, inner = (2 * down + 1, 2 * across + 1), without_margin(reach)
+    highest = maximum_filter(labels, size)[inner]
     # 0 counts as above every code, where it cannot be the lowest of two
-    lowest = minimum_filter(labels - np.uint16(1), size)[inner, inner]
+    lowest = minimum_filter(labels - np.uint16(1), size)[inner]
     return highest > lowest + np.uint32(1)
 
 
-def mixed_cells(reference: np.ndarray, row: int, col: int, cell: int) -> np.ndarray:
+def mixed_cells(reference: np.ndarray, row: int, col: int, cell: tuple[float, float]) -> np.ndarray:
     """Which pixels lie in a cell that holds more than one class of the reference.
 
-    Cells are squares of `cell` pixels counted from the scene's upper left corner: the labels'
-    own cells, on another grid, are not known any more once labels are on the scene's.
+    Cells are counted from the scene's upper left corner: the labels' own cells, on another grid,
+    are not known any more once labels are on the scene's.
 
     Parameters
     ----------
-    reference : array of uint16, (rows + 2 cell, cols + 2 cell)
-        Class codes with a margin of a cell on every side; 0 is unlabelled or outside.
+    reference : array of uint16, (rows + 2 down, cols + 2 across)
+        Class codes with a margin of a cell, made up to whole pixels, on every side; 0 is
+        unlabelled or outside.
     row, col : int
         Place of the first pixel inside the margin on the scene.
-    cell : int
-        Side of a cell in pixels.
+    cell : (float, float)
+        Height and width of a cell in pixels; a pixel belongs to the cell that holds its centre.
 
     Returns
     -------
@@ -74,18 +77,38 @@ def mixed_cells(reference: np.ndarray, row: int, col: int, cell: int) -> np.ndar
     Examples
     --------
     >>> scene = np.array([[211, 211, 211, 512, 512, 512]] * 2)
-    >>> mixed_cells(np.pad(scene, 2), 0, 0, cell=2).tolist()[0]
+    >>> mixed_cells(np.pad(scene, 2), 0, 0, cell=(2, 2)).tolist()[0]
     [False, False, True, True, False, False]
     """
-    down, starts_down = _cells(reference.shape[0], row - cell, cell)
-    across, starts_across = _cells(reference.shape[1], col - cell, cell)
+    margin = whole_pixels(cell)
+    down = cells_of(np.arange(reference.shape[0]) + row - margin[0], cell[0])
+    across = cells_of(np.arange(reference.shape[1]) + col - margin[1], cell[1])
     extremes = []
     # 0 counts as above every code where the lowest is sought
     for reduce, codes in ((np.maximum, reference), (np.minimum, reference - np.uint16(1))):
-        strips = reduce.reduceat(codes.astype(np.uint16, copy=False), starts_down, axis=0)
-        extremes.append(reduce.reduceat(strips, starts_across, axis=1))
+        strips = reduce.reduceat(codes.astype(np.uint16, copy=False), _starts(down), axis=0)
+        extremes.append(reduce.reduceat(strips, _starts(across), axis=1))
     mixed = extremes[0] > extremes[1] + np.uint32(1)
-    return mixed[np.ix_(down, across)][cell:-cell, cell:-cell]
+    return mixed[np.ix_(_positions(down), _positions(across))][without_margin(margin)]
+
+
+def cells_of(pixels: np.ndarray, cell: float) -> np.ndarray:
+    """Number of the cell that holds the centre of each row or column, counted from the corner.
+
+    >>> cells_of(np.arange(8), 2.5).tolist()
+    [0, 0, 1, 1, 1, 2, 2, 3]
+    """
+    return np.floor((pixels + 0.5) / cell).astype(np.int64)
+
+
+def whole_pixels(spans: tuple[float, float]) -> tuple[int, int]:
+    """Lengths down and across made up to whole pixels."""
+    return math.ceil(spans[0]), math.ceil(spans[1])
+
+
+def without_margin(margin: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns inside a margin of 1 pixel or more."""
+    return slice(margin[0], -margin[0]), slice(margin[1], -margin[1])
 
 
 def score_zone(counts: np.ndarray, seed: int = 0) -> ZoneScores:
@@ -169,8 +192,11 @@ def score_levels(
     return levels
 
 
-def _cells(pixels: int, first: int, cell: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cell of each of some pixels from `first` on, counted from 0, and where each cell begins."""
-    number = np.arange(first, first + pixels) // cell
-    number -= number[0]
-    return number, np.flatnonzero(np.diff(number, prepend=-1))
+def _starts(cells: np.ndarray) -> np.ndarray:
+    """Where each cell begins among ascending numbers of cells."""
+    return np.flatnonzero(np.diff(cells, prepend=cells[0] - 1))
+
+
+def _positions(cells: np.ndarray) -> np.ndarray:
+    """Ascending numbers of cells, counted from 0 without gaps."""
+    return np.unique(cells, return_inverse=True)[1]

@@ -8,6 +8,7 @@ a reference, where there is one, only measures how good the estimate is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,8 @@ ALGORITHM_VERSION = 2
 ASKING_PX = 1024
 #: Side of the windows that are written.
 WRITING_PX = rasters.WINDOW_PX
-#: Distances to a border of labels are known up to this many pixels.
-FAR_PX = 30
+#: Distances to a border of labels are known up to so many metres.
+FAR_M = 300.0
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,13 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
     priors = np.bincount(rows.targets(rows.train), minlength=len(rows.legend)) / len(rows.train)
     transition = noise.transitions(segmented.probabilities[1:], segmented.sizes[1:], priors)
     posterior = noise.posterior(segmented.probabilities, priors, transition)
-    counts = Counts.of(rows.legend)
+    counts = Counts.of(rows.legend, grid)
     with staging_folder(run.path) as folder:
         stage = Run(folder)
         border_px = _write_rasters(run, stage, grid, rows, segmented, posterior, counts)
         _write_evidence(stage, rows, segmented, pixels, border_px)
         cell_m = read_nomenclature(run).cell_m
-        facts = facts_of(counts, priors, transition, stage.refined_labels, grid.pixels(cell_m))
+        facts = facts_of(counts, priors, transition, stage.refined_labels, cell_m)
         report = _write_report(stage, facts, cell_m)
         for path in sorted(stage.path.iterdir()):
             path.replace(run.path / path.name)
@@ -261,7 +262,7 @@ def _write_rasters(
     ):
         for window in track(list(grid.windows(WRITING_PX)), "writing doubts"):
             ids = segmented.ids[window.slices]
-            labels, distance = _labels(run, window)
+            labels, distance = _labels(run, grid, window)
             percent = _percent(labels, ids, posterior, legend)
             truth = rasters.read_classes(run.reference, window) if run.reference.exists() else None
             confidence.write(percent, window)
@@ -273,11 +274,16 @@ def _write_rasters(
     return border_px
 
 
-def _labels(run: Run, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of a window, and their distance to a border between labels, up to FAR_PX."""
-    padded = rasters.read_classes(run.labels, window.padded(FAR_PX))
-    inner = (slice(FAR_PX, -FAR_PX),) * 2
-    return padded[inner], noise.border_distance(padded, FAR_PX)[inner]
+def _labels(run: Run, grid: Grid, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of a window, and their distance to a border between labels, up to FAR_M.
+
+    Distances are in pixels of the mean of their sides.
+    """
+    sides, far = grid.relative_sides, max(1.0, grid.length_px(FAR_M))
+    down, across = (math.ceil(far / side) for side in sides)
+    padded = rasters.read_classes(run.labels, window.padded(down, across))
+    inner = slice(down, -down), slice(across, -across)
+    return padded[inner], noise.border_distance(padded, far, sides)[inner]
 
 
 def _percent(

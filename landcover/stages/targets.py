@@ -105,7 +105,7 @@ def _evidence(run: Run, rows: Rows) -> Evidence:
         values=whole.values(np.arange(len(labels)), bands, features)[0],
         priors=np.array(settings["priors"]),
         transition=np.array(settings["transition"]),
-        reach_px=rasters.grid_of(run.scene).pixels(read_nomenclature(run).border_m),
+        reach_px=rasters.grid_of(run.scene).length_px(read_nomenclature(run).border_m),
     )
 
 

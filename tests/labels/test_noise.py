@@ -207,14 +207,14 @@ def test_both_corrections_count():
     np.testing.assert_allclose(noise.posterior(mixed, priors, TRUE), normalised(product))
 
 
-def nearest_other(labels, most):
+def nearest_other(labels, most, sides):
     """`border_distance` by looking at every pair of pixels."""
     found = np.full(labels.shape, most, float)
     places = np.argwhere(labels != 0)
     for row, col in places:
         others = places[labels[tuple(places.T)] != labels[row, col]]
         if len(others):
-            nearest = np.hypot(*(others - (row, col)).T).min()
+            nearest = np.hypot(*((others - (row, col)) * sides).T).min()
             found[row, col] = min(nearest, most)
     return found
 
@@ -222,13 +222,16 @@ def nearest_other(labels, most):
 @given(
     hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=14),
                elements=st.sampled_from([0, 211, 211, 211, 311, 512])),
-    st.integers(1, 9),
+    st.integers(1, 9) | st.floats(1, 9),
+    st.tuples(*[st.sampled_from([1.0, 0.76, 1.24, 3.0])] * 2),
 )  # fmt: skip
-def test_distance_to_a_border_is_that_of_the_nearest_other_label(labels, most):
-    found = noise.border_distance(labels, most)
+def test_distance_to_a_border_is_that_of_the_nearest_other_label(labels, most, sides):
+    found = noise.border_distance(labels, most, sides)
     labelled = labels != 0
     assert found.dtype == np.float32 and found.shape == labels.shape
-    np.testing.assert_allclose(found[labelled], nearest_other(labels, most)[labelled], rtol=1e-6)
+    np.testing.assert_allclose(
+        found[labelled], nearest_other(labels, most, sides)[labelled], rtol=1e-6
+    )
 
 
 def test_what_is_unlabelled_is_no_border_and_hides_none():

@@ -202,7 +202,8 @@ def scene_file(folder, rows, cols):
 def test_a_long_scene_is_read_so_that_it_fills_a_picture(tmp_path):
     path, values = scene_file(tmp_path, 3, 9000)
     shown = figures.read_folded(path, 600)[0]
-    assert shown[:3, :300].tolist() == values[:, :300].tolist()
+    length = -(-9000 // figures.folds(3, 9000))
+    assert shown[:3].tolist() == values[:, :length].tolist()
     assert 100 < min(shown.shape) <= max(shown.shape) <= 600
     path, _ = scene_file(tmp_path, 2, 40_000)
     assert min(rasters.read_small(path, 100)[0].shape) == 1

@@ -20,38 +20,51 @@ def two_classes(codes):
     return len(np.unique(codes[codes > 0])) > 1
 
 
-@given(rasters, st.integers(1, 4))
-def test_border_pixels_have_two_classes_around_them(labels, reach):
-    found = zones.near_border(np.pad(labels, reach), reach)
-    padded = np.pad(labels, reach)
-    size = 2 * reach + 1
+@given(rasters, st.integers(1, 4), st.integers(1, 4))
+def test_border_pixels_have_two_classes_around_them(labels, down, across):
+    padded = np.pad(labels, ((down, down), (across, across)))
+    found = zones.near_border(padded, (down, across))
     for row, col in np.ndindex(labels.shape):
-        around = padded[row : row + size, col : col + size]
+        around = padded[row : row + 2 * down + 1, col : col + 2 * across + 1]
         assert found[row, col] == two_classes(around)
 
 
-@given(rasters, st.integers(1, 5), st.integers(1, 14), st.integers(1, 14))
+@given(
+    rasters,
+    st.tuples(*[st.integers(1, 5) | st.floats(1, 5)] * 2),
+    st.integers(1, 14),
+    st.integers(1, 14),
+)
 def test_mixed_cells_hold_two_classes_whatever_the_windows(reference, cell, high, wide):
     rows, cols = reference.shape
-    padded = np.pad(reference, cell)
+    down, across = zones.whole_pixels(cell)
+    padded = np.pad(reference, ((down, down), (across, across)))
+    cells = [zones.cells_of(np.arange(n), side) for n, side in zip((rows, cols), cell, strict=True)]
     for row in range(0, rows, high):
         for col in range(0, cols, wide):
             inner = reference[row : row + high, col : col + wide]
-            window = padded[row : row + inner.shape[0] + 2 * cell]
-            window = window[:, col : col + inner.shape[1] + 2 * cell]
+            window = padded[row : row + inner.shape[0] + 2 * down]
+            window = window[:, col : col + inner.shape[1] + 2 * across]
             found = zones.mixed_cells(window, row, col, cell)
             assert found.shape == inner.shape
             for i, j in np.ndindex(inner.shape):
-                top, left = (row + i) // cell * cell, (col + j) // cell * cell
-                whole = reference[top : top + cell, left : left + cell]
-                assert found[i, j] == two_classes(whole)
+                own = np.ix_(cells[0] == cells[0][row + i], cells[1] == cells[1][col + j])
+                assert found[i, j] == two_classes(reference[own])
+
+
+@given(st.integers(1, 60), st.integers(1, 10) | st.floats(1, 10))
+def test_cells_are_as_wide_as_they_are_said_to_be(pixels, side):
+    cells = zones.cells_of(np.arange(pixels), side)
+    assert (np.abs(np.bincount(cells)[:-1] - side) < 1).all()
+    for cell in range(len(np.bincount(cells)) - 1):
+        assert abs((cells <= cell).sum() - (cell + 1) * side) <= 0.5 + 1e-9
 
 
 def test_a_border_reaches_100_metres_to_either_side():
     labels = np.full((60, 60), 211, np.uint16)
     labels[:, 30:] = 512
     labels[:, 50:] = 0  # where labels end there is no border
-    found = zones.near_border(np.pad(labels, 10), 10)
+    found = zones.near_border(np.pad(labels, 10), (10, 10))
     assert np.flatnonzero(found[5]).tolist() == list(range(20, 40))
 
 

@@ -628,9 +628,9 @@ def test_zones_have_the_sizes_of_the_label_scheme(tmp_path):
     write_nomenclature(world.run.legend, replace(corine(), cell_m=50, border_m=30))
     world.map("knn", 0.2)
     tally = score.tally_maps(world.run, ["knn"])
-    assert tally.reach_px == {"labels": 3, "reference": 5}
-    near = zones.near_border(np.pad(world.labels, 3), 3)
-    mixed = zones.mixed_cells(np.pad(world.truth, 5), 0, 0, 5)
+    assert tally.reach_px == {"labels": (3, 3), "reference": (5, 5)}
+    near = zones.near_border(np.pad(world.labels, 3), (3, 3))
+    mixed = zones.mixed_cells(np.pad(world.truth, 5), 0, 0, (5, 5))
     scored = world.test & (world.truth > 0)
     scored[EMPTY] = False
     counts = tally.zones["reference"]["knn"]

@@ -302,7 +302,7 @@ def test_a_cell_straddles_from_a_tenth_on(tmp_path, other, straddles):
     whole[9, 9] = 0
     path = tmp_path / "classes.tif"
     raster_writer.write(path, whole, utm_grid(24, 15), ["class"], nodata=0)
-    assert label_noise.count_cells(path, 10) == (1, straddles)
+    assert label_noise.count_cells(path, 100) == (1, straddles)
 
 
 def test_without_a_reference_nothing_is_said_of_one(copy, base, tmp_path, quick):
