@@ -211,9 +211,19 @@ class Grid:
         Raises
         ------
         InputError
-            If the raster has no CRS, or its pixels are rotated.
+            If the raster has no CRS, one without maps of the earth or one that its coordinates
+            cannot be of, or if its pixels are rotated.
         """
-        return cls(dataset.crs, dataset.transform, dataset.height, dataset.width)
+        grid = cls(dataset.crs, dataset.transform, dataset.height, dataset.width)
+        in_degrees = _require_map(grid.crs.to_wkt())
+        west, south, east, north = grid.bounds
+        if in_degrees and (south < -91 or north > 91 or west < -361 or east > 721):
+            raise InputError(
+                f"its CRS is in degrees and its bounds are {west:.6g}, {south:.6g}, {east:.6g}, "
+                f"{north:.6g}, which are none; assign the CRS that its coordinates are of, for "
+                "example with rio edit-info --crs EPSG:32633"
+            )
+        return grid
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -564,6 +574,21 @@ class _Earth:
         return np.stack(
             [across * np.cos(lon), across * np.sin(lon), polar * normal * np.sin(lat)], axis=-1
         )
+
+
+@lru_cache(maxsize=64)
+def _require_map(wkt: str) -> bool:
+    """Whether a CRS is in degrees; InputError unless it is one of maps of the earth."""
+    from pyproj import CRS
+
+    crs = CRS.from_wkt(wkt)
+    if crs.geodetic_crs is None or crs.is_geocentric:
+        kind = "a geocentric one" if crs.is_geocentric else "a local one, without a place on earth"
+        raise InputError(
+            f"the CRS {crs.name!r} is {kind}; assign the true one, for example with "
+            "rio edit-info --crs EPSG:32633"
+        )
+    return bool(crs.is_geographic and crs.axis_info[0].unit_name == "degree")
 
 
 @lru_cache(maxsize=64)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
@@ -213,3 +214,24 @@ def test_a_window_of_less_than_nothing_is_refused(rows, cols):
     with pytest.raises(InputError, match=rf"window of {rows} x {cols} pixels is none; give rows"):
         Window(0, 0, rows, cols)
     assert Window(-3, -3, 0, 0).padded(1) == Window(-4, -4, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("wkt", "part"),
+    [
+        ('LOCAL_CS["site",UNIT["metre",1]]', "'site' is a local one"),
+        ('ENGCRS["Arbitrary",EDATUM["Unknown"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],'
+         'LENGTHUNIT["metre",1]]', "'Arbitrary' is a local one"),
+        (CRS.from_epsg(4978).to_wkt(), "geocentric"),
+        (CRS.from_epsg(4326).to_wkt(), "in degrees and its bounds are 399960"),
+    ],
+)  # fmt: skip
+def test_what_has_no_place_on_a_map_is_refused(tmp_path, wkt, part):
+    path = tmp_path / "a.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=3, height=2, count=1, dtype="uint8",
+        crs=CRS.from_wkt(wkt), transform=Affine(10, 0, 399_960, 0, -10, 5_800_020),
+    ) as out:  # fmt: skip
+        out.write(np.ones((1, 2, 3), np.uint8))
+    with rasterio.open(path) as dataset, pytest.raises(InputError, match=part):
+        Grid.of(dataset)
