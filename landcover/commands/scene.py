@@ -55,7 +55,12 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
     area = parser.add_mutually_exclusive_group()
     area.add_argument("--aoi", type=Path, metavar="AOI.geojson", help="area of interest")
     area.add_argument(
-        "--bbox", nargs=4, type=ANY, metavar=("W", "S", "E", "N"), help="area of interest"
+        "--bbox",
+        nargs=4,
+        type=ANY,
+        metavar=("W", "S", "E", "N"),
+        help="area of interest, in degrees or in the scene's CRS; 179.9 S -179.9 N lies across the "
+        "180th meridian",
     )
     parser.add_argument("--segment", action="store_true", help="segment the scene too")
     add_segmentation(parser)

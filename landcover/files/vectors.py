@@ -63,8 +63,9 @@ def read_aoi(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> Ba
     ----------
     source : path or (west, south, east, north)
         A vector file with a CRS, or a box. A box whose values are all within
-        -180..180 and -90..90 is longitude and latitude (EPSG:4326); other
-        values are coordinates in the CRS of the grid.
+        -180..180 and -90..90 is longitude and latitude (EPSG:4326); with west
+        above east it lies across the 180th meridian. Other values are
+        coordinates in the CRS of the grid.
     grid : Grid
         The scene's grid.
 
@@ -77,8 +78,9 @@ def read_aoi(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> Ba
     ------
     InputError, MissingProduct
         If the file is missing, unreadable, has no CRS or no polygons, if the
-        box is not west < east and south < north, or if the area lies outside
-        the grid.
+        box is not west < east (but across the 180th meridian) and south < north,
+        if a polygon is drawn round the globe instead of across that meridian, or
+        if the area lies outside the grid.
     """
     import shapely
 
@@ -291,13 +293,16 @@ def _frame_of(
     if len(source) != 4 or not all(np.isfinite(source)):
         raise InputError(f"{name} is not four finite numbers; give W S E N")
     west, south, east, north = (float(v) for v in source)
-    if west >= east or south >= north:
-        raise InputError(
-            f"{name} is empty: west must be less than east and south less than north; give W S E N"
-        )
     lon_lat = max(abs(west), abs(east)) <= 180 and max(abs(south), abs(north)) <= 90
-    crs = LON_LAT if lon_lat else grid.crs
-    return geopandas.GeoDataFrame(geometry=[shapely.box(*source)], crs=crs), name
+    # A box from 179 to -179 lies across the 180th meridian; one from 14 to 13 has its sides swapped
+    across = lon_lat and 0 < east + 360 - west < 180
+    if (west >= east and not across) or south >= north:
+        raise InputError(
+            f"{name} is empty: west must be less than east, or less than half the globe west of it "
+            "across the 180th meridian, and south less than north; give W S E N"
+        )
+    box = shapely.box(west, south, east + 360 if west >= east else east, north)
+    return geopandas.GeoDataFrame(geometry=[box], crs=LON_LAT if lon_lat else grid.crs), name
 
 
 def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
@@ -363,12 +368,14 @@ def _on_grid(frame: geopandas.GeoDataFrame, grid: Grid, name: str) -> geopandas.
     west, south, east, north = _bounds_in(grid.bounds, grid.crs, frame.crs)
     if not np.isfinite([west, south, east, north]).all():
         raise _outside(name, frame.total_bounds, frame.crs, grid)
-    size = max(abs(east - west), north - south)
-    clipped = frame.geometry.to_numpy()
-    if west < east:  # a scene on the date line has west > east in degrees: nothing is cut off
-        margin = size / 10
-        clip = shapely.box(west - margin, south - margin, east + margin, north + margin)
-        clipped = _surfaces(shapely.intersection(clipped, clip))
+    parts = frame.geometry.to_numpy()
+    if frame.crs.is_geographic:
+        _require_cut(parts, name)
+        east += 360 if west > east else 0  # a scene across the 180th meridian
+    size = max(east - west, north - south)
+    margin = size / 10
+    clip = shapely.box(west - margin, south - margin, east + margin, north + margin)
+    clipped = _surfaces(_clipped(parts, clip, turns=frame.crs.is_geographic and east - west < 360))
     if not same:
         clipped = shapely.segmentize(clipped, size / POINTS_PER_SCENE)
     result = frame.set_geometry(clipped, crs=frame.crs)
@@ -378,6 +385,38 @@ def _on_grid(frame: geopandas.GeoDataFrame, grid: Grid, name: str) -> geopandas.
     if not touching.any():
         raise _outside(name, frame.total_bounds, frame.crs, grid)
     return result[touching]
+
+
+def _require_cut(geometries: np.ndarray, name: str) -> None:
+    """Raise InputError for a polygon drawn round the globe instead of across the 180th meridian."""
+    import shapely
+
+    west, _, east, _ = shapely.bounds(shapely.get_parts(geometries)).T
+    astray = (east - west > 180) & (west > -180) & (east < 180)
+    if astray.any():
+        first = int(np.flatnonzero(astray)[0])
+        raise InputError(
+            f"{name} holds a polygon from {west[first]:g} to {east[first]:g} degrees east, more "
+            "than half the globe; cut it at the 180th meridian into two polygons, one that ends at "
+            "180 and one that begins at -180, as GeoJSON asks (RFC 7946)"
+        )
+
+
+def _clipped(geometries: np.ndarray, clip: BaseGeometry, turns: bool) -> np.ndarray:
+    """The part of geometries in a box; with `turns` also of their likes a turn of 360 away.
+
+    Longitudes of one place differ by whole turns: -179.9 and 180.1.
+    """
+    import shapely
+
+    west, _, east, _ = shapely.total_bounds(geometries)
+    least, _, most, _ = clip.bounds
+    near = [by for by in (-360, 360) if turns and west + by < most and east + by > least]
+    found = shapely.intersection(geometries, clip)
+    for by in near:
+        turned = shapely.transform(geometries, lambda xy, by=by: xy + [by, 0])
+        found = shapely.union(found, shapely.intersection(turned, clip))
+    return found
 
 
 def _bounds_in(bounds: Sequence[float], source: CRSLike, target: CRSLike) -> tuple[float, ...]:

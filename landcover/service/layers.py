@@ -106,6 +106,8 @@ class Layer:
     def at(self, lon: float, lat: float) -> Fields | None:
         """Code, name and confidence of the class at a place; None where there is none."""
         west, south, east, north = self.bounds
+        east += 360 if west > east else 0  # across the 180th meridian
+        lon += next((turn for turn in (-360, 360) if west <= lon + turn <= east), 0)
         if self.legend is None or not (west <= lon <= east and south <= lat <= north):
             return None
         code = _value_at(self.path, lon, lat)

@@ -59,8 +59,9 @@ def prepare(
         Better labels, in the same codes. Nothing learns from them unless it is told to.
     aoi : path or (west, south, east, north), optional
         Area of interest: polygons of a vector file, or a box. A box whose values are all within
-        -180..180 and -90..90 is longitude and latitude (EPSG:4326); other values are coordinates
-        in the CRS of the scene. Outside it the scene is nodata.
+        -180..180 and -90..90 is longitude and latitude (EPSG:4326); with west above east it lies
+        across the 180th meridian. Other values are coordinates in the CRS of the scene. Outside
+        the area the scene is nodata.
     level : int, optional
         Level of the legend, from 1, the coarsest; by default the finest that the labels have.
     scheme : LabelScheme, name or path, optional

@@ -56,7 +56,9 @@ function makeMap(layers) {
   return map;
 }
 
-const corners = ({ bounds: [west, south, east, north] }) => L.latLngBounds([south, west], [north, east]);
+// Bounds across the 180th meridian end at a longitude below their first: the map goes on beyond 180
+const corners = ({ bounds: [west, south, east, north] }) =>
+  L.latLngBounds([south, west], [north, east < west ? east + 360 : east]);
 
 function tilesOf(layer, pane) {
   return L.tileLayer(`/tiles/${encodeURIComponent(layer.name)}/{z}/{x}/{y}.png`, {
