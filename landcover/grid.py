@@ -171,7 +171,8 @@ class Grid:
     def __post_init__(self) -> None:
         if not self.crs:
             raise InputError(
-                "the raster has no CRS; assign one, for example with gdal_edit.py -a_srs EPSG:32633"
+                "the raster has no CRS; assign one, that of its coordinates, with: "
+                "rio edit-info --crs EPSG:CODE FILE"
             )
         if not hasattr(self.crs, "to_wkt"):
             raise InputError(
@@ -191,7 +192,7 @@ class Grid:
         if t.b or t.d or t.a <= 0 or t.e >= 0:
             raise InputError(
                 f"transform {tuple(t)[:6]} is rotated or not north-up; warp the raster first, "
-                "for example with gdalwarp"
+                "for example with: rio warp FILE NEW.tif --dst-crs EPSG:CODE"
             )
 
     @classmethod
@@ -532,7 +533,7 @@ class Grid:
         if difference:
             raise InputError(
                 f"{that} is not on the grid of {this}: {difference}; "
-                "warp one to the other first, for example with gdalwarp"
+                f"warp it first, for example with: rio warp {that} NEW.tif --like {this}"
             )
 
 

@@ -11,10 +11,11 @@ from landcover.files.atomic import Fields, digest, read_json, versions, write_js
 from landcover.files.raster_names import RasterName, file_of, raster_name
 
 #: The command that makes each product, for people who ask for it too early.
+_PREP = "landcover prep --bands B02.tif B03.tif B04.tif B08.tif"
 MADE_BY = {
-    "scene": "landcover prep --out {run}",
-    "labels": "landcover prep --labels CORINE.tif --out {run}",
-    "reference": "landcover prep --reference TRUTH.tif --out {run}",
+    "scene": f"{_PREP} --out {{run}}",
+    "labels": f"{_PREP} --labels CORINE.tif --out {{run}}",
+    "reference": f"{_PREP} --labels CORINE.tif --reference TRUTH.tif --out {{run}}",
     "segments": "landcover segment {run}",
     "segment_types": "landcover segment {run}",
     "samples": "landcover sample {run}",
@@ -241,9 +242,24 @@ class Run:
         """
         path: Path = getattr(self, product)
         if not path.exists():
-            command = MADE_BY[product].format(run=self.path)
-            raise MissingProduct(f"{path} does not exist; make it with: {command}")
+            self.require_folder()
+            raise MissingProduct(f"{path} does not exist; make it with: {self._made_by(product)}")
         return path
+
+    def require_folder(self) -> None:
+        """Raise MissingProduct if there is no such folder: then it is the path that is wrong."""
+        if not self.path.is_dir():
+            raise MissingProduct(
+                f"run folder {self.path} does not exist; check the path, or make a run with: "
+                + self._made_by("scene")
+            )
+
+    def _made_by(self, product: str) -> str:
+        """The command that makes a product; the demo's scene comes with labels and reference."""
+        made_by = MADE_BY[product]
+        if self.path.as_posix() == "runs/demo" and made_by.startswith(_PREP):
+            made_by = "landcover prep --out {run}"
+        return made_by.format(run=self.path)
 
     def record(
         self,

@@ -12,12 +12,22 @@ from landcover.run import Run
 
 def test_a_missing_product_names_the_command_that_makes_it(tmp_path):
     run = Run(tmp_path / "run")
+    with pytest.raises(LandcoverError, match=r"run folder .*run does not exist; check the path"):
+        run.require("scene")
+    run.path.mkdir()
     with pytest.raises(
-        LandcoverError, match=r"scene.tif does not exist; make it with: landcover prep"
+        LandcoverError, match=r"scene.tif does not exist; make it with: landcover prep --bands"
     ):
         run.require("scene")
     with pytest.raises(LandcoverError, match=r"landcover segment .*run"):
         run.require("segment_types")
+
+
+def test_the_demos_run_is_made_without_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for product in ("scene", "labels"):
+        with pytest.raises(LandcoverError, match=r"with: landcover prep --out runs/demo$"):
+            Run("runs/demo").require(product)
 
 
 def test_the_manifest_keeps_what_is_needed_to_repeat(tmp_path):

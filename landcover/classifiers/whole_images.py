@@ -186,9 +186,18 @@ def require_scale(grid: Grid, name: str) -> None:
     if min(width, height) < 0.99 * least or max(width, height) > 1.01 * most:
         raise InputError(
             f"{name} has pixels of {width:.3g} x {height:.3g} m, and networks of whole images "
-            f"know pixels of 10 m ({least:g} to {most:g} m are taken); warp it, for example with "
-            "gdalwarp -tr 10 10"
+            f"know pixels of 10 m ({least:g} to {most:g} m are taken); warp it, for example "
+            f"with: rio warp FILE NEW.tif --dst-crs EPSG:{_utm_of(grid)} --res 10"
         )
+
+
+def _utm_of(grid: Grid) -> int:
+    """EPSG code of the UTM zone that the middle of a grid lies in."""
+    from rasterio.warp import transform
+
+    x, y = grid.xy((grid.rows - 1) / 2, (grid.cols - 1) / 2)
+    (lon,), (lat,) = transform(grid.crs, "EPSG:4326", [float(x)], [float(y)])
+    return (32600 if lat >= 0 else 32700) + int((lon + 180) // 6) % 60 + 1
 
 
 def check_time(until: float) -> None:

@@ -53,6 +53,8 @@ def _train(rows: list[Kind], a: Arguments) -> list[Path]:
         features=getattr(a, "features", None),
         **{option.name: _chosen(option, a) for option in _options(rows)},
     )
+    for note in [*model.card["notes"], *model.card["lost_classes"]]:
+        print(f"note: {note}")
     paths = products_of(run, model)
     mapped = rows[0].maps and not a.no_map
     return paths + (map_scene(run, model) if mapped else [])

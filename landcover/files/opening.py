@@ -66,7 +66,7 @@ def reading(name: RasterName) -> Iterator[None]:
     except Exception as error:  # GDAL's errors share no public base class
         raise InputError(
             f"{name} cannot be read as a raster ({root_cause(error)}); "
-            "it may be truncated or of another kind: check it with gdalinfo or fetch it again"
+            "it may be truncated or of another kind: fetch it again, or save it as GeoTIFF"
         ) from error
 
 

@@ -319,7 +319,7 @@ def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
     frame = next(iter(found.values()))
     if frame.crs is None:
         raise InputError(
-            f"{path} has no CRS; assign one, for example with ogr2ogr -a_srs EPSG:32633"
+            f"{path} has no CRS; assign one: save it with that of its coordinates, as QGIS can"
         )
     return frame.reset_index(drop=True)
 

@@ -85,8 +85,8 @@ def write_classes(
     if len(codes) < 2:
         found = f"only class {codes.pop()}" if codes else "no labelled pixel"
         raise InputError(
-            f"{source} has {found} within the scene; at least two classes are needed: "
-            "take a larger scene or a finer level="
+            f"{source} has {found} within the scene; at least two classes are needed: take a "
+            + ("larger scene" if level == theirs.level else f"larger scene, or level={level + 1}")
         )
     legend, pixels = nomenclature.legend.subset(codes), Counter[float]()
     with (

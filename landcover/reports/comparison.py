@@ -101,6 +101,7 @@ def facts(tally: Tally, about: About) -> Comparison:
         *verdict.remarks(comparison, tally.nomenclature),
         *left_out.untested(comparison),
         *about.left_out,
+        *left_out.of_models(models),
     ]
     return comparison
 

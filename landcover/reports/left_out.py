@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from landcover.files.atomic import Fields
-from landcover.reports.records import Comparison
+from landcover.reports.records import ComparedModel, Comparison
 
 
 def scene_pixels(pixels: Mapping[str, int]) -> str:
@@ -45,6 +45,15 @@ def of_stages(stages: Mapping[str, Fields]) -> list[str]:
     if sample.get("notes"):
         said.append(f"Samples: {'; '.join(sample['notes'])}.")
     return said
+
+
+def of_models(models: Sequence[ComparedModel]) -> list[str]:
+    """Classes that a model lost although there were samples of them, by model."""
+    return [
+        f"The {model['title']}: {'; '.join(lost)}."
+        for model in models
+        if (lost := model["card"].get("lost_classes"))
+    ]
 
 
 def untested(comparison: Comparison) -> list[str]:

@@ -185,7 +185,7 @@ def _units(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> geopa
 
     if frame.crs is None:
         raise InputError(
-            f"{path} has no CRS; assign one, for example with ogr2ogr -a_srs EPSG:32633"
+            f"{path} has no CRS; assign one: save it with that of its coordinates, as QGIS can"
         )
     given = frame.geometry.to_numpy()
     frame = frame[~(shapely.is_missing(given) | shapely.is_empty(given))]

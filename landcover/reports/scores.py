@@ -206,5 +206,6 @@ def report_of(
         "seconds": {stage: round(float(value), 3) for stage, value in seconds.items()},
         "seed": int(seed),
         "versions": versions(),
-        "card": {field: card[field] for field in described if field in card},
+        "card": {field: card[field] for field in described if field in card}
+        | ({"lost_classes": card["lost_classes"]} if card.get("lost_classes") else {}),
     }

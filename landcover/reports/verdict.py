@@ -122,7 +122,8 @@ def remarks(comparison: Comparison, nomenclature: Nomenclature) -> list[str]:
         beyond = labels["best_map_beyond_labels"]
         gap = beyond["difference"] or 0.0
         word = "more" if gap >= 0 else "less"
-        bounds = f" ({interval(beyond['ci95'], signed=True)})" if beyond["ci95"] else ""
+        ends = [end if gap >= 0 else -end for end in beyond["ci95"] or ()]  # of the gap as worded
+        bounds = f" ({interval(sorted(ends), signed=True)})" if ends else ""
         said.append(
             f"The coarse labels themselves are right on "
             f"{percent(labels['scores'][LEADING])} of the same pixels: the best map is "

@@ -110,7 +110,8 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nom
     if column not in samples:
         raise MissingProduct(
             f"{path} has no column {column}; train on labels, or prepare the run with a "
-            f"reference: landcover prep --reference TRUTH.tif --out {path.parent}"
+            f"reference: landcover prep --bands B02.tif B03.tif "
+            f"B04.tif B08.tif --labels CORINE.tif --reference TRUTH.tif --out {path.parent}"
         )
     codes = samples[column].to_numpy()
     split = samples["split"].to_numpy()

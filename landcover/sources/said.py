@@ -164,7 +164,7 @@ def _scaling(dataset: DatasetReader, called: str, number: int) -> tuple[float | 
     if not (math.isfinite(scale) and scale > 0 and math.isfinite(offset)):
         raise InputError(
             f"{called} gives band {number} the scale {scale:g} and the offset {offset:g}; a scale "
-            "is a positive number: correct its tags, for example with gdal_edit.py -scale"
+            "is a positive number: correct its tags, or save the band without them"
         )
     # A scale of 0.0001 is meant as 1/10000, which binary fractions miss by a little
     return round(1 / scale, 6), round(offset / scale, 6)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from landcover.classifiers.cards import CARD, holds_model
+from landcover.classifiers.names import model_of
 from landcover.files.atomic import Fields, read_json
 from landcover.reports import accuracy, comparison, left_out, words, zones
 from landcover.run import Run
@@ -35,8 +37,11 @@ def compare(run: Run) -> list[Path]:
     """
     from landcover.reports import comparison_page
 
+    run.require_folder()
     names = store.mapped_models(run.path / "maps")
-    model_reports = {name: store.read_report(run.report(name)) for name in names}
+    truths_of(run)  # maps have no reports before there is something to score them by
+    read_blocks(run)
+    model_reports = {name: store.read_report(run.report(name), again(run, name)) for name in names}
     require_same_maps(run, model_reports)
     tally, blocks = tally_maps(run, names), read_blocks(run)
     maps = {name: run.map(name) for name in names}
@@ -66,6 +71,23 @@ def compare(run: Run) -> list[Path]:
     inputs = [path for name in names for path in (run.map(name), run.report(name))]
     run.record("compare", {"models": names, "seed": facts["seed"]}, inputs, products)
     return products
+
+
+def again(run: Run, name: str) -> str:
+    """How the report of a map can be made, by the run's own model or by that of another run."""
+    if model_of(name) != name:
+        return f"make the map again with: landcover postprocess, or remove {run.map(name)}"
+    if holds_model(run.model(name)):
+        return f"make it with: landcover map {run.path} --model {name}"
+    stage = run.read_manifest()["stages"].get(f"map {name}", {})
+    cards = [run.path / entry["path"] for entry in stage.get("inputs", ())]
+    folders = [card.parent for card in cards if card.name == CARD and card.exists()]
+    if folders:
+        return f"make it with: landcover map {run.path} --model {folders[0]}"
+    return (
+        f"its model is not there: map again with the folder of one (landcover map {run.path} "
+        f"--model OTHER/models/NAME), or remove {run.map(name)}"
+    )
 
 
 def _histories(run: Run, names: Sequence[str]) -> dict[str, Fields]:

@@ -24,6 +24,7 @@ def model_of_run(run: Run, model: str | Path | Model) -> Model:
     if holds_model(model):
         return load_model(Path(model).resolve())
     if not holds_model(run.model(str(model))):
+        run.require_folder()
         there = model_names(run)
         held = f"its models are {', '.join(there)}" if there else "it has no model yet"
         raise MissingProduct(
@@ -58,6 +59,7 @@ def default_map_model(run: Run) -> Model:
     """The run's newest patch CNN, which maps where no model is named."""
     found = newest([model for model in models_of_run(run) if model.kind.takes_patches])
     if found is None:
+        run.require_folder()
         raise MissingProduct(
             f"{run.path} has no patch CNN; train one with: landcover train cnn {run.path}"
         )
@@ -79,9 +81,11 @@ def image_model(run: Run, given: str | Path | None) -> Model:
     """The model that classifies images: the one that is named, or the run's default."""
     model = default_image_model(models_of_run(run)) if given is None else model_of_run(run, given)
     if model is None:
+        run.require_folder()
         raise MissingProduct(
-            f"{run.path} has no model that can classify an image; train one with: "
-            f"python -m experiments.eurosat_finetune EuroSAT.zip --out {run.path}"
+            f"{run.path} has no model that can classify an image; train one of pixels with: "
+            f"landcover train random-forest {run.path}; or of whole images, in a checkout of the "
+            f"project: python -m experiments.eurosat_finetune EuroSAT.zip --out {run.path}"
         )
     return model
 

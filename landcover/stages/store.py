@@ -31,8 +31,15 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def read_report(path: Path) -> Fields:
+def read_report(path: Path, again: str | None = None) -> Fields:
     """Read reports/NAME.json.
+
+    Parameters
+    ----------
+    path : path
+        Of the report.
+    again : str, optional
+        How to make it, for messages; by mapping with the run's model of that name by default.
 
     Raises
     ------
@@ -40,15 +47,16 @@ def read_report(path: Path) -> Fields:
         If it is missing, broken off or no report; the message names the file
         and the command that makes it.
     """
+    again = again or _make_again(path)
     if not path.exists():
-        raise MissingProduct(f"{path} does not exist; {_make_again(path)}")
+        raise MissingProduct(f"{path} does not exist; {again}")
     try:
         report = read_json(path)
     except LandcoverError:
-        raise LandcoverError(f"{path} is not whole JSON; {_make_again(path)}") from None
+        raise LandcoverError(f"{path} is not whole JSON; {again}") from None
     problem = _problem(report, path.stem)
     if problem:
-        raise LandcoverError(f"{path} is not a report: {problem}; {_make_again(path)}")
+        raise LandcoverError(f"{path} is not a report: {problem}; {again}")
     return report
 
 

@@ -20,7 +20,6 @@ from landcover.errors import require_seed
 from landcover.files.atomic import Fields, staging_folder, write_json
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED
-from landcover.progress import say
 from landcover.run import Run
 from landcover.samples.class_splits import ClassSplit, class_splits, remarks
 from landcover.samples.rows import TARGETS, Rows, column_of
@@ -160,12 +159,10 @@ class Training:
         """For the card: samples of each class by split, and notes on classes that lack some."""
         rows = self.rows
         found = class_splits(rows.samples, column_of(self.learnt_from), read_nomenclature(self.run))
-        lost = [*self._unlearnt(found), *self._never_found(fitted, found)]
-        for note in lost:
-            say(f"note: {note}")
         return {
             "class_samples": {str(row["code"]): row["samples"] for row in found},
-            "notes": [*remarks(found), *lost],
+            "notes": remarks(found),
+            "lost_classes": [*self._unlearnt(found), *self._never_found(fitted, found)],
         }
 
     def _unlearnt(self, found: list[ClassSplit]) -> Iterator[str]:

@@ -119,7 +119,7 @@ def test_squares_are_of_pixels_of_about_10_m(crs, width, height, said):
     if said is None:
         assert by_red().probabilities([placed]).argmax() == 3
         return
-    with pytest.raises(LandcoverError, match=rf"^the image has {said}.*5 to 20 m.*gdalwarp"):
+    with pytest.raises(LandcoverError, match=rf"^the image has {said}.*5 to 20 m.*rio warp"):
         by_red().probabilities([placed])
 
 

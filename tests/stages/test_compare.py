@@ -20,7 +20,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters, styles
-from landcover.files.atomic import write_json
+from landcover.files.atomic import read_json, write_json
 from landcover.grid import Grid
 from landcover.legend import Legend, corine
 from landcover.reports import words, zones
@@ -250,6 +250,45 @@ def test_labels_are_scored_against_the_reference_too(compared):
     assert labels["scores"]["overall_accuracy"] == pytest.approx(expected)
     assert labels["best_map_beyond_labels"]["ci95"][0] > 0
     assert "The coarse labels themselves are right on" in comparison["remarks"][0]
+
+
+def test_a_map_worse_than_its_labels_is_said_in_one_direction(tmp_path):
+    world = World(tmp_path / "run")
+    world.model("mlp", 0.6)
+    compare(world.run)
+    comparison = store.read_comparison(world.run.path)
+    low, high = comparison["labels_against_reference"]["best_map_beyond_labels"]["ci95"]
+    assert low < high < 0
+    expected = f"points ({words.interval([-high, -low], signed=True)}) less right than they are"
+    assert expected in comparison["remarks"][0] and "(+" in expected
+
+
+def test_what_is_left_out_is_said_beside_the_scores(tmp_path):
+    world = World(tmp_path / "run")
+    lake = (world.truth == 512) & world.test
+    world.truth[lake] = 211
+    raster_writer.write(world.run.reference, world.truth, GRID, ["reference"], 0, LEGEND)
+    world.model("mlp", 0.1)
+    report = read_json(world.run.report("mlp"))
+    report["card"]["lost_classes"] = ["class 112 X has 3 training samples"]
+    write_json(world.run.report("mlp"), report)
+    pixels = {"data": 60_000, "nodata": 5_000, "masked": 1_000}
+    world.run.record("prep", {"level": 3}, found={"pixels": pixels, "notes": ["B05.tif not used"]})
+    world.run.record("sample", {}, found={"notes": ["class 512 Water bodies is not tested"]})
+    compare(world.run)
+    comparison = store.read_comparison(world.run.path)
+    assert comparison["remarks"][-5:] == [
+        "Not tested, because the reference in the test blocks shows none: 512 Water bodies.",
+        "Scene: 66,000 pixels, 90.9 % with data in all bands; without: 5,000 nodata, 1,000 masked.",
+        "Files: B05.tif not used.",
+        "Samples: class 512 Water bodies is not tested.",
+        "The MLP: class 112 X has 3 training samples.",
+    ]
+    table = (world.run.path / "comparison.md").read_text("utf-8").split("## F1 of each class")[1]
+    assert "| 512 Water bodies | 0 | not tested |" in table
+    assert "| 211 " in table and table.count("not tested") == 1
+    page = (world.run.path / "comparison.html").read_text("utf-8")
+    assert '512 Water bodies</div><div class="small">not tested</div>' in page
 
 
 def expected_zones(world):
@@ -587,6 +626,9 @@ def test_a_run_without_maps_or_reports_names_the_command(world):
     with pytest.raises(LandcoverError, match=r"has no map in maps/; make one with: landcover map"):
         compare(world.run)
     world.map("knn", 0.3)
+    with pytest.raises(LandcoverError, match=r"knn.json does not exist; its model is not there"):
+        compare(world.run)
+    write_json(world.run.model("knn") / "card.json", {})
     with pytest.raises(LandcoverError, match=r"knn.json does not exist; .*--model knn"):
         compare(world.run)
     assert not (world.run.path / "comparison.html").exists()
@@ -616,7 +658,7 @@ def test_a_run_without_labels_or_splits_names_the_command(world):
     world.run.labels.unlink()
     world.run.reference.unlink()
     with pytest.raises(
-        LandcoverError, match=r"labels.tif does not exist; .*landcover prep --labels"
+        LandcoverError, match=r"labels.tif does not exist; .*landcover prep .*--labels"
     ):
         score.score_map(world.run, "knn", {})
     assert not world.run.report("knn").exists()

@@ -1,0 +1,224 @@
+"""Commands that messages name as the remedy: each is run, and what failed then works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+from affine import Affine
+from click.testing import CliRunner
+from rasterio.crs import CRS
+from rasterio.rio.main import main_group
+
+import landcover as lc
+from landcover import cli
+from landcover.classifiers.whole_images import require_scale
+from landcover.errors import LandcoverError
+from landcover.files import raster_writer, rasters
+from landcover.grid import Grid
+from tests.conftest import utm_grid
+
+ROWS, COLS = 160, 200
+BANDS = ("B02", "B03", "B04", "B08")
+FOREST = ["train", "random-forest", "--denoise", "none", "--no-random-split", "--no-map"]
+#: A command in a message, up to what cannot belong to it.
+COMMAND = re.compile(r"\b((?:landcover|rio) (?:(?!; | \(|, or ).)+)")
+
+
+def remedies(message: str) -> list[str]:
+    """The commands that a message names; those joined by && one by one."""
+    return [part for found in COMMAND.findall(message.strip()) for part in found.split(" && ")]
+
+
+def run_command(command: str) -> None:
+    """Run a command as it is written, which must end well."""
+    program, *arguments = shlex.split(command)
+    if program == "rio":
+        result = CliRunner().invoke(main_group, arguments)
+        assert result.exit_code == 0, (command, result.output)
+    else:
+        assert cli.main(arguments) == 0, command
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """Bands and labels in a folder, named as messages name them."""
+    folder = tmp_path_factory.mktemp("inputs")
+    rng = np.random.default_rng(0)
+    truth = rng.choice([211, 311, 512], size=(ROWS // 8, COLS // 8)).repeat(8, 0).repeat(8, 1)
+    base = np.select([truth == 211, truth == 311], [0.2, 0.1], 0.03)
+    grid = utm_grid(ROWS, COLS)
+    for i, band in enumerate(BANDS):
+        dn = 10000 * (base * (1 + i / 4) + rng.normal(0, 0.005, truth.shape))
+        dn = np.rint(dn).clip(1, 9999).astype(np.uint16)
+        raster_writer.write(folder / f"{band}.tif", dn[None], grid, [band], nodata=0)
+    for name in ("CORINE.tif", "TRUTH.tif"):
+        raster_writer.write(folder / name, truth[None].astype(np.uint16), grid, ["class"], nodata=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(inputs):
+    """A run with samples, a forest and its map, to be copied."""
+    run = inputs / "prepared"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(inputs)
+        files = [f"{band}.tif" for band in BANDS]
+        prep = ["prep", "--bands", *files, "--labels", "CORINE.tif", "--samples", "3000"]
+        assert cli.main([*prep, "--out", str(run)]) == 0
+    assert cli.main([*FOREST, str(run)]) == 0
+    assert cli.main(["map", str(run), "--model", "random-forest-plain"]) == 0
+    return run
+
+
+@pytest.fixture
+def run(prepared, tmp_path):
+    return shutil.copytree(prepared, tmp_path / "run")
+
+
+def heal(arguments, capsys, most=3):
+    """Run a command, and the remedies of its messages, until it ends well; the messages."""
+    said: list[str] = []
+    while (code := cli.main(arguments)) and len(said) < most:
+        assert code == 2
+        said.append(capsys.readouterr().err)
+        commands = remedies(said[-1])
+        assert commands, said[-1]
+        for command in commands:
+            run_command(command)
+        capsys.readouterr()
+    assert code == 0, said
+    return said
+
+
+def test_a_run_folder_that_is_missing_is_named(inputs, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(inputs)
+    missing = str(tmp_path / "none")
+    for command in (FOREST, ["segment"], ["sample"], ["denoise"], ["map"], ["compare"]):
+        assert cli.main([*command, missing]) == 2
+        said = capsys.readouterr().err
+        assert f"run folder {missing} does not exist" in said, command
+    (said,) = heal(["segment", missing], capsys)
+    assert remedies(said) == [
+        f"landcover prep --bands B02.tif B03.tif B04.tif B08.tif --out {missing}"
+    ]
+
+
+def test_labels_and_reference_are_brought_with_the_bands(inputs, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(inputs)
+    run = str(tmp_path / "run")
+    assert cli.main(["prep", "--bands", *(f"{b}.tif" for b in BANDS), "--out", run]) == 0
+    capsys.readouterr()
+    assert "labels.tif does not exist" in heal(["sample", run], capsys)[0]
+    said = heal([*FOREST, run, "--trained-on", "reference"], capsys)
+    assert "no column reference" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("gone", "command"),
+    [
+        (["samples.parquet"], FOREST),
+        (["splits.json"], FOREST),
+        (["segments.tif"], ["postprocess", "--model", "random-forest-plain", "--segments"]),
+        ([], ["postprocess", "--model", "random-forest-plain", "--smooth"]),
+        (
+            ["maps/random-forest-plain.tif"],
+            ["postprocess", "--model", "random-forest-plain", "--mmu-ha", "0.03"],
+        ),
+        (["reports/random-forest-plain.json"], ["compare"]),
+    ],
+)
+def test_what_is_missing_is_made_by_the_command_that_is_named(run, gone, command, capsys):
+    for name in gone:
+        (run / name).unlink(missing_ok=True)
+    said = heal([*command, str(run)], capsys)
+    assert bool(said) == (bool(gone) or "--smooth" in command)
+
+
+def test_the_map_of_another_runs_model_is_compared(prepared, inputs, tmp_path, capsys, monkeypatch):
+    """Mapped before there were samples, so that nothing scored it."""
+    monkeypatch.chdir(inputs)
+    guest = str(tmp_path / "guest")
+    bands = [f"{band}.tif" for band in BANDS]
+    assert cli.main(["prep", "--bands", *bands, "--out", guest]) == 0
+    model = str(prepared / "models" / "random-forest-plain")
+    assert cli.main(["map", guest, "--model", model]) == 0
+    shutil.copy(prepared / "labels.tif", guest)
+    shutil.copy(prepared / "legend.json", guest)
+    capsys.readouterr()
+    said = heal(["compare", guest], capsys)
+    assert remedies(said[0]) == [f"landcover sample {guest}"]
+    assert remedies(said[1]) == [f"landcover map {guest} --model {model}"]
+
+
+def of_file(message: str, path, code: int = 32633) -> str:
+    """A remedy with the names that it leaves open filled in."""
+    (command,) = remedies(message)
+    new = path.with_name("new.tif")
+    return command.replace("EPSG:CODE", f"EPSG:{code}").replace("FILE", str(path)).replace(
+        "NEW.tif", str(new)
+    )  # fmt: skip
+
+
+def test_a_raster_without_crs_gets_one(tmp_path):
+    import rasterio
+
+    path = tmp_path / "plain.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=20, height=20, count=1, dtype="uint8",
+        transform=Affine(10, 0, 300000, 0, -10, 5800000),
+    ) as out:  # fmt: skip
+        out.write(np.ones((1, 20, 20), np.uint8))
+    with pytest.raises(LandcoverError, match="no CRS") as caught:
+        rasters.grid_of(path)
+    run_command(of_file(str(caught.value), path))
+    assert rasters.grid_of(path).crs.to_epsg() == 32633
+
+
+def test_a_rotated_raster_is_warped(tmp_path):
+    import rasterio
+
+    path = tmp_path / "rotated.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=20, height=20, count=1, dtype="uint8", crs="EPSG:32633",
+        transform=Affine(10, 0, 300000, 0, -10, 5800000) @ Affine.rotation(20),
+    ) as out:  # fmt: skip
+        out.write(np.ones((1, 20, 20), np.uint8))
+    with pytest.raises(LandcoverError, match="rotated") as caught:
+        rasters.grid_of(path)
+    run_command(of_file(str(caught.value), path))
+    assert rasters.grid_of(tmp_path / "new.tif").crs.to_epsg() == 32633
+
+
+def test_a_raster_on_another_grid_is_warped(tmp_path):
+    this, that = tmp_path / "this.tif", tmp_path / "that.tif"
+    lc.write(this, np.ones((1, 40, 60), np.uint8), utm_grid(40, 60), ["a"])
+    near = utm_grid(40, 60)
+    shifted = Grid(near.crs, near.transform @ Affine.translation(0.4, 0), 40, 60)
+    lc.write(that, np.ones((1, 40, 60), np.uint8), shifted, ["a"])
+    grid = rasters.grid_of(this)
+    with pytest.raises(LandcoverError, match="not on the grid") as caught:
+        grid.require_equal(rasters.grid_of(that), str(this), str(that))
+    run_command(of_file(str(caught.value), that))
+    grid.require_equal(rasters.grid_of(tmp_path / "new.tif"), "this", "new")
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        (32633, Affine(30, 0, 300000, 0, -30, 5800000)),
+        (4326, Affine(0.0005, 0, -71, 0, -0.0005, -33)),
+        (3857, Affine(60, 0, 1500000, 0, -60, 7000000)),
+    ],
+)
+def test_an_image_of_other_pixels_is_warped(tmp_path, crs, transform):
+    path = tmp_path / "wide.tif"
+    grid = Grid(CRS.from_epsg(crs), transform, 40, 60)
+    lc.write(path, np.ones((1, 40, 60), np.uint8), grid, ["a"])
+    with pytest.raises(LandcoverError, match="10 m") as caught:
+        require_scale(rasters.grid_of(path), str(path))
+    run_command(of_file(str(caught.value), path))
+    require_scale(rasters.grid_of(tmp_path / "new.tif"), "new")
