@@ -142,13 +142,13 @@ def read_folded(
     return fold(rasters.read_small(path, max_px * pieces, bands), pieces)
 
 
-def captioned(picture: np.ndarray, text: str | None) -> np.ndarray:
-    """A picture with a line of text below, enlarged where it is narrower than the text."""
+def captioned(picture: np.ndarray, text: str | None, enlarge: bool = True) -> np.ndarray:
+    """A picture with a line of text below, made as wide as the text where it may be enlarged."""
     if not text:
         return picture
     from PIL import Image, ImageDraw
 
-    zoom = -(-_CAPTION_PX // picture.shape[1]) if picture.shape[1] < _CAPTION_PX else 1
+    zoom = -(-_CAPTION_PX // picture.shape[1]) if enlarge else 1
     picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
     height = 28
     whole = Image.new("RGB", (picture.shape[1], picture.shape[0] + height), "white")

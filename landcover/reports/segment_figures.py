@@ -46,7 +46,7 @@ def borders_picture(image: np.ndarray, bands: Sequence[str], segments: np.ndarra
     if ids.shape != segments.shape:
         size = "{} x {}".format(*(zoomed.shape if pieces == 1 else ids.shape))
         notes.insert(0, f"centre {size} of {segments.shape[0]} x {segments.shape[1]} px")
-    return captioned(picture, "; ".join(filter(None, notes)))
+    return captioned(picture, "; ".join(filter(None, notes)), enlarge=pieces > 1)
 
 
 def _shown(shape: tuple[int, ...]) -> tuple[slice, ...]:
