@@ -425,8 +425,8 @@ def _bounds_in(bounds: Sequence[float], source: CRSLike, target: CRSLike) -> tup
     from pyproj.exceptions import ProjError
 
     source, target = CRS.from_user_input(source), CRS.from_user_input(target)
-    transformer = Transformer.from_crs(source, target, always_xy=True)
     try:
+        transformer = Transformer.from_crs(source, target, always_xy=True)
         west, south, east, north = bounds
         return transformer.transform_bounds(west, south, east, north)
     except ProjError:

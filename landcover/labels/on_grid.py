@@ -11,6 +11,7 @@ import numpy as np
 from landcover.errors import InputError
 from landcover.files import rasters, vectors
 from landcover.files.class_rasters import class_writer
+from landcover.files.opening import root_cause
 from landcover.files.raster_names import RasterName
 from landcover.grid import Grid, Window
 from landcover.labels.schemes import Coding
@@ -150,7 +151,13 @@ def require_overlap(source: RasterName, grid: Grid) -> None:
     from rasterio.warp import transform_bounds
 
     own = rasters.grid_of(source)
-    west, south, east, north = transform_bounds(grid.crs, own.crs, *grid.bounds)
+    try:
+        west, south, east, north = transform_bounds(grid.crs, own.crs, *grid.bounds)
+    except Exception as error:  # GDAL's errors share no public base class
+        raise InputError(
+            f"{source} has a CRS that the scene's cannot be brought to ({root_cause(error)}"
+            f"): {own.crs.to_wkt()[:60]}...; assign the true one, for example with rio edit-info"
+        ) from error
     theirs = own.bounds
     if west >= theirs[2] or east <= theirs[0] or south >= theirs[3] or north <= theirs[1]:
         scene = ", ".join(f"{v:.6g}" for v in (west, south, east, north))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landcover.errors import InputError
@@ -194,6 +193,7 @@ def sample(  # noqa: PLR0913 - an argument for each option of landcover sample
     method: str = "uniform",
     *,
     polygons: PathLike | None = None,
+    layer: str | None = None,
     class_field: str | None = None,
     scheme: LabelScheme | PathLike | None = None,
     min_count: int = 50,
@@ -215,6 +215,8 @@ def sample(  # noqa: PLR0913 - an argument for each option of landcover sample
         Every labelled pixel alike, or every class alike.
     polygons : path, optional
         Vector file; training and validation samples are drawn inside it.
+    layer : str, optional
+        Layer of `polygons`, where the file has several.
     class_field : str, optional
         Field of `polygons` with classes, which then are the labels.
     scheme : LabelScheme, name or path, optional
@@ -257,6 +259,7 @@ def sample(  # noqa: PLR0913 - an argument for each option of landcover sample
     >>> samples[["B02", "ndvi"]].isna().any().any()
     np.False_
     """
+    from landcover.files.vectors import with_layer
     from landcover.samples.rows import read_samples
     from landcover.samples.table import Draw
     from landcover.stages import sample as stage
@@ -267,7 +270,7 @@ def sample(  # noqa: PLR0913 - an argument for each option of landcover sample
         Draw(
             samples,
             "polygons" if polygons is not None else method,
-            None if polygons is None else Path(polygons),
+            None if polygons is None else with_layer(polygons, layer),
             class_field,
             min_count,
             features,
