@@ -499,7 +499,7 @@ class Grid:
         str or None
             What differs: CRS, pixel size, corner or shape.
         """
-        if self.crs != other.crs:
+        if not same_crs(self.crs, other.crs):
             return f"CRS {_name(self.crs)} against {_name(other.crs)}"
         if self.shape != other.shape:
             return f"{self.rows} x {self.cols} pixels against {other.rows} x {other.cols}"
@@ -535,6 +535,34 @@ class Grid:
                 f"{that} is not on the grid of {this}: {difference}; "
                 f"warp it first, for example with: rio warp {that} NEW.tif --like {this}"
             )
+
+
+def same_crs(one: CRS, other: CRS) -> bool:
+    """Whether two reference systems are the same, whatever form they are written in.
+
+    A raster's columns run east and its rows south, so that the order of axes, in which two forms of
+    one system can differ, does not count.
+
+    Parameters
+    ----------
+    one, other : rasterio.crs.CRS
+        To compare.
+
+    Returns
+    -------
+    bool
+        True where they are equal, or equivalent to one EPSG code.
+
+    Examples
+    --------
+    >>> from rasterio.crs import CRS
+    >>> wgs84 = CRS.from_epsg(4326)
+    >>> same_crs(wgs84, CRS.from_wkt(wgs84.to_wkt(version="WKT1_ESRI")))
+    True
+    >>> same_crs(wgs84, CRS.from_epsg(4258))
+    False
+    """
+    return bool(one == other or (one.to_epsg() and one.to_epsg() == other.to_epsg()))
 
 
 def _name(crs: CRS) -> str:

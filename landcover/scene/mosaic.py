@@ -15,7 +15,7 @@ from landcover.errors import InputError
 from landcover.files import rasters, vectors
 from landcover.files.opening import read_at_once
 from landcover.files.raster_writer import RasterWriter
-from landcover.grid import TOLERANCE_PX, Grid, Window
+from landcover.grid import TOLERANCE_PX, Grid, Window, same_crs
 from landcover.progress import track
 from landcover.sources.reflectance import (
     DATA,
@@ -45,7 +45,7 @@ def mosaic_grid(tiles: Sequence[Tile]) -> Grid:
         other = tile.grid
         row, col = first.position(other)
         shift = max(abs(col - round(col)), abs(row - round(row)))
-        alike = other.crs == first.crs and np.allclose(other.resolution, first.resolution)
+        alike = same_crs(other.crs, first.crs) and np.allclose(other.resolution, first.resolution)
         if not alike or shift > TOLERANCE_PX:
             raise InputError(
                 f"{tile.paths[0]} is not on the pixel lattice of {tiles[0].paths[0]} "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from landcover.errors import InputError
 from landcover.files import rasters
+from landcover.files.masks import alpha_band
 from landcover.files.raster_names import stem_of
 from landcover.grid import Grid
 from landcover.sensors import SENSORS, SENTINEL2, Sensor
@@ -97,8 +98,9 @@ def open_bands(
         raise InputError(f"there is no sensor {sensor!r}; choose among {', '.join(SENSORS)}")
     of = SENSORS[sensor]
     given = [paths] if isinstance(paths, str | Path) else paths
-    files = _named([_open(path, of, band_names) for path in given], band_names, of)
-    groups = _grouped(files)
+    names = _names_by_file(given, band_names)
+    files = [_open(path, of, of_file) for path, of_file in zip(given, names, strict=True)]
+    groups = _grouped(_named(files, names, of))
     settings = zip(
         _per_tile("quantification", quantification, len(groups)),
         _per_tile("offset", offset, len(groups)),
@@ -110,11 +112,34 @@ def open_bands(
     ]
 
 
+def _names_by_file(paths: Sequence[str | Path], band_names: Sequence[str]) -> list[Sequence[str]]:
+    """The part of `band_names` that speaks of each file.
+
+    For files of one band alone, a name each; beside stacks, all for the stacks.
+    """
+    if not band_names:
+        return [()] * len(paths)
+    single = [_is_single(path) for path in paths]
+    if not all(single):
+        return [() if alone else band_names for alone in single]
+    if len(band_names) != len(paths):
+        raise InputError(
+            f"{len(paths)} files of one band were given and band_names= gives "
+            f"{len(band_names)}; name every file, in order, with - for those to leave out"
+        )
+    return [[name] for name in band_names]
+
+
+def _is_single(path: str | Path) -> bool:
+    """Whether a file has one band, an alpha band not counted."""
+    with rasters.open_raster(path) as dataset:
+        return dataset.count - (alpha_band(dataset) is not None) <= 1
+
+
 def _open(path: str | Path, sensor: Sensor, band_names: Sequence[str]) -> _File:
     """What a file says of its bands."""
     with rasters.open_raster(path) as dataset:
-        stack = dataset.count > 1
-        said = bands_said(dataset, str(path), sensor, stem_of(path), band_names if stack else ())
+        said = bands_said(dataset, str(path), sensor, stem_of(path), band_names)
         for band in said:
             if band.name:
                 require_reflectance(band, str(path))
@@ -122,30 +147,16 @@ def _open(path: str | Path, sensor: Sensor, band_names: Sequence[str]) -> _File:
     return _File(path, rasters.grid_of(path), tuple(said), floats)
 
 
-def _named(files: Sequence[_File], band_names: Sequence[str], sensor: Sensor) -> list[_File]:
-    """Files of one band with the names given; InputError where nothing says what one is."""
-    singles = [file for file in files if file.single]
-    if band_names and len(singles) == len(files):
-        if len(band_names) != len(files):
-            raise InputError(
-                f"{len(files)} files of one band were given and band_names= gives "
-                f"{len(band_names)}; name every file, in order, with - for those to leave out"
-            )
-        said = [sensor.band_of(name) for name in band_names]
-        return [_renamed(file, name) for file, name in zip(files, said, strict=True) if name]
-    for file in singles:
-        if file.said[0].name is None:
+def _named(files: Sequence[_File], names: Sequence[Sequence[str]], sensor: Sensor) -> list[_File]:
+    """Files without those that a name leaves out; InputError where nothing says what one is."""
+    for file, given in zip(files, names, strict=True):
+        if file.single and not given and file.said[0].name is None:
             raise InputError(
                 f"nothing says which band {file.path} is; name files like "
                 f"{sensor.core[0]}.tif or blue.tif, give a name a file with band_names=, or leave "
                 "out what is no band"
             )
-    return list(files)
-
-
-def _renamed(file: _File, name: str) -> _File:
-    said = replace(file.said[0], name=name, named_by="band_names=")
-    return replace(file, said=(said,))
+    return [file for file in files if not file.single or file.said[0].name]
 
 
 def _grouped(files: Sequence[_File]) -> list[list[_File]]:

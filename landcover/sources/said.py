@@ -33,6 +33,8 @@ _LOOK_PX = 500
 _NAME_TAGS = (
     "common_name", "eo:common_name", "BANDNAME", "band_name", "name", "NETCDF_VARNAME", "long_name",
 )  # fmt: skip
+#: What netCDF fills variables with where nobody chose a value; GDAL gives it as their nodata.
+_UNSET = (-32_767.0, -2_147_483_647.0, 4_294_967_295.0, 9.969209968386869e36)
 #: Colours that GDAL tells apart and of which a sensor has one band each, with its role.
 _COLOURS = {
     ColorInterp.blue: "blue", ColorInterp.green: "green", ColorInterp.red: "red",
@@ -138,9 +140,15 @@ def nodata_said(dataset: DatasetReader, number: int) -> tuple[float, ...]:
     Its own nodata value; or 0, where it declares none and has no mask, alpha or NaN either.
     """
     own = own_nodata(dataset, number)
-    if own is not None:
+    if own is not None and not _unset(dataset, number, own):
         return (own,)
     return () if has_mask(dataset, number) or holds_nan(dataset, number) else (0.0,)
+
+
+def _unset(dataset: DatasetReader, number: int, own: float) -> bool:
+    """Whether a nodata value is the default of netCDF, and nobody's choice."""
+    chosen = {"_FillValue", "missing_value"} & dataset.tags(number).keys()
+    return dataset.driver == "netCDF" and (own in _UNSET or not chosen)
 
 
 def _said(
@@ -192,7 +200,9 @@ def _by_text(
 ) -> tuple[str, str | None, str]:
     """What the description of a band, or else its metadata, says that it is."""
     description = (dataset.descriptions[number - 1] or "").strip()
-    tags: Mapping[str, str] = dataset.tags(number)
+    tags: dict[str, str] = dataset.tags(number)
+    if tags.get("eo", "").startswith("common_name="):  # GDAL cuts "eo:common_name" at its colon
+        tags["eo:common_name"] = tags["eo"].removeprefix("common_name=")
     texts = {"description": description}
     texts |= {f"tag {key}": tags[key] for key in _NAME_TAGS if key in tags}
     found = {origin: name for origin, text in texts.items() if (name := sensor.band_of(text))}
@@ -288,14 +298,20 @@ def require_reflectance(band: BandSaid, called: str) -> None:
 
 
 def is_reflectance(dataset: DatasetReader, band: BandSaid) -> bool:
-    """Whether a band without tags holds floats of reflectance: their median tells."""
+    """Whether a band without tags holds floats of reflectance.
+
+    Their median tells, whatever their sign: digital numbers of dark water lie about 0. Whole
+    numbers alone are digital numbers.
+    """
     floating = np.issubdtype(np.dtype(band.dtype), np.floating)
     if band.name is None or band.quantification is not None or not floating:
         return False
     values = look(dataset, band.number, _LOOK_PX)
     own = [band.nodata] if band.nodata is not None else []
     values = values[np.isfinite(values) & ~np.isin(values, [0, *own]) & (np.abs(values) < 1e6)]
-    return bool(values.size) and bool(np.median(values) <= HIGHEST_MEDIAN)
+    if not values.size or np.array_equal(values, np.rint(values)):
+        return False
+    return bool(np.median(np.abs(values)) <= HIGHEST_MEDIAN)
 
 
 def band_of(

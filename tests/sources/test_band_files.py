@@ -1,12 +1,17 @@
 """Loose and stacked files are read by what they say of their bands, or refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 import landcover as lc
 from landcover.errors import InputError
+from landcover.grid import Grid
 from landcover.sources import band_files
 from landcover.sources.tile import require_one_date
 from tests.conftest import utm_grid
@@ -46,6 +51,15 @@ class TestNames:
         ]
         (tile,) = band_files.open_bands(paths)
         assert [band.path.stem for band in tile.bands.values()] == ["4", "3", "2", "1"]
+
+    def test_forms_of_one_reference_system_are_one(self, tmp_path):
+        grid = Grid(CRS.from_epsg(3035), Affine(10, 0, 4_321_000, 0, -10, 3_210_000), *GRID.shape)
+        esri = replace(grid, crs=CRS.from_wkt(grid.crs.to_wkt(version="WKT1_ESRI")))
+        paths = loose(tmp_path, CORE[:2], DN[:2], grid=grid)
+        paths += loose(tmp_path, CORE[2:], DN[2:], grid=esri)
+        assert rasterio.open(paths[0]).crs != rasterio.open(paths[3]).crs
+        (tile,) = band_files.open_bands(paths)
+        assert tile.grid.crs == grid.crs
 
     def test_metadata_of_bands_count(self, tmp_path):
         path = tif(tmp_path / "s.tif")
@@ -130,6 +144,35 @@ class TestNames:
         assert numbers(tile) == dict(zip(CORE, (1, 2, 3, 4), strict=True))
 
 
+class TestNamesGiven:
+    """Files of one band that say nothing, named by the user, are read as if they said it."""
+
+    NAMES = ("1", "2", "3", "4")
+
+    def test_floats_of_reflectance_and_zeros(self, tmp_path):
+        pixels = (DN / 10_000).astype(np.float32)
+        pixels[:, 1, 1] = 0
+        tiles = band_files.open_bands(loose(tmp_path, self.NAMES, pixels), band_names=CORE)
+        got = scene_of(tmp_path, tiles)
+        np.testing.assert_array_equal(np.isnan(got), pixels == 0)
+        np.testing.assert_allclose(got[pixels > 0], pixels[pixels > 0])
+
+    def test_pictures_are_refused(self, tmp_path):
+        paths = loose(tmp_path, self.NAMES, (DN // 16).astype(np.uint8))
+        with pytest.raises(InputError, match=r"1.tif holds 8-bit numbers"):
+            band_files.open_bands(paths, band_names=CORE)
+
+    def test_an_alpha_band_is_not_named(self, tmp_path):
+        alpha = np.full(GRID.shape, 255, np.uint16)
+        paths = [
+            tif(tmp_path / f"{name}.tif", np.stack([pixels, alpha]),
+                colours=(ColorInterp.undefined, ColorInterp.alpha))
+            for name, pixels in zip(self.NAMES, DN, strict=True)
+        ]  # fmt: skip
+        (tile,) = band_files.open_bands(paths, band_names=CORE)
+        assert numbers(tile) == dict.fromkeys(CORE, 1)
+
+
 class TestDates:
     def test_two_days_of_one_place_are_no_mosaic(self, tmp_path):
         paths = []
@@ -195,6 +238,13 @@ class TestScaling:
         first = scene_of(tmp_path / "1", band_files.open_bands(paths))
         second = scene_of(tmp_path / "2", band_files.open_bands(paths_dn))
         np.testing.assert_allclose(first, second, rtol=1e-6)
+
+    def test_floats_of_digital_numbers_about_zero_are_no_reflectance(self, tmp_path):
+        pixels = DN.astype(np.float32)
+        pixels[3] = np.random.default_rng(1).integers(-60, 30, GRID.shape)
+        pixels[3][pixels[3] == 0] = 1
+        got = scene_of(tmp_path, band_files.open_bands(loose(tmp_path, CORE, pixels)))
+        np.testing.assert_allclose(got, pixels / 10_000, rtol=1e-6)
 
     def test_pictures_are_refused(self, tmp_path):
         paths = loose(tmp_path, CORE, (DN // 16).astype(np.uint8))
