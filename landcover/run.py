@@ -247,7 +247,13 @@ class Run:
         return path
 
     def require_folder(self) -> None:
-        """Raise MissingProduct if there is no such folder: then it is the path that is wrong."""
+        """Raise MissingProduct if there is no such folder: then it is the path that is wrong.
+
+        Raises
+        ------
+        MissingProduct
+            If the folder does not exist.
+        """
         if not self.path.is_dir():
             raise MissingProduct(
                 f"run folder {self.path} does not exist; check the path, or make a run with: "

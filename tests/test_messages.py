@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 ERRORS = {"LandcoverError", "InputError", "MissingProduct", "MissingDependency"}
 #: A command that a message tells to run, with its options, up to the end of the clause.
-COMMAND = re.compile(r"(?:landcover|python -m|dask|pip) [^;,()]*")
+COMMAND = re.compile(r"(?:landcover|python -m|dask|pip|rio) [^;,()]*")
 PLACE = ROOT / "landcover"
 
 

@@ -137,7 +137,8 @@ def write_sample(
     }
     points = shapely.points(*grid.xy(rows, cols))
     frame = geopandas.GeoDataFrame(columns, geometry=points, crs=grid.crs)
-    vectors.write_layer(path, frame, "sample")
+    # by the name that GeoPandas gives the layer of a file: writing the file again replaces it
+    vectors.write_layer(path, frame, path.stem)
 
 
 def require_new(path: Path) -> None:

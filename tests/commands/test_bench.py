@@ -177,7 +177,7 @@ def test_a_failing_stage_is_named(tmp_path, capfd):
         LandcoverError, match=r"'segment' ended with exit code 2.*landcover segment"
     ):
         bench.measure(Run(tmp_path / "none"), stage, whole_tile=False)
-    assert "scene.tif does not exist" in capfd.readouterr().err
+    assert "none does not exist; check" in capfd.readouterr().err
 
 
 def test_a_stage_killed_for_memory_is_told(tmp_path, monkeypatch):

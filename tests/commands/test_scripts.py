@@ -271,7 +271,7 @@ def test_a_scene_of_nodata_is_refused(tmp_path, capsys):
     ("main", "arguments", "missing", "command"),
     [
         (segment.main, [], "scene.tif", r"landcover prep"),
-        (sample_raster.main, [], "labels.tif", r"landcover prep --labels"),
+        (sample_raster.main, [], "labels.tif", r"landcover prep --bands .* --labels"),
         (random_forest.main, [], "samples.parquet", r"landcover sample"),
         (mlp.main, ["--no-segments"], "samples.parquet", r"landcover sample"),
         (patches.main, ["--patch-size", "5"], "splits.json", r"landcover sample"),

@@ -854,7 +854,7 @@ def test_a_run_whose_models_need_segment_types_is_served_without_a_classifier(tm
     assert classifier_of(run, models_of_run(run), None) is None
     with serving(load(run, None, LIMITS)) as url, client_of(url) as client:
         refused = assert_one_line(classified(client, RED), 404)
-        assert "start the service with --classifier" in refused
+        assert "start the service with: landcover serve RUN --classifier" in refused
         assert client.get("/health").json()["models"] == []
         assert "map-random-forest" in client.get("/layers").text
     with pytest.raises(LandcoverError, match="needs segment types"):

@@ -393,7 +393,7 @@ class TestScript:
         with pytest.raises(SystemExit) as caught:
             self.run(tmp_path, "--classes-of", tmp_path / "place", "--out", tmp_path / "out")
         (line,) = error_lines(capsys.readouterr().err)
-        assert caught.value.code == 2 and "labels.tif does not exist" in line
+        assert caught.value.code == 2 and "place does not exist; check" in line
 
     def test_an_error_is_one_line(self, tmp_path, capsys):
         with pytest.raises(SystemExit) as caught:
