@@ -1,0 +1,340 @@
+"""Every row of docs/inputs.md, on files made for it."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+from shapely.geometry import Point, box
+
+import landcover as lc
+from landcover.errors import LandcoverError
+from landcover.files import vectors
+from landcover.files.raster_writer import write
+from landcover.grid import Grid
+from landcover.legend import corine
+from landcover.reports.reference_sample import read_sample
+from landcover.sources.tile import Tile
+from landcover.stages.prepare import radiometry_warnings
+from tests.conftest import ROOT, utm_grid
+from tests.fixtures.band_files import CORE, DN, GRID, loose, tif
+
+#: What a scene of the product holds.
+REFLECTANCE = (DN / 10_000).astype(np.float32)
+ROW = re.compile(r"^\| (?P<what>.+) \| (?P<how>.+) \| `(?P<case>\w+)` \|$", re.MULTILINE)
+PAGE = (ROOT / "docs" / "inputs.md").read_text("utf-8")
+READ, REFUSED = (
+    {row["case"]: row["how"] for row in ROW.finditer(part)}
+    for part in PAGE.split("## Read")[1].split("## Refused")
+)
+
+
+def scene(folder: Path, tiles: list[Tile]) -> np.ndarray:
+    """The scene of some tiles, as prep makes it."""
+    radiometry_warnings(tiles)
+    return lc.read(lc.prepare(folder / "run", bands=tiles).scene)
+
+
+def holed(value: float, dtype: type = np.uint16, place: tuple[int, int] = (2, 3)) -> np.ndarray:
+    """The product with a value in one pixel."""
+    pixels = DN.astype(dtype)
+    pixels[(slice(None), *place)] = value
+    return pixels
+
+
+def with_hole(place: tuple[int, int] = (2, 3)) -> np.ndarray:
+    """The scene of a product with a hole in one pixel."""
+    expected = REFLECTANCE.copy()
+    expected[(slice(None), *place)] = np.nan
+    return expected
+
+
+def polygons(path: Path, *layers: str) -> Path:
+    west, south, east, north = GRID.bounds
+    for layer in layers:
+        frame = geopandas.GeoDataFrame(geometry=[box(west, south, east, north)], crs=GRID.crs)
+        frame.to_file(path, layer=layer)
+    return path
+
+
+class Read:
+    """A case gives what was read and what it should be."""
+
+    def described_stack(self, folder):
+        path = tif(folder / "s.tif", DN[[2, 3, 0, 1]], ("red", "Near-Infrared", "B2", "b03"))
+        return scene(folder, lc.open_bands(path)), REFLECTANCE
+
+    def described_files(self, folder):
+        said = zip("abcd", ("B8", "B4", "B3", "B2"), DN[::-1], strict=True)
+        paths = [tif(folder / f"{name}.tif", dn[None], (text,)) for name, text, dn in said]
+        return scene(folder, lc.open_bands(paths)), REFLECTANCE
+
+    def named_files(self, folder):
+        names = ("nir", "T33UUU_20220601T100031_B03_10m", "Red", "x.b2")
+        return scene(folder, lc.open_bands(loose(folder, names, DN[[3, 1, 2, 0]]))), REFLECTANCE
+
+    def tagged_stack(self, folder):
+        path = tif(folder / "s.tif")
+        with rasterio.open(path, "r+") as out:
+            for number, (key, text) in enumerate(
+                [("common_name", "blue"), ("BANDNAME", "B3"), ("long_name", "red"),
+                 ("common_name", "nir")], start=1,
+            ):  # fmt: skip
+                out.update_tags(number, **{key: text})
+        return scene(folder, lc.open_bands(path)), REFLECTANCE
+
+    def coloured_stack(self, folder):
+        colours = (ColorInterp.nir, ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+        return scene(
+            folder, lc.open_bands(tif(folder / "s.tif", DN[::-1], colours=colours))
+        ), REFLECTANCE
+
+    def names_given(self, folder):
+        path = tif(folder / "s.tif", DN[[2, 1, 0, 0, 3]])
+        names = ["B04", "B03", "B02", "-", "B08"]
+        return scene(folder, lc.open_bands(path, band_names=names)), REFLECTANCE
+
+    def numbers_given(self, folder):
+        pixels = np.ones((12, *GRID.shape), np.uint16)
+        pixels[[1, 2, 3, 7]] = DN
+        names = ["B02=2", "B03=3", "B04=4", "B08=8"]
+        return scene(folder, lc.open_bands(tif(folder / "s.tif", pixels), band_names=names)), (
+            REFLECTANCE
+        )
+
+    def further_bands(self, folder):
+        path = tif(folder / "s.tif", DN[[0, 1, 2, 3, 0]], (*CORE, "elevation"))
+        tiles = lc.open_bands(path)
+        assert "5 (elevation)" in tiles[0].notes[0]
+        return scene(folder, tiles), REFLECTANCE
+
+    def own_scale(self, folder):
+        paths = loose(folder, CORE[:3], DN[:3], tags={"scales": [1e-4], "offsets": [0.0]})
+        tags = {"scales": [2e-4], "offsets": [-0.05]}
+        dn = np.rint((DN[3] / 10_000 + 0.05) / 2e-4).astype(np.uint16)
+        paths.append(tif(folder / "B08.tif", dn[None], tags=tags))
+        expected = REFLECTANCE.copy()
+        expected[3] = dn * 2e-4 - 0.05
+        return scene(folder, lc.open_bands(paths)), expected
+
+    def plain_numbers(self, folder):
+        tiles = lc.open_bands(loose(folder, CORE, DN * 2 + 1000), 20_000, -1000)
+        assert tiles[0].bands["B02"].scaled_by == "as given"
+        assert lc.open_bands(loose(folder / "p", CORE))[0].bands["B02"].quantification == 10_000
+        return scene(folder, tiles), REFLECTANCE
+
+    def reflectance_floats(self, folder):
+        return scene(folder, lc.open_bands(loose(folder, CORE, REFLECTANCE))), REFLECTANCE
+
+    def floats_of_numbers(self, folder):
+        return scene(folder, lc.open_bands(loose(folder, CORE, DN.astype(np.float32)))), REFLECTANCE
+
+    def nodata_of_a_band(self, folder):
+        pixels, expected = DN.copy(), REFLECTANCE.copy()
+        paths = []
+        for band, (name, value) in enumerate(zip(CORE, (0, 65_535, 5000, 9), strict=True)):
+            pixels[band][pixels[band] == 9] = 10
+            pixels[band, band, 0], expected[band] = value, pixels[band] / 10_000
+            expected[band, band, 0] = np.nan
+            paths.append(tif(folder / f"{name}.tif", pixels[band][None], nodata=value))
+        return scene(folder, lc.open_bands(paths)), expected
+
+    def masks(self, folder):
+        mask = np.full(GRID.shape, 255, np.uint8)
+        mask[4, 5] = 0
+        inside, beside = loose(folder, CORE[:2], holed(7)[:2], nodata=7)
+        alpha, floats = folder / "a.tif", folder / "B08.tif"
+        for path, internal in ((inside, True), (beside, False)):
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal), rasterio.open(path, "r+") as out:
+                out.write_mask(mask)
+        opaque = np.where(mask == 0, 0, 65_535).astype(np.uint16)
+        tif(
+            alpha, np.stack([holed(7)[2], opaque]), ("B04", ""), nodata=7,
+            colours=(ColorInterp.gray, ColorInterp.alpha),
+        )  # fmt: skip
+        values = with_hole()[3:]
+        values[:, 4, 5] = np.nan
+        tif(floats, values, nodata=np.nan)
+        expected = with_hole()
+        expected[:, 4, 5] = np.nan
+        return scene(folder, lc.open_bands([inside, beside, alpha, floats])), expected
+
+    def zero_undeclared(self, folder):
+        return scene(folder, lc.open_bands(loose(folder, CORE, holed(0)))), with_hole()
+
+    def zero_declared(self, folder):
+        expected = with_hole()
+        expected[:, 2, 3] = 0
+        return scene(folder, lc.open_bands(loose(folder, CORE, holed(0), nodata=65_535))), expected
+
+    def few_implausible(self, folder):
+        tiles = lc.open_bands(loose(folder, CORE, holed(40_000)))
+        run = lc.prepare(folder / "few", bands=tiles)
+        notes = run.read_manifest()["stages"]["prep"]["notes"]
+        assert len(notes) == 4 and all("1 of 192 pixels" in note for note in notes)
+        assert all("40000" in note for note in notes)
+        return lc.read(run.scene), with_hole()
+
+    def within_a_container(self, folder):
+        paths = loose(folder, CORE)
+        with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+            for path in paths[:2]:
+                archive.write(path, f"in/{path.name}")
+        names: list[str | Path] = [f"/vsizip/{folder}/a.zip/in/{path.name}" for path in paths[:2]]
+        return scene(folder, lc.open_bands([*names, *paths[2:]])), REFLECTANCE
+
+    def mosaic(self, folder):
+        east = utm_grid(12, 16, west=300_160)
+        paths = loose(folder / "a", CORE, DN + 1000) + loose(folder / "b", CORE, DN, grid=east)
+        tiles = lc.open_bands(paths, offset=[-1000, 0])
+        return scene(folder, tiles), np.concatenate([REFLECTANCE, REFLECTANCE], axis=2)
+
+    def notations_of_a_crs(self, folder):
+        forms = (GRID.crs, CRS.from_wkt(GRID.crs.to_wkt()), CRS.from_string("EPSG:32633"),
+                 CRS.from_proj4("+proj=utm +zone=33 +datum=WGS84 +units=m"))  # fmt: skip
+        paths = [
+            tif(folder / f"{n}.tif", dn[None], grid=Grid(form, GRID.transform, *GRID.shape))
+            for n, dn, form in zip(CORE, DN, forms, strict=True)
+        ]
+        return scene(folder, lc.open_bands(paths)), REFLECTANCE
+
+    def label_scheme(self, folder):
+        values = np.full(GRID.shape, 12, np.uint8)
+        values[:5] = 44
+        labels = write(folder / "l.tif", values, GRID, ["class"], nodata=0)
+        run = lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels)
+        became = run.read_manifest()["stages"]["prep"]["classes"]["labels"]
+        assert became["scheme"] == "corine-grid" and len(became["values"]) == 2
+        return lc.read(run.labels)[0], np.where(values == 44, 523, 211)
+
+    def one_layer(self, folder):
+        path = polygons(folder / "a.gpkg", "towns")
+        line = geopandas.GeoDataFrame(geometry=[Point(GRID.bounds[:2])], crs=GRID.crs)
+        line.to_file(path, layer="points")
+        return vectors.read_aoi(path, GRID).area, GRID.rows * GRID.cols * 100
+
+
+class Refused:
+    """A case ends in an error."""
+
+    def silent_stack(self, folder):
+        lc.open_bands(tif(folder / "s.tif"))
+
+    def silent_files(self, folder):
+        lc.open_bands(loose(folder, "1234"))
+
+    def no_band_in_glob(self, folder):
+        lc.open_bands(loose(folder, CORE) + loose(folder, ["SCL"], DN[:1]))
+
+    def band_twice(self, folder):
+        names = ("B2", "B3", "B4", "B8", "view_azimuth_mean_B2")
+        lc.open_bands(tif(folder / "s.tif", DN[[0, 1, 2, 3, 0]], names))
+
+    def file_twice(self, folder):
+        lc.open_bands(loose(folder, CORE) + loose(folder, ["view_zenith_B2"], DN[:1]))
+
+    def two_dates(self, folder):
+        days = ("20220601", "20220805")
+        names = [f"T33UUU_{day}T100031_{band}" for day in days for band in CORE]
+        lc.open_bands(loose(folder, names, np.concatenate([DN, DN])))
+
+    def contradiction(self, folder):
+        lc.open_bands(tif(folder / "s.tif", descriptions=("B1 - blue", "B3", "B4", "B8")))
+
+    def name_against_text(self, folder):
+        last = tif(folder / "B08.tif", DN[3:], ("B11",))
+        lc.open_bands([*loose(folder, CORE[:3], DN[:3]), last])
+
+    def eight_bits(self, folder):
+        lc.open_bands(loose(folder, CORE, (DN // 16).astype(np.uint8)))
+
+    def undeclared_nodata(self, folder):
+        dn = DN.copy()
+        dn[:, :3] = 65_535
+        scene(folder, lc.open_bands(loose(folder, CORE, dn)))
+
+    def many_implausible(self, folder):
+        dn = DN.copy()
+        dn[:, 0] = np.arange(30_000, 30_016)
+        scene(folder, lc.open_bands(loose(folder, CORE, dn)))
+
+    def wrong_quantification(self, folder):
+        scene(folder, lc.open_bands(loose(folder, CORE), quantification=1))
+
+    def container(self, folder):
+        for number, path in enumerate(loose(folder, CORE[:2], DN[:2])):
+            with rasterio.open(path) as source:
+                pixels = source.read().astype(np.uint8)
+            with rasterio.open(
+                folder / "a.gpkg", "w", driver="GPKG", width=GRID.cols, height=GRID.rows, count=1,
+                dtype="uint8", crs=GRID.crs, transform=GRID.transform, RASTER_TABLE=f"b{number}",
+                APPEND_SUBDATASET="YES" if number else "NO",
+            ) as out:  # fmt: skip
+                out.write(pixels)
+        lc.open_bands(folder / "a.gpkg")
+
+    def cut_file(self, folder):
+        path = tif(folder / "s.tif", descriptions=CORE, tiled=True, blockxsize=16, blockysize=16)
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) * 9 // 10])
+        lc.open_bands(path)
+
+    def other_grid(self, folder):
+        moved = utm_grid(12, 16, north=5_800_010)
+        paths = loose(folder, CORE[:3], DN[:3])
+        lc.open_bands(paths + loose(folder, CORE[3:], DN[3:], grid=moved))
+
+    def local_crs(self, folder):
+        local = CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')
+        grid = Grid(local, GRID.transform, *GRID.shape)
+        lc.open_bands(loose(folder, CORE, grid=grid))
+
+    def ambiguous_labels(self, folder):
+        values = np.full(GRID.shape, 1, np.uint8)
+        values[:5] = 2
+        labels = write(folder / "l.tif", values, GRID, ["class"], nodata=0)
+        lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels)
+
+    def several_layers(self, folder):
+        vectors.read_aoi(polygons(folder / "v.gpkg", "a", "b"), GRID)
+
+    def point_twice(self, folder):
+        points = [Point(300_015, 5_799_985), Point(300_055, 5_799_985), Point(300_015, 5_799_985)]
+        frame = geopandas.GeoDataFrame({"reference": [211] * 3}, geometry=points, crs=GRID.crs)
+        frame.to_file(folder / "p.gpkg")
+        read_sample(folder / "p.gpkg", GRID, corine())
+
+
+def cases_of(kind: type) -> set[str]:
+    return {name for name in vars(kind) if not name.startswith("_")}
+
+
+def case(kind: type, name: str) -> Callable[[Path], tuple[np.ndarray, np.ndarray]]:
+    return getattr(kind(), name)
+
+
+def test_every_row_is_a_case_and_every_case_a_row():
+    assert set(READ) == cases_of(Read) and set(REFUSED) == cases_of(Refused)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_read(name, tmp_path):
+    got, expected = case(Read, name)(tmp_path)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=2e-7)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(name, tmp_path):
+    with pytest.raises(LandcoverError) as caught:
+        case(Refused, name)(tmp_path)
+    assert REFUSED[name].strip("`") in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
