@@ -7,8 +7,9 @@ so that files, archives and bytes sent to the service are read by the same rules
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,18 +132,31 @@ def bands_said(
         names = {number: (names[number][0], given.get(number), "band_names=") for number in numbers}
     else:
         _refuse_twice(names, called)
-    return [_said(dataset, called, number, *names[number]) for number in numbers]
+    with_nan = cache(partial(_with_nan, dataset))  # read once, and only where it matters
+    return [
+        _said(dataset, called, number, name, (text, by), with_nan)
+        for number, (text, name, by) in names.items()
+    ]
 
 
-def nodata_said(dataset: DatasetReader, number: int) -> tuple[float, ...]:
+def nodata_said(
+    dataset: DatasetReader, number: int, with_nan: Callable[[], bool] | None = None
+) -> tuple[float, ...]:
     """Digital numbers of a band that mean no data by what its raster says.
 
-    Its own nodata value; or 0, where it declares none and has no mask, alpha or NaN either.
+    Its own nodata value; or 0, where it declares none, has no mask or alpha, and no band of the
+    raster has NaN (`with_nan` knows; by default the bands are read).
     """
     own = own_nodata(dataset, number)
     if own is not None and not _unset(dataset, number, own):
         return (own,)
-    return () if has_mask(dataset, number) or holds_nan(dataset, number) else (0.0,)
+    with_nan = with_nan or partial(_with_nan, dataset)
+    return () if has_mask(dataset, number) or with_nan() else (0.0,)
+
+
+def _with_nan(dataset: DatasetReader) -> bool:
+    """Whether any band of a raster holds NaN."""
+    return any(holds_nan(dataset, number) for number in dataset.indexes)
 
 
 def _unset(dataset: DatasetReader, number: int, own: float) -> bool:
@@ -152,14 +166,16 @@ def _unset(dataset: DatasetReader, number: int, own: float) -> bool:
 
 
 def _said(
-    dataset: DatasetReader, called: str, number: int, text: str, name: str | None, by: str
-) -> BandSaid:
-    """Everything of one band."""
+    dataset: DatasetReader, called: str, number: int, name: str | None, texts: tuple[str, str],
+    with_nan: Callable[[], bool],
+) -> BandSaid:  # fmt: skip
+    """Everything of one band; its text and where its name comes from are known."""
+    text, by = texts
     return BandSaid(
         number, text, name, by if name else "", dataset.dtypes[number - 1],
         *_scaling(dataset, called, number),
         own_nodata(dataset, number), has_mask(dataset, number),
-        name is not None and nodata_said(dataset, number) == (0.0,),
+        name is not None and nodata_said(dataset, number, with_nan) == (0.0,),
     )  # fmt: skip
 
 

@@ -279,6 +279,12 @@ class TestValidity:
         assert np.argwhere(np.isnan(got[0])).tolist() == [[2, 2]]
         assert (got[:, 1, 1] == 0).all()
 
+    def test_nan_in_one_band_of_a_stack_makes_zeros_data_in_all(self, tmp_path):
+        pixels = (DN / 10_000).astype(np.float32)
+        pixels[:, 1, 1], pixels[3, 2, 2] = 0, np.nan
+        got = scene_of(tmp_path, band_files.open_bands([tif(tmp_path / "s.tif", pixels, CORE)]))
+        assert np.argwhere(np.isnan(got)).tolist() == [[3, 2, 2]]
+
     @pytest.mark.parametrize("internal", [True, False])
     def test_masks_count_beside_nodata(self, tmp_path, internal):
         pixels = DN.copy()
