@@ -38,8 +38,6 @@ API = {
 NAMES = sorted(API)
 #: Values that the package gives; nobody makes them by hand.
 VALUES = {"Grid", "Window", "Legend", "Run", "Model", "LabelScheme"}
-#: Examples that cannot run in a few seconds: denoise trains a network first.
-SHOWN_ONLY = {"denoise"}
 
 
 def documented(name: str) -> NumpyDocString:
@@ -203,7 +201,7 @@ def test_an_example_runs(name):
     """make check runs the examples; this keeps them from being skipped, all but one."""
     examples = doctest.DocTestParser().get_examples(inspect.getdoc(getattr(lc, name)) or "")
     runs = [e for e in examples if not e.options.get(doctest.SKIP) and "import" not in e.source]
-    assert bool(runs) is (name not in SHOWN_ONLY)
+    assert runs
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5])
