@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from landcover.commands.options import Arguments, Command
@@ -40,11 +41,14 @@ def _classify(a: Arguments) -> list[Path]:
     failed = []
     for path in track(a.images, "classifying images"):
         try:
-            found = reply(classifier, read_image(path))
+            image = read_image(path)
+            found = reply(classifier, image)
         except LandcoverError as error:
             said = str(error)  # a model does not know what the image is called
             failed.append(said if str(path) in said else f"{path}: {said}")
             continue
+        for note in image.notes:
+            print(f"note: {note}", file=sys.stderr)
         if a.json:
             print(json.dumps({"image": str(path), **found}, ensure_ascii=False), flush=True)
         else:

@@ -58,11 +58,14 @@ class Image:
         Sentinel-2 names of the bands, such as B04.
     grid : Grid or None
         Where it lies; None for pictures, and for rasters without a north-up place.
+    notes : tuple of str
+        Sentences on the few values that are no reflectance and are left out.
     """
 
     values: np.ndarray
     bands: tuple[str, ...]
     grid: Grid | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_image(source: Source, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Image:
@@ -210,9 +213,10 @@ def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
         said = bands_said(dataset, name, SENTINEL2)
         if _is_picture(said):
             bands, values = _true_colour_bands(said, dataset)
+            notes: tuple[str, ...] = ()
         else:
-            bands, values = _bands_of_reflectance(said, dataset, name)
-    return Image(values, bands, grid)
+            bands, values, notes = _bands_of_reflectance(said, dataset, name)
+    return Image(values, bands, grid, notes)
 
 
 def _is_picture(said: Sequence[BandSaid]) -> bool:
@@ -257,8 +261,8 @@ def _by_colour(said: Sequence[BandSaid], dataset: DatasetReader) -> dict[int, st
 
 def _bands_of_reflectance(
     said: Sequence[BandSaid], dataset: DatasetReader, name: str
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names and reflectance of the bands that a GeoTIFF names, or of EuroSAT's order."""
+) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+    """Names and reflectance of the bands that a GeoTIFF names, or of EuroSAT's order, and notes."""
     eurosat = (
         not any(band.name for band in said)
         and {band.dtype for band in said} == {"uint16"}
@@ -274,7 +278,7 @@ def _bands_of_reflectance(
             f"{', ...' if said[4:] else ''}), and nothing says what they are; name bands like B04 "
             "or red, or give EuroSAT's 13 bands or 8-bit true colour"
         )
-    values, names = [], []
+    values, names, notes = [], [], []
     for told in named:
         require_reflectance(told, name)
         band = band_of(told, name, SENTINEL2, floats=is_reflectance(dataset, told))
@@ -283,11 +287,11 @@ def _bands_of_reflectance(
         tally = Tally()
         values.append(read_reflectance(dataset, band, _whole(dataset), tally)[0])
         names.append(str(told.name))
-        judged(tally, band, str(told.name))
+        notes.append(judged(tally, band, str(told.name)))
     image = np.stack(values)
     if eurosat:
         image[:, (image == 0).all(axis=0)] = np.nan
-    return tuple(names), image
+    return tuple(names), image, tuple(note for note in notes if note)
 
 
 def _whole(dataset: DatasetReader) -> Window:

@@ -193,6 +193,14 @@ class TestGeotiffs:
         image = lc.read_image(geotiff(dn(2, dtype), ["B04", "B08"]))
         np.testing.assert_allclose(image.values, dn(2) / 1e4, rtol=1e-6)
 
+    def test_few_values_that_are_no_reflectance_are_left_out_and_told(self):
+        pixels = dn(2)
+        pixels[1, 3, 4] = 50_000
+        image = lc.read_image(geotiff(pixels, ["B04", "B08"]))
+        assert np.argwhere(np.isnan(image.values)).tolist() == [[1, 3, 4]]
+        assert len(image.notes) == 1 and "1 of 600 pixels of B08" in image.notes[0]
+        assert not lc.read_image(geotiff(dn(2), ["B04", "B08"])).notes
+
     def test_common_names_are_names(self):
         image = lc.read_image(geotiff(dn(3), ["Red", "nir", "SWIR 1"]))
         assert image.bands == ("B04", "B08", "B11")
