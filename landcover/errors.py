@@ -47,8 +47,8 @@ class MissingProduct(LandcoverError, FileNotFoundError):
     >>> try:
     ...     Run("runs/new").require("scene")
     ... except FileNotFoundError as error:
-    ...     print(error)
-    runs/new/scene.tif does not exist; make it with: landcover prep --out runs/new
+    ...     print(str(error).partition(";")[0])
+    run folder runs/new does not exist
     """
 
 
