@@ -39,7 +39,7 @@ def test_help_lists_the_commands_in_the_order_of_the_work(capsys):
 
 def test_the_command_alone_shows_its_help():
     done = subprocess.run(
-        [sys.executable, "-m", "landcover"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "landcover.cli"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2 and "prep " in done.stderr and not done.stdout
 
