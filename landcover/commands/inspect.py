@@ -22,12 +22,8 @@ _COLUMNS = (
 
 def _define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="bands, stacks or class rasters")
-    parser.add_argument(
-        "--band-names", nargs="+", default=(), metavar="NAME", help="as prep takes them"
-    )
-    parser.add_argument(
-        "--nodata", nargs="+", type=FINITE, default=(), metavar="DN", help="as prep takes them"
-    )
+    parser.add_argument("--band-names", nargs="+", metavar="NAME", help="as prep takes them")
+    parser.add_argument("--nodata", nargs="+", type=FINITE, metavar="DN", help="as prep takes them")
     parser.add_argument("--scheme", metavar="NAME|TABLE.csv", help="of class rasters")
     parser.add_argument("--json", action="store_true", help="a JSON object a file, in lines")
     parser.set_defaults(asks=True)
@@ -41,7 +37,7 @@ def _inspect(a: Arguments) -> list[Path]:
     failed = []
     for path in a.files:
         try:
-            facts = inspect_raster(path, a.band_names, a.nodata, scheme)
+            facts = inspect_raster(path, a.band_names or (), a.nodata or (), scheme)
         except LandcoverError as error:
             failed.append(str(error))
             continue

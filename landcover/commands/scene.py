@@ -84,7 +84,6 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
         "--nodata",
         nargs="+",
         type=FINITE,
-        default=[],
         metavar="DN",
         help="digital numbers of loose files that mean no data, besides what the files declare; 0 "
         "means no data only where nothing is declared",
@@ -210,7 +209,7 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
         return [sentinel2.open_sentinel2(path) for path in a.product], a.labels, a.reference
     if a.bands:
         tiles = band_files.open_bands(
-            a.bands, a.quantification, a.offset, a.band_names or (), nodata=a.nodata
+            a.bands, a.quantification, a.offset, a.band_names or (), nodata=a.nodata or ()
         )
         return tiles, a.labels, a.reference
     if a.labels or a.reference or a.aoi or a.bbox:
