@@ -62,10 +62,8 @@ def spatial_blocks(
     Raises
     ------
     InputError
-        If labels are no raster of class codes.
-    InputError
-        If there are fewer than three labelled blocks, or the guard leaves a
-        split without a pixel.
+        If labels are no raster of class codes, if there are fewer than three
+        labelled blocks, or if the guard leaves a split without a pixel.
 
     Examples
     --------
