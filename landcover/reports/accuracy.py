@@ -71,9 +71,8 @@ def score(
     Raises
     ------
     InputError
-        If reference or predicted hold anything but class codes, or `codes` name one twice.
-    InputError
-        If shapes differ, no pixel has a reference, or a class is not in `codes`.
+        If reference or predicted hold anything but class codes, `codes` name one twice or lack
+        one, shapes differ, or no pixel has a reference.
 
     Examples
     --------
