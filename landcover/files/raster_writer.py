@@ -74,6 +74,8 @@ class RasterWriter:
     def __enter__(self) -> RasterWriter:
         with self._writing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            # What a killed process left: rasterio opens it before it writes over it, and fails
+            self._remove_parts()
             self._dataset = rasterio.open(
                 self._part,
                 "w",

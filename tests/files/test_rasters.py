@@ -107,6 +107,16 @@ def test_an_error_while_writing_leaves_nothing_and_keeps_the_old(scene, grid):
     assert [p.name for p in path.parent.iterdir()] == ["scene.tif"]
 
 
+@pytest.mark.parametrize("name", [".map.part.tif", ".map.whole.tif"])
+@pytest.mark.parametrize("content", [b"", b"II*\0\x08\0\0\0", b"II*\0\x08\0\0\0\xff\xff\0\0"])
+def test_what_a_killed_process_left_is_written_over(tmp_path, grid, name, content):
+    (tmp_path / name).write_bytes(content)
+    pixels = np.full(grid.shape, 3, np.uint8)
+    path = raster_writer.write(tmp_path / "map.tif", pixels, grid, ["class"])
+    assert (rasters.read(path) == 3).all()
+    assert [p.name for p in tmp_path.iterdir()] == ["map.tif"]
+
+
 def test_pixels_must_fit_the_window(tmp_path, grid):
     with (
         pytest.raises(ValueError, match="the window takes"),
