@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
+from affine import Affine
 from rio_tiler.constants import WGS84_CRS
 from rio_tiler.errors import PointOutsideBounds, TileOutsideBounds
 from rio_tiler.io import Reader
@@ -85,20 +86,13 @@ class Layer:
                 return empty_tile()
 
     def _class_tile(self, reader: Reader, legend: Legend, z: int, x: int, y: int) -> bytes:
-        image = reader.tile(
-            x, y, z, TILE_PX, 1, nodata=UNLABELLED,
-            resampling_method="nearest", reproject_method="nearest",
-        )  # fmt: skip
-        index = legend.index(image.array.filled(UNLABELLED)[0])
+        image = _tile(reader, z, x, y, (1,), "nearest", UNLABELLED)
+        index = legend.index(image.filled(UNLABELLED)[0])
         colours = np.array([*(c.colour for c in legend.classes), (0, 0, 0)], np.uint8)
         return _png(np.moveaxis(colours[index], -1, 0), index < 0)
 
     def _scene_tile(self, reader: Reader, z: int, x: int, y: int) -> bytes:
-        image = reader.tile(
-            x, y, z, TILE_PX, self.bands,
-            resampling_method="bilinear", reproject_method="bilinear",
-        )  # fmt: skip
-        values = image.array.filled(np.nan)
+        values = _tile(reader, z, x, y, self.bands, "bilinear").filled(np.nan)
         missing = ~rasters.valid_pixels(values)
         low, high = self.stretch
         return _png(stretched(values, low, high), missing)
@@ -179,6 +173,56 @@ def _value_at(path: Path, lon: float, lat: float) -> int | None:
         except PointOutsideBounds:
             return None
     return None if np.ma.is_masked(value) else int(value)
+
+
+def _tile(
+    reader: Reader,
+    z: int,
+    x: int,
+    y: int,
+    bands: tuple[int, ...],
+    method: Literal["nearest", "bilinear"],
+    nodata: int | None = None,
+) -> np.ma.MaskedArray:
+    """Pixels (bands, rows, cols) of a tile, masked where nodata or outside.
+
+    A grid in degrees may reach beyond 180 or -180. What of it lies there is shown a whole turn
+    away, where the tiles of that place are.
+    """
+    how = {
+        "indexes": bands,
+        "height": TILE_PX,
+        "width": TILE_PX,
+        "nodata": nodata,
+        "dst_crs": reader.tms.rasterio_crs,
+        "bounds_crs": reader.tms.rasterio_crs,
+        "resampling_method": method,
+        "reproject_method": method,
+    }
+    parts = []
+    a, b, west, d, e, north = reader.transform[:6]
+    for turn in _turns(reader, z, x, y):
+        options = {"src_transform": Affine(a, b, west + turn, d, e, north)}
+        part = reader.part(
+            reader.tms.xy_bounds(x, y, z), vrt_options=options if turn else None, **how
+        )
+        parts.append(part.array)
+    if not parts:
+        raise TileOutsideBounds(f"tile {z}/{x}/{y} is outside the raster")
+    pixels = parts[0]
+    for part in parts[1:]:
+        pixels = np.ma.where(np.ma.getmaskarray(pixels), part, pixels)
+    return pixels
+
+
+def _turns(reader: Reader, z: int, x: int, y: int) -> list[int]:
+    """By how many degrees a raster has to be turned for a tile to show some of it."""
+    if not reader.crs.is_geographic:
+        return [0] if reader.tile_exists(x, y, z) else []
+    tile, (west, south, east, north) = reader.tms.bounds(x, y, z), reader.bounds
+    if south >= tile.top or north <= tile.bottom:
+        return []
+    return [by for by in (0, -360, 360) if west + by < tile.right and east + by > tile.left]
 
 
 @contextmanager

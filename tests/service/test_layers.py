@@ -1,13 +1,16 @@
 """Layers of a map that lies across the 180th meridian."""
 
+import io
+
 import numpy as np
 import pytest
 from affine import Affine
+from PIL import Image
 from pyproj import Transformer
 from rasterio.crs import CRS
 
 from landcover.files import raster_writer, styles
-from landcover.grid import Grid
+from landcover.grid import Grid, Window
 from landcover.legend import corine
 from landcover.service import layers
 
@@ -54,7 +57,7 @@ def test_the_class_at_a_place_on_either_side_of_the_meridian(tmp_path, name):
     assert layer.at(0.0, float(lat[0])) is None
 
 
-@pytest.mark.parametrize("name", UTM)
+@pytest.mark.parametrize("name", GRIDS)
 def test_tiles_show_both_sides_of_the_meridian(tmp_path, name):
     grid = GRIDS[name]
     layer, _ = layer_of(tmp_path, grid)
@@ -69,3 +72,71 @@ def test_tiles_show_both_sides_of_the_meridian(tmp_path, name):
         assert layer.tile(z, x, y) != layers.empty_tile()
         shown.add(x)
     assert len(shown) == 2
+
+
+def pixels_of(tile):
+    """Colours (rows, cols, 3) of a tile, and where it is opaque."""
+    rgba = np.asarray(Image.open(io.BytesIO(tile)).convert("RGBA"))
+    return rgba[..., :3], rgba[..., 3] > 0
+
+
+def places_of(z, x, y):
+    """Longitude and latitude of the middle of every pixel of a tile."""
+    step = 2 * np.pi * 6378137 / 2**z / 256
+    east = (x * 256 + np.arange(256) + 0.5) * step - np.pi * 6378137
+    north = np.pi * 6378137 - (y * 256 + np.arange(256) + 0.5) * step
+    to = Transformer.from_crs(3857, 4326, always_xy=True)
+    return to.transform(*np.meshgrid(east, north))
+
+
+#: Tiles around 65 N, 180 E, on either side, and the world.
+TILES = [(z, x, y) for z, y in ((12, 1065), (13, 2131)) for x in (0, 1, 2**z - 2, 2**z - 1)]
+
+
+@pytest.mark.parametrize("name", ["beyond 180", "beyond -180", "from 0 to 360"])
+def test_tiles_of_degrees_hold_the_class_of_every_place(tmp_path, name):
+    layer, codes = layer_of(tmp_path, GRIDS[name])
+    seen = 0
+    for tile in TILES if "beyond" in name else [(12, 113, 1065), (12, 114, 1065)]:
+        lon, lat = places_of(*tile)
+        colours, opaque = pixels_of(layer.tile(*tile))
+        expected, inside = np.zeros_like(colours), np.zeros(opaque.shape, bool)
+        for turn in (-360, 0, 360):
+            rows, cols = GRIDS[name].rowcol(lon + turn, lat)
+            here = Window(0, 0, *codes.shape).contains(rows, cols)
+            inside |= here
+            for c in layer.legend.classes:
+                held = here.copy()
+                held[here] = codes[rows[here], cols[here]] == c.code
+                expected[held] = c.colour
+        assert np.mean(opaque == inside) > 0.999
+        assert np.mean((colours == expected)[inside & opaque]) > 0.99 if inside.any() else True
+        seen += np.count_nonzero(inside & opaque)
+    assert seen > 1000
+
+
+@pytest.mark.parametrize("west", [-180, -150, 0])
+def test_the_world_is_whole_from_wherever_its_grid_begins(tmp_path, west):
+    grid = Grid(CRS.from_epsg(4326), Affine(1, 0, west, 0, -1, 80), 160, 360)
+    legend = corine().legend.subset([211, 311, 512])
+    lon, _ = grid.xy(*np.indices(grid.shape))
+    codes = np.array(legend.codes, np.uint16)[(((lon + 180) % 360) // 120).astype(int)]
+    path = raster_writer.write(tmp_path / "world.tif", codes, grid, ["class"], 0)
+    path.with_suffix(".qml").write_text(styles.qml(legend))
+    colours, opaque = pixels_of(layers._classes(path, "World").tile(0, 0, 0))
+    assert opaque[40:210].all()
+    thirds = [legend[code].colour for code in legend.codes]
+    assert [tuple(int(v) for v in colours[128, col]) for col in (40, 128, 215)] == thirds
+
+
+def test_a_scene_is_shown_on_both_sides(tmp_path):
+    grid = GRIDS["beyond 180"]
+    values = np.full((3, *grid.shape), 0.2, np.float32)
+    values[:, :, :120] = 0.1
+    values[:, :20] = np.nan
+    path = raster_writer.write(tmp_path / "scene.tif", values, grid, ["B04", "B03", "B02"], np.nan)
+    layer = layers._scene(path)
+    for x, shade in ((2**12 - 1, 0), (0, 255)):
+        colours, opaque = pixels_of(layer.tile(12, x, 1065))
+        assert 0.05 < opaque.mean() < 0.95
+        assert np.median(colours[opaque]) == shade
