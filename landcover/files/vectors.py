@@ -380,11 +380,40 @@ def _on_grid(frame: geopandas.GeoDataFrame, grid: Grid, name: str) -> geopandas.
         clipped = shapely.segmentize(clipped, size / POINTS_PER_SCENE)
     result = frame.set_geometry(clipped, crs=frame.crs)
     result = result[_areas(result) > 0]
-    result = result if same else result.to_crs(grid.crs)
+    result = result if same else _turned(result.to_crs(grid.crs), grid)
     touching = shapely.intersects(result.geometry.to_numpy(), shapely.box(*grid.bounds))
     if not touching.any():
         raise _outside(name, frame.total_bounds, frame.crs, grid)
     return result[touching]
+
+
+def _turned(frame: geopandas.GeoDataFrame, grid: Grid) -> geopandas.GeoDataFrame:
+    """Geometries of a grid's CRS at the longitudes of the grid, where it is in degrees.
+
+    Reprojecting gives longitudes of -180 to 180, so that a polygon across 180 degrees has corners
+    on both ends of them, and a grid may go on beyond.
+    """
+    import shapely
+
+    if frame.empty or not frame.crs.is_geographic:
+        return frame
+    west, south, east, north = grid.bounds
+    margin = (east - west) / 10
+    clip = shapely.box(west - margin, south - margin, east + margin, north + margin)
+    whole = np.array([shapely.transform(g, _without_jumps) for g in frame.geometry], object)
+    return frame.set_geometry(
+        _surfaces(_clipped(whole, clip, turns=east - west < 360)), crs=frame.crs
+    )
+
+
+def _without_jumps(lon_lat: np.ndarray) -> np.ndarray:
+    """Corners of a geometry, each at the longitude that is nearest to that of the first.
+
+    >>> _without_jumps(np.array([[179.9, 65.0], [-179.8, 65.0]])).tolist()
+    [[179.9, 65.0], [180.2, 65.0]]
+    """
+    turns = np.rint((lon_lat[:, 0] - lon_lat[0, 0]) / 360)
+    return lon_lat - np.stack([360 * turns, np.zeros_like(turns)], axis=-1)
 
 
 def _require_cut(geometries: np.ndarray, name: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from affine import Affine
 from pyproj import Transformer
 from rasterio.crs import CRS
+from shapely import segmentize
 from shapely.geometry import MultiPolygon, box, mapping
 
 from landcover.errors import InputError, LandcoverError
@@ -91,6 +92,30 @@ def test_the_world_holds_a_scene_on_the_meridian(tmp_path, name):
     grid = GRIDS[name]
     path = geojson(tmp_path / "world.geojson", box(-180, -90, 180, 90))
     assert held(vectors.read_aoi(path, grid), grid).all()
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("epsg", [32601, 32660, 3413, 3832, 4258])
+def test_an_area_of_another_system_is_turned_to_the_grid(tmp_path, name, epsg):
+    import geopandas
+
+    path, grid = tmp_path / "area.gpkg", GRIDS[name]
+    ring = segmentize(box(WEST, SOUTH, EAST + 360, NORTH), 0.001)
+    area = geopandas.GeoSeries([ring], crs="EPSG:4326")
+    if epsg != 4258:
+        area = area.to_crs(epsg)
+    area.set_crs(epsg, allow_override=True).to_file(path)
+    found = held(vectors.read_aoi(path, grid), grid)
+    assert differ(found, grid) <= 0.01 * expected(grid).sum()
+
+
+def test_an_area_of_another_system_misses_a_grid_far_away(tmp_path):
+    import geopandas
+
+    path = tmp_path / "area.gpkg"
+    geopandas.GeoSeries([box(4e5, 58e5, 4.1e5, 58.1e5)], crs="EPSG:32633").to_file(path)
+    with pytest.raises(InputError, match="lies outside the scene"):
+        vectors.read_aoi(path, GRIDS["degrees to 180.03"])
 
 
 def test_polygons_keep_their_field_on_either_side(tmp_path):
