@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from landcover.errors import InputError, LandcoverError, MissingProduct
+from landcover.files import meridian
 from landcover.files.atomic import replace_when_whole
 from landcover.grid import Grid, Window
 
@@ -370,82 +371,25 @@ def _on_grid(frame: geopandas.GeoDataFrame, grid: Grid, name: str) -> geopandas.
         raise _outside(name, frame.total_bounds, frame.crs, grid)
     parts = frame.geometry.to_numpy()
     if frame.crs.is_geographic:
-        _require_cut(parts, name)
+        meridian.require_cut(parts, name)
         east += 360 if west > east else 0  # a scene across the 180th meridian
     size = max(east - west, north - south)
     margin = size / 10
     clip = shapely.box(west - margin, south - margin, east + margin, north + margin)
-    clipped = _surfaces(_clipped(parts, clip, turns=frame.crs.is_geographic and east - west < 360))
+    turns = frame.crs.is_geographic and east - west < 360
+    clipped = _surfaces(meridian.clipped(parts, clip, turns))
     if not same:
         clipped = shapely.segmentize(clipped, size / POINTS_PER_SCENE)
     result = frame.set_geometry(clipped, crs=frame.crs)
     result = result[_areas(result) > 0]
-    result = result if same else _turned(result.to_crs(grid.crs), grid)
+    if not same:
+        result = result.to_crs(grid.crs)
+        turned = _surfaces(meridian.turned(result.geometry.to_numpy(), grid))
+        result = result.set_geometry(turned, crs=result.crs)
     touching = shapely.intersects(result.geometry.to_numpy(), shapely.box(*grid.bounds))
     if not touching.any():
         raise _outside(name, frame.total_bounds, frame.crs, grid)
     return result[touching]
-
-
-def _turned(frame: geopandas.GeoDataFrame, grid: Grid) -> geopandas.GeoDataFrame:
-    """Geometries of a grid's CRS at the longitudes of the grid, where it is in degrees.
-
-    Reprojecting gives longitudes of -180 to 180, so that a polygon across 180 degrees has corners
-    on both ends of them, and a grid may go on beyond.
-    """
-    import shapely
-
-    if frame.empty or not frame.crs.is_geographic:
-        return frame
-    west, south, east, north = grid.bounds
-    margin = (east - west) / 10
-    clip = shapely.box(west - margin, south - margin, east + margin, north + margin)
-    whole = np.array([shapely.transform(g, _without_jumps) for g in frame.geometry], object)
-    return frame.set_geometry(
-        _surfaces(_clipped(whole, clip, turns=east - west < 360)), crs=frame.crs
-    )
-
-
-def _without_jumps(lon_lat: np.ndarray) -> np.ndarray:
-    """Corners of a geometry, each at the longitude that is nearest to that of the first.
-
-    >>> _without_jumps(np.array([[179.9, 65.0], [-179.8, 65.0]])).tolist()
-    [[179.9, 65.0], [180.2, 65.0]]
-    """
-    turns = np.rint((lon_lat[:, 0] - lon_lat[0, 0]) / 360)
-    return lon_lat - np.stack([360 * turns, np.zeros_like(turns)], axis=-1)
-
-
-def _require_cut(geometries: np.ndarray, name: str) -> None:
-    """Raise InputError for a polygon drawn round the globe instead of across the 180th meridian."""
-    import shapely
-
-    west, _, east, _ = shapely.bounds(shapely.get_parts(geometries)).T
-    astray = (east - west > 180) & (west > -180) & (east < 180)
-    if astray.any():
-        first = int(np.flatnonzero(astray)[0])
-        raise InputError(
-            f"{name} holds a polygon from {west[first]:g} to {east[first]:g} degrees east, more "
-            "than half the globe; cut it at the 180th meridian into two polygons, one that ends at "
-            "180 and one that begins at -180, as GeoJSON asks (RFC 7946)"
-        )
-
-
-def _clipped(geometries: np.ndarray, clip: BaseGeometry, turns: bool) -> np.ndarray:
-    """The part of geometries in a box; with `turns` also of their likes a turn of 360 away.
-
-    Longitudes of one place differ by whole turns: -179.9 and 180.1.
-    """
-    import shapely
-
-    west, _, east, _ = shapely.total_bounds(geometries)
-    least, _, most, _ = clip.bounds
-    near = [by for by in (-360, 360) if turns and west + by < most and east + by > least]
-    found = shapely.intersection(geometries, clip)
-    for by in near:
-        turned = shapely.transform(geometries, lambda xy, by=by: xy + [by, 0])
-        found = shapely.union(found, shapely.intersection(turned, clip))
-    return found
 
 
 def _bounds_in(bounds: Sequence[float], source: CRSLike, target: CRSLike) -> tuple[float, ...]:

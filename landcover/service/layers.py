@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, cast
 
 import numpy as np
 from affine import Affine
+from morecantile import Tile
 from rio_tiler.constants import WGS84_CRS
 from rio_tiler.errors import PointOutsideBounds, TileOutsideBounds
 from rio_tiler.io import Reader
@@ -189,24 +190,23 @@ def _tile(
     A grid in degrees may reach beyond 180 or -180. What of it lies there is shown a whole turn
     away, where the tiles of that place are.
     """
-    how = {
-        "indexes": bands,
-        "height": TILE_PX,
-        "width": TILE_PX,
-        "nodata": nodata,
-        "dst_crs": reader.tms.rasterio_crs,
-        "bounds_crs": reader.tms.rasterio_crs,
-        "resampling_method": method,
-        "reproject_method": method,
-    }
-    parts = []
-    a, b, west, d, e, north = reader.transform[:6]
-    for turn in _turns(reader, z, x, y):
-        options = {"src_transform": Affine(a, b, west + turn, d, e, north)}
-        part = reader.part(
-            reader.tms.xy_bounds(x, y, z), vrt_options=options if turn else None, **how
-        )
-        parts.append(part.array)
+    mercator = reader.tms.rasterio_crs
+    place = cast("Affine", reader.transform)
+    parts = [
+        reader.part(
+            reader.tms.xy_bounds(Tile(x, y, z)),
+            mercator,
+            mercator,
+            bands,
+            height=TILE_PX,
+            width=TILE_PX,
+            nodata=nodata,
+            vrt_options={"src_transform": _moved(place, turn)} if turn else None,
+            resampling_method=method,
+            reproject_method=method,
+        ).array
+        for turn in _turns(reader, Tile(x, y, z))
+    ]
     if not parts:
         raise TileOutsideBounds(f"tile {z}/{x}/{y} is outside the raster")
     pixels = parts[0]
@@ -215,14 +215,19 @@ def _tile(
     return pixels
 
 
-def _turns(reader: Reader, z: int, x: int, y: int) -> list[int]:
+def _moved(place: Affine, east: float) -> Affine:
+    """A transform whose coordinates lie farther east."""
+    return Affine(place.a, place.b, place.c + east, place.d, place.e, place.f)
+
+
+def _turns(reader: Reader, tile: Tile) -> list[int]:
     """By how many degrees a raster has to be turned for a tile to show some of it."""
     if not reader.crs.is_geographic:
-        return [0] if reader.tile_exists(x, y, z) else []
-    tile, (west, south, east, north) = reader.tms.bounds(x, y, z), reader.bounds
-    if south >= tile.top or north <= tile.bottom:
+        return [0] if reader.tile_exists(tile.x, tile.y, tile.z) else []
+    (west, south, east, north), shown = reader.bounds, reader.tms.bounds(tile)
+    if south >= shown.top or north <= shown.bottom:
         return []
-    return [by for by in (0, -360, 360) if west + by < tile.right and east + by > tile.left]
+    return [by for by in (0, -360, 360) if west + by < shown.right and east + by > shown.left]
 
 
 @contextmanager

@@ -1,0 +1,100 @@
+"""Polygons across the 180th meridian: longitudes of one place differ by whole turns of 360."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landcover.errors import InputError
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+    from landcover.grid import Grid
+
+
+def require_cut(geometries: np.ndarray, name: str) -> None:
+    """Raise InputError for a polygon drawn round the globe instead of across the 180th meridian.
+
+    Parameters
+    ----------
+    geometries : array of shapely geometries
+        In longitude and latitude.
+    name : str
+        What the error calls their file.
+    """
+    import shapely
+
+    west, _, east, _ = shapely.bounds(shapely.get_parts(geometries)).T
+    astray = (east - west > 180) & (west > -180) & (east < 180)
+    if astray.any():
+        first = int(np.flatnonzero(astray)[0])
+        raise InputError(
+            f"{name} holds a polygon from {west[first]:g} to {east[first]:g} degrees east, more "
+            "than half the globe; cut it at the 180th meridian into two polygons, one that ends at "
+            "180 and one that begins at -180, as GeoJSON asks (RFC 7946)"
+        )
+
+
+def clipped(geometries: np.ndarray, clip: BaseGeometry, turns: bool) -> np.ndarray:
+    """The part of geometries in a box; with `turns` also of their likes a turn of 360 away.
+
+    Parameters
+    ----------
+    geometries : array of shapely geometries
+        In one CRS.
+    clip : shapely Polygon
+        The box.
+    turns : bool
+        Whether x is longitude, of which -179.9 and 180.1 are the same.
+    """
+    import shapely
+
+    west, _, east, _ = shapely.total_bounds(geometries)
+    least, _, most, _ = clip.bounds
+    near = [by for by in (-360, 360) if turns and west + by < most and east + by > least]
+    found = shapely.intersection(geometries, clip)
+    for by in near:
+        turned = shapely.transform(geometries, lambda xy, by=by: xy + [by, 0])
+        found = shapely.union(found, shapely.intersection(turned, clip))
+    return found
+
+
+def turned(geometries: np.ndarray, grid: Grid) -> np.ndarray:
+    """Reprojected geometries at the longitudes of a grid, where the grid is in degrees.
+
+    Reprojecting gives longitudes of -180 to 180. So a polygon across 180 degrees has corners at
+    both ends of them, and a grid that goes on beyond has others for the same places.
+
+    Parameters
+    ----------
+    geometries : array of shapely geometries
+        In the CRS of the grid.
+    grid : Grid
+        A scene's grid.
+
+    Returns
+    -------
+    array of shapely geometries
+        Clipped to the neighbourhood of a grid in degrees; as they are on other grids.
+    """
+    import shapely
+
+    if not geometries.size or not grid.crs.is_geographic:
+        return geometries
+    west, south, east, north = grid.bounds
+    margin = (east - west) / 10
+    clip = shapely.box(west - margin, south - margin, east + margin, north + margin)
+    whole = np.array([shapely.transform(one, _without_jumps) for one in geometries], object)
+    return clipped(whole, clip, turns=east - west < 360)
+
+
+def _without_jumps(lon_lat: np.ndarray) -> np.ndarray:
+    """Corners of a geometry, each at the longitude that is nearest to that of the first.
+
+    >>> _without_jumps(np.array([[179.75, 65.0], [-179.75, 65.0]])).tolist()
+    [[179.75, 65.0], [180.25, 65.0]]
+    """
+    turns = np.rint((lon_lat[:, 0] - lon_lat[:1, 0]) / 360)
+    return lon_lat - np.stack([360 * turns, np.zeros_like(turns)], axis=-1)
