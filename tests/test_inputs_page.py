@@ -23,9 +23,10 @@ from landcover.grid import Grid
 from landcover.legend import corine
 from landcover.reports.reference_sample import read_sample
 from landcover.sources.tile import Tile
-from landcover.stages.prepare import radiometry_warnings
+from landcover.stages.prepare import notes_on_tiles, radiometry_warnings
 from tests.conftest import ROOT, utm_grid
 from tests.fixtures.band_files import CORE, DN, GRID, loose, tif
+from tests.fixtures.stac_items import old_assets, write_item
 
 #: What a scene of the product holds.
 REFLECTANCE = (DN / 10_000).astype(np.float32)
@@ -197,6 +198,25 @@ class Read:
         tiles = lc.open_bands(paths, offset=[-1000, 0])
         return scene(folder, tiles), np.concatenate([REFLECTANCE, REFLECTANCE], axis=2)
 
+    def mosaic_of_days(self, folder):
+        grids = (GRID, utm_grid(12, 16, west=300_160))
+        tiles = [
+            lc.open_bands(tif(folder / f"2021-06-{day}.tif", descriptions=CORE, grid=grid))[0]
+            for day, grid in zip(("01", "11"), grids, strict=True)
+        ]
+        assert notes_on_tiles(tiles) == ["tiles of 2 days: 2021-06-01 (1), 2021-06-11 (1)"]
+        return scene(folder, tiles), np.concatenate([REFLECTANCE, REFLECTANCE], axis=2)
+
+    def item_and_files(self, folder):
+        dn = np.clip(DN, 10, 3900)
+        dn[:, 2, 3], dn[:, 4, 5] = 9, 4000
+        loose(folder, CORE, dn, nodata=9, tags={"scales": [1e-4], "offsets": [0.0]})
+        assets = old_assets(scale=None, offset=None)
+        for asset in assets.values():
+            asset["raster:bands"][0]["nodata"] = 4000
+        expected = np.where((dn == 9) | (dn == 4000), np.nan, dn / 10_000)
+        return scene(folder, [lc.open_stac(write_item(folder, assets))]), expected
+
     def notations_of_a_crs(self, folder):
         forms = (GRID.crs, CRS.from_wkt(GRID.crs.to_wkt()), CRS.from_string("EPSG:32633"),
                  CRS.from_proj4("+proj=utm +zone=33 +datum=WGS84 +units=m"))  # fmt: skip
@@ -245,6 +265,25 @@ class Refused:
         days = ("20220601", "20220805")
         names = [f"T33UUU_{day}T100031_{band}" for day in days for band in CORE]
         lc.open_bands(loose(folder, names, np.concatenate([DN, DN])))
+
+    def tile_of_two_days(self, folder):
+        lc.open_bands(loose(folder, [*(f"2022-06-01_{b}" for b in CORE[:3]), "2022-06-02_B08"]))
+
+    def stack_twice(self, folder):
+        lc.open_bands([tif(folder / f"{p}.tif", descriptions=CORE) for p in ("p10", "p50")])
+
+    def item_against_file(self, folder):
+        loose(folder, CORE, tags={"scales": [1e-4], "offsets": [-0.05]})
+        lc.open_stac(write_item(folder, old_assets()))
+
+    def item_against_name(self, folder):
+        for name, text, dn in zip(CORE, ("B2", "B3", "B8", "B4"), DN, strict=True):
+            tif(folder / f"{name}.tif", dn[None], (text,))
+        lc.open_stac(write_item(folder, old_assets()))
+
+    def folder(self, folder):
+        (folder / "s.tif").mkdir()
+        lc.open_bands(folder / "s.tif")
 
     def contradiction(self, folder):
         lc.open_bands(tif(folder / "s.tif", descriptions=("B1 - blue", "B3", "B4", "B8")))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from landcover.commands.options import FINITE, Arguments, Command, in_options
+from landcover.commands.options import FINITE, RASTER, Arguments, Command, in_options
 from landcover.errors import LandcoverError
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ _COLUMNS = (
 
 
 def _define(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="bands, stacks or class rasters")
+    parser.add_argument(
+        "files", nargs="+", type=RASTER, metavar="FILE",
+        help="bands, stacks, X.SAFE products, STAC items (.json) or class rasters",
+    )  # fmt: skip
     parser.add_argument("--band-names", nargs="+", metavar="NAME", help="as prep takes them")
     parser.add_argument("--nodata", nargs="+", type=FINITE, metavar="DN", help="as prep takes them")
     parser.add_argument("--scheme", metavar="NAME|TABLE.csv", help="of class rasters")
@@ -31,13 +34,13 @@ def _define(parser: argparse.ArgumentParser) -> None:
 
 def _inspect(a: Arguments) -> list[Path]:
     from landcover.labels.schemes import find_scheme
-    from landcover.sources.inspection import inspect_raster
+    from landcover.sources.inspection import inspect_source
 
     scheme = find_scheme(a.scheme) if a.scheme else None
     failed = []
     for path in a.files:
         try:
-            facts = inspect_raster(path, a.band_names or (), a.nodata or (), scheme)
+            facts = inspect_source(path, a.band_names or (), a.nodata or (), scheme)
         except LandcoverError as error:
             failed.append(str(error))
             continue

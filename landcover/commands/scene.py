@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,7 +134,7 @@ def _add_scheme(parser: argparse.ArgumentParser, what: str) -> None:
 def _prep(a: Arguments) -> list[Path]:
     from landcover.files.vectors import with_layer
     from landcover.run import Run
-    from landcover.stages.prepare import prepare, radiometry_warnings
+    from landcover.stages.prepare import notes_on_tiles, prepare, radiometry_warnings
     from landcover.stages.segment import segment
     from landcover.stages.staging import staged
 
@@ -146,6 +146,9 @@ def _prep(a: Arguments) -> list[Path]:
         )
     for warning in radiometry_warnings(tiles):
         print(f"warning: {in_options(warning, a.parser)}", file=sys.stderr)
+    notes = notes_on_tiles(tiles)
+    for note in notes:
+        print(f"note: {note}", flush=True)
     run = Run(a.run)
     with staged(run, a.overwrite) as stage:
         paths = prepare(
@@ -157,7 +160,7 @@ def _prep(a: Arguments) -> list[Path]:
             level=a.level,
             scheme=_scheme(a),
         )
-        for line in [*_scene(stage), *_recoded(stage, "prep")]:
+        for line in [*_scene(stage, notes), *_recoded(stage, "prep")]:
             print(line)
         if a.segment:
             paths += segment(stage, a.scale, a.sigma, a.min_size)
@@ -168,13 +171,13 @@ def _prep(a: Arguments) -> list[Path]:
     return [run.path / path.relative_to(stage.path) for path in paths]
 
 
-def _scene(run: Run) -> Iterator[str]:
-    """How many pixels have data, why others have none, and what of the files was left out."""
+def _scene(run: Run, told: Sequence[str]) -> Iterator[str]:
+    """How many pixels have data, why others have none, and notes that have not been told."""
     from landcover.reports.left_out import scene_pixels
 
     prep = run.read_manifest()["stages"]["prep"]
     yield f"scene: {scene_pixels(prep['pixels'])}"
-    yield from (f"note: {note}" for note in prep["notes"])
+    yield from (f"note: {note}" for note in prep["notes"] if note not in told)
 
 
 def _scheme(a: Arguments) -> LabelScheme | None:

@@ -6,7 +6,9 @@ value hides its alpha band. Here all of them count.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
@@ -20,15 +22,35 @@ if TYPE_CHECKING:
     from landcover.grid import Window
 
 
+@dataclass(frozen=True)
+class _Masks:
+    """What hides pixels of a raster besides nodata values.
+
+    Attributes
+    ----------
+    alpha : int or None
+        Number of the alpha band.
+    own : tuple of bool
+        Of each band, whether it has a mask that is more than its nodata value or the alpha band.
+    """
+
+    alpha: int | None
+    own: tuple[bool, ...]
+
+
+#: Asked once of an open raster: GDAL looks through all its bands, and it is read by windows.
+_MASKS: WeakKeyDictionary[DatasetReader, _Masks] = WeakKeyDictionary()
+
+
 def alpha_band(dataset: DatasetReader) -> int | None:
     """Number of the alpha band, if there is one."""
-    numbers = zip(dataset.indexes, dataset.colorinterp, strict=True)
-    return next((number for number, meaning in numbers if meaning == ColorInterp.alpha), None)
+    return _masks(dataset).alpha
 
 
 def has_mask(dataset: DatasetReader, number: int) -> bool:
     """Whether a mask, internal or beside the file, or an alpha band can hide pixels of a band."""
-    return alpha_band(dataset) is not None or _own_mask(dataset, number)
+    masks = _masks(dataset)
+    return masks.alpha is not None or masks.own[number - 1]
 
 
 def own_nodata(dataset: DatasetReader, number: int) -> float | None:
@@ -58,11 +80,11 @@ def look(dataset: DatasetReader, number: int, px: int = 1000) -> np.ndarray:
     with reading(dataset.name):
         values = dataset.read(number, out_shape=shape)
         seen = np.ones(shape, bool)
-        if _own_mask(dataset, number):
+        masks = _masks(dataset)
+        if masks.own[number - 1]:
             seen &= dataset.read_masks(number, out_shape=shape) != 0
-        alpha = alpha_band(dataset)
-        if alpha is not None:
-            seen &= dataset.read(alpha, out_shape=shape) != 0
+        if masks.alpha is not None:
+            seen &= dataset.read(masks.alpha, out_shape=shape) != 0
     return values[seen]
 
 
@@ -92,19 +114,27 @@ def read_masked(
     part, place = window.within(dataset.height, dataset.width)
     if part.rows and part.cols:
         where = RasterioWindow(part.col, part.row, part.cols, part.rows)
-        alpha = alpha_band(dataset)
         with reading(dataset.name):
+            masks = _masks(dataset)
             pixels[place] = dataset.read(number, window=where)
             seen[place] = True
-            if _own_mask(dataset, number):
+            if masks.own[number - 1]:
                 seen[place] &= dataset.read_masks(number, window=where) != 0
-            if alpha is not None:
-                seen[place] &= dataset.read(alpha, window=where) != 0
+            if masks.alpha is not None:
+                seen[place] &= dataset.read(masks.alpha, window=where) != 0
     return pixels, seen
 
 
-def _own_mask(dataset: DatasetReader, number: int) -> bool:
-    """Whether a band has a mask that is more than its nodata value or the alpha band."""
-    flags = set(dataset.mask_flag_enums[number - 1])
-    nothing = MaskFlags.all_valid in flags or MaskFlags.alpha in flags
-    return not nothing and flags != {MaskFlags.nodata}
+def _masks(dataset: DatasetReader) -> _Masks:
+    """The masks of an open raster."""
+    found = _MASKS.get(dataset)
+    if found is None:
+        numbers = zip(dataset.indexes, dataset.colorinterp, strict=True)
+        alpha = next((n for n, meaning in numbers if meaning == ColorInterp.alpha), None)
+        nothing = {MaskFlags.all_valid, MaskFlags.alpha}
+        own = tuple(
+            not nothing & set(flags) and set(flags) != {MaskFlags.nodata}
+            for flags in dataset.mask_flag_enums
+        )
+        found = _MASKS[dataset] = _Masks(alpha, own)
+    return found

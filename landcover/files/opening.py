@@ -12,10 +12,11 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 
@@ -114,6 +115,11 @@ def open_dataset(name: RasterName) -> DatasetReader:
     """A dataset of bands, whose files are whole; to be closed by the caller."""
     require_whole(name)
     options = {"num_threads": THREADS} if is_tiff(name) else {}
+    if isinstance(name, Path) and name.is_dir() and not _is_known(name):
+        raise InputError(
+            f"{name} is a folder and no raster; give its files, or a product's folder with its "
+            "MTD_MSIL1C.xml or MTD_MSIL2A.xml"
+        )
     with reading(name), warnings.catch_warnings():
         # A raster without a CRS is refused, with an error of ours, where its grid is needed
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -125,6 +131,15 @@ def open_dataset(name: RasterName) -> DatasetReader:
             dataset.close()
             raise
     return dataset
+
+
+def _is_known(folder: Path) -> bool:
+    """Whether a folder is a raster to GDAL, as those of Zarr are."""
+    try:
+        with rasterio.open(folder):
+            return True
+    except RasterioIOError:
+        return False
 
 
 def _require_bands(dataset: DatasetReader) -> None:

@@ -81,7 +81,13 @@ def open_on_grid(path: RasterName, grid: Grid, resampling: str = "nearest") -> I
 
 def grid_of(path: RasterName) -> Grid:
     """The grid of a raster file."""
-    with open_raster(path) as dataset, reading(path):
+    with open_raster(path) as dataset:
+        return grid_of_open(dataset, path)
+
+
+def grid_of_open(dataset: DatasetReader, path: RasterName) -> Grid:
+    """The grid of a raster that is open already; `path` is what errors call it."""
+    with reading(path):
         try:
             return Grid.of(dataset)
         except LandcoverError as error:

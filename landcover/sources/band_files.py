@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +25,10 @@ from landcover.sources.said import (
     is_reflectance,
     require_reflectance,
 )
-from landcover.sources.tile import Tile, day_in_name, tile_of
+from landcover.sources.tile import Tile, day_in_name, require_one_date, same_ground, tile_of
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
 
 #: A number for all tiles, or one a tile.
 PerTile = float | Sequence[float] | None
@@ -40,6 +46,18 @@ class _File:
     @property
     def single(self) -> bool:
         return len(self.said) == 1
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(band.name for band in self.said if band.name)
+
+    @property
+    def paths(self) -> tuple[Path | str, ...]:
+        return (self.path,)
+
+    @property
+    def day(self) -> str | None:
+        return day_in_name(str(self.path))
 
 
 def open_bands(
@@ -98,8 +116,10 @@ def open_bands(
         raise InputError(f"there is no sensor {sensor!r}; choose among {', '.join(SENSORS)}")
     of = SENSORS[sensor]
     given = [paths] if isinstance(paths, str | Path) else paths
-    names = _names_by_file(given, band_names)
-    files = [_open(path, of, of_file) for path, of_file in zip(given, names, strict=True)]
+    with ExitStack() as stack:
+        opened = [stack.enter_context(rasters.open_raster(path)) for path in given]
+        names = _names_by_file(opened, band_names)
+        files = [_asked(*each, of) for each in zip(given, opened, names, strict=True)]
     groups = _grouped(_named(files, names, of))
     settings = zip(
         _per_tile("quantification", quantification, len(groups)),
@@ -112,39 +132,36 @@ def open_bands(
     ]
 
 
-def _names_by_file(paths: Sequence[str | Path], band_names: Sequence[str]) -> list[Sequence[str]]:
+def _names_by_file(
+    opened: Sequence[DatasetReader], band_names: Sequence[str]
+) -> list[Sequence[str]]:
     """The part of `band_names` that speaks of each file.
 
     For files of one band alone, a name each; beside stacks, all for the stacks.
     """
     if not band_names:
-        return [()] * len(paths)
-    single = [_is_single(path) for path in paths]
+        return [()] * len(opened)
+    single = [file.count - (alpha_band(file) is not None) <= 1 for file in opened]
     if not all(single):
         return [() if alone else band_names for alone in single]
-    if len(band_names) != len(paths):
+    if len(band_names) != len(opened):
         raise InputError(
-            f"{len(paths)} files of one band were given and band_names= gives "
+            f"{len(opened)} files of one band were given and band_names= gives "
             f"{len(band_names)}; name every file, in order, with - for those to leave out"
         )
     return [[name] for name in band_names]
 
 
-def _is_single(path: str | Path) -> bool:
-    """Whether a file has one band, an alpha band not counted."""
-    with rasters.open_raster(path) as dataset:
-        return dataset.count - (alpha_band(dataset) is not None) <= 1
-
-
-def _open(path: str | Path, sensor: Sensor, band_names: Sequence[str]) -> _File:
-    """What a file says of its bands."""
-    with rasters.open_raster(path) as dataset:
-        said = bands_said(dataset, str(path), sensor, stem_of(path), band_names)
-        for band in said:
-            if band.name:
-                require_reflectance(band, str(path))
-        floats = frozenset(band.number for band in said if is_reflectance(dataset, band))
-    return _File(path, rasters.grid_of(path), tuple(said), floats)
+def _asked(
+    path: str | Path, dataset: DatasetReader, band_names: Sequence[str], sensor: Sensor
+) -> _File:
+    """What an open file says of its bands."""
+    said = bands_said(dataset, str(path), sensor, stem_of(path), band_names)
+    for band in said:
+        if band.name:
+            require_reflectance(band, str(path))
+    floats = frozenset(band.number for band in said if is_reflectance(dataset, band))
+    return _File(path, rasters.grid_of_open(dataset, path), tuple(said), floats)
 
 
 def _named(files: Sequence[_File], names: Sequence[Sequence[str]], sensor: Sensor) -> list[_File]:
@@ -173,29 +190,31 @@ def _grouped(files: Sequence[_File]) -> list[list[_File]]:
             ground = (*np.round(grid.bounds, 6).tolist(), *grid.shape)
             by_ground.setdefault(ground, []).append(file)
         groups = list(by_ground.values())
-        for group in groups:
-            _refuse_twice(group)
+    for first, second in combinations(files, 2):
+        _refuse_twice(first, second)
     return stacks + groups
 
 
-def _refuse_twice(group: Sequence[_File]) -> None:
-    """Raise InputError if two files on one ground are the same band."""
-    first: dict[str | None, _File] = {}
-    for file in group:
-        name = file.said[0].name
-        other = first.setdefault(name, file)
-        if other is not file:
-            days = [day_in_name(str(one.path)) for one in (other, file)]
-            if None not in days and days[0] != days[1]:
-                raise InputError(
-                    f"{other.path} and {file.path} are {name} of one place on {days[0]} and "
-                    f"{days[1]}; two dates are no mosaic: prepare a run of each, and compare them "
-                    "with landcover change"
-                )
-            raise InputError(
-                f"{other.path} and {file.path} are both {name} of the same ground; give the one "
-                "that is the band and leave out the other"
-            )
+def _refuse_twice(first: _File, second: _File) -> None:
+    """Raise InputError if two files hold the same band of one ground."""
+    both = first.names & second.names
+    if both and same_ground(first.grid, second.grid):
+        require_one_date([first, second])
+        raise InputError(
+            f"{first.path} and {second.path} are both {' '.join(sorted(both))} of the same "
+            "ground; give the one that is meant and leave out the other"
+        )
+
+
+def _require_one_day(files: Sequence[_File]) -> None:
+    """Raise InputError if the bands of a tile are of several days."""
+    first: dict[str, _File] = {file.day: file for file in reversed(files) if file.day}
+    if len(first) > 1:
+        (day, one), (other_day, other), *_ = sorted(first.items())
+        raise InputError(
+            f"{one.path} and {other.path} would be bands of one tile and are of {day} and "
+            f"{other_day}; give all bands of one day"
+        )
 
 
 def _per_tile(argument: str, given: PerTile, tiles: int) -> Sequence[float | None]:
@@ -222,14 +241,17 @@ def _tile(
 ) -> Tile:
     """The tile of some files, with notes on what was chosen and what left out."""
     bands: dict[str, Band] = {}
+    grids: dict[str, Grid] = {}
     notes: list[str] = []
     unnamed: list[str] = []
+    _require_one_day(files)
     for file in files:
         left_out = []
         for band in file.said:
             if band.name is None:
                 left_out.append(f"{band.number} ({band.text or 'unnamed'})")
                 continue
+            grids[band.name] = file.grid
             bands[band.name] = band_of(
                 band, file.path, sensor, quantification, offset, nodata,
                 floats=band.number in file.reflectance,
@@ -245,7 +267,7 @@ def _tile(
             f"{' '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; name them with "
             f"band_names=, all in order or some by number, such as {missing[0]}=1"
         )
-    return tile_of(bands, sensor, tuple(dict.fromkeys(notes)))
+    return tile_of(bands, grids, sensor, tuple(dict.fromkeys(notes)))
 
 
 def _overruled(

@@ -1,4 +1,4 @@
-"""What would be read of a raster: its bands as reflectance, or its values as classes.
+"""What would be read of a raster or a product: bands as reflectance, or values as classes.
 
 Every number is of every pixel, by the same rules and the same reading as `landcover prep`.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.masks import read_masked
+from landcover.files.masks import has_mask, read_masked
 from landcover.files.raster_names import stem_of
 from landcover.grid import Grid, Window, windows_of
 from landcover.labels.on_grid import became
@@ -23,7 +23,16 @@ from landcover.labels.recognition import Hints, recognise
 from landcover.labels.schemes import LabelScheme
 from landcover.progress import track
 from landcover.sensors import SENTINEL2
-from landcover.sources.reflectance import DATA, PLAUSIBLE, REASONS, Tally, judged, read_reflectance
+from landcover.sources.products import open_product
+from landcover.sources.reflectance import (
+    DATA,
+    PLAUSIBLE,
+    REASONS,
+    Band,
+    Tally,
+    judged,
+    read_reflectance,
+)
 from landcover.sources.said import (
     BandSaid,
     band_of,
@@ -31,7 +40,7 @@ from landcover.sources.said import (
     is_reflectance,
     require_reflectance,
 )
-from landcover.sources.tile import day_in_name
+from landcover.sources.tile import Tile, day_in_name, radiometry_warning
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -51,7 +60,7 @@ class BandFacts:
     number : int
         In the file, from 1.
     text : str
-        What the file calls it.
+        What the file calls it; of a product, the name of the band's file.
     name : str or None
         The band of the sensor that it is; None for no band.
     named_by : str
@@ -90,12 +99,12 @@ class BandFacts:
 
 @dataclass(frozen=True)
 class RasterFacts:
-    """A raster as it would be read.
+    """A raster or a product as it would be read.
 
     Attributes
     ----------
     path : str
-        The file.
+        The file, or the folder of a product.
     rows, cols : int
         Its shape.
     crs : str or None
@@ -105,7 +114,7 @@ class RasterFacts:
     pixel_m : (float, float) or None
         The same on the ground, metres, in the middle.
     day : str or None
-        When it was taken, by its name.
+        When it was taken, by its metadata or its name.
     bands : list of BandFacts
         Empty for a raster of classes.
     scheme : str or None
@@ -127,6 +136,41 @@ class RasterFacts:
     scheme: str | None = None
     classes: list[dict[str, object]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+
+def inspect_source(
+    path: Path | str,
+    band_names: Sequence[str] = (),
+    nodata: Sequence[float] = (),
+    scheme: LabelScheme | None = None,
+) -> RasterFacts:
+    """`inspect_raster`, and of a SAFE product or a STAC item the bands that are read of it.
+
+    Products say themselves what their bands are and what is no data.
+    """
+    tile = open_product(path)
+    return (
+        inspect_raster(path, band_names, nodata, scheme) if tile is None else _of_tile(path, tile)
+    )
+
+
+def _of_tile(path: Path | str, tile: Tile) -> RasterFacts:
+    """The facts of a product's bands."""
+    remarks = list(tile.notes)
+    try:
+        warning = radiometry_warning(tile)
+    except LandcoverError as error:
+        warning = str(error)
+    remarks += [warning] if warning else []
+    bands = []
+    for name, band in tile.bands.items():
+        with rasters.open_raster(band.path) as dataset:
+            facts = BandFacts(
+                band.number, Path(band.path).name, name, band.named_by,
+                dataset.dtypes[band.number - 1], masked=has_mask(dataset, band.number),
+            )  # fmt: skip
+            bands.append(_measured(facts, dataset, band, name, remarks))
+    return replace(_of_grid(path, tile.grid), day=tile.day, bands=bands, remarks=remarks)
 
 
 def inspect_raster(
@@ -174,20 +218,20 @@ def inspect_raster(
 
 def _place(path: Path | str, dataset: DatasetReader) -> RasterFacts:
     """Size, place and day of a raster."""
-    remarks, grid = [], None
+    day = day_in_name(str(path))
     try:
-        grid = Grid.of(dataset)
+        return replace(_of_grid(path, Grid.of(dataset)), day=day)
     except LandcoverError as error:
-        remarks.append(str(error))
+        crs = dataset.crs.to_string() if dataset.crs else None
+        return RasterFacts(
+            str(path), dataset.height, dataset.width, crs, None, None, day, remarks=[str(error)]
+        )
+
+
+def _of_grid(path: Path | str, grid: Grid) -> RasterFacts:
+    """What a grid tells."""
     return RasterFacts(
-        str(path),
-        dataset.height,
-        dataset.width,
-        dataset.crs.to_string() if dataset.crs else None,
-        grid.resolution if grid else None,
-        grid.pixel_size_m if grid else None,
-        day_in_name(str(path)),
-        remarks=remarks,
+        str(path), *grid.shape, grid.crs.to_string(), grid.resolution, grid.pixel_size_m, None
     )
 
 
@@ -212,11 +256,18 @@ def _band(
         return facts
     floats = is_reflectance(dataset, said)
     band = band_of(said, path, SENTINEL2, nodata=nodata, floats=floats)
+    return _measured(facts, dataset, band, said.name, remarks)
+
+
+def _measured(
+    facts: BandFacts, dataset: DatasetReader, band: Band, name: str, remarks: list[str]
+) -> BandFacts:
+    """A band with its numbers and their distribution, of every pixel."""
     tally, pixels = Tally(), np.zeros(len(REASONS), np.int64)
     low, high = PLAUSIBLE
     counts = np.zeros(round((high - low) / _STEP) + 1, np.int64)
     least, most = np.inf, -np.inf
-    for window in _windows(dataset, f"Reading {said.name}"):
+    for window in _windows(dataset, f"Reading {name}"):
         values, why = read_reflectance(dataset, band, window, tally)
         pixels += np.bincount(why.ravel(), minlength=len(pixels))
         held = values[why == DATA]
@@ -224,7 +275,7 @@ def _band(
             counts += np.bincount(np.rint((held - low) / _STEP).astype(int), minlength=len(counts))
             least, most = min(least, float(held.min())), max(most, float(held.max()))
     try:
-        remark = judged(tally, band, said.name)
+        remark = judged(tally, band, name)
     except LandcoverError as error:
         remark = str(error)
     remarks += [remark] if remark else []

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from landcover.errors import InputError, MissingProduct
+from landcover.files import rasters
 from landcover.files.texts import read_xml
 from landcover.sensors import SENTINEL2
 from landcover.sources.reflectance import Band
@@ -54,7 +55,7 @@ def open_sentinel2(path: str | Path) -> Tile:
         )
     elements, offsets = _metadata(metadata[0])
     quantification = _quantification(elements, metadata[0])
-    bands = {}
+    bands, grids = {}, {}
     for name in SENTINEL2.core:
         images = sorted(path.glob(f"GRANULE/*/IMG_DATA/*_{name}.jp2"))
         images += sorted(path.glob(f"GRANULE/*/IMG_DATA/R10m/*_{name}_10m.jp2"))
@@ -72,7 +73,8 @@ def open_sentinel2(path: str | Path) -> Tile:
             "file name",
             "product",
         )
-    tile = tile_of(bands)
+        grids[name] = rasters.grid_of(images[0])
+    tile = tile_of(bands, grids)
     return replace(tile, acquired=utc(elements.get("PRODUCT_START_TIME")) or tile.acquired)
 
 

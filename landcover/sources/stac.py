@@ -10,36 +10,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from landcover.errors import InputError, LandcoverError, MissingProduct
-from landcover.files import rasters
 from landcover.files.atomic import Fields, read_json
 from landcover.sensors import SENTINEL2
-from landcover.sources.reflectance import Band
-from landcover.sources.said import nodata_said
+from landcover.sources.stac_assets import AssetBand, open_asset
 from landcover.sources.tile import Tile, radiometry_warning, tile_of, utc
 
 #: Roles of assets that are pictures or texts, whichever bands they name.
 _NO_DATA = {"overview", "thumbnail", "visual", "metadata"}
-#: Processing baseline from which products carry an offset.
-_OFFSET_FROM = 4.0
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A band of an asset: which it is, where it lies, and what the item says of its numbers."""
-
-    name: str
-    asset: str
-    href: str
-    number: int
-    of: int
-    pixel_m: float | None
-    scale: float | None
-    offset: float | None
+#: Words of STAC 1.0 for the bands of an asset.
+_OLD_WORDS = {"eo:bands", "raster:bands"}
+#: What an item says of a band in numbers.
+_NUMBERS = ("pixel_m", "scale", "offset", "nodata")
+#: Nodata as items write what is no data anyway.
+_NEVER_DATA = ("nan", "inf", "-inf")
 
 
 def open_stac(
@@ -52,7 +40,9 @@ def open_stac(
 
     Bands are told by their names, such as B04, or by their common names, such as red; in STAC
     1.1 they stand under ``bands``, before under ``eo:bands`` and ``raster:bands``. A file of one
-    band comes before a stack. Of several resolutions the band's own, 10 m, is taken.
+    band comes before a stack. Of several resolutions the band's own, 10 m, is taken. What item and
+    files say counts alike: their nodata values all mean no data, and a scale or an offset that
+    both give must be the same.
 
     Parameters
     ----------
@@ -74,7 +64,7 @@ def open_stac(
         If the item or the file of a band does not exist here.
     InputError
         If this is no item of Sentinel-2, a band is missing or is there twice, or what the item
-        says of the offset contradicts itself or the pixels.
+        says contradicts itself, the files or the pixels.
 
     Examples
     --------
@@ -87,14 +77,11 @@ def open_stac(
     found = list(_bands(path, content, assets))
     chosen = {name: _chosen(path, name, found) for name in SENTINEL2.core}
     properties = content["properties"]
-    bands = {}
+    bands, grids = {}, {}
     for name, band in chosen.items():
-        own = _radiometry(path, properties, band, quantification, offset)
         file = _local(path, band.href)
-        with rasters.open_raster(file) as dataset:
-            nodata = nodata_said(dataset, band.number)
-        bands[name] = Band(file, band.number, *own, nodata, "STAC item", "STAC item")
-    tile = tile_of(bands)
+        bands[name], grids[name] = open_asset(path, properties, band, file, quantification, offset)
+    tile = tile_of(bands, grids)
     taken = utc(properties.get("datetime") or properties.get("start_datetime"))
     tile = replace(tile, acquired=taken or tile.acquired)
     remark = None if offset is not None else radiometry_warning(tile)
@@ -129,7 +116,7 @@ def _read(path: Path) -> Fields:
     return content
 
 
-def _bands(path: Path, content: Fields, keys: Sequence[str]) -> Iterator[_Found]:
+def _bands(path: Path, content: Fields, keys: Sequence[str]) -> Iterator[AssetBand]:
     """Every band of Sentinel-2 in the assets asked for."""
     assets = content["assets"]
     unknown = [key for key in keys if key not in assets]
@@ -147,19 +134,19 @@ def _bands(path: Path, content: Fields, keys: Sequence[str]) -> Iterator[_Found]
         for number, band in enumerate(told, start=1):
             name = _name(path, key, band, alone=len(told) == 1)
             if name:
-                yield _Found(
+                yield AssetBand(
                     name,
                     key,
                     str(asset.get("href")),
                     number,
                     len(told),
-                    *(_number(path, key, band, word) for word in ("pixel_m", "scale", "offset")),
+                    *(_number(path, key, band, word) for word in _NUMBERS),
                 )
 
 
 def _told(path: Path, key: str, asset: Fields) -> list[Fields]:
     """What an asset says of each of its bands, in one wording for all versions of STAC."""
-    if "bands" in asset or "eo:common_name" in asset or "raster:scale" in asset:  # 1.1
+    if not _OLD_WORDS & asset.keys():  # 1.1, where a word of the asset is of all its bands
         found = [dict(asset) | band for band in _list(path, key, asset, "bands") or [{}]]
         words = {
             "name": "name",
@@ -167,6 +154,7 @@ def _told(path: Path, key: str, asset: Fields) -> list[Fields]:
             "scale": "raster:scale",
             "offset": "raster:offset",
             "pixel_m": "raster:spatial_resolution",
+            "nodata": "nodata",
         }
         told = [{ours: band.get(word) for ours, word in words.items()} for band in found]
     else:
@@ -184,6 +172,7 @@ def _told(path: Path, key: str, asset: Fields) -> list[Fields]:
                 "scale": band.get("scale"),
                 "offset": band.get("offset"),
                 "pixel_m": band.get("spatial_resolution"),
+                "nodata": band.get("nodata"),
             }
             for name, band in zip(named or [{}] * count, raster or [{}] * count, strict=True)
         ]
@@ -216,15 +205,15 @@ def _name(path: Path, key: str, band: Fields, alone: bool) -> str | None:
 def _number(path: Path, key: str, band: Fields, word: str) -> float | None:
     """A number that an item gives, or None."""
     value = band[word]
-    if value is None:
+    if value is None or (word == "nodata" and value in _NEVER_DATA):
         return None
     good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or (word != "offset" and value <= 0):
+    if not good or (word in ("pixel_m", "scale") and value <= 0):
         raise InputError(f"{path}: asset {key} gives the {word} {value!r}; correct the item")
     return float(value)
 
 
-def _chosen(path: Path, name: str, found: Sequence[_Found]) -> _Found:
+def _chosen(path: Path, name: str, found: Sequence[AssetBand]) -> AssetBand:
     """The one band of a name: on disk, of a file of its own, of the band's own resolution."""
     held = [band for band in found if band.name == name]
     if not held:
@@ -262,51 +251,3 @@ def _local(path: Path, href: str) -> Path:
 def _is_here(path: Path, href: str) -> bool:
     remote = "://" in href and not href.startswith("file://")
     return not remote and _local(path, href).is_file()
-
-
-def _radiometry(
-    path: Path,
-    properties: Fields,
-    band: _Found,
-    quantification: float | None,
-    offset: float | None,
-) -> tuple[float, float]:
-    """Quantification and offset of a band, as given or as the item says."""
-    scale = band.scale or 1 / SENTINEL2.quantification
-    divisor = quantification or round(1 / scale, 6)
-    if offset is not None:
-        return divisor, offset
-    told = None if band.offset is None else round(band.offset / scale, 6)
-    applied = next(
-        (
-            properties[flag]
-            for flag in ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
-            if flag in properties
-        ),
-        None,
-    )
-    untold = told is None or (told == 0 and applied is False)
-    doubt = None
-    if applied and told:
-        doubt = f"says that the offset has been applied, and gives {told:g} for {band.name}"
-    elif untold and not applied and _baseline(properties) >= _OFFSET_FROM:
-        words = "no offset" if told is None else "offset 0"
-        doubt = (
-            f"gives {words} for {band.name} of processing baseline {_baseline(properties):05.2f}"
-        )
-    if doubt:
-        raise InputError(
-            f"{path} {doubt}; give open_stac the one that is true: offset=-1000 where digital "
-            "numbers carry +1000, 0 where they do not"
-        )
-    return divisor, told or 0.0
-
-
-def _baseline(properties: Fields) -> float:
-    """Processing baseline, such as 4.0; 0 where it is not told."""
-    for word in ("s2:processing_baseline", "processing:version", "sentinel:processing_baseline"):
-        try:
-            return float(properties[word])
-        except (KeyError, TypeError, ValueError):
-            continue
-    return 0.0

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.files.masks import look
-from landcover.grid import Grid
+from landcover.grid import Grid, same_crs
 from landcover.sensors import (
     CORE_ROLES,
     DEFAULT_QUANTIFICATION,
@@ -62,6 +64,30 @@ class Tile:
     def paths(self) -> tuple[Path | str, ...]:
         """Files that the tile is read from."""
         return tuple(dict.fromkeys(band.path for band in self.bands.values()))
+
+    @property
+    def day(self) -> str | None:
+        """When it was taken, by its time or by the names of its files; None where open."""
+        if self.acquired:
+            return self.acquired[:10]
+        days = {day_in_name(str(path)) for path in self.paths}
+        return days.pop() if len(days) == 1 else None
+
+
+class Dated(Protocol):
+    """Something that covers ground on a day: a tile, or a file of one."""
+
+    @property
+    def grid(self) -> Grid:
+        """Where it lies."""
+
+    @property
+    def paths(self) -> tuple[Path | str, ...]:
+        """Its files."""
+
+    @property
+    def day(self) -> str | None:
+        """When it was taken; None where open."""
 
 
 def radiometry_warning(tile: Tile) -> str | None:
@@ -129,20 +155,17 @@ def _darkness(tile: Tile) -> tuple[float, float]:
     return float(min(darkest)), float(np.median(medians))
 
 
-def require_one_date(tiles: Sequence[Tile]) -> None:
-    """Refuse tiles of several days that cover the same ground.
+def require_one_date(covers: Sequence[Dated]) -> None:
+    """Refuse tiles, or files of one band, of several days that cover the same ground.
 
     Raises
     ------
     InputError
         Naming both: pixels of either would fill the holes of the other.
     """
-    for first, second in combinations(tiles, 2):
-        days = [_day(tile) for tile in (first, second)]
-        alike = first.grid.shape == second.grid.shape and np.allclose(
-            first.grid.bounds, second.grid.bounds
-        )
-        if alike and None not in days and days[0] != days[1]:
+    for first, second in combinations(covers, 2):
+        days = (first.day, second.day)
+        if None not in days and days[0] != days[1] and same_ground(first.grid, second.grid):
             raise InputError(
                 f"{first.paths[0]} and {second.paths[0]} cover the same ground on {days[0]} and "
                 f"{days[1]}; two dates are no mosaic: prepare a run of each, and compare them with "
@@ -150,12 +173,24 @@ def require_one_date(tiles: Sequence[Tile]) -> None:
             )
 
 
-def _day(tile: Tile) -> str | None:
-    """The day of a tile, by its time or by the names of its files."""
-    if tile.acquired:
-        return tile.acquired[:10]
-    days = {day_in_name(str(path)) for path in tile.paths}
-    return days.pop() if len(days) == 1 else None
+def same_ground(first: Grid, second: Grid) -> bool:
+    """Whether two grids have equal shape and extent, in one reference system."""
+    alike = np.allclose(first.bounds, second.bounds, rtol=0, atol=1e-3 * min(first.resolution))
+    return first.shape == second.shape and alike and same_crs(first.crs, second.crs)
+
+
+def note_on_days(tiles: Sequence[Tile]) -> str | None:
+    """A sentence on a mosaic of several days; None where its tiles are of one, or say none.
+
+    Neighbours of several days are a mosaic, but fields, leaves and light differ at their seams.
+    """
+    counts = Counter(tile.day for tile in tiles)
+    days = sorted(day for day in counts if day)
+    if len(days) < 2:
+        return None
+    listed = [f"{day} ({counts[day]})" for day in days]
+    listed += [f"without a day ({counts[None]})"] if counts[None] else []
+    return f"tiles of {len(days)} days: {', '.join(listed)}"
 
 
 def day_in_name(path: str) -> str | None:
@@ -172,9 +207,15 @@ def day_in_name(path: str) -> str | None:
 
 
 def tile_of(
-    bands: Mapping[str, Band], sensor: Sensor = SENTINEL2, notes: tuple[str, ...] = ()
+    bands: Mapping[str, Band],
+    grids: Mapping[str, Grid],
+    sensor: Sensor = SENTINEL2,
+    notes: tuple[str, ...] = (),
 ) -> Tile:
-    """A tile in the sensor's order, after checking that bands are complete and grids agree."""
+    """A tile in the sensor's order, after checking that bands are complete and grids agree.
+
+    Bands and their grids are given by name.
+    """
     missing = [name for name in sensor.core if name not in bands]
     if missing:
         given = " ".join(f"{name}={Path(band.path).name}" for name, band in bands.items()) or "none"
@@ -184,10 +225,9 @@ def tile_of(
             "give the files, or name the bands of a stacked file with band_names="
         )
     ordered = {name: bands[name] for name in sensor.names if name in bands}
-    first = ordered[sensor.core[0]].path
-    grid = rasters.grid_of(first)
-    for band in ordered.values():
-        grid.require_equal(rasters.grid_of(band.path), str(first), str(band.path))
+    grid, first = grids[sensor.core[0]], ordered[sensor.core[0]].path
+    for name, band in ordered.items():
+        grid.require_equal(grids[name], str(first), str(band.path))
     times = {_time_in_name(Path(band.path).name) for band in ordered.values()}
     return Tile(grid, ordered, times.pop() if len(times) == 1 else None, sensor, notes)
 

@@ -47,8 +47,7 @@ def scheme_of(scheme: LabelScheme | PathLike | None) -> LabelScheme | None:
 def tiles_of(bands: PathLike | Tile | Iterable[PathLike | Tile]) -> list[Tile]:
     """Tiles of whatever was given, loose files put together by their bands."""
     from landcover.sources.band_files import open_bands
-    from landcover.sources.sentinel2 import open_sentinel2
-    from landcover.sources.stac import open_stac
+    from landcover.sources.products import open_product
     from landcover.sources.tile import Tile
 
     given = [bands] if isinstance(bands, str | Path | Tile) else list(bands)
@@ -56,12 +55,11 @@ def tiles_of(bands: PathLike | Tile | Iterable[PathLike | Tile]) -> list[Tile]:
     paths = [path for item in given if not isinstance(item, Tile) for path in _expanded(item)]
     loose = []
     for path in paths:
-        if path.is_dir() or path.suffix.lower() == ".zip":
-            tiles.append(open_sentinel2(path))
-        elif path.suffix.lower() == ".json":
-            tiles.append(open_stac(path))
-        else:
+        tile = open_product(path)
+        if tile is None:
             loose.append(path)
+        else:
+            tiles.append(tile)
     return tiles + (open_bands(loose) if loose else [])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -183,7 +184,7 @@ def _row(item: Item, model: Model, settings: Settings, earlier: Fields) -> Row:
 
 def _prepare(item: Item) -> dict[str, float]:
     """Make the scene of a product unless the run holds it; the seconds that took."""
-    from landcover.stages.prepare import prepare
+    from landcover.stages.prepare import prepare, radiometry_warnings
     from landcover.stages.staging import staged
 
     tile = sentinel2.open_sentinel2(item.source)
@@ -192,6 +193,8 @@ def _prepare(item: Item) -> dict[str, float]:
         digest(Path(path)) for path in tile.paths
     ]:
         return {}
+    for warning in radiometry_warnings([tile]):
+        sys.stderr.write(f"warning: {warning}\n")
     started = time.perf_counter()
     with staged(item.run) as stage:
         prepare(stage, [tile])

@@ -26,6 +26,7 @@ from landcover.scene.mosaic import mosaic_grid, write_scene
 from landcover.sources.tile import (
     Tile,
     acquired,
+    note_on_days,
     radiometry,
     radiometry_warning,
     require_one_date,
@@ -133,7 +134,7 @@ def prepare(
         {
             "classes": recoded,
             "pixels": written.pixels,
-            "notes": _notes(tiles) + written.notes + outside,
+            "notes": notes_on_tiles(tiles) + written.notes + outside,
         },
     )
     return products
@@ -153,9 +154,12 @@ def radiometry_warnings(tiles: Sequence[Tile]) -> list[str]:
     return [f"{tile.paths[0]}: {text}" for text, tile in found.items() if text]
 
 
-def _notes(tiles: Sequence[Tile]) -> list[str]:
-    """What was chosen and what left out of the files."""
-    return list(dict.fromkeys(note for tile in tiles for note in tile.notes))
+def notes_on_tiles(tiles: Sequence[Tile]) -> list[str]:
+    """Of which days the tiles are, what was chosen and what left out of the files."""
+    days = note_on_days(tiles)
+    return ([days] if days else []) + list(
+        dict.fromkeys(note for tile in tiles for note in tile.notes)
+    )
 
 
 def _nomenclature(

@@ -1,5 +1,6 @@
 """Loose and stacked files are read by what they say of their bands, or refused."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,11 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 import landcover as lc
+from landcover import cli
 from landcover.errors import InputError
 from landcover.grid import Grid
 from landcover.sources import band_files
-from landcover.sources.tile import require_one_date
+from landcover.sources.tile import note_on_days, require_one_date
 from tests.conftest import utm_grid
 from tests.fixtures.band_files import CORE, DN, GRID, loose, tif
 
@@ -178,11 +180,40 @@ class TestDates:
         paths = []
         for day in ("20220601", "20220805"):
             paths += loose(tmp_path, [f"T33UUU_{day}T100031_{band}" for band in CORE])
-        with pytest.raises(InputError, match=r"2022-06-01 and 2022-08-05; two dates are no mosaic"):
+        message = "cover the same ground on 2022-06-01 and 2022-08-05; two dates are no mosaic"
+        with pytest.raises(InputError, match=message):
             band_files.open_bands(paths)
         tiles = [band_files.open_bands(part)[0] for part in (paths[:4], paths[4:])]
         with pytest.raises(InputError, match="cover the same ground on 2022-06-01 and 2022-08-05"):
             require_one_date(tiles)
+
+    def test_bands_of_one_tile_are_of_one_day(self, tmp_path):
+        names = [f"T33UUU_20220601T100031_{band}" for band in CORE[:3]]
+        paths = loose(tmp_path, [*names, "T33UUU_20220805T100031_B08"])
+        with pytest.raises(InputError, match=r"of 2022-06-01 and 2022-08-05; give all bands of on"):
+            band_files.open_bands(paths)
+        other = [*paths[:3], tif(tmp_path / "B08.tif", DN[3:])]  # says no day
+        assert band_files.open_bands(other)[0].day is None
+
+    def test_stacks_of_the_same_ground_are_refused(self, tmp_path):
+        paths = [tif(tmp_path / f"{p}.tif", descriptions=CORE) for p in ("p10", "p50")]
+        with pytest.raises(InputError, match=r"p10.tif and .*p50.tif are both B02 B03 B04 B08 of"):
+            band_files.open_bands(paths)
+        days = [tif(tmp_path / f"{d}.tif", descriptions=CORE) for d in ("20220601", "20220805")]
+        with pytest.raises(InputError, match="two dates are no mosaic"):
+            band_files.open_bands(days)
+
+    def test_days_of_neighbours_are_told(self, tmp_path, capsys):
+        tiles = []
+        for number, day in enumerate(("20210601", "20210611", "20210601", "")):
+            grid = utm_grid(12, 16, west=300_000 + 160 * number)
+            tiles.append(tif(tmp_path / f"{number}_{day}.tif", descriptions=CORE, grid=grid))
+        note = "tiles of 2 days: 2021-06-01 (2), 2021-06-11 (1), without a day (1)"
+        run = tmp_path / "run"
+        assert cli.main(["prep", "--bands", *map(str, tiles), "--out", str(run)]) == 0
+        assert capsys.readouterr().out.count(f"note: {note}") == 1
+        assert json.loads((run / "manifest.json").read_text())["stages"]["prep"]["notes"] == [note]
+        assert note_on_days(band_files.open_bands(tiles[0])) is None
 
     def test_days_of_folders_count_too(self, tmp_path):
         paths = loose(tmp_path / "2022-06-01", CORE) + loose(tmp_path / "2022-08-05", CORE)

@@ -8,8 +8,10 @@ import pytest
 import landcover as lc
 from landcover import cli
 from landcover.files.raster_writer import write
-from landcover.sources.inspection import inspect_raster
+from landcover.sources.inspection import inspect_raster, inspect_source
 from tests.fixtures.band_files import CORE, DN, GRID, loose, tif
+from tests.fixtures.sentinel2_files import write_bands, write_safe
+from tests.fixtures.stac_items import old_assets, write_item
 
 
 def test_a_stack_as_prep_reads_it(tmp_path):
@@ -71,11 +73,56 @@ def test_the_command_prints_a_page_or_json(tmp_path, capsys):
     assert err.splitlines()[-1].startswith("error: ") and "none.tif does not exist" in err
 
 
+@pytest.mark.parametrize("level", ["L1C", "L2A"])
+def test_a_product_as_prep_reads_it(tmp_path, capsys, level):
+    safe, _ = write_safe(tmp_path, level, -1000)
+    facts = inspect_source(safe)
+    scene = lc.read(lc.prepare(tmp_path / "run", bands=safe).scene)
+    assert [band.name for band in facts.bands] == [*CORE]
+    for row, band, values in zip((1, 2, 3, 7), facts.bands, scene, strict=True):
+        assert band.text.endswith(".jp2") and band.name in band.text
+        assert (band.named_by, band.scaled_by, band.nodata) == ("file name", "product", (0, 65_535))
+        assert band.quantification == 10_000 and band.offset == -1000 - row
+        assert band.pixels["data"] == np.isfinite(values).sum()
+        assert band.least == np.nanmin(values) and band.most == np.nanmax(values)
+        assert band.median == pytest.approx(np.nanquantile(values, 0.5, method="lower"), abs=1e-4)
+    assert facts.day == "2022-06-01" and facts.resolution == (10, 10)
+    assert any("makes the darkest pixels negative" in remark for remark in facts.remarks)
+    assert cli.main(["inspect", str(safe)]) == 0
+    page = capsys.readouterr().out
+    assert "(dn -1001) / 10000, product" in page and "; 2022-06-01" in page
+    assert cli.main(["inspect", "--json", str(safe)]) == 0
+    assert json.loads(capsys.readouterr().out)["bands"][3]["offset"] == -1007
+
+
+def test_a_stac_item_as_it_is_read(tmp_path, capsys):
+    write_bands(tmp_path, low=1050, high=4000)
+    item = write_item(tmp_path, old_assets(), **{"s2:processing_baseline": "04.00"})
+    facts = inspect_source(item)
+    scene = lc.read(lc.prepare(tmp_path / "run", bands=item).scene)
+    for band, values in zip(facts.bands, scene, strict=True):
+        assert (band.named_by, band.scaled_by, band.offset) == ("STAC item", "STAC item", -1000)
+        assert band.least == np.nanmin(values) and band.most == np.nanmax(values)
+    assert facts.day == "2022-06-01" and not facts.remarks
+    assert cli.main(["inspect", str(item)]) == 0
+    assert "1 B02.tif  B02  STAC item" in capsys.readouterr().out
+
+
+def test_what_is_no_product_is_one_line(tmp_path, capsys):
+    (tmp_path / "empty.SAFE").mkdir()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "x.json").write_text("[]")
+    assert cli.main(["inspect", *(str(path) for path in sorted(tmp_path.iterdir()))]) == 2
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if "error: " in text]
+    assert "empty.SAFE holds no MTD_MSIL1C.xml" in line and "x.json is not readable" in line
+    assert "folder is a folder and no raster" in line
+
+
 def test_any_error_is_one_line_and_its_traceback_is_kept_where_asked(tmp_path, capsys, monkeypatch):
     def fails(path, *others):
         raise RuntimeError("a library\nsays two lines")
 
-    monkeypatch.setattr("landcover.sources.inspection.inspect_raster", fails)
+    monkeypatch.setattr("landcover.sources.inspection.inspect_source", fails)
     assert cli.main(["inspect", "x.tif"]) == 2
     err = capsys.readouterr().err
     assert "RuntimeError: a library" in err and "LANDCOVER_DEBUG=FILE" in err

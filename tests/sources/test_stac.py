@@ -10,6 +10,7 @@ from landcover.errors import InputError, MissingProduct
 from landcover.files import raster_writer, rasters
 from landcover.sources.tile import reflectance
 from tests.conftest import utm_grid
+from tests.fixtures.band_files import DN, tif
 from tests.fixtures.sentinel2_files import CORE, write_bands
 from tests.fixtures.stac_items import COMMON, new_assets, old_assets, write_item
 
@@ -92,6 +93,100 @@ def test_an_offset_that_the_files_no_longer_carry_is_refused(tmp_path):
     with pytest.raises(InputError, match="makes the darkest pixels negative"):
         lc.open_stac(path)
     assert lc.open_stac(path, offset=0).bands["B02"].offset == 0
+
+
+def retagged(folder, nodata=None, scales=None, offsets=None, descriptions=None, dn=None):
+    """The four files with what they themselves say."""
+    for number, name in enumerate(CORE):
+        pixels = DN[number] if dn is None else dn[number]
+        tags = {key: value for key, value in (("scales", scales), ("offsets", offsets)) if value}
+        told = None if descriptions is None else [descriptions[number]]
+        tif(folder / f"{name}.tif", pixels[None], told, nodata=nodata, tags=tags)
+
+
+def empty_of(tile):
+    return [band.nodata for band in tile.bands.values()]
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.1.0", "1.1.0 of the asset"])
+def test_the_items_nodata_counts_beside_the_files(tmp_path, version):
+    """Both mean no data; 0 is data where either declares another."""
+    retagged(tmp_path, nodata=4000)
+    assets = old_assets(scale=None, offset=None) if version == "1.0.0" else new_assets()
+    for asset in assets.values():
+        if version == "1.0.0":
+            asset["raster:bands"][0]["nodata"] = 9
+        else:
+            asset.pop("raster:scale")
+            asset["bands"][0].pop("raster:offset")
+            (asset if "asset" in version else asset["bands"][0])["nodata"] = 9
+    path = write_item(tmp_path, assets, version.split()[0])
+    assert empty_of(lc.open_stac(path)) == [(9, 4000)] * 4
+    retagged(tmp_path)
+    assert empty_of(lc.open_stac(path)) == [(9,)] * 4
+    scene = lc.read(lc.prepare(tmp_path / "run", bands=path).scene)
+    np.testing.assert_array_equal(np.isnan(scene), DN == 9)
+
+
+@pytest.mark.parametrize("nodata", ["nan", "inf", "-inf", None])
+def test_nodata_that_is_no_number_leaves_the_files_own(tmp_path, nodata):
+    retagged(tmp_path, nodata=7)
+    assets = old_assets(scale=None, offset=None)
+    for asset in assets.values():
+        asset["raster:bands"][0]["nodata"] = nodata
+    assert empty_of(lc.open_stac(write_item(tmp_path, assets))) == [(7,)] * 4
+
+
+def test_scale_and_offset_of_the_files_count_where_the_item_is_silent(tmp_path):
+    retagged(tmp_path, scales=[1e-4], offsets=[-0.1], dn=DN + 1000)
+    tile = lc.open_stac(
+        write_item(tmp_path, old_assets(None, None), **{"s2:processing_baseline": "05.11"})
+    )
+    band = tile.bands["B02"]
+    assert (band.quantification, band.offset, band.scaled_by) == (10_000, -1000, "tags of the file")
+    floats = (DN / 10_000).astype(np.float32)
+    retagged(tmp_path, dn=floats, nodata=np.nan)
+    item = write_item(tmp_path, old_assets(None, None), **{"s2:processing_baseline": "05.11"})
+    assert lc.open_stac(item).bands["B02"].quantification == 1
+
+
+@pytest.mark.parametrize(
+    ("tags", "message", "true"),
+    [
+        (
+            {"scales": [1e-4], "offsets": [-0.05]},
+            r"gives the offset -1000 for B02 and the tags of .*B02.tif -500; give open_stac the on",
+            {"offset": -1000},
+        ),
+        (
+            {"scales": [2e-4], "offsets": [-0.2]},
+            r"gives the quantification 10000 for B02 and the tags of .*B02.tif 5000",
+            {"quantification": 10_000},
+        ),
+    ],
+)
+def test_item_and_file_that_disagree_are_refused(tmp_path, tags, message, true):
+    retagged(tmp_path, **tags, dn=DN + 1000)
+    path = write_item(tmp_path, old_assets())
+    with pytest.raises(InputError, match=message):
+        lc.open_stac(path)
+    band = lc.open_stac(path, **true).bands["B02"]
+    assert (band.quantification, band.offset) == (10_000, -1000)
+
+
+def test_a_file_that_says_another_band_is_refused(tmp_path):
+    retagged(tmp_path, descriptions=("B2", "B3", "B8", "B4"), dn=DN + 1000)
+    message = r"says that band 1 of .*B04.tif is B04, and 'B8' of the file says B08"
+    with pytest.raises(InputError, match=message):
+        lc.open_stac(write_item(tmp_path, old_assets()))
+    retagged(tmp_path)
+    assets = old_assets(None, None)
+    assets["nir"]["href"], assets["red"]["href"] = "B04.tif", "B08.tif"
+    with pytest.raises(InputError, match="'B08' of the file says B08"):
+        lc.open_stac(write_item(tmp_path, assets))
+    assets = {"all": {"href": "B02.tif", "bands": [{"name": name} for name in CORE]}}
+    with pytest.raises(InputError, match=r"asset all names 4 bands, and .*B02.tif has 1; correct"):
+        lc.open_stac(write_item(tmp_path, assets, "1.1.0"))
 
 
 def test_numbers_given_count_more_than_the_item(tmp_path, files):

@@ -88,8 +88,10 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(home, safes, tmp_path,
     image.write_bytes(whole[:300])
     out = tmp_path / "out"
     assert map_products(home, *safes[:2], "--out", out) == 2
-    errors = error_lines(capsys.readouterr().err)
-    assert len(errors) == 1
+    lines = error_lines(capsys.readouterr().err)
+    # what would be told of the product that is read comes before its scene, and so before the end
+    (warning,), errors = lines[:-1], lines[-1:]
+    assert warning.startswith(f"warning: {safes[1]}") and "makes the darkest" in warning
     assert errors[0].startswith(f"error: 1 of 2 products failed, the first {safes[0]}: ")
     assert "cannot be read as a raster" in errors[0] and str(out / "report.md") in errors[0]
     rows = report_of(out)["products"]
@@ -104,6 +106,35 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(home, safes, tmp_path,
     assert (out / "west" / "maps" / "random-forest.tif").stat().st_mtime_ns == before
     again = report_of(out)["products"]
     assert again[1] == rows[1] and "error" not in again[0]
+
+
+def test_what_is_doubtful_of_a_product_is_told_before_its_map(home, safes, monkeypatch, capsys):
+    """As prep does; a product that is mapped already has been told of."""
+    from landcover.stages import map as stage
+
+    mapped = stage.map_scene
+
+    def listening(run, model, **settings):
+        seen.append(capsys.readouterr().err)
+        return mapped(run, model, **settings)
+
+    seen: list[str] = []
+    monkeypatch.setattr(stage, "map_scene", listening)
+    assert map_products(home, *safes[:2]) == 0
+    for safe, told in zip(safes, seen, strict=False):
+        (line,) = error_lines(told)
+        assert line.startswith(f"warning: {safe}") and "does the data carry it?" in line
+    assert map_products(home, *safes[:2]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_a_product_whose_median_is_no_reflectance_is_refused(home, safes, capsys):
+    metadata = safes[0] / "MTD_MSIL2A.xml"
+    metadata.write_text(metadata.read_text().replace(">10000<", ">10<"))
+    assert map_products(home, *safes[:2]) == 2
+    assert "the median reflectance would be" in error_lines(capsys.readouterr().err)[-1]
+    rows = report_of(home.path / "products")["products"]
+    assert "error" in rows[0] and "error" not in rows[1]
 
 
 def test_any_fault_of_one_product_is_told(home, safes, monkeypatch, capsys):
