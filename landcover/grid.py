@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TOLERANCE_PX = 0.01
 #: Areas are computed at pixels so far apart and interpolated between them: to better than 1e-6.
 AREA_STEP_M = 5_000.0
+#: No camera sees land in pixels as narrow as this: such coordinates are degrees taken for metres.
+LEAST_PIXEL_M = 0.001
 
 
 @dataclass(frozen=True)
@@ -215,14 +217,22 @@ class Grid:
             If the raster has no CRS, one without maps of the earth or one that its coordinates
             cannot be of, or if its pixels are rotated.
         """
+        _require_place(dataset)
         grid = cls(dataset.crs, dataset.transform, dataset.height, dataset.width)
         in_degrees = _require_map(grid.crs.to_wkt())
         west, south, east, north = grid.bounds
-        if in_degrees and (south < -91 or north > 91 or west < -361 or east > 721):
+        if in_degrees and not are_degrees(grid.bounds):
             raise InputError(
                 f"its CRS is in degrees and its bounds are {west:.6g}, {south:.6g}, {east:.6g}, "
                 f"{north:.6g}, which are none; assign the CRS that its coordinates are of, for "
                 "example with rio edit-info --crs EPSG:32633"
+            )
+        if not in_degrees and max(grid.pixel_size_m) < LEAST_PIXEL_M:
+            raise InputError(
+                f"its pixels would be {max(grid.pixel_size_m):.1g} m wide, and its bounds are "
+                f"{west:.6g}, {south:.6g}, {east:.6g}, {north:.6g}: these look like degrees and "
+                f"its CRS is in {grid.crs.linear_units}; assign the CRS that its coordinates are "
+                "of, with: rio edit-info --crs EPSG:4326 FILE"
             )
         return grid
 
@@ -603,6 +613,34 @@ class _Earth:
         return np.stack(
             [across * np.cos(lon), across * np.sin(lon), polar * normal * np.sin(lat)], axis=-1
         )
+
+
+def are_degrees(bounds: Sequence[float]) -> bool:
+    """Whether west, south, east and north can be degrees; east may be a turn or two further on.
+
+    >>> are_degrees((179, -17, 181, -16)), are_degrees((399_960, 5_797_620, 402_360, 5_800_020))
+    (True, False)
+    """
+    west, south, east, north = bounds
+    return south >= -91 and north <= 91 and west >= -361 and east <= 721
+
+
+def _require_place(dataset: DatasetReader) -> None:
+    """InputError for a raster of which no CRS alone would make a place on earth."""
+    if dataset.transform != dataset.transform.identity():
+        return
+    points, crs = dataset.gcps
+    if points:
+        code = f"EPSG:{crs.to_epsg()}" if crs and crs.to_epsg() else "EPSG:CODE"
+        raise InputError(
+            "ground control points alone say where the raster lies; warp it first, for example "
+            f"with: rio warp FILE NEW.tif --dst-crs {code}"
+        )
+    raise InputError(
+        "the raster does not say where it lies; give it a CRS and the place of its upper left "
+        "corner, for example with: rio edit-info --crs EPSG:CODE --transform "
+        "'[10, 0, WEST, 0, -10, NORTH]' FILE"
+    )
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,8 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from shapely.geometry import Point, box
@@ -25,7 +27,7 @@ from landcover.reports.reference_sample import read_sample
 from landcover.sources.tile import Tile
 from landcover.stages.prepare import notes_on_tiles, radiometry_warnings
 from tests.conftest import ROOT, utm_grid
-from tests.fixtures.band_files import CORE, DN, GRID, loose, tif
+from tests.fixtures.band_files import CORE, DN, GRID, loose, tif, unplaced
 from tests.fixtures.stac_items import old_assets, write_item
 
 #: What a scene of the product holds.
@@ -184,6 +186,14 @@ class Read:
         assert all("40000" in note for note in notes)
         return lc.read(run.scene), with_hole()
 
+    def holes_of_one_band(self, folder):
+        pixels, expected = DN.copy(), REFLECTANCE.copy()
+        pixels[3, :3], expected[3, :3] = 0, np.nan
+        run = lc.prepare(folder / "alone", bands=loose(folder, CORE, pixels))
+        (note,) = run.read_manifest()["stages"]["prep"]["notes"]
+        assert "B08.tif: 48 pixels have no data in B08 and data in all other bands (25.0 %)" in note
+        return lc.read(run.scene), expected
+
     def within_a_container(self, folder):
         paths = loose(folder, CORE)
         with zipfile.ZipFile(folder / "a.zip", "w") as archive:
@@ -335,6 +345,29 @@ class Refused:
         local = CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')
         grid = Grid(local, GRID.transform, *GRID.shape)
         lc.open_bands(loose(folder, CORE, grid=grid))
+
+    def degrees_as_metres(self, folder):
+        grid = Grid(GRID.crs, Affine(9e-5, 0, 13.5, 0, -9e-5, 52.3), *GRID.shape)
+        lc.open_bands(loose(folder, CORE, grid=grid))
+
+    def no_place(self, folder):
+        lc.open_bands(unplaced(folder / "s.jp2", driver="JP2OpenJPEG"))
+
+    def control_points(self, folder):
+        west, south, east, north = GRID.bounds
+        corners = [(0, 0, west, north), (0, 16, east, north), (12, 0, west, south)]
+        points = [GroundControlPoint(*corner) for corner in corners]
+        lc.open_bands(unplaced(folder / "s.tif", gcps=points, crs=GRID.crs))
+
+    def vector_for_raster(self, folder):
+        lc.prepare(
+            folder / "run", bands=loose(folder, CORE), labels=polygons(folder / "v.gpkg", "a")
+        )
+
+    def metres_in_geojson(self, folder):
+        frame = geopandas.GeoDataFrame(geometry=[box(*GRID.bounds)])
+        (folder / "a.geojson").write_text(frame.to_json())
+        vectors.read_aoi(folder / "a.geojson", GRID)
 
     def ambiguous_labels(self, folder):
         values = np.full(GRID.shape, 1, np.uint8)

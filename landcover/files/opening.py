@@ -123,7 +123,11 @@ def open_dataset(name: RasterName) -> DatasetReader:
     with reading(name), warnings.catch_warnings():
         # A raster without a CRS is refused, with an error of ours, where its grid is needed
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        dataset = rasterio.open(name, **options)
+        try:
+            dataset = rasterio.open(name, **options)
+        except rasterio.RasterioIOError:
+            _require_no_features(name)
+            raise
         try:
             _require_bands(dataset)
             require_whole_parts(dataset)
@@ -140,6 +144,21 @@ def _is_known(folder: Path) -> bool:
             return True
     except RasterioIOError:
         return False
+
+
+def _require_no_features(name: RasterName) -> None:
+    """Refuse vector data by what it is; nothing where a file is of no kind that is known."""
+    import pyogrio
+
+    try:
+        layers = [layer for layer, kind in pyogrio.list_layers(name) if kind is not None]
+    except Exception:  # of damaged files, the library raises what it likes
+        return
+    if layers:
+        raise InputError(
+            f"{name} is vector data (layer {', '.join(layers[:_MOST_SHOWN])}) and no raster; give "
+            "a raster here, and polygons that have classes with polygons= and class_field="
+        )
 
 
 def _require_bands(dataset: DatasetReader) -> None:

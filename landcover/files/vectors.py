@@ -18,7 +18,7 @@ import numpy as np
 from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files import meridian
 from landcover.files.atomic import replace_when_whole
-from landcover.grid import Grid, Window
+from landcover.grid import Grid, Window, are_degrees
 
 if TYPE_CHECKING:
     import geopandas
@@ -200,6 +200,22 @@ def require_one_layer(path: str | os.PathLike[str], layers: Sequence[str], held:
         )
 
 
+def require_place(path: str | os.PathLike[str], frame: geopandas.GeoDataFrame) -> None:
+    """Raise InputError for features without a CRS, or with one that cannot be theirs."""
+    if frame.crs is None:
+        raise InputError(
+            f"{path} has no CRS; assign one: save it with that of its coordinates, as QGIS can"
+        )
+    bounds = frame.total_bounds
+    if frame.crs.is_geographic and np.isfinite(bounds).all() and not are_degrees(bounds):
+        west, south, east, north = bounds
+        raise InputError(
+            f"{path} is in degrees, as GeoJSON is where it names no CRS, and its features lie at "
+            f"{west:.6g}, {south:.6g}, {east:.6g}, {north:.6g}, which are none; save it with the "
+            "CRS of its coordinates, as QGIS can"
+        )
+
+
 def write_layer(path: Path, frame: geopandas.GeoDataFrame, layer: str) -> None:
     """Write a GeoPackage of one layer, whole or not at all."""
     import pyogrio
@@ -318,10 +334,7 @@ def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
         raise InputError(f"{path} holds no polygons; an area needs at least one")
     require_one_layer(path, list(found), "polygons")
     frame = next(iter(found.values()))
-    if frame.crs is None:
-        raise InputError(
-            f"{path} has no CRS; assign one: save it with that of its coordinates, as QGIS can"
-        )
+    require_place(path, frame)
     return frame.reset_index(drop=True)
 
 

@@ -101,6 +101,11 @@ def read_class_polygons(
 
 def _number(value: object, name: str) -> float:
     """A number from a field that may hold text."""
+    if value is None or value != value:  # NaN stands for NULL among numbers
+        raise InputError(
+            f"{name} is empty (NULL) for a polygon; give each polygon the number of its class, or "
+            "leave out those without"
+        )
     try:
         number = float(str(value))
     except ValueError:

@@ -184,10 +184,7 @@ def _units(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> geopa
     """Features that are one unit each: a point, or valid and flat polygons."""
     import shapely
 
-    if frame.crs is None:
-        raise InputError(
-            f"{path} has no CRS; assign one: save it with that of its coordinates, as QGIS can"
-        )
+    vectors.require_place(path, frame)
     given = frame.geometry.to_numpy()
     frame = frame[~(shapely.is_missing(given) | shapely.is_empty(given))]
     geometries = shapely.force_2d(frame.geometry.to_numpy())

@@ -104,6 +104,7 @@ def test_they_are_told_as_the_values_of_a_raster_are(
         ([211, 80_000], [], "field use: unknown class codes 80000"),
         ([2.5, 3], ["--scheme", "corine"], "field use: "),
         (["oats", "lake"], [], "field use holds 'oats', which is no class code"),
+        ([211, None], [], "field use is empty (NULL) for a polygon"),
         ([21, 51], ["--level", 3], "level 3 is finer than level 2"),
         ([211, 311], ["--level", 4], "level 4 does not exist"),
     ],

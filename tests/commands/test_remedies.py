@@ -20,6 +20,7 @@ from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.grid import Grid
 from tests.conftest import utm_grid
+from tests.fixtures.band_files import unplaced
 
 ROWS, COLS = 160, 200
 BANDS = ("B02", "B03", "B04", "B08")
@@ -176,6 +177,45 @@ def test_a_raster_without_crs_gets_one(tmp_path):
         rasters.grid_of(path)
     run_command(of_file(str(caught.value), path))
     assert rasters.grid_of(path).crs.to_epsg() == 32633
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.jp2"])
+def test_a_raster_without_a_place_gets_one(tmp_path, name):
+    path = unplaced(tmp_path / name, np.ones((1, 20, 20), np.uint8))
+    with pytest.raises(LandcoverError, match="does not say where it lies") as caught:
+        rasters.grid_of(path)
+    command = of_file(str(caught.value), path)
+    run_command(command.replace("WEST", "300000").replace("NORTH", "5800000"))
+    assert rasters.grid_of(path).difference(utm_grid(20, 20)) is None
+
+
+def test_a_raster_of_control_points_is_warped(tmp_path):
+    from rasterio.control import GroundControlPoint
+
+    corners = [(0, 0, 3e5, 58e5), (0, 20, 300200, 58e5), (20, 0, 3e5, 5799800)]
+    points = [GroundControlPoint(*corner) for corner in corners]
+    pixels = np.random.default_rng(0).integers(1, 255, (1, 20, 20), dtype=np.uint8)
+    path = unplaced(tmp_path / "a.tif", pixels, gcps=points, crs="EPSG:32633")
+    with pytest.raises(LandcoverError, match="ground control points alone") as caught:
+        rasters.grid_of(path)
+    run_command(of_file(str(caught.value), path))
+    assert rasters.grid_of(tmp_path / "new.tif").difference(utm_grid(20, 20)) is None
+    np.testing.assert_array_equal(lc.read(tmp_path / "new.tif"), pixels)
+
+
+def test_a_raster_of_degrees_gets_the_system_of_degrees(tmp_path):
+    import rasterio
+
+    path = tmp_path / "degrees.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=20, height=20, count=1, dtype="uint8", crs="EPSG:32633",
+        transform=Affine(9e-5, 0, 13.5, 0, -9e-5, 52.3),
+    ) as out:  # fmt: skip
+        out.write(np.ones((1, 20, 20), np.uint8))
+    with pytest.raises(LandcoverError, match="look like degrees") as caught:
+        rasters.grid_of(path)
+    run_command(of_file(str(caught.value), path))
+    assert rasters.grid_of(path).crs.to_epsg() == 4326
 
 
 def test_a_rotated_raster_is_warped(tmp_path):
