@@ -22,6 +22,7 @@ from landcover.sources.reflectance import (
     OUTSIDE,
     REASONS,
     Tally,
+    holes_alone,
     judged,
     read_reflectance,
 )
@@ -73,7 +74,7 @@ class Written:
         Pixels of the scene by what they are: ``data``, or why they have none: ``nodata`` and
         ``masked`` in the files, ``implausible`` values, or ``outside`` of tiles and area.
     notes : list of str
-        Sentences on values that are no reflectance.
+        Sentences on values that are no reflectance, and on holes of one band.
     """
 
     pixels: dict[str, int]
@@ -149,11 +150,23 @@ class _Reader:
             reads.append((file, partial(read_reflectance, file, band, window, self.tallies[name])))
         parts = read_at_once(reads)
         values, why = zip(*parts, strict=True)
+        self._count_holes(np.stack(why) != DATA)
         return np.stack(values), np.max(why, axis=0)
 
+    def _count_holes(self, empty: np.ndarray) -> None:
+        """Count the pixels that one band alone lacks."""
+        if empty.any():
+            alone = empty & (empty.sum(axis=0) == 1)
+            for tally, number in zip(self.tallies.values(), alone.sum(axis=(1, 2)), strict=True):
+                tally.alone += int(number)
+
     def notes(self) -> list[str]:
-        """What is to be said of values that are no reflectance."""
-        said = [judged(self.tallies[name], band, name) for name, band in self.bands.items()]
+        """What is to be said of values that are no reflectance, and of holes of one band."""
+        said = [
+            judge(self.tallies[name], band, name)
+            for judge in (judged, holes_alone)
+            for name, band in self.bands.items()
+        ]
         return [text for text in said if text]
 
 

@@ -157,8 +157,9 @@ def _asked(
 ) -> _File:
     """What an open file says of its bands."""
     said = bands_said(dataset, str(path), sensor, stem_of(path), band_names)
+    silent = len(said) > 2 and not any(band.name for band in said)  # perhaps a picture
     for band in said:
-        if band.name:
+        if band.name or silent:
             require_reflectance(band, str(path))
     floats = frozenset(band.number for band in said if is_reflectance(dataset, band))
     return _File(path, rasters.grid_of_open(dataset, path), tuple(said), floats)

@@ -68,10 +68,13 @@ class Tally:
         With a value.
     implausible : Counter
         Pixels by digital number, of those beyond `PLAUSIBLE`.
+    alone : int
+        Pixels without data in this band that have data in every other.
     """
 
     pixels: int = 0
     implausible: Counter[float] = field(default_factory=Counter)
+    alone: int = 0
 
 
 def reflectance(dn: np.ndarray, band: Band) -> np.ndarray:
@@ -154,6 +157,26 @@ def judged(tally: Tally, band: Band, name: str) -> str | None:
         )
     listed = ", ".join(f"{value:.9g}" for value, _ in tally.implausible.most_common(3))
     return f"{count} are no reflectance (digital numbers {listed}) and are left out"
+
+
+def holes_alone(tally: Tally, band: Band, name: str) -> str | None:
+    """A sentence on pixels that lack this band alone, where they are more than a few.
+
+    A band of a product has its holes where the others have theirs. Others come from a file that was
+    not fetched to its end, or from a nodata value that is data, such as 0 over dark water.
+    """
+    if tally.alone <= _FEW * (tally.pixels + tally.alone):
+        return None
+    return (
+        f"{band.path}: {tally.alone:,} pixels have no data in {name} and data in all other bands "
+        f"({100 * tally.alone / (tally.pixels + tally.alone):.1f} %), and are left out: check that "
+        f"the file is whole, and that {_listed(band.nodata)} means no data in it"
+    )
+
+
+def _listed(nodata: Sequence[float]) -> str:
+    """Nodata values in words."""
+    return " or ".join(f"{value:.9g}" for value in nodata) or "NaN"
 
 
 def _empty(dn: np.ndarray, nodata: Sequence[float]) -> np.ndarray:

@@ -282,6 +282,13 @@ class TestScaling:
         with pytest.raises(InputError, match=r"B02.tif holds 8-bit numbers .* picture"):
             band_files.open_bands(paths)
 
+    def test_a_picture_without_names_is_called_one(self, tmp_path):
+        """Names would not help it: the remedy of a silent stack leads to this refusal."""
+        colours = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
+        path = tif(tmp_path / "tci.tif", (DN // 16).astype(np.uint8), colours=colours)
+        with pytest.raises(InputError, match=r"tci.tif holds 8-bit numbers .* picture"):
+            band_files.open_bands(path)
+
 
 class TestValidity:
     def test_each_band_has_its_own_nodata(self, tmp_path):
