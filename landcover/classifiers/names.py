@@ -178,8 +178,19 @@ def _in_words(steps: str) -> str:
 
     >>> _in_words("smooth+mmu50px")
     'smoothing and a sieve of 50 px'
+    >>> _in_words("mmu5000m2")
+    'a sieve of 0.5 ha'
     """
-    return " and ".join(
-        _STEPS.get(step, re.sub(r"^mmu(\d+)px$", r"a sieve of \1 px", step))
-        for step in steps.split("+")
+    return " and ".join(_STEPS.get(step) or _sieve_in_words(step) for step in steps.split("+"))
+
+
+def _sieve_in_words(step: str) -> str:
+    """The smallest region of a map, in pixels or by its area; another step as it is."""
+    sieve = re.fullmatch(r"mmu(\d+)(px|m2)", step)
+    if sieve is None:
+        return step
+    return (
+        f"a sieve of {sieve[1]} px"
+        if sieve[2] == "px"
+        else f"a sieve of {int(sieve[1]) / 1e4:g} ha"
     )

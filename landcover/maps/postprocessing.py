@@ -19,6 +19,10 @@ from landcover.progress import track
 WINDOW_PX = 512
 #: How many polygons of a window `vectors.burn` can tell apart.
 _MOST_POLYGONS = 65_535
+#: Pixels of a grid are alike where their areas differ by less than this share.
+_ALIKE = 0.005
+#: Rows and columns at which areas are looked at, an odd number.
+_AREA_NODES = 17
 
 
 @dataclass(frozen=True)
@@ -201,15 +205,25 @@ def _numbers(path: Path, grid: Grid) -> Callable[[Window], np.ndarray]:
 
 def _sieve(grid: Grid, mmu_ha: float) -> Step:
     """A step that leaves no region smaller than some hectares."""
-    from landcover.maps.regions import sieve
+    from landcover.maps.regions import sieve, sieve_by_area
 
-    pixel_ha = float(grid.pixel_areas_ha((grid.rows - 1) / 2, (grid.cols - 1) / 2))
+    rows, cols = (np.linspace(0, size - 1, _AREA_NODES) for size in grid.shape)
+    known = grid.pixel_areas_ha(*np.meshgrid(rows, cols, indexing="ij"))
+    pixel_ha, total = float(known[_AREA_NODES // 2, _AREA_NODES // 2]), grid.rows * grid.cols
     # The smallest whole number of pixels that reaches the area, to a tenth of a pixel: the
     # pixels of UTM are not quite 10 m wide, and 50 of them shall be half a hectare
     pixels = math.ceil(mmu_ha / pixel_ha - 0.1)
-    if not 2 <= pixels < grid.rows * grid.cols:
+    if not 2 <= pixels < total:
         raise InputError(
-            f"mmu_ha={mmu_ha:g} is {pixels} of {grid.rows * grid.cols} pixels; "
+            f"mmu_ha={mmu_ha:g} is {pixels} of {total} pixels; "
             f"a pixel has {pixel_ha:.4g} ha: choose more than that, and less than the scene"
         )
-    return Step(f"mmu{pixels}px", (), lambda codes: sieve(codes, pixels))
+    least = float(known[known > 0].min())
+    if known.max() - least <= _ALIKE * pixel_ha:
+        return Step(f"mmu{pixels}px", (), lambda codes: sieve(codes, pixels))
+    # Degrees over several latitudes, or Web Mercator: as many pixels are not the same area
+    return Step(
+        f"mmu{mmu_ha * 1e4:.0f}m2",
+        (),
+        lambda codes: sieve_by_area(codes, grid.areas_ha, mmu_ha, least),
+    )

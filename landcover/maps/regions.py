@@ -6,16 +6,19 @@ what is smaller than a map is to show.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from landcover.errors import InputError
 from landcover.files.rasters import valid_pixels
+from landcover.grid import Window
 from landcover.legend import UNLABELLED
 
 #: Probabilities are counted in these parts, so that their sums are exact in any order.
 _PARTS = 2**24
+#: Rows whose areas are in memory at once.
+_STRIP_PX = 512
 
 
 class Ballot:
@@ -141,3 +144,80 @@ def sieve(codes: np.ndarray, smallest_px: int, connectivity: int = 4) -> np.ndar
         codes = gdal_sieve(before, smallest_px, mask=mask, connectivity=connectivity)
         if np.array_equal(codes, before):
             return codes
+
+
+def sieve_by_area(
+    codes: np.ndarray, areas: Callable[[Window], np.ndarray], smallest: float, pixel: float
+) -> np.ndarray:
+    """The same as `sieve` for pixels of unequal area: a region has the sum of its own pixels.
+
+    Where all pixels are alike, the result is that of `sieve`, but for the choice among neighbours
+    of one size.
+
+    Parameters
+    ----------
+    codes : array of uint16, (rows, cols)
+        Class codes; 0 is nodata, stays so, and counts as no neighbour.
+    areas : callable
+        From a window to the area of each of its pixels.
+    smallest : float
+        Least area of a region that stays; less by a tenth of `pixel` is enough.
+    pixel : float
+        Area of the smallest pixel: the first sizes tried are twice as large, 4, 8, ... times.
+
+    Returns
+    -------
+    array of uint16, (rows, cols)
+        Smaller regions are left only on islands in nodata where no region is large enough.
+
+    Examples
+    --------
+    >>> codes = np.array([[211, 211, 311], [211, 211, 512], [211, 211, 512]], np.uint16)
+    >>> rows = np.array([[1.0], [2.0], [3.0]])
+    >>> sieve_by_area(codes, lambda w: rows[w.slices[0]] + np.zeros(w.cols), 4.0, 1.0).tolist()
+    [[211, 211, 211], [211, 211, 512], [211, 211, 512]]
+    """
+    size = 2 * pixel
+    while size < smallest:
+        codes = _merged(codes, areas, size - 0.1 * pixel)
+        size *= 2
+    while True:
+        before = codes
+        codes = _merged(before, areas, smallest - 0.1 * pixel)
+        if np.array_equal(codes, before):
+            return codes
+
+
+def _merged(codes: np.ndarray, areas: Callable[[Window], np.ndarray], least: float) -> np.ndarray:
+    """Codes in which regions of less than an area have become their largest neighbour's class.
+
+    Those whose neighbours are all as small stay.
+    """
+    from skimage.measure import label
+
+    regions, n = label(codes, background=UNLABELLED, connectivity=1, return_num=True)
+    area = np.zeros(n + 1)
+    for row in range(0, codes.shape[0], _STRIP_PX):
+        strip = Window(row, 0, min(_STRIP_PX, codes.shape[0] - row), codes.shape[1])
+        held = regions[strip.slices].ravel()
+        area += np.bincount(held, areas(strip).ravel(), minlength=n + 1)
+    code_of = np.zeros(n + 1, codes.dtype)
+    code_of[regions] = codes
+    small, large = _neighbours(regions, area < least)
+    # The last of a region's neighbours counts: the largest, of equals the first in the raster
+    order = np.lexsort((-large, area[large], small))
+    becomes = np.arange(n + 1)
+    becomes[small[order]] = large[order]
+    return code_of[becomes][regions]
+
+
+def _neighbours(regions: np.ndarray, is_small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of a small region and one beside it that is not small."""
+    pairs = [(regions[:-1], regions[1:]), (regions[:, :-1], regions[:, 1:])]
+    found = []
+    for one, other in pairs:
+        for a, b in ((one, other), (other, one)):
+            meet = is_small[a] & ~is_small[b] & (a > 0) & (b > 0)
+            found.append(np.stack([a[meet], b[meet]]))
+    small, large = np.concatenate(found, axis=1)
+    return small, large

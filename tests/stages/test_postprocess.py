@@ -25,7 +25,7 @@ from landcover.files.atomic import read_json, write_json
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.maps import postprocessing, smoothing
-from landcover.maps.regions import Ballot, sieve
+from landcover.maps.regions import Ballot, sieve, sieve_by_area
 from landcover.run import Run
 from landcover.samples.blocks import TEST
 from landcover.stages import store
@@ -35,6 +35,7 @@ from landcover.stages.map import map_scene
 from landcover.stages.postprocess import postprocess
 from landcover.stages.train import train
 from tests.conftest import error_lines
+from tests.fixtures.ground import outline_ha
 from tests.fixtures.training_runs import write_run
 
 CODES = (211, 311, 512)
@@ -173,6 +174,68 @@ def test_a_diagonal_brook_stays_whole_by_its_corners():
     np.fill_diagonal(codes, 512)
     assert np.array_equal(sieve(codes, 5, connectivity=8), codes)
     assert (sieve(codes, 5, connectivity=4) == 211).all()
+
+
+def of_rows(heights):
+    """Areas of pixels that depend on their row alone."""
+    return lambda window: np.repeat(heights[window.slices[0], None], window.cols, axis=1)
+
+
+@st.composite
+def unequal_rows(draw):
+    codes = draw(class_maps())
+    heights = draw(st.lists(st.floats(1, 4), min_size=len(codes), max_size=len(codes)))
+    return codes, np.array(heights)
+
+
+@given(unequal_rows(), st.floats(2, 12))
+def test_regions_of_unequal_pixels_have_the_sum_of_their_areas(drawn, smallest):
+    codes, heights = drawn
+    areas = of_rows(heights)(Window(0, 0, *codes.shape))
+    sieved = sieve_by_area(codes, of_rows(heights), smallest, heights.min())
+    enough = smallest - 0.1 * heights.min()
+    assert sieved.dtype == codes.dtype
+    assert np.array_equal(sieved == 0, codes == 0)
+    labels, _ = regions_of(sieved, 4)
+    sizes = np.bincount(labels.ravel(), areas.ravel())
+    islands, n = ndimage.label(sieved > 0)
+    for island in range(1, n + 1):
+        held = np.unique(labels[islands == island])
+        assert (sizes[held] >= enough - 1e-9).all() or (sizes[held] < enough + 1e-9).all()
+    before, _ = regions_of(codes, 4)
+    large = (np.bincount(before.ravel(), areas.ravel()) >= smallest)[before] & (codes > 0)
+    assert np.array_equal(sieved[large], codes[large])
+
+
+@pytest.mark.parametrize("smallest", [3, 8, 50])
+def test_pixels_of_one_area_are_sieved_as_gdal_sieves_them(rng, smallest):
+    """Patches of so many sizes that hardly two neighbours of one are equal."""
+    values = ndimage.gaussian_filter(rng.normal(size=(160, 200)), 2.5)
+    codes = np.array(CODES, np.uint16)[np.digitize(values, np.quantile(values, [0.4, 0.7]))]
+    codes[:9, :30] = 0
+    found = sieve_by_area(codes, of_rows(np.full(160, 0.01)), 0.01 * smallest, 0.01)
+    assert np.mean(found != sieve(codes, smallest)) < 0.002
+    assert (codes != found).any()
+
+
+@pytest.mark.parametrize(("epsg", "pixel", "north"), [(4326, 0.01, 62), (3857, 1000, 8.8e6)])
+def test_the_smallest_region_is_its_own_area_at_every_latitude(epsg, pixel, north):
+    """The same squares: large enough in the south, too small in the north, by the ellipsoid."""
+    grid = Grid(CRS.from_epsg(epsg), Affine(pixel, 0, pixel, 0, -pixel, north), 900, 40)
+    codes = np.full(grid.shape, 211, np.uint16)
+    squares = [Window(row, 10, 8, 8) for row in range(10, 890, 20)]
+    for square in squares:
+        codes[square.slices] = 512
+    areas = np.array([outline_ha(grid.crop(square)) for square in squares])
+    smallest = float(np.median(areas))
+    step = postprocessing._sieve(grid, smallest)
+    sieved = step.apply(codes)
+    assert step.suffix == f"mmu{smallest * 1e4:.0f}m2"
+    kept = np.array([(sieved[square.slices] == 512).all() for square in squares])
+    gone = np.array([(sieved[square.slices] == 211).all() for square in squares])
+    assert np.array_equal(kept, areas >= smallest)
+    assert np.array_equal(gone, ~kept)
+    assert 0.3 < kept.mean() < 0.7
 
 
 @pytest.mark.parametrize(("size", "connectivity", "text"), [
