@@ -13,6 +13,7 @@ from landcover.classifiers.models import Model, load_model
 from landcover.errors import LandcoverError, MissingProduct, require_whole
 from landcover.files.atomic import Fields, digest, versions
 from landcover.maps.engine_cache import key_of, with_engine
+from landcover.progress import say
 from landcover.run import Run
 from landcover.stages.models import is_guest, model_of_run, require_no_namesake, types_digest
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from landcover.classifiers.networks import Engine
     from landcover.maps import Agreement, Classifier, Workers
+
+#: Pixels that are larger or smaller by a greater factor are warned of.
+_MOST_UNLIKE = 1.1
 
 
 def map_scene(
@@ -83,6 +87,7 @@ def map_scene(
     if scored:
         require_scorable(run, name, classifier.legend, cards)
     run.read_manifest()  # a damaged one ends it before anything is replaced
+    _warn_of_other_pixels(model, run.scene)
     precision = "float32" if probabilities else precision
     facts = _facts(run, model, _layers(probabilities, entropy), precision)
     windows = {"windows": maps.layout(rasters.grid_of(run.scene), tile_px)}
@@ -186,6 +191,37 @@ def _checked(run: Run, model: Model) -> tuple[Classifier, Path | None]:
     if types and not is_guest(run, model):
         _require_same_types(run, model)
     return classifier, types
+
+
+def _warn_of_other_pixels(model: Model, scene: Path) -> None:
+    """Say so where pixels are of another size on the ground than those that a model learnt.
+
+    A card of an older version does not tell the size.
+    """
+    from landcover.files import rasters
+
+    known = model.card.get("pixel_size_m")
+    found = rasters.grid_of(scene).pixel_size_m
+    if known is None or all(
+        1 / _MOST_UNLIKE <= ours / theirs <= _MOST_UNLIKE
+        for ours, theirs in zip(found, known, strict=True)
+    ):
+        return
+    size = model.inputs.patch_size
+    patches = (
+        f", and its patches of {size} x {size} pixels are {_metres(found, size)} instead of "
+        f"{_metres(known, size)}"
+    )
+    say(
+        f"warning: {scene} has pixels of {_metres(found)} on the ground, and model {model.name} "
+        f"learnt from pixels of {_metres(known)}{patches if size > 1 else ''}; train a model on "
+        "this scene, or warp its bands to such pixels before landcover prep"
+    )
+
+
+def _metres(sides: Sequence[float], pixels: int = 1) -> str:
+    """Width and height of some pixels in words."""
+    return " x ".join(f"{pixels * side:.3g}" for side in sides) + " m"
 
 
 def _fit_for(model: Model, scene: Path, engine: Engine | None = None) -> Classifier:

@@ -18,6 +18,7 @@ from landcover.classifiers.kinds import Kind
 from landcover.classifiers.models import Model, load_model
 from landcover.errors import require_seed
 from landcover.files.atomic import Fields, staging_folder, write_json
+from landcover.files.rasters import grid_of
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED
 from landcover.run import Run
@@ -146,6 +147,7 @@ class Training:
             temperature=temperature.value,
             probability_floor=temperature.floor,
             trained_on=self.learnt_from,
+            pixel_size_m=[round(m, 4) for m in grid_of(self.run.scene).pixel_size_m],
             denoise=rows.denoise,
             n_train=len(rows.train),
             n_validation=len(rows.validation),
