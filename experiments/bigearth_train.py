@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for code, scores in report["per_class"].items():
         score = scores["f1" if a.single else "average_precision"]
         print(f"{percent(score):>8} {scores['support']:>6} {code} {scores['name']}")
+    for note in report["notes"]:
+        print(f"note: {note}")
     for path in paths:
         print(path)
     return 0

@@ -70,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"({interval(report['overall_accuracy_ci95'])}), balanced "
         f"{percent(report['balanced_accuracy'])}"
     )
+    for note in report["notes"]:
+        print(f"note: {note}")
     for path in paths:
         print(path)
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 
-from landcover.legend import UNLABELLED, Nomenclature
+from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.samples.blocks import SPLITS
 
 if TYPE_CHECKING:
@@ -78,6 +78,26 @@ def class_splits(
             row["held"] = held[code]
         rows.append(row)
     return rows
+
+
+def counted_splits(legend: Legend, parts: Mapping[str, np.ndarray]) -> list[ClassSplit]:
+    """Samples of each class by split, of a set that is split already.
+
+    Parameters
+    ----------
+    legend : Legend
+        Classes.
+    parts : mapping
+        Split to the number of samples of each class, in the order of the legend.
+    """
+    return [
+        {
+            "code": found.code,
+            "name": found.name,
+            "samples": {name: int(parts[name][place]) for name in SPLITS},
+        }
+        for place, found in enumerate(legend.classes)
+    ]
 
 
 def remarks(classes: Iterable[ClassSplit]) -> list[str]:

@@ -21,6 +21,7 @@ from landcover.reports import accuracy, image_page
 from landcover.run import Run
 from landcover.samples import image_splits
 from landcover.samples.augmentation import NONE
+from landcover.samples.class_splits import ClassSplit, counted_splits, remarks
 from landcover.samples.image_splits import split_of
 from landcover.sources import eurosat
 from landcover.sources.chip_store import reflectance
@@ -192,6 +193,19 @@ def open_task(source: Path, choices: Choices = Choices()) -> Task:
     return Task(chips.read(bands=bands), chips.labels, chips.legend, bands, split)
 
 
+def left_out(task: Task) -> tuple[list[ClassSplit], list[str]]:
+    """Images of each class by part; and sentences on images and classes without a part."""
+    split, classes = task.split, len(task.legend)
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    found = counted_splits(
+        task.legend,
+        {name: np.bincount(task.labels[rows], minlength=classes) for name, rows in parts.items()},
+    )
+    unused = len(task.labels) - sum(map(len, parts.values()))
+    notes = [f"{unused:,} of {len(task.labels):,} images are in no list, and not used"]
+    return found, [*(notes if unused else []), *remarks(found)]
+
+
 def learn(
     task: Task, choices: Choices, recipe: Recipe
 ) -> tuple[networks.Network, dict[str, list[float]]]:
@@ -269,6 +283,7 @@ def finetune(
     curves = run.model(name) / "history.json"
     write_json(curves, history)
     settings = asdict(choices) | {"recipe": asdict(recipe), "epochs_run": len(history["loss"])}
+    by_class, notes = left_out(task)
     card = cards.write_card(
         run.model(name),
         KIND,
@@ -284,9 +299,12 @@ def finetune(
         split=choices.split,
         seed=choices.seed,
         settings=settings,
+        class_samples={str(row["code"]): row["samples"] for row in by_class},
+        notes=notes,
     )
     report = _report(name, choices, task, probabilities, spent)
     report |= networks.parameters_of(model, recipe)
+    report["notes"] = notes
     report["confused"] = image_page.confused_pairs(report["confusion"], task.legend)
     write_report(run, report)
     test = task.split.test

@@ -18,6 +18,7 @@ from landcover.files.atomic import versions, write_json
 from landcover.legend import Legend
 from landcover.reports import accuracy, tag_accuracy
 from landcover.run import Run
+from landcover.samples.class_splits import ClassSplit, counted_splits, remarks
 from landcover.sources import chip_store
 from landcover.sources.chip_store import SPLITS, Store
 from landcover.stages.scoring import write_report
@@ -72,12 +73,18 @@ class _Task:
         Of every chip: 0 or 1 of every class, float32, or the position of its class.
     parts : dict
         Positions of the chips of each part.
+    classes : list
+        Chips of each class by part, of classes that are not learnt too.
+    notes : list of str
+        Sentences on chips and classes that are left out.
     """
 
     store: Store
     legend: Legend
     targets: np.ndarray
     parts: dict[str, np.ndarray]
+    classes: list[ClassSplit]
+    notes: list[str]
 
     def examples(self, part: str) -> networks.Examples:
         """Chips of a part; those of a step are read when it comes."""
@@ -172,7 +179,21 @@ def _task(store: Store, single: bool, source: Path) -> _Task:
                 f"{source} has no {part} {kind}; store a set with its official splits "
                 "(python -m experiments.bigearth_read SOURCE --splits FOLDER for version 1)"
             )
-    return _Task(store, legend, targets, parts)
+    return _Task(store, legend, targets, parts, *_left_out(store, parts, single))
+
+
+def _left_out(
+    store: Store, parts: dict[str, np.ndarray], single: bool
+) -> tuple[list[ClassSplit], list[str]]:
+    """Chips of each class by part, and sentences on chips and classes that are left out."""
+    hot = store.multi_hot()
+    held = store.legend.subset(np.array(store.legend.codes)[hot.any(axis=0)])
+    hot = store.multi_hot(held)
+    found = counted_splits(held, {part: hot[places].sum(axis=0) for part, places in parts.items()})
+    unused = len(store) - sum(map(len, parts.values()))
+    kinds = "they hold several classes, or one that no training chip of one class has"
+    notes = [f"{unused:,} of {len(store):,} chips are left out: {kinds}"]
+    return found, [*(notes if unused and single else []), *remarks(found)]
 
 
 def _store(
@@ -205,6 +226,8 @@ def _store(
         split="the store's",
         seed=choices.seed,
         settings=asdict(choices) | {"epochs_run": len(history["loss"])},
+        class_samples={str(row["code"]): row["samples"] for row in task.classes},
+        notes=task.notes,
     )
     return [path, curves, card]
 
@@ -254,4 +277,5 @@ def _report(
         "versions": versions(),
         "kind": KIND,
         "settings": asdict(choices),
+        "notes": task.notes,
     }

@@ -22,7 +22,7 @@ from landcover.reports import image_page
 from landcover.run import Run
 from landcover.samples.image_splits import split_of
 from landcover.sources import eurosat
-from landcover.stages import store
+from landcover.stages import finetune, store
 from landcover.stages.finetune import Choices, open_task
 from tests.conftest import error_lines
 from tests.fixtures.eurosat_sets import write_set
@@ -153,6 +153,59 @@ def test_weights_of_pictures_meet_no_reflectance(tmp_path):
         choices = Choices("vgg16", weights=given_weights, bands=sensors.TRUE_COLOUR_BANDS)
         with pytest.raises(LandcoverError, match="RGB set without bands=, or no weights"):
             open_task(source, choices)
+
+
+@pytest.fixture
+def listed(archive, tmp_path):
+    """Lists without one test image of the last class, one training image of the first, and more."""
+    chips, folder = eurosat.open_chips(archive), tmp_path / "lists"
+    split, names = split_of(chips, "80/20", 1), np.array(chips.names)
+    folder.mkdir()
+    parts = {
+        "train": split.train[chips.labels[split.train] != 0],
+        "val": split.validation,
+        "test": split.test[chips.labels[split.test] != 9],
+    }
+    for part, rows in parts.items():
+        (folder / f"of-{part}.txt").write_text("\n".join(names[rows]))
+    return folder, {part: chips.labels[rows] for part, rows in parts.items()}
+
+
+def test_images_and_classes_without_a_part_are_said(archive, listed, trained, tmp_path, capsys):
+    folder, labels = listed
+    network = models.load_model(trained.model("compact")).image_classifier().model
+    history = json.loads((trained.model("compact") / "history.json").read_text())
+    out = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finetune, "learn", lambda *_: (network, history))
+        arguments = [str(archive), "--out", str(out), "--split", str(folder)]
+        assert eurosat_finetune.main(arguments) == 0
+    unused = 200 - sum(map(len, labels.values()))
+    first, last = Legend.eurosat().classes[0], Legend.eurosat().classes[9]
+    notes = [
+        f"{unused} of 200 images are in no list, and not used",
+        f"class {first.code} {first.name} is not trained on, so no map shows it",
+        f"class {last.code} {last.name} is not tested",
+    ]
+    assert [x for x in capsys.readouterr().out.splitlines() if x.startswith("note: ")] == [
+        f"note: {note}" for note in notes
+    ]
+    run = Run(out)
+    card = models.load_model(run.model("compact")).card
+    assert card["notes"] == store.read_report(run.report("compact"))["notes"] == notes
+    counts = {name: np.bincount(of, minlength=10) for name, of in labels.items()}
+    for place, found in enumerate(Legend.eurosat().classes):
+        named = zip(("train", "validation", "test"), ("train", "val", "test"), strict=True)
+        expected = {name: counts[part][place] for name, part in named}
+        assert card["class_samples"][str(found.code)] == expected
+    page = run.report("compact").with_suffix(".html").read_text("utf-8")
+    assert f"<p>Class {last.code} {last.name} is not tested.</p>" in page
+
+
+def test_nothing_is_said_where_nothing_is_left_out(trained):
+    assert store.read_report(trained.report("compact"))["notes"] == []
+    page = trained.report("compact").with_suffix(".html").read_text("utf-8")
+    assert '<div class="remarks">' not in page
 
 
 def test_a_frozen_backbone_stays_frozen_for_all_its_epochs():

@@ -167,6 +167,12 @@ def test_the_card_tells_bands_and_classes_of_the_training_part(encoder, store):
     held = kept.multi_hot()[kept.part("train")].any(axis=0)
     assert [c["code"] for c in card["classes"]] == np.array(kept.legend.codes)[held].tolist()
     assert card["kind"] == "encoder" and card["bands"] == list(BANDS) and card["n_train"] == 28
+    home = Run(encoder.parent.parent)
+    assert card["notes"] == read_json(home.report(encoder.name))["notes"]
+    hot = {part: kept.multi_hot()[kept.part(part)] for part in ("train", "validation", "test")}
+    for place, code in enumerate(kept.legend.codes):
+        found = {part: int(of_part[:, place].sum()) for part, of_part in hot.items()}
+        assert card["class_samples"].get(str(code), dict.fromkeys(hot, 0)) == found
 
 
 def test_an_encoder_of_the_classes_of_a_place(synthetic_set, run, tmp_path, capsys):
@@ -188,6 +194,40 @@ def test_an_encoder_of_the_classes_of_a_place(synthetic_set, run, tmp_path, caps
     card = models.load_model(Run(home).model("encoder-3x3")).card
     held = kept.multi_hot()[kept.part("train")].any(axis=0)
     assert [c["code"] for c in card["classes"]] == np.array(kept.legend.codes)[held].tolist()
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_chips_and_classes_that_are_left_out_are_said(tmp_path, single):
+    """Woods are everywhere, fields in no test chip, water in no training chip, heath never alone."""
+    chips = [
+        ("train", (311,)), ("train", (211,)), ("train", (211, 311)), ("train", (311, 322)),
+        ("validation", (311,)), ("validation", (211,)), ("validation", (322, 512)),
+        ("test", (311,)), ("test", (512,)), ("test", (311, 322)),
+    ]  # fmt: skip
+    labelled = Labelled(
+        tuple(f"chip{n}" for n in range(len(chips))),
+        tuple(codes for _, codes in chips),
+        tuple(part for part, _ in chips),
+        Legend.corine(3).subset([211, 311, 322, 411, 512]),
+    )
+    pixels = np.full((len(chips), 8, 8, 4), 1000, np.uint16)
+    source = write_store(tmp_path / "store", labelled, BANDS, iter(pixels), 8)
+    task = pretrain._task(open_store(source), single, source)
+    samples = {row["code"]: tuple(row["samples"].values()) for row in task.classes}
+    water = "class 512 Water bodies is not trained on, so no map shows it"
+    fields = "class 211 Non-irrigated arable land is not tested"
+    if single:
+        assert samples == {211: (1, 1, 0), 311: (1, 1, 1), 322: (0, 0, 0), 512: (0, 0, 0)}
+        assert task.notes == [
+            "5 of 10 chips are left out: they hold several classes, or one that no training chip "
+            "of one class has",
+            fields,
+            "class 322 Moors and heathland is left out",
+            "class 512 Water bodies is left out",
+        ]
+    else:
+        assert samples == {211: (2, 1, 0), 311: (3, 1, 2), 322: (1, 1, 1), 512: (0, 1, 1)}
+        assert task.notes == [fields, water]
 
 
 def test_truth_in_the_classes_of_an_encoder():
