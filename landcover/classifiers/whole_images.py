@@ -164,6 +164,22 @@ def load_classifier(model: Model) -> Classifier:
     return PixelMeanClassifier(model.classifier())
 
 
+def left_out(classifier: Classifier, image: Image) -> list[str]:
+    """Sentences on the pixels of an image that its class does not depend on."""
+    values = _bands_of(image, classifier.bands, classifier.name)
+    notes, (rows, cols) = [], values.shape[1:]
+    if isinstance(classifier, WholeImageClassifier) and image.grid is None and rows != cols:
+        values = _middle(values)
+        side = min(rows, cols)
+        notes.append(f"the middle {side} x {side} of its {cols} x {rows} pixels are looked at")
+    lacking = int(np.count_nonzero(~valid_pixels(values)))
+    if lacking:
+        of = values[0].size
+        bands = " ".join(classifier.bands)
+        notes.append(f"{lacking:,} of {of:,} pixels have no data in {bands} and are left out")
+    return notes
+
+
 def reply(classifier: Classifier, image: Image, until: float = math.inf) -> Reply:
     """What is said of an image: ``Type``, ``probabilities`` by class, and ``model``."""
     found = classifier.probabilities([image], until)[0]

@@ -50,7 +50,10 @@ def _assess(a: Arguments) -> list[Path]:
     reference = with_layer(a.reference, a.layer)
     paths = assess(Run(a.run), reference, a.class_field, a.model or (), a.strata)
     for path in paths[1:]:
-        print(headline(read_json(path)))
+        found = read_json(path)
+        print(headline(found))
+        for remark in found["remarks"]:
+            print(f"note: {remark}")
     return paths
 
 
@@ -70,7 +73,12 @@ def _sample_points(a: Arguments) -> list[Path]:
     from landcover.run import Run
     from landcover.stages.sample_points import sample_points
 
-    return sample_points(Run(a.run), a.model, a.n, a.seed, a.out)
+    run = Run(a.run)
+    paths = sample_points(run, a.model, a.n, a.seed, a.out)
+    stage = run.read_manifest()["stages"][f"sample-points {a.model}"]
+    if stage["not_drawn_from"]:
+        print(f"note: {stage['not_drawn_from']:,} pixels without a class are not drawn from")
+    return paths
 
 
 COMMANDS: dict[str, Command] = {

@@ -85,7 +85,10 @@ def _change(a: Arguments) -> list[Path]:
         patch_px=a.patch_px,
         normalise=not a.no_normalise,
     )
-    print(read_json(paths[1])["headline"])
+    found = read_json(paths[1])
+    print(found["headline"])
+    for note in found["notes"]:
+        print(f"note: {note}")
     return paths
 
 

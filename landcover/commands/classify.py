@@ -31,7 +31,7 @@ def _define_classify(parser: argparse.ArgumentParser) -> None:
 
 
 def _classify(a: Arguments) -> list[Path]:
-    from landcover.classifiers.whole_images import load_classifier, reply
+    from landcover.classifiers.whole_images import left_out, load_classifier, reply
     from landcover.progress import track
     from landcover.run import Run
     from landcover.sources.image import read_image
@@ -47,7 +47,7 @@ def _classify(a: Arguments) -> list[Path]:
             said = str(error)  # a model does not know what the image is called
             failed.append(said if str(path) in said else f"{path}: {said}")
             continue
-        for note in image.notes:
+        for note in [*image.notes, *(f"{path}: {said}" for said in left_out(classifier, image))]:
             print(f"note: {note}", file=sys.stderr)
         if a.json:
             print(json.dumps({"image": str(path), **found}, ensure_ascii=False), flush=True)

@@ -106,7 +106,10 @@ def _map(a: Arguments) -> list[Path]:
         raise InputError(f"--out {a.out} is where --products go; give it with --products")
     if model.kind.classifies_images:
         _refuse_what_pixels_need(a, model.name)
-        return map_patches(run, model, a.stride or 32)
+        paths = map_patches(run, model, a.stride or 32)
+        for line in _held(run, model, paths[0]):
+            print(line)
+        return paths
     if a.stride:
         raise InputError(
             f"--stride {a.stride} is for models of whole images, and {model.name} sees every "
@@ -123,10 +126,26 @@ def _map(a: Arguments) -> list[Path]:
         if a.products:
             return map_products(model, a.products, a.out or run.path / "products", **how)
         paths = map_scene(run, model, **how)
+    for line in _held(run, model, paths[0]):
+        print(line)
     if a.verify:
         found = verify(run, model, a.verify, a.seed)
         print(f"against patch by patch on {found}")
     return paths
+
+
+def _held(run: Run, model: Model, path: Path) -> list[str]:
+    """How much of a map has a class, why the rest has none, and which classes it never shows."""
+    from landcover.files.class_rasters import class_pixels
+    from landcover.files.rasters import grid_of
+    from landcover.reports.left_out import map_pixels, never_mapped
+
+    grid, prep = grid_of(path), run.read_manifest()["stages"].get("prep", {})
+    said = map_pixels(sum(class_pixels(path).values()), grid.rows * grid.cols, model.bands)
+    reasons = [f"{n:,} {why}" for why, n in prep.get("pixels", {}).items() if n and why != "data"]
+    if reasons and "without" in said:
+        said += f" (pixels of the scene without data: {', '.join(reasons)})"
+    return [f"map: {said}", *(f"note: {note}" for note in never_mapped(model.card))]
 
 
 def _model_seeing(run: Run, a: Arguments) -> Model:
@@ -206,7 +225,10 @@ def _compare(a: Arguments) -> list[Path]:
     from landcover.stages.store import read_comparison
 
     paths = compare(Run(a.run))
-    print(read_comparison(Run(a.run).path)["headline"])
+    found = read_comparison(Run(a.run).path)
+    print(found["headline"])
+    for note in found["left_out"]:
+        print(f"note: {note}")
     return paths
 
 

@@ -164,6 +164,7 @@ def _prep(a: Arguments) -> list[Path]:
             print(line)
         if a.segment:
             paths += segment(stage, a.scale, a.sigma, a.min_size)
+            print(_segmented(stage))
         if labels is not None or a.class_field:
             paths += _draw_samples(stage, a, level=a.level)
         else:
@@ -254,7 +255,23 @@ def _segment(a: Arguments) -> list[Path]:
     from landcover.run import Run
     from landcover.stages.segment import segment
 
-    return segment(Run(a.run), a.scale, a.sigma, a.min_size)
+    run = Run(a.run)
+    paths = segment(run, a.scale, a.sigma, a.min_size)
+    print(_segmented(run))
+    return paths
+
+
+def _segmented(run: Run) -> str:
+    """How many segments there are, how small they may be, and what lies in none."""
+    from landcover.files import rasters
+
+    stage, grid = run.read_manifest()["stages"]["segment"], rasters.grid_of(run.segments)
+    settings, outside = stage["settings"], stage["without_data"]
+    ha = settings["min_size"] * grid.pixel_areas_ha((grid.rows - 1) / 2, (grid.cols - 1) / 2)
+    text = f"segments: {settings['segments']:,} of {settings['min_size']} px ({ha:.3g} ha) or more"
+    if not outside:
+        return text
+    return f"{text}; {outside:,} of {grid.rows * grid.cols:,} pixels without data are in none"
 
 
 def _define_sample(parser: argparse.ArgumentParser) -> None:
@@ -307,7 +324,11 @@ def _denoise(a: Arguments) -> list[Path]:
     from landcover.run import Run
     from landcover.stages.denoise import denoise
 
-    return denoise(Run(a.run), a.seed)
+    run = Run(a.run)
+    paths = denoise(run, a.seed)
+    for note in run.read_manifest()["stages"]["denoise"]["notes"]:
+        print(f"note: {note}")
+    return paths
 
 
 COMMANDS: dict[str, Command] = {

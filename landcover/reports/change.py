@@ -9,7 +9,7 @@ import numpy as np
 
 from landcover import sensors
 from landcover.files import rasters
-from landcover.files.atomic import write_together
+from landcover.files.atomic import Fields, write_together
 from landcover.legend import Legend
 from landcover.reports import figures, words
 from landcover.reports.change_tally import Change
@@ -48,7 +48,8 @@ def write_report(
         Title of the classes' nomenclature.
     """
     page, data, picture = (folder / f"change.{kind}" for kind in ("md", "json", "png"))
-    content = {**facts, **result, "headline": headline(result)}
+    content: Fields = {**facts, **result, "headline": headline(result)}
+    content["notes"] = [note for note in [left_out(content)] if note]
     pages: dict[Path, str | bytes] = {
         picture: _picture(folder / "change.tif", facts, result, scenes, codes),
         page: words.render("change.md", c=content, named=NAMED, classes=classes),
@@ -78,6 +79,20 @@ def headline(result: Change) -> str:
         f"{text} Most of what the map shows is {most['from']} to {most['to']}: "
         f"{_area(most['mapped'])} {unit}."
     )
+
+
+def left_out(content: Fields) -> str | None:
+    """A sentence on pixels that are not compared; None where all are.
+
+    >>> left_out({"pixels": 90, "without_data": {"at the earlier date": 10}})
+    '10 of 100 pixels are not compared: 10 without data at the earlier date'
+    """
+    without = content["without_data"]
+    if not without:
+        return None
+    n = sum(without.values())
+    why = ", ".join(f"{of:,} without data {when}" for when, of in without.items())
+    return f"{n:,} of {content['pixels'] + n:,} pixels are not compared: {why}"
 
 
 def _area(value: float) -> str:

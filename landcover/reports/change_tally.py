@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import geopandas
 
 
+#: Why pixels are not compared: which date has no data there.
+_REASONS = ("at the earlier date", "at the later date", "at both dates")
+
+
 class Area(TypedDict):
     """An expected area with its 95 % interval."""
 
@@ -61,6 +65,7 @@ class Change(TypedDict):
 
     unit: str
     pixels: int
+    without_data: dict[str, int]
     total: float
     classes: list[dict[str, int | str]]
     changed: MappedArea
@@ -102,6 +107,7 @@ class Tally:
         self._expected = np.zeros((classes, classes))
         self._mapped = np.zeros((classes, classes))
         self._pixels, self._differ = 0, 0.0
+        self._without = dict.fromkeys(_REASONS, 0)
         # variances of every transition; of what a class loses, gains; of all change
         self._variance = np.zeros((classes, classes))
         self._lost, self._gained = np.zeros(classes), np.zeros(classes)
@@ -142,6 +148,7 @@ class Tally:
             Codes of the change raster.
         """
         codes = np.full(changed.shape, UNLABELLED, np.uint16)
+        self._count_without(probabilities, changed)
         for row in range(0, window.rows, self.patch_px):
             for col in range(0, window.cols, self.patch_px):
                 part = np.s_[row : row + self.patch_px, col : col + self.patch_px]
@@ -156,6 +163,15 @@ class Tally:
                     self._add_patch(*at, transitions.rows(*of_patch), places, differ)
         self.codes |= set(np.unique(codes).tolist()) - {UNLABELLED}
         return codes
+
+    def _count_without(self, probabilities: list[np.ndarray], changed: np.ndarray) -> None:
+        """Count the pixels that are not compared, by reason."""
+        before, after = (np.isfinite(of_date[0]) for of_date in probabilities)
+        known = np.isfinite(changed)
+        for reason, pixels in zip(
+            _REASONS, (~before & after, before & ~after, ~before & ~after), strict=True
+        ):
+            self._without[reason] += int(np.count_nonzero(pixels & ~known))
 
     def _add_patch(
         self,
@@ -238,6 +254,7 @@ class Tally:
         return {
             "unit": "ha",
             "pixels": self._pixels,
+            "without_data": {reason: n for reason, n in self._without.items() if n},
             "total": total,
             "classes": [c.as_dict() for c in self.legend.classes],
             "changed": {

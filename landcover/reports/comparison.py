@@ -97,11 +97,14 @@ def facts(tally: Tally, about: About) -> Comparison:
         "made": dict(about.made),
     }
     comparison["headline"] = verdict.headline(comparison, tally.nomenclature.title)
-    comparison["remarks"] = [
-        *verdict.remarks(comparison, tally.nomenclature),
+    comparison["left_out"] = [
         *left_out.untested(comparison),
         *about.left_out,
         *left_out.of_models(models),
+    ]
+    comparison["remarks"] = [
+        *verdict.remarks(comparison, tally.nomenclature),
+        *comparison["left_out"],
     ]
     return comparison
 

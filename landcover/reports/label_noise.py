@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
 from landcover.files import rasters
 from landcover.grid import Grid, Window
-from landcover.legend import UNLABELLED, Legend
+from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.progress import track
 from landcover.reports import zones
 
@@ -91,6 +92,7 @@ class LabelNoise(TypedDict):
     cells: Cells
     mean_confidence: float | None
     against_reference: Judgement | None
+    notes: NotRequired[list[str]]
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,46 @@ class Counts:
             right = (real == labels[learnt])[known].astype(int)
             np.add.at(self.judged, (ring[known], percent[known], right), 1)
             np.add.at(self.real, (label[known], self.legend.index(real)[known]), 1)
+
+
+class Unjudged:
+    """Labelled pixels of which nothing is estimated, by reason."""
+
+    def __init__(self) -> None:
+        self._labelled = self._without_data = 0
+        self._not_learnt: Counter[int] = Counter()
+
+    def add(self, labels: np.ndarray, with_data: np.ndarray, judged: np.ndarray) -> None:
+        """Count a window.
+
+        Parameters
+        ----------
+        labels : array of int, (rows, cols)
+            Codes; 0 where there is no label.
+        with_data, judged : array of bool, (rows, cols)
+            Where the scene has data, and where the label was estimated.
+        """
+        labelled = labels != UNLABELLED
+        self._labelled += int(np.count_nonzero(labelled))
+        self._without_data += int(np.count_nonzero(labelled & ~with_data))
+        codes, pixels = np.unique(labels[labelled & with_data & ~judged], return_counts=True)
+        self._not_learnt.update(dict(zip(codes.tolist(), pixels.tolist(), strict=True)))
+
+    def notes(self, nomenclature: Nomenclature) -> list[str]:
+        """Sentences on them, the classes by name."""
+        told = [
+            f"{pixels:,} pixels of class {code} "
+            f"{nomenclature.holding([code]).legend[code].name} are not judged: no training "
+            "sample is of it"
+            for code, pixels in sorted(self._not_learnt.items())
+        ]
+        if self._without_data:
+            told.insert(
+                0,
+                f"{self._without_data:,} of {self._labelled:,} labelled pixels are not judged: the "
+                "scene has no data there",
+            )
+        return told
 
 
 def facts_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from landcover.classifiers.names import parse
 from landcover.files.atomic import Fields
 from landcover.reports.records import ComparedModel, Comparison
 
@@ -27,6 +28,33 @@ def scene_pixels(pixels: Mapping[str, int]) -> str:
     return text + ("; without: " + ", ".join(reasons) if reasons else "")
 
 
+def map_pixels(mapped: int, total: int, bands: Sequence[str]) -> str:
+    """How many pixels of a map have a class, and what the others lack.
+
+    Examples
+    --------
+    >>> map_pixels(930, 1000, ["B02", "B08"])
+    '930 of 1,000 pixels (93.0 %) have a class; 70 are without data in B02 B08'
+    """
+    text = f"{mapped:,} of {total:,} pixels ({100 * mapped / total:.1f} %) have a class"
+    lacking = total - mapped
+    return text + (f"; {lacking:,} are without data in {' '.join(bands)}" if lacking else "")
+
+
+def never_mapped(card: Fields) -> list[str]:
+    """What a model's card says of classes that its maps do not show, or hardly."""
+    samples = card.get("class_samples", {})
+    unlearnt = [
+        note
+        for note in card.get("notes", ())
+        if any(
+            note.startswith(f"class {code} ") and not found["train"]
+            for code, found in samples.items()
+        )
+    ]
+    return [*unlearnt, *card.get("lost_classes", ())]
+
+
 def of_stages(stages: Mapping[str, Fields]) -> list[str]:
     """What was left out when a scene was prepared and samples were drawn.
 
@@ -45,6 +73,12 @@ def of_stages(stages: Mapping[str, Fields]) -> list[str]:
     if sample.get("notes"):
         said.append(f"Samples: {'; '.join(sample['notes'])}.")
     return said
+
+
+def of_cells(names: Sequence[str]) -> list[str]:
+    """Maps of whole images, whose pixels are wide cells: they are not compared."""
+    cells = [name for name in names if parse(name).patches]
+    return [f"Not compared, because their pixels are cells: {', '.join(cells)}."] if cells else []
 
 
 def of_models(models: Sequence[ComparedModel]) -> list[str]:

@@ -198,4 +198,5 @@ class Comparison(TypedDict):
     classes: list[dict[str, object]]
     made: dict[str, object]
     headline: NotRequired[str]
+    left_out: NotRequired[list[str]]
     remarks: NotRequired[list[str]]

@@ -54,7 +54,10 @@ def compare(run: Run) -> list[Path]:
             histories=_histories(run, names),
             criteria=criteria(run, names),
             made=_made(run),
-            left_out=left_out.of_stages(run.read_manifest()["stages"]),
+            left_out=[
+                *left_out.of_stages(run.read_manifest()["stages"]),
+                *left_out.of_cells(store.map_names(run.path / "maps")),
+            ],
         ),
     )
     layers = truths_of(run) | maps

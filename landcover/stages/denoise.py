@@ -26,7 +26,7 @@ from landcover.labels import noise
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
 from landcover.reports import words
-from landcover.reports.label_noise import Counts, LabelNoise, facts_of
+from landcover.reports.label_noise import Counts, LabelNoise, Unjudged, facts_of
 from landcover.run import Run
 from landcover.samples.rows import Rows
 from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
@@ -109,12 +109,14 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
     transition = noise.transitions(segmented.probabilities[1:], segmented.sizes[1:], priors)
     posterior = noise.posterior(segmented.probabilities, priors, transition)
     counts = Counts.of(rows.legend, grid)
+    unjudged = Unjudged()
     with staging_folder(run.path) as folder:
         stage = Run(folder)
-        border_px = _write_rasters(run, stage, grid, rows, segmented, posterior, counts)
+        border_px = _write_rasters(run, stage, grid, rows, segmented, posterior, (counts, unjudged))
         _write_evidence(stage, rows, segmented, pixels, border_px)
         cell_m = read_nomenclature(run).cell_m
         facts = facts_of(counts, priors, transition, stage.refined_labels, cell_m)
+        facts["notes"] = unjudged.notes(read_nomenclature(run))
         report = _write_report(stage, facts, cell_m)
         for path in sorted(stage.path.iterdir()):
             path.replace(run.path / path.name)
@@ -128,7 +130,8 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
         "transition": transition.tolist(),
         "segments": len(segmented.sizes) - 1,
     }
-    run.record(STAGE, settings, [run.scene, run.labels, run.samples], products)
+    found = {"notes": facts["notes"]}
+    run.record(STAGE, settings, [run.scene, run.labels, run.samples], products, found)
     return products
 
 
@@ -244,10 +247,10 @@ def _write_rasters(
     rows: Rows,
     segmented: Segmented,
     posterior: np.ndarray,
-    counts: Counts,
+    counted: tuple[Counts, Unjudged],
 ) -> np.ndarray:
     """label_confidence.tif and refined_labels.tif, counted; every sample's distance to a border."""
-    legend = rows.legend
+    legend, (counts, unjudged) = rows.legend, counted
     best = legend.code(posterior.argmax(axis=1)).astype(np.uint16)
     best[0] = UNLABELLED
     border_px = np.zeros(len(rows.samples), np.float32)
@@ -268,6 +271,7 @@ def _write_rasters(
             confidence.write(percent, window)
             refined.write(best[ids], window)
             learnt = percent != CONFIDENCE_NODATA
+            unjudged.add(labels, ids > 0, learnt)
             counts.add(learnt, labels, best[ids], percent, distance, truth)
             inside = window.contains(at_row, at_col)
             border_px[inside] = distance[at_row[inside] - window.row, at_col[inside] - window.col]

@@ -77,7 +77,8 @@ def sample_points(
     strata = np.array([number[code] for code in codes.tolist()])
     write_sample(out, grid, rows, cols, strata, {number[c]: size for c, size in pixels.items()})
     settings = {"model": name, "n": n, "seed": seed, "drawn": {str(c): k for c, k in dealt.items()}}
-    run.record(f"sample-points {name}", settings, [path], [out])
+    found = {"not_drawn_from": grid.rows * grid.cols - sum(pixels.values())}
+    run.record(f"sample-points {name}", settings, [path], [out], found)
     return [out]
 
 

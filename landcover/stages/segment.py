@@ -99,7 +99,8 @@ def segment(
         "full_scale_reflectance": FULL_SCALE_REFLECTANCE,
         "segments": len(counts),
     }
-    run.record("segment", settings, [scene], products)
+    without = int(segments.size - counts.sum())
+    run.record("segment", settings, [scene], products, {"without_data": without})
     return products
 
 

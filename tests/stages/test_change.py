@@ -404,6 +404,25 @@ def test_mapped_runs_are_compared(pair, capsys):
     assert report["headline"] in capsys.readouterr().out
 
 
+def test_pixels_that_are_not_compared_are_said_with_the_reason(pair, tmp_path, capsys):
+    runs = []
+    for number, run in enumerate(pair[:2]):
+        image = rasters.read(run.scene)
+        known = np.nan_to_num(rasters.read(run.probabilities(MODEL)), nan=1 / 3)
+        hole = np.s_[:, 100 : 110 + number, 30 : 40 + 10 * number]
+        known[hole] = image[hole] = np.nan
+        grid = rasters.grid_of(run.scene)
+        runs.append(write_mapped(tmp_path / f"held{number}", known, image, grid))
+    assert cli.main(["change", *(str(run.path) for run in runs), "--patch-px", "50"]) == 0
+    note = "220 of 30,000 pixels are not compared: 120 without data at the later date, 100 without "
+    note += "data at both dates"
+    assert f"note: {note}" in capsys.readouterr().out.splitlines()
+    found = read_json(runs[1].path / "change" / "change.json")
+    assert found["without_data"] == {"at the later date": 120, "at both dates": 100}
+    assert found["pixels"] == 30_000 - 220 and found["notes"] == [note]
+    assert f"- {note}." in (runs[1].path / "change" / "change.md").read_text("utf-8")
+
+
 def test_products_open_elsewhere(pair, monkeypatch):
     before, after, *_ = pair
     monkeypatch.setattr(change_report, "_picture", draw_picture)

@@ -198,7 +198,7 @@ def test_an_encoder_of_the_classes_of_a_place(synthetic_set, run, tmp_path, caps
 
 @pytest.mark.parametrize("single", [False, True])
 def test_chips_and_classes_that_are_left_out_are_said(tmp_path, single):
-    """Woods are everywhere, fields in no test chip, water in no training chip, heath never alone."""
+    """Fields are in no test chip, water is in no training chip, heath is never alone."""
     chips = [
         ("train", (311,)), ("train", (211,)), ("train", (211, 311)), ("train", (311, 322)),
         ("validation", (311,)), ("validation", (211,)), ("validation", (322, 512)),
