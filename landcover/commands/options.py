@@ -152,10 +152,13 @@ def add_segmentation(parser: argparse.ArgumentParser) -> None:
         "--sigma",
         type=POSITIVE_OR_ZERO,
         default=0.5,
-        help="smoothing before segmenting, in pixels (default 0.5)",
+        help="smoothing before segmenting, in pixels, whatever their size (default 0.5)",
     )
     parser.add_argument(
-        "--min-size", type=COUNT, default=500, help="smallest segment, in pixels (default 500)"
+        "--min-size",
+        type=COUNT,
+        default=500,
+        help="smallest segment, in pixels (default 500: 5 ha where they are 10 m wide)",
     )
 
 
@@ -193,13 +196,14 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-patch",
         type=COUNT,
-        help="largest patch that will be trained; sets the guard between splits",
+        help="side of the largest patch that will be trained, pixels; sets the guard of splits",
     )
     parser.add_argument(
         "--block-px",
         type=_auto_or_count,
         metavar="auto|N",
-        help="side of the blocks dealt to splits; auto (the default): as far as labels are alike",
+        help="side of the blocks dealt to splits, pixels; auto (the default): as far as labels are "
+        "alike",
     )
     add_features(parser, "columns of features in samples.parquet (default ndvi ndwi bi2)")
 

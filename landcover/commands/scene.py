@@ -296,15 +296,18 @@ def _sample(a: Arguments) -> list[Path]:
 def _drawn(run: Run) -> str:
     """The blocks, how many samples there are of each split, and which classes were too rare."""
     from landcover.files.atomic import read_json
+    from landcover.files.rasters import grid_of
+    from landcover.reports.words import pixels
 
+    side_m = sum(grid_of(run.scene).pixel_size_m) / 2
     sampled = read_json(run.manifest)["stages"]["sample"]
     settings = sampled["settings"]
-    text = f"blocks: {settings['blocks']} of {settings['block_px']} px"
+    text = f"blocks: {settings['blocks']} of {pixels(settings['block_px'], side_m)}"
     found = settings["label_correlation"]
     if found:
         least = "at least " if found["range_px"] >= found["longest_lag_px"] else ""
-        text += f" (labels are alike up to {least}{found['range_px']:.0f} px)"
-    text += f", guard {settings['guard_px']} px\nsamples: "
+        text += f"; labels are alike up to {least}{pixels(found['range_px'], side_m)}"
+    text += f"; guard {pixels(settings['guard_px'], side_m)}\nsamples: "
     text += ", ".join(f"{n} {split}" for split, n in settings["drawn"].items())
     if settings["dropped_classes"]:
         rare = ", ".join(f"{code} ({n} px)" for code, n in settings["dropped_classes"].items())

@@ -50,6 +50,8 @@ class About:
         How the scene was split.
     made : mapping
         Settings of every stage.
+    pixel_m : float, optional
+        Mean side of a pixel on the ground, metres.
     left_out : sequence of str
         Sentences on pixels, files and classes that were left out.
     """
@@ -61,6 +63,7 @@ class About:
     criteria: Mapping[str, float] | None = None
     made: Mapping[str, object] = field(default_factory=dict)
     left_out: Sequence[str] = ()
+    pixel_m: float | None = None
 
 
 def facts(tally: Tally, about: About) -> Comparison:
@@ -83,7 +86,7 @@ def facts(tally: Tally, about: About) -> Comparison:
         "measure": measure_of(against, tally.nomenclature.title),
         "scored_on": WALL_TO_WALL,
         "split": about.reports[ranked[0]]["split"],
-        "blocks": _blocks(about.blocks),
+        "blocks": _blocks(about.blocks, about.pixel_m),
         "level": tally.nomenclature.level,
         "n_test": leading["n_test"],
         "n_blocks": leading["n_blocks"],
@@ -127,12 +130,13 @@ def distinct_levels(comparison: Comparison) -> list[str]:
     return list(found)
 
 
-def _blocks(blocks: Blocks) -> BlockSizes:
+def _blocks(blocks: Blocks, pixel_m: float | None) -> BlockSizes:
     """Sizes of the blocks, and how far the labels that they were dealt by are alike."""
     return {
         "block_px": blocks.block_px,
         "guard_px": blocks.guard_px,
         "label_range_px": blocks.label_range_px,
+        "pixel_m": pixel_m,
     }
 
 

@@ -142,11 +142,15 @@ class Report(Scores):
 
 
 class BlockSizes(TypedDict):
-    """Sizes of the blocks in pixels, and how far the labels that they were dealt by are alike."""
+    """Sizes of the blocks in pixels, and how far the labels that they were dealt by are alike.
+
+    ``pixel_m`` is the mean side of a pixel on the ground, where that is known.
+    """
 
     block_px: int
     guard_px: int
     label_range_px: float | None
+    pixel_m: float | None
 
 
 class ComparedModel(TypedDict):

@@ -122,6 +122,7 @@ def find_change(
         "before": str(before),
         "after": str(after),
         "mapped_here": model is not None,
+        "pixel_m": round(float(np.mean(grid.pixel_size_m)), 4),
         "radiometry": pair.lines and _radiometry(pair.lines, pair.bands, kept),
         "versions": versions(),
     }

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from landcover.classifiers.cards import CARD, holds_model
 from landcover.classifiers.names import model_of
+from landcover.files import rasters
 from landcover.files.atomic import Fields, read_json
 from landcover.reports import accuracy, comparison, left_out, words, zones
 from landcover.run import Run
@@ -54,6 +57,7 @@ def compare(run: Run) -> list[Path]:
             histories=_histories(run, names),
             criteria=criteria(run, names),
             made=_made(run),
+            pixel_m=round(float(np.mean(rasters.grid_of(run.scene).pixel_size_m)), 4),
             left_out=[
                 *left_out.of_stages(run.read_manifest()["stages"]),
                 *left_out.of_cells(store.map_names(run.path / "maps")),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import re
 from collections import namedtuple
 from dataclasses import fields
 
@@ -459,7 +460,13 @@ def test_blocks_are_as_wide_as_the_labels_are_alike(tmp_path, capsys):
         assert dealt["label_range_px"] == range_px == round(correlation(pixels).range_px, 1)
         assert dealt["block_px"] == settings["block_px"] and settings["block_px_from"] == "labels"
         assert f"blocks: {len(dealt['splits']) * len(dealt['splits'][0])} of " in said
-        assert f"(labels are alike up to {range_px:.0f} px), guard {dealt['guard_px']} px" in said
+        range_m, guard_m = 10 * range_px, 10 * dealt["guard_px"]
+        alike = re.search(r"; labels are alike up to (\d+) px \((\d+) m\); guard ", said)
+        assert int(alike[1]) == round(range_px) and float(alike[2]) == pytest.approx(range_m, 0.01)
+        guard = re.search(r"; guard (\d+) px \((\d+) m\)\n", said)
+        assert int(guard[1]) == dealt["guard_px"] and float(guard[2]) == pytest.approx(
+            guard_m, 0.01
+        )
         found.append((range_px, dealt["block_px"]))
     assert found[0][0] < found[1][0]
     assert found[1][0] > found[1][1] == 50  # 60 would leave 20 blocks
