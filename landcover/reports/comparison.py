@@ -86,7 +86,8 @@ def facts(tally: Tally, about: About) -> Comparison:
         "measure": measure_of(against, tally.nomenclature.title),
         "scored_on": WALL_TO_WALL,
         "split": about.reports[ranked[0]]["split"],
-        "blocks": _blocks(about.blocks, about.pixel_m),
+        "blocks": _blocks(about.blocks),
+        "pixel_m": about.pixel_m,
         "level": tally.nomenclature.level,
         "n_test": leading["n_test"],
         "n_blocks": leading["n_blocks"],
@@ -130,13 +131,12 @@ def distinct_levels(comparison: Comparison) -> list[str]:
     return list(found)
 
 
-def _blocks(blocks: Blocks, pixel_m: float | None) -> BlockSizes:
+def _blocks(blocks: Blocks) -> BlockSizes:
     """Sizes of the blocks, and how far the labels that they were dealt by are alike."""
     return {
         "block_px": blocks.block_px,
         "guard_px": blocks.guard_px,
         "label_range_px": blocks.label_range_px,
-        "pixel_m": pixel_m,
     }
 
 

@@ -142,15 +142,11 @@ class Report(Scores):
 
 
 class BlockSizes(TypedDict):
-    """Sizes of the blocks in pixels, and how far the labels that they were dealt by are alike.
-
-    ``pixel_m`` is the mean side of a pixel on the ground, where that is known.
-    """
+    """Sizes of the blocks in pixels, and how far the labels that they were dealt by are alike."""
 
     block_px: int
     guard_px: int
     label_range_px: float | None
-    pixel_m: float | None
 
 
 class ComparedModel(TypedDict):
@@ -182,7 +178,10 @@ class LabelsAsMap(TypedDict):
 
 
 class Comparison(TypedDict):
-    """comparison.json: the models, the best first, and every pair of them."""
+    """comparison.json: the models, the best first, and every pair of them.
+
+    ``pixel_m`` is the mean side of a pixel on the ground, where that is known.
+    """
 
     run: str
     against: str
@@ -190,6 +189,7 @@ class Comparison(TypedDict):
     scored_on: str
     split: str
     blocks: BlockSizes
+    pixel_m: float | None
     level: int
     n_test: int
     n_blocks: int | None
