@@ -109,6 +109,18 @@ class Sensor:
         numbered, by_role = self._numbered(text), self._by_role(text)
         return bool(numbered and by_role) and set(numbered) != set(by_role)
 
+    def band_at(self, text: str) -> str | None:
+        """Name of the band nearest to the wavelength that a text gives; None where it gives none.
+
+        >>> SENTINEL2.band_at("Red (665 nm)"), SENTINEL2.band_at("0.842 Micrometers")
+        ('B04', 'B08')
+        """
+        found = _WAVELENGTH.search(text)
+        if not found:
+            return None
+        wavelength_nm = float(found[1]) * (1 if found[2].lower().startswith("n") else 1000)
+        return min(self.bands, key=lambda band: abs(band.wavelength_nm - wavelength_nm)).name
+
     def _numbered(self, text: str) -> list[str]:
         """Bands that a text names by their number; numbers that the sensor lacks stay as read."""
         found = {_plain(match) for match in re.findall(self.file_pattern, text, re.IGNORECASE)}
@@ -124,6 +136,8 @@ class Sensor:
         return sorted({held[word] for word in words if word in held})
 
 
+#: A wavelength and its unit, in texts.
+_WAVELENGTH = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)\s*(nm|nanomet\w+|[uµμ]m|micromet\w+)\b", re.I)
 #: Other spellings of common names; what they mean stands between blanks, as a word of its own.
 _SPELLINGS = (
     (r"red[\s_.-]*edge[\s_.-]*0?([123])(?!\d)", r" rededge\1 "),

@@ -170,6 +170,24 @@ class Read:
         expected[:, 4, 5] = np.nan
         return scene(folder, lc.open_bands([inside, beside, alpha, floats])), expected
 
+    def alpha_bands(self, folder):
+        opaque = np.full((2, *GRID.shape), 65_535, np.uint16)
+        opaque[0, 2, 3], opaque[1, 4, 5] = 0, 0
+        pixels = np.concatenate([DN[:2], opaque[:1], DN[2:], opaque[1:]])
+        plain, alpha = ColorInterp.undefined, ColorInterp.alpha
+        colours = (ColorInterp.gray, plain, alpha, plain, plain, alpha)
+        path = tif(folder / "s.tif", pixels, (*CORE[:2], "", *CORE[2:], ""), colours=colours)
+        expected = with_hole()
+        expected[:, 4, 5] = np.nan
+        return scene(folder, lc.open_bands(path)), expected
+
+    def percent(self, folder):
+        paths = loose(folder, CORE[:2], REFLECTANCE[:2] * 100, tags={"units": ["%"]})
+        tags = {"units": ["percent"], "scales": [0.01]}
+        return scene(folder, lc.open_bands(paths + loose(folder, CORE[2:], DN[2:], tags=tags))), (
+            REFLECTANCE
+        )
+
     def zero_undeclared(self, folder):
         return scene(folder, lc.open_bands(loose(folder, CORE, holed(0)))), with_hole()
 
@@ -294,6 +312,30 @@ class Refused:
     def folder(self, folder):
         (folder / "s.tif").mkdir()
         lc.open_bands(folder / "s.tif")
+
+    def low_numbers(self, folder):
+        scene(folder, lc.open_bands(loose(folder, CORE, DN // 16)))
+
+    def radiance(self, folder):
+        lc.open_bands(loose(folder, CORE, tags={"units": ["W m-2 sr-1 um-1"]}))
+
+    def no_band_by_name(self, folder):
+        names = [f"{name}_stdDev" for name in CORE]
+        lc.open_bands(tif(folder / "s.tif", descriptions=names))
+
+    def wavelength_against_name(self, folder):
+        names = ("Blue (665 nm)", "Green (560 nm)", "Red (490 nm)", "NIR (0.842 um)")
+        lc.open_bands(tif(folder / "s.tif", descriptions=names))
+
+    def named_alpha(self, folder):
+        pixels = (DN // 16).astype(np.uint8)
+        lc.open_bands(tif(folder / "s.tif", pixels, CORE, tags={"scales": [0.002] * 4}))
+
+    def one_file_as_two(self, folder):
+        paths = loose(folder, CORE)
+        paths[1].unlink()
+        paths[1].symlink_to(paths[0])
+        lc.open_bands(paths)
 
     def contradiction(self, folder):
         lc.open_bands(tif(folder / "s.tif", descriptions=("B1 - blue", "B3", "B4", "B8")))

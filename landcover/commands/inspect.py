@@ -19,6 +19,9 @@ _COLUMNS = (
     "band", "is", "by", "type", "reflectance", "nodata", "valid", "least", "median", "most",
 )  # fmt: skip
 
+#: Values of a raster that a page lists; --json lists all.
+_MOST_VALUES = 50
+
 
 def _define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -71,10 +74,14 @@ def _page(facts: RasterFacts) -> Iterator[str]:
         yield from _table([_COLUMNS, *(_row(band) for band in facts.bands)])
     if facts.classes:
         yield f"  classes of {facts.scheme}" if facts.scheme else "  values"
-        for entry in facts.classes:
+        for entry in facts.classes[:_MOST_VALUES]:
             value = "other" if entry["value"] is None else f"{entry['value']:g}"
             name = f" -> {entry['code']} {entry['name']}" if entry["name"] else ""
             yield f"    {value}{name}, {100 * float(str(entry['share'])):.1f} %"
+        rest = facts.classes[_MOST_VALUES:]
+        if rest:
+            share = sum(float(str(entry["share"])) for entry in rest)
+            yield f"    {len(rest)} further values, {100 * share:.1f} %"
     yield from (f"  remark: {remark}" for remark in facts.remarks)
 
 

@@ -28,13 +28,13 @@ class _Masks:
 
     Attributes
     ----------
-    alpha : int or None
-        Number of the alpha band.
+    alpha : tuple of int
+        Numbers of the alpha bands.
     own : tuple of bool
         Of each band, whether it has a mask that is more than its nodata value or the alpha band.
     """
 
-    alpha: int | None
+    alpha: tuple[int, ...]
     own: tuple[bool, ...]
 
 
@@ -42,15 +42,15 @@ class _Masks:
 _MASKS: WeakKeyDictionary[DatasetReader, _Masks] = WeakKeyDictionary()
 
 
-def alpha_band(dataset: DatasetReader) -> int | None:
-    """Number of the alpha band, if there is one."""
+def alpha_bands(dataset: DatasetReader) -> tuple[int, ...]:
+    """Numbers of the alpha bands: mostly none or one."""
     return _masks(dataset).alpha
 
 
 def has_mask(dataset: DatasetReader, number: int) -> bool:
     """Whether a mask, internal or beside the file, or an alpha band can hide pixels of a band."""
     masks = _masks(dataset)
-    return masks.alpha is not None or masks.own[number - 1]
+    return bool(masks.alpha) or masks.own[number - 1]
 
 
 def own_nodata(dataset: DatasetReader, number: int) -> float | None:
@@ -83,8 +83,8 @@ def look(dataset: DatasetReader, number: int, px: int = 1000) -> np.ndarray:
         masks = _masks(dataset)
         if masks.own[number - 1]:
             seen &= dataset.read_masks(number, out_shape=shape) != 0
-        if masks.alpha is not None:
-            seen &= dataset.read(masks.alpha, out_shape=shape) != 0
+        for alpha in masks.alpha:
+            seen &= dataset.read(alpha, out_shape=shape) != 0
     return values[seen]
 
 
@@ -120,8 +120,8 @@ def read_masked(
             seen[place] = True
             if masks.own[number - 1]:
                 seen[place] &= dataset.read_masks(number, window=where) != 0
-            if masks.alpha is not None:
-                seen[place] &= dataset.read(masks.alpha, window=where) != 0
+            for alpha in masks.alpha:
+                seen[place] &= dataset.read(alpha, window=where) != 0
     return pixels, seen
 
 
@@ -130,7 +130,7 @@ def _masks(dataset: DatasetReader) -> _Masks:
     found = _MASKS.get(dataset)
     if found is None:
         numbers = zip(dataset.indexes, dataset.colorinterp, strict=True)
-        alpha = next((n for n, meaning in numbers if meaning == ColorInterp.alpha), None)
+        alpha = tuple(number for number, meaning in numbers if meaning == ColorInterp.alpha)
         nothing = {MaskFlags.all_valid, MaskFlags.alpha}
         own = tuple(
             not nothing & set(flags) and set(flags) != {MaskFlags.nodata}

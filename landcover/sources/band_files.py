@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import combinations
@@ -13,7 +14,7 @@ import numpy as np
 
 from landcover.errors import InputError
 from landcover.files import rasters
-from landcover.files.masks import alpha_band
+from landcover.files.masks import alpha_bands
 from landcover.files.raster_names import stem_of
 from landcover.grid import Grid
 from landcover.sensors import SENSORS, SENTINEL2, Sensor
@@ -141,7 +142,7 @@ def _names_by_file(
     """
     if not band_names:
         return [()] * len(opened)
-    single = [file.count - (alpha_band(file) is not None) <= 1 for file in opened]
+    single = [file.count - len(alpha_bands(file)) <= 1 for file in opened]
     if not all(single):
         return [() if alone else band_names for alone in single]
     if len(band_names) != len(opened):
@@ -157,9 +158,8 @@ def _asked(
 ) -> _File:
     """What an open file says of its bands."""
     said = bands_said(dataset, str(path), sensor, stem_of(path), band_names)
-    silent = len(said) > 2 and not any(band.name for band in said)  # perhaps a picture
-    for band in said:
-        if band.name or silent:
+    if len(said) > 2 and not any(band.name for band in said):  # perhaps a picture
+        for band in said:
             require_reflectance(band, str(path))
     floats = frozenset(band.number for band in said if is_reflectance(dataset, band))
     return _File(path, rasters.grid_of_open(dataset, path), tuple(said), floats)
@@ -252,6 +252,7 @@ def _tile(
             if band.name is None:
                 left_out.append(f"{band.number} ({band.text or 'unnamed'})")
                 continue
+            require_reflectance(band, str(file.path))
             grids[band.name] = file.grid
             bands[band.name] = band_of(
                 band, file.path, sensor, quantification, offset, nodata,
@@ -268,7 +269,20 @@ def _tile(
             f"{' '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; name them with "
             f"band_names=, all in order or some by number, such as {missing[0]}=1"
         )
+    _refuse_same_numbers(bands)
     return tile_of(bands, grids, sensor, tuple(dict.fromkeys(notes)))
+
+
+def _refuse_same_numbers(bands: Mapping[str, Band]) -> None:
+    """Raise InputError if two bands are one band of one file, by links to it."""
+    first: dict[tuple[str, int], str] = {}
+    for name, band in bands.items():
+        other = first.setdefault((os.path.realpath(band.path), band.number), name)
+        if other != name:
+            raise InputError(
+                f"{bands[other].path} and {band.path} are one file, given as {other} and as "
+                f"{name}; give each band's own"
+            )
 
 
 def _overruled(

@@ -23,6 +23,7 @@ from landcover.labels.recognition import Hints, recognise
 from landcover.labels.schemes import LabelScheme
 from landcover.progress import track
 from landcover.sensors import SENTINEL2
+from landcover.sources.band_files import open_bands
 from landcover.sources.products import open_product
 from landcover.sources.reflectance import (
     DATA,
@@ -212,7 +213,8 @@ def inspect_raster(
         classes = _class_values(path, dataset, said)
         if classes is None:
             bands = [_band(path, dataset, band, tuple(nodata), remarks) for band in said]
-            return replace(facts, bands=bands, remarks=remarks)
+            remarks += _on_silent(said)
+            return replace(facts, bands=bands, remarks=remarks + _on_light(path, bands, nodata))
     return _with_classes(replace(facts, remarks=remarks), path, classes, scheme)
 
 
@@ -247,7 +249,6 @@ def _band(
         said.number, said.text, said.name, said.named_by, said.dtype, masked=said.masked
     )
     if said.name is None:
-        remarks.append(f"nothing says which band {said.number} ({said.text or 'unnamed'}) is")
         return facts
     try:
         require_reflectance(said, str(path))
@@ -257,6 +258,27 @@ def _band(
     floats = is_reflectance(dataset, said)
     band = band_of(said, path, SENTINEL2, nodata=nodata, floats=floats)
     return _measured(facts, dataset, band, said.name, remarks)
+
+
+def _on_silent(said: Sequence[BandSaid]) -> list[str]:
+    """What is to be said of bands that nothing names."""
+    silent = [f"{band.number} ({band.text or 'unnamed'})" for band in said if band.name is None]
+    which = "band this is" if len(silent) == 1 else "bands these are"
+    return [f"nothing says which {which}: {', '.join(silent)}"] if silent else []
+
+
+def _on_light(path: Path | str, bands: Sequence[BandFacts], nodata: Sequence[float]) -> list[str]:
+    """What prep would warn of when all that it needs is in one raster."""
+    held = {band.name: band for band in bands if band.name and band.quantification is not None}
+    if not held.keys() >= set(SENTINEL2.core):
+        return []
+    names = [f"{name}={band.number}" for name, band in held.items()]
+    try:
+        (tile,) = open_bands(path, band_names=names, nodata=nodata)
+        warning = radiometry_warning(tile)
+    except LandcoverError as error:
+        warning = str(error)
+    return [warning] if warning else []
 
 
 def _measured(

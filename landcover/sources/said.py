@@ -7,7 +7,8 @@ so that files, archives and bytes sent to the service are read by the same rules
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -19,6 +20,13 @@ from rasterio.enums import ColorInterp
 from landcover.errors import InputError
 from landcover.files.masks import has_mask, holds_nan, look, own_nodata
 from landcover.sensors import HIGHEST_MEDIAN
+from landcover.sources.band_names import (
+    names_given,
+    names_said,
+    refuse_named_alpha,
+    refuse_twice,
+    text_of,
+)
 from landcover.sources.reflectance import Band
 
 if TYPE_CHECKING:
@@ -30,17 +38,16 @@ if TYPE_CHECKING:
 MOST_BANDS = 1000
 #: Floats are looked at on so many pixels of a side, to tell reflectance from digital numbers.
 _LOOK_PX = 500
-#: Metadata of a band in which writers keep its name, in the order in which they are asked.
-_NAME_TAGS = (
-    "common_name", "eo:common_name", "BANDNAME", "band_name", "name", "NETCDF_VARNAME", "long_name",
-)  # fmt: skip
+#: Units of reflectance x 100.
+_PERCENT = ("%", "percent", "pct")
+#: Units of what is no reflectance, such as radiance and temperature.
+_OTHER_UNIT = re.compile(r"\bsr\b|radiance|watt|kelvin|^K$", re.IGNORECASE)
+#: Words of texts that name what belongs to a band and is no reflectance.
+_OTHER_WORDS = {
+    "std", "stdev", "stddev", "variance", "uncertainty", "zenith", "azimuth", "angle", "count",
+}  # fmt: skip
 #: What netCDF fills variables with where nobody chose a value; GDAL gives it as their nodata.
 _UNSET = (-32_767.0, -2_147_483_647.0, 4_294_967_295.0, 9.969209968386869e36)
-#: Colours that GDAL tells apart and of which a sensor has one band each, with its role.
-_COLOURS = {
-    ColorInterp.blue: "blue", ColorInterp.green: "green", ColorInterp.red: "red",
-    ColorInterp.nir: "nir", ColorInterp.coastal: "coastal",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ class BandSaid:
         Whether a mask or an alpha band can hide pixels.
     zero_is_nodata : bool
         Whether 0 means no data: it is the band's nodata value, or nothing else is declared.
+    unit : str
+        Of its numbers after scaling; empty where it says none.
     """
 
     number: int
@@ -80,6 +89,7 @@ class BandSaid:
     nodata: float | None
     masked: bool
     zero_is_nodata: bool
+    unit: str = ""
 
 
 def bands_said(
@@ -126,12 +136,13 @@ def bands_said(
         for number, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True)
         if meaning != ColorInterp.alpha
     ]
-    names = _names(dataset, called, sensor, file_name, numbers)
     if band_names:
-        given = _given(band_names, numbers, called, sensor)
-        names = {number: (names[number][0], given.get(number), "band_names=") for number in numbers}
+        given = names_given(band_names, numbers, called, sensor)
+        names = {n: (text_of(dataset, n), given.get(n), "band_names=") for n in numbers}
     else:
-        _refuse_twice(names, called)
+        refuse_named_alpha(dataset, called, sensor)
+        names = names_said(dataset, called, sensor, file_name, numbers)
+        refuse_twice(names, called)
     with_nan = cache(partial(_with_nan, dataset))  # read once, and only where it matters
     return [
         _said(dataset, called, number, name, (text, by), with_nan)
@@ -176,12 +187,20 @@ def _said(
         *_scaling(dataset, called, number),
         own_nodata(dataset, number), has_mask(dataset, number),
         name is not None and nodata_said(dataset, number, with_nan) == (0.0,),
+        _unit(dataset, number),
     )  # fmt: skip
+
+
+def _unit(dataset: DatasetReader, number: int) -> str:
+    """The unit of a band, as GDAL or netCDF have it."""
+    return (dataset.units[number - 1] or dataset.tags(number).get("units") or "").strip()
 
 
 def _scaling(dataset: DatasetReader, called: str, number: int) -> tuple[float | None, float | None]:
     """Quantification and offset of digital numbers by the tags of a band."""
     scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
+    if _unit(dataset, number).lower() in _PERCENT:
+        scale, offset = scale / 100, offset / 100
     if (scale, offset) == (1, 0):  # what GDAL says of a band without tags
         factor = dataset.tags(ns="ENVI").get("reflectance_scale_factor")
         return (float(factor), 0.0) if factor else (None, None)
@@ -194,115 +213,21 @@ def _scaling(dataset: DatasetReader, called: str, number: int) -> tuple[float | 
     return round(1 / scale, 6), round(offset / scale, 6)
 
 
-def _names(
-    dataset: DatasetReader, called: str, sensor: Sensor, file_name: str, numbers: Sequence[int]
-) -> dict[int, tuple[str, str | None, str]]:
-    """Text, name and origin of the name of each band."""
-    found = {number: _by_text(dataset, called, sensor, number) for number in numbers}
-    if len(numbers) == 1:
-        number = numbers[0]
-        found[number] = _with_file(found[number], sensor.band_of(file_name), called)
-    if not any(name for _, name, _ in found.values()):
-        roles = {band.role: band.name for band in sensor.bands}
-        for number in numbers:
-            role = _COLOURS.get(dataset.colorinterp[number - 1])
-            if role in roles and np.dtype(dataset.dtypes[number - 1]).itemsize > 1:
-                found[number] = (found[number][0], roles[role], "colour interpretation")
-    return found
-
-
-def _by_text(
-    dataset: DatasetReader, called: str, sensor: Sensor, number: int
-) -> tuple[str, str | None, str]:
-    """What the description of a band, or else its metadata, says that it is."""
-    description = (dataset.descriptions[number - 1] or "").strip()
-    tags: dict[str, str] = dataset.tags(number)
-    if tags.get("eo", "").startswith("common_name="):  # GDAL cuts "eo:common_name" at its colon
-        tags["eo:common_name"] = tags["eo"].removeprefix("common_name=")
-    texts = {"description": description}
-    texts |= {f"tag {key}": tags[key] for key in _NAME_TAGS if key in tags}
-    found = {origin: name for origin, text in texts.items() if (name := sensor.band_of(text))}
-    if len(set(found.values())) > 1 or any(map(sensor.contradicts, texts.values())):
-        said = ", ".join(f"{origin} {text!r}" for origin, text in texts.items() if text)
-        raise InputError(
-            f"{called}: band {number} contradicts itself ({said}); say which it is with band_names="
-        )
-    for origin, name in found.items():
-        return description or texts[origin], name, origin
-    return description, None, ""
-
-
-def _with_file(
-    found: tuple[str, str | None, str], by_file: str | None, called: str
-) -> tuple[str, str | None, str]:
-    """The name of the band of a file of one, by its text and by the file's name."""
-    text, name, by = found
-    if name and by_file and name != by_file:
-        raise InputError(
-            f"{called} is named like {by_file} and its {by} {text!r} says {name}; rename the file, "
-            "or say which it is with band_names="
-        )
-    return found if name else (text, by_file, "file name")
-
-
-def _refuse_twice(names: Mapping[int, tuple[str, str | None, str]], called: str) -> None:
-    """Raise InputError if two bands of a raster are the same band of the sensor."""
-    held: dict[str, list[str]] = {}
-    for number, (text, name, _) in names.items():
-        if name:
-            held.setdefault(name, []).append(f"{number} ({text or 'unnamed'})")
-    twice = {name: places for name, places in held.items() if len(places) > 1}
-    if twice:
-        name, places = next(iter(twice.items()))
-        more = f", and so {' '.join(list(twice)[1:])}" if len(twice) > 1 else ""
-        raise InputError(
-            f"{called} has {name} {len(places)} times, as bands {', '.join(places)}{more}; dates, "
-            "percentiles and angles are not told apart by themselves: say which are meant with "
-            f"band_names=, such as {name}={places[0].split()[0]}"
-        )
-
-
-def _given(
-    band_names: Sequence[str], numbers: Sequence[int], called: str, sensor: Sensor
-) -> dict[int, str | None]:
-    """Bands by number, as `band_names` gives them."""
-    pairs = [text.partition("=") for text in band_names]
-    if all(equals for _, equals, _ in pairs):
-        given: dict[int, str | None] = {}
-        for name, _, number in pairs:
-            band = sensor.band_of(name)
-            if band is None:
-                raise InputError(
-                    f"band_names= gives {name}={number}, and {sensor.title} has no band {name}; "
-                    f"its bands are {' '.join(sensor.names)}"
-                )
-            if not number.isdigit() or int(number) not in numbers:
-                raise InputError(
-                    f"band_names= gives {name}={number}, and the bands of {called} are numbered "
-                    f"{numbers[0]} to {numbers[-1]}; give one of these"
-                )
-            given[int(number)] = band
-        listed = list(given.values())
-        if len(given) < len(pairs):
-            raise InputError("band_names= gives a band's number twice; give each once")
-    elif len(band_names) == len(numbers):
-        listed = [sensor.band_of(name) for name in band_names]
-        given = dict(zip(numbers, listed, strict=True))
-    else:
-        raise InputError(
-            f"{called} has {len(numbers)} bands and band_names= gives {len(band_names)} names; "
-            "name every band, in order, with - for those to leave out, or some by number, such as "
-            f"{sensor.core[0]}={numbers[0]}"
-        )
-    named = [name for name in listed if name]
-    for name in named:
-        if named.count(name) > 1:
-            raise InputError(f"band_names= gives {name} {named.count(name)} times; give it once")
-    return given
-
-
 def require_reflectance(band: BandSaid, called: str) -> None:
-    """Raise InputError for pictures and complex numbers."""
+    """Raise InputError for pictures, complex numbers, radiance, and what only belongs to a band."""
+    if _OTHER_UNIT.search(band.unit):
+        raise InputError(
+            f"{called} gives band {band.number} the unit {band.unit!r}, which is none of "
+            "reflectance; give reflectance, or correct the unit with: rio edit-info --bidx "
+            f"{band.number} --units 1 FILE"
+        )
+    text = Path(called).stem if band.named_by == "file name" else band.text
+    other = _OTHER_WORDS.intersection(re.findall("[a-z]+", text.lower()))
+    if other and band.named_by != "band_names=":
+        raise InputError(
+            f"{called}: band {band.number} is {other.pop()} by its name {text!r} and no "
+            "reflectance; give the bands themselves, or say which they are with band_names="
+        )
     if np.dtype(band.dtype).itemsize == 1 and band.quantification is None:
         raise InputError(
             f"{called} holds 8-bit numbers ({band.dtype}), a picture stretched for the eye and no "

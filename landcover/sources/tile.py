@@ -32,6 +32,8 @@ _DAY_IN_NAME = re.compile(r"(?<!\d)(20\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]
 
 #: Digital numbers of products with +1000 lie above this, also over water that comes out negative.
 _DARKEST_WITH_OFFSET = 700
+#: Numbers up to this are those of 8 bits, or percent.
+_MOST_OF_8_BITS = 255
 #: A median below this is one of numbers divided once too often.
 _LOWEST_MEDIAN = 0.001
 
@@ -102,10 +104,16 @@ def radiometry_warning(tile: Tile) -> str | None:
     InputError
         If the median cannot be reflectance.
     """
-    darkest, typical = _darkness(tile)
+    darkest, typical, brightest = _light(tile)
     band = next(iter(tile.bands.values()))
     if not np.isfinite(darkest):
         return None
+    if brightest <= _MOST_OF_8_BITS and band.scaled_by.startswith("default"):
+        raise InputError(
+            f"{band.path}: no digital number of the core bands is above {brightest:.4g}: these "
+            f"are numbers of 8 bits or percent, and no reflectance x {band.quantification:g}; say "
+            f"what they are with quantification= ({band.quantification:g} if it is as dark as that)"
+        )
     if not _LOWEST_MEDIAN <= typical <= HIGHEST_MEDIAN:
         raise InputError(
             f"{band.path}: the median reflectance would be {typical:.4g}, which no land has; give "
@@ -131,13 +139,13 @@ def radiometry_warning(tile: Tile) -> str | None:
     return None
 
 
-def _darkness(tile: Tile) -> tuple[float, float]:
-    """The lowest 0.1 percentile of dn over the core bands, and their median reflectance.
+def _light(tile: Tile) -> tuple[float, float, float]:
+    """The lowest 0.1 percentile of dn over the core bands, their median reflectance, largest dn.
 
     From a thinned reading. Values that repeat outside the range of reflectance are left to be
     judged as nodata, on every pixel; many that do not repeat are kept, for a wrong scale.
     """
-    darkest, medians = [], []
+    darkest, medians, brightest = [], [], []
     for name in tile.sensor.core:
         band = tile.bands[name]
         with rasters.open_raster(band.path) as dataset:
@@ -150,9 +158,10 @@ def _darkness(tile: Tile) -> tuple[float, float]:
         if dn.size:
             darkest.append(np.percentile(dn, 0.1))
             medians.append(np.median(values))
+            brightest.append(dn.max())
     if not darkest:
-        return np.nan, np.nan
-    return float(min(darkest)), float(np.median(medians))
+        return np.nan, np.nan, np.nan
+    return float(min(darkest)), float(np.median(medians)), float(max(brightest))
 
 
 def require_one_date(covers: Sequence[Dated]) -> None:

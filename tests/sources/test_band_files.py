@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from click.testing import CliRunner
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
+from rasterio.rio.main import main_group
 
 import landcover as lc
 from landcover import cli
@@ -123,6 +125,38 @@ class TestNames:
         paths.append(tif(tmp_path / "B08.tif", DN[3:], descriptions=("B11",)))
         with pytest.raises(InputError, match=r"B08.tif is named like B08 and its .* says B11"):
             band_files.open_bands(paths)
+
+    def test_names_given_count_more_than_contradictions(self, tmp_path):
+        texts = ("B1 - blue", "Green (490 nm)", "B4_stdDev", "B8")
+        path = tif(tmp_path / "s.tif", descriptions=texts)
+        with pytest.raises(InputError, match="say which it is with band_names="):
+            band_files.open_bands(path)
+        assert numbers(band_files.open_bands(path, band_names=CORE)[0])["B03"] == 2
+
+    @pytest.mark.parametrize("place", ["tag", "IMAGERY"])
+    def test_wavelengths_of_metadata_count(self, tmp_path, place):
+        path = tif(tmp_path / "s.tif", descriptions=("B2", "B3", "B4", "B8"))
+        for um, fits in (("0.665", True), ("0.49", False)):
+            with rasterio.open(path, "r+") as out:
+                if place == "tag":
+                    out.update_tags(3, long_name=f"reflectance at {um} um")
+                else:
+                    out.update_tags(3, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=um)
+            if fits:
+                assert numbers(band_files.open_bands(path)[0])["B04"] == 3
+            else:
+                with pytest.raises(InputError, match=r"band 3 contradicts itself .*0.49 um"):
+                    band_files.open_bands(path)
+
+    def test_the_remedy_for_a_band_named_alpha_works(self, tmp_path):
+        pixels = (DN // 16).clip(1).astype(np.uint8)
+        path = tif(tmp_path / "s.tif", pixels, CORE, tags={"scales": [0.002] * 4})
+        with pytest.raises(InputError, match="say that none is, with: rio ") as caught:
+            band_files.open_bands(path)
+        arguments = str(caught.value).split("with: rio ")[1].replace("FILE", str(path)).split()
+        assert CliRunner().invoke(main_group, arguments).exit_code == 0
+        got = scene_of(tmp_path, band_files.open_bands(path))
+        np.testing.assert_allclose(got, pixels * 0.002, rtol=1e-5)
 
     def test_names_that_do_not_fit_are_refused(self, tmp_path):
         path = tif(tmp_path / "s.tif")
@@ -288,6 +322,14 @@ class TestScaling:
         path = tif(tmp_path / "tci.tif", (DN // 16).astype(np.uint8), colours=colours)
         with pytest.raises(InputError, match=r"tci.tif holds 8-bit numbers .* picture"):
             band_files.open_bands(path)
+
+    def test_numbers_of_8_bits_in_16_are_refused_until_they_are_said(self, tmp_path):
+        paths = loose(tmp_path, CORE, DN // 16)
+        with pytest.raises(InputError, match=r"no digital number .* is above 2\d\d: these are"):
+            lc.prepare(tmp_path / "run", bands=paths)
+        assert not (tmp_path / "run").exists()
+        got = scene_of(tmp_path, band_files.open_bands(paths, quantification=10_000))
+        assert np.nanmax(got) < 0.0256
 
 
 class TestValidity:

@@ -30,7 +30,9 @@ def test_a_stack_as_prep_reads_it(tmp_path):
         assert band.median == pytest.approx(np.nanmedian(values), abs=1e-4)
         assert (band.quantification, band.offset, band.nodata) == (10_000, -1000, (0.0,))
     assert facts.day == "2022-06-01" and facts.crs == GRID.crs.to_string()
-    assert facts.remarks == ["nothing says which band 5 (dem) is"]
+    silent, light = facts.remarks
+    assert silent == "nothing says which band this is: 5 (dem)"
+    assert "makes the darkest pixels negative" in light
 
 
 def test_classes_with_their_scheme_and_shares(tmp_path):
