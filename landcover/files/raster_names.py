@@ -6,6 +6,7 @@ GDAL names a raster in a container ``netcdf:cube.nc:B02``, and one in an archive
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def file_of(name: RasterName) -> Path:
         archives = [path for path in places if path.suffix.lower() in _ARCHIVES]
         return next(filter(Path.is_file, places), archives[-1] if archives else places[0])
     places = [Path(inner[:end]) for end in (_ends(":", inner) if _IN_FILE.match(name) else [None])]
-    return next((path for path in places if path.exists()), places[-1])
+    return next((path for path in places if os.path.exists(path)), places[-1])
 
 
 def archive_member(name: RasterName) -> tuple[Path, str] | None:

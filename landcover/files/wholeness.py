@@ -8,6 +8,7 @@ has no such structure is read as it is.
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import zipfile
 import zlib
@@ -41,6 +42,8 @@ _VRT = b"<VRTDataset"
 _PLAIN = ("ENVI", "EHdr", "RRASTER")
 #: Sources of a VRT that are no local file: of the network, of memory, or of a driver's own.
 _NO_FILE = re.compile(r"^(?:/vsi|<|[A-Za-z]\w+:)")
+#: Addresses, and GDAL's names of files of the network.
+_ELSEWHERE = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]+:/|/vsi(?!zip|tar|gzip|mem))")
 _CHUNK = 2**20
 
 
@@ -56,7 +59,12 @@ def require_whole(name: RasterName) -> None:
     """
     for part in _parts(name, set()):
         file = file_of(part)
-        if not file.exists():
+        if _ELSEWHERE.match(str(part)) and not os.path.exists(file):
+            raise InputError(
+                f"{part} is no file on this machine, and nothing is fetched from elsewhere; "
+                "download it and give the file"
+            )
+        if not os.path.exists(file):  # False, too, for names that no file can have
             raise MissingProduct(
                 f"{file} does not exist; check the path"
                 if part == name

@@ -117,6 +117,8 @@ def open_bands(
         raise InputError(f"there is no sensor {sensor!r}; choose among {', '.join(SENSORS)}")
     of = SENSORS[sensor]
     given = [paths] if isinstance(paths, str | Path) else paths
+    if not given:
+        raise InputError("no band files were given; give one or several")
     with ExitStack() as stack:
         opened = [stack.enter_context(rasters.open_raster(path)) for path in given]
         names = _names_by_file(opened, band_names)

@@ -20,7 +20,7 @@ from landcover.files.masks import read_masked
 from landcover.files.pictures import Source, open_bytes, open_geotiff
 from landcover.grid import Grid, Window
 from landcover.sensors import EUROSAT_BANDS, SENTINEL2, TRUE_COLOUR_BANDS, true_colour
-from landcover.sources.reflectance import Tally, judged, read_reflectance
+from landcover.sources.reflectance import Tally, judged, read_reflectance, too_dark
 from landcover.sources.said import (
     BandSaid,
     band_of,
@@ -291,6 +291,8 @@ def _bands_of_reflectance(
     image = np.stack(values)
     if eurosat:
         image[:, (image == 0).all(axis=0)] = np.nan
+    if not np.isnan(image).all():  # a chip of dark water is possible, so it is told and not refused
+        notes.append(too_dark(float(np.nanmax(image)) * band.quantification, band))
     return tuple(names), image, tuple(note for note in notes if note)
 
 

@@ -26,6 +26,9 @@ _REPEATED = 3
 #: Up to this share of a band's pixels, values beyond `PLAUSIBLE` are left out and told.
 _FEW = 0.01
 
+#: Numbers up to this are those of 8 bits, or percent.
+_MOST_OF_8_BITS = 255
+
 #: Why a pixel has no data. Of the reasons of its bands, and of all tiles, the last of this order.
 DATA, NODATA, MASKED, IMPLAUSIBLE, OUTSIDE = range(5)
 REASONS = ("data", "nodata", "masked", "implausible", "outside")
@@ -177,6 +180,20 @@ def holes_alone(tally: Tally, band: Band, name: str) -> str | None:
 def _listed(nodata: Sequence[float]) -> str:
     """Nodata values in words."""
     return " or ".join(f"{value:.9g}" for value in nodata) or "NaN"
+
+
+def too_dark(brightest: float, band: Band) -> str | None:
+    """A sentence on digital numbers that are all as small as those of 8 bits, or percent.
+
+    Only where nothing but the default of a sensor says what they mean.
+    """
+    if not (brightest <= _MOST_OF_8_BITS and band.scaled_by.startswith("default")):
+        return None
+    return (
+        f"{band.path}: no digital number is above {brightest:.4g}: these are numbers of 8 bits or "
+        f"percent, and no reflectance x {band.quantification:g}; say what they are with "
+        f"quantification= ({band.quantification:g} if it is as dark as that)"
+    )
 
 
 def _empty(dn: np.ndarray, nodata: Sequence[float]) -> np.ndarray:

@@ -255,6 +255,14 @@ def is_reflectance(dataset: DatasetReader, band: BandSaid) -> bool:
     return bool(np.median(np.abs(values)) <= HIGHEST_MEDIAN)
 
 
+def _require_numbers(quantification: float | None, offset: float | None) -> None:
+    """Raise InputError for numbers that are given and make no reflectance."""
+    if quantification is not None and not (math.isfinite(quantification) and quantification > 0):
+        raise InputError(f"quantification={quantification:g} is no positive number; give one")
+    if offset is not None and not math.isfinite(offset):
+        raise InputError(f"offset={offset:g} is no finite number; give one, such as -1000")
+
+
 def band_of(
     said: BandSaid,
     path: Path | str,
@@ -281,6 +289,7 @@ def band_of(
     floats : bool
         Whether it holds floats of reflectance (`is_reflectance`).
     """
+    _require_numbers(quantification, offset)
     if said.quantification is not None and said.offset is not None:
         divisor, added, by = said.quantification, said.offset, "tags of the file"
     elif floats:
@@ -291,6 +300,11 @@ def band_of(
         by = "as given"
         divisor = divisor if quantification is None else quantification
         added = added if offset is None else offset
+        if offset and abs(offset) < 1 < divisor:
+            raise InputError(
+                f"offset={offset:g} would change nothing: it is added to digital numbers, before "
+                f"they are divided by {divisor:g}; give offset={offset * divisor:g}"
+            )
     empty = nodata + (() if said.nodata is None else (said.nodata,))
     if said.zero_is_nodata and not nodata:
         empty += (0.0,)

@@ -7,6 +7,7 @@ processing baseline 04.00 on.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from landcover.sensors import SENTINEL2
 from landcover.sources.reflectance import Band
 from landcover.sources.tile import Tile, tile_of, utc
 
+#: Bands by their numbers in a product's XML; the table of the sensor has their order.
+_BAND_IDS = {str(number): name for number, name in enumerate(SENTINEL2.names)}
 #: Digital numbers that are no reflectance in every product: no data, and saturated.
 _SPECIAL_DN = (0.0, 65_535.0)
 
@@ -53,6 +56,9 @@ def open_sentinel2(path: str | Path) -> Tile:
         raise MissingProduct(
             f"{path} holds no MTD_MSIL1C.xml or MTD_MSIL2A.xml; give the product's .SAFE folder"
         )
+    if len(metadata) > 1:
+        held = " and ".join(file.name for file in metadata)
+        raise InputError(f"{path} holds {held}, of two products; leave the one that is meant")
     elements, offsets = _metadata(metadata[0])
     quantification = _quantification(elements, metadata[0])
     bands, grids = {}, {}
@@ -82,14 +88,35 @@ def _metadata(metadata: Path) -> tuple[dict[str, str | None], dict[str, float]]:
     """Elements of a product's XML, and offsets by band, which are absent before 04.00."""
     root = read_xml(metadata, "fetch the product again")
     elements: dict[str, str | None] = {}
-    offsets = {}
+    offsets: dict[str, float] = {}
     for element in root.iter():
         tag = element.tag.rpartition("}")[2]
         elements[tag] = element.text
         if tag in ("RADIO_ADD_OFFSET", "BOA_ADD_OFFSET"):
-            band = SENTINEL2.names[int(element.attrib["band_id"])]  # the table has their order
-            offsets[band] = float(element.text or 0)
+            number = element.get("band_id", "none")
+            if number not in _BAND_IDS:
+                raise InputError(
+                    f"{metadata} gives an offset for the band_id {number}, and bands have 0 to "
+                    f"{len(_BAND_IDS) - 1}; fetch the product again"
+                )
+            offsets[_BAND_IDS[number]] = _number(element.text, tag, metadata)
+    silent = [name for name in SENTINEL2.core if name not in offsets]
+    if offsets and silent:
+        raise InputError(
+            f"{metadata} gives offsets and none for {' '.join(silent)}; fetch the product again"
+        )
     return elements, offsets
+
+
+def _number(text: str | None, tag: str, metadata: Path) -> float:
+    """A number of a product's XML."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{metadata} gives {tag} {text!r}, no number; fetch the product again")
+    return number
 
 
 def _quantification(elements: dict[str, str | None], metadata: Path) -> float:
@@ -100,4 +127,10 @@ def _quantification(elements: dict[str, str | None], metadata: Path) -> float:
             f"{metadata} gives no quantification value; give the images to open_bands, with "
             "quantification="
         )
-    return float(text)
+    number = _number(text, "QUANTIFICATION_VALUE", metadata)
+    if number <= 0:
+        raise InputError(
+            f"{metadata} gives the quantification value {number:g}, and a positive number is "
+            "needed; fetch the product again"
+        )
+    return number

@@ -82,7 +82,7 @@ def open_stac(
         file = _local(path, band.href)
         bands[name], grids[name] = open_asset(path, properties, band, file, quantification, offset)
     tile = tile_of(bands, grids)
-    taken = utc(properties.get("datetime") or properties.get("start_datetime"))
+    taken = utc(str(properties.get("datetime") or properties.get("start_datetime")))
     tile = replace(tile, acquired=taken or tile.acquired)
     remark = None if offset is not None else radiometry_warning(tile)
     if remark:
@@ -192,7 +192,7 @@ def _list(path: Path, key: str, asset: Fields, word: str) -> list[Fields]:
 def _name(path: Path, key: str, band: Fields, alone: bool) -> str | None:
     """Which band of Sentinel-2 it is; by the key of the asset where nothing else says so."""
     roles = {one.role: one.name for one in SENTINEL2.bands}
-    by_name, by_role = SENTINEL2.band_of(str(band["name"])), roles.get(band["common"])
+    by_name, by_role = SENTINEL2.band_of(str(band["name"])), roles.get(str(band["common"]))
     if by_name and by_role and by_name != by_role:
         raise InputError(
             f"{path}: asset {key} holds a band named {band['name']} with the common name "

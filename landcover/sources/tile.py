@@ -24,7 +24,7 @@ from landcover.sensors import (
     SENTINEL2,
     Sensor,
 )
-from landcover.sources.reflectance import PLAUSIBLE, Band, reflectance
+from landcover.sources.reflectance import PLAUSIBLE, Band, reflectance, too_dark
 
 #: Of an image of a product: tile, start of the data take, band.
 _TIME_IN_NAME = re.compile(r"T\d{2}[A-Z]{3}_(\d{8}T\d{6})_")
@@ -32,8 +32,6 @@ _DAY_IN_NAME = re.compile(r"(?<!\d)(20\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]
 
 #: Digital numbers of products with +1000 lie above this, also over water that comes out negative.
 _DARKEST_WITH_OFFSET = 700
-#: Numbers up to this are those of 8 bits, or percent.
-_MOST_OF_8_BITS = 255
 #: A median below this is one of numbers divided once too often.
 _LOWEST_MEDIAN = 0.001
 
@@ -108,12 +106,9 @@ def radiometry_warning(tile: Tile) -> str | None:
     band = next(iter(tile.bands.values()))
     if not np.isfinite(darkest):
         return None
-    if brightest <= _MOST_OF_8_BITS and band.scaled_by.startswith("default"):
-        raise InputError(
-            f"{band.path}: no digital number of the core bands is above {brightest:.4g}: these "
-            f"are numbers of 8 bits or percent, and no reflectance x {band.quantification:g}; say "
-            f"what they are with quantification= ({band.quantification:g} if it is as dark as that)"
-        )
+    dark = too_dark(brightest, band)
+    if dark:
+        raise InputError(dark)
     if not _LOWEST_MEDIAN <= typical <= HIGHEST_MEDIAN:
         raise InputError(
             f"{band.path}: the median reflectance would be {typical:.4g}, which no land has; give "

@@ -60,7 +60,7 @@ def tiles_of(bands: PathLike | Tile | Iterable[PathLike | Tile]) -> list[Tile]:
             loose.append(path)
         else:
             tiles.append(tile)
-    return tiles + (open_bands(loose) if loose else [])
+    return tiles + (open_bands(loose) if loose or not tiles else [])
 
 
 def _expanded(path: PathLike) -> list[Path]:

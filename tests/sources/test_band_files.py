@@ -14,7 +14,7 @@ from rasterio.rio.main import main_group
 
 import landcover as lc
 from landcover import cli
-from landcover.errors import InputError
+from landcover.errors import InputError, LandcoverError
 from landcover.grid import Grid
 from landcover.sources import band_files
 from landcover.sources.tile import note_on_days, require_one_date
@@ -325,11 +325,62 @@ class TestScaling:
 
     def test_numbers_of_8_bits_in_16_are_refused_until_they_are_said(self, tmp_path):
         paths = loose(tmp_path, CORE, DN // 16)
-        with pytest.raises(InputError, match=r"no digital number .* is above 2\d\d: these are"):
+        with pytest.raises(InputError, match=r"no digital number is above 2\d\d: these are"):
             lc.prepare(tmp_path / "run", bands=paths)
         assert not (tmp_path / "run").exists()
         got = scene_of(tmp_path, band_files.open_bands(paths, quantification=10_000))
         assert np.nanmax(got) < 0.0256
+
+    @pytest.mark.parametrize(
+        ("numbers", "message"),
+        [
+            ({"quantification": 0}, "quantification=0 is no positive number"),
+            ({"quantification": np.nan}, "quantification=nan is no positive number"),
+            ({"offset": np.inf}, "offset=inf is no finite number"),
+            ({"offset": -0.1}, "offset=-0.1 would change nothing: .*; give offset=-1000"),
+        ],
+    )
+    def test_numbers_that_make_no_reflectance_are_refused(self, tmp_path, numbers, message):
+        with pytest.raises(InputError, match=message):
+            band_files.open_bands(loose(tmp_path, CORE), **numbers)
+
+    def test_offsets_of_reflectance_are_taken(self, tmp_path):
+        paths = loose(tmp_path, CORE, (DN / 10_000 + 0.1).astype(np.float32))
+        got = scene_of(tmp_path, band_files.open_bands(paths, offset=-0.1))
+        np.testing.assert_allclose(got, DN / 10_000, atol=1e-6)
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("https://example.org/B02.tif", "is no file on this machine, and nothing is fetched"),
+            ("/vsicurl/https://example.org/B02.tif", "is no file on this machine"),
+            ("/vsis3/bucket/B02.tif", "is no file on this machine"),
+            ("a" * 5000 + ".tif", "does not exist"),
+            ("a\0b.tif", "does not exist"),
+        ],
+    )
+    def test_what_is_no_file_here(self, name, message):
+        with pytest.raises(LandcoverError, match=message):
+            band_files.open_bands([name])
+
+    def test_no_files(self):
+        with pytest.raises(InputError, match="no band files were given"):
+            band_files.open_bands([])
+        with pytest.raises(InputError, match="no band files were given"):
+            lc.prepare("runs/none", bands=[])
+
+    def test_names_of_every_kind(self, tmp_path):
+        """Blanks, marks and letters of any kind, links, endings in capitals."""
+        folder = tmp_path / "ä ö#50%{x} & [1] 'q'"
+        paths = [path.rename(path.with_suffix(".TIF")) for path in loose(folder, CORE)]
+        links = [tmp_path / path.name for path in paths]
+        for link, path in zip(links, paths, strict=True):
+            link.symlink_to(path)
+        for given in (paths, links):
+            (tile,) = band_files.open_bands(given)
+            assert numbers(tile) == dict.fromkeys(CORE, 1)
 
 
 class TestValidity:

@@ -201,6 +201,13 @@ class TestGeotiffs:
         assert len(image.notes) == 1 and "1 of 600 pixels of B08" in image.notes[0]
         assert not lc.read_image(geotiff(dn(2), ["B04", "B08"])).notes
 
+    def test_numbers_of_8_bits_in_16_are_told(self):
+        """A chip of dark water may be as dark, so that it is not refused."""
+        dark = np.arange(1, 81, dtype=np.uint16).reshape(1, 8, 10)
+        (note,) = lc.read_image(geotiff(dark, ["B04"])).notes
+        assert "no digital number is above 80: these are numbers of 8 bits or percent" in note
+        assert not lc.read_image(geotiff(dark * 10, ["B04"])).notes
+
     def test_common_names_are_names(self):
         image = lc.read_image(geotiff(dn(3), ["Red", "nir", "SWIR 1"]))
         assert image.bands == ("B04", "B08", "B11")

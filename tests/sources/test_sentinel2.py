@@ -201,3 +201,31 @@ def test_names_given_for_single_band_files_count(tmp_path):
         band_files.open_bands(paths, band_names=["B04", "B03"])
     (tile,) = band_files.open_bands(paths, band_names=["red", "green", "blue", "B8"])
     assert tile.bands["B08"].path.stem == "nir"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (">10000<", ">ten<", r"gives QUANTIFICATION_VALUE 'ten', no number"),
+        (">10000<", ">0<", "gives the quantification value 0, and a positive number is needed"),
+        (">-1001<", "><", "gives BOA_ADD_OFFSET None, no number"),
+        (">-1001<", ">nan<", "gives BOA_ADD_OFFSET 'nan', no number"),
+        ('band_id="12"', 'band_id="99"', "gives an offset for the band_id 99, and bands have 0 to"),
+        ('band_id="12"', "", "gives an offset for the band_id none"),
+        ('band_id="7"', 'band_id="8"', "gives offsets and none for B08"),
+    ],
+)
+def test_metadata_that_give_no_numbers_are_one_line(tmp_path, old, new, message):
+    safe, _ = write_safe(tmp_path, "L2A", -1000)
+    metadata = safe / "MTD_MSIL2A.xml"
+    assert old in metadata.read_text()
+    metadata.write_text(metadata.read_text().replace(old, new))
+    with pytest.raises(InputError, match=message):
+        sentinel2.open_sentinel2(safe)
+
+
+def test_metadata_of_two_products_are_refused(tmp_path):
+    safe, _ = write_safe(tmp_path, "L2A", -1000)
+    (safe / "MTD_MSIL1C.xml").write_text((safe / "MTD_MSIL2A.xml").read_text())
+    with pytest.raises(InputError, match=r"holds MTD_MSIL1C.xml and MTD_MSIL2A.xml, of two prod"):
+        sentinel2.open_sentinel2(safe)

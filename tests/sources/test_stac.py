@@ -229,6 +229,10 @@ def test_what_is_no_item_of_sentinel_2(tmp_path, files):
         ({"eo:bands": [{"name": "B04", "common_name": "nir"}]}, "named B04 with the common name"),
         ({"eo:bands": [{"name": "B08"}, {"name": "B04"}]}, "2 eo:bands and 1 raster:bands"),
         ({"eo:bands": "B08"}, "has eo:bands that is no list of bands"),
+        (
+            {"eo:bands": [{"name": 8, "common_name": ["nir"]}]},
+            r"no band B08 \(found: B02 B03 B04\)",
+        ),
         ({"raster:bands": [{"scale": 0}]}, "gives the scale 0; correct the item"),
         ({"raster:bands": [{"scale": 1e-4, "offset": "-0.1"}]}, "gives the offset '-0.1'"),
     ],
@@ -238,3 +242,9 @@ def test_an_item_that_contradicts_itself(tmp_path, files, change, message):
     assets["nir"] |= change
     with pytest.raises(InputError, match=message):
         lc.open_stac(write_item(tmp_path, assets))
+
+
+def test_a_time_that_is_none_leaves_the_names(tmp_path, files):
+    path = write_item(tmp_path, old_assets())
+    path.write_text(path.read_text().replace('"2022-06-01T10:00:31Z"', "7"))
+    assert lc.open_stac(path).acquired is None
