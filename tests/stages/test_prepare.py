@@ -226,10 +226,12 @@ def test_the_manifest_says_how_the_scene_was_made(tmp_path, run):
 
 
 def test_tiles_with_different_bands_give_those_that_all_have(tmp_path, run):
-    grid = utm_grid(60, 80)
-    dn = np.full((5, *grid.shape), 700, np.uint16)
-    for name, count in (("a", 5), ("b", 4)):
+    dn = np.full((5, 60, 80), 700, np.uint16)
+    for name, count, west in (("a", 5, 300_000), ("b", 4, 300_800)):
         names = ["B02", "B03", "B04", "B08", "B11"][:count]
+        grid = utm_grid(60, 80, west=west)
         raster_writer.write(tmp_path / f"{name}.tif", dn[:count], grid, names, nodata=0)
     prepare(run, band_files.open_bands([tmp_path / "a.tif", tmp_path / "b.tif"]))
     assert rasters.band_names(run.scene) == ("B02", "B03", "B04", "B08")
+    assert np.isfinite(rasters.read(run.scene)).all()
+    assert rasters.grid_of(run.scene).shape == (60, 160)
