@@ -276,7 +276,7 @@ def _bands_of_reflectance(
         raise InputError(
             f"{name} has {len(said)} bands of {said[0].dtype} ({shown}"
             f"{', ...' if said[4:] else ''}), and nothing says what they are; name bands like B04 "
-            "or red, or give EuroSAT's 13 bands or 8-bit true colour"
+            "or red, or give EuroSAT's 13 bands of uint16 or 8-bit true colour"
         )
     values, names, notes = [], [], []
     for told in named:
