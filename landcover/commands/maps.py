@@ -93,6 +93,7 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
 
 
 def _map(a: Arguments) -> list[Path]:
+    from landcover.reports.left_out import never_mapped
     from landcover.run import Run
     from landcover.stages.map import map_scene, on_cluster, verify
     from landcover.stages.map_cells import map_patches
@@ -124,7 +125,10 @@ def _map(a: Arguments) -> list[Path]:
             "entropy": a.entropy,
         }
         if a.products:
-            return map_products(model, a.products, a.out or run.path / "products", **how)
+            paths = map_products(model, a.products, a.out or run.path / "products", **how)
+            for note in never_mapped(model.card):
+                print(f"note: {note}")
+            return paths
         paths = map_scene(run, model, **how)
     for line in _held(run, model, paths[0]):
         print(line)
