@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,12 +52,21 @@ def _inspect(a: Arguments) -> list[Path]:
             facts, remarks=[in_options(remark, a.parser) for remark in facts.remarks]
         )
         if a.json:
-            print(json.dumps(dataclasses.asdict(facts), ensure_ascii=False), flush=True)
+            print(json.dumps(_plain(dataclasses.asdict(facts)), ensure_ascii=False), flush=True)
         else:
             print("\n".join(_page(facts)), flush=True)
     if failed:
         raise LandcoverError("; ".join(failed))
     return []
+
+
+def _plain(content: object) -> object:
+    """What JSON can hold: numbers that are none, such as nodata of NaN, as text."""
+    if isinstance(content, dict):
+        return {key: _plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(value) for value in content]
+    return str(content) if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def _page(facts: RasterFacts) -> Iterator[str]:

@@ -116,10 +116,13 @@ def open_dataset(name: RasterName) -> DatasetReader:
     require_whole(name)
     options = {"num_threads": THREADS} if is_tiff(name) else {}
     if isinstance(name, Path) and name.is_dir() and not _is_known(name):
-        raise InputError(
-            f"{name} is a folder and no raster; give its files, or a product's folder with its "
+        what = (
+            "is a product; give it with product="
+            if any(name.glob("MTD_MSIL*.xml"))
+            else "is a folder and no raster; give its files, or with product= a folder that holds "
             "MTD_MSIL1C.xml or MTD_MSIL2A.xml"
         )
+        raise InputError(f"{name} {what}")
     with reading(name), warnings.catch_warnings():
         # A raster without a CRS is refused, with an error of ours, where its grid is needed
         warnings.simplefilter("ignore", NotGeoreferencedWarning)

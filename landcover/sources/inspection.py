@@ -214,7 +214,9 @@ def inspect_raster(
         if classes is None:
             bands = [_band(path, dataset, band, tuple(nodata), remarks) for band in said]
             remarks += _on_silent(said)
-            return replace(facts, bands=bands, remarks=remarks + _on_light(path, bands, nodata))
+            if facts.resolution:  # else it is refused for that
+                remarks += _on_light(path, bands, nodata)
+            return replace(facts, bands=bands, remarks=remarks)
     return _with_classes(replace(facts, remarks=remarks), path, classes, scheme)
 
 
@@ -301,6 +303,7 @@ def _measured(
     except LandcoverError as error:
         remark = str(error)
     remarks += [remark] if remark else []
+    remarks += [] if pixels[DATA] else [f"{name} has no pixel with data"]
     middle = int(np.searchsorted(np.cumsum(counts), (counts.sum() + 1) // 2))
     return replace(
         facts,
@@ -324,7 +327,8 @@ def _class_values(
     path: Path | str, dataset: DatasetReader, said: Sequence[BandSaid]
 ) -> Counter[float] | None:
     """Pixels of each value of a raster of classes, nodata as 0; None for other rasters."""
-    if len(said) != 1 or said[0].name is not None:
+    complex_numbers = np.issubdtype(np.dtype(said[0].dtype), np.complexfloating)
+    if len(said) != 1 or said[0].name is not None or complex_numbers:
         return None
     counts: Counter[float] = Counter()
     for window in _windows(dataset, f"Reading {Path(path).name}"):

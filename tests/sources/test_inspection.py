@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import rasterio
 
 import landcover as lc
 from landcover import cli
+from landcover.errors import InputError
 from landcover.files.raster_writer import write
 from landcover.sources.inspection import inspect_raster, inspect_source
 from tests.fixtures.band_files import CORE, DN, GRID, loose, tif
@@ -118,6 +120,41 @@ def test_what_is_no_product_is_one_line(tmp_path, capsys):
     (line,) = [text for text in capsys.readouterr().err.splitlines() if "error: " in text]
     assert "empty.SAFE holds no MTD_MSIL1C.xml" in line and "x.json is not readable" in line
     assert "folder is a folder and no raster" in line
+
+
+def test_json_holds_no_numbers_that_json_lacks(tmp_path, capsys):
+    path = tif(tmp_path / "s.tif", (DN / 10_000).astype(np.float32), CORE, nodata=np.nan)
+    assert cli.main(["inspect", "--json", str(path)]) == 0
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found["bands"][0]["nodata"] == ["nan"]
+
+
+def test_rasters_without_a_place_data_or_real_numbers(tmp_path):
+    empty = inspect_raster(tif(tmp_path / "empty.tif", DN * 0, CORE))
+    assert empty.remarks == [f"{name} has no pixel with data" for name in CORE]
+    assert {band.median for band in empty.bands} == {None}
+    (remark,) = inspect_raster(tif(tmp_path / "c.tif", DN[:1].astype(np.complex64))).remarks
+    assert remark == "nothing says which band this is: 1 (unnamed)"
+    placeless = tmp_path / "s.tif"
+    with rasterio.open(
+        placeless, "w", driver="GTiff", width=16, height=12, count=4, dtype="uint16"
+    ) as out:
+        out.write(DN)
+        out.descriptions = CORE
+    (remark,) = inspect_raster(placeless).remarks
+    assert "does not say where it lies" in remark
+
+
+def test_a_product_among_bands_is_called_one(tmp_path, capsys):
+    safe, _ = write_safe(tmp_path, "L2A", -1000)
+    assert cli.main(["prep", "--bands", str(safe), "--out", str(tmp_path / "run")]) == 2
+    assert "is a product; give it with --product" in capsys.readouterr().err
+
+
+def test_labels_of_complex_numbers_are_refused(tmp_path):
+    labels = tif(tmp_path / "l.tif", DN[:1].astype(np.complex64))
+    with pytest.raises(InputError, match=r"l.tif holds complex numbers; give a raster of class"):
+        lc.prepare(tmp_path / "run", bands=loose(tmp_path, CORE), labels=labels)
 
 
 def test_any_error_is_one_line_and_its_traceback_is_kept_where_asked(tmp_path, capsys, monkeypatch):
