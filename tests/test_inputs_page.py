@@ -28,6 +28,7 @@ from landcover.sources.tile import Tile
 from landcover.stages.prepare import notes_on_tiles, radiometry_warnings
 from tests.conftest import ROOT, utm_grid
 from tests.fixtures.band_files import CORE, DN, GRID, loose, tif, unplaced
+from tests.fixtures.sentinel2_files import write_safe
 from tests.fixtures.stac_items import old_assets, write_item
 
 #: What a scene of the product holds.
@@ -336,6 +337,18 @@ class Refused:
         paths[1].unlink()
         paths[1].symlink_to(paths[0])
         lc.open_bands(paths)
+
+    def offset_of_reflectance(self, folder):
+        lc.open_bands(loose(folder, CORE, DN + 1000), offset=-0.1)
+
+    def offsets_of_some_bands(self, folder):
+        safe, _ = write_safe(folder, "L2A", -1000)
+        metadata = safe / "MTD_MSIL2A.xml"
+        metadata.write_text(metadata.read_text().replace('band_id="7"', 'band_id="8"'))
+        lc.open_sentinel2(safe)
+
+    def address(self, folder):
+        lc.open_bands("https://example.org/B02.tif")
 
     def contradiction(self, folder):
         lc.open_bands(tif(folder / "s.tif", descriptions=("B1 - blue", "B3", "B4", "B8")))
