@@ -40,6 +40,15 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the `landcover` command and return its exit code."""
+    parser = all_commands()
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help(sys.stderr)
+        return 2
+    return _run(parser.parse_args(argv))
+
+
+def all_commands() -> Parser:
+    """The parser of the `landcover` command."""
     parser = Parser(prog="landcover", description=__doc__.split("\n")[0])
     parser.add_argument("--version", action="version", version=f"landcover {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -53,10 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = groups[first].add_parser(last, help=summary, description=summary)
         define(command)
         command.set_defaults(act=act, stage=name, parser=command)
-    if not (sys.argv[1:] if argv is None else argv):
-        parser.print_help(sys.stderr)
-        return 2
-    return _run(parser.parse_args(argv))
+    return parser
 
 
 def script(name: str, argv: Sequence[str] | None = None) -> int:
@@ -106,10 +112,15 @@ def _failed(error: Exception, arguments: Arguments) -> int:
     """Say in one line what went wrong, and keep the traceback where that was asked for."""
     if isinstance(error, LandcoverError):
         text = in_options(str(error), arguments.parser)
-    elif isinstance(error, OSError):
+    elif isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+        text = f"{error}; check the path"
+    elif isinstance(error, OSError) and error.errno:  # not what GDAL's errors are
         text = f"{error}; check free disk space and permissions"
     elif isinstance(error, MemoryError):
-        text = "the memory of this machine does not suffice; take a smaller area with --aoi"
+        text = (
+            "the memory of this machine does not suffice; prepare a smaller area, by --aoi or "
+            "--bbox of landcover prep"
+        )
     else:
         first = next(iter(str(error).splitlines()), "")
         text = (

@@ -4,6 +4,10 @@ The command line catches `LandcoverError` and so all of them. Each of the others
 built-in exception that a Python program would expect in its place.
 """
 
+from __future__ import annotations
+
+import os
+import shlex
 from collections.abc import Sequence
 from numbers import Integral
 
@@ -76,6 +80,15 @@ def reading_error(error: BaseException) -> type[LandcoverError]:
 
 #: The largest seed that NumPy's generators are given here.
 _MOST = 2**63 - 1
+
+
+def typed(path: str | os.PathLike[str]) -> str:
+    """A path as a command in a message has it: in quotes where a shell needs them.
+
+    >>> typed("runs/demo"), typed("my runs/demo")
+    ('runs/demo', "'my runs/demo'")
+    """
+    return shlex.quote(os.fspath(path))
 
 
 def require_seed(seed: int, most: int = _MOST) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from landcover.errors import InputError, require_whole
+from landcover.errors import InputError, require_whole, typed
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -225,7 +225,7 @@ class Grid:
             raise InputError(
                 f"its CRS is in degrees and its bounds are {west:.6g}, {south:.6g}, {east:.6g}, "
                 f"{north:.6g}, which are none; assign the CRS that its coordinates are of, for "
-                "example with rio edit-info --crs EPSG:32633"
+                "example with: rio edit-info --crs EPSG:CODE FILE"
             )
         if not in_degrees and max(grid.pixel_size_m) < LEAST_PIXEL_M:
             raise InputError(
@@ -543,7 +543,8 @@ class Grid:
         if difference:
             raise InputError(
                 f"{that} is not on the grid of {this}: {difference}; "
-                f"warp it first, for example with: rio warp {that} NEW.tif --like {this}"
+                "warp it first, for example with: "
+                f"rio warp {typed(that)} NEW.tif --like {typed(this)}"
             )
 
 
@@ -652,8 +653,8 @@ def _require_map(wkt: str) -> bool:
     if crs.geodetic_crs is None or crs.is_geocentric:
         kind = "a geocentric one" if crs.is_geocentric else "a local one, without a place on earth"
         raise InputError(
-            f"the CRS {crs.name!r} is {kind}; assign the true one, for example with "
-            "rio edit-info --crs EPSG:32633"
+            f"the CRS {crs.name!r} is {kind}; assign the true one, for example with: "
+            "rio edit-info --crs EPSG:CODE FILE"
         )
     return bool(crs.is_geographic and crs.axis_info[0].unit_name == "degree")
 

@@ -331,6 +331,34 @@ class Nomenclature:
         side_m = max(round(side_m, 2), 0.01)
         return replace(self, cell_m=side_m, border_m=side_m)
 
+    def levels_of(self, codes: Iterable[int]) -> list[int]:
+        """The levels that have all of some codes, each time as other classes.
+
+        Parameters
+        ----------
+        codes : iterable of int
+            Class codes; 0 is left out.
+
+        Returns
+        -------
+        list of int
+            From 1, the coarsest: the level worked at first, then the finest first.
+
+        Examples
+        --------
+        >>> corine().levels_of([21, 51]), corine().levels_of([21, 211])
+        ([2], [])
+        """
+        wanted = {int(code) for code in codes} - {UNLABELLED}
+        found = list[int]()
+        for level in sorted(range(len(self.levels), 0, -1), key=lambda level: level != self.level):
+            legend = self.levels[level - 1]
+            if wanted <= set(legend.codes):
+                before = (self.levels[other - 1] for other in found)
+                if not any(all(one[c].is_like(legend[c]) for c in wanted) for one in before):
+                    found.append(level)
+        return found
+
     def level_of(self, codes: Iterable[int]) -> int:
         """The level that has all of some codes; the one worked at, if it is among several.
 
@@ -347,18 +375,25 @@ class Nomenclature:
         Raises
         ------
         InputError
-            If no level has them all.
+            If no level has them all, or several levels beside the one worked at have, as other
+            classes.
         """
         wanted = {int(code) for code in codes} - {UNLABELLED}
-        finest_first = range(len(self.levels), 0, -1)
-        for level in sorted(finest_first, key=lambda level: level != self.level):
-            if wanted <= set(self.levels[level - 1].codes):
-                return level
-        unknown = sorted(wanted - {code for legend in self.levels for code in legend.codes})
+        found = self.levels_of(wanted)
+        if len(found) > 1 and found[0] != self.level:
+            raise InputError(
+                f"class codes {_listed(wanted)} are other classes at each of the levels "
+                f"{', '.join(map(str, sorted(found)))} of {self.title}; give codes of level "
+                f"{self.level}"
+            )
+        if found:
+            return found[0]
+        unknown = wanted - {code for legend in self.levels for code in legend.codes}
         if unknown:
-            shown = ", ".join(map(str, unknown[:8]))
-            raise InputError(f"class codes {shown} are not in the legend of {self.title}")
-        raise InputError(f"codes {sorted(wanted)} mix levels; use codes of one level only")
+            raise InputError(
+                f"class codes {_listed(unknown)} are not in the legend of {self.title}"
+            )
+        raise InputError(f"codes {_listed(wanted)} mix levels; use codes of one level only")
 
     def holding(self, codes: Iterable[int]) -> Nomenclature:
         """The same at the level of some codes.
@@ -600,6 +635,12 @@ def class_codes(values: npt.ArrayLike, what: str) -> np.ndarray:
             f"{HIGHEST_CODE}, and {UNLABELLED} for unlabelled"
         )
     return found
+
+
+def _listed(codes: Iterable[int]) -> str:
+    """Codes in few words."""
+    held = sorted(codes)
+    return ", ".join(map(str, held[:8])) + (", ..." if held[8:] else "")
 
 
 def rgb(hex_colour: str) -> tuple[int, int, int]:

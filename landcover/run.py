@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from landcover.errors import MissingProduct
+from landcover.errors import MissingProduct, typed
 from landcover.files.atomic import Fields, digest, read_json, versions, write_json
 from landcover.files.raster_names import RasterName, file_of, raster_name
 
@@ -243,7 +243,7 @@ class Run:
         path: Path = getattr(self, product)
         if not path.exists():
             self.require_folder()
-            raise MissingProduct(f"{path} does not exist; make it with: {self._made_by(product)}")
+            raise MissingProduct(f"{path} does not exist; make it with: {self.made_by(product)}")
         return path
 
     def require_folder(self) -> None:
@@ -257,15 +257,15 @@ class Run:
         if not self.path.is_dir():
             raise MissingProduct(
                 f"run folder {self.path} does not exist; check the path, or make a run with: "
-                + self._made_by("scene")
+                + self.made_by("scene")
             )
 
-    def _made_by(self, product: str) -> str:
+    def made_by(self, product: str) -> str:
         """The command that makes a product; the demo's scene comes with labels and reference."""
         made_by = MADE_BY[product]
         if self.path.as_posix() == "runs/demo" and made_by.startswith(_PREP):
             made_by = "landcover prep --out {run}"
-        return made_by.format(run=self.path)
+        return made_by.format(run=typed(self.path))
 
     def record(
         self,
@@ -359,13 +359,3 @@ class Run:
         """
         empty: Fields = {"stages": {}, "commands": []}
         return empty | (read_json(self.manifest) if self.manifest.exists() else {})
-
-
-def map_of(run: Run, name: str) -> Path:
-    """The class map of a model."""
-    path = run.map(name)
-    if not path.exists():
-        raise MissingProduct(
-            f"{path} does not exist; make it with: landcover map {run.path} --model {name}"
-        )
-    return path

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from landcover import cli
 from tests.conftest import ROOT
 from tests.fixtures import house
 
@@ -100,3 +102,49 @@ def test_what_is_absent_is_found():
     text = "landcover.grid.Grid.windows, landcover.rasters.read, landcover.grid.Raster."
     assert absent_names(text) == ["landcover.rasters.read", "landcover.grid.Raster"]
     assert absent_names("python -m landcover.cli map, landcover.toml.lock/") == []
+
+
+#: Scripts that are doors to commands.
+DOORS = {
+    "scene_prep.py": "prep",
+    "segment.py": "segment",
+    "sample_raster.py": "sample",
+    "patches.py": "train cnn",
+    "test_patches.py": "map",
+    "-m baselines.random_forest": "train random-forest",
+    "-m baselines.knn": "train knn",
+    "-m baselines.mlp": "train mlp",
+    "-m baselines.compare_reports": "compare",
+}
+
+
+def commands(text: str) -> list[str]:
+    """Commands in the indented lines of a page, as `landcover` takes them."""
+    lines = re.sub(r"\\\n\s*", "", text).replace("[--", "--").replace("]", "").splitlines()
+    typed = [
+        part.split("  #")[0] for line in lines if line[:4].isspace() for part in line.split("&&")
+    ]
+    found = []
+    for line in (line.strip() for line in typed):
+        for door, command in DOORS.items():
+            line = re.sub(rf"^python {re.escape(door)}(?!\w)", f"landcover {command}", line)
+        if re.match(r"landcover [a-z]", line):
+            found.append(line.removeprefix("landcover "))
+    return found
+
+
+def test_a_command_of_a_page_is_found():
+    text = "    python -m baselines.mlp R \\\n      [--epochs 3]  # note\n    landcover map R && ls"
+    assert commands(text) == ["train mlp R --epochs 3", "map R"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_of_a_page_can_be_given(path, capsys):
+    """With a number for a letter, and the first of several choices."""
+    parser = cli.all_commands()
+    for command in commands(path.read_text("utf-8")):
+        try:
+            one = re.sub(r"([\w-]+)(?:\|[\w-]+)+", r"\1", command)
+            parser.parse_args(shlex.split(re.sub(r"\b[NRSX]\b", "7", one)))
+        except SystemExit:
+            pytest.fail(f"{path.name}: {command}: {capsys.readouterr().err}")

@@ -49,7 +49,22 @@ def test_codes_of_several_levels_are_of_the_one_worked_at():
     mine = Nomenclature.of("mine", "Mine", zip(above, fine, strict=True))
     assert mine.level_of([1, 2]) == 2 and mine.at(1).level_of([1, 2]) == 1
     assert mine.at(1).level_of([1, 3]) == 2
+    assert mine.levels_of([1, 2]) == [2, 1] and mine.at(1).levels_of([1, 2]) == [1, 2]
+    assert mine.levels_of([1, 3]) == [2] and mine.levels_of([1, 4]) == []
     np.testing.assert_array_equal(mine.coarser(np.array([0, 1, 2, 3]), 1), [0, 1, 2, 2])
+
+
+def test_codes_of_several_other_levels_are_refused_by_name():
+    groups = [LandClass(1, "green", (0, 9, 0)), LandClass(1, "green", (0, 9, 0))]
+    middle = [LandClass(1, "wood", (0, 9, 0)), LandClass(2, "field", (9, 9, 0))]
+    fine = [LandClass(11, "oak", (0, 9, 0)), LandClass(22, "rye", (9, 9, 0))]
+    mine = Nomenclature.of("mine", "Mine", zip(groups, middle, fine, strict=True))
+    with pytest.raises(LandcoverError, match=r"codes 1 are other classes at .* 1, 2 of Mine"):
+        mine.level_of([1])
+    assert mine.at(2).level_of([1]) == 2 and mine.level_of([1, 2]) == 2
+    alike = [LandClass(1, "green", (0, 9, 0)), LandClass(2, "field", (9, 9, 0))]
+    same = Nomenclature.of("same", "Same", zip(groups, alike, fine, strict=True))
+    assert same.level_of([1]) == 2  # the same class at both
 
 
 @given(nomenclatures())

@@ -239,8 +239,8 @@ _PATCH_OPTIONS = (
         "encoder",
         type=Path,
         metavar="MODEL_FOLDER",
-        help="start from an encoder of experiments.bigearth_train, such as "
-        "runs/bigearth/models/encoder-7x7",
+        help="start from an encoder, such as runs/bigearth/models/encoder-7x7; they are made in a "
+        "checkout of the project, by python -m experiments.bigearth_train",
     ),
     Option("freeze", False, bool, "leave the encoder's convolutions as they are"),
     Option("patience", patch_cnn.PATIENCE),

@@ -16,7 +16,7 @@ from landcover.classifiers.cards import CARD, read_card
 from landcover.classifiers.kinds import KINDS, Kind
 from landcover.classifiers.names import title_of
 from landcover.classifiers.protocol import Classifier, Inputs, Signature
-from landcover.errors import InputError, LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct, typed
 from landcover.files.atomic import Fields
 from landcover.legend import UNLABELLED, Legend
 
@@ -138,7 +138,7 @@ class Model:
         if self.kind.classifies_images:
             raise InputError(
                 f"model {self.folder} classifies whole images; map with it on a "
-                f"stride: landcover map RUN --model {self.folder} --stride 32"
+                f"stride: landcover map RUN --model {typed(self.folder)} --stride 32"
             )
         classifier = self._load()
         return classifier if engine is None else classifier.with_engine(engine)
@@ -164,7 +164,7 @@ class Model:
         if not self.kind.classifies_images:
             raise InputError(
                 f"model {self.folder} classifies pixels, not whole images; map with it: "
-                f"landcover map RUN --model {self.folder}"
+                f"landcover map RUN --model {typed(self.folder)}"
             )
         return self._load()
 
@@ -193,7 +193,7 @@ class Model:
         if self.kind.has_classes:
             raise InputError(
                 f"model {self.folder} is of kind {self.kind.name}, and a "
-                "network starts from an encoder; make one with: "
+                "network starts from an encoder; make one in a checkout of the project with: "
                 "python -m experiments.bigearth_train STORE"
             )
         own = self.inputs
@@ -328,7 +328,7 @@ class Model:
             raise InputError(
                 f"model {self.folder} is an encoder, which has no classes of "
                 "the scene; train a network from it: "
-                f"landcover train cnn RUN --encoder {self.folder}"
+                f"landcover train cnn RUN --encoder {typed(self.folder)}"
             )
 
     @cached_property

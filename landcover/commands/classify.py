@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from landcover.commands.options import Arguments, Command
+from landcover.commands import scene
+from landcover.commands.options import Arguments, Command, in_options
 from landcover.errors import LandcoverError
 
 
@@ -24,7 +25,7 @@ def _define_classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         help="name of a model of the run, or a model's folder; the newest network of whole "
-        "images by default",
+        "images by default, or else the newest model of pixels",
     )
     parser.add_argument("--json", action="store_true", help="a JSON object an image")
     parser.set_defaults(asks=True)
@@ -44,7 +45,8 @@ def _classify(a: Arguments) -> list[Path]:
             image = read_image(path)
             found = reply(classifier, image)
         except LandcoverError as error:
-            said = str(error)  # a model does not know what the image is called
+            # a model does not know what the image is called
+            said = in_options(str(error), scene.prep_parser())
             failed.append(said if str(path) in said else f"{path}: {said}")
             continue
         for note in [*image.notes, *(f"{path}: {said}" for said in left_out(classifier, image))]:

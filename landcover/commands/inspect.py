@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from landcover.commands import scene
 from landcover.commands.options import FINITE, RASTER, Arguments, Command, in_options
 from landcover.errors import LandcoverError
 
@@ -41,15 +42,16 @@ def _inspect(a: Arguments) -> list[Path]:
     from landcover.sources.inspection import inspect_source
 
     scheme = find_scheme(a.scheme) if a.scheme else None
+    prep = scene.prep_parser()  # what is remarked here is for its options
     failed = []
     for path in a.files:
         try:
             facts = inspect_source(path, a.band_names or (), a.nodata or (), scheme)
         except LandcoverError as error:
-            failed.append(str(error))
+            failed.append(in_options(str(error), prep))
             continue
         facts = dataclasses.replace(
-            facts, remarks=[in_options(remark, a.parser) for remark in facts.remarks]
+            facts, remarks=[in_options(remark, prep) for remark in facts.remarks]
         )
         if a.json:
             print(json.dumps(_plain(dataclasses.asdict(facts)), ensure_ascii=False), flush=True)

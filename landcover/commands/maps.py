@@ -16,7 +16,7 @@ from landcover.commands.options import (
     add_run,
     add_seed,
 )
-from landcover.errors import InputError
+from landcover.errors import InputError, typed
 
 if TYPE_CHECKING:
     from landcover.classifiers.models import Model
@@ -167,7 +167,7 @@ def _model_seeing(run: Run, a: Arguments) -> Model:
         found = f"model {model.name} was trained with {held}" if model else f"{run.path} has none"
         raise InputError(
             f"--features {' '.join(wanted)} asks for a model that was trained with these, and "
-            f"{found}; train one: landcover train random-forest {run.path} --features "
+            f"{found}; train one: landcover train random-forest {typed(run.path)} --features "
             f"{' '.join(wanted)}"
         )
     return model

@@ -24,7 +24,7 @@ from landcover.commands.options import (
     add_segmentation,
     in_options,
 )
-from landcover.errors import InputError
+from landcover.errors import InputError, typed
 
 if TYPE_CHECKING:
     from landcover.labels.schemes import LabelScheme
@@ -112,11 +112,16 @@ def _define_prep(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(idle=_idle)
 
 
+def prep_parser() -> argparse.ArgumentParser:
+    """The options of ``prep``, in which other commands say what is to be told of files."""
+    parser = argparse.ArgumentParser()
+    _define_prep(parser)
+    return parser
+
+
 def _idle(a: Arguments) -> set[str]:
     """Names of settings that have no effect beside the others."""
     names: set[str] = set() if a.segment else {"scale", "sigma", "min_size"}
-    if not a.bands:
-        names |= {"quantification", "offset"}
     if (a.bands or a.product) and not (a.labels or a.class_field):
         names |= {"samples", "method", "min_count"}
     return names
@@ -168,7 +173,9 @@ def _prep(a: Arguments) -> list[Path]:
         if labels is not None or a.class_field:
             paths += _draw_samples(stage, a, level=a.level)
         else:
-            print(f"no labels; map it with: landcover map {run.path} --model OTHER/models/NAME")
+            print(
+                f"no labels; map it with: landcover map {typed(run.path)} --model OTHER/models/NAME"
+            )
     return [run.path / path.relative_to(stage.path) for path in paths]
 
 
@@ -209,6 +216,13 @@ def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
 
     if a.bands and a.product:
         raise InputError("--bands and --product were both given; give one of them")
+    of_files = ("band_names", "quantification", "offset", "nodata")
+    given = [f"--{name.replace('_', '-')}" for name in of_files if getattr(a, name)]
+    if given and not a.bands:
+        raise InputError(
+            f"{', '.join(given)}: of loose files, and a product says its own; leave it out, or "
+            "give the images with --bands"
+        )
     if a.product:
         return [sentinel2.open_sentinel2(path) for path in a.product], a.labels, a.reference
     if a.bands:
@@ -314,7 +328,9 @@ def _drawn(run: Run) -> str:
         text += f"; left out as too rare (--min-count): {rare}"
     lines = [text, *(f"note: {note}" for note in sampled["notes"])]
     if any("none was drawn" in note for note in sampled["notes"]):
-        lines.append("note: raise --samples, or draw equally of every class: --method stratified")
+        equally = settings["method"] == "uniform"
+        other = ", or draw equally of every class to train: --method stratified" if equally else ""
+        lines.append(f"note: raise --samples{other}")
     return "\n".join(lines)
 
 

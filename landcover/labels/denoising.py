@@ -99,7 +99,8 @@ def _out_of_fold(values: np.ndarray, labels: np.ndarray, blocks: np.ndarray) -> 
     if folds < 2:
         raise InputError(
             "confident learning needs training samples in two spatial blocks and there is one; "
-            "use smaller blocks (block_px=), or another denoise="
+            "draw the samples again in smaller blocks (landcover sample RUN --block-px N), or give "
+            "another denoise="
         )
     for seen, rest in GroupKFold(folds).split(values, labels, blocks):
         forest = RandomForestClassifier(100, min_samples_leaf=5, n_jobs=-1, random_state=0)

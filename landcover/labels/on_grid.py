@@ -158,7 +158,8 @@ def require_overlap(source: RasterName, grid: Grid) -> None:
     except Exception as error:  # GDAL's errors share no public base class
         raise InputError(
             f"{source} has a CRS that the scene's cannot be brought to ({root_cause(error)}"
-            f"): {own.crs.to_wkt()[:60]}...; assign the true one, for example with rio edit-info"
+            f"): {own.crs.to_wkt()[:60]}...; assign the true one, for example with: "
+            "rio edit-info --crs EPSG:CODE FILE"
         ) from error
     theirs = own.bounds
     if west >= theirs[2] or east <= theirs[0] or south >= theirs[3] or north <= theirs[1]:

@@ -290,15 +290,15 @@ def unknown_values(values: set[float], schemes: Iterable[LabelScheme]) -> str:
     shown = ", ".join(f"{v:g}" for v in unknown[:8])
     if all(v != int(v) for v in unknown):
         return (
-            f"class codes {shown} in the label raster are not whole: it was interpolated, "
-            "which invents classes; take the original raster, or warp it with nearest"
+            f"class codes {shown} are no whole numbers: the raster was interpolated, which invents "
+            "classes, or holds none; take the original raster of classes, or warp it with nearest"
         )
     if best.scheme.nomenclature.name == "corine":
         has = "CORINE has grid codes 1-44 or CLC codes 111-523, one kind in one raster"
     else:
         has = f"{best} has {_listed(best.table)}"
     return (
-        f"unknown class codes {shown} in the label raster; {has}: recode or mask these values, "
+        f"unknown class codes {shown}; {has}: recode or mask these values, "
         "or name the scheme of all with scheme=NAME or scheme=table.csv"
     )
 

@@ -279,7 +279,7 @@ def require_few(official: Legend) -> None:
     if len(official) > MOST_CLASSES:
         raise InputError(
             f"a change raster holds pairs of at most {MOST_CLASSES} classes and the legend has "
-            f"{len(official)}; compare at a coarser level="
+            f"{len(official)}; compare at a coarser level= if it has one, or map fewer classes"
         )
 
 

@@ -128,7 +128,7 @@ def common_legend(dates: Sequence[Date], level: int | None) -> tuple[Legend, Nom
     if apart:
         raise InputError(
             f"the maps of {dates[0].name} and {dates[1].name} differ in their classes: only one "
-            f"knows {', '.join(map(str, apart))}; map both with one model (model=), or compare "
-            "at a coarser level="
+            f"knows {', '.join(map(str, apart))}; map both with one model (model=)"
+            + (", or compare at a coarser level=" if wanted > 1 else "")
         )
     return compared.legend.subset(held[0]), compared

@@ -419,6 +419,8 @@ def _require_units(
             "0; give the area of each unit's pixel"
         )
     if not reference.size:
-        raise InputError("the sample holds no unit; draw some with: landcover sample-points")
+        raise InputError(
+            "the sample holds no unit; draw some with: landcover sample-points RUN --model NAME"
+        )
     if (reference == UNLABELLED).any():
         raise InputError("the reference holds class 0, which is unlabelled; leave these units out")

@@ -54,6 +54,8 @@ class About:
         Mean side of a pixel on the ground, metres.
     left_out : sequence of str
         Sentences on pixels, files and classes that were left out.
+    least_ha : float, optional
+        How large the regions of the labels are, by `labels.detail.least_region_ha`.
     """
 
     run: str
@@ -64,6 +66,7 @@ class About:
     made: Mapping[str, object] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     pixel_m: float | None = None
+    least_ha: float | None = None
 
 
 def facts(tally: Tally, about: About) -> Comparison:
@@ -107,7 +110,7 @@ def facts(tally: Tally, about: About) -> Comparison:
         *left_out.of_models(models),
     ]
     comparison["remarks"] = [
-        *verdict.remarks(comparison, tally.nomenclature),
+        *verdict.remarks(comparison, tally.nomenclature, about.least_ha),
         *comparison["left_out"],
     ]
     return comparison

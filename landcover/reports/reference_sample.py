@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,8 @@ class ReferenceSample:
         Stratum that each unit was drawn from, where the file says so; 0 where it is missing.
     sizes : dict of int to int, or None
         Pixels of each stratum when the sample was drawn.
+    remark : str
+        What the codes were taken for, where another level has the same ones; else empty.
     """
 
     geometries: np.ndarray
@@ -55,6 +57,7 @@ class ReferenceSample:
     nomenclature: Nomenclature
     strata: np.ndarray | None = None
     sizes: dict[int, int] | None = None
+    remark: str = ""
 
 
 def read_sample(
@@ -72,7 +75,8 @@ def read_sample(
     grid : Grid
         The scene's grid.
     nomenclature : Nomenclature
-        The classes that it may name, at any one level.
+        The classes that it may name, at any one level; codes that several levels have are of
+        the level worked at, and ``remark`` says so.
     field : str, optional
         Field with class codes of one level, as numbers or text; "reference" by default. Empty
         or 0 is a unit without a class.
@@ -81,8 +85,9 @@ def read_sample(
     ------
     InputError, MissingProduct
         If the file is missing, unreadable, has no CRS, holds lines or several points in one
-        feature, if the field is not there or holds other than class codes of one level, or if
-        a stratum of the sample's own design has several sizes.
+        feature, if the field is not there or holds other than class codes of one level, or
+        codes that could be of several levels beside the one worked at, or if a stratum of the
+        sample's own design has several sizes.
     """
     field = field or CLASS
     frame = _read(path)
@@ -95,9 +100,24 @@ def read_sample(
     classes = _codes(frame[field], nomenclature, f"{path}, field {field}")
     held = nomenclature.holding(classes.tolist())
     geometries = frame.geometry.to_crs(grid.crs).to_numpy()
+    sample = ReferenceSample(geometries, classes, held, remark=_taken_for(classes, held))
     if STRATUM in frame.columns and STRATUM_PX in frame.columns:
-        return ReferenceSample(geometries, classes, held, *_design(frame, f"{path}"))
-    return ReferenceSample(geometries, classes, held)
+        strata, sizes = _design(frame, f"{path}")
+        return replace(sample, strata=strata, sizes=sizes)
+    return sample
+
+
+def _taken_for(classes: np.ndarray, nomenclature: Nomenclature) -> str:
+    """What the codes of a sample are taken for, if other levels have them as other classes."""
+    codes = np.unique(classes[classes != UNLABELLED]).tolist()
+    others = [level for level in nomenclature.levels_of(codes) if level != nomenclature.level]
+    if not others:
+        return ""
+    named = ", ".join(f"{code} {nomenclature.legend[code].name}" for code in codes)
+    return (
+        f"The codes of the reference were taken as classes of level {nomenclature.level}, that of "
+        f"the map ({named}); level {' and '.join(map(str, others))} has the same codes for others."
+    )
 
 
 def write_sample(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from landcover.labels.detail import SLIVERS, SPECIFIED_HA, as_specified
 from landcover.legend import Nomenclature
 from landcover.reports.records import Comparison, Difference, PairedTests, Scores
 from landcover.reports.words import interval, p_value, percent, points
@@ -23,12 +24,11 @@ NOT_TOLD_APART, CLEARLY, PROBABLY = "not told apart", "clearly", "probably"
 #: A class of a lower F1 counts as hardly found.
 HARDLY_FOUND = 0.1
 
-#: What is known of labels by their nomenclature, and of any others.
-COARSE = {
-    "corine": "Labels of the CORINE kind are coarse: nothing smaller than 25 hectares or narrower "
-    "than 100 metres is drawn, and the product is specified to be at least 85 % right."
+#: What labels are specified to be, by their scheme.
+SPECIFIED = {
+    "corine": f"CORINE is specified to draw nothing smaller than {SPECIFIED_HA['corine']:g} "
+    "hectares or narrower than 100 metres, and to be at least 85 % right."
 }
-COARSE_TOO = "Labels leave out what is smaller than they can draw, and are wrong in places."
 
 
 def of_pair(overall: Difference, tests: PairedTests) -> str:
@@ -113,10 +113,57 @@ def headline(comparison: Comparison, labels: str) -> str:
     )
 
 
-def remarks(comparison: Comparison, nomenclature: Nomenclature) -> list[str]:
-    """What a reader must know to take the scores for what they are."""
+def detail(nomenclature: Nomenclature, least_ha: float | None) -> str:
+    """How fine the labels are drawn, as it was measured, and what CORINE's are specified to be.
+
+    Parameters
+    ----------
+    nomenclature : Nomenclature
+        Of the labels, with the size of their cells.
+    least_ha : float, optional
+        From `labels.detail.least_region_ha`.
+
+    Returns
+    -------
+    str
+        The specification only where the labels are as coarse as it says.
+    """
+    said = []
+    if least_ha is not None:
+        said.append(
+            f"Of the area of the labels, {100 - 100 * SLIVERS:g} % lies in regions of "
+            f"{least_ha:.3g} hectares or more."
+        )
+    if nomenclature.name in SPECIFIED and as_specified(nomenclature, least_ha):
+        said.append(SPECIFIED[nomenclature.name])
+    said.append(
+        f"Labels leave out what they cannot draw, here in cells of {nomenclature.cell_m:g} m, and "
+        "are wrong in places."
+    )
+    return " ".join(said)
+
+
+def remarks(
+    comparison: Comparison, nomenclature: Nomenclature, least_ha: float | None = None
+) -> list[str]:
+    """What a reader must know to take the scores for what they are.
+
+    Parameters
+    ----------
+    comparison : dict
+        From `comparison.facts`.
+    nomenclature : Nomenclature
+        Of the labels.
+    least_ha : float, optional
+        From `labels.detail.least_region_ha`.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
     said, title = [], nomenclature.title
-    coarse = COARSE.get(nomenclature.name, COARSE_TOO)
+    coarse = detail(nomenclature, least_ha)
     labels = comparison["labels_against_reference"]
     if labels:
         beyond = labels["best_map_beyond_labels"]
@@ -125,7 +172,7 @@ def remarks(comparison: Comparison, nomenclature: Nomenclature) -> list[str]:
         ends = [end if gap >= 0 else -end for end in beyond["ci95"] or ()]  # of the gap as worded
         bounds = f" ({interval(sorted(ends), signed=True)})" if ends else ""
         said.append(
-            f"The coarse labels themselves are right on "
+            "The labels themselves are right on "
             f"{percent(labels['scores'][LEADING])} of the same pixels: the best map is "
             f"{points(abs(gap)).lstrip('+')} points{bounds} {word} right than they are."
         )
@@ -136,7 +183,9 @@ def remarks(comparison: Comparison, nomenclature: Nomenclature) -> list[str]:
             f"{coarse} A map that shows what they leave out loses points for it."
         )
     else:
-        said.append(f"Scores are measured against the reference. {coarse}")
+        said.append(
+            f"Scores are measured against the reference. {coarse if labels else ''}".rstrip()
+        )
     blocks = comparison["n_blocks"]
     if blocks is not None and blocks < FEW_BLOCKS:
         said.append(
@@ -180,7 +229,7 @@ def _wide_errors(comparison: Comparison) -> list[str]:
         f"Errors of {widest}{others} are alike over up to {ranges[widest]:.0f} pixels and a block "
         f"is {block_px} wide: errors of neighbouring blocks depend on one another, and "
         "intervals are likely too narrow. Wider blocks: "
-        f"--block-px {math.ceil(ranges[widest] / 10) * 10}, "
+        f"landcover sample RUN --block-px {math.ceil(ranges[widest] / 10) * 10}, "
         "where the scene has room for enough of them."
     ]
 

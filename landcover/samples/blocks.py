@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from landcover.errors import InputError, LandcoverError
+from landcover.errors import InputError, LandcoverError, typed
 from landcover.files import rasters
 from landcover.files.atomic import Fields, read_json, short_digest
 from landcover.grid import Window
@@ -253,7 +253,7 @@ class Blocks(Layout):
             If the file is missing, damaged, or of a scene of another size.
         """
         content = read_json(path)
-        again = f"draw the samples again: landcover sample {path.parent}"
+        again = f"draw the samples again: landcover sample {typed(path.parent)}"
         try:
             blocks = cls.from_dict(content)
         except (KeyError, TypeError, ValueError) as error:

@@ -224,7 +224,8 @@ def strata_of(usable: np.ndarray, classes: np.ndarray, number: int) -> np.ndarra
     """
     if 3 * number > NOT_DRAWN:
         raise InputError(
-            f"{number} classes are too many to sample; CORINE has 44 at most: use a coarser level"
+            f"{number} classes are too many to sample, at most {NOT_DRAWN // 3} can be; prepare "
+            "the run at a coarser level (landcover prep --level N), or join classes"
         )
     strata = (usable.astype(np.int16) - 1) * number + classes
     return np.where((usable > 0) & (classes >= 0), strata, NOT_DRAWN).astype(np.uint8)

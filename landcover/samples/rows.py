@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
-from landcover.errors import InputError, LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct, typed
 from landcover.files import tables
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED, Legend, Nomenclature
@@ -111,7 +111,7 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nom
         raise MissingProduct(
             f"{path} has no column {column}; train on labels, or prepare the run with a "
             f"reference: landcover prep --bands B02.tif B03.tif "
-            f"B04.tif B08.tif --labels CORINE.tif --reference TRUTH.tif --out {path.parent}"
+            f"B04.tif B08.tif --labels CORINE.tif --reference TRUTH.tif --out {typed(path.parent)}"
         )
     codes = samples[column].to_numpy()
     split = samples["split"].to_numpy()
@@ -122,7 +122,7 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nom
         held = f"class {found[0]} only" if len(found) else "no labelled row"
         raise InputError(
             f"the training rows of {path} hold {held}; a classifier needs two classes: "
-            f"draw more samples (landcover sample {path.parent} --samples N) "
+            f"draw more samples (landcover sample {typed(path.parent)} --samples N) "
             "or use other labels"
         )
     legend = nomenclature.holding(found).legend.subset(found)
@@ -130,7 +130,7 @@ def deal_rows(samples: pd.DataFrame, targets: str, path: Path, nomenclature: Nom
     if not len(validation):
         raise InputError(
             f"{path} has no validation row of a trained class; draw more samples: "
-            f"landcover sample {path.parent} --samples N"
+            f"landcover sample {typed(path.parent)} --samples N"
         )
     scored = np.flatnonzero(split == "test")
     extra = np.flatnonzero((split == "test") & ~random_split_test & np.isin(codes, found))
@@ -151,7 +151,7 @@ def read_samples(path: Path, geometry: bool = ...) -> geopandas.GeoDataFrame: ..
 def read_samples(path: Path, geometry: bool = False) -> pd.DataFrame | geopandas.GeoDataFrame:
     """The sample table: a DataFrame, or with its geometry a GeoDataFrame."""
     return tables.read(
-        path, f"draw the samples again: landcover sample {path.parent}", geometry=geometry
+        path, f"draw the samples again: landcover sample {typed(path.parent)}", geometry=geometry
     )
 
 
@@ -179,7 +179,7 @@ def pixel_inputs(
     if missing:
         raise LandcoverError(
             f"{path} lacks the columns {' '.join(missing)} of the scene; "
-            f"draw the samples again: landcover sample {path.parent}"
+            f"draw the samples again: landcover sample {typed(path.parent)}"
         )
     return bands, tuple(names)
 

@@ -125,7 +125,8 @@ def deal(
     if labelled < MIN_BLOCKS:
         raise InputError(
             f"only {labelled} of {len(by_block)} blocks of {plan.block_px} px hold labels, too few "
-            "for train, validation and test; give a larger scene, more labels or smaller patches"
+            "for train, validation and test; give a larger scene, more labels or smaller blocks "
+            "(block_px=)"
         )
     rng = np.random.default_rng(seed)
     judge = _Judge(plan, counts, by_block, shares)
@@ -140,7 +141,7 @@ def deal(
             raise InputError(
                 f"no pixel is left for {name}: {labelled} labelled blocks of {plan.block_px} px "
                 f"with a guard of {plan.guard_px} px are too few; "
-                "give a larger scene, more labels or smaller patches"
+                "give a larger scene, more labels, or smaller patches (max_patch=)"
             )
     return blocks
 

@@ -40,8 +40,8 @@ def load() -> dict[str, Asset]:
     missing = [name for name in VENDOR if not (vendor / name).is_file()]
     if missing:
         raise MissingProduct(
-            f"the page's JavaScript is not there ({vendor / missing[0]}); fetch it once with: "
-            "make web"
+            f"the page's JavaScript is not there ({vendor / missing[0]}); fetch it once, in a "
+            "checkout of the project, with: make web"
         )
     own = {item.name: item for item in folder.iterdir() if item.is_file()}
     fetched = {f"vendor/{name}": vendor / name for name in VENDOR}

@@ -94,7 +94,7 @@ def load(
     if not (layers or pixel_models or classifier):
         raise MissingProduct(
             f"{run.path} has no scene, map or model to serve; make one with: "
-            f"landcover prep --out {run.path}"
+            + run.made_by("scene")
         )
     classify = Classify(classifier) if classifier else None
     if classifier:

@@ -168,7 +168,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     path = Path(path)
     if not (path / "store.json").exists():
         raise MissingProduct(
-            f"{path} holds no store.json; make a store with: "
+            f"{path} holds no store.json; make a store in a checkout of the project with: "
             f"python -m experiments.bigearth_read SOURCE --out {path}"
         )
     facts = read_json(path / "store.json")

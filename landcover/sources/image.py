@@ -43,6 +43,9 @@ _MAGIC = {
     "PNG": (b"\x89PNG\r\n\x1a\n",),
     "GeoTIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
 }
+#: What `prep` and `open_bands` can be told of files, as messages name it.
+_ARGUMENT = re.compile(r"\b(band_names|nodata|quantification|offset)=")
+
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 
 
@@ -210,13 +213,27 @@ def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
             grid = Grid.of(dataset)
         except LandcoverError:  # without a place it can be classified, but not be put on a map
             grid = None
-        said = bands_said(dataset, name, SENTINEL2)
-        if _is_picture(said):
-            bands, values = _true_colour_bands(said, dataset)
-            notes: tuple[str, ...] = ()
-        else:
-            bands, values, notes = _bands_of_reflectance(said, dataset, name)
+        with _remedied():
+            said = bands_said(dataset, name, SENTINEL2)
+            if _is_picture(said):
+                bands, values = _true_colour_bands(said, dataset)
+                notes: tuple[str, ...] = ()
+            else:
+                bands, values, notes = _bands_of_reflectance(said, dataset, name)
     return Image(values, bands, grid, notes)
+
+
+@contextmanager
+def _remedied() -> Iterator[None]:
+    """Say where the arguments that a message names can be given: an image is read without any."""
+    try:
+        yield
+    except InputError as error:
+        if not _ARGUMENT.search(str(error)):
+            raise
+        raise InputError(
+            f"{error}; landcover prep takes this, and its RUN/scene.tif can be given here"
+        ) from None
 
 
 def _is_picture(said: Sequence[BandSaid]) -> bool:

@@ -119,7 +119,12 @@ def radiometry_warning(tile: Tile) -> str | None:
     if as_usual and darkest >= _DARKEST_WITH_OFFSET:
         return (
             f"the darkest digital numbers are {darkest:.0f}: this looks like data with the "
-            "+1000 offset of processing baseline 04.00 or later; if so, pass offset=-1000"
+            "+1000 offset of processing baseline 04.00 or later; if so, "
+            + (
+                "its XML is wrong: give its images as bands=, with offset=-1000"
+                if band.scaled_by == "product"
+                else "pass offset=-1000"
+            )
         )
     if darkest + band.offset < -0.02 * band.quantification:
         return (

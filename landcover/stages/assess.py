@@ -32,8 +32,9 @@ from landcover.reports.reference_sample import (
     pixels_amid,
     read_sample,
 )
-from landcover.run import Run, map_of
+from landcover.run import Run
 from landcover.stages import store
+from landcover.stages.models import map_of
 from landcover.stages.run_legend import nomenclature_of_map
 
 
@@ -158,7 +159,7 @@ def _assess(
         "unmet": [str(c) for c in sorted(mapped_ha) if str(c) not in estimates["per_class"]],
         "remarks": [],
     }
-    result["remarks"] = _remarks(result)
+    result["remarks"] = [*filter(None, [sample.remark]), *_remarks(result)]
     return result
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from landcover.classifiers.models import Model, load_model
-from landcover.errors import InputError, MissingProduct
+from landcover.errors import InputError, MissingProduct, typed
 from landcover.files import rasters, styles, tables
 from landcover.files.atomic import digest, versions
 from landcover.files.raster_writer import RasterWriter
@@ -24,7 +24,7 @@ from landcover.reports.change_tally import Tally
 from landcover.run import Run
 from landcover.scene.radiometry import Lines, fit_lines
 from landcover.sensors import HIGHEST_MEDIAN
-from landcover.stages.models import run_of
+from landcover.stages.models import how_to_map, run_of
 from landcover.stages.run_legend import nomenclature_of, nomenclature_of_map
 
 #: Side of a patch in metres: that of EuroSAT's chips, and more than CORINE's 25 ha.
@@ -187,7 +187,7 @@ def scene_of(path: Path) -> Path:
     if found:
         raise InputError(
             f"{path} {found}, and a scene holds reflectance, 0 to 1, as floats; prepare it with "
-            f"landcover prep --bands {path} --out RUN, and give RUN"
+            f"landcover prep --bands {typed(path)} --out RUN, and give RUN"
         )
     return path
 
@@ -258,8 +258,8 @@ def mapped_pair(paths: Sequence[Path], scenes: Sequence[Path], name: str, normal
         probabilities = Run(path).probabilities(name)
         if not probabilities.exists():
             raise MissingProduct(
-                f"{probabilities} does not exist; make it with: "
-                f"landcover map {path} --model {name} --probabilities"
+                f"{probabilities} does not exist; "
+                + how_to_map(Run(path), name, probabilities=True)
             )
         classes = nomenclature_of_map(Run(path), Run(path).map(name))
         dates.append(Date(str(path), scene, probabilities, classes))

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from landcover.classifiers.cards import CARD, holds_model
-from landcover.classifiers.names import model_of
 from landcover.files import rasters
 from landcover.files.atomic import Fields, read_json
+from landcover.labels.detail import least_region_ha
 from landcover.reports import accuracy, comparison, left_out, words, zones
 from landcover.run import Run
 from landcover.stages import store
 from landcover.stages.denoise import is_made
 from landcover.stages.inputs import read_blocks, read_rows
+from landcover.stages.models import how_to_map
 from landcover.stages.postprocess import require_same_maps
 from landcover.stages.scoring import tally_maps, truths_of
 
@@ -62,6 +62,7 @@ def compare(run: Run) -> list[Path]:
                 *left_out.of_stages(run.read_manifest()["stages"]),
                 *left_out.of_cells(store.map_names(run.path / "maps")),
             ],
+            least_ha=least_region_ha(run.labels) if run.labels.exists() else None,
         ),
     )
     layers = truths_of(run) | maps
@@ -81,20 +82,8 @@ def compare(run: Run) -> list[Path]:
 
 
 def again(run: Run, name: str) -> str:
-    """How the report of a map can be made, by the run's own model or by that of another run."""
-    if model_of(name) != name:
-        return f"make the map again with: landcover postprocess, or remove {run.map(name)}"
-    if holds_model(run.model(name)):
-        return f"make it with: landcover map {run.path} --model {name}"
-    stage = run.read_manifest()["stages"].get(f"map {name}", {})
-    cards = [run.path / entry["path"] for entry in stage.get("inputs", ())]
-    folders = [card.parent for card in cards if card.name == CARD and card.exists()]
-    if folders:
-        return f"make it with: landcover map {run.path} --model {folders[0]}"
-    return (
-        f"its model is not there: map again with the folder of one (landcover map {run.path} "
-        f"--model OTHER/models/NAME), or remove {run.map(name)}"
-    )
+    """How the report of a map can be made."""
+    return f"{how_to_map(run, name)}, or remove {run.map(name)}"
 
 
 def _histories(run: Run, names: Sequence[str]) -> dict[str, Fields]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.classifiers.patch_training import PatchNetwork, PatchTraining
-from landcover.errors import InputError
+from landcover.errors import InputError, typed
 from landcover.files import rasters, tables
 from landcover.files.atomic import digest, short_digest, staging_folder, write_together
 from landcover.files.raster_writer import RasterWriter
@@ -176,8 +176,8 @@ def _patch_size(run: Run) -> int:
     if guard < 1:
         raise InputError(
             "a guard of 0 px leaves no room for the patches that find doubtful labels; draw the "
-            f"samples again: landcover sample {run.path} --max-patch {TEACHER_PATCH}, or "
-            "learn labels as they are: denoise=none"
+            f"samples again: landcover sample {typed(run.path)} --max-patch {TEACHER_PATCH}, or "
+            "learn labels as they are (landcover train cnn RUN --denoise none)"
         )
     return min(TEACHER_PATCH, 2 * guard + 1)
 

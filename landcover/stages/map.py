@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landcover.classifiers.models import Model, load_model
-from landcover.errors import LandcoverError, MissingProduct, require_whole
+from landcover.errors import LandcoverError, MissingProduct, require_whole, typed
 from landcover.files.atomic import Fields, digest, versions
 from landcover.maps.engine_cache import key_of, with_engine
 from landcover.progress import say
 from landcover.run import Run
-from landcover.stages.models import is_guest, model_of_run, require_no_namesake, types_digest
+from landcover.stages.models import (
+    how_to_map,
+    is_guest,
+    model_of_run,
+    require_no_namesake,
+    types_digest,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -261,7 +267,7 @@ def _require_same_types(run: Run, model: Model) -> None:
     if model.card.get("segment_types") not in (None, types_digest(run)):
         raise LandcoverError(
             f"model {model.name} was trained on other segment types than {run.segment_types} "
-            f"holds; train it again: landcover train mlp {run.path}"
+            f"holds; train it again: landcover train mlp {typed(run.path)}"
         )
 
 
@@ -298,7 +304,6 @@ def _engine_of_map(run: Run, model: str) -> Engine | None:
     settings = run.read_manifest()["stages"].get(f"map {model}", {}).get("settings")
     if settings is None or not run.map(model).exists():
         raise MissingProduct(
-            f"{run.path} has no map of {model} to verify; make it with: "
-            f"landcover map {run.path} --model {model}"
+            f"{run.path} has no map of {model} to verify; {how_to_map(run, model)}"
         )
     return networks.Engine.from_dict(settings["engine"]) if "engine" in settings else None

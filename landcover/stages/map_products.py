@@ -196,7 +196,7 @@ def _prepare(item: Item) -> dict[str, float]:
     for warning in radiometry_warnings([tile]):
         sys.stderr.write(f"warning: {warning}\n")
     started = time.perf_counter()
-    with staged(item.run) as stage:
+    with staged(item.run, overwrite=None) as stage:
         prepare(stage, [tile])
     return {"prep": round(time.perf_counter() - started, 1)}
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from landcover.classifiers.cards import holds_model
+from landcover.classifiers.cards import CARD, holds_model
 from landcover.classifiers.models import Model, load_model
-from landcover.errors import InputError, MissingProduct
+from landcover.classifiers.names import model_of
+from landcover.errors import InputError, MissingProduct, typed
 from landcover.files.atomic import short_file_digest
 from landcover.run import Run
+from landcover.stages.store import map_names
 
 
 def model_of_run(run: Run, model: str | Path | Model) -> Model:
@@ -29,7 +31,7 @@ def model_of_run(run: Run, model: str | Path | Model) -> Model:
         held = f"its models are {', '.join(there)}" if there else "it has no model yet"
         raise MissingProduct(
             f"{run.path} has no model {model}; {held}: train one, "
-            f"for example with: landcover train cnn {run.path}"
+            f"for example with: landcover train cnn {typed(run.path)}"
         )
     return load_model(run.model(str(model)))
 
@@ -61,7 +63,7 @@ def default_map_model(run: Run) -> Model:
     if found is None:
         run.require_folder()
         raise MissingProduct(
-            f"{run.path} has no patch CNN; train one with: landcover train cnn {run.path}"
+            f"{run.path} has no patch CNN; train one with: landcover train cnn {typed(run.path)}"
         )
     return found
 
@@ -83,11 +85,63 @@ def image_model(run: Run, given: str | Path | None) -> Model:
     if model is None:
         run.require_folder()
         raise MissingProduct(
-            f"{run.path} has no model that can classify an image; train one of pixels with: "
-            f"landcover train random-forest {run.path}; or of whole images, in a checkout of the "
-            f"project: python -m experiments.eurosat_finetune EuroSAT.zip --out {run.path}"
+            f"{run.path} has no model that can classify an image; train one of pixels "
+            f"with: landcover train random-forest {typed(run.path)}; or of whole images, in a "
+            "checkout of the project: "
+            f"python -m experiments.eurosat_finetune EuroSAT.zip --out {run.path}"
         )
     return model
+
+
+def how_to_map(run: Run, name: str, probabilities: bool = False) -> str:
+    """How a map of a run can be made, by the run's own model or by that of another run.
+
+    Parameters
+    ----------
+    run : Run
+        The run, whose manifest tells where the model of another run lay.
+    name : str
+        Of the map.
+    probabilities : bool
+        Whether the probabilities of the map are wanted too.
+
+    Returns
+    -------
+    str
+        The remedy of a message.
+    """
+    if model_of(name) != name:
+        return "make it with: landcover postprocess"
+    command = f"landcover map {typed(run.path)} --model"
+    further = " --probabilities" if probabilities else ""
+    stage = run.read_manifest()["stages"].get(f"map {name}", {})
+    cards = [run.path / entry["path"] for entry in stage.get("inputs", ())]
+    folders = [card.parent for card in cards if card.name == CARD and card.exists()]
+    if holds_model(run.model(name)):
+        return f"make it with: {command} {name}{further}"
+    if folders:
+        return f"make it with: {command} {typed(folders[0])}{further}"
+    there = ", ".join(map_names(run.path / "maps"))
+    return (
+        f"no model {name} is there to make it: "
+        + (f"choose a map that is ({there}), or " if there else "")
+        + f"map with the folder of one ({command} OTHER/models/NAME{further})"
+    )
+
+
+def map_of(run: Run, name: str) -> Path:
+    """The class map of a model, or one made of it.
+
+    Raises
+    ------
+    MissingProduct
+        If it is not there, saying how to make it.
+    """
+    path = run.map(name)
+    if not path.exists():
+        run.require_folder()
+        raise MissingProduct(f"{path} does not exist; {how_to_map(run, name)}")
+    return path
 
 
 def is_guest(run: Run, model: Model) -> bool:

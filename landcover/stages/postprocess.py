@@ -18,7 +18,7 @@ from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps.postprocessing import Choices, Source, steps_of
 from landcover.run import Run
-from landcover.stages.models import is_guest, model_of_run
+from landcover.stages.models import how_to_map, is_guest, map_of, model_of_run
 from landcover.stages.scoring import Cards, require_scorable, score_map, tally_maps
 
 
@@ -132,13 +132,9 @@ def _digest(run: Run, name: str) -> str:
 
 def _grid_of_map(run: Run, model: str) -> Grid:
     """The grid of the map, which must be there and that of the scene."""
-    if not run.map(model).exists():
-        raise MissingProduct(
-            f"{run.map(model)} does not exist; make it with: "
-            f"landcover map {run.path} --model {model}"
-        )
+    path = map_of(run, model)
     grid = rasters.grid_of(run.require("scene"))
-    grid.require_equal(rasters.grid_of(run.map(model)), str(run.scene), str(run.map(model)))
+    grid.require_equal(rasters.grid_of(path), str(run.scene), str(path))
     return grid
 
 
@@ -155,8 +151,7 @@ def _probabilities(run: Run, model: str, legend: Legend) -> Path:
     current = path.relative_to(run.path).as_posix() in made and path.exists()
     if not current or rasters.band_names(path) != bands:
         raise MissingProduct(
-            f"{path} of this map does not exist; make it with: "
-            f"landcover map {run.path} --model {model} --probabilities"
+            f"{path} of this map does not exist; {how_to_map(run, model, probabilities=True)}"
         )
     return path
 
@@ -170,7 +165,7 @@ def _read(run: Run, model: str, source: Source) -> np.ndarray:
     if foreign:
         raise LandcoverError(
             f"{run.map(model)} holds class {min(foreign)}, which its model does not "
-            f"know; map again with: landcover map {run.path} --model {model}"
+            f"know; {how_to_map(run, model)}"
         )
     return codes
 

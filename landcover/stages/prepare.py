@@ -10,6 +10,7 @@ import numpy as np
 from landcover.files import rasters
 from landcover.files.atomic import write_bytes
 from landcover.files.raster_names import RasterName
+from landcover.labels.detail import as_drawn, least_region_ha
 from landcover.labels.on_grid import (
     became,
     cell_size_m,
@@ -115,6 +116,10 @@ def prepare(
             "scheme": codings[name].scheme.name,
             "values": became(pixels, codings[name], nomenclature),
         }
+    if classes:  # only now it shows how fine they are drawn
+        name, source = next(iter(classes.items()))
+        least_ha = least_region_ha(getattr(run, name))
+        nomenclature = as_drawn(nomenclature, cell_size_m(source, grid), least_ha)
     if classes or scheme:
         products.append(write_nomenclature(run.legend, nomenclature))
     products += _pictures(run, products, nomenclature)

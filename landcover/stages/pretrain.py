@@ -177,7 +177,8 @@ def _task(store: Store, single: bool, source: Path) -> _Task:
         if not len(places):
             raise InputError(
                 f"{source} has no {part} {kind}; store a set with its official splits "
-                "(python -m experiments.bigearth_read SOURCE --splits FOLDER for version 1)"
+                "(for version 1, in a checkout of the project: "
+                "python -m experiments.bigearth_read SOURCE --splits FOLDER)"
             )
     return _Task(store, legend, targets, parts, *_left_out(store, parts, single))
 

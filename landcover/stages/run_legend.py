@@ -67,12 +67,11 @@ def nomenclature_of_map(run: Run, path: Path) -> Nomenclature:
 def nomenclature_of(run: Run, legend: Legend) -> Nomenclature:
     """The classes of a run that a legend belongs to, at its level; itself where they do not fit."""
     own = read_nomenclature(run)
-    try:
-        held = own.holding(legend.codes)
-        held.require_like(legend, "the legend", str(run.path))
-    except LandcoverError:
-        return Nomenclature.of("legend", "another legend", [(c,) for c in legend.classes])
-    return held
+    for level in own.levels_of(legend.codes):
+        held = own.at(level)
+        if all(held.legend[c.code].is_like(c) for c in legend.classes):
+            return held
+    return Nomenclature.of("legend", "another legend", [(c,) for c in legend.classes])
 
 
 def _corine_of(path: Path) -> Nomenclature:

@@ -13,9 +13,10 @@ from landcover.grid import Grid, Window
 from landcover.progress import track
 from landcover.reports import area_estimation
 from landcover.reports.reference_sample import classes_at, require_new, write_sample
-from landcover.run import Run, map_of
+from landcover.run import Run
 from landcover.samples.drawing import NOT_DRAWN, Draws, Picker
 from landcover.samples.layers import STRIP_ROWS
+from landcover.stages.models import map_of
 
 #: Of each class, where that takes no more than half of the sample (Olofsson et al. 2014, 5.1.2).
 LEAST = 50

@@ -10,7 +10,7 @@ import numpy as np
 
 from landcover.classifiers.cards import CARD, holds_model
 from landcover.classifiers.names import model_of
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import LandcoverError
 from landcover.files.atomic import Fields, read_json, write_json
 from landcover.reports import scores, tally
 from landcover.reports.records import Report
@@ -18,6 +18,7 @@ from landcover.reports.tally import TRUTHS, Tally
 from landcover.run import Run
 from landcover.stages import store
 from landcover.stages.inputs import read_blocks
+from landcover.stages.models import map_of
 from landcover.stages.run_legend import read_nomenclature
 
 if TYPE_CHECKING:
@@ -142,12 +143,7 @@ def tally_maps(run: Run, names: Sequence[str], cards: Cards | None = None) -> Ta
     """
     layers = truths_of(run)
     for name in names:
-        path = run.map(name)
-        if not path.exists():
-            raise MissingProduct(
-                f"{path} does not exist; make it with: landcover map {run.path} --model {name}"
-            )
-        layers[name] = path
+        layers[name] = map_of(run, name)
     _require_same_split(run, names, cards_of(run, names) if cards is None else cards)
     nomenclature = read_nomenclature(run)
     return tally.tally_maps(layers, run.require("scene"), read_blocks(run), nomenclature)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.errors import InputError
+from landcover.errors import InputError, typed
 from landcover.files import rasters, tables
 from landcover.files.atomic import write_bytes
 from landcover.files.raster_writer import RasterWriter
@@ -138,4 +138,4 @@ def _write_table(
 
 def read_segments(run: Run) -> pd.DataFrame:
     """The table of segments that a run holds, a row a segment."""
-    return tables.read(run.path / SEGMENTS, f"make it again: landcover segment {run.path}")
+    return tables.read(run.path / SEGMENTS, f"make it again: landcover segment {typed(run.path)}")

@@ -21,7 +21,7 @@ _LATER = ("models", "maps", "reports", "comparison.json", "comparison.md", "comp
 
 @contextmanager
 def staged(
-    run: Run, overwrite: bool = False, stages: Sequence[str] = SCENE_STAGES
+    run: Run, overwrite: bool | None = False, stages: Sequence[str] = SCENE_STAGES
 ) -> Iterator[Run]:
     """A run folder beside the real one, whose products move over only when all went well.
 
@@ -29,8 +29,9 @@ def staged(
     ----------
     run : Run
         The real run folder.
-    overwrite : bool
-        Remove maps, models and reports that a changed scene makes meaningless.
+    overwrite : bool, optional
+        Remove maps, models and reports that a changed scene makes meaningless. None: the caller
+        cannot be asked for it, so that the message does not name it.
     stages : sequence of str
         Which of `SCENE_STAGES` are made again. The products of the others stay where scene, labels
         and reference turn out to be the same.
@@ -38,7 +39,7 @@ def staged(
     Raises
     ------
     LandcoverError
-        If such products exist and `overwrite` is false.
+        If such products exist and `overwrite` is not true.
     """
     stage = Run(run.path / STAGING)
     existed = run.path.exists()
@@ -63,13 +64,14 @@ def staged(
             run.path.rmdir()
 
 
-def _remove_later(run: Run, overwrite: bool) -> None:
+def _remove_later(run: Run, overwrite: bool | None) -> None:
     """Later products belong to one scene and split; refuse to mix them with another."""
     held = [name for name in _LATER if (run.path / name).exists()]
     if held and not overwrite:
         raise LandcoverError(
             f"{run.path} holds {', '.join(held)} of another scene or split; "
-            "choose another run folder, or pass overwrite=True to remove them"
+            "choose another run folder, or "
+            + ("remove them" if overwrite is None else "pass overwrite=True to remove them")
         )
     for name in held:
         path = run.path / name

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from landcover.classifiers.names import parse
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import LandcoverError, MissingProduct, typed
 from landcover.files.atomic import Fields, read_json, write_together
 from landcover.reports.records import Comparison
 from landcover.reports.words import render
@@ -82,7 +82,7 @@ def mapped_models(folder: Path) -> list[str]:
     if not names:
         run = folder.parent
         raise MissingProduct(
-            f"{run} has no map in {folder.name}/; make one with: landcover map {run}"
+            f"{run} has no map in {folder.name}/; make one with: landcover map {typed(run)}"
         )
     return names
 
@@ -97,7 +97,7 @@ def write_comparison(folder: Path, comparison: Comparison, markdown: str, html: 
 def read_comparison(folder: Path) -> Fields:
     """Read comparison.json; its ``headline`` says in one sentence which map is best."""
     path = folder / "comparison.json"
-    command = f"landcover compare {folder}"
+    command = f"landcover compare {typed(folder)}"
     if not path.exists():
         raise MissingProduct(f"{path} does not exist; make it with: {command}")
     comparison = read_json(path)
@@ -135,4 +135,4 @@ def _problem(report: Fields, name: str) -> str | None:
 
 def _make_again(path: Path) -> str:
     """The command that makes RUN/reports/NAME.json."""
-    return f"make it with: landcover map {path.parent.parent} --model {path.stem}"
+    return f"make it with: landcover map {typed(path.parent.parent)} --model {path.stem}"

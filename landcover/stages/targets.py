@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.errors import InputError, LandcoverError
+from landcover.errors import InputError, LandcoverError, typed
 from landcover.files import rasters, tables
 from landcover.labels.denoising import CHOICES, DEFAULT, LEFT_OUT, METHODS, PLAIN, Evidence
 from landcover.legend import UNLABELLED
@@ -112,7 +112,7 @@ def _evidence(run: Run, rows: Rows) -> Evidence:
 def _read_table(run: Run, codes: list[int], samples: int) -> pd.DataFrame:
     """label_noise.parquet, a row a sample."""
     columns = [f"{of}_{code}" for of in ("pixel", "segment") for code in codes]
-    again = f"make it again: landcover denoise {run.path}"
+    again = f"make it again: landcover denoise {typed(run.path)}"
     table = tables.read(run.label_noise, again, ["border_px", *columns])
     if len(table) != samples:
         raise LandcoverError(

@@ -17,7 +17,7 @@ from landcover.classifiers.kinds import Kind, trained_kind
 from landcover.classifiers.models import Model, load_model
 from landcover.classifiers.names import name_of
 from landcover.classifiers.protocol import Inputs
-from landcover.errors import InputError, LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct, typed
 from landcover.files import rasters
 from landcover.files.atomic import Fields
 from landcover.run import Run
@@ -173,8 +173,8 @@ def _require_types(run: Run, samples: pd.DataFrame, layers: tuple[str, ...]) -> 
     if not {type_column(layer) for layer in layers} <= set(samples):
         raise MissingProduct(
             f"{run.samples} has no segment types {' '.join(layers)}; make them with: "
-            f"landcover segment {run.path} && landcover sample {run.path}; "
-            "or train without: landcover train mlp --no-segments"
+            f"landcover segment {typed(run.path)} && landcover sample {typed(run.path)}; "
+            f"or train without: landcover train mlp {typed(run.path)} --no-segments"
         )
 
 
@@ -191,5 +191,5 @@ def _check_patch(run: Run, patch_size: int) -> None:
         raise InputError(
             f"patch size {patch_size} is larger than the run's guard of {guard} px allows "
             f"(at most {2 * guard + 1}): training patches would hold test pixels; draw the "
-            f"samples again: landcover sample {run.path} --max-patch {patch_size}"
+            f"samples again: landcover sample {typed(run.path)} --max-patch {patch_size}"
         )

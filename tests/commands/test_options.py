@@ -52,3 +52,47 @@ def test_a_command_prints_the_option(tmp_path, capsys):
     lc.write(band, scene.image[:1], utm_grid(160, 160), [""])
     assert cli.main(["prep", "--bands", str(band), "--out", str(tmp_path / "run")]) == 2
     assert "a name a file with --band-names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "x.tif"), "x.tif'; check the path"),
+        (OSError(28, "No space left on device", "x.tif"), "check free disk space"),
+        (OSError("x.tif: GDAL says no"), "what it does not foresee (OSError: x.tif: GDAL says no)"),
+        (MemoryError(), "prepare a smaller area, by --aoi or --bbox of landcover prep"),
+    ],
+)
+def test_an_error_of_the_system_has_a_remedy_that_fits_it(capsys, error, said):
+    def act(arguments):
+        raise error
+
+    parser = cli.all_commands()
+    arguments = parser.parse_args(["compare", "nowhere"])
+    arguments.act = act
+    assert cli._run(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option", [["--offset", "-1000"], ["--nodata", "7"], ["--band-names", "a"]]
+)
+def test_options_of_files_are_refused_beside_a_product(tmp_path, capsys, option):
+    product = ["--product", str(tmp_path / "X.SAFE")]
+    assert cli.main(["prep", *product, *option, "--out", str(tmp_path / "run")]) == 2
+    assert f"{option[0]}: of loose files, and a product says its own" in capsys.readouterr().err
+
+
+def test_inspect_says_what_prep_takes(tmp_path, capsys):
+    import numpy as np
+
+    import landcover as lc
+    from tests.conftest import utm_grid
+
+    path = tmp_path / "B02.tif"
+    values = np.full((1, 40, 50), 1200, np.uint16)
+    values[:, ::3] = 65535
+    lc.write(path, values, utm_grid(40, 50), ["B02"])
+    assert cli.main(["inspect", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "declare it with --nodata 65535" in said and "nodata=" not in said

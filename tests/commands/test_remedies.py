@@ -1,10 +1,15 @@
-"""Commands that messages name as the remedy: each is run, and what failed then works."""
+"""Commands that messages name as the remedy: each can be given, and those run heal what failed."""
 
 from __future__ import annotations
 
+import argparse
+import ast
+import functools
 import re
 import shlex
 import shutil
+import tomllib
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,10 +21,11 @@ from rasterio.rio.main import main_group
 import landcover as lc
 from landcover import cli
 from landcover.classifiers.whole_images import require_scale
+from landcover.commands import COMMANDS, GROUPS
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.grid import Grid
-from tests.conftest import utm_grid
+from tests.conftest import ROOT, utm_grid
 from tests.fixtures.band_files import unplaced
 
 ROWS, COLS = 160, 200
@@ -27,6 +33,138 @@ BANDS = ("B02", "B03", "B04", "B08")
 FOREST = ["train", "random-forest", "--denoise", "none", "--no-random-split", "--no-map"]
 #: A command in a message, up to what cannot belong to it.
 COMMAND = re.compile(r"\b((?:landcover|rio) (?:(?!; | \(|, or ).)+)")
+
+
+#: A command after a colon or in brackets, which is to be given as it is written.
+AS_WRITTEN = re.compile(r"(?:: |\()((?:landcover|rio) [^;,()]+)")
+#: What stands for a value in the texts below: a path, a name and a number.
+VALUE = "7"
+
+
+@functools.cache
+def texts() -> tuple[tuple[str, str], ...]:
+    return tuple(_texts())
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    """Place and words of every text of the package that is no docstring; values as 7."""
+    for path in sorted((ROOT / "landcover").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        docs = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        parts = {
+            part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)
+            for part in node.values
+        }  # fmt: skip
+        for node in ast.walk(tree):
+            if node in docs | parts:
+                continue
+            where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield where, re.sub(r"\{\w+\}", VALUE, node.value)
+            elif isinstance(node, ast.JoinedStr):
+                held = (p.value if isinstance(p, ast.Constant) else VALUE for p in node.values)
+                yield where, "".join(map(str, held))
+
+
+def options_of(command: str) -> set[str]:
+    parser = argparse.ArgumentParser()
+    COMMANDS[command][1](parser)
+    return {option for action in parser._actions for option in action.option_strings}
+
+
+def called(words: list[str]) -> str | None:
+    """The command that words begin with; None of prose and of commands put together elsewhere."""
+    name = " ".join(words[:2]) if words and words[0] in GROUPS else "".join(words[:1])
+    return name if name in COMMANDS else None
+
+
+def given(words: str) -> list[str]:
+    """Commands as somebody would type them, with 7 for what messages leave open."""
+    return [re.sub(r"\bN\b", VALUE, part) for part in words.strip(" .").split(" && ")]
+
+
+def test_a_command_in_a_text_takes_the_options_that_are_named_with_it():
+    seen, wrong = 0, []
+    for where, text in texts():
+        for words in re.findall(r"\blandcover ((?:[^;,()]|\((?=--))+)", text):
+            name = called(words.split())
+            if name is None:
+                continue
+            seen += 1
+            named = set(re.findall(r"(?<!\S)--[a-z][a-z-]*", words.split(" landcover ")[0]))
+            wrong += [f"{where}: {name} {option}" for option in named - options_of(name)]
+    assert seen > 40 and wrong == []
+
+
+def test_an_option_in_a_text_is_one_of_some_command():
+    known = {option for name in COMMANDS for option in options_of(name)} | {"--help"}
+    known |= {"--splits"}  # of a script in experiments, checked below
+    known |= {o for command in main_group.commands.values() for p in command.params for o in p.opts}
+    wrong = [
+        f"{where}: {option}"
+        for where, text in texts()
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w-])", text)
+        if option not in known
+    ]
+    assert wrong == []
+
+
+def test_an_argument_in_a_message_is_one_of_a_function_or_a_command():
+    known = {option[2:].replace("-", "_") for name in COMMANDS for option in options_of(name)}
+    for path in (ROOT / "landcover").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.arguments):
+                known |= {a.arg for a in (*node.posonlyargs, *node.args, *node.kwonlyargs)}
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                known.add(node.target.id)  # of a dataclass
+    wrong = [
+        f"{where}: {name}="
+        for where, text in texts()
+        if "; " in text and "charset" not in text and "/" not in text.split(";")[0]
+        for name in re.findall(r"(?<![\w/.?&=<>\"'-])([a-z]\w*)=", text)
+        if name not in known
+    ]
+    assert wrong == []
+
+
+def test_a_command_after_a_colon_can_be_given_as_it_is_written(capsys):
+    parser, seen = cli.all_commands(), 0
+    for where, text in texts():
+        for command in [c for words in AS_WRITTEN.findall(text) for c in given(words)]:
+            program, *words = shlex.split(command)
+            if program == "rio":
+                rio = main_group.commands[words[0]]
+                options = {option for parameter in rio.params for option in parameter.opts}
+                assert {word for word in words if word.startswith("--")} <= options, where
+            elif words[0] != VALUE:
+                assert called(words), (where, command)
+                try:
+                    parser.parse_args(words)
+                except SystemExit:
+                    pytest.fail(f"{where}: {command}: {capsys.readouterr().err}")
+            seen += 1
+    assert seen > 25
+
+
+def test_what_needs_a_checkout_of_the_project_says_so():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    seen = 0
+    for where, text in texts():
+        for target in re.findall(r"\bmake (web|demo|docs)\b", text):
+            assert f"\n{target}:" in makefile and "checkout of the project" in text, where
+            seen += 1
+        for module, words in re.findall(r"python -m experiments\.(\w+)([^;,()]*)", text):
+            source = (ROOT / "experiments" / f"{module}.py").read_text("utf-8")
+            assert "checkout of the project" in text, where
+            assert all(f'"{o}"' in source or o == "--out" for o in re.findall(r"--[a-z-]+", words))
+            seen += 1
+    assert seen >= 5
+
+
+def test_an_extra_in_a_message_is_one_of_the_package():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    named = {e for _, text in texts() for e in re.findall(r"pip install .?landcover\[(\w+)", text)}
+    assert named and named <= set(extras["optional-dependencies"])
 
 
 def remedies(message: str) -> list[str]:
@@ -118,6 +256,13 @@ def test_labels_and_reference_are_brought_with_the_bands(inputs, tmp_path, capsy
     assert "no column reference" in said[0]
 
 
+def test_a_folder_whose_name_has_a_blank_is_in_quotes(prepared, tmp_path, capsys):
+    run = shutil.copytree(prepared, tmp_path / "my run")
+    (run / "samples.parquet").unlink()
+    said = heal([*FOREST, str(run)], capsys)
+    assert remedies(said[0]) == [f"landcover sample '{run}'"]
+
+
 @pytest.mark.parametrize(
     ("gone", "command"),
     [
@@ -153,6 +298,8 @@ def test_the_map_of_another_runs_model_is_compared(prepared, inputs, tmp_path, c
     said = heal(["compare", guest], capsys)
     assert remedies(said[0]) == [f"landcover sample {guest}"]
     assert remedies(said[1]) == [f"landcover map {guest} --model {model}"]
+    (said,) = heal(["postprocess", guest, "--model", model, "--smooth"], capsys)
+    assert remedies(said) == [f"landcover map {guest} --model {model} --probabilities"]
 
 
 def of_file(message: str, path, code: int = 32633) -> str:
@@ -216,6 +363,38 @@ def test_a_raster_of_degrees_gets_the_system_of_degrees(tmp_path):
         rasters.grid_of(path)
     run_command(of_file(str(caught.value), path))
     assert rasters.grid_of(path).crs.to_epsg() == 4326
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", 'LOCAL_CS["site",UNIT["metre",1]]'])
+@pytest.mark.parametrize("kind", ["GTiff", "JP2OpenJPEG"])
+def test_a_raster_of_a_wrong_crs_gets_the_true_one(tmp_path, crs, kind):
+    import rasterio
+
+    path = tmp_path / "plain.tif"
+    with rasterio.open(
+        path, "w", driver=kind, width=64, height=64, count=1, dtype="uint8", crs=crs,
+        transform=Affine(10, 0, 300000, 0, -10, 5800000),
+    ) as out:  # fmt: skip
+        out.write(np.ones((1, 64, 64), np.uint8))
+    with pytest.raises(LandcoverError, match=r"which are none|a local one") as caught:
+        rasters.grid_of(path)
+    run_command(of_file(str(caught.value), path))
+    assert rasters.grid_of(path).crs.to_epsg() == 32633
+
+
+def test_an_image_that_needs_an_option_is_prepared(inputs, prepared, tmp_path, capsys):
+    """What `classify` has no option for is told to `prep`, whose scene can be classified."""
+    path = tmp_path / "stack.tif"
+    dn = np.concatenate([rasters.read(inputs / f"{band}.tif") for band in BANDS])
+    dn[:, 40:80] = 65535
+    raster_writer.write(path, dn.astype(np.uint16), rasters.grid_of(inputs / "B02.tif"), BANDS)
+    classify = ["classify", "--run", str(prepared), "--model", "random-forest-plain"]
+    assert cli.main([*classify, str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "declare it with --nodata 65535; landcover prep takes this" in said
+    run = str(tmp_path / "run")
+    assert cli.main(["prep", "--bands", str(path), "--nodata", "65535", "--out", run]) == 0
+    assert cli.main([*classify, f"{run}/scene.tif"]) == 0
 
 
 def test_a_rotated_raster_is_warped(tmp_path):

@@ -142,7 +142,9 @@ def test_a_class_of_one_block_is_told_from_none():
 
 def test_confident_learning_needs_two_blocks():
     known = replace(evidence(), blocks=np.zeros(N, int))
-    with pytest.raises(LandcoverError, match=r"two spatial blocks and there is one; .*block_px="):
+    with pytest.raises(
+        LandcoverError, match=r"two spatial blocks and there is one; .*--block-px N"
+    ):
         denoising.confident(known)
 
 

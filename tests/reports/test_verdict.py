@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from landcover.legend import corine
 from landcover.reports import verdict
 from landcover.reports.records import PairedTests
 
@@ -29,3 +30,14 @@ def paired(p_value: float | None) -> PairedTests:
 def test_clearly_takes_interval_and_test(difference, bounds, p_value, said):
     overall = {"difference": difference, "ci95": bounds, "share_a_better": 0.9}
     assert verdict.of_pair(overall, paired(p_value)) == said
+
+
+@pytest.mark.parametrize(
+    ("cell_m", "least_ha", "specified"),
+    [(100, 27.4, True), (100, None, True), (10, 0.04, False), (100, 1.2, False)],
+)
+def test_what_corine_is_specified_to_be_is_said_of_labels_that_are_so(cell_m, least_ha, specified):
+    said = verdict.detail(corine().in_cells_of(cell_m), least_ha)
+    assert f"here in cells of {cell_m} m" in said
+    assert ("25 hectares" in said and "85 %" in said) == specified
+    assert least_ha is None or f"99 % lies in regions of {least_ha:g} hectares or more" in said

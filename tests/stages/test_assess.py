@@ -18,7 +18,7 @@ from landcover.errors import InputError, LandcoverError
 from landcover.files import raster_writer
 from landcover.files.atomic import read_json
 from landcover.grid import Grid, Window
-from landcover.legend import Legend, corine
+from landcover.legend import LandClass, Legend, Nomenclature, corine
 from landcover.reports.area_estimation import estimate
 from landcover.reports.reference_sample import classes_of, read_sample
 from landcover.run import Run
@@ -443,7 +443,7 @@ BAD = {
     "parts": (lambda f: f.assign(reference=211.5), "holds '211.5', which is no class code"),
     "empty": (lambda f: f.assign(reference=0), "field reference is empty; fill in the class code"),
     "unknown": (lambda f: f.assign(reference=999), "holds 999, which CORINE lacks"),
-    "mixed": (lambda f: f.assign(reference=[2, 211] * 20), r"reference: codes \[2, 211\] mix"),
+    "mixed": (lambda f: f.assign(reference=[2, 211] * 20), r"reference: codes 2, 211 mix"),
     "far": (
         lambda f: f.set_geometry(f.geometry.translate(1e5)),
         r"none of the 40 reference units can be used \(40 outside the scene\)",
@@ -497,7 +497,9 @@ def test_other_unusable_input(world, tmp_path):
     frame.set_crs(None, allow_override=True).to_file(tmp_path / "placeless.gpkg")
     with pytest.raises(LandcoverError, match=r"placeless.gpkg has no CRS; assign one"):
         assess(world.run, tmp_path / "placeless.gpkg")
-    with pytest.raises(LandcoverError, match=r"none.tif does not exist; .*--model none"):
+    with pytest.raises(
+        LandcoverError, match=r"none.tif does not exist; no model none .*choose a map"
+    ):
         assess(world.run, path, names=["none"])
     with pytest.raises(LandcoverError, match="has no map in maps/"):
         assess(Run(tmp_path / "other"), path)
@@ -585,3 +587,22 @@ def test_the_commands_go_the_whole_way(world, tmp_path, capsys):
         cli.main(["assess", run])
     assert stop.value.code == 2
     assert "the following arguments are required: --reference" in capsys.readouterr().err
+
+
+def test_codes_that_two_levels_have_are_the_maps_and_are_named(tmp_path):
+    groups = [LandClass(code, f"group {code}", (code, 0, 0)) for code in (1, 1, 2, 2)]
+    fine = [LandClass(code, f"class {code}", (0, code, 0)) for code in (1, 2, 3, 4)]
+    mine = Nomenclature.of("mine", "Mine", zip(groups, fine, strict=True))
+    frame = geopandas.GeoDataFrame(
+        {"reference": [1, 2, 2]}, geometry=shapely.points([[0, 0], [1, 1], [2, 2]]), crs=GRID.crs
+    )
+    frame.to_file(tmp_path / "points.gpkg")
+    for level, names in ((2, "1 class 1, 2 class 2"), (1, "1 group 1, 2 group 2")):
+        sample = read_sample(tmp_path / "points.gpkg", GRID, mine.at(level))
+        assert sample.nomenclature.level == level
+        assert f"classes of level {level}, that of the map ({names})" in sample.remark
+        assert f"level {3 - level} has the same codes" in sample.remark
+    frame["reference"] = [1, 2, 3]
+    frame.to_file(tmp_path / "points.gpkg")
+    sample = read_sample(tmp_path / "points.gpkg", GRID, mine.at(1))
+    assert (sample.nomenclature.level, sample.remark) == (2, "")

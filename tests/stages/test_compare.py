@@ -249,7 +249,7 @@ def test_labels_are_scored_against_the_reference_too(compared):
     labels = comparison["labels_against_reference"]
     assert labels["scores"]["overall_accuracy"] == pytest.approx(expected)
     assert labels["best_map_beyond_labels"]["ci95"][0] > 0
-    assert "The coarse labels themselves are right on" in comparison["remarks"][0]
+    assert "The labels themselves are right on" in comparison["remarks"][0]
 
 
 def test_a_map_worse_than_its_labels_is_said_in_one_direction(tmp_path):
@@ -635,7 +635,7 @@ def test_a_run_without_maps_or_reports_names_the_command(world):
 
 
 def test_a_map_without_a_file_names_the_command(world):
-    with pytest.raises(LandcoverError, match=r"maps/knn.tif does not exist; .*--model knn"):
+    with pytest.raises(LandcoverError, match=r"knn.tif does not exist; no model knn is there"):
         score.score_map(world.run, "knn", {})
 
 
