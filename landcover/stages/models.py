@@ -121,11 +121,8 @@ def how_to_map(run: Run, name: str, probabilities: bool = False) -> str:
         return f"make it with: {command} {name}{further}"
     if folders:
         return f"make it with: {command} {typed(folders[0])}{further}"
-    there = ", ".join(map_names(run.path / "maps"))
     return (
-        f"no model {name} is there to make it: "
-        + (f"choose a map that is ({there}), or " if there else "")
-        + f"map with the folder of one ({command} OTHER/models/NAME{further})"
+        f"its model is not there: map with the folder of one ({command} OTHER/models/NAME{further})"
     )
 
 
@@ -140,7 +137,9 @@ def map_of(run: Run, name: str) -> Path:
     path = run.map(name)
     if not path.exists():
         run.require_folder()
-        raise MissingProduct(f"{path} does not exist; {how_to_map(run, name)}")
+        there = map_names(run.path / "maps")
+        held = f"the run's maps are {', '.join(there)}; " if there else ""
+        raise MissingProduct(f"{path} does not exist; {held}{how_to_map(run, name)}")
     return path
 
 

@@ -36,7 +36,7 @@ COMMAND = re.compile(r"\b((?:landcover|rio) (?:(?!; | \(|, or ).)+)")
 
 
 #: A command after a colon or in brackets, which is to be given as it is written.
-AS_WRITTEN = re.compile(r"(?:: |\()((?:landcover|rio) [^;,()]+)")
+AS_WRITTEN = re.compile(r"(?:: |\()((?:landcover|rio) (?:'[^']*'|[^;,()'])+)")
 #: What stands for a value in the texts below: a path, a name and a number.
 VALUE = "7"
 

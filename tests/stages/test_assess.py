@@ -498,7 +498,8 @@ def test_other_unusable_input(world, tmp_path):
     with pytest.raises(LandcoverError, match=r"placeless.gpkg has no CRS; assign one"):
         assess(world.run, tmp_path / "placeless.gpkg")
     with pytest.raises(
-        LandcoverError, match=r"none.tif does not exist; no model none .*choose a map"
+        LandcoverError,
+        match=r"none.tif does not exist; the run's maps are cnn-7x7, .*; its model is not there",
     ):
         assess(world.run, path, names=["none"])
     with pytest.raises(LandcoverError, match="has no map in maps/"):

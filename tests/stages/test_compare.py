@@ -635,7 +635,7 @@ def test_a_run_without_maps_or_reports_names_the_command(world):
 
 
 def test_a_map_without_a_file_names_the_command(world):
-    with pytest.raises(LandcoverError, match=r"knn.tif does not exist; no model knn is there"):
+    with pytest.raises(LandcoverError, match=r"knn.tif does not exist; its model is not there"):
         score.score_map(world.run, "knn", {})
 
 
