@@ -13,6 +13,7 @@ import numpy as np
 
 from landcover.errors import InputError, MissingDependency
 from landcover.labels import noise
+from landcover.labels.evidence import out_of_fold
 
 LEFT_OUT = -1
 
@@ -29,6 +30,8 @@ class Evidence:
         Probabilities of labels at each pixel, from a classifier that learnt from labels.
     segments : array of float (samples, classes)
         Their means over the pixel's segment.
+    refined : array of int (samples,)
+        Positions of their refined labels (`labels.refined`).
     border_px : array of float (samples,)
         Distance to the nearest border between labels, in pixels of their mean side.
     blocks : array of int (samples,)
@@ -46,6 +49,7 @@ class Evidence:
     labels: np.ndarray
     pixels: np.ndarray
     segments: np.ndarray
+    refined: np.ndarray
     border_px: np.ndarray
     blocks: np.ndarray
     values: np.ndarray
@@ -80,33 +84,21 @@ def confident(known: Evidence) -> np.ndarray:
     targets = known.labels.copy()
     labelled = np.flatnonzero(targets != LEFT_OUT)
     held, labels = np.unique(targets[labelled], return_inverse=True)
-    probabilities = _out_of_fold(known.values[labelled], labels, known.blocks[labelled])
+    blocks = known.blocks[labelled]
+    if len(np.unique(blocks)) < 2:
+        raise InputError(
+            "confident learning needs training samples in two spatial blocks and there is one; "
+            "draw the samples again in smaller blocks (landcover sample RUN --block-px N), or give "
+            "another denoise="
+        )
+    probabilities = out_of_fold(known.values[labelled], labels, blocks, len(held)) + 1e-6
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
     issues = find_label_issues(labels, probabilities, filter_by="confident_learning", n_jobs=1)
     lost = np.setdiff1d(held, held[labels[~issues]])
     targets[labelled[issues]] = LEFT_OUT
     back = np.isin(known.labels, lost)  # a class that would vanish stays as it is
     targets[back] = known.labels[back]
     return targets
-
-
-def _out_of_fold(values: np.ndarray, labels: np.ndarray, blocks: np.ndarray) -> np.ndarray:
-    """Probabilities of labels from forests that have seen other blocks only."""
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.model_selection import GroupKFold
-
-    probabilities = np.full((len(labels), labels.max() + 1), 1e-6)
-    folds = min(5, len(np.unique(blocks)))
-    if folds < 2:
-        raise InputError(
-            "confident learning needs training samples in two spatial blocks and there is one; "
-            "draw the samples again in smaller blocks (landcover sample RUN --block-px N), or give "
-            "another denoise="
-        )
-    for seen, rest in GroupKFold(folds).split(values, labels, blocks):
-        forest = RandomForestClassifier(100, min_samples_leaf=5, n_jobs=-1, random_state=0)
-        forest.fit(values[seen], labels[seen])
-        probabilities[rest[:, None], forest.classes_] += forest.predict_proba(values[rest])
-    return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 def prior(known: Evidence) -> np.ndarray:
@@ -125,8 +117,8 @@ def average(known: Evidence) -> np.ndarray:
 
 
 def refine(known: Evidence) -> np.ndarray:
-    """The likeliest class of the pixel's segment, both corrections applied."""
-    return noise.posterior(known.segments, known.priors, known.transition).argmax(axis=1)
+    """The likeliest class of the pixel's segment, within what labels and image allow."""
+    return known.refined
 
 
 #: Ways by name. The default is what did best over scenes of many kinds: docs/method.md.

@@ -23,6 +23,7 @@ from landcover.reports.records import (
     Pair,
     ZoneScores,
 )
+from landcover.reports.refinement import Refinement, remarks
 from landcover.reports.scores import WALL_TO_WALL, measure_of
 from landcover.reports.tally import Tally
 from landcover.reports.verdict import LEADING
@@ -52,6 +53,8 @@ class About:
         Settings of every stage.
     pixel_m : float, optional
         Mean side of a pixel on the ground, metres.
+    refinement : Refinement, optional
+        What was done with the labels before models learnt them.
     left_out : sequence of str
         Sentences on pixels, files and classes that were left out.
     least_ha : float, optional
@@ -64,6 +67,7 @@ class About:
     histories: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
     criteria: Mapping[str, float] | None = None
     made: Mapping[str, object] = field(default_factory=dict)
+    refinement: Refinement | None = None
     left_out: Sequence[str] = ()
     pixel_m: float | None = None
     least_ha: float | None = None
@@ -102,6 +106,7 @@ def facts(tally: Tally, about: About) -> Comparison:
         "labels_against_reference": baseline,
         "classes": _classes(tally, ranked),
         "made": dict(about.made),
+        "refinement": about.refinement,
     }
     comparison["headline"] = verdict.headline(comparison, tally.nomenclature.title)
     comparison["left_out"] = [
@@ -110,6 +115,7 @@ def facts(tally: Tally, about: About) -> Comparison:
         *left_out.of_models(models),
     ]
     comparison["remarks"] = [
+        *(remarks(about.refinement) if about.refinement else ()),
         *verdict.remarks(comparison, tally.nomenclature, about.least_ha),
         *comparison["left_out"],
     ]

@@ -41,6 +41,7 @@ def html(
     scene: Path,
     blocks: Blocks,
     tally: Tally,
+    doubt: bytes | None = None,
 ) -> str:
     """The page of a comparison.
 
@@ -57,6 +58,9 @@ def html(
         Its blocks.
     tally : Tally
         Of these layers.
+    doubt : bytes, optional
+        PNG of labels, refined labels and the confidence in labels, where models learnt
+        refined labels.
     """
     colours = {
         model["name"]: figures.CHART_COLOURS[rank % len(figures.CHART_COLOURS)]
@@ -71,6 +75,7 @@ def html(
         colours=colours,
         metrics=accuracy.METRICS,
         pictures=_pictures(scene, titled, tally.legend),
+        doubt=figures.data_uri(doubt) if doubt else None,
         folded=figures.fold_note(*rasters.grid_of(scene).shape),
         detail=_gallery(scene, titled, tally.legend, _reader_of(differ), figures.png)
         if differ

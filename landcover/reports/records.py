@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NotRequired, TypeAlias, TypedDict
 
 from landcover.files.atomic import Fields
+from landcover.reports.refinement import Refinement
 
 #: Both ends of an interval; None where there is none.
 Interval: TypeAlias = list[float] | None
@@ -201,6 +202,7 @@ class Comparison(TypedDict):
     labels_against_reference: LabelsAsMap | None
     classes: list[dict[str, object]]
     made: dict[str, object]
+    refinement: Refinement | None
     headline: NotRequired[str]
     left_out: NotRequired[list[str]]
     remarks: NotRequired[list[str]]

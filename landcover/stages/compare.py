@@ -9,15 +9,18 @@ import numpy as np
 
 from landcover.files import rasters
 from landcover.files.atomic import Fields, read_json
+from landcover.labels.denoising import DEFAULT
 from landcover.labels.detail import least_region_ha
-from landcover.reports import accuracy, comparison, left_out, words, zones
+from landcover.legend import Legend
+from landcover.reports import accuracy, comparison, figures, left_out, refinement, words, zones
+from landcover.reports.refinement import Refinement
 from landcover.run import Run
 from landcover.stages import store
 from landcover.stages.denoise import is_made
 from landcover.stages.inputs import read_blocks, read_rows
 from landcover.stages.models import how_to_map
 from landcover.stages.postprocess import require_same_maps
-from landcover.stages.scoring import tally_maps, truths_of
+from landcover.stages.scoring import cards_of, tally_maps, truths_of
 
 
 def compare(run: Run) -> list[Path]:
@@ -58,6 +61,7 @@ def compare(run: Run) -> list[Path]:
             criteria=criteria(run, names),
             made=_made(run),
             pixel_m=round(float(np.mean(rasters.grid_of(run.scene).pixel_size_m)), 4),
+            refinement=_refinement(run, names),
             left_out=[
                 *left_out.of_stages(run.read_manifest()["stages"]),
                 *left_out.of_cells(store.map_names(run.path / "maps")),
@@ -66,7 +70,8 @@ def compare(run: Run) -> list[Path]:
         ),
     )
     layers = truths_of(run) | maps
-    html = comparison_page.html(facts, layers, run.scene, blocks, tally)
+    doubt = _doubt(run, tally.legend) if facts["refinement"] else None
+    html = comparison_page.html(facts, layers, run.scene, blocks, tally, doubt)
     markdown = words.render(
         "comparison.md",
         c=facts,
@@ -101,6 +106,23 @@ def criteria(run: Run, names: Sequence[str]) -> dict[str, float] | None:
         return None
     maps = {name: run.map(name) for name in names}
     return comparison.criteria(maps, run.refined_labels, read_blocks(run))
+
+
+def _refinement(run: Run, names: Sequence[str]) -> Refinement | None:
+    """What was done with the labels before models learnt them; None where none learnt that."""
+    cards = cards_of(run, names).values()
+    if not any(card.get("denoise") == DEFAULT for card in cards):
+        return None
+    found: Refinement | None = run.read_manifest()["stages"].get("denoise", {}).get("refinement")
+    return found
+
+
+def _doubt(run: Run, legend: Legend) -> bytes | None:
+    """A picture of labels, refined labels and doubt; None where a raster has been removed."""
+    layers = run.labels, run.refined_labels, run.label_confidence
+    if not all(path.exists() for path in layers):
+        return None
+    return figures.png(refinement.picture(*layers, legend))
 
 
 def _made(run: Run) -> dict[str, object]:

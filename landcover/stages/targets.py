@@ -12,6 +12,7 @@ from landcover.files import rasters, tables
 from landcover.labels.denoising import CHOICES, DEFAULT, LEFT_OUT, METHODS, PLAIN, Evidence
 from landcover.legend import UNLABELLED
 from landcover.progress import say
+from landcover.reports.refinement import summary
 from landcover.run import Run
 from landcover.samples.rows import TARGET, Rows, with_features
 from landcover.stages.denoise import STAGE, denoise, is_made
@@ -59,6 +60,8 @@ def rows_to_learn(run: Run, targets: str, method: str | None = None) -> Rows:
     if not is_made(run, rows):
         say("estimating where the labels are wrong (denoise none learns them as they are)")
         denoise(run)
+    elif method == DEFAULT:
+        say(summary(run.read_manifest()["stages"][STAGE]["refinement"]))
     return _with_targets(rows, _targets(run, rows, method), method)
 
 
@@ -100,6 +103,7 @@ def _evidence(run: Run, rows: Rows) -> Evidence:
         labels=np.where(usable, rows.legend.index(labels), LEFT_OUT),
         pixels=table[[f"pixel_{code}" for code in codes]].to_numpy(np.float64),
         segments=table[[f"segment_{code}" for code in codes]].to_numpy(np.float64),
+        refined=rows.legend.index(table["refined"].to_numpy()),
         border_px=table["border_px"].to_numpy(),
         blocks=rows.samples["block"].to_numpy(),
         values=whole.values(np.arange(len(labels)), bands, features)[0],
@@ -113,7 +117,7 @@ def _read_table(run: Run, codes: list[int], samples: int) -> pd.DataFrame:
     """label_noise.parquet, a row a sample."""
     columns = [f"{of}_{code}" for of in ("pixel", "segment") for code in codes]
     again = f"make it again: landcover denoise {typed(run.path)}"
-    table = tables.read(run.label_noise, again, ["border_px", *columns])
+    table = tables.read(run.label_noise, again, ["border_px", "refined", *columns])
     if len(table) != samples:
         raise LandcoverError(
             f"{run.label_noise} is not readable (it has {len(table)} rows for {samples} samples); "

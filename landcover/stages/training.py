@@ -19,7 +19,7 @@ from landcover.classifiers.models import Model, load_model
 from landcover.errors import require_seed
 from landcover.files.atomic import Fields, staging_folder, write_json
 from landcover.files.rasters import grid_of
-from landcover.labels.denoising import PLAIN
+from landcover.labels.denoising import DEFAULT, PLAIN
 from landcover.legend import UNLABELLED
 from landcover.run import Run
 from landcover.samples.class_splits import ClassSplit, class_splits, remarks
@@ -149,6 +149,7 @@ class Training:
             trained_on=self.learnt_from,
             pixel_size_m=[round(m, 4) for m in grid_of(self.run.scene).pixel_size_m],
             denoise=rows.denoise,
+            refinement=self._refinement(),
             n_train=len(rows.train),
             n_validation=len(rows.validation),
             split=_split(self.run),
@@ -156,6 +157,14 @@ class Training:
             seed=self.seed,
             settings=fitted.settings,
         )
+
+    def _refinement(self) -> Fields | None:
+        """For the card: what was done with the labels; None where they were learnt as they are."""
+        if self.rows.denoise != DEFAULT:
+            return None
+        found = self.run.read_manifest()["stages"]["denoise"]["refinement"]
+        kept = {row["code"]: row["kept_because"] for row in found["classes"] if row["kept_because"]}
+        return {"changed": found["changed"], "reason": found["reason"], "kept": kept}
 
     def _classes(self, fitted: Fitted) -> Fields:
         """For the card: samples of each class by split, and notes on classes that lack some."""

@@ -1,0 +1,106 @@
+"""Whether labels are refined: all of them, some classes, or none; and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from landcover.labels.evidence import LEAST_SEGMENTS, SEEN, ClassEvidence
+from landcover.labels.fineness import SMALL_HA, Fineness
+
+#: Fewer blocks, or samples, to learn from give a teacher nothing to be judged by.
+FEWEST_BLOCKS, FEWEST_SAMPLES = 6, 1000
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is done with the labels of a scene.
+
+    Attributes
+    ----------
+    fineness : Fineness
+        How fine the labels are.
+    evidence : tuple of ClassEvidence
+        What the image says of each class; empty where it was not asked.
+    reason : str, optional
+        Why all labels are learnt as they are; None where some are refined.
+    """
+
+    fineness: Fineness
+    evidence: tuple[ClassEvidence, ...]
+    reason: str | None
+
+    def refined(self, classes: int) -> np.ndarray:
+        """Which classes may gain or lose pixels, bool (classes,)."""
+        if self.reason is not None:
+            return np.zeros(classes, bool)
+        return np.array([known.refinable for known in self.evidence])
+
+
+def decide(
+    fineness: Fineness, blocks: int, samples: int, evidence: Sequence[ClassEvidence]
+) -> Decision:
+    """Decide what is done with labels.
+
+    Parameters
+    ----------
+    fineness : Fineness
+        How fine the labels are.
+    blocks, samples : int
+        Training and validation blocks of the scene, and samples in them.
+    evidence : sequence of ClassEvidence
+        One a class; may be empty where one of the others decides.
+
+    Examples
+    --------
+    >>> decide(Fineness(0.2, 0.5), 40, 30_000, []).reason
+    'they are as fine as the image: 20 % of their area lies in regions under 5 ha'
+    """
+    return Decision(fineness, tuple(evidence), _reason(fineness, blocks, samples, evidence))
+
+
+def is_open(fineness: Fineness, blocks: int, samples: int) -> bool:
+    """Whether the evidence of classes is to decide."""
+    return not fineness.fine and blocks >= FEWEST_BLOCKS and samples >= FEWEST_SAMPLES
+
+
+def _reason(
+    fineness: Fineness, blocks: int, samples: int, evidence: Sequence[ClassEvidence]
+) -> str | None:
+    if fineness.fine:
+        return (
+            "they are as fine as the image: "
+            f"{100 * fineness.small:.0f} % of their area lies in regions under "
+            f"{SMALL_HA:g} ha"
+        )
+    if not is_open(fineness, blocks, samples):
+        return (
+            f"{samples:,} samples in {blocks} blocks are too few to judge a teacher by "
+            f"({FEWEST_SAMPLES:,} in {FEWEST_BLOCKS} are needed)"
+        )
+    refinable = sum(known.refinable for known in evidence)
+    if refinable < 2:
+        return (
+            f"of {len(evidence)} classes the image shows {refinable or 'none'} well enough, and "
+            "two are needed"
+        )
+    return None
+
+
+def why_kept(known: ClassEvidence) -> str:
+    """Why a class keeps its labels, in words; empty where it does not.
+
+    >>> why_kept(ClassEvidence(12, 500, 2, None))
+    'it has 12 segments of its own, and 30 are needed'
+    """
+    if known.refinable:
+        return ""
+    if known.segments < LEAST_SEGMENTS:
+        own = "1 segment" if known.segments == 1 else f"{known.segments} segments"
+        return f"it has {own} of its own, and {LEAST_SEGMENTS} are needed"
+    return (
+        f"in blocks left out the core of its areas looks more like it than other land does in "
+        f"{100 * (known.auc or 0):.0f} % of pairs, and {100 * SEEN:.0f} % are needed"
+    )

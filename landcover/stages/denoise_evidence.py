@@ -1,0 +1,102 @@
+"""What is read of a run to decide whether its labels are refined."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from landcover.files import rasters
+from landcover.grid import Grid, Window
+from landcover.labels.decision import Decision, decide, is_open
+from landcover.labels.evidence import (
+    ENOUGH,
+    WIDTHS,
+    ClassEvidence,
+    evidence,
+    out_of_fold,
+    surroundings,
+)
+from landcover.labels.fineness import BESIDE_M, Fineness, fineness
+from landcover.legend import UNLABELLED
+from landcover.progress import track
+from landcover.run import Run
+from landcover.samples.chips import read_chips
+from landcover.samples.rows import Rows
+from landcover.stages.run_legend import read_nomenclature
+
+#: Labels are measured in so many windows of this side at most, spread over the scene.
+_WINDOWS, _WINDOW_PX = 9, 1024
+#: Chips looked at together.
+_CHIPS = 4096
+
+
+def decision_of(run: Run, rows: Rows, grid: Grid, segments: np.ndarray) -> Decision:
+    """Decide what is done with the labels of a run.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with scene, labels and samples.
+    rows : Rows
+        What is learnt; only training and validation rows are looked at.
+    grid : Grid
+        Of the scene.
+    segments : array of int (classes,)
+        Small segments most of whose pixels carry the label of each class.
+    """
+    part = np.concatenate([rows.train, rows.validation])
+    blocks = len(np.unique(rows.samples["block"].to_numpy()[part]))
+    found = _fineness(run, grid)
+    known: list[ClassEvidence] = []
+    if is_open(found, blocks, len(part)):
+        known = _evidence(run, rows, grid, part, segments)
+    return decide(found, blocks, len(part), known)
+
+
+def _fineness(run: Run, grid: Grid) -> Fineness:
+    """How fine the labels are, measured in windows spread over the scene."""
+    windows = list(grid.windows(_WINDOW_PX))
+    places = np.linspace(0, len(windows) - 1, min(_WINDOWS, len(windows))).round().astype(int)
+    read = (
+        (rasters.read(run.scene, windows[k]), rasters.read_classes(run.labels, windows[k]))
+        for k in track(places.tolist(), "measuring labels")
+    )
+    pixel_ha = float(grid.pixel_areas_ha([grid.rows // 2], [grid.cols // 2])[0])
+    return fineness(read, pixel_ha, max(1, round(grid.length_px(BESIDE_M))))
+
+
+def _evidence(
+    run: Run, rows: Rows, grid: Grid, part: np.ndarray, segments: np.ndarray
+) -> list[ClassEvidence]:
+    """What the image says of each class in blocks left out."""
+    drawn = np.random.default_rng(0).permutation(part)[:ENOUGH]
+    part = np.sort(drawn)
+    at_row, at_col = (rows.samples[axis].to_numpy()[part] for axis in ("row", "col"))
+    chips = read_chips(lambda window: rasters.read(run.scene, window), at_row, at_col, max(WIDTHS))
+    values = np.concatenate(
+        [surroundings(chips[k : k + _CHIPS]) for k in range(0, len(part), _CHIPS)]
+    )
+    labels, blocks = rows.targets(part), rows.samples["block"].to_numpy()[part]
+    probabilities = out_of_fold(values, labels, blocks, len(rows.legend))
+    core = _core(run, grid, at_row, at_col)
+    return evidence(probabilities, labels, core, blocks, segments.tolist())
+
+
+def _core(run: Run, grid: Grid, at_row: np.ndarray, at_col: np.ndarray) -> np.ndarray:
+    """Which samples have no other label within reach of where borders may have moved."""
+    reach = math.ceil(grid.length_px(read_nomenclature(run).border_m))
+
+    def read(window: Window) -> np.ndarray:
+        return rasters.read_classes(run.labels, window)[np.newaxis].astype(np.float32)
+
+    away = np.hypot(*np.indices((2 * reach + 1,) * 2) - reach)
+    near = away.ravel() < grid.length_px(read_nomenclature(run).border_m)
+    around = read_chips(read, at_row, at_col, 2 * reach + 1)
+    core = np.empty(len(at_row), bool)
+    for start in range(0, len(core), _CHIPS):
+        labels = around[start : start + _CHIPS].reshape(-1, (2 * reach + 1) ** 2)
+        own = labels[:, labels.shape[1] // 2, np.newaxis]
+        other = (labels != own) & (labels != UNLABELLED) & near
+        core[start : start + _CHIPS] = ~other.any(axis=1)
+    return core
