@@ -66,6 +66,12 @@ def _define_sample_points(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="GeoPackage (default RUN/NAME_points.gpkg)"
     )
+    parser.add_argument(
+        "--where-it-helps",
+        action="store_true",
+        help="more points where the map's confidence is low, other maps of the run disagree or "
+        "its applicability ends; strata and weights in the file keep estimates unbiased",
+    )
     add_seed(parser)
 
 
@@ -74,10 +80,12 @@ def _sample_points(a: Arguments) -> list[Path]:
     from landcover.stages.sample_points import sample_points
 
     run = Run(a.run)
-    paths = sample_points(run, a.model, a.n, a.seed, a.out)
+    paths = sample_points(run, a.model, a.n, a.seed, a.out, a.where_it_helps)
     stage = run.read_manifest()["stages"][f"sample-points {a.model}"]
     if stage["not_drawn_from"]:
         print(f"note: {stage['not_drawn_from']:,} pixels without a class are not drawn from")
+    if a.where_it_helps:
+        print(f"note: points lie denser where errors are likely by {', '.join(stage['hints'])}")
     return paths
 
 

@@ -320,7 +320,12 @@ def join_rare(
     return np.where(np.isin(strata, joined), largest, strata), kept, joined
 
 
-def allocate(sizes: Mapping[int, int], units: int, least: int) -> dict[int, int]:
+def allocate(
+    sizes: Mapping[int, int],
+    units: int,
+    least: int,
+    weights: Mapping[int, float] | None = None,
+) -> dict[int, int]:
     """Deal a sample to strata: in proportion to their size, but no fewer than `least`.
 
     So the areas of common classes are estimated well, and the accuracy of rare ones at all
@@ -334,6 +339,9 @@ def allocate(sizes: Mapping[int, int], units: int, least: int) -> dict[int, int]
         How many to draw in all.
     least : int
         Of each stratum; all of one that is smaller.
+    weights : mapping of int to float, optional
+        What to deal in proportion to in place of the size, all above 0; Neyman's (1934,
+        doi:10.2307/2342192) is the size times the standard deviation in the stratum.
 
     Returns
     -------
@@ -349,8 +357,11 @@ def allocate(sizes: Mapping[int, int], units: int, least: int) -> dict[int, int]
     --------
     >>> allocate({211: 64_500, 311: 32_000, 324: 2_000, 512: 1_500}, 640, 75)
     {211: 328, 311: 162, 324: 75, 512: 75}
+    >>> allocate({1: 500, 2: 500}, 100, 10, {1: 3.0, 2: 1.0})
+    {1: 75, 2: 25}
     """
     pixels = np.array(list(sizes.values()), np.int64)
+    shares = pixels if weights is None else np.array([weights[h] for h in sizes])
     lowest = np.minimum(least, pixels)
     if lowest.sum() > units:
         raise InputError(
@@ -360,7 +371,7 @@ def allocate(sizes: Mapping[int, int], units: int, least: int) -> dict[int, int]
     rare = np.zeros(pixels.size, bool)
     while True:
         rest = np.where(
-            rare, 0, apportion(units - lowest[rare].sum(), pixels * ~rare, pixels * ~rare)
+            rare, 0, apportion(units - lowest[rare].sum(), shares * ~rare, pixels * ~rare)
         )
         fewer = ~rare & (rest < lowest)
         if not fewer.any():

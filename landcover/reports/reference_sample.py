@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import shapely
 
-#: Fields of a drawn sample: the class, to be filled in; the stratum's number; and its pixels.
+#: Fields of a drawn sample: the class, to be filled in; the stratum's number; its pixels.
 CLASS, STRATUM, STRATUM_PX = "reference", "stratum", "stratum_px"
+#: And the pixels that a point stands for, 1 over the probability that it was drawn.
+WEIGHT = "weight"
 
 _POINTS, _POLYGONS = ("Point", "MultiPoint"), ("Polygon", "MultiPolygon")
 
@@ -122,7 +124,7 @@ def _taken_for(classes: np.ndarray, nomenclature: Nomenclature) -> str:
 
 def write_sample(
     path: Path, grid: Grid, rows: np.ndarray, cols: np.ndarray, strata: np.ndarray,
-    sizes: Mapping[int, int],
+    sizes: Mapping[int, int], weigh: bool = False,
 ) -> None:  # fmt: skip
     """Write drawn pixels as points of a GeoPackage, for somebody to fill in the class.
 
@@ -138,6 +140,8 @@ def write_sample(
         Stratum number of each.
     sizes : mapping of int to int
         Stratum number to its pixels.
+    weigh : bool
+        Whether each point carries the pixels that it stands for, those of its stratum by point.
 
     Raises
     ------
@@ -149,12 +153,15 @@ def write_sample(
     import shapely
 
     require_new(path)
-    columns = {
+    pixels = np.array([sizes[number] for number in strata.tolist()], np.int64)
+    columns: dict[str, object] = {
         "id": np.arange(1, len(rows) + 1),
         CLASS: pandas.array([None] * len(rows), dtype="Int32"),
         STRATUM: strata.astype(np.int32),
-        STRATUM_PX: np.array([sizes[number] for number in strata.tolist()], np.int64),
+        STRATUM_PX: pixels,
     }
+    if weigh:
+        columns[WEIGHT] = pixels / np.bincount(strata)[strata]
     points = shapely.points(*grid.xy(rows, cols))
     frame = geopandas.GeoDataFrame(columns, geometry=points, crs=grid.crs)
     # by the name that GeoPandas gives the layer of a file: writing the file again replaces it

@@ -115,7 +115,7 @@ def write_products(folder: Path, content: Mapping[str, object]) -> list[Path]:
 
 
 #: Rasters beside a map that are not maps themselves.
-_NOT_CLASSES = ("_confidence", "_probabilities", "_entropy")
+_NOT_CLASSES = ("_confidence", "_probabilities", "_entropy", "_applicability")
 
 
 def _problem(report: Fields, name: str) -> str | None:
