@@ -73,7 +73,7 @@ def quilt_run(data: Path, folder: Path, kind: str, number: int, samples: int = 4
     if run.samples.exists():
         return run
     chips, side = chips_of(kind, number), SIDES[kind]
-    bands, labels, truth = (_laid(data, name, chips, side) for name in _FILES)
+    bands, labels, truth = (laid(data, name, chips, side) for name in _FILES)
     pixels = side * CHIP_PX
     grid = Grid(CRS.from_epsg(32631), Affine(10, 0, 4e5, 0, -10, 5.6e6), pixels, pixels)
     image = np.where((bands == 0).any(axis=0), np.nan, bands / np.float32(10_000))
@@ -87,7 +87,7 @@ def quilt_run(data: Path, folder: Path, kind: str, number: int, samples: int = 4
     return run
 
 
-def _laid(data: Path, name: str, chips: list[Chip], side: int) -> np.ndarray:
+def laid(data: Path, name: str, chips: list[Chip], side: int) -> np.ndarray:
     """Chips of one file side by side, (bands, rows, cols)."""
     cut = [_quilt(data / str(q) / name)[:, _span(row), _span(col)] for q, row, col in chips]
     rows = [np.concatenate(cut[k : k + side], axis=2) for k in range(0, len(cut), side)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landcover.labels.evidence import LEAST_SEGMENTS, SEEN, ClassEvidence
+from landcover.labels.evidence import HARDLY, LEAST_SEGMENTS, ClassEvidence
 from landcover.labels.fineness import SMALL_HA, Fineness
 
 #: Fewer blocks, or samples, to learn from give a teacher nothing to be judged by.
@@ -32,11 +32,11 @@ class Decision:
     evidence: tuple[ClassEvidence, ...]
     reason: str | None
 
-    def refined(self, classes: int) -> np.ndarray:
-        """Which classes may gain or lose pixels, bool (classes,)."""
+    def trust(self, classes: int) -> np.ndarray:
+        """How far each class may be refined, float (classes,), 0 to 1."""
         if self.reason is not None:
-            return np.zeros(classes, bool)
-        return np.array([known.refinable for known in self.evidence])
+            return np.zeros(classes)
+        return np.array([known.trust for known in self.evidence])
 
 
 def decide(
@@ -80,7 +80,7 @@ def _reason(
             f"{samples:,} samples in {blocks} blocks are too few to judge a teacher by "
             f"({FEWEST_SAMPLES:,} in {FEWEST_BLOCKS} are needed)"
         )
-    refinable = sum(known.refinable for known in evidence)
+    refinable = sum(known.trust > 0 for known in evidence)
     if refinable < 2:
         return (
             f"of {len(evidence)} classes the image shows {refinable or 'none'} well enough, and "
@@ -95,12 +95,12 @@ def why_kept(known: ClassEvidence) -> str:
     >>> why_kept(ClassEvidence(12, 500, 2, None))
     'it has 12 segments of its own, and 30 are needed'
     """
-    if known.refinable:
+    if known.trust > 0:
         return ""
     if known.segments < LEAST_SEGMENTS:
         own = "1 segment" if known.segments == 1 else f"{known.segments} segments"
         return f"it has {own} of its own, and {LEAST_SEGMENTS} are needed"
     return (
         f"in blocks left out the core of its areas looks more like it than other land does in "
-        f"{100 * (known.auc or 0):.0f} % of pairs, and {100 * SEEN:.0f} % are needed"
+        f"{100 * (known.auc or 0):.0f} % of pairs, and more than {100 * HARDLY:.0f} % are needed"
     )

@@ -18,9 +18,10 @@ WIDTHS = (3, 7, 15)
 FOLDS = 5
 #: Samples that the forests learn from, at most: more change no verdict.
 ENOUGH = 20_000
-#: The core of a class ranks above other land in at least this share of pairs where the image shows
-#: the class. Chance is one half; kinds of one cover, such as two grasslands, reach about 0.65.
-SEEN = 0.75
+#: Shares of pairs in which the core of a class ranks above other land: up to the first the image
+#: hardly shows the class, from the second it shows it well. Chance is one half; kinds of one cover,
+#: such as two grasslands, reach about 0.65.
+HARDLY, WELL = 0.65, 0.9
 #: With fewer blocks, or samples in its core, a class cannot be judged in blocks left out.
 LEAST_BLOCKS, LEAST_SAMPLES = FOLDS, 100
 #: With fewer segments of its own a class has nothing to be recognised by.
@@ -48,9 +49,17 @@ class ClassEvidence:
     auc: float | None
 
     @property
-    def refinable(self) -> bool:
-        """Whether the class may gain or lose pixels."""
-        return self.segments >= LEAST_SEGMENTS and (self.auc is None or self.auc >= SEEN)
+    def trust(self) -> float:
+        """How far the class may be refined, 0 (its labels stay) to 1.
+
+        A class that cannot be judged in blocks left out is held by its area alone
+        (`labels.restraint`).
+        """
+        if self.segments < LEAST_SEGMENTS:
+            return 0.0
+        if self.auc is None:
+            return 1.0
+        return min(1.0, max(0.0, (self.auc - HARDLY) / (WELL - HARDLY)))
 
 
 def surroundings(chips: np.ndarray) -> np.ndarray:

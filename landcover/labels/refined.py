@@ -27,7 +27,7 @@ class Refined:
 
     @classmethod
     def of(
-        cls, legend: Legend, refined: np.ndarray, posterior: np.ndarray, labelled: np.ndarray
+        cls, legend: Legend, trust: np.ndarray, posterior: np.ndarray, labelled: np.ndarray
     ) -> Refined:
         """Choose a class for each segment.
 
@@ -35,19 +35,19 @@ class Refined:
         ----------
         legend : Legend
             Classes.
-        refined : array of bool (classes,)
-            Classes that may gain or lose pixels. The others keep their labels, and no segment
-            becomes one of them, unless none may.
+        trust : array of float (classes,)
+            How far each class may gain or lose pixels, 0 to 1. Those of 0 keep their labels, and
+            no segment becomes one of them, unless all are so.
         posterior : array of float (segments + 1, classes)
             Probabilities of classes.
         labelled : array of int (segments + 1, classes)
             Pixels of each label; areas are bound on these.
         """
-        scores = np.array(posterior, np.float64)
+        scores, refined = np.array(posterior, np.float64), np.asarray(trust) > 0
         if refined.any():
             scores[:, ~refined] = 0
             areas = labelled[:, refined].sum(axis=1).astype(np.float64)
-            least, most = bounds(labelled.sum(axis=0).astype(np.float64))
+            least, most = bounds(labelled.sum(axis=0).astype(np.float64), trust)
             positions = likeliest(scores, areas, least * refined, most)
         else:
             positions = scores.argmax(axis=1)

@@ -8,24 +8,37 @@ mistaken for another.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-#: A class keeps at least this share of its labelled area, and at most so many times it.
-#: CORINE's units are areas of 25 ha that are at least 85 % right (CLC technical guidelines). True
-#: areas over labelled ones on land of known truth: docs/label_noise.md.
+#: A class that the image shows well keeps at least this share of its labelled area, and gets at
+#: most so many times it. CORINE's units are areas of 25 ha that are at least 85 % right (CLC technical
+#: guidelines). True areas over labelled ones on land of known truth: docs/label_noise.md.
 LEAST, MOST = 0.5, 3.0
 #: A class that labels hold on less than this share of the scene may grow as if it were this.
 TRACE = 0.01
 _ROUNDS = 20
 
 
-def bounds(labelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least and largest areas that classes may have, from their labelled areas.
+def bounds(labelled: np.ndarray, trust: npt.ArrayLike = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Least and largest areas that classes may have.
 
-    >>> least, most = bounds(np.array([900.0, 99.0, 1.0]))
+    Parameters
+    ----------
+    labelled : array of float (classes,)
+        Labelled areas.
+    trust : array of float (classes,)
+        How far each class may be refined, 0 (not at all) to 1.
+
+    Examples
+    --------
+    >>> least, most = bounds(np.array([900.0, 99.0, 1.0]), [1, 0.5, 1])
     >>> least.tolist(), most.tolist()
-    ([450.0, 49.5, 0.5], [2700.0, 297.0, 30.0])
+    ([450.0, 74.25, 0.5], [2700.0, 198.0, 30.0])
     """
-    return LEAST * labelled, MOST * np.maximum(labelled, TRACE * labelled.sum())
+    trust = np.asarray(trust)
+    least = (1 - (1 - LEAST) * trust) * labelled
+    most = (1 + (MOST - 1) * trust) * np.maximum(labelled, trust * TRACE * labelled.sum())
+    return least, most
 
 
 def likeliest(

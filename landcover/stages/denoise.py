@@ -84,8 +84,8 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
     transition = noise.transitions(small.probabilities[1:], small.sizes[1:], priors)
     posterior = noise.posterior(small.probabilities, priors, transition)
     decision = decision_of(run, rows, grid, small.own())
-    allowed = decision.refined(len(rows.legend))
-    refined = Refined.of(rows.legend, allowed, posterior, small.labelled)
+    trust = decision.trust(len(rows.legend))
+    refined = Refined.of(rows.legend, trust, posterior, small.labelled)
     counts, unjudged = Counts.of(rows.legend, grid), Unjudged()
     with staging_folder(run.path) as folder:
         stage = Run(folder)

@@ -9,8 +9,9 @@ from scipy.stats import mannwhitneyu
 from landcover.labels.decision import decide, is_open, why_kept
 from landcover.labels.evidence import (
     FOLDS,
+    HARDLY,
     LEAST_SEGMENTS,
-    SEEN,
+    WELL,
     WIDTHS,
     ClassEvidence,
     evidence,
@@ -91,12 +92,12 @@ def test_a_class_in_few_places_is_not_judged(blocks, samples, judged):
         (ClassEvidence(LEAST_SEGMENTS, 0, 0, None), ""),
         (ClassEvidence(LEAST_SEGMENTS - 1, 900, 9, 0.99), "29 segments of its own"),
         (ClassEvidence(1, 0, 0, None), "1 segment of its own"),
-        (ClassEvidence(500, 900, 9, SEEN), ""),
-        (ClassEvidence(500, 900, 9, SEEN - 0.1), "65 % of pairs, and 75 % are needed"),
+        (ClassEvidence(500, 900, 9, HARDLY + 0.01), ""),
+        (ClassEvidence(500, 900, 9, HARDLY - 0.05), "60 % of pairs, and more than 65 % are needed"),
     ],
 )
 def test_why_a_class_keeps_its_labels(known, kept):
-    assert known.refinable == (kept == "")
+    assert (known.trust > 0) == (kept == "")
     assert kept in why_kept(known)
 
 
@@ -113,13 +114,20 @@ def test_why_a_class_keeps_its_labels(known, kept):
 def test_all_labels_stay_where_nothing_can_be_proven(fineness, blocks, samples, known, reason):
     decision = decide(fineness, blocks, samples, known)
     assert reason in decision.reason
-    assert not decision.refined(len(known)).any()
+    assert not decision.trust(len(known)).any()
+
+
+@pytest.mark.parametrize(
+    ("auc", "trust"), [(0.3, 0), (HARDLY, 0), ((HARDLY + WELL) / 2, 0.5), (WELL, 1), (1.0, 1)]
+)
+def test_a_class_is_trusted_as_far_as_it_is_told_from_others(auc, trust):
+    assert ClassEvidence(500, 900, 9, auc).trust == pytest.approx(trust)
 
 
 def test_some_classes_are_refined():
     decision = decide(COARSE, 40, 9000, [SHOWN, HIDDEN, SHOWN])
     assert decision.reason is None
-    assert decision.refined(3).tolist() == [True, False, True]
+    assert decision.trust(3).tolist() == [1, 0, 1]
 
 
 def test_the_image_is_asked_only_where_that_decides():

@@ -14,7 +14,7 @@ IDS = np.array([[0, 1, 2, 3, 4]])
 
 
 def refined(*classes):
-    return Refined.of(LEGEND, np.isin(LEGEND.codes, classes), POSTERIOR, LABELLED)
+    return Refined.of(LEGEND, np.isin(LEGEND.codes, classes).astype(float), POSTERIOR, LABELLED)
 
 
 def test_every_class_by_the_image():
@@ -41,5 +41,5 @@ def test_areas_are_those_of_labels():
     posterior = np.column_stack([np.full(21, 0.6), np.linspace(0.05, 0.1, 21), np.full(21, 0.3)])
     labelled = np.zeros((21, 3), int)
     labelled[1:11, 0], labelled[11:, 1] = 10, 10
-    found = Refined.of(LEGEND, np.ones(3, bool), posterior, labelled)
+    found = Refined.of(LEGEND, np.ones(3), posterior, labelled)
     assert np.flatnonzero(found.best == 211).tolist() == [16, 17, 18, 19, 20]

@@ -239,7 +239,7 @@ def test_windows_change_no_byte(copy, base, tmp_path, quick, monkeypatch):
 
 
 def test_it_is_better_than_the_labels(copy, quick, monkeypatch):
-    monkeypatch.setattr(evidence, "SEEN", 0.0)  # half of these labels are wrong: none is proven
+    monkeypatch.setattr(evidence, "HARDLY", -1.0)  # half of these labels are wrong: none is proven
     denoise(copy)
     labels, has_data, _, refined = layers_of(copy)
     truth, known = rasters.read_classes(copy.reference), has_data & (labels != 0)
