@@ -180,22 +180,29 @@ def _named(files: Sequence[_File], names: Sequence[Sequence[str]], sensor: Senso
 
 
 def _grouped(files: Sequence[_File]) -> list[list[_File]]:
-    """Files that make a tile each: a stack alone, files of one band by the ground they cover."""
-    stacks = [[file] for file in files if not file.single]
-    singles = [file for file in files if file.single]
-    held = [file.said[0].name for file in singles]
-    if len(set(held)) == len(held):
-        groups = [singles] if singles else []
-    else:
-        by_ground: dict[tuple[object, ...], list[_File]] = {}
-        for file in singles:
-            grid = file.grid
-            ground = (*np.round(grid.bounds, 6).tolist(), *grid.shape)
-            by_ground.setdefault(ground, []).append(file)
-        groups = list(by_ground.values())
+    """Files that make a tile each: a stack alone, files of one band by the ground they cover.
+
+    In the order of their first files, as numbers a tile are given.
+    """
+    held = [file.said[0].name for file in files if file.single]
+    one_tile = len(set(held)) == len(held)
+    groups: list[list[_File]] = []
+    for file in files:
+        its = (
+            group
+            for group in groups
+            if file.single
+            and group[0].single
+            and (one_tile or same_ground(group[0].grid, file.grid))
+        )
+        group = next(its, None)
+        if group is None:
+            groups.append([file])
+        else:
+            group.append(file)
     for first, second in combinations(files, 2):
         _refuse_twice(first, second)
-    return stacks + groups
+    return groups
 
 
 def _refuse_twice(first: _File, second: _File) -> None:

@@ -199,22 +199,44 @@ def _unit(dataset: DatasetReader, number: int) -> str:
 def _scaling(dataset: DatasetReader, called: str, number: int) -> tuple[float | None, float | None]:
     """Quantification and offset of digital numbers by the tags of a band."""
     scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
+    factor = dataset.tags(ns="ENVI").get("reflectance_scale_factor")
     if _unit(dataset, number).lower() in _PERCENT:
         scale, offset = scale / 100, offset / 100
     if (scale, offset) == (1, 0):  # what GDAL says of a band without tags
-        factor = dataset.tags(ns="ENVI").get("reflectance_scale_factor")
-        return (float(factor), 0.0) if factor else (None, None)
+        return (None, None) if factor is None else (_factor(factor, called), 0.0)
     if not (math.isfinite(scale) and scale > 0 and math.isfinite(offset)):
         raise InputError(
             f"{called} gives band {number} the scale {scale:g} and the offset {offset:g}; a scale "
             "is a positive number: correct its tags, or save the band without them"
         )
-    # A scale of 0.0001 is meant as 1/10000, which binary fractions miss by a little
-    return round(1 / scale, 6), round(offset / scale, 6)
+    return as_meant(1 / scale), as_meant(offset / scale)
+
+
+def _factor(text: str, called: str) -> float:
+    """The quantification that the header of an ENVI file gives."""
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = math.nan
+    if not (math.isfinite(factor) and factor > 0):
+        raise InputError(
+            f"{called} gives the reflectance scale factor {text!r}; it is a positive number: "
+            "correct it in the header beside the file, or take it out"
+        )
+    return factor
+
+
+def as_meant(number: float) -> float:
+    """A number without the error of binary fractions: a scale of 0.0001 is meant as 1/10000.
+
+    >>> as_meant(1 / 1e-4), as_meant(-0.1 / 1e-4)
+    (10000.0, -1000.0)
+    """
+    return float(f"{number:.12g}")
 
 
 def require_reflectance(band: BandSaid, called: str) -> None:
-    """Raise InputError for pictures, complex numbers, radiance, and what only belongs to a band."""
+    """Raise InputError for pictures, radiance, and what only belongs to a band."""
     if _OTHER_UNIT.search(band.unit):
         raise InputError(
             f"{called} gives band {band.number} the unit {band.unit!r}, which is none of "
@@ -222,10 +244,10 @@ def require_reflectance(band: BandSaid, called: str) -> None:
             f"{band.number} --units 1 FILE"
         )
     text = Path(called).stem if band.named_by == "file name" else band.text
-    other = _OTHER_WORDS.intersection(re.findall("[a-z]+", text.lower()))
+    other = [word for word in re.findall("[a-z]+", text.lower()) if word in _OTHER_WORDS]
     if other and band.named_by != "band_names=":
         raise InputError(
-            f"{called}: band {band.number} is {other.pop()} by its name {text!r} and no "
+            f"{called}: band {band.number} is {other[0]} by its name {text!r} and no "
             "reflectance; give the bands themselves, or say which they are with band_names="
         )
     if np.dtype(band.dtype).itemsize == 1 and band.quantification is None:
@@ -234,8 +256,6 @@ def require_reflectance(band: BandSaid, called: str) -> None:
             "reflectance; give the bands of the product, or state the stretch in the file's scale "
             "and offset tags"
         )
-    if np.issubdtype(np.dtype(band.dtype), np.complexfloating):
-        raise InputError(f"{called} holds complex numbers; give bands of reflectance")
 
 
 def is_reflectance(dataset: DatasetReader, band: BandSaid) -> bool:

@@ -19,6 +19,7 @@ from landcover.sensors import SENTINEL2
 from landcover.sources.reflectance import Band
 from landcover.sources.said import (
     BandSaid,
+    as_meant,
     band_of,
     bands_said,
     is_reflectance,
@@ -130,9 +131,9 @@ def _scaled(
     """What the file says, with scale and offset of the item; InputError where they disagree."""
     if band.scale is None and band.offset is None:
         return own
-    of_item = None if band.scale is None else round(1 / band.scale, 6)
+    of_item = None if band.scale is None else as_meant(1 / band.scale)
     divisor = of_item or own.quantification or SENTINEL2.quantification
-    added = None if band.offset is None else round(band.offset * divisor, 6)
+    added = None if band.offset is None else as_meant(band.offset * divisor)
     pairs = {
         "quantification": (given[0], of_item, own.quantification),
         "offset": (given[1], added, own.offset),

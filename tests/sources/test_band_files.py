@@ -269,8 +269,40 @@ class TestDates:
             held = sorted({str(band.path.parent.name) for band in t.bands.values()} for t in tiles)
             assert held == [{"a"}, {"b"}] or held == [{"b"}, {"a"}]
 
+    def test_tiles_of_two_zones_with_equal_coordinates_are_two(self, tmp_path):
+        other = replace(GRID, crs=CRS.from_epsg(GRID.crs.to_epsg() - 1))
+        paths = loose(tmp_path / "a", CORE) + loose(tmp_path / "b", CORE, grid=other)
+        tiles = band_files.open_bands(paths)
+        assert [tile.grid for tile in tiles] == [GRID, other]
+        assert [{path.parent.name for path in tile.paths} for tile in tiles] == [{"a"}, {"b"}]
+
 
 class TestScaling:
+    @pytest.mark.parametrize("stack_first", [True, False])
+    def test_numbers_a_tile_are_in_the_order_of_the_files(self, tmp_path, stack_first):
+        east = utm_grid(12, 16, west=300_160)
+        stack = tif(tmp_path / "stack.tif", descriptions=CORE, grid=east)
+        parts = [[stack], loose(tmp_path, CORE)]
+        first, second = parts if stack_first else parts[::-1]
+        tiles = band_files.open_bands(first + second, offset=[-1000, 0])
+        assert [list(tile.paths) for tile in tiles] == [first, second]
+        assert [{band.offset for band in tile.bands.values()} for tile in tiles] == [{-1000}, {0}]
+
+    def test_scales_of_any_size_are_taken_as_they_are(self, tmp_path):
+        path = tif(tmp_path / "s.tif", descriptions=CORE, tags={"scales": [1e9] * 4})
+        (tile,) = band_files.open_bands(path)
+        assert tile.bands["B02"].quantification == 1e-9
+        with pytest.raises(InputError, match="the median reflectance would be"):
+            lc.prepare(tmp_path / "run", bands=[tile])
+
+    @pytest.mark.parametrize("factor", ["0", "-10000", "nan", "tenthousand"])
+    def test_a_factor_of_envi_that_is_no_positive_number_is_refused(self, tmp_path, factor):
+        path = tif(tmp_path / "s.img", descriptions=CORE, driver="ENVI")
+        with (tmp_path / "s.hdr").open("a") as header:
+            header.write(f"\nreflectance scale factor = {factor}\n")
+        with pytest.raises(InputError, match=f"reflectance scale factor '{factor}'; it is a posi"):
+            band_files.open_bands(path)
+
     def test_the_tags_of_each_file_count(self, tmp_path):
         paths = loose(tmp_path, CORE[:3], DN[:3], tags={"scales": [1e-4], "offsets": [-0.1]})
         paths.append(tif(tmp_path / "B08.tif", DN[3:], tags={"scales": [2e-5], "offsets": [0.0]}))
