@@ -165,8 +165,9 @@ def _require_no_features(name: RasterName) -> None:
 
 
 def _require_bands(dataset: DatasetReader) -> None:
-    """Refuse a container, whose rasters have names of their own."""
+    """Refuse a container, whose rasters have names of their own, and complex numbers."""
     if dataset.count:
+        require_real(dataset, dataset.name)
         return
     held = sorted(dataset.subdatasets)
     if not held:
@@ -178,6 +179,16 @@ def _require_bands(dataset: DatasetReader) -> None:
         f"{dataset.name} holds {len(held)} rasters and no bands of its own: "
         f"{', '.join(held[:_MOST_SHOWN])}{more}; give the wanted ones by these names in its place"
     )
+
+
+def require_real(dataset: DatasetReader, called: str) -> None:
+    """Raise InputError for complex numbers; NumPy has no type for those of integers."""
+    for dtype in dataset.dtypes:
+        if dtype.startswith("complex"):
+            raise InputError(
+                f"{called} holds complex numbers ({dtype}), as of radar; give a raster of real "
+                "numbers"
+            )
 
 
 def root_cause(error: BaseException) -> str:

@@ -48,7 +48,7 @@ def file_of(name: RasterName) -> Path:
     """
     if isinstance(name, Path):
         return name
-    inner = _inner(name)
+    inner = without_driver(name)
     if _ARCHIVE.match(inner):
         inner = _ARCHIVE.sub("", inner)
         places = [Path(inner[:end]) for end in _ends("/", inner)]
@@ -64,9 +64,9 @@ def archive_member(name: RasterName) -> tuple[Path, str] | None:
     >>> archive_member("/vsizip/data/scene.zip/10m/B02.tif")
     (PosixPath('data/scene.zip'), '10m/B02.tif')
     """
-    if isinstance(name, Path) or not _ARCHIVE.match(_inner(name)):
+    if isinstance(name, Path) or not _ARCHIVE.match(without_driver(name)):
         return None
-    inside = _ARCHIVE.sub("", _inner(name))
+    inside = _ARCHIVE.sub("", without_driver(name))
     archive = file_of(name)
     return archive, inside.removeprefix(str(archive)).lstrip("/").split(":")[0]
 
@@ -82,8 +82,12 @@ def stem_of(name: RasterName) -> str:
     return re.split(r"[:/]", name)[-1] or file_of(name).stem
 
 
-def _inner(name: str) -> str:
-    """A name without the driver; of a quoted path, the path alone."""
+def without_driver(name: str) -> str:
+    """A name without the driver; of a quoted path, the path alone.
+
+    >>> without_driver("netcdf:data/cube.nc:B02"), without_driver('HDF5:"data/cube.h5"://B02')
+    ('data/cube.nc:B02', 'data/cube.h5')
+    """
     inner = _IN_FILE.sub("", name)
     return inner.split('"')[1] if inner.startswith('"') and inner.count('"') > 1 else inner
 

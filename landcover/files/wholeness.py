@@ -22,7 +22,13 @@ import numpy as np
 
 from landcover.errors import InputError, MissingProduct
 from landcover.files import whole_jpeg2000, whole_others, whole_tiff
-from landcover.files.raster_names import RasterName, archive_member, file_of, raster_name
+from landcover.files.raster_names import (
+    RasterName,
+    archive_member,
+    file_of,
+    raster_name,
+    without_driver,
+)
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -59,7 +65,7 @@ def require_whole(name: RasterName) -> None:
     """
     for part in _parts(name, set()):
         file = file_of(part)
-        if _ELSEWHERE.match(str(part)) and not os.path.exists(file):
+        if _ELSEWHERE.match(without_driver(str(part))) and not os.path.exists(file):
             raise InputError(
                 f"{part} is no file on this machine, and nothing is fetched from elsewhere; "
                 "download it and give the file"
@@ -131,12 +137,18 @@ def _sources(name: RasterName) -> list[RasterName]:
     for tag in ("SourceFilename", "SourceDataset"):
         for element in root.iter(tag):
             source = raster_name((element.text or "").strip())
+            relative = element.get("relativeToVRT") == "1"
             if isinstance(source, Path) and not _NO_FILE.match(str(element.text)):
-                relative = element.get("relativeToVRT") == "1"
                 sources.append(path.parent / source if relative else source)
             elif isinstance(source, str):
-                sources.append(source)
+                sources.append(_beside(path, source) if relative else source)
     return sources
+
+
+def _beside(vrt: Path, name: str) -> str:
+    """GDAL's name of a raster in a file, which is named as it is seen from a VRT."""
+    file = str(file_of(name))
+    return name if archive_member(name) else name.replace(file, str(vrt.parent / file), 1)
 
 
 def _missing(name: RasterName) -> str | None:
@@ -170,7 +182,7 @@ def _missing_of_file(path: str, member: str | None, size: int, _changed: int) ->
     except (KeyError, NotImplementedError, RuntimeError):
         return None  # GDAL says what is wrong with it
     except (zipfile.BadZipFile, EOFError, OSError, zlib.error, gzip.BadGzipFile) as error:
-        return str(error)
+        return str(error) or "it breaks off"  # zipfile's EOFError says nothing
 
 
 def _missing_of_bytes(file: IO[bytes], size: int) -> str | None:

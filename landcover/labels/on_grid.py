@@ -29,8 +29,6 @@ def read_values(source: RasterName, grid: Grid) -> set[float]:
     """The distinct values of a class raster on a grid; its own nodata counts as 0."""
     values: set[float] = set()
     with rasters.open_on_grid(source, grid) as warped:
-        if np.issubdtype(np.dtype(warped.dtypes[0]), np.complexfloating):
-            raise InputError(f"{source} holds complex numbers; give a raster of classes")
         for window in track(list(grid.windows(rasters.WINDOW_PX)), f"Reading {Path(source).name}"):
             values.update(np.unique(rasters.read_window(warped, window, [1])).tolist())
     return {value for value in values if np.isfinite(value)}

@@ -17,6 +17,7 @@ from rasterio.enums import ColorInterp
 
 from landcover.errors import InputError, LandcoverError, reading_error
 from landcover.files.masks import read_masked
+from landcover.files.opening import require_real, root_cause
 from landcover.files.pictures import Source, open_bytes, open_geotiff
 from landcover.grid import Grid, Window
 from landcover.sensors import EUROSAT_BANDS, SENTINEL2, TRUE_COLOUR_BANDS, true_colour
@@ -147,12 +148,7 @@ def _decoding(name: str, kind: str) -> Iterator[None]:
     except Exception as error:  # of damaged bytes, decoders raise what they like
         if isinstance(error, LandcoverError) and error.__cause__ is None:
             raise  # a rule that the image breaks
-        cause: BaseException = error
-        while cause.__cause__ is not None:  # GDAL's own words lie deepest
-            cause = cause.__cause__
-        reason = re.sub(
-            r"/vsimem/\S+", "it", (str(cause).splitlines() or [type(cause).__name__])[0]
-        )
+        reason = re.sub(r"/vsimem/\S+", "it", root_cause(error))
         raise InputError(
             f"{name} cannot be decoded as {kind} ({reason}); "
             "it may be truncated or damaged: save it again"
@@ -209,6 +205,7 @@ def _read_geotiff(source: Source, name: str, max_pixels: int) -> Image:
             )
         for rows, cols in dataset.block_shapes:  # a block is decoded whole, however small the rest
             _check_size(f"a block of {name}", rows, cols, max_pixels)
+        require_real(dataset, name)
         try:
             grid = Grid.of(dataset)
         except LandcoverError:  # without a place it can be classified, but not be put on a map

@@ -327,12 +327,11 @@ def _class_values(
     path: Path | str, dataset: DatasetReader, said: Sequence[BandSaid]
 ) -> Counter[float] | None:
     """Pixels of each value of a raster of classes, nodata as 0; None for other rasters."""
-    complex_numbers = np.issubdtype(np.dtype(said[0].dtype), np.complexfloating)
-    if len(said) != 1 or said[0].name is not None or complex_numbers:
+    if len(said) != 1 or said[0].name is not None:
         return None
     counts: Counter[float] = Counter()
     for window in _windows(dataset, f"Reading {Path(path).name}"):
-        pixels, seen = read_masked(dataset, 1, window)
+        pixels, seen = read_masked(dataset, said[0].number, window)
         values = pixels[seen & np.isfinite(pixels)]
         empty = values == said[0].nodata if said[0].nodata is not None else np.zeros(0, bool)
         counts[0.0] += pixels.size - values.size + int(empty.sum())

@@ -335,6 +335,19 @@ def test_every_source_of_a_vrt_is_looked_for(tmp_path, jpeg2000):
             rasters.read(name, CORNER)
 
 
+@pytest.mark.parametrize("name", ["NETCDF:{}:Band1", 'NETCDF:"{}":Band1'])
+def test_a_raster_in_a_container_may_be_named_as_a_vrt_sees_it(tmp_path, jpeg2000, name):
+    path, pixels = jpeg2000(64)
+    rasterio.shutil.copy(path, tmp_path / "cube.nc", driver="netCDF")
+    vrt = write_vrt(tmp_path / "a.vrt", [name.format("cube.nc")], 200)
+    np.testing.assert_array_equal(rasters.read(vrt), pixels)
+    (tmp_path / "cube.nc").unlink()
+    with pytest.raises(MissingProduct, match=r"a.vrt is made of .*cube.nc, which does not exist"):
+        rasters.read(vrt)
+    with pytest.raises(MissingProduct, match=r"cube.nc does not exist; check the path"):
+        rasters.read(name.format(tmp_path / "cube.nc"))
+
+
 def test_a_vrt_of_itself_is_no_endless_search(tmp_path):
     vrt = write_vrt(tmp_path / "a.vrt", ["a.vrt"], 200)
     assert "\n" not in error_of(vrt)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import rasterio
+from rasterio.enums import ColorInterp
 
 import landcover as lc
 from landcover import cli
@@ -129,12 +130,10 @@ def test_json_holds_no_numbers_that_json_lacks(tmp_path, capsys):
     assert found["bands"][0]["nodata"] == ["nan"]
 
 
-def test_rasters_without_a_place_data_or_real_numbers(tmp_path):
+def test_rasters_without_a_place_or_data(tmp_path):
     empty = inspect_raster(tif(tmp_path / "empty.tif", DN * 0, CORE))
     assert empty.remarks == [f"{name} has no pixel with data" for name in CORE]
     assert {band.median for band in empty.bands} == {None}
-    (remark,) = inspect_raster(tif(tmp_path / "c.tif", DN[:1].astype(np.complex64))).remarks
-    assert remark == "nothing says which band this is: 1 (unnamed)"
     placeless = tmp_path / "s.tif"
     with rasterio.open(
         placeless, "w", driver="GTiff", width=16, height=12, count=4, dtype="uint16"
@@ -151,10 +150,35 @@ def test_a_product_among_bands_is_called_one(tmp_path, capsys):
     assert "is a product; give it with --product" in capsys.readouterr().err
 
 
-def test_labels_of_complex_numbers_are_refused(tmp_path):
-    labels = tif(tmp_path / "l.tif", DN[:1].astype(np.complex64))
-    with pytest.raises(InputError, match=r"l.tif holds complex numbers; give a raster of class"):
-        lc.prepare(tmp_path / "run", bands=loose(tmp_path, CORE), labels=labels)
+@pytest.mark.parametrize("dtype", ["complex64", "complex128", "complex_int16"])
+def test_complex_numbers_are_refused(tmp_path, dtype):
+    path = tmp_path / "c.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=16, height=12, count=4, dtype=dtype,
+        crs=GRID.crs, transform=GRID.transform,
+    ) as out:  # fmt: skip
+        out.write(DN.astype(np.complex64))
+        out.descriptions = CORE
+    run, bands = tmp_path / "run", loose(tmp_path, CORE)
+    message = rf"c.tif holds complex numbers \({dtype}\), as of radar; give a raster of real numb"
+    for read in (
+        lambda: inspect_raster(path),
+        lambda: lc.prepare(run, bands=path),
+        lambda: lc.prepare(run, bands=bands, labels=path),
+        lambda: lc.read_image(path),
+    ):
+        with pytest.raises(InputError, match=message):
+            read()
+
+
+def test_classes_beside_an_alpha_band_are_counted_wherever_it_stands(tmp_path):
+    codes = np.full((12, 16), 211, np.uint16)
+    seen = np.zeros_like(codes)
+    seen[:6] = 255
+    for number, bands in enumerate(([codes, seen], [seen, codes])):
+        colours = (ColorInterp.gray, ColorInterp.alpha)[:: -1 if number else 1]
+        facts = inspect_raster(tif(tmp_path / f"{number}.tif", np.stack(bands), colours=colours))
+        assert {c["value"]: c["share"] for c in facts.classes} == {211: 0.5, None: 0.5}
 
 
 def test_any_error_is_one_line_and_its_traceback_is_kept_where_asked(tmp_path, capsys, monkeypatch):
