@@ -38,14 +38,14 @@ def require_cut(geometries: np.ndarray, name: str) -> None:
 
 
 def clipped(geometries: np.ndarray, clip: BaseGeometry, turns: bool) -> np.ndarray:
-    """The part of geometries in a box; with `turns` also of their likes a turn of 360 away.
+    """The part of geometries in a clip; with `turns` also of their likes a turn of 360 away.
 
     Parameters
     ----------
     geometries : array of shapely geometries
         In one CRS.
     clip : shapely Polygon
-        The box.
+        In the same CRS, a box or any other.
     turns : bool
         Whether x is longitude, of which -179.9 and 180.1 are the same.
     """
@@ -86,14 +86,14 @@ def turned(geometries: np.ndarray, grid: Grid) -> np.ndarray:
     west, south, east, north = grid.bounds
     margin = (east - west) / 10
     clip = shapely.box(west - margin, south - margin, east + margin, north + margin)
-    whole = np.array([shapely.transform(one, _without_jumps) for one in geometries], object)
+    whole = np.array([shapely.transform(one, without_jumps) for one in geometries], object)
     return clipped(whole, clip, turns=east - west < 360)
 
 
-def _without_jumps(lon_lat: np.ndarray) -> np.ndarray:
+def without_jumps(lon_lat: np.ndarray) -> np.ndarray:
     """Corners of a geometry, each at the longitude that is nearest to that of the first.
 
-    >>> _without_jumps(np.array([[179.75, 65.0], [-179.75, 65.0]])).tolist()
+    >>> without_jumps(np.array([[179.75, 65.0], [-179.75, 65.0]])).tolist()
     [[179.75, 65.0], [180.25, 65.0]]
     """
     turns = np.rint((lon_lat[:, 0] - lon_lat[:1, 0]) / 360)

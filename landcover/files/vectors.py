@@ -99,12 +99,17 @@ def share_on_grid(source: str | os.PathLike[str] | Sequence[float], grid: Grid) 
     import shapely
 
     frame, _ = _frame_of(source, grid)
-    outline = shapely.segmentize(shapely.box(*grid.bounds), grid.cols * grid.resolution[0] / 128)
+    step = grid.cols * grid.resolution[0] / POINTS_PER_SCENE
+    outline = shapely.segmentize(shapely.box(*grid.bounds), step)
     there = geopandas.GeoSeries([outline], crs=grid.crs).to_crs(frame.crs).iloc[0]
-    area = shapely.union_all(frame.geometry.to_numpy())
+    turns = frame.crs.is_geographic
+    if turns:
+        there = shapely.transform(there, meridian.without_jumps)
     if not np.isfinite(there.bounds).all() or not there.is_valid:
         return 1.0
-    return float(shapely.area(shapely.intersection(area, there)) / shapely.area(area))
+    area = shapely.union_all(frame.geometry.to_numpy())
+    held = meridian.clipped(np.array([area]), there, turns)
+    return float(shapely.area(held).sum() / shapely.area(area))
 
 
 def read_polygons(path: str | os.PathLike[str], grid: Grid, field: str | None = None) -> Polygons:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from affine import Affine
-from pyproj import Transformer
+from pyproj import Geod, Transformer
 from rasterio.crs import CRS
 from shapely import segmentize
 from shapely.geometry import MultiPolygon, box, mapping
@@ -14,6 +14,7 @@ from landcover.errors import InputError, LandcoverError
 from landcover.files import vectors
 from landcover.grid import Grid, Window
 
+GEOD = Geod(ellps="WGS84")
 LAT = 65.0
 WEST, SOUTH, EAST, NORTH = 179.99, 64.995, -179.99, 65.005
 
@@ -47,6 +48,15 @@ def expected(grid):
     to = Transformer.from_crs(grid.crs.to_wkt(), "EPSG:4326", always_xy=True)
     lon, lat = to.transform(*grid.xy(*np.indices(grid.shape)))
     return (np.abs((lon + 360) % 360 - 180) < 0.01) & (lat > SOUTH) & (lat < NORTH)
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
+def test_the_share_of_an_area_that_lies_on_a_grid(grid):
+    # pixels of the area, weighted by the cosine of their latitude, against the area as a whole
+    pixels_ha = grid.areas_ha(Window(0, 0, *grid.shape))[expected(grid)].sum()
+    whole_ha = abs(GEOD.polygon_area_perimeter(*box(WEST, SOUTH, EAST + 360, NORTH).boundary.xy)[0])
+    share = vectors.share_on_grid((WEST, SOUTH, EAST, NORTH), grid)
+    assert share == pytest.approx(pixels_ha / (whole_ha / 1e4), abs=0.02)
 
 
 def held(area, grid):
