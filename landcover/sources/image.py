@@ -292,21 +292,27 @@ def _bands_of_reflectance(
             f"{', ...' if said[4:] else ''}), and nothing says what they are; name bands like B04 "
             "or red, or give EuroSAT's 13 bands of uint16 or 8-bit true colour"
         )
-    values, names, notes = [], [], []
+    bands, values, names, notes = [], [], [], []
     for told in named:
         require_reflectance(told, name)
         band = band_of(told, name, SENTINEL2, floats=is_reflectance(dataset, told))
         if eurosat:  # single bands of it do reach 0
             band = replace(band, nodata=tuple(v for v in band.nodata if v != 0))
         tally = Tally()
+        bands.append(band)
         values.append(read_reflectance(dataset, band, _whole(dataset), tally)[0])
         names.append(str(told.name))
         notes.append(judged(tally, band, str(told.name)))
     image = np.stack(values)
     if eurosat:
         image[:, (image == 0).all(axis=0)] = np.nan
-    if not np.isnan(image).all():  # a chip of dark water is possible, so it is told and not refused
-        notes.append(too_dark(float(np.nanmax(image)) * band.quantification, band))
+    brightest = [
+        (float(np.nanmax(part)) * band.quantification - band.offset, band)
+        for part, band in zip(image, bands, strict=True)
+        if not np.isnan(part).all()
+    ]
+    if brightest:  # a chip of dark water is possible, so it is told and not refused
+        notes.append(too_dark(*max(brightest, key=lambda found: found[0])))
     return tuple(names), image, tuple(note for note in notes if note)
 
 

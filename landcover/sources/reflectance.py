@@ -26,6 +26,9 @@ _REPEATED = 3
 #: Up to this share of a band's pixels, values beyond `PLAUSIBLE` are left out and told.
 _FEW = 0.01
 
+#: Distinct values beyond `PLAUSIBLE` that are kept of a band: floats can be unlike one another.
+_MOST_VALUES = 10_000
+
 #: Numbers up to this are those of 8 bits, or percent.
 _MOST_OF_8_BITS = 255
 
@@ -69,15 +72,28 @@ class Tally:
     ----------
     pixels : int
         With a value.
+    wrong : int
+        Of these, those beyond `PLAUSIBLE`.
     implausible : Counter
-        Pixels by digital number, of those beyond `PLAUSIBLE`.
+        Pixels by digital number, of those beyond `PLAUSIBLE`; of many numbers the frequent ones.
     alone : int
         Pixels without data in this band that have data in every other.
     """
 
     pixels: int = 0
+    wrong: int = 0
     implausible: Counter[float] = field(default_factory=Counter)
     alone: int = 0
+
+    def count_wrong(self, dn: np.ndarray) -> None:
+        """Count digital numbers beyond `PLAUSIBLE`, in memory that their number does not set."""
+        values, counts = np.unique(dn, return_counts=True)
+        kept = np.argsort(-counts, kind="stable")[:_MOST_VALUES]
+        self.wrong += dn.size
+        found = zip(values[kept].astype(float).tolist(), counts[kept].tolist(), strict=True)
+        self.implausible.update(dict(found))
+        if len(self.implausible) > _MOST_VALUES:
+            self.implausible = Counter(dict(self.implausible.most_common(_MOST_VALUES)))
 
 
 def reflectance(dn: np.ndarray, band: Band) -> np.ndarray:
@@ -126,8 +142,7 @@ def read_reflectance(
     bad = (why == DATA) & ~((values >= low) & (values <= high))
     if tally is not None:
         tally.pixels += int((why == DATA).sum())
-        if bad.any():
-            tally.implausible.update(dict(zip(*_counted(dn[bad]), strict=True)))
+        tally.count_wrong(dn[bad])
     why[bad] = IMPLAUSIBLE
     values[why != DATA] = np.nan
     return values, why
@@ -141,7 +156,7 @@ def judged(tally: Tally, band: Band, name: str) -> str | None:
     InputError
         If they are many, or one value that repeats: a nodata value that nothing declares.
     """
-    wrong = tally.implausible.total()
+    wrong = tally.wrong
     if not wrong:
         return None
     (value, times), *_ = tally.implausible.most_common(1)
@@ -205,9 +220,3 @@ def _empty(dn: np.ndarray, nodata: Sequence[float]) -> np.ndarray:
     # as the file's type holds it: -3.4028235e38 is another number in float32
     with np.errstate(over="ignore"):
         return ~np.isfinite(dn) | np.isin(dn, np.array(nodata).astype(dn.dtype))
-
-
-def _counted(dn: np.ndarray) -> tuple[list[float], list[int]]:
-    """Distinct numbers and how often each occurs."""
-    values, counts = np.unique(dn, return_counts=True)
-    return values.astype(float).tolist(), counts.tolist()

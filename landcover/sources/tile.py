@@ -32,6 +32,8 @@ _DAY_IN_NAME = re.compile(r"(?<!\d)(20\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]
 
 #: Digital numbers of products with +1000 lie above this, also over water that comes out negative.
 _DARKEST_WITH_OFFSET = 700
+#: Water may come out this dark where nothing is wrong.
+_MOST_NEGATIVE = -0.02
 #: A median below this is one of numbers divided once too often.
 _LOWEST_MEDIAN = 0.001
 
@@ -102,20 +104,26 @@ def radiometry_warning(tile: Tile) -> str | None:
     InputError
         If the median cannot be reflectance.
     """
-    darkest, typical, brightest = _light(tile)
-    band = next(iter(tile.bands.values()))
-    if not np.isfinite(darkest):
+    lights = _lights(tile)
+    if not lights:
         return None
-    dark = too_dark(brightest, band)
+    band = lights[0].band
+    brightest = max(lights, key=lambda light: light.brightest)
+    dark = too_dark(brightest.brightest, brightest.band)
     if dark:
         raise InputError(dark)
+    typical = float(np.median([light.median for light in lights]))
     if not _LOWEST_MEDIAN <= typical <= HIGHEST_MEDIAN:
         raise InputError(
             f"{band.path}: the median reflectance would be {typical:.4g}, which no land has; give "
             "the true quantification= (1 for values that are reflectance already, 1000 for "
             "reflectance x 1000)"
         )
-    as_usual = band.offset == 0 and band.quantification == DEFAULT_QUANTIFICATION
+    as_usual = all(
+        light.band.offset == 0 and light.band.quantification == DEFAULT_QUANTIFICATION
+        for light in lights
+    )
+    darkest = min(light.darkest for light in lights)
     if as_usual and darkest >= _DARKEST_WITH_OFFSET:
         return (
             f"the darkest digital numbers are {darkest:.0f}: this looks like data with the "
@@ -126,10 +134,11 @@ def radiometry_warning(tile: Tile) -> str | None:
                 else "pass offset=-1000"
             )
         )
-    if darkest + band.offset < -0.02 * band.quantification:
+    lowest = min(lights, key=lambda light: light.lowest)
+    if lowest.band.offset and lowest.lowest < _MOST_NEGATIVE:
         return (
-            f"offset {band.offset:g} makes the darkest pixels negative "
-            f"({(darkest + band.offset) / band.quantification:.3f}); does the data carry it?"
+            f"offset {lowest.band.offset:g} makes the darkest pixels negative "
+            f"({lowest.lowest:.3f}); does the data carry it?"
         )
     if typical < 0.01:
         return (
@@ -139,13 +148,38 @@ def radiometry_warning(tile: Tile) -> str | None:
     return None
 
 
-def _light(tile: Tile) -> tuple[float, float, float]:
-    """The lowest 0.1 percentile of dn over the core bands, their median reflectance, largest dn.
+@dataclass(frozen=True)
+class _Light:
+    """How dark and bright a band is, from a thinned reading.
 
-    From a thinned reading. Values that repeat outside the range of reflectance are left to be
+    Attributes
+    ----------
+    band : Band
+        With the numbers that make its reflectance; bands of one tile may have others.
+    darkest, brightest : float
+        The 0.1 percentile and the maximum of its digital numbers.
+    median : float
+        Reflectance.
+    """
+
+    band: Band
+    darkest: float
+    brightest: float
+    median: float
+
+    @property
+    def lowest(self) -> float:
+        """Reflectance of the darkest."""
+        return (self.darkest + self.band.offset) / self.band.quantification
+
+
+def _lights(tile: Tile) -> list[_Light]:
+    """Of the core bands that have data.
+
+    Values that repeat outside the range of reflectance are left to be
     judged as nodata, on every pixel; many that do not repeat are kept, for a wrong scale.
     """
-    darkest, medians, brightest = [], [], []
+    lights = []
     for name in tile.sensor.core:
         band = tile.bands[name]
         with rasters.open_raster(band.path) as dataset:
@@ -156,12 +190,9 @@ def _light(tile: Tile) -> tuple[float, float, float]:
         if wrong.any() and np.unique(dn[wrong], return_counts=True)[1].max() > wrong.sum() / 2:
             dn, values = dn[~wrong], values[~wrong]
         if dn.size:
-            darkest.append(np.percentile(dn, 0.1))
-            medians.append(np.median(values))
-            brightest.append(dn.max())
-    if not darkest:
-        return np.nan, np.nan, np.nan
-    return float(min(darkest)), float(np.median(medians)), float(max(brightest))
+            darkest, median = float(np.percentile(dn, 0.1)), float(np.median(values))
+            lights.append(_Light(band, darkest, float(dn.max()), median))
+    return lights
 
 
 def require_one_date(covers: Sequence[Dated]) -> None:

@@ -16,8 +16,8 @@ import landcover as lc
 from landcover import cli
 from landcover.errors import InputError, LandcoverError
 from landcover.grid import Grid
-from landcover.sources import band_files
-from landcover.sources.tile import note_on_days, require_one_date
+from landcover.sources import band_files, reflectance
+from landcover.sources.tile import note_on_days, radiometry_warning, require_one_date
 from tests.conftest import utm_grid
 from tests.fixtures.band_files import CORE, DN, GRID, loose, tif
 
@@ -288,6 +288,17 @@ class TestScaling:
         assert [list(tile.paths) for tile in tiles] == [first, second]
         assert [{band.offset for band in tile.bands.values()} for tile in tiles] == [{-1000}, {0}]
 
+    def test_light_is_judged_by_the_numbers_of_each_band(self, tmp_path):
+        with_offset = {"scales": [1e-4], "offsets": [-0.1]}
+        bright = DN[:3] - DN[:3].min() + 1300
+        bands = loose(tmp_path / "a", CORE[:3], bright, tags=with_offset)
+        (dark,) = loose(tmp_path / "a", CORE[3:], DN[3:] - DN[3:].min() + 300)
+        (tile,) = band_files.open_bands([*bands, dark])
+        assert radiometry_warning(tile) is None
+        (dark,) = loose(tmp_path / "b", CORE[3:], DN[3:] - DN[3:].min() + 300, tags=with_offset)
+        (tile,) = band_files.open_bands([*loose(tmp_path / "b", CORE[:3], bright), dark])
+        assert "offset -1000 makes the darkest pixels negative (-0.0" in radiometry_warning(tile)
+
     def test_scales_of_any_size_are_taken_as_they_are(self, tmp_path):
         path = tif(tmp_path / "s.tif", descriptions=CORE, tags={"scales": [1e9] * 4})
         (tile,) = band_files.open_bands(path)
@@ -492,6 +503,17 @@ class TestValidity:
         assert prep["pixels"] == {
             "data": 191, "nodata": 0, "masked": 0, "implausible": 1, "outside": 0,
         }  # fmt: skip
+
+    def test_odd_values_are_counted_in_bounded_memory(self, monkeypatch, rng):
+        monkeypatch.setattr(reflectance, "_MOST_VALUES", 100)
+        tally = reflectance.Tally()
+        for _ in range(20):  # 60 % are one value, the others are unlike one another
+            tally.pixels += 500
+            tally.count_wrong(np.append(rng.uniform(9, 99, 200), [-9999.0] * 300))
+        assert len(tally.implausible) == 100
+        assert (tally.wrong, tally.implausible[-9999.0]) == (10_000, 6000)
+        with pytest.raises(InputError, match=r"6,000 of them -9999 .*declare it with nodata=-9999"):
+            reflectance.judged(tally, reflectance.Band("x.tif", 1), "B02")
 
     def test_many_odd_values_are_refused(self, tmp_path):
         dn = DN.copy()
