@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TOLERANCE_PX = 0.01
 #: Areas are computed at pixels so far apart and interpolated between them: to better than 1e-6.
 AREA_STEP_M = 5_000.0
+#: Formats in whose files GDAL assigns no CRS to what is there.
+_WRITTEN_ONCE = ("Zarr", "netCDF", "HDF5Image", "HDF4Image")
 #: No camera sees land in pixels as narrow as this: such coordinates are degrees taken for metres.
 LEAST_PIXEL_M = 0.001
 
@@ -173,8 +175,8 @@ class Grid:
     def __post_init__(self) -> None:
         if not self.crs:
             raise InputError(
-                "the raster has no CRS; assign one, that of its coordinates, with: "
-                "rio edit-info --crs EPSG:CODE FILE"
+                "the grid has no CRS; give one of rasterio, for example "
+                "rasterio.crs.CRS.from_epsg(32633)"
             )
         if not hasattr(self.crs, "to_wkt"):
             raise InputError(
@@ -218,21 +220,26 @@ class Grid:
             cannot be of, or if its pixels are rotated.
         """
         _require_place(dataset)
+        assign = _assign_crs(dataset)
+        if not dataset.crs:
+            raise InputError(
+                f"the raster has no CRS; assign one, that of its coordinates, with: {assign}"
+            )
         grid = cls(dataset.crs, dataset.transform, dataset.height, dataset.width)
-        in_degrees = _require_map(grid.crs.to_wkt())
+        in_degrees = _require_map(grid.crs.to_wkt(), assign)
         west, south, east, north = grid.bounds
         if in_degrees and not are_degrees(grid.bounds):
             raise InputError(
                 f"its CRS is in degrees and its bounds are {west:.6g}, {south:.6g}, {east:.6g}, "
                 f"{north:.6g}, which are none; assign the CRS that its coordinates are of, for "
-                "example with: rio edit-info --crs EPSG:CODE FILE"
+                f"example with: {assign}"
             )
         if not in_degrees and max(grid.pixel_size_m) < LEAST_PIXEL_M:
             raise InputError(
                 f"its pixels would be {max(grid.pixel_size_m):.1g} m wide, and its bounds are "
                 f"{west:.6g}, {south:.6g}, {east:.6g}, {north:.6g}: these look like degrees and "
                 f"its CRS is in {grid.crs.linear_units}; assign the CRS that its coordinates are "
-                "of, with: rio edit-info --crs EPSG:4326 FILE"
+                f"of, with: {assign.replace('CODE', '4326')}"
             )
         return grid
 
@@ -637,15 +644,29 @@ def _require_place(dataset: DatasetReader) -> None:
             "ground control points alone say where the raster lies; warp it first, for example "
             f"with: rio warp FILE NEW.tif --dst-crs {code}"
         )
+    place = "EPSG:CODE --transform '[10, 0, WEST, 0, -10, NORTH]'"
     raise InputError(
         "the raster does not say where it lies; give it a CRS and the place of its upper left "
-        "corner, for example with: rio edit-info --crs EPSG:CODE --transform "
-        "'[10, 0, WEST, 0, -10, NORTH]' FILE"
+        f"corner, for example with: {_assign_crs(dataset).replace('EPSG:CODE', place)}"
     )
 
 
+def _assign_crs(dataset: DatasetReader) -> str:
+    """The command that assigns a raster its CRS, EPSG:CODE.
+
+    To a copy where GDAL changes nothing in the file: in formats that it writes only once, in
+    archives, and in Cloud-Optimised GeoTIFFs, whose layout would be broken.
+    """
+    layout = dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT")
+    once = dataset.driver in _WRITTEN_ONCE or dataset.name.startswith("/vsi") or layout == "COG"
+    if once:
+        copy = "rio convert FILE NEW.tif --driver GTiff"
+        return f"{copy} && rio edit-info --crs EPSG:CODE NEW.tif"
+    return "rio edit-info --crs EPSG:CODE FILE"
+
+
 @lru_cache(maxsize=64)
-def _require_map(wkt: str) -> bool:
+def _require_map(wkt: str, assign: str) -> bool:
     """Whether a CRS is in degrees; InputError unless it is one of maps of the earth."""
     from pyproj import CRS
 
@@ -653,8 +674,7 @@ def _require_map(wkt: str) -> bool:
     if crs.geodetic_crs is None or crs.is_geocentric:
         kind = "a geocentric one" if crs.is_geocentric else "a local one, without a place on earth"
         raise InputError(
-            f"the CRS {crs.name!r} is {kind}; assign the true one, for example with: "
-            "rio edit-info --crs EPSG:CODE FILE"
+            f"the CRS {crs.name!r} is {kind}; assign the true one, for example with: {assign}"
         )
     return bool(crs.is_geographic and crs.axis_info[0].unit_name == "degree")
 

@@ -70,7 +70,7 @@ def test_difference_forgives_a_hundredth_of_a_pixel(grid):
 @pytest.mark.parametrize(
     ("crs", "transform", "message"),
     [
-        (None, Affine(10, 0, 0, 0, -10, 0), "has no CRS; assign one"),
+        (None, Affine(10, 0, 0, 0, -10, 0), "has no CRS; give one of rasterio"),
         (CRS.from_epsg(32633), Affine(10, 1, 0, 0, -10, 0), "rotated or not north-up"),
         (CRS.from_epsg(32633), Affine(10, 0, 0, 0, 10, 0), "rotated or not north-up"),
     ],

@@ -173,13 +173,14 @@ def remedies(message: str) -> list[str]:
 
 
 def run_command(command: str) -> None:
-    """Run a command as it is written, which must end well."""
-    program, *arguments = shlex.split(command)
-    if program == "rio":
-        result = CliRunner().invoke(main_group, arguments)
-        assert result.exit_code == 0, (command, result.output)
-    else:
-        assert cli.main(arguments) == 0, command
+    """Run a command as it is written, or several joined by &&, which must end well."""
+    for part in command.split(" && "):
+        program, *arguments = shlex.split(part)
+        if program == "rio":
+            result = CliRunner().invoke(main_group, arguments)
+            assert result.exit_code == 0, (part, result.output)
+        else:
+            assert cli.main(arguments) == 0, part
 
 
 @pytest.fixture(scope="module")
@@ -304,26 +305,36 @@ def test_the_map_of_another_runs_model_is_compared(prepared, inputs, tmp_path, c
 
 def of_file(message: str, path, code: int = 32633) -> str:
     """A remedy with the names that it leaves open filled in."""
-    (command,) = remedies(message)
+    command = " && ".join(remedies(message))
     new = path.with_name("new.tif")
     return command.replace("EPSG:CODE", f"EPSG:{code}").replace("FILE", str(path)).replace(
         "NEW.tif", str(new)
     )  # fmt: skip
 
 
-def test_a_raster_without_crs_gets_one(tmp_path):
-    import rasterio
+@pytest.mark.parametrize(
+    ("driver", "name"),
+    [("GTiff", "a.tif"), ("COG", "a.tif"), ("netCDF", "a.nc"), ("Zarr", "a.zarr"), ("HFA", "a.img"),
+     ("VRT", "a.vrt"), ("PNG", "a.png")],
+)  # fmt: skip
+def test_a_raster_without_crs_gets_one(tmp_path, driver, name):
+    import rasterio.shutil
 
-    path = tmp_path / "plain.tif"
+    plain, path = tmp_path / "plain.tif", tmp_path / name
+    pixels = np.random.default_rng(0).integers(1, 255, (1, 20, 20), dtype=np.uint8)
     with rasterio.open(
-        path, "w", driver="GTiff", width=20, height=20, count=1, dtype="uint8",
+        plain, "w", driver="GTiff", width=20, height=20, count=1, dtype="uint8",
         transform=Affine(10, 0, 300000, 0, -10, 5800000),
     ) as out:  # fmt: skip
-        out.write(np.ones((1, 20, 20), np.uint8))
+        out.write(pixels)
+    rasterio.shutil.copy(plain, path, driver=driver)
     with pytest.raises(LandcoverError, match="no CRS") as caught:
         rasters.grid_of(path)
-    run_command(of_file(str(caught.value), path))
-    assert rasters.grid_of(path).crs.to_epsg() == 32633
+    command = of_file(str(caught.value), path)
+    run_command(command)
+    healed = tmp_path / "new.tif" if "new.tif" in command else path
+    assert rasters.grid_of(healed).difference(utm_grid(20, 20)) is None
+    np.testing.assert_array_equal(lc.read(healed), pixels)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.jp2"])
