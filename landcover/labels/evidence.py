@@ -163,3 +163,27 @@ def evidence(
         auc = float(roc_auc_score(own, ranks[:, position])) if judged else None
         found.append(ClassEvidence(int(count), samples, places, auc))
     return found
+
+
+def found_cores(probabilities: np.ndarray, labels: np.ndarray, core: np.ndarray) -> float:
+    """Mean share over classes of their core samples that are found, 0 to 1.
+
+    Every class counts the same, so nothing is gained by giving a rare class away to a common one.
+
+    Parameters
+    ----------
+    probabilities : array of float (samples, classes)
+        From `out_of_fold`, of whatever was learnt.
+    labels : array of int (samples,)
+        Positions of classes that labels have.
+    core : array of bool (samples,)
+        Samples away from borders between labels.
+
+    Examples
+    --------
+    >>> found_cores(np.eye(2)[[0, 0, 0, 0, 1, 0]], np.array([0, 0, 0, 0, 1, 1]), np.ones(6, bool))
+    0.75
+    """
+    labels, found = labels[core], probabilities[core].argmax(axis=1)
+    shares = [float((found[labels == k] == k).mean()) for k in np.unique(labels)]
+    return float(np.mean(shares)) if shares else 0.0

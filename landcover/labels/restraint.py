@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 #: A class that the image shows well keeps at least this share of its labelled area, and gets at
-#: most so many times it. CORINE's units are areas of 25 ha that are at least 85 % right (CLC technical
-#: guidelines). True areas over labelled ones on land of known truth: docs/label_noise.md.
+#: most so many times it. CORINE's units are areas of 25 ha that are at least 85 % right (CLC
+#: technical guidelines). True areas over labelled ones on land of known truth are in
+#: docs/label_noise.md.
 LEAST, MOST = 0.5, 3.0
 #: A class that labels hold on less than this share of the scene may grow as if it were this.
 TRACE = 0.01

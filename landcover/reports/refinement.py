@@ -30,14 +30,16 @@ class Refinement(TypedDict):
     """What was done with labels.
 
     ``changed`` is the share of labelled pixels that got another class, ``small_regions`` and
-    ``border_contrast`` are what `labels.fineness` measures, ``reason`` says why all labels are
-    learnt as they are (None where some are refined).
+    ``border_contrast`` are what `labels.fineness` measures. ``found`` is what forests find of the
+    cores of classes in blocks left out when they learn labels as they are, and refined ones.
+    ``reason`` says why all labels are learnt as they are (None where some are refined).
     """
 
     reason: str | None
     changed: float
     small_regions: float
     border_contrast: float
+    found: tuple[float, float] | None
     classes: list[RefinedClass]
 
 
@@ -70,6 +72,7 @@ def refinement_of(decision: Decision, legend: Legend, pixels: np.ndarray) -> Ref
         "changed": 1 - int(np.trace(pixels)) / total if total else 0.0,
         "small_regions": decision.fineness.small,
         "border_contrast": decision.fineness.contrast,
+        "found": decision.found,
         "classes": rows,
     }
 
@@ -78,7 +81,7 @@ def summary(found: Refinement) -> str:
     """One sentence: whether labels are refined, and on how many pixels.
 
     >>> summary({"reason": "they are few", "changed": 0, "small_regions": 0,
-    ...     "border_contrast": 0, "classes": []})
+    ...     "border_contrast": 0, "found": None, "classes": []})
     'Labels are learnt as they are, for they are few.'
     """
     if found["reason"] is not None:
@@ -86,7 +89,14 @@ def summary(found: Refinement) -> str:
     text = f"Labels are refined before they are learnt: {100 * found['changed']:.1f} % of labelled "
     kept = sum(bool(row["kept_because"]) for row in found["classes"])
     of_all = f"; {kept} of {len(found['classes'])} classes keep their labels" if kept else ""
-    return f"{text}pixels get another class{of_all}."
+    proof = ""
+    if found["found"] is not None:
+        plain, refined = (f"{100 * share:.0f} %" for share in found["found"])
+        proof = (
+            f" In blocks left out, forests that learn them find {refined} of the cores of "
+            f"classes, and those that learn labels as they are {plain}."
+        )
+    return f"{text}pixels get another class{of_all}.{proof}"
 
 
 def lines(found: Refinement) -> list[str]:

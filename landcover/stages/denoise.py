@@ -21,6 +21,7 @@ from landcover.files.atomic import digest, short_digest, staging_folder, write_b
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
 from landcover.labels import noise
+from landcover.labels.decision import Decision
 from landcover.labels.refined import Refined
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import say, track
@@ -83,9 +84,12 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
     priors = np.bincount(rows.targets(rows.train), minlength=len(rows.legend)) / len(rows.train)
     transition = noise.transitions(small.probabilities[1:], small.sizes[1:], priors)
     posterior = noise.posterior(small.probabilities, priors, transition)
-    decision = decision_of(run, rows, grid, small.own())
-    trust = decision.trust(len(rows.legend))
-    refined = Refined.of(rows.legend, trust, posterior, small.labelled)
+    decision, judge = decision_of(run, rows, grid, small.own())
+    refined = _refined(rows, decision, posterior, small)
+    if judge is not None:
+        targets = _targets_of(refined, rows, small.ids, judge.part)
+        decision = judge.proven(decision, targets)
+        refined = _refined(rows, decision, posterior, small)
     counts, unjudged = Counts.of(rows.legend, grid), Unjudged()
     with staging_folder(run.path) as folder:
         stage = Run(folder)
@@ -120,6 +124,19 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
     for line in refinement.lines(found):
         say(line)
     return products
+
+
+def _refined(rows: Rows, decision: Decision, posterior: np.ndarray, small: Segmented) -> Refined:
+    """What every segment is, as far as was decided."""
+    trust = decision.trust(len(rows.legend))
+    return Refined.of(rows.legend, trust, posterior, small.labelled)
+
+
+def _targets_of(refined: Refined, rows: Rows, ids: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Positions of the refined labels of some rows of the sample table."""
+    samples = rows.samples.iloc[part]
+    labels = samples[rows.column].to_numpy()
+    return rows.legend.index(refined.classes(labels, ids[samples["row"], samples["col"]]))
 
 
 def is_made(run: Run, rows: Rows) -> bool:

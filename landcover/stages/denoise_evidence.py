@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from landcover.files import rasters
 from landcover.grid import Grid, Window
-from landcover.labels.decision import Decision, decide, is_open
+from landcover.labels.decision import Decision, decide, is_open, prove
 from landcover.labels.evidence import (
     ENOUGH,
     WIDTHS,
-    ClassEvidence,
     evidence,
+    found_cores,
     out_of_fold,
     surroundings,
 )
@@ -31,7 +32,42 @@ _WINDOWS, _WINDOW_PX = 9, 1024
 _CHIPS = 4096
 
 
-def decision_of(run: Run, rows: Rows, grid: Grid, segments: np.ndarray) -> Decision:
+@dataclass(frozen=True)
+class Judge:
+    """Samples by which labels and refined labels are judged in blocks left out.
+
+    Attributes
+    ----------
+    part : array of int (samples,)
+        Rows of the sample table.
+    values : array of float32 (samples, inputs)
+        What forests see.
+    labels, blocks : array of int (samples,)
+        Positions of their labels, and their blocks.
+    core : array of bool (samples,)
+        Away from borders between labels.
+    probabilities : array of float (samples, classes)
+        Of forests that learn labels as they are.
+    """
+
+    part: np.ndarray
+    values: np.ndarray
+    labels: np.ndarray
+    blocks: np.ndarray
+    core: np.ndarray
+    probabilities: np.ndarray
+
+    def proven(self, decision: Decision, targets: np.ndarray) -> Decision:
+        """The decision, taken back where refined labels (samples,) serve worse than labels."""
+        refined = out_of_fold(self.values, targets, self.blocks, self.probabilities.shape[1])
+        both = (self.probabilities, refined)
+        plain, better = (found_cores(found, self.labels, self.core) for found in both)
+        return prove(decision, (plain, better))
+
+
+def decision_of(
+    run: Run, rows: Rows, grid: Grid, segments: np.ndarray
+) -> tuple[Decision, Judge | None]:
     """Decide what is done with the labels of a run.
 
     Parameters
@@ -44,14 +80,22 @@ def decision_of(run: Run, rows: Rows, grid: Grid, segments: np.ndarray) -> Decis
         Of the scene.
     segments : array of int (classes,)
         Small segments most of whose pixels carry the label of each class.
+
+    Returns
+    -------
+    decision : Decision
+    judge : Judge, optional
+        By which refined labels are to be proven; None where labels stay.
     """
     part = np.concatenate([rows.train, rows.validation])
     blocks = len(np.unique(rows.samples["block"].to_numpy()[part]))
     found = _fineness(run, grid)
-    known: list[ClassEvidence] = []
-    if is_open(found, blocks, len(part)):
-        known = _evidence(run, rows, grid, part, segments)
-    return decide(found, blocks, len(part), known)
+    if not is_open(found, blocks, len(part)):
+        return decide(found, blocks, len(part), []), None
+    judge = _judge(run, rows, grid, part)
+    known = evidence(judge.probabilities, judge.labels, judge.core, judge.blocks, segments.tolist())
+    decision = decide(found, blocks, len(part), known)
+    return decision, judge if decision.reason is None else None
 
 
 def _fineness(run: Run, grid: Grid) -> Fineness:
@@ -66,21 +110,18 @@ def _fineness(run: Run, grid: Grid) -> Fineness:
     return fineness(read, pixel_ha, max(1, round(grid.length_px(BESIDE_M))))
 
 
-def _evidence(
-    run: Run, rows: Rows, grid: Grid, part: np.ndarray, segments: np.ndarray
-) -> list[ClassEvidence]:
-    """What the image says of each class in blocks left out."""
-    drawn = np.random.default_rng(0).permutation(part)[:ENOUGH]
-    part = np.sort(drawn)
+def _judge(run: Run, rows: Rows, grid: Grid, part: np.ndarray) -> Judge:
+    """Draw samples, and ask forests that have not seen their blocks."""
+    part = np.sort(np.random.default_rng(0).permutation(part)[:ENOUGH])
     at_row, at_col = (rows.samples[axis].to_numpy()[part] for axis in ("row", "col"))
     chips = read_chips(lambda window: rasters.read(run.scene, window), at_row, at_col, max(WIDTHS))
     values = np.concatenate(
         [surroundings(chips[k : k + _CHIPS]) for k in range(0, len(part), _CHIPS)]
     )
     labels, blocks = rows.targets(part), rows.samples["block"].to_numpy()[part]
-    probabilities = out_of_fold(values, labels, blocks, len(rows.legend))
     core = _core(run, grid, at_row, at_col)
-    return evidence(probabilities, labels, core, blocks, segments.tolist())
+    plain = out_of_fold(values, labels, blocks, len(rows.legend))
+    return Judge(part, values, labels, blocks, core, plain)
 
 
 def _core(run: Run, grid: Grid, at_row: np.ndarray, at_col: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from landcover.labels.decision import decide, is_open, why_kept
+from landcover.labels.decision import TOLERATED, Decision, decide, is_open, prove, why_kept
 from landcover.labels.evidence import (
     FOLDS,
     HARDLY,
@@ -15,6 +15,7 @@ from landcover.labels.evidence import (
     WIDTHS,
     ClassEvidence,
     evidence,
+    found_cores,
     out_of_fold,
     surroundings,
 )
@@ -139,3 +140,25 @@ def test_the_image_is_asked_only_where_that_decides():
 @pytest.mark.parametrize("fineness", [Fineness(0.2, 0.2), Fineness(0.01, 0.9)])
 def test_small_regions_or_sharp_borders_alone_are_not_fine(fineness):
     assert not fineness.fine
+
+
+def test_every_class_counts_the_same_among_cores():
+    from sklearn.metrics import balanced_accuracy_score
+
+    rng = np.random.default_rng(0)
+    labels, core = rng.choice(3, 500, p=[0.8, 0.15, 0.05]), rng.random(500) < 0.7
+    ranks = rng.random((500, 3)) + 0.5 * np.eye(3)[labels]
+    expected = balanced_accuracy_score(labels[core], ranks.argmax(axis=1)[core])
+    assert found_cores(ranks, labels, core) == pytest.approx(expected)
+    assert found_cores(ranks, labels, np.zeros(500, bool)) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "taken_back"),
+    [((0.6, 0.7), False), ((0.7, 0.7 - TOLERATED / 2), False), ((0.7, 0.6), True)],
+)
+def test_refined_labels_that_serve_worse_are_taken_back(found, taken_back):
+    decision = prove(Decision(COARSE, (SHOWN, SHOWN), None), found)
+    assert decision.found == found
+    assert (decision.reason is not None) == taken_back
+    assert decision.trust(2).any() != taken_back
