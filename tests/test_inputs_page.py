@@ -21,7 +21,9 @@ import landcover as lc
 from landcover.errors import LandcoverError
 from landcover.files import vectors
 from landcover.files.raster_writer import write
-from landcover.grid import Grid
+from landcover.grid import Grid, Window
+from landcover.labels.polygons import read_class_polygons
+from landcover.labels.recognition import Hints
 from landcover.legend import corine
 from landcover.reports.reference_sample import read_sample
 from landcover.sources.tile import Tile
@@ -270,6 +272,19 @@ class Read:
         line.to_file(path, layer="points")
         return vectors.read_aoi(path, GRID).area, GRID.rows * GRID.cols * 100
 
+    def polygons_that_overlap(self, folder):
+        west, south, east, north = GRID.bounds
+        shapes = [box(west, south, west + 40, north), box(west + 20, south, east, north)]
+        frame = geopandas.GeoDataFrame({"use": [512, 211]}, geometry=shapes, crs=GRID.crs)
+        frame.to_file(folder / "v.gpkg")
+        found = read_class_polygons(folder / "v.gpkg", "use", GRID, Hints())
+        assert found.notes() == [
+            f"{2 * GRID.rows} pixels lie in polygons of several classes, and are left out"
+        ]
+        expected = np.full(GRID.shape, 211, np.uint16)
+        expected[:, :2], expected[:, 2:4] = 512, 0
+        return found.burn(Window(0, 0, *GRID.shape)), expected
+
 
 class Refused:
     """A case ends in an error."""
@@ -286,6 +301,23 @@ class Refused:
     def band_twice(self, folder):
         names = ("B2", "B3", "B4", "B8", "view_azimuth_mean_B2")
         lc.open_bands(tif(folder / "s.tif", DN[[0, 1, 2, 3, 0]], names))
+
+    def names_by_place(self, folder):
+        pixels = np.concatenate([DN, DN, DN[:2]])
+        lc.open_bands(tif(folder / "s.tif", pixels, [f"b{n}" for n in range(1, 11)]))
+
+    def days_in_a_stack(self, folder):
+        names = ("B2_20220601", "B3_20220601", "B4_20220601", "B8_20220805")
+        lc.open_bands(tif(folder / "s.tif", descriptions=names))
+
+    def several_pages(self, folder):
+        paths = loose(folder, CORE)
+        with rasterio.open(
+            paths[0], "w", driver="GTiff", width=GRID.cols, height=GRID.rows, count=1,
+            dtype=DN.dtype, crs=GRID.crs, transform=GRID.transform, APPEND_SUBDATASET="YES",
+        ) as out:  # fmt: skip
+            out.write(DN[3], 1)
+        lc.open_bands(paths)
 
     def file_twice(self, folder):
         lc.open_bands(loose(folder, CORE) + loose(folder, ["view_zenith_B2"], DN[:1]))
@@ -321,7 +353,7 @@ class Refused:
         lc.open_bands(loose(folder, CORE, tags={"units": ["W m-2 sr-1 um-1"]}))
 
     def no_band_by_name(self, folder):
-        names = [f"{name}_stdDev" for name in CORE]
+        names = [f"{name}_stdDev" for name in CORE[:2]] + ["sunAzimuth_B04", "MSK_QUALIT_B08"]
         lc.open_bands(tif(folder / "s.tif", descriptions=names))
 
     def wavelength_against_name(self, folder):
@@ -428,6 +460,17 @@ class Refused:
         values = np.full(GRID.shape, 1, np.uint8)
         values[:5] = 2
         labels = write(folder / "l.tif", values, GRID, ["class"], nodata=0)
+        lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels)
+
+    def anybodys_labels(self, folder):
+        values = np.resize(np.arange(1, 12, dtype=np.uint8), GRID.shape)
+        labels = write(folder / "SCL.tif", values, GRID, ["class"], nodata=0)
+        lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels)
+
+    def labels_of_several_bands(self, folder):
+        values = np.full((2, *GRID.shape), 211, np.uint16)
+        values[:, :5] = 512
+        labels = write(folder / "l.tif", values, GRID, ["2018", "2024"], nodata=0)
         lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels)
 
     def several_layers(self, folder):

@@ -50,7 +50,7 @@ def _classify(a: Arguments) -> list[Path]:
             failed.append(said if str(path) in said else f"{path}: {said}")
             continue
         for note in [*image.notes, *(f"{path}: {said}" for said in left_out(classifier, image))]:
-            print(f"note: {note}", file=sys.stderr)
+            print(f"note: {in_options(note, scene.prep_parser())}", file=sys.stderr)
         if a.json:
             print(json.dumps({"image": str(path), **found}, ensure_ascii=False), flush=True)
         else:

@@ -165,19 +165,27 @@ def _require_no_features(name: RasterName) -> None:
 
 
 def _require_bands(dataset: DatasetReader) -> None:
-    """Refuse a container, whose rasters have names of their own, and complex numbers."""
-    if dataset.count:
+    """Refuse complex numbers, and a container, whose rasters have names of their own.
+
+    A TIFF of several pages is a container.
+    """
+    held = list(dataset.subdatasets)
+    pages = dataset.driver == "GTiff" and not dataset.name.lower().startswith("gtiff_dir:")
+    if dataset.count and not (pages and held):
         require_real(dataset, dataset.name)
         return
-    held = sorted(dataset.subdatasets)
+    if dataset.count:
+        raise InputError(
+            f"{dataset.name} is a TIFF of {len(held)} pages, each a raster of its own: "
+            f"{_shown(held)}; give the wanted ones by these names in its place"
+        )
     if not held:
         raise InputError(
             f"{dataset.name} holds no bands ({dataset.driver}); give a raster of one band or more"
         )
-    more = f" and {len(held) - _MOST_SHOWN} more" if len(held) > _MOST_SHOWN else ""
     raise InputError(
         f"{dataset.name} holds {len(held)} rasters and no bands of its own: "
-        f"{', '.join(held[:_MOST_SHOWN])}{more}; give the wanted ones by these names in its place"
+        f"{_shown(sorted(held))}; give the wanted ones by these names in its place"
     )
 
 
@@ -189,6 +197,12 @@ def require_real(dataset: DatasetReader, called: str) -> None:
                 f"{called} holds complex numbers ({dtype}), as of radar; give a raster of real "
                 "numbers"
             )
+
+
+def _shown(names: list[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+    return f"{', '.join(names[:_MOST_SHOWN])}{more}"
 
 
 def root_cause(error: BaseException) -> str:

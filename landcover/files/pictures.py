@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -47,8 +47,10 @@ def open_geotiff(source: Source) -> Iterator[DatasetReader]:
                 yield dataset
 
 
-def class_geotiff(codes: np.ndarray, grid: Grid, legend: Legend) -> bytes:
-    """Class codes (rows, cols) as the bytes of a GeoTIFF, made in memory."""
+def class_geotiff(
+    codes: np.ndarray, grid: Grid, legend: Legend, notes: Sequence[str] = ()
+) -> bytes:
+    """Class codes (rows, cols) as the bytes of a GeoTIFF, made in memory; notes are a tag of it."""
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff", crs=grid.crs, transform=grid.transform,
@@ -59,5 +61,7 @@ def class_geotiff(codes: np.ndarray, grid: Grid, legend: Legend) -> bytes:
             colours = {c.code: (*c.colour, 255) for c in legend.classes}
             out.write_colormap(1, {UNLABELLED: (0, 0, 0, 0)} | colours)
             out.update_tags(1, **{f"CLASS_{c.code}": c.name for c in legend.classes})
+            if notes:
+                out.update_tags(NOTES="; ".join(notes))
             out.write(codes, 1)
         return bytes(memory.read())

@@ -51,10 +51,13 @@ class Polygons:
         Polygons or multipolygons.
     values : list or None
         The value of the class field for each; None when none was asked for.
+    held : int
+        Polygons that the file has, also away from the grid.
     """
 
     geometries: list[BaseGeometry]
     values: list[object] | None = None
+    held: int = 0
 
 
 def read_aoi(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> BaseGeometry:
@@ -135,7 +138,7 @@ def read_polygons(path: str | os.PathLike[str], grid: Grid, field: str | None = 
         raise InputError(f"{path} has no field {field!r}; its fields are: {fields or 'none'}")
     near = _on_grid(frame, grid, f"{path}")
     values = None if field is None else near[field].tolist()
-    return Polygons(list(near.geometry), values)
+    return Polygons(list(near.geometry), values, len(frame))
 
 
 def with_layer(path: str | os.PathLike[str], layer: str | None) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 from landcover.errors import InputError
 from landcover.files import rasters, vectors
 from landcover.files.class_rasters import class_writer
+from landcover.files.masks import alpha_bands
 from landcover.files.opening import root_cause
 from landcover.files.raster_names import RasterName
 from landcover.grid import Grid, Window
@@ -28,10 +29,25 @@ NO_LABEL = "no label"
 def read_values(source: RasterName, grid: Grid) -> set[float]:
     """The distinct values of a class raster on a grid; its own nodata counts as 0."""
     values: set[float] = set()
+    require_one_band(source)
     with rasters.open_on_grid(source, grid) as warped:
         for window in track(list(grid.windows(rasters.WINDOW_PX)), f"Reading {Path(source).name}"):
             values.update(np.unique(rasters.read_window(warped, window, [1])).tolist())
     return {value for value in values if np.isfinite(value)}
+
+
+def require_one_band(source: RasterName) -> None:
+    """Refuse a class raster of several bands, of which any could be meant; alpha is none."""
+    with rasters.open_raster(source) as dataset:
+        alpha = alpha_bands(dataset)
+        bands = [number for number in dataset.indexes if number not in alpha]
+        if len(bands) > 1:
+            held = ", ".join(dataset.descriptions[n - 1] or "unnamed" for n in bands[:4])
+            raise InputError(
+                f"{source} has {len(bands)} bands ({held}{', ...' if bands[4:] else ''}), and a "
+                "raster of classes has one; take the one that is meant out of it, for example "
+                f"with: rio stack FILE NEW.tif --bidx {bands[0]}"
+            )
 
 
 def write_classes(

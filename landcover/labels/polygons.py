@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from landcover.errors import InputError
-from landcover.files import vectors
+from landcover.files import rasters, vectors
 from landcover.grid import Grid, Window
 from landcover.labels.on_grid import became
 from landcover.labels.recognition import Hints, known_schemes, recognise_field
 from landcover.labels.schemes import Coding
-from landcover.legend import Nomenclature
+from landcover.legend import UNLABELLED, Nomenclature
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,44 @@ class ClassPolygons:
         values = became(counts, self.coding, self.nomenclature)
         return {"scheme": self.coding.scheme.name, "values": values}
 
+    @cached_property
+    def _by_code(self) -> tuple[vectors.Polygons, list[int]]:
+        """The polygons and their codes, the smallest code first."""
+        order = np.argsort(self.codes, kind="stable").tolist()
+        shapes = vectors.Polygons([self.shapes.geometries[i] for i in order])
+        return shapes, [self.codes[i] for i in order]
+
     def burn(self, window: Window) -> np.ndarray:
-        """Class codes of a window, uint16 (rows, cols); 0 outside the polygons."""
-        return vectors.burn(self.shapes, self.codes, self.grid, window)
+        """Class codes of a window, uint16 (rows, cols).
+
+        0 outside the polygons, and where polygons of several classes overlap: nothing tells which
+        of them is true.
+        """
+        codes, contested = self._burn(window)
+        return np.where(contested, np.uint16(UNLABELLED), codes)
+
+    def _burn(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """The largest code of the polygons at each pixel, and where another is smaller."""
+        shapes, codes = self._by_code
+        largest = vectors.burn(shapes, codes, self.grid, window)
+        turned = vectors.Polygons(shapes.geometries[::-1])
+        return largest, largest != vectors.burn(turned, codes[::-1], self.grid, window)
+
+    def notes(self) -> list[str]:
+        """Sentences on what of the polygons is left out, for people."""
+        contested = sum(
+            int(np.count_nonzero(self._burn(window)[1]))
+            for window in self.grid.windows(rasters.WINDOW_PX)
+        )
+        held, here = self.shapes.held, len(self.shapes.geometries)
+        found = (
+            [f"{held - here:,} of {held:,} polygons lie outside the scene"] if held > here else []
+        )
+        if contested:
+            found.append(
+                f"{contested:,} pixels lie in polygons of several classes, and are left out"
+            )
+        return found
 
 
 def read_class_polygons(

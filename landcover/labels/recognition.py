@@ -29,6 +29,10 @@ from landcover.legend import Nomenclature
 
 #: The EEA's products lie on its reference grid, in cells of 100 m (or 250 m).
 _EEA_EPSG, _EEA_CELLS_M = 3035, (100.0, 250.0)
+#: Numbers up to this are those of many legends that are no scheme of the package: Sentinel-2's
+#: scene classification has 0-11, MODIS's IGBP classes 1-17. Those of CORINE's forests and waters
+#: are larger.
+_ANYBODYS = 17
 #: A file named after CORINE. CLC+ Backbone is another product, with classes of its own.
 _NAMED_CORINE = re.compile(r"(?<![a-z])(clc|corine)(?![ _-]?(\+|plus|bb|backbone))")
 
@@ -71,10 +75,14 @@ def recognise(values: set[float], source: RasterName, hints: Hints | None = None
     Raises
     ------
     InputError
-        If the values fit no scheme, or several and the file does not tell which.
+        If the values fit no scheme, or several and the file does not tell which, or if they are
+        small numbers of anybody's.
     """
-    fitting = _fitting(values, f"{source}", hints or Hints())
-    return fitting[0] if len(fitting) == 1 else _told_apart(fitting, source)
+    hints = hints or Hints()
+    fitting = _fitting(values, f"{source}", hints)
+    if len(fitting) == 1 and (hints.scheme or not _is_anybodys(fitting[0], values)):
+        return fitting[0]
+    return _told_apart(fitting, source)
 
 
 def recognise_field(values: set[float], name: str, hints: Hints | None = None) -> Coding:
@@ -83,11 +91,15 @@ def recognise_field(values: set[float], name: str, hints: Hints | None = None) -
     Raises
     ------
     InputError
-        If the values fit no scheme, or several; `name` says where they stand.
+        If the values fit no scheme, or several, or are small numbers of anybody's; `name` says
+        where they stand.
     """
-    fitting = _fitting(values, name, hints or Hints())
+    hints = hints or Hints()
+    fitting = _fitting(values, name, hints)
     if len(fitting) > 1:
         raise InputError(f"{name}: {several_meanings(values, fitting)}")
+    if not hints.scheme and _is_anybodys(fitting[0], values):
+        raise InputError(f"{name}: {_anybodys(values, fitting[0])}")
     return fitting[0]
 
 
@@ -182,17 +194,38 @@ def _told_apart(fitting: list[Coding], source: RasterName) -> Coding:
     fitting = [coding for coding in fitting if coding.fits(elsewhere)] or fitting
     by_colour = [coding for coding in fitting if _has_colours(coding, elsewhere, source)]
     fitting = by_colour or fitting
-    if len(fitting) > 1 and _NAMED_CORINE.search(Path(source).name.lower()):
+    named = bool(_NAMED_CORINE.search(Path(source).name.lower()))
+    if len(fitting) > 1 and named:
         fitting = [c for c in fitting if c.nomenclature.name == "corine"] or fitting
         if _is_of_the_eea(source):
             fitting = [c for c in fitting if c.scheme.name == "corine-grid"] or fitting
     if len(fitting) == 1:
-        return fitting[0]
+        told = by_colour or named or _is_of_the_eea(source)
+        if told or not _is_anybodys(fitting[0], elsewhere):
+            return fitting[0]
+        raise InputError(f"{source}: {_anybodys(elsewhere, fitting[0])}")
     finest = max(coding.level for coding in fitting)
     text = several_meanings(elsewhere, fitting)
     if len({coding.scheme.name for coding in fitting}) == 1:
         text += f", or give level={finest} if they are of the finest"
     raise InputError(f"{source}: {text}")
+
+
+def _is_anybodys(coding: Coding, values: set[float]) -> bool:
+    """Whether values are grid codes of CORINE, and as small as those of many other legends."""
+    return coding.scheme.name == "corine-grid" and 0 < max(coding.classes(values), default=0) <= (
+        _ANYBODYS
+    )
+
+
+def _anybodys(values: set[float], coding: Coding) -> str:
+    """What to say of small numbers that nothing but their value tells."""
+    shown = ", ".join(f"{value:g}" for value in sorted(coding.classes(values))[:12])
+    return (
+        f"its class codes {shown} fit {coding}, and other legends too, such as the scene "
+        f"classification of Sentinel-2; say what they are with scheme={coding.scheme.name}, or "
+        "give your own legend with scheme=table.csv (code,name,colour)"
+    )
 
 
 def _has_colours(coding: Coding, values: set[float], source: RasterName) -> bool:

@@ -290,8 +290,8 @@ def unknown_values(values: set[float], schemes: Iterable[LabelScheme]) -> str:
     shown = ", ".join(f"{v:g}" for v in unknown[:8])
     if all(v != int(v) for v in unknown):
         return (
-            f"class codes {shown} are no whole numbers: the raster was interpolated, which invents "
-            "classes, or holds none; take the original raster of classes, or warp it with nearest"
+            f"class codes {shown} are no whole numbers: they were interpolated, which invents "
+            "classes, or are none; take the original classes, or warp a raster of them with nearest"
         )
     if best.scheme.nomenclature.name == "corine":
         has = "CORINE has grid codes 1-44 or CLC codes 111-523, one kind in one raster"

@@ -31,6 +31,8 @@ CLASS, STRATUM, STRATUM_PX = "reference", "stratum", "stratum_px"
 #: And the pixels that a point stands for, 1 over the probability that it was drawn.
 WEIGHT = "weight"
 
+#: Where a frame keeps how many features had no geometry.
+_WITHOUT = "without_geometry"
 _POINTS, _POLYGONS = ("Point", "MultiPoint"), ("Polygon", "MultiPolygon")
 
 
@@ -102,11 +104,17 @@ def read_sample(
     classes = _codes(frame[field], nomenclature, f"{path}, field {field}")
     held = nomenclature.holding(classes.tolist())
     geometries = frame.geometry.to_crs(grid.crs).to_numpy()
-    sample = ReferenceSample(geometries, classes, held, remark=_taken_for(classes, held))
+    remarks = [_without_geometry(frame.attrs[_WITHOUT]), _taken_for(classes, held)]
+    sample = ReferenceSample(geometries, classes, held, remark=" ".join(filter(None, remarks)))
     if STRATUM in frame.columns and STRATUM_PX in frame.columns:
         strata, sizes = _design(frame, f"{path}")
         return replace(sample, strata=strata, sizes=sizes)
     return sample
+
+
+def _without_geometry(features: int) -> str:
+    """That features have no geometry, and are left out."""
+    return f"{features} features without a geometry are left out." if features else ""
 
 
 def _taken_for(classes: np.ndarray, nomenclature: Nomenclature) -> str:
@@ -189,8 +197,19 @@ def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
         raise InputError(f"{path} holds no features; a sample needs points or polygons")
     vectors.require_one_layer(path, list(held), "features")
     frame = _units(next(iter(held.values())), path).reset_index(drop=True)
+    _require_places(frame, path)
     _refuse_twice(frame, path)
     return frame
+
+
+def _require_places(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> None:
+    """Raise InputError if coordinates are infinite or NaN."""
+    lost = ~np.isfinite(frame.geometry.bounds.to_numpy()).all(axis=1)
+    if lost.any():
+        raise InputError(
+            f"{path}: {int(lost.sum())} features have coordinates that are no finite numbers; "
+            "correct or remove them"
+        )
 
 
 def _refuse_twice(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> None:
@@ -213,7 +232,9 @@ def _units(frame: geopandas.GeoDataFrame, path: str | os.PathLike[str]) -> geopa
 
     vectors.require_place(path, frame)
     given = frame.geometry.to_numpy()
-    frame = frame[~(shapely.is_missing(given) | shapely.is_empty(given))]
+    without = shapely.is_missing(given) | shapely.is_empty(given)
+    frame = frame[~without]
+    frame.attrs[_WITHOUT] = int(without.sum())
     geometries = shapely.force_2d(frame.geometry.to_numpy())
     kinds = frame.geom_type.to_numpy()
     several = (kinds == "MultiPoint") & (shapely.get_num_geometries(geometries) > 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landcover.errors import InputError
 from landcover.files import rasters, styles
 from landcover.files.class_rasters import class_areas_ha
 from landcover.grid import Grid, Window
@@ -106,6 +107,7 @@ def tally_maps(
     """
     grid = require_same_grid(layers, scene)
     areas = {layer: class_areas_ha(path) for layer, path in layers.items()}
+    _require_known(nomenclature, layers, areas)
     held = {code for area in areas.values() for code in area}
     nomenclature = nomenclature.holding(held)
     require_same_classes(nomenclature, layers)
@@ -316,3 +318,17 @@ def _without_empty_zero(
         truth: {layer: counts[:, 1:, 1:] for layer, counts in by_model.items()}
         for truth, by_model in confusions.items()
     }
+
+
+def _require_known(
+    nomenclature: Nomenclature, layers: Mapping[str, Path], areas: Mapping[str, Mapping[int, float]]
+) -> None:
+    """Raise InputError for a class raster with codes that no level of some classes has."""
+    known = {code for legend in nomenclature.levels for code in legend.codes}
+    for layer, held in areas.items():
+        unknown = sorted(held.keys() - known)
+        if unknown:
+            raise InputError(
+                f"{layers[layer]} holds class codes {', '.join(map(str, unknown[:8]))}, which "
+                f"{nomenclature.title} lacks; make it again, or remove it"
+            )

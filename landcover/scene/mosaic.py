@@ -50,8 +50,9 @@ def mosaic_grid(tiles: Sequence[Tile]) -> Grid:
         if not alike or shift > TOLERANCE_PX:
             raise InputError(
                 f"{tile.paths[0]} is not on the pixel lattice of {tiles[0].paths[0]} "
-                f"({other.crs.to_string()} at {other.resolution[0]:g}, shifted by {shift:.2f} px); "
-                "tiles of a mosaic share CRS, resolution and alignment: warp it first"
+                f"({_lattice(other)} against {_lattice(first)}, shifted by "
+                f"{shift:.2f} px); tiles of a mosaic share CRS, resolution and alignment: warp it "
+                "first"
             )
     bounds = np.array([tile.grid.bounds for tile in tiles])
     (west, south), (east, north) = bounds[:, :2].min(axis=0), bounds[:, 2:].max(axis=0)
@@ -62,6 +63,12 @@ def mosaic_grid(tiles: Sequence[Tile]) -> Grid:
         round((east - west) / width),
     )
     return first.crop(window)
+
+
+def _lattice(grid: Grid) -> str:
+    """The reference system and the pixels of a grid, so exactly that small differences show."""
+    width, height = grid.resolution
+    return f"{grid.crs.to_string()} at {width:.9g} x {height:.9g}"
 
 
 @dataclass(frozen=True)
@@ -128,8 +135,9 @@ def write_scene(
         if not pixels[DATA]:
             raise InputError(
                 f"{tiles[0].paths[0]} has no pixel with data in all bands"
-                f"{' inside the area of interest' if area is not None else ''}; "
+                f"{' and its middle in the area of interest' if area is not None else ''}; "
                 "a scene needs some: check the files and their nodata value"
+                f"{', or give a larger area' if area is not None else ''}"
             )
     return Written(dict(zip(REASONS, pixels.tolist(), strict=True)), notes)
 

@@ -30,6 +30,7 @@ class Classification(BaseModel):
     type: str = Field(alias="Type", description="The most probable class")
     probabilities: dict[str, float] = Field(description="Of every class; they sum to 1")
     model: str
+    notes: list[str] = Field(description="What of the image was left out or looks wrong")
 
 
 class LegendEntry(BaseModel):

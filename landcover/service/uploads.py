@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.classifiers.best_class import winners
-from landcover.classifiers.whole_images import check_time, reply
+from landcover.classifiers.whole_images import check_time, left_out, reply
 from landcover.errors import InputError
+from landcover.files.atomic import Fields
 from landcover.files.pictures import class_geotiff
 from landcover.legend import UNLABELLED
 from landcover.maps import predict_tiles, require_bands
@@ -37,8 +38,8 @@ class Classify:
     classifier: whole_images.Classifier
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def __call__(self, content: bytes, max_pixels: int, until: float) -> whole_images.Reply:
-        """Class, probabilities by class name, and the model's name.
+    def __call__(self, content: bytes, max_pixels: int, until: float) -> Fields:
+        """Class, probabilities by class name, the model's name, and notes on the image.
 
         Raises
         ------
@@ -50,7 +51,8 @@ class Classify:
         image = _read(content, max_pixels)
         with self._turn:
             check_time(until)
-            return reply(self.classifier, image, until)
+            found = reply(self.classifier, image, until)
+        return {**found, "notes": [*image.notes, *left_out(self.classifier, image)]}
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ class Predict:
         """A GeoTIFF of class codes, uint16, 0 where nodata.
 
         It holds the legend's colour table, and the class names as tags of its band
-        (``CLASS_211=Non-irrigated arable land``), for which GeoTIFF has no field of its own.
+        (``CLASS_211=Non-irrigated arable land``), for which GeoTIFF has no field of its own. Its
+        tag NOTES says what of the image was left out or looks wrong.
 
         Raises
         ------
@@ -89,7 +92,7 @@ class Predict:
         with self._turn:
             check_time(until)
             codes = self.codes(image.values[order], until)
-        return class_geotiff(codes, image.grid, self.classifier.legend)
+        return class_geotiff(codes, image.grid, self.classifier.legend, image.notes)
 
     def codes(self, values: np.ndarray, until: float) -> np.ndarray:
         """Class codes (rows, cols) uint16 of reflectance (bands, rows, cols), tile by tile.

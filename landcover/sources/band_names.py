@@ -5,6 +5,7 @@ A text may say that a band is another thing than reflectance, or contradict itse
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from rasterio.enums import ColorInterp
 
 from landcover.errors import InputError
 from landcover.files.masks import alpha_bands
+from landcover.sources.tile import day_in_name
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _NAME_TAGS = (
     "common_name", "eo:common_name", "BANDNAME", "band_name", "name", "NETCDF_VARNAME", "long_name",
 )  # fmt: skip
+#: So many bands, named by their places, have a B8.
+_LEAST_COUNTED = 8
 #: Colours that GDAL tells apart and of which a sensor has one band each, with its role.
 _COLOURS = {
     ColorInterp.blue: "blue", ColorInterp.green: "green", ColorInterp.red: "red",
@@ -112,6 +116,35 @@ def refuse_named_alpha(dataset: DatasetReader, called: str, sensor: Sensor) -> N
                 "say that none is, with: rio edit-info --colorinterp "
                 f"{','.join(['gray'] + ['undefined'] * (dataset.count - 1))} FILE"
             )
+
+
+def refuse_counted(names: Mapping[int, tuple[str, str | None, str]], called: str) -> None:
+    """Raise InputError if a raster names its bands by their places: b1, b2, ... in order.
+
+    The eighth of ten bands is not B8, which the names of counting writers say. Fewer bands lack
+    near-infrared by such names, and are refused for that.
+    """
+    counted = [re.fullmatch(r"b([1-9]\d*)", text, re.IGNORECASE) for text, _, _ in names.values()]
+    if len(counted) < _LEAST_COUNTED or not all(counted):
+        return
+    if [int(found[1]) for found in counted if found] == list(range(1, len(counted) + 1)):
+        texts = [text for text, _, _ in names.values()]
+        raise InputError(
+            f"{called} names its bands {texts[0]} to {texts[-1]} by their places, which says "
+            "nothing of what they are; name them with band_names=, all in order or some by "
+            "number, such as B02=2 B03=3 B04=4 B08=8"
+        )
+
+
+def refuse_days(names: Mapping[int, tuple[str, str | None, str]], called: str) -> None:
+    """Raise InputError if the texts of a raster's bands name several days."""
+    named = {text: day for text, name, _ in names.values() if name and (day := day_in_name(text))}
+    if len(set(named.values())) > 1:
+        first, other = min(named, key=named.__getitem__), max(named, key=named.__getitem__)
+        raise InputError(
+            f"{called} has bands of {named[first]} and of {named[other]} by their names {first!r} "
+            f"and {other!r}; give all bands of one day, or say which they are with band_names="
+        )
 
 
 def refuse_twice(names: Mapping[int, tuple[str, str | None, str]], called: str) -> None:

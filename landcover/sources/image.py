@@ -21,7 +21,7 @@ from landcover.files.opening import require_real, root_cause
 from landcover.files.pictures import Source, open_bytes, open_geotiff
 from landcover.grid import Grid, Window
 from landcover.sensors import EUROSAT_BANDS, SENTINEL2, TRUE_COLOUR_BANDS, true_colour
-from landcover.sources.reflectance import Tally, judged, read_reflectance, too_dark
+from landcover.sources.reflectance import Band, Tally, judged, read_reflectance, too_dark
 from landcover.sources.said import (
     BandSaid,
     band_of,
@@ -29,6 +29,7 @@ from landcover.sources.said import (
     is_reflectance,
     require_reflectance,
 )
+from landcover.sources.tile import Light, light_warning
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -63,7 +64,8 @@ class Image:
     grid : Grid or None
         Where it lies; None for pictures, and for rasters without a north-up place.
     notes : tuple of str
-        Sentences on the few values that are no reflectance and are left out.
+        Sentences on the few values that are no reflectance and are left out, and on numbers that
+        look wrong.
     """
 
     values: np.ndarray
@@ -79,8 +81,8 @@ def read_image(source: Source, name: str | None = None, max_pixels: int = MAX_PI
     bands of another GeoTIFF are those that it names, such as B04 or red, by the rules of
     `open_bands`; 13 unnamed 16-bit bands are EuroSAT's (`EUROSAT_BANDS`). Integers are dn:
     reflectance is dn x scale + offset by GDAL's tags where the file has them, and dn / 10,000 where
-    it has none. So dn of processing baseline 04.00 or later that carry +1000 and no tags come out
-    0.1 too bright. Floats are reflectance, or dn where their median says so. Nodata: what the file
+    it has none. Where dn look as if they carried the +1000 of processing baseline 04.00 or later, a
+    note says so. Floats are reflectance, or dn where their median says so. Nodata: what the file
     declares, masks, alpha 0, dn 0 where nothing is declared, and dn 0 in all bands of EuroSAT's
     order, where single bands do reach 0.
 
@@ -228,9 +230,14 @@ def _remedied() -> Iterator[None]:
     except InputError as error:
         if not _ARGUMENT.search(str(error)):
             raise
-        raise InputError(
-            f"{error}; landcover prep takes this, and its RUN/scene.tif can be given here"
-        ) from None
+        raise InputError(_where_taken(str(error))) from None
+
+
+def _where_taken(text: str) -> str:
+    """A message, and where the arguments that it names can be given."""
+    if not _ARGUMENT.search(text):
+        return text
+    return f"{text}; landcover prep takes this, and its RUN/scene.tif can be given here"
 
 
 def _is_picture(said: Sequence[BandSaid]) -> bool:
@@ -292,7 +299,7 @@ def _bands_of_reflectance(
             f"{', ...' if said[4:] else ''}), and nothing says what they are; name bands like B04 "
             "or red, or give EuroSAT's 13 bands of uint16 or 8-bit true colour"
         )
-    bands, values, names, notes = [], [], [], []
+    bands, values, names, notes = list[Band](), [], [], []
     for told in named:
         require_reflectance(told, name)
         band = band_of(told, name, SENTINEL2, floats=is_reflectance(dataset, told))
@@ -306,14 +313,35 @@ def _bands_of_reflectance(
     image = np.stack(values)
     if eurosat:
         image[:, (image == 0).all(axis=0)] = np.nan
-    brightest = [
-        (float(np.nanmax(part)) * band.quantification - band.offset, band)
-        for part, band in zip(image, bands, strict=True)
-        if not np.isnan(part).all()
-    ]
-    if brightest:  # a chip of dark water is possible, so it is told and not refused
-        notes.append(too_dark(*max(brightest, key=lambda found: found[0])))
-    return tuple(names), image, tuple(note for note in notes if note)
+    notes += _notes_on_light(image, names, bands, eurosat)
+    return tuple(names), image, tuple(_where_taken(note) for note in notes if note)
+
+
+def _notes_on_light(
+    image: np.ndarray, names: Sequence[str], bands: Sequence[Band], plain: bool
+) -> list[str]:
+    """Sentences where numbers look as `prep` would refuse or warn of, such as +1000.
+
+    An image may show dark water, snow or sand alone, so it is told and not refused. `plain`
+    numbers are those of a set whose files are known to be right.
+    """
+    seen = {
+        name: Light.of(values * band.quantification - band.offset, values, band)
+        for name, part, band in zip(names, image, bands, strict=True)
+        if (values := part[np.isfinite(part)]).size
+    }
+    if not seen:
+        return []
+    brightest = max(seen.values(), key=lambda light: light.brightest)
+    dark = too_dark(brightest.brightest, brightest.band)
+    core = [light for name, light in seen.items() if name in SENTINEL2.core]
+    if dark or plain or not core:
+        return [dark] if dark else []
+    try:
+        said = light_warning(core)
+    except InputError as error:
+        return [str(error)]
+    return [f"{core[0].band.path}: {said}"] if said else []
 
 
 def _whole(dataset: DatasetReader) -> Window:

@@ -23,6 +23,8 @@ from landcover.sensors import HIGHEST_MEDIAN
 from landcover.sources.band_names import (
     names_given,
     names_said,
+    refuse_counted,
+    refuse_days,
     refuse_named_alpha,
     refuse_twice,
     text_of,
@@ -45,7 +47,10 @@ _OTHER_UNIT = re.compile(r"\bsr\b|radiance|watt|kelvin|^K$", re.IGNORECASE)
 #: Words of texts that name what belongs to a band and is no reflectance.
 _OTHER_WORDS = {
     "std", "stdev", "stddev", "variance", "uncertainty", "zenith", "azimuth", "angle", "count",
+    "mask", "msk", "quality", "error", "diff", "difference", "anomaly", "trend", "slope",
 }  # fmt: skip
+#: The words of a name such as viewZenith.
+_CAMEL = re.compile("[A-Z]?[a-z]+")
 #: What netCDF fills variables with where nobody chose a value; GDAL gives it as their nodata.
 _UNSET = (-32_767.0, -2_147_483_647.0, 4_294_967_295.0, 9.969209968386869e36)
 
@@ -124,7 +129,8 @@ def bands_said(
     ------
     InputError
         If there are over `MOST_BANDS` bands, if one is there twice, if the texts of one contradict
-        each other, if `band_names` do not fit, or if a scale is no positive number.
+        each other, or those of several name their places or several days, if `band_names` do not
+        fit, or if a scale is no positive number.
     """
     if dataset.count > MOST_BANDS:
         raise InputError(
@@ -143,6 +149,8 @@ def bands_said(
         refuse_named_alpha(dataset, called, sensor)
         names = names_said(dataset, called, sensor, file_name, numbers)
         refuse_twice(names, called)
+        refuse_counted(names, called)
+        refuse_days(names, called)
     with_nan = cache(partial(_with_nan, dataset))  # read once, and only where it matters
     return [
         _said(dataset, called, number, name, (text, by), with_nan)
@@ -244,7 +252,8 @@ def require_reflectance(band: BandSaid, called: str) -> None:
             f"{band.number} --units 1 FILE"
         )
     text = Path(called).stem if band.named_by == "file name" else band.text
-    other = [word for word in re.findall("[a-z]+", text.lower()) if word in _OTHER_WORDS]
+    words = {*re.findall("[a-z]+", text.lower()), *map(str.lower, re.findall(_CAMEL, text))}
+    other = sorted(_OTHER_WORDS & words)
     if other and band.named_by != "band_names=":
         raise InputError(
             f"{called}: band {band.number} is {other[0]} by its name {text!r} and no "

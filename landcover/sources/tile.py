@@ -107,17 +107,28 @@ def radiometry_warning(tile: Tile) -> str | None:
     lights = _lights(tile)
     if not lights:
         return None
-    band = lights[0].band
     brightest = max(lights, key=lambda light: light.brightest)
     dark = too_dark(brightest.brightest, brightest.band)
     if dark:
         raise InputError(dark)
+    return light_warning(lights)
+
+
+def light_warning(lights: Sequence[Light]) -> str | None:
+    """A sentence when the light of core bands does not look as their numbers say.
+
+    Raises
+    ------
+    InputError
+        If the median cannot be reflectance.
+    """
+    band = lights[0].band
     typical = float(np.median([light.median for light in lights]))
     if not _LOWEST_MEDIAN <= typical <= HIGHEST_MEDIAN:
         raise InputError(
             f"{band.path}: the median reflectance would be {typical:.4g}, which no land has; give "
             "the true quantification= (1 for values that are reflectance already, 1000 for "
-            "reflectance x 1000)"
+            f"reflectance x 1000){_beside_offset(band)}"
         )
     as_usual = all(
         light.band.offset == 0 and light.band.quantification == DEFAULT_QUANTIFICATION
@@ -148,8 +159,13 @@ def radiometry_warning(tile: Tile) -> str | None:
     return None
 
 
+def _beside_offset(band: Band) -> str:
+    """What to check besides the quantification, where an offset is added."""
+    return f", and the true offset= instead of {band.offset:g}" if band.offset else ""
+
+
 @dataclass(frozen=True)
-class _Light:
+class Light:
     """How dark and bright a band is, from a thinned reading.
 
     Attributes
@@ -167,13 +183,19 @@ class _Light:
     brightest: float
     median: float
 
+    @classmethod
+    def of(cls, dn: np.ndarray, values: np.ndarray, band: Band) -> Light:
+        """That of the digital numbers and the reflectance of pixels with data, at least one."""
+        darkest, median = float(np.percentile(dn, 0.1)), float(np.median(values))
+        return cls(band, darkest, float(dn.max()), median)
+
     @property
     def lowest(self) -> float:
         """Reflectance of the darkest."""
         return (self.darkest + self.band.offset) / self.band.quantification
 
 
-def _lights(tile: Tile) -> list[_Light]:
+def _lights(tile: Tile) -> list[Light]:
     """Of the core bands that have data.
 
     Values that repeat outside the range of reflectance are left to be
@@ -190,8 +212,7 @@ def _lights(tile: Tile) -> list[_Light]:
         if wrong.any() and np.unique(dn[wrong], return_counts=True)[1].max() > wrong.sum() / 2:
             dn, values = dn[~wrong], values[~wrong]
         if dn.size:
-            darkest, median = float(np.percentile(dn, 0.1)), float(np.median(values))
-            lights.append(_Light(band, darkest, float(dn.max()), median))
+            lights.append(Light.of(dn, values, band))
     return lights
 
 

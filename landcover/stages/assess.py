@@ -15,6 +15,7 @@ from landcover.files.atomic import replace_when_whole, versions, write_json, wri
 from landcover.files.class_rasters import class_areas_ha, class_pixels
 from landcover.files.vectors import file_and_layer
 from landcover.grid import Grid
+from landcover.labels.on_grid import require_one_band
 from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
 from landcover.reports import area_estimation, words
@@ -171,6 +172,7 @@ def _population(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | 
     """
     amid = classes_amid(path, grid, sample.geometries)
     if strata is not None:
+        require_one_band(strata)
         sizes, pixels, areas = _count_together(strata, path, grid)
         of_units = np.where(amid > 0, classes_amid(strata, grid, sample.geometries), amid)
         source = f"classes of {strata}"

@@ -25,6 +25,11 @@ def model_of_run(run: Run, model: str | Path | Model) -> Model:
         return model
     if holds_model(model):
         return load_model(Path(model).resolve())
+    if Path(model).name != str(model):
+        raise MissingProduct(
+            f"{model} holds no model; give the folder of one, RUN/models/NAME, or the name of one "
+            f"of {run.path}"
+        )
     if not holds_model(run.model(str(model))):
         run.require_folder()
         there = model_names(run)

@@ -175,7 +175,7 @@ def _nomenclature(
     if not held:
         own = scheme.nomenclature if scheme else corine()
         return own if level is None else own.at(level)
-    return held[0].at(level or min(one.level for one in held))
+    return held[0].at(min(one.level for one in held) if level is None else level)
 
 
 def _pictures(run: Run, products: Iterable[Path], nomenclature: Nomenclature) -> list[Path]:

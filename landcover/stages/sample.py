@@ -111,7 +111,10 @@ def sample(
         [path for path in (run.scene, run.labels, *_file(polygons)) if path.exists()],
         products,
         ({} if classes is None else {"classes": {"polygons": classes.became}})
-        | {"class_splits": by_class, "notes": remarks(by_class)},
+        | {
+            "class_splits": by_class,
+            "notes": ([] if classes is None else classes.notes()) + remarks(by_class),
+        },
     )
     return products
 

@@ -190,6 +190,8 @@ def test_models_are_found_by_name_and_by_folder(run, tmp_path):
     assert is_guest(other, own) and not is_guest(run, own)
     with pytest.raises(MissingProduct, match="has no model mlp; it has no model yet"):
         model_of_run(other, "mlp")
+    with pytest.raises(MissingProduct, match=r"^gone/mlp holds no model; give the folder"):
+        model_of_run(other, "gone/mlp")
     with pytest.raises(MissingProduct, match=r"holds no model; give the folder of a model"):
         load_model(tmp_path)
 

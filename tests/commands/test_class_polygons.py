@@ -170,3 +170,30 @@ def test_a_run_without_labels_takes_their_legend(sources, halves, tmp_path, caps
     assert command("train", "random-forest", run, "--no-random-split") == 0
     (card,) = run.glob("models/*/card.json")
     assert [c["name"] for c in read_json(card)["classes"]] == ["Oats", "Lake"]
+
+
+def test_polygons_outside_the_scene_and_contradictions_are_said(sources, tmp_path, capsys):
+    grid = rasters.grid_of(sources / "stack.tif")
+    west, south, east, north = grid.bounds
+    middle = (west + east) / 2
+    shapes = [
+        shapely.box(west, south, middle + 20, north),
+        shapely.box(middle, south, east, north),
+        shapely.box(east + 1000, south, east + 2000, north),
+    ]
+    path = tmp_path / "fields.gpkg"
+    frame = geopandas.GeoDataFrame({"use": [211, 512, 512]}, geometry=shapes, crs=grid.crs)
+    frame.to_file(path)
+    run, bands = tmp_path / "run", sources / "stack.tif"
+    words = ["--polygons", path, "--class-field", "use", "--samples", 600]
+    assert command("prep", "--bands", bands, *words, "--out", run) == 0
+    said = capsys.readouterr().out
+    assert "note: 1 of 3 polygons lie outside the scene" in said
+    assert f"note: {2 * grid.rows} pixels lie in polygons of several classes, and are left" in said
+    # their order does not matter
+    frame.iloc[::-1].to_file(path)
+    assert command("prep", "--bands", bands, *words, "--out", tmp_path / "turned") == 0
+    first, second = (
+        geopandas.read_parquet(r / "samples.parquet") for r in (run, tmp_path / "turned")
+    )
+    assert first.equals(second)

@@ -25,6 +25,7 @@ from landcover.commands import COMMANDS, GROUPS
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.grid import Grid
+from landcover.labels.on_grid import require_one_band
 from tests.conftest import ROOT, utm_grid
 from tests.fixtures.band_files import unplaced
 
@@ -406,6 +407,33 @@ def test_an_image_that_needs_an_option_is_prepared(inputs, prepared, tmp_path, c
     run = str(tmp_path / "run")
     assert cli.main(["prep", "--bands", str(path), "--nodata", "65535", "--out", run]) == 0
     assert cli.main([*classify, f"{run}/scene.tif"]) == 0
+
+
+def test_an_image_that_looks_offset_is_prepared(inputs, prepared, tmp_path, capsys):
+    """The option that the note of `classify` names makes its classes those of the plain image."""
+    path, grid = tmp_path / "stack.tif", rasters.grid_of(inputs / "B02.tif")
+    dn = np.concatenate([rasters.read(inputs / f"{band}.tif") for band in BANDS])
+    raster_writer.write(path, dn + np.uint16(1000), grid, BANDS)
+    classify = ["classify", "--run", str(prepared), "--model", "random-forest-plain"]
+    assert cli.main([*classify, str(path)]) == 0
+    note = next(line for line in capsys.readouterr().err.splitlines() if "note: " in line)
+    assert "pass --offset -1000; landcover prep takes this" in note
+    run = str(tmp_path / "run")
+    assert cli.main(["prep", "--bands", str(path), "--offset", "-1000", "--out", run]) == 0
+    capsys.readouterr()
+    assert cli.main([*classify, f"{run}/scene.tif"]) == 0
+    assert "offset" not in capsys.readouterr().err
+
+
+def test_labels_of_several_bands_are_taken_apart(inputs, tmp_path):
+    grid = rasters.grid_of(inputs / "B02.tif")
+    codes = np.full((2, *grid.shape), 211, np.uint16)
+    codes[:, ::2] = 512
+    path = raster_writer.write(tmp_path / "years.tif", codes, grid, ["2018", "2024"], nodata=0)
+    with pytest.raises(LandcoverError) as caught:
+        require_one_band(path)
+    run_command(of_file(str(caught.value), path))
+    require_one_band(tmp_path / "new.tif")
 
 
 def test_a_rotated_raster_is_warped(tmp_path):

@@ -236,7 +236,7 @@ def test_unknown_codes_are_named(tmp_path):
         told(put(tmp_path / "a.tif", [12, 57, 61]))
     with pytest.raises(LandcoverError, match="unknown class codes"):
         told(put(tmp_path / "b.tif", [12, 211]))
-    with pytest.raises(LandcoverError, match=r"class codes 2.25, 7.5 .* was interpolated"):
+    with pytest.raises(LandcoverError, match=r"class codes 2.25, 7.5 .* were interpolated"):
         told(put(tmp_path / "c.tif", [2, 2.25, 7.5, 12]))
     with pytest.raises(LandcoverError, match="unknown class codes 57"):
         GRID.recode(np.array([3, 57]))

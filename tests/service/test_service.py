@@ -134,10 +134,18 @@ def test_a_picture_gets_its_class(client, form, rgb, name):
     assert probabilities == pytest.approx(np.array(rgb) / sum(rgb), abs=0.01)
 
 
+def test_what_looks_wrong_and_what_is_left_out_is_said(client):
+    dn = np.stack([np.full((40, 50), v, np.uint16) for v in (1300, 3000, 1500)])
+    dn[:, 0, :3] = 0
+    looks, left_out = classified(client, geotiff(dn, ("B02", "B03", "B04"))).json()["notes"]
+    assert "looks like data with the +1000 offset" in looks
+    assert "3 of 2,000 pixels have no data in B04 B03 B02 and are left out" in left_out
+
+
 def test_a_geotiff_is_classified_by_its_band_names(client):
     dn = np.stack([np.full((40, 50), v, np.uint16) for v in (300, 2000, 500)])
     answer = classified(client, geotiff(dn, ("B02", "B03", "B04"))).json()
-    assert answer["Type"] == "Green"
+    assert answer["Type"] == "Green" and answer["notes"] == []
     assert answer["probabilities"]["Red"] == pytest.approx(500 / 2800, abs=1e-4)
 
 

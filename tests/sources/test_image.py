@@ -372,3 +372,15 @@ def test_eurosats_jpeg_is_its_tif_in_true_colour(shared_data, chip):
     assert np.abs(difference).mean() < 0.002  # two steps of 8 bits, 0.00108 each
     for wrong in ((0, 2, 1), (2, 1, 0)):  # the order of the bands is no accident
         assert np.abs(jpeg.values[list(wrong)] - np.clip(full, 0, 0.275)).mean() > 0.004
+
+
+def test_what_prep_would_warn_of_is_said_of_an_image(tmp_path):
+    """+1000 without tags, and reflectance x 1000; snow and sand are possible, so not refused."""
+    land = np.random.default_rng(0).integers(300, 3000, (4, 40, 40)).astype(np.uint16)
+    names = ("B02", "B03", "B04", "B08")
+    assert lc.read_image(geotiff(land, names)).notes == ()
+    (said,) = lc.read_image(geotiff(land + 1000, names)).notes
+    assert "looks like data with the +1000 offset" in said
+    assert said.endswith("landcover prep takes this, and its RUN/scene.tif can be given here")
+    (said,) = lc.read_image(geotiff(land // 20, names)).notes
+    assert "no digital number is above" in said or "check quantification=" in said

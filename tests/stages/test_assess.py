@@ -466,6 +466,10 @@ BAD = {
         "40 points lie outside the scene, but carry the design",
     ),
     "none": (lambda f: f[:0], "holds no features"),
+    "infinite": (
+        lambda f: f.set_geometry([shapely.Point(np.inf, g.y) for g in f.geometry]),
+        "40 features have coordinates that are no finite numbers",
+    ),
 }
 
 
@@ -570,6 +574,25 @@ def test_a_place_that_is_there_twice_is_refused(world, tmp_path):
     path = saved(twice, tmp_path / "twice.gpkg")
     with pytest.raises(InputError, match=r"points 8 and 101 are the same place .* count twice"):
         read_sample(path, GRID, corine())
+
+
+def test_features_without_a_geometry_are_said(world, tmp_path):
+    frame, _, _ = world.points(40)
+    lost = frame[:2].set_geometry([None, shapely.Point()], crs=frame.crs)
+    path = saved(pandas.concat([frame, lost], ignore_index=True), tmp_path / "p.gpkg")
+    sample = read_sample(path, world.grid, corine())
+    assert sample.classes.size == 40
+    assert sample.remark == "2 features without a geometry are left out."
+
+
+def test_strata_of_several_bands_are_refused(world, tmp_path):
+    frame, _, _ = world.points(40)
+    codes = np.stack([world.maps["cnn-7x7"].astype(np.uint16)] * 2)
+    strata = raster_writer.write(tmp_path / "s.tif", codes, world.grid, ["a", "b"], nodata=0)
+    with pytest.raises(
+        InputError, match=r"s.tif has 2 bands \(a, b\), and a raster of classes has"
+    ):
+        assess(world.run, saved(frame, tmp_path / "p.gpkg"), strata=strata)
 
 
 def test_the_commands_go_the_whole_way(world, tmp_path, capsys):

@@ -650,6 +650,14 @@ def test_a_map_on_another_grid_is_refused(world):
         score.score_map(world.run, "knn", {})
 
 
+def test_a_map_with_codes_of_no_class_is_named(world):
+    codes = np.full((ROWS, COLS), 211, np.uint16)
+    codes[0] = 7
+    raster_writer.write(world.run.map("knn"), codes, GRID, ["class"], 0)
+    with pytest.raises(LandcoverError, match=r"maps/knn.tif holds class codes 7, which .* lacks"):
+        score.score_map(world.run, "knn", {})
+
+
 def test_a_run_without_labels_or_splits_names_the_command(world):
     world.map("knn", 0.3)
     world.run.splits.unlink()

@@ -113,7 +113,8 @@ def test_tiles_off_the_lattice_are_refused(tmp_path):
         (tmp_path / name).mkdir()
         paths, _ = write_bands(tmp_path / name, grid=utm_grid(20, 20, west=west))
         tiles += band_files.open_bands(paths)
-    with pytest.raises(LandcoverError, match=r"not on the pixel lattice .*shifted by 0.40 px"):
+    there = r"EPSG:32633 at 10 x 10 against EPSG:32633 at 10 x 10, shifted by 0.40 px"
+    with pytest.raises(LandcoverError, match=rf"not on the pixel lattice .*\({there}\)"):
         mosaic_grid(tiles)
 
 

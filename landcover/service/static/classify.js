@@ -71,7 +71,7 @@ function tell(answer, name) {
   find("answer").hidden = false;
   find("type").textContent = answer.Type;
   find("share").textContent = percent(answer.probabilities[answer.Type]);
-  find("image-name").textContent = name;
+  find("image-name").textContent = [name, ...answer.notes].join("; ");
   find("model").textContent = answer.model;
   const ranked = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
   find("bars").replaceChildren(...ranked.map(([type, share]) => bar(type, share)));
