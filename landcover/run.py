@@ -145,6 +145,22 @@ class Run:
         """
         return self.path / "maps" / f"{name}_entropy.tif"
 
+    def applicability(self, name: str) -> Path:
+        """Where a model's map lies outside the model's area of applicability.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model, or of the map where it was made of another map.
+
+        Returns
+        -------
+        Path
+            RUN/maps/NAME_applicability.tif: dissimilarity in percent of the threshold, and 1 where
+            a pixel lies inside, uint8.
+        """
+        return self.path / "maps" / f"{name}_applicability.tif"
+
     def map_layers(self, name: str) -> dict[str, Path]:
         """The rasters of a model's map that exist: the map itself, and what says how sure it is.
 
@@ -156,9 +172,9 @@ class Run:
         Returns
         -------
         dict of str to Path
-            By layer: map, confidence, probabilities, entropy.
+            By layer: map, confidence, probabilities, entropy, applicability.
         """
-        names = ("map", "confidence", "probabilities", "entropy")
+        names = ("map", "confidence", "probabilities", "entropy", "applicability")
         paths = {layer: getattr(self, layer)(name) for layer in names}
         return {layer: path for layer, path in paths.items() if path.exists()}
 

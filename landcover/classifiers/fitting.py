@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landcover.classifiers.applicability import Space, importance
 from landcover.classifiers.protocol import Inputs
 from landcover.classifiers.scaling import fit_scaling
 from landcover.files.atomic import Fields
@@ -55,6 +56,8 @@ class Fitted:
         Means and standard deviations of the inputs over the training rows.
     history : dict, optional
         Learning curves.
+    space : Space, optional
+        What the model decides by, in which its area of applicability is found.
     """
 
     store: Callable[[Path], None]
@@ -62,6 +65,7 @@ class Fitted:
     settings: Fields
     scaling: dict[str, list[float]]
     history: dict[str, list[float]] | None = None
+    space: Space | None = None
 
 
 #: Rows to a model trained on them. It may be called again with other training rows of the same
@@ -117,9 +121,18 @@ def fitted_rows(
         What was chosen.
     """
     columns = inputs.bands, inputs.features, inputs.segment_layers
+    scaling = fit_scaling(rows.values(rows.train, inputs.bands, inputs.features)[0])
+
+    def weigh(part: np.ndarray) -> np.ndarray:
+        stds = np.array(scaling["stds"])
+        weights = importance(predict, *rows.values(part, *columns))
+        return np.divide(weights, stds, out=np.zeros_like(stds), where=stds > 0)
+
     return Fitted(
         save,
         lambda part: predict(*rows.values(part, *columns)),
         settings,
-        fit_scaling(rows.values(rows.train, inputs.bands, inputs.features)[0]),
+        scaling,
+        # Types of segments are of one scene, and no place in a space
+        space=Space(lambda part: rows.values(part, *columns)[0], weigh),
     )

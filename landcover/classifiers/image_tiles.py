@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from landcover.classifiers.applicability import known
 from landcover.classifiers.protocol import Classifier
 from landcover.files.rasters import valid_pixels
 from landcover.grid import Window
@@ -45,19 +46,38 @@ def predict_tiles(
     Window, array of bool (rows, cols), array of float32 (classes, rows, cols)
         Tiles that hold a valid pixel, cut at the image's edge.
     """
-    rows, cols = values.shape[1:]
+    for tile, place in _tiles(values.shape[1:]):
+        valid = valid_pixels(values[:, *place.slices], margin=0)
+        if valid.any():
+            seen = [cut(values, tile.padded(classifier.radius))]
+            if segment_types is not None:
+                seen.append(cut(segment_types, tile, outside=0))
+            probabilities = classifier.predict_window(*seen)
+            yield place, valid, probabilities[:, : place.rows, : place.cols]
+
+
+def dissimilarity_tiles(
+    classifier: Classifier, values: np.ndarray
+) -> Iterator[tuple[Window, np.ndarray]]:
+    """Dissimilarity of every pixel, tile by tile as in `predict_tiles`; NaN where nodata."""
+    area = known(classifier)
+    for tile, place in _tiles(values.shape[1:]):
+        valid = valid_pixels(values[:, *place.slices], margin=0)
+        if valid.any():
+            seen = tile.padded(classifier.radius) if classifier.radius else place
+            at = classifier.coordinates(cut(values, seen))
+            found = area.dissimilarity(at[:, : place.rows, : place.cols])
+            yield place, np.where(valid, found, np.nan)
+
+
+def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[Window, Window]]:
+    """Tiles of an image (rows, cols), whole and cut at its edge."""
+    rows, cols = shape
     side = next((side for side in _SIDES if side >= max(rows, cols)), COMPUTE_PX)
     for row in range(0, rows, side):
         for col in range(0, cols, side):
-            tile = Window(row, col, side, side)
             place = Window(row, col, min(side, rows - row), min(side, cols - col))
-            valid = valid_pixels(values[:, *place.slices], margin=0)
-            if valid.any():
-                seen = [cut(values, tile.padded(classifier.radius))]
-                if segment_types is not None:
-                    seen.append(cut(segment_types, tile, outside=0))
-                probabilities = classifier.predict_window(*seen)
-                yield place, valid, probabilities[:, : place.rows, : place.cols]
+            yield Window(row, col, side, side), place
 
 
 def predict_chunks(

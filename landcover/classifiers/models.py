@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landcover.classifiers.applicability import (
+    APPLICABILITY,
+    Applicability,
+    load_applicability,
+)
 from landcover.classifiers.array_inputs import pixels_of
 from landcover.classifiers.calibration import Temperature, tempered
 from landcover.classifiers.cards import CARD, read_card
@@ -109,16 +114,39 @@ class Model:
     @property
     def products(self) -> list[Path]:
         """What training wrote into its folder: file, learning curves of a network, and card."""
-        curves = self.folder / "history.json"
-        return [self.file, *([curves] if curves.exists() else []), self.card_path]
+        further = (self.folder / "history.json", self.applicability_file)
+        return [self.file, *(path for path in further if path.exists()), self.card_path]
 
-    def classifier(self, engine: Engine | None = None) -> Classifier:
+    @property
+    def applicability_file(self) -> Path:
+        """Path of its area of applicability, which models of older versions lack."""
+        return self.folder / APPLICABILITY
+
+    @cached_property
+    def applicability(self) -> Applicability:
+        """Its area of applicability, with the ``threshold`` up to which a pixel lies inside.
+
+        Raises
+        ------
+        MissingProduct
+            If it has none.
+        LandcoverError
+            If the file is damaged.
+        """
+        self.require_applicability()
+        return load_applicability(self.applicability_file)
+
+    def classifier(
+        self, engine: Engine | None = None, *, with_applicability: bool = False
+    ) -> Classifier:
         """The classifier of pixels, loaded from the file.
 
         Parameters
         ----------
         engine : Engine, optional
             What runs a patch network, from `networks.choose_engine`; Keras by default.
+        with_applicability : bool
+            Load the area of applicability too.
 
         Returns
         -------
@@ -130,9 +158,9 @@ class Model:
         InputError
             If the model classifies no pixels.
         MissingProduct
-            If the file is missing.
+            If a file is missing.
         LandcoverError
-            If the file is damaged.
+            If a file is damaged.
         """
         self.require_classes()
         if self.kind.classifies_images:
@@ -141,6 +169,8 @@ class Model:
                 f"stride: landcover map RUN --model {typed(self.folder)} --stride 32"
             )
         classifier = self._load()
+        if with_applicability:
+            classifier = self._with_applicability(classifier)
         return classifier if engine is None else classifier.with_engine(engine)
 
     def image_classifier(self) -> ImageClassifier:
@@ -316,6 +346,57 @@ class Model:
             found[:, *place.slices] = np.where(valid, held, np.nan)
         return found[:, 0].T if np.ndim(image) == 2 else found
 
+    def dissimilarity(self, image: np.ndarray | pd.DataFrame) -> np.ndarray:
+        """How little the pixels of an image, or rows of a table, are like what the model learnt.
+
+        Parameters
+        ----------
+        image
+            As for `predict`. Segment types are no part of it.
+
+        Returns
+        -------
+        array of float32, (rows, cols) or (samples,)
+            Distance to the nearest training sample over the mean distance between samples. Above
+            ``applicability.threshold`` a pixel lies outside the area of applicability. NaN where
+            a band is nodata.
+
+        Raises
+        ------
+        InputError
+            As for `predict`.
+        MissingProduct
+            If the model has no area of applicability.
+
+        Examples
+        --------
+        >>> model = load_model("runs/mapped/models/random-forest-plain")
+        >>> found = model.dissimilarity(np.full((4, 3, 5), 0.9))
+        >>> found.shape, bool((found > model.applicability.threshold).all())
+        ((3, 5), True)
+        """
+        from landcover.classifiers.image_tiles import dissimilarity_tiles
+
+        pixels, _ = pixels_of(image, None, replace(self.inputs, segment_layers=()), self.name)
+        found = np.full(pixels.shape[1:], np.nan, np.float32)
+        for place, dissimilarity in dissimilarity_tiles(self._bounded, pixels):
+            found[place.slices] = dissimilarity
+        return found[0] if np.ndim(image) == 2 else found
+
+    def require_applicability(self) -> None:
+        """Raise MissingProduct if the model has no area of applicability.
+
+        Raises
+        ------
+        MissingProduct
+            If it has none.
+        """
+        if not self.applicability_file.exists():
+            raise MissingProduct(
+                f"model {self.folder} has no {APPLICABILITY}: it was trained before models kept "
+                "their area of applicability, or on a single block; train it again"
+            )
+
     def require_classes(self) -> None:
         """Raise InputError if the model only helps others to learn.
 
@@ -335,6 +416,15 @@ class Model:
     def _loaded(self) -> Classifier:
         """The classifier of `predict`."""
         return self.classifier()
+
+    @cached_property
+    def _bounded(self) -> Classifier:
+        """The classifier of `dissimilarity`."""
+        return self._with_applicability(self._loaded)
+
+    def _with_applicability(self, classifier: Any) -> Classifier:
+        """A classifier that knows the model's area of applicability."""
+        return replace(classifier, applicability=self.applicability)
 
     def _load(self) -> Any:
         """What the file holds, of a type that depends on the kind."""

@@ -133,6 +133,7 @@ class PatchTrainer:
             settings | training.way.as_dict(),
             training.scaling(rows),
             history,
+            training.space(model),
         )
 
 

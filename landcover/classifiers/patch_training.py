@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landcover.classifiers.applicability import Space
 from landcover.classifiers.scaling import fit_scaling
 
 if TYPE_CHECKING:
@@ -152,3 +154,10 @@ class PatchTraining:
 
         anything = np.zeros(len(part), np.int32)
         return networks.predict_examples(model, self.way.examples(self._held, part, anything))
+
+    def space(self, model: Network) -> Space:
+        """The last hidden layer of a network, and how far classes differ in each of its units."""
+        from landcover.classifiers import networks
+
+        hidden = networks.hidden_network(model)
+        return Space(partial(self.predict, hidden), lambda _part: networks.weights_of_units(model))

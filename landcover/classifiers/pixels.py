@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from landcover.classifiers.applicability import Applicability, known
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.classifiers.protocol import Signature
 from landcover.errors import InputError
@@ -38,6 +39,8 @@ class PixelClassifier:
         probabilities (pixels, classes). A row with NaN gives an undefined result.
     temperature : Temperature
         What maps temper the probabilities by.
+    applicability : Applicability, optional
+        Where the model has learnt something like what it meets.
     """
 
     name: str
@@ -47,6 +50,9 @@ class PixelClassifier:
     segment_layers: tuple[str, ...]
     predict: Predict
     temperature: Temperature = UNTEMPERED
+    applicability: Applicability | None = None
+    #: Every pixel has an applicability of its own
+    described_px = 1
 
     @property
     def radius(self) -> int:
@@ -83,11 +89,8 @@ class PixelClassifier:
         -------
         array of float32, (classes, rows, cols)
         """
-        inside = features.trimmed(image, self.radius)
-        rows, cols = inside.shape[1:]
-        values = np.concatenate(
-            [inside, features.compute_features(image, self.bands, self.features)], dtype=np.float32
-        )
+        values = self._values(image)
+        rows, cols = values.shape[1:]
         if self.segment_layers:
             if segment_types is None:
                 raise InputError(
@@ -99,3 +102,25 @@ class PixelClassifier:
             types = np.zeros((rows * cols, 0), np.uint8)
         probabilities = self.predict(values.reshape(len(values), -1).T, types)
         return probabilities.T.reshape(-1, rows, cols)
+
+    def coordinates(self, image: np.ndarray) -> np.ndarray:
+        """Where the pixels of a window lie for `applicability`, by their bands and features.
+
+        Parameters
+        ----------
+        image : array of float32, (bands, rows + 2 radius, cols + 2 radius)
+            As for `predict_window`.
+
+        Returns
+        -------
+        array of float64, (coordinates, rows, cols)
+            NaN where a band is missing.
+        """
+        return np.moveaxis(np.moveaxis(self._values(image), 0, -1) @ known(self).projection, -1, 0)
+
+    def _values(self, image: np.ndarray) -> np.ndarray:
+        """Bands and features (inputs, rows, cols) of a window, float32."""
+        inside = features.trimmed(image, self.radius)
+        return np.concatenate(
+            [inside, features.compute_features(image, self.bands, self.features)], dtype=np.float32
+        )

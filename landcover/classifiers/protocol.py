@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from landcover.classifiers.applicability import Applicability
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.errors import InputError
 from landcover.legend import Legend
@@ -43,6 +44,10 @@ class Classifier(Reader, Protocol):
         Bands of the raster of segment types that it reads; empty if none.
     temperature : Temperature
         What maps temper its probabilities by.
+    applicability : Applicability, optional
+        Where it has learnt something like what it meets; None where that was not loaded.
+    described_px : int
+        Side of the squares of pixels that have one applicability together.
     """
 
     @property
@@ -53,6 +58,10 @@ class Classifier(Reader, Protocol):
     def segment_layers(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def temperature(self) -> Temperature: ...  # noqa: D102
+    @property
+    def applicability(self) -> Applicability | None: ...  # noqa: D102
+    @property
+    def described_px(self) -> int: ...  # noqa: D102
 
     def predict_window(
         self, image: np.ndarray, segment_types: np.ndarray | None = None
@@ -61,6 +70,9 @@ class Classifier(Reader, Protocol):
 
         They are the model's own, which labels come from; `temperature` is not in them.
         """
+
+    def coordinates(self, image: np.ndarray) -> np.ndarray:
+        """Where pixels lie for `applicability`, (coordinates, rows, cols), of such an image."""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,12 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
         "--entropy", action="store_true", help="also write how undecided the probabilities are"
     )
     parser.add_argument(
+        "--applicability",
+        action=argparse.BooleanOptionalAction,
+        help="also write where the scene is unlike what the model learnt (default: where the model "
+        "is another run's)",
+    )
+    parser.add_argument(
         "--precision",
         choices=("auto", "float32"),
         default="auto",
@@ -123,6 +129,7 @@ def _map(a: Arguments) -> list[Path]:
             "precision": a.precision,
             "client": client,
             "entropy": a.entropy,
+            "applicability": a.applicability,
         }
         if a.products:
             paths = map_products(model, a.products, a.out or run.path / "products", **how)
@@ -179,6 +186,7 @@ def _refuse_what_pixels_need(a: Arguments, model: str) -> None:
         "--products": a.products,
         "--probabilities": a.probabilities,
         "--entropy": a.entropy,
+        "--applicability": a.applicability,
         "--verify": a.verify,
         "--scheduler": a.scheduler,
         "--precision": a.precision != "auto",

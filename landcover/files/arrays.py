@@ -1,11 +1,17 @@
-"""Large arrays as .npy files: written part after part, read by memory map."""
+"""Arrays in files: large ones as .npy, in parts and by memory map; several small ones as .npz."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from landcover.errors import LandcoverError
+from landcover.files.atomic import replace_when_whole
 
 
 def write_parts(
@@ -52,3 +58,31 @@ def open_array(path: Path) -> np.ndarray:
     """An .npy file as a read-only memory map."""
     array: np.ndarray = np.load(path, mmap_mode="r")
     return array
+
+
+def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
+    """Write an .npz file of arrays by name, whole or not at all; the same arrays give one file."""
+    with replace_when_whole(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def read_arrays(path: Path, again: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by name.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    again : str
+        How it can be made again, for messages.
+
+    Raises
+    ------
+    LandcoverError
+        If the file is damaged or holds anything but arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            return {name: held[name] for name in held.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise LandcoverError(f"{path} cannot be read ({error}); {again}") from None

@@ -10,8 +10,10 @@ time and memory, never a number.
 from landcover.classifiers.image_tiles import COMPUTE_PX, predict_tiles
 from landcover.classifiers.protocol import Classifier, Reader, require_bands
 from landcover.maps.cluster import Workers, connected
+from landcover.maps.outside import WARNED_SHARE, outside_share
 from landcover.maps.prediction import predict_map, predict_map_in_job
 from landcover.maps.scene_tiles import (
+    APPLICABILITY,
     CONFIDENCE,
     CONFIDENCE_NODATA,
     ENTROPY,
@@ -25,6 +27,7 @@ from landcover.maps.verification import Agreement, verify
 from landcover.samples.chips import cut
 
 __all__ = [
+    "APPLICABILITY",
     "COMPUTE_PX",
     "CONFIDENCE",
     "CONFIDENCE_NODATA",
@@ -35,10 +38,12 @@ __all__ = [
     "Classifier",
     "Source",
     "Reader",
+    "WARNED_SHARE",
     "Workers",
     "connected",
     "cut",
     "layout",
+    "outside_share",
     "predict_map",
     "predict_map_in_job",
     "predict_tiles",

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from landcover.classifiers.applicability import APPLICABILITY
 from landcover.errors import LandcoverError
 from landcover.files.atomic import Fields, read_json, short_digest, write_json
 from landcover.files.machine import processor
@@ -68,7 +69,7 @@ def key_of(facts: Mapping[str, object]) -> str:
 
 def _cache_file(folder: Path, facts: Mapping[str, object]) -> Path:
     """Where the choice is kept. Layers do not matter: they change nothing but the precision."""
-    of = {name: fact for name, fact in facts.items() if name != "layers"}
+    of = {name: fact for name, fact in facts.items() if name not in ("layers", APPLICABILITY)}
     return folder / "engines" / f"{key_of(of | {'processor': _processor()})}.json"
 
 

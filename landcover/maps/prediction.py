@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypedDict, Unpack, cast
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from landcover.grid import Window
 from landcover.legend import UNLABELLED
 from landcover.maps.cluster import Workers
 from landcover.maps.scene_tiles import (
+    APPLICABILITY,
     CONFIDENCE,
     CONFIDENCE_NODATA,
     ENTROPY,
@@ -29,16 +31,23 @@ from landcover.maps.scene_tiles import (
 from landcover.progress import say, track
 
 
+class Beside(TypedDict, total=False):
+    """Where `predict_map` is to write what belongs to a map."""
+
+    confidence: str | Path | None
+    probabilities: str | Path | None
+    entropy: str | Path | None
+    applicability: str | Path | None
+
+
 def predict_map(
     classifier: Classifier | Model,
     scene: str | Path,
     out: str | Path,
     *,
     tile_px: int = 1024,
-    confidence: str | Path | None = None,
-    probabilities: str | Path | None = None,
-    entropy: str | Path | None = None,
     segment_types: str | Path | None = None,
+    **beside: Unpack[Beside],
 ) -> list[Path]:
     """Predict every valid pixel of a scene.
 
@@ -55,15 +64,18 @@ def predict_map(
     tile_px : int
         Side of the windows read and written at once, rounded to whole tiles of
         about `COMPUTE_PX`: more takes more memory. The map does not depend on it.
-    confidence : path, optional
-        Where to write the winning class's probability in percent, uint8; 255 is nodata.
-    probabilities : path, optional
-        Where to write the probability of every class, one float32 band a class; NaN is nodata.
-    entropy : path, optional
-        Where to write how undecided the probabilities are, uint8: their entropy in percent of
-        the largest possible, 255 is nodata.
     segment_types : path, optional
         Raster of segment types on the scene's grid, for classifiers with `segment_layers`.
+    **beside : path, optional
+        Where to write what belongs to the map:
+
+        - confidence: the winning class's probability in percent, uint8; 255 is nodata;
+        - probabilities: the probability of every class, one float32 band a class; NaN is nodata;
+        - entropy: how undecided the probabilities are, uint8: their entropy in percent of the
+          largest possible, 255 is nodata;
+        - applicability: how little a pixel is like what the model learnt from, uint8 in two bands:
+          "dissimilarity_percent", in percent of the threshold up to which it lies inside the area
+          of applicability, 1 to 254, and "inside", 1 or 0; 255 is nodata.
 
     Returns
     -------
@@ -75,6 +87,8 @@ def predict_map(
     InputError
         If the scene lacks a band, segment types are needed and not given or on another grid, or
         the model classifies whole images.
+    MissingProduct
+        If applicability is asked for and the model does not have it.
 
     Examples
     --------
@@ -86,15 +100,14 @@ def predict_map(
     ['map.tif', 'confidence.tif']
     """
     if isinstance(classifier, Model):
-        classifier = classifier.classifier()
+        classifier = classifier.classifier(with_applicability=bool(beside.get("applicability")))
     source = Source(classifier, scene, segment_types)
     windows = reading_windows(source.grid, tile_px)
-    given = {
-        LABELS: out,
-        CONFIDENCE: confidence,
-        PROBABILITIES: probabilities,
-        ENTROPY: entropy,
-    }
+    further = (CONFIDENCE, PROBABILITIES, ENTROPY, APPLICABILITY)
+    asked = cast("Mapping[str, str | Path | None]", beside)
+    if unknown := sorted(set(asked) - set(further)):
+        raise TypeError(f"predict_map() got an unexpected keyword argument {unknown[0]!r}")
+    given = {LABELS: out} | {layer: asked.get(layer) for layer in further}
     paths = {layer: Path(path) for layer, path in given.items() if path}
     pixels = _predicted(source, windows, tuple(paths))
     _write(paths, source, windows, track(pixels, _title(classifier), len(windows)))
@@ -195,6 +208,7 @@ def _write(
         CONFIDENCE: (np.uint8, ["confidence_percent"], CONFIDENCE_NODATA),
         PROBABILITIES: (np.float32, [f"{c.code} {c.name}" for c in legend.classes], np.nan),
         ENTROPY: (np.uint8, ["entropy_percent"], CONFIDENCE_NODATA),
+        APPLICABILITY: (np.uint8, ["dissimilarity_percent", "inside"], CONFIDENCE_NODATA),
     }
     with ExitStack() as stack:
         writers = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from landcover.classifiers import calibration
+from landcover.classifiers.applicability import known
 from landcover.classifiers.best_class import winners
 from landcover.classifiers.image_tiles import COMPUTE_PX
 from landcover.classifiers.protocol import Classifier, require_bands
@@ -27,6 +28,8 @@ CONFIDENCE_NODATA = 255
 Pixels = dict[str, np.ndarray]
 LABELS, CONFIDENCE, PROBABILITIES = "labels", "confidence", "probabilities"
 ENTROPY = "entropy"
+#: Two bands: how far a pixel reaches out in percent of the threshold, and 1 where it lies inside.
+APPLICABILITY = "applicability"
 
 
 class Source:
@@ -120,6 +123,8 @@ class Source:
             places, self._probabilities(places, image, types), strict=True
         ):
             inside, found = valid[place.slices], _layers(layers, probabilities, self.classifier)
+            if APPLICABILITY in layers:
+                found[APPLICABILITY] = self._applicability(place, image)
             for layer, out in pixels.items():
                 np.copyto(out[..., *place.slices], found[layer], where=inside, casting="unsafe")
         return {layer: out[..., : window.rows, : window.cols] for layer, out in pixels.items()}
@@ -141,6 +146,13 @@ class Source:
                 yield from together([part for part, _ in parts])
             else:
                 yield from (self.classifier.predict_window(*part) for part in parts)
+
+    def _applicability(self, place: Window, image: np.ndarray) -> np.ndarray:
+        """Percent of the threshold, and inside or not, (2, rows, cols) of one tile."""
+        area, every_px = known(self.classifier), self.classifier.described_px
+        coordinates = self.classifier.coordinates(self._cut(place, image, None)[0])
+        percent = area.percent_of_threshold(coordinates, every_px)
+        return np.stack([percent, percent <= 100])
 
     def _cut(
         self, place: Window, image: np.ndarray, types: np.ndarray | None
@@ -214,6 +226,8 @@ def _empty(layer: str, classes: int, shape: tuple[int, int]) -> np.ndarray:
         return np.full(shape, UNLABELLED, np.uint16)
     if layer in (CONFIDENCE, ENTROPY):
         return np.full(shape, CONFIDENCE_NODATA, np.uint8)
+    if layer == APPLICABILITY:
+        return np.full((2, *shape), CONFIDENCE_NODATA, np.uint8)
     return np.full((classes, *shape), np.nan, np.float32)
 
 
@@ -231,4 +245,4 @@ def _layers(layers: Sequence[str], probabilities: np.ndarray, classifier: Classi
         PROBABILITIES: lambda: meant,
         ENTROPY: lambda: np.rint(100 * calibration.normalised_entropy(meant, axis=0)),
     }
-    return {layer: held[layer]() for layer in layers}
+    return {layer: held[layer]() for layer in layers if layer in held}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -12,6 +12,7 @@ from landcover.classifiers.names import title_of
 from landcover.files import rasters
 from landcover.files.atomic import Fields
 from landcover.legend import UNLABELLED
+from landcover.maps.outside import WARNED_SHARE
 from landcover.progress import track
 from landcover.reports import accuracy, left_out, mcnemar, verdict, zones
 from landcover.reports.records import (
@@ -27,6 +28,7 @@ from landcover.reports.refinement import Refinement, remarks
 from landcover.reports.scores import WALL_TO_WALL, measure_of
 from landcover.reports.tally import Tally
 from landcover.reports.verdict import LEADING
+from landcover.reports.words import percent
 from landcover.samples.blocks import TEST, Blocks
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ class About:
         Sentences on pixels, files and classes that were left out.
     least_ha : float, optional
         How large the regions of the labels are, by `labels.detail.least_region_ha`.
+    outside : mapping
+        Share of each map outside its model's area of applicability, where that is known.
     """
 
     run: str
@@ -71,6 +75,7 @@ class About:
     left_out: Sequence[str] = ()
     pixel_m: float | None = None
     least_ha: float | None = None
+    outside: Mapping[str, float] = field(default_factory=dict)
 
 
 def facts(tally: Tally, about: About) -> Comparison:
@@ -117,6 +122,7 @@ def facts(tally: Tally, about: About) -> Comparison:
     comparison["remarks"] = [
         *(remarks(about.refinement) if about.refinement else ()),
         *verdict.remarks(comparison, tally.nomenclature, about.least_ha),
+        *_outside(models),
         *comparison["left_out"],
     ]
     return comparison
@@ -176,7 +182,19 @@ def _model(name: str, tally: Tally, about: About, seed: int) -> ComparedModel:
         "card": report.get("card", {}),
         "history": dict(about.histories.get(name, {})),
         "criterion": about.criteria[name] if about.criteria else None,
+        "outside_share": about.outside.get(name),
     }
+
+
+def _outside(models: Sequence[ComparedModel]) -> Iterator[str]:
+    """Sentences on maps that lie for a good part outside their model's area of applicability."""
+    for model in models:
+        share = model["outside_share"]
+        if share is not None and share > WARNED_SHARE:
+            yield (
+                f"{percent(share)} of the map of the {model['title']} lies outside its area of "
+                "applicability: nothing that the model learnt from is like these pixels."
+            )
 
 
 def _zones(counts: Mapping[str, np.ndarray], seed: int) -> dict[str, ZoneScores]:

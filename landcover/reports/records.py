@@ -151,7 +151,10 @@ class BlockSizes(TypedDict):
 
 
 class ComparedModel(TypedDict):
-    """One model of a comparison: its scores, and how it came about."""
+    """One model of a comparison: its scores, and how it came about.
+
+    ``outside_share`` is that of its map outside its area of applicability, where that is known.
+    """
 
     name: str
     title: str
@@ -167,6 +170,7 @@ class ComparedModel(TypedDict):
     card: Fields
     history: dict[str, list[float]]
     criterion: float | None
+    outside_share: float | None
 
 
 class LabelsAsMap(TypedDict):

@@ -36,6 +36,8 @@ _LAYER_TITLES = {
     "confidence": "Probability of the class of the map, percent",
     "probabilities": "Probability of every class",
     "entropy": "Entropy of the probabilities, percent of the largest",
+    "applicability": "Dissimilarity to what the model learnt, percent of the area of "
+    "applicability's threshold, and whether a pixel lies inside",
 }
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 #: Media type and way of saving, by file.
@@ -57,12 +59,14 @@ class MapFiles:
     place : str
         What was mapped, in the item's id and title: the name of the run.
     layers : mapping
-        Path of the "map" and, where they were written, of its "confidence", "probabilities" and
-        "entropy".
+        Path of the "map" and, where they were written, of its "confidence", "probabilities",
+        "entropy" and "applicability".
     model : Path
         Folder of the model, with its card.
     acquired : sequence of str
         When the scene was taken, as far as that is known: times by RFC 3339.
+    outside_share : float, optional
+        Share of the map's pixels outside the model's area of applicability, where that is known.
     """
 
     name: str
@@ -70,6 +74,7 @@ class MapFiles:
     layers: Mapping[str, Path]
     model: Path
     acquired: Sequence[str] = ()
+    outside_share: float | None = None
 
     def asset(self, path: Path, title: str, media_type: str, roles: list[str]) -> dict[str, object]:
         """An asset whose path is relative to the item, which lies beside the map."""
@@ -177,6 +182,8 @@ def _map_assets(files: MapFiles, output: Fields) -> Iterator[tuple[str, dict[str
         if key in files.layers:
             asset = files.asset(files.layers[key], title, _COG, ["data"])
             asset["raster:bands"] = _raster_bands(files.layers[key])
+            if key == "applicability" and files.outside_share is not None:
+                asset["landcover:outside_share"] = round(files.outside_share, 4)
             if key == "map":
                 asset["classification:classes"] = output["classification:classes"]
             yield key, asset

@@ -22,6 +22,7 @@ from landcover.files import rasters, styles
 from landcover.files.atomic import Fields
 from landcover.files.opening import reading
 from landcover.legend import UNLABELLED, Legend
+from landcover.maps.outside import outside_share
 from landcover.reports.figures import STRETCH_PERCENTILES, stretched
 from landcover.run import Run
 from landcover.sensors import true_colour_bands
@@ -59,6 +60,10 @@ class Layer:
         Reflectance shown black and white.
     confidence : Path or None
         Raster of a map's confidence.
+    applicability : Path or None
+        Raster that says where a map lies outside its model's area of applicability.
+    outside_share : float or None
+        How much of it did when the layer was made.
     """
 
     title: str
@@ -69,6 +74,8 @@ class Layer:
     bands: tuple[int, ...] = (1,)
     stretch: tuple[float, float] = (0.0, 1.0)
     confidence: Path | None = None
+    applicability: Path | None = None
+    outside_share: float | None = None
 
     def tile(self, z: int, x: int, y: int) -> bytes:
         """A tile of the web-mercator pyramid as PNG; transparent where nodata or outside.
@@ -99,7 +106,7 @@ class Layer:
         return _png(stretched(values, low, high), missing)
 
     def at(self, lon: float, lat: float) -> Fields | None:
-        """Code, name and confidence of the class at a place; None where there is none."""
+        """Code, name, confidence and dissimilarity at a place; None where there is no class."""
         west, south, east, north = self.bounds
         east += 360 if west > east else 0  # across the 180th meridian
         lon += next((turn for turn in (-360, 360) if west <= lon + turn <= east), 0)
@@ -108,10 +115,12 @@ class Layer:
         code = _value_at(self.path, lon, lat)
         if code is None or code not in self.legend.codes:
             return None
-        found: Fields = {"code": code, "name": self.legend[code].name, "confidence": None}
-        if self.confidence is not None and self.confidence.exists():
-            found["confidence"] = _value_at(self.confidence, lon, lat)
-        return found
+        beside = {"confidence": self.confidence, "dissimilarity": self.applicability}
+        values = {
+            name: _value_at(path, lon, lat) if path is not None and path.exists() else None
+            for name, path in beside.items()
+        }
+        return {"code": code, "name": self.legend[code].name, **values}
 
 
 def layers_of(run: Run) -> dict[str, Layer]:
@@ -125,7 +134,10 @@ def layers_of(run: Run) -> dict[str, Layer]:
     for name in store.map_names(run.path / "maps"):
         title = title_of(name)
         found[f"map-{name}"] = _classes(
-            run.map(name), title[0].upper() + title[1:], run.confidence(name)
+            run.map(name),
+            title[0].upper() + title[1:],
+            run.confidence(name),
+            run.applicability(name),
         )
     # The edges of wide cells are drawn as sharp as those of the scene's pixels
     deepest = max((layer.zooms[1] for layer in found.values()), default=0)
@@ -148,8 +160,18 @@ def _scene(path: Path) -> Layer:
     )
 
 
-def _classes(path: Path, title: str, confidence: Path | None = None) -> Layer:
-    return Layer(title, path, legend=styles.read_qml(path), confidence=confidence, **_place(path))
+def _classes(
+    path: Path, title: str, confidence: Path | None = None, applicability: Path | None = None
+) -> Layer:
+    return Layer(
+        title,
+        path,
+        legend=styles.read_qml(path),
+        confidence=confidence,
+        applicability=applicability,
+        outside_share=None if applicability is None else outside_share(applicability),
+        **_place(path),
+    )
 
 
 class _Place(TypedDict):
@@ -167,7 +189,7 @@ def _place(path: Path) -> _Place:
 
 
 def _value_at(path: Path, lon: float, lat: float) -> int | None:
-    """The value of a one-band raster's pixel at a place; None where nodata or outside."""
+    """The value of a raster's first band at a place; None where nodata or outside."""
     with _reader(path) as reader:
         try:
             value = reader.point(lon, lat, indexes=1).array[0]

@@ -50,6 +50,10 @@ class LayerFacts(BaseModel):
     min_zoom: int
     max_zoom: int = Field(description="Deeper tiles show the same pixels, larger")
     legend: list[LegendEntry] | None = Field(description="null for the scene")
+    outside_share: float | None = Field(
+        description="Share of a map outside its model's area of applicability, 0 to 1; null where "
+        "that was not mapped"
+    )
 
 
 class Layers(BaseModel):
@@ -65,6 +69,10 @@ class ClassAt(BaseModel):
     code: int
     name: str
     confidence: int | None = Field(description="Percent; null where the layer has none")
+    dissimilarity: int | None = Field(
+        description="Percent of the threshold up to which the place lies inside the model's area "
+        "of applicability; null where that was not mapped"
+    )
 
 
 class Point(BaseModel):

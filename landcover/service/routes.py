@@ -138,6 +138,7 @@ def _facts(name: str, layer: Layer) -> LayerFacts:
         min_zoom=layer.zooms[0],
         max_zoom=layer.zooms[1],
         legend=legend,
+        outside_share=layer.outside_share,
     )
 
 

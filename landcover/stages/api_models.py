@@ -94,6 +94,7 @@ def map_scene(
     tile_px: int = 1024,
     probabilities: bool = False,
     entropy: bool = False,
+    applicability: bool | None = None,
     precision: str = "auto",
 ) -> Path:
     """Map every valid pixel of a run's scene, and score the map where the run has labels.
@@ -112,6 +113,9 @@ def map_scene(
         Write maps/NAME_probabilities.tif too: float32, 0-1, a band a class.
     entropy : bool
         Write maps/NAME_entropy.tif too: how undecided the model is, percent.
+    applicability : bool, optional
+        Write maps/NAME_applicability.tif too: where the scene is unlike what the model learnt. By
+        default just where the model is another run's.
     precision : {"auto", "float32"}
         "float32" keeps patch networks from computing in reduced precision.
 
@@ -124,7 +128,8 @@ def map_scene(
     Raises
     ------
     MissingProduct
-        If the run has no scene, or no such model.
+        If the run has no scene, or no such model, or the model lacks the area of applicability
+        that is asked for.
     InputError
         If the scene lacks bands or segment types that the model needs.
 
@@ -146,6 +151,7 @@ def map_scene(
         probabilities=probabilities,
         precision=precision,
         entropy=entropy,
+        applicability=applicability,
     )
     return run.map(found.name)
 

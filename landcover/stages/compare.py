@@ -12,6 +12,7 @@ from landcover.files.atomic import Fields, read_json
 from landcover.labels.denoising import DEFAULT
 from landcover.labels.detail import least_region_ha
 from landcover.legend import Legend
+from landcover.maps.outside import outside_share
 from landcover.reports import accuracy, comparison, figures, left_out, refinement, words, zones
 from landcover.reports.refinement import Refinement
 from landcover.run import Run
@@ -67,6 +68,7 @@ def compare(run: Run) -> list[Path]:
                 *left_out.of_cells(store.map_names(run.path / "maps")),
             ],
             least_ha=least_region_ha(run.labels) if run.labels.exists() else None,
+            outside=_outside(run, names),
         ),
     )
     layers = truths_of(run) | maps
@@ -123,6 +125,12 @@ def _doubt(run: Run, legend: Legend) -> bytes | None:
     if not all(path.exists() for path in layers):
         return None
     return figures.png(refinement.picture(*layers, legend))
+
+
+def _outside(run: Run, names: Sequence[str]) -> dict[str, float]:
+    """Share of each map outside its model's area of applicability, where that was mapped."""
+    shares = {name: outside_share(run.applicability(name)) for name in names}
+    return {name: share for name, share in shares.items() if share is not None}
 
 
 def _made(run: Run) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from landcover.errors import LandcoverError, MissingProduct, require_whole, type
 from landcover.files.atomic import Fields, digest, versions
 from landcover.maps.engine_cache import key_of, with_engine
 from landcover.progress import say
+from landcover.reports import words
 from landcover.run import Run
 from landcover.stages.models import (
     how_to_map,
@@ -42,6 +43,7 @@ def map_scene(
     precision: str = "auto",
     client: Client | None = None,
     entropy: bool = False,
+    applicability: bool | None = None,
 ) -> list[Path]:
     """Map every valid pixel of a run's scene and score the map.
 
@@ -64,18 +66,21 @@ def map_scene(
         Of a Dask cluster that predicts the windows, from `landcover.maps.connected`.
     entropy : bool
         Also write how undecided the probabilities are.
+    applicability : bool, optional
+        Also write where the scene is unlike what the model learnt. By default just where the model
+        is another run's and knows that.
 
     Returns
     -------
     list of Path
-        Class map with its QGIS style and STAC item, confidence, probabilities and entropy if
-        asked for, and the report where the run has labels to score against.
+        Class map with its QGIS style and STAC item, confidence, probabilities, entropy and
+        applicability if asked for, and the report where the run has labels to score against.
 
     Raises
     ------
     LandcoverError
-        If the model is missing, or needs bands or segment types that the run lacks, or another
-        process is mapping with it.
+        If the model is missing, lacks the area of applicability that is asked for, or needs bands
+        or segment types that the run lacks, or another process is mapping with it.
     """
     from landcover import maps
     from landcover.classifiers.networks import require_precision
@@ -87,24 +92,33 @@ def map_scene(
     require_precision(precision)
     model = model_of_run(run, model)
     name = model.name
-    classifier, types = _checked(run, model)
+    bounded = _is_bounded(run, model, applicability)
+    classifier, types = _checked(run, model, bounded)
     scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
     cards = {} if is_guest(run, model) else {name: model.card}
     if scored:
         require_scorable(run, name, classifier.legend, cards)
     run.read_manifest()  # a damaged one ends it before anything is replaced
     _warn_of_other_pixels(model, run.scene)
+    if not bounded and applicability is None and is_guest(run, model):
+        say(
+            f"note: model {model.name} does not say where {run.scene} is unlike what it learnt; "
+            "train it again to know"
+        )
     precision = "float32" if probabilities else precision
-    facts = _facts(run, model, _layers(probabilities, entropy), precision)
+    facts = _facts(run, model, _layers(probabilities, entropy, bounded), precision)
     windows = {"windows": maps.layout(rasters.grid_of(run.scene), tile_px)}
     with jobs.opened(run.map_job(name), facts | windows) as job:
         started = time.perf_counter()
         classifier, engine = with_engine(classifier, run.scene, job, model.folder, facts, precision)
         backend = facts.get("backend")
-        workers = None if client is None else _workers(client, run, model, engine, backend)
+        load = partial(_load, model.folder.absolute(), run.scene.absolute(), engine, bounded)
+        files = _files(run, model, bounded)
+        workers = None if client is None else _workers(client, run, files, load, backend)
         layers = {maps.LABELS: run.map(name), maps.CONFIDENCE: run.confidence(name)}
         layers |= {maps.PROBABILITIES: run.probabilities(name)} if probabilities else {}
         layers |= {maps.ENTROPY: run.entropy(name)} if entropy else {}
+        layers |= {maps.APPLICABILITY: run.applicability(name)} if bounded else {}
         paths = maps.predict_map_in_job(
             classifier,
             run.scene,
@@ -129,6 +143,8 @@ def map_scene(
         if scored:
             score_map(run, name, {"predict": seconds}, job.notes, cards)
             paths.append(run.report(name))
+    if bounded:
+        _say_outside(run, model)
     return paths
 
 
@@ -138,6 +154,7 @@ def is_mapped(
     probabilities: bool = False,
     precision: str = "auto",
     entropy: bool = False,
+    applicability: bool | None = None,
 ) -> bool:
     """Whether the run holds the map that `map_scene` would make of the same files."""
     model = model_of_run(run, model)
@@ -145,19 +162,56 @@ def is_mapped(
     if entry is None or not all((run.path / path).exists() for path in entry["products"]):
         return False
     precision = "float32" if probabilities else precision
-    facts = _facts(run, model, _layers(probabilities, entropy), precision)
+    bounded = _is_bounded(run, model, applicability)
+    facts = _facts(run, model, _layers(probabilities, entropy, bounded), precision)
     return entry["settings"].get("made_of") == key_of(facts)
 
 
-def _files(run: Run, model: Model) -> list[Path]:
+def _is_bounded(run: Run, model: Model, asked: bool | None) -> bool:
+    """Whether a map is to say where it leaves the model's area of applicability.
+
+    Raises
+    ------
+    MissingProduct
+        If that is asked for, and the model has no such area.
+    """
+    if asked:
+        model.require_applicability()
+    known = model.applicability_file.exists()
+    return known and is_guest(run, model) if asked is None else asked
+
+
+def _say_outside(run: Run, model: Model) -> None:
+    """Say how much of a map lies outside; as a warning where that is much."""
+    from landcover import maps
+
+    share = maps.outside_share(run.applicability(model.name))
+    if share is None:
+        return
+    said = (
+        f"{words.percent(share)} of the map lies outside the area of applicability of model "
+        f"{model.name}: nothing that it learnt from is like these pixels"
+    )
+    if share > maps.WARNED_SHARE:
+        said = f"warning: {said}, and its confidence there means nothing; train a model on labels "
+        said += f"of such land (which pixels: {run.applicability(model.name)})"
+    say(said)
+
+
+def _files(run: Run, model: Model, bounded: bool = False) -> list[Path]:
     """The files that a map is made from."""
     types = [run.require("segment_types")] if model.inputs.segment_layers else []
-    return [run.require("scene"), *types, model.card_path, model.file]
+    area = [model.applicability_file] if bounded else []
+    return [run.require("scene"), *types, model.card_path, model.file, *area]
 
 
-def _layers(probabilities: bool, entropy: bool) -> list[str]:
+def _layers(probabilities: bool, entropy: bool, applicability: bool) -> list[str]:
     """What is asked for beyond labels and confidence."""
-    asked = {"probabilities": probabilities, "entropy": entropy}
+    asked = {
+        "probabilities": probabilities,
+        "entropy": entropy,
+        "applicability": applicability,
+    }
     return [layer for layer, wanted in asked.items() if wanted]
 
 
@@ -166,7 +220,7 @@ def _facts(run: Run, model: Model, layers: Sequence[str], precision: str) -> Fie
     from landcover.classifiers import networks
 
     facts: Fields = {
-        **{path.name: digest(path) for path in _files(run, model)},
+        **{path.name: digest(path) for path in _files(run, model, "applicability" in layers)},
         "layers": list(layers),
         "versions": versions(),
     }
@@ -189,10 +243,10 @@ def on_cluster(address: str | None) -> Iterator[Client | None]:
         yield client
 
 
-def _checked(run: Run, model: Model) -> tuple[Classifier, Path | None]:
+def _checked(run: Run, model: Model, bounded: bool) -> tuple[Classifier, Path | None]:
     """The classifier, and the segment types if it needs them, fit for the run's scene."""
     require_no_namesake(run, model)
-    classifier = _fit_for(model, run.require("scene"))
+    classifier = _fit_for(model, run.require("scene"), bounded=bounded)
     types = run.require("segment_types") if classifier.segment_layers else None
     if types and not is_guest(run, model):
         _require_same_types(run, model)
@@ -230,32 +284,37 @@ def _metres(sides: Sequence[float], pixels: int = 1) -> str:
     return " x ".join(f"{pixels * side:.3g}" for side in sides) + " m"
 
 
-def _fit_for(model: Model, scene: Path, engine: Engine | None = None) -> Classifier:
+def _fit_for(
+    model: Model, scene: Path, engine: Engine | None = None, bounded: bool = False
+) -> Classifier:
     """A model's classifier, whose bands the scene must have."""
     from landcover.classifiers.protocol import require_bands
     from landcover.files import rasters
 
-    classifier = model.classifier(engine)
+    classifier = model.classifier(engine, with_applicability=bounded)
     require_bands(classifier, rasters.band_names(scene), scene)
     return classifier
 
 
-def _load(folder: Path, scene: Path, engine: Engine | None) -> Classifier:
+def _load(folder: Path, scene: Path, engine: Engine | None, bounded: bool) -> Classifier:
     """The classifier of a model's folder, as workers of a cluster load it."""
-    return _fit_for(load_model(folder), scene, engine)
+    return _fit_for(load_model(folder), scene, engine, bounded)
 
 
 def _workers(
-    client: Client, run: Run, model: Model, engine: Engine | None, backend: str | None
+    client: Client,
+    run: Run,
+    files: Sequence[Path],
+    load: Callable[[], Classifier],
+    backend: str | None,
 ) -> Workers:
     """A cluster that maps the scene; paths are absolute, since workers start elsewhere."""
     from landcover import maps
 
-    scene, files = run.scene.absolute(), _files(run, model)
     return maps.Workers(
         client,
-        load=partial(_load, model.folder.absolute(), scene, engine),
-        scene=scene,
+        load=load,
+        scene=run.scene.absolute(),
         segment_types=run.segment_types.absolute() if run.segment_types in files else None,
         digests={str(path.absolute()): digest(path) for path in files},
         backend=backend,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from landcover.classifiers.models import Model
 from landcover.files.atomic import Fields, write_json
+from landcover.maps.outside import outside_share
 from landcover.run import Run
 
 
@@ -21,6 +22,7 @@ def write_map_item(run: Run, name: str, model: Model) -> Path:
         run.map_layers(name),
         model.folder,
         _prepared(run).get("acquired", ()),
+        outside_share(run.applicability(name)),
     )
     write_json(run.item(name), stac.item_of(files, properties, metadata.mlm_bands(model.card)))
     return run.item(name)

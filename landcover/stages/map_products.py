@@ -14,6 +14,7 @@ from landcover.errors import InputError, LandcoverError
 from landcover.files import class_rasters, jobs, rasters
 from landcover.files.atomic import Fields, digest, read_json
 from landcover.files.texts import read_text
+from landcover.maps.outside import outside_share
 from landcover.progress import say
 from landcover.reports import words
 from landcover.run import Run
@@ -33,14 +34,16 @@ class Settings(TypedDict, total=False):
     precision: str
     client: Client | None
     entropy: bool
+    applicability: bool | None
 
 
 class _Held(TypedDict, total=False):
-    """What a map holds: pixels, the share that is valid, km2 of every class."""
+    """What a map holds: pixels, shares that are valid and of these outside, km2 of every class."""
 
     map: str
     pixels: int
     valid_share: float
+    outside_share: float | None
     area_km2: dict[str, float]
 
 
@@ -91,7 +94,8 @@ def map_products(
     folder : Path
         Where run folders of products, and the report, go.
     **settings
-        tile_px, probabilities, precision, client and entropy, as `map_scene` takes them.
+        tile_px, probabilities, precision, client, entropy and applicability, as `map_scene`
+        takes them.
 
     Returns
     -------
@@ -211,6 +215,7 @@ def _map(run: Run, model: Model, settings: Settings) -> float:
         settings.get("probabilities", False),
         settings.get("precision", "auto"),
         settings.get("entropy", False),
+        settings.get("applicability"),
     ):
         say("  found mapped already")
     else:
@@ -219,7 +224,10 @@ def _map(run: Run, model: Model, settings: Settings) -> float:
 
 
 def _facts(run: Run, model: str) -> _Held:
-    """What a map holds: pixels, the share that is valid, km2 of every class."""
+    """What a map holds: pixels, shares that are valid and of these outside, km2 of every class.
+
+    What lies outside the model's area of applicability is not known of a map made without.
+    """
     path = run.map(model)
     grid = rasters.grid_of(path)
     pixels = grid.rows * grid.cols
@@ -228,6 +236,7 @@ def _facts(run: Run, model: str) -> _Held:
         "map": str(path),
         "pixels": pixels,
         "valid_share": sum(class_rasters.class_pixels(path).values()) / pixels,
+        "outside_share": outside_share(run.applicability(model)),
         "area_km2": {str(code): round(ha / 100, 4) for code, ha in areas.items()},
     }
 
@@ -237,7 +246,9 @@ def _summary(row: Row) -> str:
         return f"failed: {row['error']}"
     took = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in row["seconds"].items())
     valid = words.percent(row["valid_share"])
-    return f"{row['map']}: {row['pixels']:,} pixels, {valid} valid ({took})"
+    share = row["outside_share"]
+    outside = "" if share is None else f", {words.percent(share)} of them outside"
+    return f"{row['map']}: {row['pixels']:,} pixels, {valid} valid{outside} ({took})"
 
 
 def _earlier_rows(folder: Path) -> dict[str, Fields]:

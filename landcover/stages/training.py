@@ -11,6 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from landcover.classifiers import calibration
+from landcover.classifiers.applicability import (
+    APPLICABILITY,
+    Applicability,
+    fit_applicability,
+)
 from landcover.classifiers.calibration import Temperature
 from landcover.classifiers.cards import file_of, write_card
 from landcover.classifiers.fitting import Fitted, Setup, Trainer
@@ -134,6 +139,8 @@ class Training:
         """Write the model, its learning curves and its card."""
         rows, inputs = self.rows, self.setup.inputs
         fitted.store(file_of(folder, self.kind.name))
+        if area := self._applicability(fitted):
+            area.store(folder / APPLICABILITY)
         if fitted.history is not None:
             write_json(folder / "history.json", fitted.history)
         write_card(
@@ -157,6 +164,14 @@ class Training:
             seed=self.seed,
             settings=fitted.settings,
         )
+
+    def _applicability(self, fitted: Fitted) -> Applicability | None:
+        """Where the model will meet what it has learnt; None where training rows cannot tell."""
+        if fitted.space is None:
+            return None
+        rows = self.rows
+        blocks = rows.samples["block"].to_numpy()[rows.train]
+        return fit_applicability(fitted.space, rows.train, blocks, self.seed)
 
     def _refinement(self) -> Fields | None:
         """For the card: what was done with the labels; None where they were learnt as they are."""

@@ -12,6 +12,9 @@ from landcover.classifiers.networks.architectures import (
     build_published,
     check_patch_size,
     dilations,
+    hidden_network,
+    projected_network,
+    weights_of_units,
 )
 from landcover.classifiers.networks.backend import (
     Network,
@@ -94,10 +97,12 @@ __all__ = [
     "fit",
     "fit_images",
     "fit_tagger",
+    "hidden_network",
     "image_probabilities",
     "load",
     "parameters_of",
     "plan",
+    "projected_network",
     "predict",
     "precision_of",
     "predict_examples",
@@ -109,4 +114,5 @@ __all__ = [
     "seed_everything",
     "start_from",
     "train_image_network",
+    "weights_of_units",
 ]

@@ -191,6 +191,45 @@ def build_mlp(
     return keras.Model(inputs if type_counts else values, outputs, name="mlp")
 
 
+def hidden_network(model: keras.Model) -> keras.Model:
+    """A network up to its last hidden layer, whose units its classes are told by."""
+    return keras_module().Model(
+        model.inputs[0], model.layers[-1].input, name=f"{model.name}_hidden"
+    )
+
+
+def projected_network(model: keras.Model, projection: np.ndarray) -> keras.Model:
+    """A network whose outputs are linear combinations of its last hidden units.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `build_cnn` or `build_published`.
+    projection : array of float, (units, outputs)
+        Factor of every unit in every output.
+    """
+    keras = keras_module()
+    hidden, n = model.layers[-1].input, projection.shape[1]
+    dense = len(model.output_shape) == 4
+    layer = (
+        keras.layers.Conv2D(n, 1, use_bias=False, name="coordinates")
+        if dense
+        else keras.layers.Dense(n, use_bias=False, name="coordinates")
+    )
+    projected = keras.Model(model.inputs[0], layer(hidden), name=f"{model.name}_projected")
+    layer.set_weights([projection.reshape(layer.kernel.shape)])
+    return projected
+
+
+def weights_of_units(model: keras.Model) -> np.ndarray:
+    """How far the last layer's classes differ in each hidden unit, array of float64 (units,).
+
+    What a unit adds to all classes alike changes no probability.
+    """
+    kernel = np.asarray(model.layers[-1].kernel, np.float64)
+    return kernel.reshape(-1, kernel.shape[-1]).std(axis=1)
+
+
 def _standardised(
     inputs: KerasTensor,
     n: int,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landcover.classifiers.applicability import Applicability, known
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
+from landcover.classifiers.networks.architectures import projected_network
 from landcover.classifiers.networks.backend import predict
 from landcover.classifiers.networks.engines import KERAS, Engine, PrecisionTier, tier_of
 from landcover.legend import Legend
@@ -40,6 +42,8 @@ class PatchClassifier:
         network runs on Keras whatever it says.
     temperature : Temperature
         Applied to probabilities by maps, after the engines and their bounds.
+    applicability : Applicability, optional
+        Where the network has learnt something like what it meets.
     """
 
     name: str
@@ -50,6 +54,9 @@ class PatchClassifier:
     segment_layers: tuple[str, ...] = ()
     engine: Engine = KERAS
     temperature: Temperature = UNTEMPERED
+    applicability: Applicability | None = None
+    #: Neighbours share most of their patch: one of four pixels stands for all in applicability
+    described_px = 2
 
     @property
     def radius(self) -> int:
@@ -100,8 +107,37 @@ class PatchClassifier:
             return self.tier.predict([np.ascontiguousarray(i, np.float32) for i in images])
         return [self._predict_chips(image) for image in images]
 
+    def coordinates(self, image: np.ndarray) -> np.ndarray:
+        """Where the pixels of a window lie for `applicability`, from the last hidden layer.
+
+        Parameters
+        ----------
+        image : array of float32, (bands, rows + 2 radius, cols + 2 radius)
+            As for `predict_window`.
+
+        Returns
+        -------
+        array of float32, (coordinates, rows, cols)
+            Computed in float32. A missing value counts as the mean, as everywhere in the network.
+        """
+        if not self.dense:
+            return self._chip_by_chip(self._projected, image)
+        return self._projected_tier.run(np.ascontiguousarray(image[np.newaxis], np.float32))[0]
+
+    @cached_property
+    def _projected(self) -> keras.Model:
+        return projected_network(self.model, known(self).projection)
+
+    @cached_property
+    def _projected_tier(self) -> PrecisionTier:
+        return tier_of(self._projected, self.patch_size, Engine(self.engine.runtime))
+
     def _predict_chips(self, image: np.ndarray) -> np.ndarray:
         """Probabilities of a window, pixel by pixel."""
+        return self._chip_by_chip(self.model, image)
+
+    def _chip_by_chip(self, model: keras.Model, image: np.ndarray) -> np.ndarray:
+        """What a network gives for the chip of every pixel, (outputs, rows, cols)."""
         pixels = np.ascontiguousarray(np.moveaxis(image, 0, -1), np.float32)
         chips = views(pixels, self.patch_size)
         rows, cols = chips.shape[:2]
@@ -109,4 +145,4 @@ class PatchClassifier:
         def cut(indices: np.ndarray) -> np.ndarray:
             return chips[np.unravel_index(indices, (rows, cols))]
 
-        return predict(self.model, cut, rows * cols).T.reshape(-1, rows, cols)
+        return predict(model, cut, rows * cols).T.reshape(-1, rows, cols)

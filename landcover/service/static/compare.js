@@ -21,7 +21,7 @@ export function showCompare(layers) {
     shown[side]?.tiles.remove();
     const layer = byName.get(name);
     shown[side] = { layer, tiles: tilesOf(layer, side).addTo(map) };
-    find(`${side}-tag`).textContent = layer.title;
+    find(`${side}-tag`).textContent = titleOf(layer);
     fade();
     showLegend(SIDES.flatMap((other) => shown[other]?.layer.legend ?? []));
     reading.mark(SIDES.map((other) => shown[other]?.layer.name));
@@ -46,6 +46,10 @@ export function showCompare(layers) {
     choose(side, select.value);
   }
 }
+
+// A map says how much of it lies outside its model's area of applicability, where that is known
+const titleOf = ({ title, outside_share: share }) =>
+  share == null ? title : `${title}, ${(100 * share).toFixed(1)} % outside`;
 
 function makeMap(layers) {
   const map = L.map("map", { attributionControl: false, maxZoom: DEEPEST, zoomSnap: 0.25 });

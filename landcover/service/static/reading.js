@@ -61,6 +61,7 @@ class Row {
     swatch.className = "swatch";
     swatch.style.background = found ? this.colours.get(found.code) : "none";
     this.found.replaceChildren(...(found ? [swatch, found.name] : ["–"]));
-    this.confidence.textContent = found?.confidence == null ? "" : `${found.confidence} %`;
+    const sure = found?.confidence == null ? "" : `${found.confidence} %`;
+    this.confidence.textContent = found?.dissimilarity > 100 ? `${sure} (outside)` : sure;
   }
 }
