@@ -130,6 +130,19 @@ class Window:
         )
 
 
+def in_metres(pixels: float, pixel_m: float | None = None) -> str:
+    """A length in pixels, and in metres on the ground where the side of a pixel is known.
+
+    >>> in_metres(170, 10.004), in_metres(3.4, 0.5), in_metres(30)
+    ('170 px (1,700 m)', '3 px (1.7 m)', '30 px')
+    """
+    if pixel_m is None:
+        return f"{pixels:.0f} px"
+    metres = float(f"{pixels * pixel_m:.3g}")
+    shown = f"{metres:,.0f}" if metres >= 10 else f"{metres:g}"
+    return f"{pixels:.0f} px ({shown} m)"
+
+
 def windows_of(rows: int, cols: int, size: int) -> Iterator[Window]:
     """Windows of at most `size` x `size` pixels that tile a raster, row by row.
 
@@ -310,6 +323,11 @@ class Grid:
         across, down = self._sides_m((self.rows - 1) / 2, (self.cols - 1) / 2)
         return float(np.linalg.norm(across)), float(np.linalg.norm(down))
 
+    @property
+    def pixel_m(self) -> float:
+        """Mean of width and height, in metres on the ground, of the pixel in the middle."""
+        return float(np.mean(self.pixel_size_m))
+
     def pixels(self, length_m: float) -> int:
         """Whole pixels nearest to a length on the ground, at least one.
 
@@ -331,7 +349,7 @@ class Grid:
         >>> scene.pixels(100), scene.pixels(3)
         (10, 1)
         """
-        return max(1, round(length_m / float(np.mean(self.pixel_size_m))))
+        return max(1, round(length_m / self.pixel_m))
 
     @property
     def relative_sides(self) -> tuple[float, float]:
@@ -363,7 +381,7 @@ class Grid:
         float
             Whole where it is whole to half a percent, as in `spans_px`; may be less than 1.
         """
-        return _nearly_whole(length_m / float(np.mean(self.pixel_size_m)))
+        return _nearly_whole(length_m / self.pixel_m)
 
     def spans_px(self, length_m: float) -> tuple[float, float]:
         """Pixels down and across that make a length on the ground, fractions of them too.

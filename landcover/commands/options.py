@@ -167,7 +167,8 @@ def add_layer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layer",
         metavar="NAME",
-        help="layer of a vector file that has several",
+        help="layer of every vector file given, or of those that name none as in "
+        "FILE|layername=NAME",
     )
 
 

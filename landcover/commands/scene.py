@@ -311,17 +311,17 @@ def _drawn(run: Run) -> str:
     """The blocks, how many samples there are of each split, and which classes were too rare."""
     from landcover.files.atomic import read_json
     from landcover.files.rasters import grid_of
-    from landcover.reports.words import pixels
+    from landcover.grid import in_metres
 
-    side_m = sum(grid_of(run.scene).pixel_size_m) / 2
+    side_m = grid_of(run.scene).pixel_m
     sampled = read_json(run.manifest)["stages"]["sample"]
     settings = sampled["settings"]
-    text = f"blocks: {settings['blocks']} of {pixels(settings['block_px'], side_m)}"
+    text = f"blocks: {settings['blocks']} of {in_metres(settings['block_px'], side_m)}"
     found = settings["label_correlation"]
     if found:
         least = "at least " if found["range_px"] >= found["longest_lag_px"] else ""
-        text += f"; labels are alike up to {least}{pixels(found['range_px'], side_m)}"
-    text += f"; guard {pixels(settings['guard_px'], side_m)}\nsamples: "
+        text += f"; labels are alike up to {least}{in_metres(found['range_px'], side_m)}"
+    text += f"; guard {in_metres(settings['guard_px'], side_m)}\nsamples: "
     text += ", ".join(f"{n} {split}" for split, n in settings["drawn"].items())
     if settings["dropped_classes"]:
         rare = ", ".join(f"{code} ({n} px)" for code, n in settings["dropped_classes"].items())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from landcover.errors import InputError, LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct, typed
 from landcover.files import meridian
 from landcover.files.atomic import replace_when_whole
 from landcover.grid import Grid, Window, are_degrees
@@ -142,12 +142,13 @@ def read_polygons(path: str | os.PathLike[str], grid: Grid, field: str | None = 
 
 
 def with_layer(path: str | os.PathLike[str], layer: str | None) -> Path:
-    """The path of a layer of a vector file; the path as it is without a layer.
+    """The path of a layer of a vector file; as it is without a layer, or where it names one.
 
-    >>> str(with_layer("places.gpkg", "towns"))
-    'places.gpkg|layername=towns'
+    >>> str(with_layer("places.gpkg", "towns")), str(with_layer("a.gpkg|layername=b", "towns"))
+    ('places.gpkg|layername=towns', 'a.gpkg|layername=b')
     """
-    return Path(path) if layer is None else Path(f"{os.fspath(path)}{_LAYER}{layer}")
+    path = os.fspath(path)
+    return Path(path if layer is None or _LAYER in path else f"{path}{_LAYER}{layer}")
 
 
 def file_and_layer(path: str | os.PathLike[str]) -> tuple[Path, str | None]:
@@ -186,7 +187,8 @@ def read_layers(
         if wanted is not None and wanted not in held:
             raise InputError(
                 f"{file} has no layer {wanted!r} with geometries; its layers are "
-                f"{', '.join(held) or 'none'}"
+                f"{', '.join(held) or 'none'}; name one of these after the file, as in "
+                f"{typed(with_layer(file, held[0] if held else 'NAME'))}"
             )
         names = held if wanted is None else [wanted]
         return {name: geopandas.read_file(file, layer=name) for name in names}
@@ -204,7 +206,8 @@ def require_one_layer(path: str | os.PathLike[str], layers: Sequence[str], held:
     """Raise InputError where several layers of a file could be meant."""
     if len(layers) > 1:
         raise InputError(
-            f"{path} has several layers with {held}: {', '.join(layers)}; choose one with layer="
+            f"{path} has several layers with {held}: {', '.join(layers)}; choose one with layer=, "
+            f"or name it after the file: {typed(with_layer(path, layers[0]))}"
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import resources
 
+from landcover.grid import in_metres
+
 
 def render(template: str, **content: object) -> str:
     """Fill one of the package's page templates; text is escaped, missing names are errors.
@@ -31,7 +33,7 @@ def render(template: str, **content: object) -> str:
     environment.filters["points"] = points
     environment.filters["interval"] = interval
     environment.filters["p_value"] = p_value
-    environment.filters["pixels"] = pixels
+    environment.filters["pixels"] = in_metres
     return environment.get_template(template).render(**content)
 
 
@@ -77,20 +79,6 @@ def interval(bounds: Iterable[float] | None, signed: bool = False) -> str:
     if signed:
         return f"{points(low)} to {points(high)}"
     return f"{100 * low:.1f}–{100 * high:.1f}".replace("-", "−")
-
-
-def pixels(number: float, pixel_m: float | None = None) -> str:
-    """A length in pixels, and in metres on the ground where the side of a pixel is known.
-
-    >>> pixels(170, 10.004), pixels(3.4, 0.5), pixels(30)
-    ('170 px (1,700 m)', '3 px (1.7 m)', '30 px')
-    """
-    if pixel_m is None:
-        return f"{number:.0f} px"
-    metres = float(f"{number * pixel_m:.3g}")
-    return (
-        f"{number:.0f} px ({metres:,.0f} m)" if metres >= 10 else f"{number:.0f} px ({metres:g} m)"
-    )
 
 
 def p_value(value: float | None) -> str:

@@ -8,7 +8,7 @@ training chip holds a pixel that is scored.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from landcover.errors import InputError, LandcoverError, typed
 from landcover.files import rasters
 from landcover.files.atomic import Fields, read_json, short_digest
-from landcover.grid import Window
+from landcover.grid import Window, in_metres
 
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
@@ -53,24 +53,32 @@ class Layout:
         Side of a block; blocks at the lower and right edge may be smaller.
     guard_px : int
         Width of the guard, at most half a block.
+    pixel_m : float, optional
+        Side of a pixel on the ground, for messages.
     """
 
     rows: int
     cols: int
     block_px: int
     guard_px: int
+    pixel_m: float | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.block_px < 1 or self.guard_px < 0:
             raise InputError(
-                f"blocks of {self.block_px} px with a guard of {self.guard_px} px do not exist; "
-                "choose a positive block and a guard of 0 or more"
+                f"{self.in_words()} do not exist; choose a positive block and a guard of 0 or more"
             )
         if 2 * self.guard_px > self.block_px:
             raise InputError(
-                f"a guard of {self.guard_px} px leaves nothing of blocks of {self.block_px} px; "
-                f"choose blocks of at least {4 * self.guard_px} px, or a smaller guard"
+                f"a guard of {in_metres(self.guard_px, self.pixel_m)} leaves nothing of blocks of "
+                f"{in_metres(self.block_px, self.pixel_m)}; choose blocks of at least "
+                f"{in_metres(4 * self.guard_px, self.pixel_m)}, or a smaller guard"
             )
+
+    def in_words(self) -> str:
+        """Sizes of blocks and guard, for messages."""
+        block, guard = (in_metres(side, self.pixel_m) for side in (self.block_px, self.guard_px))
+        return f"blocks of {block} with a guard of {guard}"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -292,6 +300,7 @@ def layout(
     max_patch: int | None = None,
     range_px: float = 0.0,
     cell_px: int = CELL_PX,
+    pixel_m: float | None = None,
 ) -> Layout:
     """Blocks for a scene, as wide as the labels are alike, unless told otherwise.
 
@@ -312,6 +321,8 @@ def layout(
         Correlation range of the labels (`landcover.samples.correlation`).
     cell_px : int
         Side of the labels' cells.
+    pixel_m : float, optional
+        Side of a pixel on the ground, for messages.
 
     Examples
     --------
@@ -330,7 +341,7 @@ def layout(
         block_px = max(_default_block_px(rows, cols, range_px, cell_px), GUARDS * (guard_px or 0))
     if guard_px is None:
         guard_px = min(MAX_GUARD_PX, block_px // GUARDS)
-    return Layout(rows, cols, block_px, guard_px)
+    return Layout(rows, cols, block_px, guard_px, pixel_m=pixel_m)
 
 
 def _default_block_px(rows: int, cols: int, range_px: float, cell_px: int) -> int:

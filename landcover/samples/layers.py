@@ -141,7 +141,7 @@ def open_source(
             f"{scene} has no labels to draw samples by; give labels, or polygons with class_field"
         )
     else:
-        labels, name = layer(files.labels), str(files.labels)
+        labels, name = layer(files.labels), "the labels"
         inside = None if polygons is None else _burner(polygons, grid)
     single = {"reference": files.reference, "segment": files.segments}
     singles = {name: layer(path) for name, path in single.items() if path is not None}

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from landcover.errors import InputError, require_seed
-from landcover.grid import Window
+from landcover.grid import Window, in_metres
 from landcover.legend import class_codes
 from landcover.samples.blocks import (
     SPLITS,
@@ -124,9 +124,9 @@ def deal(
     labelled = int((by_block.sum(axis=1) > 0).sum())
     if labelled < MIN_BLOCKS:
         raise InputError(
-            f"only {labelled} of {len(by_block)} blocks of {plan.block_px} px hold labels, too few "
-            "for train, validation and test; give a larger scene, more labels or smaller blocks "
-            "(block_px=)"
+            f"only {labelled} of {len(by_block)} blocks of "
+            f"{in_metres(plan.block_px, plan.pixel_m)} hold labels, too few for train, validation "
+            "and test; give a larger scene, more labels or smaller blocks (block_px=)"
         )
     rng = np.random.default_rng(seed)
     judge = _Judge(plan, counts, by_block, shares)
@@ -139,8 +139,7 @@ def deal(
     for name, pixels in zip(SPLITS, judge.usable_pixels(best).sum(axis=1), strict=True):
         if not pixels:
             raise InputError(
-                f"no pixel is left for {name}: {labelled} labelled blocks of {plan.block_px} px "
-                f"with a guard of {plan.guard_px} px are too few; "
+                f"no pixel is left for {name}: {labelled} labelled {plan.in_words()} are too few; "
                 "give a larger scene, more labels, or smaller patches (max_patch=)"
             )
     return blocks

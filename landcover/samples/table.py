@@ -149,7 +149,7 @@ def count(source: Source, plan: Layout, min_count: int) -> Counted:
         if (index == -2).any():
             unknown = np.unique(labels[index == -2])[:8].tolist()
             raise LandcoverError(
-                f"{source.name} holds codes {unknown}, which the run's legend lacks; "
+                f"codes {unknown} of {source.name} are not in the run's legend; "
                 "prepare the run again with these labels"
             )
         within = 1 if source.inside is None else source.inside(window) > 0
@@ -165,12 +165,13 @@ def count(source: Source, plan: Layout, min_count: int) -> Counted:
         int(code): int(n) for code, n in zip(known, pixels, strict=True) if 0 < n < min_count
     }
     if kept.sum() < 2:
-        held = ", ".join(str(code) for code in known[kept]) or "no class"
+        held = f"only class {known[kept][0]}" if kept.any() else "no class"
         rare = ", ".join(map(str, dropped))
         also = f" (left out below {min_count} pixels: {rare})" if dropped else ""
+        keep = ", or keep rare ones with min_count=1" if dropped else ""
         raise InputError(
-            f"{source.name} has {held} where the scene has data{also}; a classifier needs at "
-            "least two classes: give labels with more of them or a larger scene"
+            f"{held} of {source.name} is left where the scene has data{also}; a classifier needs "
+            f"at least two: give labels with more classes, or a larger scene{keep}"
         )
     without_data = {int(code): int(n) for code, n in zip(known, empty, strict=True) if n}
     return Counted(counts[:, :, kept], known[kept], dropped, without_data, min_count)

@@ -15,7 +15,7 @@ from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.files.class_rasters import class_writer
 from landcover.files.raster_writer import RasterWriter
-from landcover.grid import Window
+from landcover.grid import Window, in_metres
 from landcover.legend import UNLABELLED
 from landcover.maps import CONFIDENCE_NODATA
 from landcover.maps.cells import cells_of
@@ -60,12 +60,13 @@ def map_patches(run: Run, model: Model, stride_px: int = 32) -> list[Path]:
     network, name = model.image_classifier(), model.name + PATCHES
     scene = run.require("scene")
     maps.require_bands(network, rasters.band_names(scene), scene)
-    if stride_px > network.side_px:
-        raise InputError(
-            f"stride {stride_px} px is wider than the patch of {network.side_px} px, so pixels "
-            f"between patches would not be seen; choose up to {network.side_px}"
-        )
     grid = rasters.grid_of(scene)
+    if stride_px > network.side_px:
+        stride, patch = (in_metres(px, grid.pixel_m) for px in (stride_px, network.side_px))
+        raise InputError(
+            f"a stride of {stride} is wider than the patch of {patch}, so pixels between patches "
+            f"would not be seen; choose up to {network.side_px} px"
+        )
     require_scale(grid, str(scene))
     cells = cells_of(grid, stride_px)
     out = run.map(name)

@@ -186,9 +186,9 @@ def _layout(
         if size is not None:
             chips.require_fits(size, grid.rows, grid.cols)
     cell_px = grid.pixels(source.nomenclature.cell_m)
-    plan = layout(grid.rows, grid.cols, block_px, None, max_patch, range_px, cell_px)
+    plan = layout(*grid.shape, block_px, None, max_patch, range_px, cell_px, grid.pixel_m)
     if buffer is not None and buffer > plan.guard_px:
-        plan = layout(grid.rows, grid.cols, block_px, None, 2 * buffer + 1, range_px, cell_px)
+        plan = layout(*grid.shape, block_px, None, 2 * buffer + 1, range_px, cell_px, grid.pixel_m)
     return plan
 
 

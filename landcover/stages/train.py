@@ -20,6 +20,7 @@ from landcover.classifiers.protocol import Inputs
 from landcover.errors import InputError, LandcoverError, MissingProduct, typed
 from landcover.files import rasters
 from landcover.files.atomic import Fields
+from landcover.grid import in_metres
 from landcover.run import Run
 from landcover.samples.rows import with_features
 from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
@@ -188,8 +189,10 @@ def _check_patch(run: Run, patch_size: int) -> None:
     check_patch_size(patch_size)
     guard = blocks.guard_px
     if radius_of(patch_size) > guard:
+        side_m = rasters.grid_of(run.require("scene")).pixel_m
         raise InputError(
-            f"patch size {patch_size} is larger than the run's guard of {guard} px allows "
-            f"(at most {2 * guard + 1}): training patches would hold test pixels; draw the "
-            f"samples again: landcover sample {typed(run.path)} --max-patch {patch_size}"
+            f"patch size {patch_size} is larger than the run's guard of {in_metres(guard, side_m)} "
+            f"allows (at most {in_metres(2 * guard + 1, side_m)}): training patches would hold "
+            "test pixels; draw the samples again: "
+            f"landcover sample {typed(run.path)} --max-patch {patch_size}"
         )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import suppress
 
 import geopandas
@@ -106,10 +107,16 @@ def test_holes_and_layers_without_geometry_and_bowties(tmp_path):
     assert ring.area == pytest.approx(1000**2 - 600**2)
     assert not inside(ring, GRID, WHOLE)[50, 50]
     assert read_aoi(f"{path}|layername=bowtie", GRID).area == pytest.approx(2 * 100 * 200 / 2)
-    with pytest.raises(InputError, match=r"several layers with polygons: ring, bowtie; .* layer="):
-        read_aoi(path, GRID)
-    with pytest.raises(InputError, match=r"no layer 'layer_styles' .* are ring, bowtie"):
-        read_aoi(with_layer(path, "layer_styles"), GRID)
+    for wrong, message in (
+        (path, r"several layers with polygons: ring, bowtie; choose one with layer=, or name it"),
+        (with_layer(path, "layer_styles"), r"no layer 'layer_styles' .* are ring, bowtie; name"),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            read_aoi(wrong, GRID)
+        (named,) = [word for word in shlex.split(str(caught.value)) if "|layername=" in word]
+        assert read_aoi(named, GRID).equals(ring)
+    # a layer named after its file counts more than one that is named for all files
+    assert read_aoi(with_layer(f"{path}|layername=ring", "bowtie"), GRID).equals(ring)
 
 
 def test_the_only_layer_with_polygons_needs_no_name(tmp_path):

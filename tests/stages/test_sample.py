@@ -369,9 +369,13 @@ FULL_DISK = namedtuple("usage", "total used free")(1, 1, 1000)
         (
             lambda run: _labels(run, np.full((ROWS, COLS), 211)),
             {},
-            "labels.tif has 211 where the scene has data; a classifier needs at least two classes",
+            r"only class 211 of the labels is left where the scene has data; .* larger scene$",
         ),
-        (lambda run: _labels(run, np.zeros((ROWS, COLS))), {}, "labels.tif has no class where"),
+        (
+            lambda run: _labels(run, np.zeros((ROWS, COLS))),
+            {},
+            "no class of the labels is left where the scene has data; a classifier needs at least",
+        ),
         (
             lambda run: _labels(run, np.full((ROWS, COLS), 7)),
             {},
@@ -383,7 +387,7 @@ FULL_DISK = namedtuple("usage", "total used free")(1, 1, 1000)
                 _labels(run, np.full((ROWS, COLS), 7)),
             ),
             {},
-            r"holds codes \[7\], which the run's legend lacks",
+            r"codes \[7\] of the labels are not in the run's legend",
         ),
         (
             lambda run: _labels(run, np.ones((ROWS, COLS)), ELSEWHERE),
@@ -399,11 +403,16 @@ FULL_DISK = namedtuple("usage", "total used free")(1, 1, 1000)
         (
             None,
             {"min_count": 10**6},
-            r"no class where .*left out below 1000000 pixels: 211, 231, 312",
+            r"no class of the labels is left .*below 1000000 pixels: 211, 231, 312\)"
+            r".* with min_count=1$",
         ),
         (None, {"max_patch": 8}, "patch size 8 is even"),
         (None, {"max_patch": 193}, r"patch size 193 is larger than the scene \(192 x 256 pixels\)"),
-        (None, {"max_patch": 161}, "only . of . blocks of 320 px hold labels, too few"),
+        (
+            None,
+            {"max_patch": 161},
+            r"only . of . blocks of 320 px \(3,200 m\) hold labels, too few",
+        ),
         (None, {"buffer": -1}, "buffer -1 is negative"),
         (None, {"buffer": 200}, "patch size 401 is larger than the scene"),
         (None, {"method": "grid"}, "no sampling method 'grid'"),
@@ -486,7 +495,11 @@ def test_the_block_size_can_be_given(tmp_path, capsys, option, block):
     [
         (["--block-px", "0"], "0 is out of range; give at least 1"),
         (["--block-px", "wide"], "'wide' is not a whole number"),
-        (["--block-px", "20", "--max-patch", "25"], "a guard of 12 px leaves nothing of blocks"),
+        (
+            ["--block-px", "20", "--max-patch", "25"],
+            "a guard of 12 px (120 m) leaves nothing of blocks of 20 px (200 m); choose blocks of "
+            "at least 48 px (480 m)",
+        ),
     ],
 )
 def test_a_bad_block_size_is_one_line(tmp_path, capsys, options, text):
