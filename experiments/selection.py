@@ -1,4 +1,4 @@
-"""Does agreement with refined labels rank maps as the truth does? On ten synthetic scenes.
+"""Does what chooses a map without a reference rank maps as the truth does? On synthetic scenes.
 
     python -m experiments.selection OUT [--scenes 0 1 ...]
 
@@ -41,7 +41,12 @@ CANDIDATES: dict[str, Callable[[Run], Model]] = {
         ("CNN 15x15", "cnn", {"patch_size": 15}),
     )
 }
-SCORES = ("agreement with refined labels", "agreement with the labels")
+SCORES = (
+    "the criterion",
+    "agreement with refined labels",
+    "cores that are found",
+    "agreement with the labels",
+)
 
 
 def measure(run: Run, candidate: str) -> tuple[float, ...]:
@@ -50,9 +55,16 @@ def measure(run: Run, candidate: str) -> tuple[float, ...]:
     name = model.name
     map.map_scene(run, model)
     found = store.read_report(run.report(name))["scores"]
-    refined = (compare.criteria(run, [name]) or {name: float("nan")})[name]
+    criteria = compare.criteria(run, [name])
+    refined, cores = criteria.values(name) if criteria else (float("nan"),) * 2
     accuracy, agreement = (found[key]["overall_accuracy"] for key in ("reference", "labels"))
-    return 100 * accuracy, 100 * refined, 100 * agreement
+    return (
+        100 * accuracy,
+        50 * (refined + (cores or 0)),
+        100 * refined,
+        100 * (cores or 0),
+        100 * agreement,
+    )
 
 
 def table(known: dict[str, tuple[float, ...]]) -> str:

@@ -72,10 +72,10 @@ def utm_grid(rows: int, cols: int, west: float = 300_000, north: float = 5_800_0
 @pytest.fixture(scope="module")
 def hasty_teacher() -> Iterator[None]:
     """Doubtful labels are found in two epochs, where what models learn is not the matter."""
-    from landcover.stages import denoise
+    from landcover.stages import denoise_teacher
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(denoise, "TEACHER_EPOCHS", 2)
+        patch.setattr(denoise_teacher, "TEACHER_EPOCHS", 2)
         yield
 
 

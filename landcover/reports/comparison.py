@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landcover.classifiers.names import title_of
-from landcover.files import rasters
 from landcover.files.atomic import Fields
-from landcover.legend import UNLABELLED
 from landcover.maps.outside import WARNED_SHARE
-from landcover.progress import track
 from landcover.reports import accuracy, left_out, mcnemar, verdict, zones
+from landcover.reports.choice import Criteria
 from landcover.reports.records import (
     BlockSizes,
     ComparedModel,
     Comparison,
     Difference,
     LabelsAsMap,
+    Lead,
     Pair,
     ZoneScores,
 )
@@ -29,7 +27,7 @@ from landcover.reports.scores import WALL_TO_WALL, measure_of
 from landcover.reports.tally import Tally
 from landcover.reports.verdict import LEADING
 from landcover.reports.words import percent
-from landcover.samples.blocks import TEST, Blocks
+from landcover.samples.blocks import Blocks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,8 +45,8 @@ class About:
         Report of every model.
     histories : mapping
         Learning curves of the models that have some.
-    criteria : mapping, optional
-        From `criteria`; None where the run has no refined labels.
+    criteria : Criteria, optional
+        From `choice.criteria`; None where the run has no refined labels.
     blocks : Blocks
         How the scene was split.
     made : mapping
@@ -69,7 +67,7 @@ class About:
     reports: Mapping[str, Fields]
     blocks: Blocks
     histories: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
-    criteria: Mapping[str, float] | None = None
+    criteria: Criteria | None = None
     made: Mapping[str, object] = field(default_factory=dict)
     refinement: Refinement | None = None
     left_out: Sequence[str] = ()
@@ -83,11 +81,12 @@ def facts(tally: Tally, about: About) -> Comparison:
     against = "reference" if "reference" in tally.confusions else "labels"
     seed = min(report["seed"] for report in about.reports.values())
     models = [_model(name, tally, about, seed) for name in about.reports]
-    chosen = about.criteria
-    if against == "labels" and chosen:
-        models.sort(key=lambda model: -chosen[model["name"]])
+    criteria = about.criteria
+    if against == "labels" and criteria:
+        models.sort(key=lambda model: -criteria.criterion(model["name"]))
     else:
         models.sort(key=lambda model: -model["scores"][against][LEADING])
+    chosen, why_not = criteria.choice() if criteria else (None, "")
     ranked = [model["name"] for model in models]
     pairs = [_pair(tally, against, a, b, seed) for a, b in combinations(ranked, 2)]
     baseline = _labels_as_map(tally, ranked[0], seed)
@@ -105,7 +104,9 @@ def facts(tally: Tally, about: About) -> Comparison:
         "n_blocks": leading["n_blocks"],
         "seed": seed,
         "best": ranked[0],
-        "chosen_without_reference": max(chosen, key=chosen.__getitem__) if chosen else None,
+        "chosen_without_reference": chosen,
+        "not_chosen_because": why_not,
+        "lead": _lead(criteria, seed),
         "models": models,
         "pairs": pairs,
         "labels_against_reference": baseline,
@@ -126,6 +127,19 @@ def facts(tally: Tally, about: About) -> Comparison:
         *comparison["left_out"],
     ]
     return comparison
+
+
+def _lead(criteria: Criteria | None, seed: int) -> Lead | None:
+    """How far the map of the highest criterion is ahead of the next one."""
+    if criteria is None or len(criteria.refined) < 2:
+        return None
+    first, second = sorted(criteria.refined, key=lambda name: -criteria.criterion(name))[:2]
+    gap = criteria.criterion(first) - criteria.criterion(second)
+    return {
+        "second": second,
+        "difference": gap,
+        "ci95": list(criteria.interval(first, second, seed)),
+    }
 
 
 def distinct_levels(comparison: Comparison) -> list[str]:
@@ -181,7 +195,8 @@ def _model(name: str, tally: Tally, about: About, seed: int) -> ComparedModel:
         "versions": report["versions"],
         "card": report.get("card", {}),
         "history": dict(about.histories.get(name, {})),
-        "criterion": about.criteria[name] if about.criteria else None,
+        "criterion": about.criteria.criterion(name) if about.criteria else None,
+        "criteria": about.criteria.values(name) if about.criteria else None,
         "outside_share": about.outside.get(name),
     }
 
@@ -252,34 +267,3 @@ def _classes(tally: Tally, ranked: Sequence[str]) -> list[dict[str, object]]:
         }
         for c in tally.legend.classes
     ]
-
-
-def criteria(
-    maps: Mapping[str, Path], refined_labels: Path, blocks: Blocks
-) -> dict[str, float] | None:
-    """Share of the test blocks' pixels on which each map has the class of the refined labels.
-
-    Parameters
-    ----------
-    maps : mapping
-        Class rasters by model.
-    refined_labels : path
-        Raster of the likeliest class of every labelled pixel.
-    blocks : Blocks
-        Of the scene.
-
-    Returns
-    -------
-    dict or None
-        A number from 0 to 1 a model; None where no test pixel has a refined label.
-    """
-    grid = rasters.grid_of(refined_labels)
-    pixels, same = 0, dict.fromkeys(maps, 0)
-    for window in track(list(grid.windows(rasters.WINDOW_PX)), "comparing with refined labels"):
-        refined = rasters.read_classes(refined_labels, window)
-        judged = blocks.holds(window, TEST) & (refined != UNLABELLED)
-        pixels += int(judged.sum())
-        for name, path in maps.items() if judged.any() else ():
-            found = rasters.read_classes(path, window)
-            same[name] += int((found == refined)[judged].sum())
-    return {name: count / pixels for name, count in same.items()} if pixels else None

@@ -170,7 +170,16 @@ class ComparedModel(TypedDict):
     card: Fields
     history: dict[str, list[float]]
     criterion: float | None
+    criteria: tuple[float, float | None] | None
     outside_share: float | None
+
+
+class Lead(TypedDict):
+    """How far the map of the highest criterion is ahead of the second."""
+
+    second: str
+    difference: float
+    ci95: Interval
 
 
 class LabelsAsMap(TypedDict):
@@ -201,6 +210,8 @@ class Comparison(TypedDict):
     seed: int
     best: str
     chosen_without_reference: str | None
+    not_chosen_because: str
+    lead: Lead | None
     models: list[ComparedModel]
     pairs: list[Pair]
     labels_against_reference: LabelsAsMap | None

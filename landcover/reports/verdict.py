@@ -8,7 +8,7 @@ from typing import Final
 
 from landcover.labels.detail import SLIVERS, SPECIFIED_HA, as_specified
 from landcover.legend import Nomenclature
-from landcover.reports.records import Comparison, Difference, PairedTests, Scores
+from landcover.reports.records import ComparedModel, Comparison, Difference, PairedTests, Scores
 from landcover.reports.words import interval, p_value, percent, points
 
 #: The score that ranks the maps.
@@ -74,13 +74,10 @@ def headline(comparison: Comparison, labels: str) -> str:
     how_good = f"{share} {right}{_how_sure(scores)}"
     if len(models) == 1:
         return f"The {best} maps {how_good}; there is no other map to compare it with."
+    if against == "labels" and comparison["not_chosen_because"]:
+        return f"No map is chosen: {comparison['not_chosen_because']}."
     if against == "labels" and comparison["chosen_without_reference"]:
-        agreed = percent(models[0]["criterion"])
-        return (
-            f"The {best} is chosen: {percent(scores[LEADING])} of its pixels are in agreement "
-            f"with {labels}{_how_sure(scores)}, and {agreed} with the refined labels, which are "
-            "an estimate by a network."
-        )
+        return _choice(comparison, labels)
     titles = {model["name"]: f"the {model['title']}" for model in models}
     rivals = [pair for pair in comparison["pairs"] if pair["a"] == models[0]["name"]]
     tied = [pair for pair in rivals if pair["verdict"] == NOT_TOLD_APART]
@@ -234,21 +231,56 @@ def _wide_errors(comparison: Comparison) -> list[str]:
     ]
 
 
+def _choice(comparison: Comparison, labels: str) -> str:
+    """The headline where a map is chosen without a reference."""
+    first, scores = comparison["models"][0], comparison["models"][0]["scores"]["labels"]
+    ahead = ""
+    if (lead := comparison["lead"]) is not None:
+        second = next(m["title"] for m in comparison["models"] if m["name"] == lead["second"])
+        bounds = lead["ci95"]
+        told = bounds is not None and bounds[0] > 0
+        ahead = (
+            f"; by this criterion it is {points(lead['difference']).lstrip('+')} points "
+            f"({interval(bounds, signed=True)}) ahead of the {second}"
+        )
+        ahead += "" if told else ", which it cannot be told from"
+    return (
+        f"The {first['title']} is chosen: {percent(scores[LEADING])} of its pixels are in "
+        f"agreement with {labels}{_how_sure(scores)}. It {_by_criteria(first)}{ahead}."
+    )
+
+
 def _chosen(comparison: Comparison, labels: str) -> list[str]:
     """Which map would be chosen without a reference, and by what."""
-    name = comparison["chosen_without_reference"]
-    if name is None:
+    name, why = comparison["chosen_without_reference"], comparison["not_chosen_because"]
+    if name is None and not why:
         return []
-    chosen = next(model for model in comparison["models"] if model["name"] == name)
     if comparison["against"] == "labels":
         return [
-            f"Agreement with {labels} favours maps that repeat its coarseness, so the map is "
-            "chosen by agreement with refined labels, which follow the image (label_noise.md)."
+            f"Agreement with {labels} favours maps that repeat its coarseness. So maps stand in "
+            "the order of the mean of two shares: of refined labels, which follow the image "
+            "(label_noise.md), and of the cores of labelled areas, every class counting the same."
         ]
+    if name is None:
+        return [f"Without the reference no map would be chosen: {why}."]
+    chosen = next(model for model in comparison["models"] if model["name"] == name)
     return [
-        f"Without the reference the {chosen['title']} would be chosen: it is as the refined "
-        f"labels have it on {percent(chosen['criterion'])} of the test pixels."
+        f"Without the reference the {chosen['title']} would be chosen: it {_by_criteria(chosen)}."
     ]
+
+
+def _by_criteria(model: ComparedModel) -> str:
+    """What speaks for a map where there is no reference."""
+    refined, cores = model["criteria"] or (None, None)
+    text = (
+        f"agrees with {percent(refined)} of the refined labels in the test blocks, which are an "
+        "estimate by a network"
+    )
+    return (
+        text
+        if cores is None
+        else f"{text}, and finds {percent(cores)} of the cores of labelled areas"
+    )
 
 
 def _other_winner(comparison: Comparison) -> list[str]:

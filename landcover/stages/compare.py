@@ -13,7 +13,17 @@ from landcover.labels.denoising import DEFAULT
 from landcover.labels.detail import least_region_ha
 from landcover.legend import Legend
 from landcover.maps.outside import outside_share
-from landcover.reports import accuracy, comparison, figures, left_out, refinement, words, zones
+from landcover.reports import (
+    accuracy,
+    choice,
+    comparison,
+    figures,
+    left_out,
+    refinement,
+    words,
+    zones,
+)
+from landcover.reports.choice import Criteria
 from landcover.reports.refinement import Refinement
 from landcover.run import Run
 from landcover.stages import store
@@ -21,6 +31,7 @@ from landcover.stages.denoise import is_made
 from landcover.stages.inputs import read_blocks, read_rows
 from landcover.stages.models import how_to_map
 from landcover.stages.postprocess import require_same_maps
+from landcover.stages.run_legend import read_nomenclature
 from landcover.stages.scoring import cards_of, tally_maps, truths_of
 
 
@@ -99,15 +110,16 @@ def _histories(run: Run, names: Sequence[str]) -> dict[str, Fields]:
     return {name: read_json(path) for name, path in paths.items() if path.exists()}
 
 
-def criteria(run: Run, names: Sequence[str]) -> dict[str, float] | None:
-    """How far the map of every model agrees with the refined labels; None where there are none.
+def criteria(run: Run, names: Sequence[str]) -> Criteria | None:
+    """By what maps are chosen without a reference; None where the run has no refined labels.
 
     Those of another scene, other labels or another split count as none.
     """
     if not run.samples.exists() or not is_made(run, read_rows(run, "labels")):
         return None
     maps = {name: run.map(name) for name in names}
-    return comparison.criteria(maps, run.refined_labels, read_blocks(run))
+    border_m = read_nomenclature(run).border_m
+    return choice.criteria(maps, run.refined_labels, run.labels, read_blocks(run), border_m)
 
 
 def _refinement(run: Run, names: Sequence[str]) -> Refinement | None:

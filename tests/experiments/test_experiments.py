@@ -18,7 +18,7 @@ from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.reports import change, words
 from landcover.run import Run
-from landcover.stages import denoise, store
+from landcover.stages import denoise_teacher, store
 from landcover.stages.inputs import pixel_inputs, read_rows
 from tests.conftest import ROOT, error_lines
 from tests.fixtures.training_runs import write_run
@@ -32,7 +32,7 @@ def run(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small_networks(monkeypatch):
     """Networks that take less time to set up, and a teacher that soon stops."""
-    monkeypatch.setattr(denoise, "TEACHER_EPOCHS", 1)
+    monkeypatch.setattr(denoise_teacher, "TEACHER_EPOCHS", 1)
     monkeypatch.setattr(architectures, "PUBLISHED_FILTERS", (4,))
     monkeypatch.setattr(architectures, "PUBLISHED_DENSE", 10)
     monkeypatch.setattr(architectures, "MLP_UNITS", (16,))
