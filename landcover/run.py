@@ -277,7 +277,19 @@ class Run:
             )
 
     def made_by(self, product: str) -> str:
-        """The command that makes a product; the demo's scene comes with labels and reference."""
+        """The command that makes a product.
+
+        Parameters
+        ----------
+        product : str
+            Name of the product, such as "scene".
+
+        Returns
+        -------
+        str
+            With the path of this run. The demo's scene comes with labels and reference, so its
+            command names no files.
+        """
         made_by = MADE_BY[product]
         if self.path.as_posix() == "runs/demo" and made_by.startswith(_PREP):
             made_by = "landcover prep --out {run}"

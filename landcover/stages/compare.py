@@ -32,7 +32,7 @@ from landcover.stages.inputs import read_blocks, read_rows
 from landcover.stages.models import how_to_map
 from landcover.stages.postprocess import require_same_maps
 from landcover.stages.run_legend import read_nomenclature
-from landcover.stages.scoring import cards_of, tally_maps, truths_of
+from landcover.stages.scoring import Cards, cards_of, tally_maps, truths_of
 
 
 def compare(run: Run) -> list[Path]:
@@ -61,7 +61,8 @@ def compare(run: Run) -> list[Path]:
     read_blocks(run)
     model_reports = {name: store.read_report(run.report(name), again(run, name)) for name in names}
     require_same_maps(run, model_reports)
-    tally, blocks = tally_maps(run, names), read_blocks(run)
+    cards = cards_of(run, names)
+    tally, blocks = tally_maps(run, names, cards), read_blocks(run)
     maps = {name: run.map(name) for name in names}
     facts = comparison.facts(
         tally,
@@ -73,7 +74,7 @@ def compare(run: Run) -> list[Path]:
             criteria=criteria(run, names),
             made=_made(run),
             pixel_m=round(float(np.mean(rasters.grid_of(run.scene).pixel_size_m)), 4),
-            refinement=_refinement(run, names),
+            refinement=_refinement(run, cards),
             left_out=[
                 *left_out.of_stages(run.read_manifest()["stages"]),
                 *left_out.of_cells(store.map_names(run.path / "maps")),
@@ -122,10 +123,9 @@ def criteria(run: Run, names: Sequence[str]) -> Criteria | None:
     return choice.criteria(maps, run.refined_labels, run.labels, read_blocks(run), border_m)
 
 
-def _refinement(run: Run, names: Sequence[str]) -> Refinement | None:
+def _refinement(run: Run, cards: Cards) -> Refinement | None:
     """What was done with the labels before models learnt them; None where none learnt that."""
-    cards = cards_of(run, names).values()
-    if not any(card.get("denoise") == DEFAULT for card in cards):
+    if not any(card.get("denoise") == DEFAULT for card in cards.values()):
         return None
     found: Refinement | None = run.read_manifest()["stages"].get("denoise", {}).get("refinement")
     return found

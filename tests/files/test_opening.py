@@ -186,9 +186,6 @@ def test_quoted_names_and_archives(tmp_path, containers):
         ("GTIFF_DIR:2:data/gone.tif", "data/gone.tif"),
         ("/vsizip/data/gone.zip/a/B02.tif", "data/gone.zip"),
         ("netcdf:/vsizip/data/gone.zip/a.nc:B02", "data/gone.zip"),
-        ("https://host/a.tif", "https:/host/a.tif"),
-        ("/vsicurl/https://host/a.tif", "/vsicurl/https:/host/a.tif"),
-        ("/vsis3/bucket/a.tif", "/vsis3/bucket/a.tif"),
     ],
 )
 def test_a_file_that_is_not_there_is_named(name, file):
@@ -196,6 +193,14 @@ def test_a_file_that_is_not_there_is_named(name, file):
     with pytest.raises(MissingProduct, match="does not exist; check the path") as caught:
         rasters.read(name)
     assert str(caught.value).startswith(file)
+
+
+@pytest.mark.parametrize(
+    "name", ["https://host/a.tif", "/vsicurl/https://host/a.tif", "/vsis3/bucket/a.tif"]
+)
+def test_an_address_is_not_fetched(name):
+    with pytest.raises(InputError, match="is no file on this machine, and nothing is fetched"):
+        rasters.read(name)
 
 
 def test_what_holds_no_raster_at_all(tmp_path):

@@ -148,7 +148,7 @@ class TestWholeOrNotAtAll:
 
 class TestBadStores:
     def test_no_store(self, tmp_path):
-        assert "make a store with" in refused(open_store, tmp_path)
+        assert "make a store in a checkout of the project with" in refused(open_store, tmp_path)
 
     @pytest.mark.parametrize("name", ["chips.npy", "index.parquet"])
     def test_a_part_that_is_missing_or_cut_is_said(self, path, name):

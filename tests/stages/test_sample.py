@@ -403,7 +403,7 @@ FULL_DISK = namedtuple("usage", "total used free")(1, 1, 1000)
         (
             None,
             {"min_count": 10**6},
-            r"no class of the labels is left .*below 1000000 pixels: 211, 231, 312\)"
+            r"no class of the labels is left .*below 1000000 pixels: 211, 231, 312, 512\)"
             r".* with min_count=1$",
         ),
         (None, {"max_patch": 8}, "patch size 8 is even"),

@@ -153,7 +153,7 @@ def test_a_bar_in_a_name_does_not_end_its_cell():
         line
         for page in ("comparison.md", "assessment.md", "change.md", "label_noise.md")
         for line in (templates / page).read_text("utf-8").splitlines()
-        if line.startswith("|") and re.search(r"{{ (class|c)\.name", line)
+        if line.startswith("|") and re.search(r"{{ (class|c|row)\.name", line)
     ]
-    assert len(tables) == 5 and all(".name | cell }}" in line for line in tables)
+    assert len(tables) == 7 and all(".name | cell }}" in line for line in tables)
     assert words.cell("Town | village") == r"Town \| village"
