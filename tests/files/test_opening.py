@@ -14,7 +14,7 @@ import pytest
 import rasterio
 import rasterio.shutil
 
-from landcover.errors import LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files import opening, raster_names, rasters
 from landcover.files.atomic import digest
 from landcover.grid import Window
