@@ -109,7 +109,7 @@ def train(
 
 
 def products_of(run: Run, model: Model) -> list[Path]:
-    """What training wrote: model, learning curves of a network, card and report."""
+    """What training wrote: model, its area, learning curves of a network, card and report."""
     return [*model.products, run.report(model.name)]
 
 
