@@ -260,7 +260,7 @@ def spread_out(points: np.ndarray, most: int) -> np.ndarray:
     So no point lies farther from a kept one than twice the least possible (Gonzalez 1985,
     doi:10.1016/0304-3975(85)90224-5), and rare kinds are kept as well as frequent ones.
 
-    >>> spread_out(np.array([[0.0], [1.0], [9.0], [10.0]]), 3)
+    >>> spread_out(np.array([[0.0], [1.0], [8.0], [10.0]]), 3)
     array([3, 0, 2])
     """
     first = int(np.square(points - points.mean(axis=0)).sum(axis=1).argmax())

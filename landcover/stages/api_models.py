@@ -318,9 +318,13 @@ def find_change(
     >>> lc.write("later.tif", later, grid, bands, nodata=float("nan")).name
     'later.tif'
     >>> model = lc.load_model(run.model("random-forest-plain"))
-    >>> change = lc.find_change(run.scene, "later.tif", out="change", model=model)
+    >>> change = lc.find_change(
+    ...     run.scene, "later.tif", out="change", model=model
+    ... )  # doctest: +ELLIPSIS
     mapping runs/mapped/scene.tif
+    ...
     mapping later.tif
+    ...
     >>> change["unit"], 20 < change["changed"]["area"] < 50
     ('ha', True)
     """
