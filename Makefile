@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 RUN ?= runs/demo
 # benchmarks.service is called by itself: it needs make web, and a minute of the machine for itself
-BENCHMARKS := prepare_tile sampling segmentation dense training forests
+BENCHMARKS := prepare_tile sampling segmentation texture components dense training forests
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 WEB := landcover/service/web
@@ -53,7 +53,7 @@ test: $(VENV)/.dev  ## Install what the tests need and run them
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory web || true; fi
 	$(PY) -m pytest --numprocesses 2 --dist loadfile
 
-test-slow: $(VENV)/.dev  ## Run the tests that take over half a minute
+test-slow: $(VENV)/.dev  ## Run the tests that take long
 	$(PY) -m pytest -m slow
 
 check: $(VENV)/.dev  ## Lint, format, types and doctests

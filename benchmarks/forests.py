@@ -7,7 +7,7 @@ Growing: scikit-learn's RandomForestClassifier against `forests.fit_forest`, whi
 scikit-learn-intelex where it is installed. Accuracy is that of each on the same pixels against
 the exact truth, with the 95 % interval from resampling blocks, and that of their difference.
 Predicting: the same stored forest by scikit-learn's predict_proba, and by ONNX Runtime where it
-is installed, against `forests.row_predictor`.
+is installed, against `estimators.row_predictor`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks.measure import interleaved, ratio
-from landcover.classifiers import forests
+from landcover.classifiers import estimators, forests
 from landcover.scene import features
 from landcover.sources.synthetic import BANDS, make_scene
 
@@ -68,7 +68,8 @@ def compare_growth(n: int, runs: int) -> RandomForestClassifier:
     print(f"  landcover's is {ratio(slow, fast)}")
     known = np.isin(truth[:, half:], codes)
     test = inputs[:, half:][known]
-    predicted = [codes[forests.probabilities(grown[k], test).argmax(axis=1)] for k in (False, True)]
+    given = [estimators.probabilities(grown[k], test) for k in (False, True)]
+    predicted = [codes[held.argmax(axis=1)] for held in given]
     scored = truth[:, half:][known], blocks[:, half:][known]
     for name, found in zip(("scikit-learn", "landcover"), predicted, strict=True):
         share, low, high = resampled_mean(found == scored[0], scored[1])
@@ -93,7 +94,7 @@ def compare_prediction(forest: RandomForestClassifier, side: int, runs: int) -> 
     """Print times of predicting a window of the scene, and how far results agree."""
     inputs, _, _ = scene_rows(1)
     X = np.ascontiguousarray(inputs[:side, :side].reshape(side * side, -1))
-    predict = forests.row_predictor(forest)
+    predict = estimators.row_predictor(forest)
     ways = {
         "landcover": lambda: predict(X, X[:, :0]),
         "scikit-learn": lambda: forest.predict_proba(X),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
     for name, draw in {"gap.svg": gap, "patches.svg": patches, "choice.svg": choice}.items():
         _write(out / name, draw(text))
     _write(out / "land.png", land())
+    _write(out / "features.svg", features((FOLDER / "features.md").read_text("utf-8")))
 
 
 def gap(text: str) -> bytes:
@@ -86,6 +88,14 @@ def choice(text: str) -> bytes:
     panels[0].set_ylabel("right, %")
     _key(figure, {"learnt plain labels": PLAIN, "learnt refined labels": REFINED, "taken": None})
     return _svg(figure)
+
+
+def features(text: str) -> bytes:
+    """What groups of features add to the bands, scene by scene."""
+    sys.path.append(str(FOLDER.parent))  # the command of MkDocs does not look there
+    from experiments.feature_figure import figure_of
+
+    return figure_of(text, "svg")
 
 
 def land() -> bytes:

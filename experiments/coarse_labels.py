@@ -1,56 +1,87 @@
 """Ways of learning from coarse labels, on ten synthetic scenes of several kinds.
 
-python -m experiments.coarse_labels OUT [--models cnn forest mlp] [--scenes 0 1 ...]
+python -m experiments.coarse_labels OUT [--models cnn forest mlp] [--scenes 0 1 ...] [--draws 5]
+
+A scene that is drawn again is of the same kind and another seed: other land, and other samples.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from experiments import study
+from landcover.commands.options import COUNT
 from landcover.labels.denoising import CHOICES
 from landcover.progress import say
 from landcover.run import Run
 from landcover.stages import store, train
 
+#: Accuracy in percent, and macro F1.
+Score = tuple[float, ...]
 KINDS = {"cnn": "cnn", "forest": "random-forest", "mlp": "mlp"}
 
 
-def scores(
-    run: Run, model: str, targets: str = "labels", denoise: str | None = None
-) -> tuple[float, ...]:
-    """Train; accuracy on test samples, and agreement with their labels, in percent."""
+def scores(run: Run, model: str, targets: str = "labels", denoise: str | None = None) -> Score:
+    """Train; accuracy (percent) and macro F1 on test samples that have a reference."""
     name = train.train(run, KINDS[model], targets=targets, denoise=denoise, random_split=False).name
-    found = store.read_report(run.report(name))["scores"]
-    return tuple(100 * found[against]["overall_accuracy"] for against in ("reference", "labels"))
+    found = store.read_report(run.report(name))["scores"]["reference"]
+    return 100 * found["overall_accuracy"], found["macro_f1"]
 
 
-def table(known: dict[str, tuple[float, ...]], model: str, ways: Sequence[str]) -> str:
-    """Accuracies by scene; below, means, and the share of the gap to the truth that is closed."""
+def score_of(out: Path, number: int, draw: int, model: str, way: str) -> Score:
+    """Train a model on a scene in one way, and score it."""
+    settings = {"targets": "reference"} if way == "truth" else {"denoise": way}
+    return scores(study.kind_run(out, number, draw=draw), model, **settings)
+
+
+def key_of(model: str, way: str, number: int, draw: int) -> str:
+    """Name of a result; the first draw has no number."""
+    return f"{model} {way} {number}" + (f" draw {draw}" if draw else "")
+
+
+def table(known: dict[str, Score], model: str, ways: Sequence[str], draws: int = 1) -> str:
+    """Scores by scene; below, means, and the share of the gap to the truth that is closed."""
     scenes = [
-        n for n in range(len(study.KINDS)) if all(f"{model} {way} {n}" in known for way in ways)
+        (n, draw)
+        for n, draw in product(range(len(study.KINDS)), range(draws))
+        if all(key_of(model, way, n, draw) in known for way in ways)
     ]
-    values = np.array([[known[f"{model} {way} {n}"][0] for way in ways] for n in scenes])
+    values = [[known[key_of(model, way, *scene)] for way in ways] for scene in scenes]
     lines = [f"| {model}: scene | " + " | ".join(ways) + " |", "|---" * (len(ways) + 1) + "|"]
-    for number, row in zip(scenes, values, strict=True):
-        lines.append(
-            f"| {study.kind_title(number)} | " + " | ".join(f"{value:.1f}" for value in row) + " |"
-        )
-    mean = values.mean(axis=0)
-    lines.append("| *mean* | " + " | ".join(f"{value:.1f}" for value in mean) + " |")
-    if {"none", "truth"} <= set(ways):
-        plain, truth = (mean[list(ways).index(way)] for way in ("none", "truth"))
-        closed = 100 * (mean - plain) / (truth - plain)
-        lines.append("| *of the gap* | " + " | ".join(f"{value:.0f} %" for value in closed) + " |")
-        worst = (values - values[:, [list(ways).index("none")]]).min(axis=0)
-        lines.append("| *worst gain* | " + " | ".join(f"{value:+.1f}" for value in worst) + " |")
+    for (number, draw), row in zip(scenes, values, strict=True):
+        title = study.kind_title(number) + (f", draw {draw}" if draw else "")
+        lines.append(f"| {title} | {cells(row)} |")
+    if scenes:
+        lines += means(np.array(values), "scene", ways)
     return "\n".join(lines)
+
+
+def cells(scores: Iterable[Score]) -> str:
+    """Accuracy and macro F1 of each way, as cells of a table."""
+    return " | ".join(f"{right:.1f}, {f1:.2f}" for right, f1 in scores)
+
+
+def means(values: np.ndarray, place: str, ways: Sequence[str]) -> list[str]:
+    """Rows of means over places (places, ways, 2), with the share of the gap of each score."""
+    mean, at = values.mean(axis=0), list(ways).index
+    lines = [f"| *mean of {len(values)} {place}s* | {cells(mean)} |"]
+    if "none" in ways:
+        gains = np.sort(values - values[:, [at("none")]], axis=0)
+        for row, title in ((0, "worst gain"), (len(gains) // 2, "middle gain"), (-1, "best gain")):
+            said = " | ".join(f"{right:+.1f}, {f1:+.2f}" for right, f1 in gains[row])
+            lines.append(f"| *{title}* | {said} |")
+    if "none" in ways and "truth" in ways:
+        plain, truth = mean[at("none")], mean[at("truth")]
+        closed = 100 * (mean - plain) / (truth - plain)
+        said = " | ".join(f"{right:.0f} %, {f1:.0f} %" for right, f1 in closed)
+        lines.append(f"| *of the gap* | {said} |")
+    return lines
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -61,19 +92,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     every = [*CHOICES, "truth"]
     parser.add_argument("--ways", nargs="+", choices=every, default=every)
     parser.add_argument("--scenes", nargs="+", type=int, default=range(len(study.KINDS)))
+    parser.add_argument("--draws", type=COUNT, default=1, help="of every scene (default: 1)")
     a = parser.parse_args(argv)
-    a.out.mkdir(parents=True, exist_ok=True)
-    book = a.out / "scores.json"
-    known = json.loads(book.read_text("utf-8")) if book.exists() else {}
-    for number, model, way in product(a.scenes, a.models, a.ways):
-        key = f"{model} {way} {number}"
-        if key not in known:
-            settings = {"targets": "reference"} if way == "truth" else {"denoise": way}
-            known[key] = scores(study.kind_run(a.out, number), model, **settings)
-            book.write_text(json.dumps(known, indent=1), "utf-8")
-            say(f"{key}: {known[key][0]:.1f} % right, {known[key][1]:.1f} % as labelled")
+    known = study.Book(a.out / "scores.json")
+    for number, draw, model, way in product(a.scenes, range(a.draws), a.models, a.ways):
+        key = key_of(model, way, number, draw)
+        if known.add(key, partial(score_of, a.out, number, draw, model, way)):
+            say(f"{key}: {known[key][0]:.1f} % right, macro F1 {known[key][1]:.2f}")
     for model in a.models:
-        say("\n" + table(known, model, a.ways))
+        say("\n" + table(known, model, a.ways, a.draws))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ def scored(rows: Rows, faulty: np.ndarray, right: np.ndarray) -> Pair:
 
 def values(run: Run, rows: Rows, part: np.ndarray) -> np.ndarray:
     """Bands and features of some rows."""
-    return rows.values(part, *pixel_inputs(run, rows.samples))[0]
+    seen = pixel_inputs(run, rows.samples)
+    return rows.values(part, seen.bands, seen.features)[0]
 
 
 def one_hot(_a: argparse.Namespace, run: Run, seed: int, highest: bool = False) -> Pair:
@@ -99,7 +100,7 @@ def scaler(a: argparse.Namespace, run: Run, seed: int) -> Pair:
 def even_window(a: argparse.Namespace, run: Run, seed: int) -> Pair:
     """Patches cut as row - r : row + r, without their last row and column, or whole."""
     rows = read_rows(run, "labels")
-    bands, _ = pixel_inputs(run, rows.samples)
+    bands = pixel_inputs(run, rows.samples).bands
     row, col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
     cut = read_chips(partial(rasters.read, run.scene), row, col, a.patch_size)
     scaling = fit_scaling(rows.values(rows.train, bands, ())[0])

@@ -20,12 +20,15 @@ from landcover.grid import Grid
 from landcover.run import Run
 from landcover.samples.table import Draw
 from landcover.stages.sample import sample
+from landcover.stages.segment import segment
 
 CHIP_PX, QUILT_CHIPS = 256, 8
 #: Pixels beside a seam that nothing is judged on: the radius of a 7 x 7 patch.
 SEAM_PX = 3
 #: Chips along each side of an arrangement.
-SIDES = {"whole": 8, "quarter": 4}
+SIDES = {"whole": 8, "quarter": 4, "sixteenth": 2}
+#: Side of a block: a chip, or half of one where there would be four blocks.
+_BLOCK_PX = {"whole": CHIP_PX, "quarter": CHIP_PX, "sixteenth": CHIP_PX // 2}
 _FILES = ("bands.tif", "coarse.tif", "s2glc.tif")
 _BANDS = ("B02", "B03", "B04", "B08")
 
@@ -54,7 +57,7 @@ def chips_of(kind: str, number: int) -> list[Chip]:
 
 
 def quilt_run(data: Path, folder: Path, kind: str, number: int, samples: int = 40_000) -> Run:
-    """The run FOLDER/KIND-NUMBER of an arrangement, sampled; what is there is kept.
+    """The run FOLDER/KIND-NUMBER of an arrangement, segmented and sampled; what is there is kept.
 
     Parameters
     ----------
@@ -83,7 +86,8 @@ def quilt_run(data: Path, folder: Path, kind: str, number: int, samples: int = 4
     seam = (place < SEAM_PX) | (place >= CHIP_PX - SEAM_PX)
     judged = np.where(seam[:, np.newaxis] | seam, 0, truth[0])
     write_classes(run.reference, judged.astype(np.uint16), grid)
-    sample(run, Draw(samples), block_px=CHIP_PX, seed=number)
+    segment(run)
+    sample(run, Draw(samples), block_px=_BLOCK_PX[kind], seed=number)
     return run
 
 

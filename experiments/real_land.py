@@ -1,101 +1,100 @@
-"""Ways of learning from coarse labels on real land: quilts of Sentinel-2 chips with a 10 m map.
+"""Ways of learning from coarse labels on real land.
 
-python -m experiments.real_land OUT --data DATA [--places quarter-0 whole-1 ...] [--ways ...]
+python -m experiments.real_land OUT --data DATA [--clc CLC] [--places ...] [--ways ...]
+                                [--models cnn forest mlp] [--samples N]
 
-DATA is the folder s2glc-quilts, see experiments/quilts.py. A place is an arrangement of its
-chips. Every score is written as it comes; a study that is run again makes what is missing.
+DATA is the folder s2glc-quilts, of whose chips places are arrangements (experiments/quilts.py); CLC
+is the folder clc-rasters, for granada-0 to granada-4 (experiments/granada.py). Every score is
+written as it comes; a study that is run again makes what is missing.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from experiments.coarse_labels import KINDS
-from experiments.quilts import quilt_run
-from landcover.labels.denoising import CHOICES
+from experiments import granada, study
+from experiments.coarse_labels import KINDS, Score, cells, means, scores
+from experiments.places import QUARTERS, SIXTEENTHS, WHOLES, run_of
+from experiments.quilts import SIDES
+from landcover.commands.options import COUNT
+from landcover.labels.denoising import CHOICES, DEFAULT
 from landcover.progress import say
-from landcover.run import Run
-from landcover.stages import store, train
 
-#: The quilts whole and by quarters, and further arrangements of their chips.
-PLACES = (*(f"whole-{k}" for k in range(6)), *(f"quarter-{k}" for k in range(8)))
+QUILTS = (*WHOLES, *QUARTERS, *SIXTEENTHS)
+#: Real CORINE labels, split by several seeds.
+GRANADA = tuple(f"granada-{k}" for k in range(5))
+PLACES = (*QUILTS, *GRANADA)
 WAYS = ("none", "refine", "truth")
 
-#: Accuracy in percent and macro F1 against the 10 m map.
-Score = tuple[float, float]
 
-
-def score(run: Run, model: str, way: str) -> Score:
-    """Train on a run, and score on its test samples that have a reference."""
-    targets, denoise = ("reference", None) if way == "truth" else ("labels", way)
-    trained = train.train(run, KINDS[model], targets=targets, denoise=denoise, random_split=False)
-    found = store.read_report(run.report(trained.name))["scores"]["reference"]
-    return 100 * found["overall_accuracy"], found["macro_f1"]
+def score(a: argparse.Namespace, place: str, model: str, way: str) -> Score:
+    """Train on the run of a place, and score it; for Granada see `granada.Score`."""
+    if place in GRANADA:
+        if a.clc is None:
+            raise SystemExit(f"{place} is of the folder clc-rasters: give it with --clc")
+        run = granada.granada_run(a.clc, a.out, int(place.split("-")[1]))
+        return granada.score(run, KINDS[model], way)
+    settings = {"targets": "reference"} if way == "truth" else {"denoise": way}
+    return scores(run_of(place, a.out, a.data, a.samples), model, **settings)
 
 
 def table(known: dict[str, Score], model: str, ways: Sequence[str]) -> str:
     """Scores by place; below, means by size, and the share of the gap that is closed."""
     head = f"| {model}: place | " + " | ".join(ways) + " |"
     lines = [head, "|---" * (len(ways) + 1) + "|"]
-    for size in ("whole", "quarter"):
+    for size in SIDES:
         rows = [
             (place, [known[f"{model} {way} {place}"] for way in ways])
-            for place in PLACES
+            for place in QUILTS
             if place.startswith(size) and all(f"{model} {way} {place}" in known for way in ways)
         ]
-        for place, scores in rows:
-            cells = " | ".join(f"{right:.1f}, {f1:.2f}" for right, f1 in scores)
-            lines.append(f"| {place} | {cells} |")
+        lines += [f"| {place} | {cells(found)} |" for place, found in rows]
         if rows:
-            lines += _means(np.array([scores for _, scores in rows]), size, ways)
+            lines += means(np.array([found for _, found in rows]), size, ways)
     return "\n".join(lines)
 
 
-def _means(values: np.ndarray, size: str, ways: Sequence[str]) -> list[str]:
-    """Rows of means over places (places, ways, 2), with the share of the gap of each score."""
-    mean = values.mean(axis=0)
-    cells = " | ".join(f"{right:.1f}, {f1:.2f}" for right, f1 in mean)
-    lines = [f"| *mean of {len(values)} {size}s* | {cells} |"]
-    if {"none", "truth"} <= set(ways):
-        plain, truth = (mean[list(ways).index(way)] for way in ("none", "truth"))
-        closed = 100 * (mean - plain) / (truth - plain)
-        cells = " | ".join(f"{right:.0f} %, {f1:.0f} %" for right, f1 in closed)
-        lines.append(f"| *of the gap* | {cells} |")
-        worst = (values - values[:, [list(ways).index("none")]])[..., 0].min(axis=0)
-        lines.append("| *worst gain* | " + " | ".join(f"{gain:+.1f}" for gain in worst) + " |")
-    return lines
+def granada_table(known: dict[str, Score], model: str, ways: Sequence[str]) -> str:
+    """Means over the splits of Granada, by way."""
+    lines = [f"| {model}: Granada | splits | agreement | macro F1 | cores |", "|---" * 5 + "|"]
+    for way in ways:
+        found = [known[key] for k in GRANADA if (key := f"{model} {way} {k}") in known]
+        if found:
+            agreement, f1, cores = np.mean(found, axis=0)
+            lines.append(f"| {way} | {len(found)} | {agreement:.1f} | {f1:.2f} | {cores:.1f} |")
+    return "\n".join(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train what is missing, write every score as it comes, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="folder s2glc-quilts")
+    parser.add_argument("--data", type=Path, help="folder s2glc-quilts")
+    parser.add_argument("--clc", type=Path, help="folder clc-rasters")
     parser.add_argument("--models", nargs="+", choices=KINDS, default=["cnn"])
     every = [*CHOICES, "truth"]
     parser.add_argument("--ways", nargs="+", choices=every, default=list(WAYS))
-    parser.add_argument("--places", nargs="+", choices=PLACES, default=list(PLACES))
+    parser.add_argument("--places", nargs="+", choices=PLACES, default=[*WHOLES, *QUARTERS])
+    parser.add_argument("--samples", type=COUNT, default=40_000, help="of arrangements of chips")
     a = parser.parse_args(argv)
-    a.out.mkdir(parents=True, exist_ok=True)
-    book = a.out / "scores.json"
-    known = json.loads(book.read_text("utf-8")) if book.exists() else {}
-    for place in a.places:
-        kind, number = place.split("-")
-        for model in a.models:
-            for way in a.ways:
-                key = f"{model} {way} {place}"
-                if key not in known:
-                    run = quilt_run(a.data, a.out, kind, int(number))
-                    known[key] = score(run, model, way)
-                    book.write_text(json.dumps(known, indent=1), "utf-8")
-                    say(f"{key}: {known[key][0]:.1f} % right, macro F1 {known[key][1]:.2f}")
+    known = study.Book(a.out / "scores.json")
+    # refined labels first: what judges the other ways near Granada is made with them
+    ways = sorted(a.ways, key=lambda way: way != DEFAULT)
+    for place, model, way in product(a.places, a.models, ways):
+        if place in GRANADA and way == "truth":
+            continue
+        key = f"{model} {way} {place}"
+        if known.add(key, partial(score, a, place, model, way)):
+            say(f"{key}: {known[key][0]:.1f} % right, macro F1 {known[key][1]:.2f}")
     for model in a.models:
         say("\n" + table(known, model, a.ways))
+        say("\n" + granada_table(known, model, a.ways))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ from landcover.stages.staging import staged
 #: What a study takes from the run that it is about; samples, models and reports are its own.
 _SHARED = ("scene", "labels", "reference", "segments", "segment_types")
 
+#: Rows and cols of synthetic scenes.
+SIZE = (600, 800)
 #: Synthetic scenes that differ in fields, class mix, noise and haze, of seeds 200 to 209. Only
 #: numbers 3, 7 and 9 had no part in choosing how to learn from labels: docs/method.md.
 KINDS: tuple[dict[str, Any], ...] = (
@@ -55,6 +57,29 @@ FURTHER_KINDS: tuple[dict[str, Any], ...] = (
     {"noise": 0.03, "haze": 0.35, "field_px": 80},
     {"woods": 0.06, "pastures": 0.02, "heath": 0.3, "settlement": 3.0, "field_px": 12},
 )
+
+
+class Book(dict[str, Any]):
+    """Results by name in a JSON file, written as each comes; what the file holds is kept.
+
+    Parameters
+    ----------
+    path : path
+        Of the file; its folder is made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(read_json(path) if path.exists() else {})
+        self._path = path
+
+    def add(self, name: str, make: Callable[[], Any]) -> bool:
+        """Add what `make` returns, unless there is a result of that name; whether it was added."""
+        if name in self:
+            return False
+        self[name] = make()
+        write_json(self._path, dict(self))
+        return True
 
 
 @contextmanager
@@ -95,16 +120,25 @@ def kind_title(number: int) -> str:
     return ", ".join(f"{key} {value:g}" for key, value in _kind(number).items()) or "usual"
 
 
-def kind_run(folder: Path, number: int) -> Run:
-    """The run FOLDER/NUMBER of one of these kinds, segmented and sampled; what is there is kept."""
-    run = Run(folder / f"{number}")
+def kind_run(
+    folder: Path,
+    number: int,
+    samples: int = 40_000,
+    draw: int = 0,
+    size: tuple[int, int] = SIZE,
+) -> Run:
+    """The run FOLDER/NUMBER of one of these kinds, segmented and sampled; what is there is kept.
+
+    Every `draw` is a scene of another seed, 1000 apart; `size` is rows and cols.
+    """
+    run = Run(folder / (f"{number}-draw-{draw}" if draw else f"{number}"))
     if not run.samples.exists():
-        scene = synthetic.make_scene(600, 800, 200 + number, **_kind(number))
+        scene = synthetic.make_scene(*size, 200 + number + 1000 * draw, **_kind(number))
         raster_writer.write(run.scene, scene.image, scene.grid, scene.bands, np.nan)
         write_classes(run.labels, scene.labels(), scene.grid)
         write_classes(run.reference, scene.truth, scene.grid)
         segment(run)
-        sample(run, Draw(40_000))
+        sample(run, Draw(samples))
     return run
 
 

@@ -26,6 +26,8 @@ from landcover.stopwatch import Stopwatch, describe, running
 
 #: Of an option with more files than this, the settings' line names the first and the last.
 FILES_SHOWN = 2
+#: Commands that go on where they were stopped.
+GOES_ON = ("fetch", "map")
 #: Environment variable that names a file for the traceback of an error.
 DEBUG = "LANDCOVER_DEBUG"
 
@@ -86,19 +88,21 @@ def _run(arguments: Arguments) -> int:
     """Act, time it, and turn errors into one line and exit code 2.
 
     A command that only asks (``asks``) says what it was asked on standard error, keeps standard
-    output for the answer, and leaves the run as it is.
+    output for the answer, and leaves the run as it is. Some have no run.
     """
-    asks = getattr(arguments, "asks", False)
+    if "runs" in arguments:  # of several run folders, the one that is written to
+        arguments.run = arguments.out or arguments.runs[0]
+    asks, of_a_run = getattr(arguments, "asks", False), "run" in arguments
     _print_settings(arguments, sys.stderr if asks else sys.stdout)
     try:
-        if not asks:
+        if of_a_run and not asks:
             Run(arguments.run).read_manifest()  # a damaged one ends it before anything is done
         with running() as watch:
             paths = arguments.act(arguments)
     except Exception as error:  # libraries raise what they like
         return _failed(error, arguments)
     except KeyboardInterrupt:
-        goes_on = "; the same command goes on" if arguments.stage == "map" else ""
+        goes_on = "; the same command goes on" if arguments.stage in GOES_ON else ""
         print(f"stopped; nothing half-written stays{goes_on}", file=sys.stderr)
         return 130
     if not asks:
@@ -140,7 +144,9 @@ def _failed(error: Exception, arguments: Arguments) -> int:
 
 def _settings(arguments: Arguments) -> dict[str, str]:
     """What was asked for, as text."""
-    hidden = ("act", "asks", "stage", "run", "parser", "idle")
+    hidden = {"act", "asks", "stage", "run", "parser", "idle"}
+    if len(getattr(arguments, "runs", ())) == 1:  # it is the run then
+        hidden.add("runs")
     given = {k: v for k, v in vars(arguments).items() if k not in hidden and v is not None}
     return {
         name.replace("_", "-"): " ".join(map(str, value))
@@ -155,11 +161,11 @@ def _print_settings(arguments: Arguments, out: TextIO) -> None:
     idle = {name.replace("_", "-") for name in getattr(arguments, "idle", _none_idle)(arguments)}
     off = {name.replace("_", "-") for name, value in vars(arguments).items() if value is False}
     shown = {
-        name: _shortened(getattr(arguments, name.replace("-", "_"))) or value
+        name: (name != "runs" and _shortened(getattr(arguments, name.replace("-", "_")))) or value
         for name, value in _settings(arguments).items()
         if name not in idle | off
     }
-    settings = ", ".join(f"{name} {value}" for name, value in shown.items())
+    settings = ", ".join(f"{name} {value}".rstrip() for name, value in shown.items())
     called = [arguments.stage, str(arguments.run)] if "run" in arguments else [arguments.stage]
     print(f"{' '.join(called)}: {settings}", file=out, flush=True)
 
@@ -179,7 +185,8 @@ def _measure(arguments: Arguments, watch: Stopwatch) -> None:
     """Print time, where it went, and peak memory, and keep them in the manifest."""
     seconds, shares, peak_mib = watch.seconds, watch.shares(), peak_memory_mib()
     print(f"{seconds:.1f} s ({describe(shares)}), peak memory {peak_mib} MiB")
-    Run(arguments.run).log(arguments.stage, _settings(arguments), seconds, shares, peak_mib)
+    if "run" in arguments:
+        Run(arguments.run).log(arguments.stage, _settings(arguments), seconds, shares, peak_mib)
 
 
 if __name__ == "__main__":

@@ -74,13 +74,13 @@ class Window:
 
         Parameters
         ----------
-        rows, cols : array of int
-            Pixels of the grid.
+        rows, cols : array
+            Pixels of the grid, or places on it counted from its corner; NaN lies in none.
 
         Returns
         -------
         array of bool
-            In the shape of `rows` and `cols`.
+            In the shape of `rows` and `cols` together.
         """
         down, across = rows - self.row, cols - self.col
         return (down >= 0) & (down < self.rows) & (across >= 0) & (across < self.cols)

@@ -14,6 +14,7 @@ from landcover.files.raster_names import RasterName, file_of, raster_name
 _PREP = "landcover prep --bands B02.tif B03.tif B04.tif B08.tif"
 MADE_BY = {
     "scene": f"{_PREP} --out {{run}}",
+    "observations": f"{_PREP} --composite median --out {{run}}",
     "labels": f"{_PREP} --labels CORINE.tif --out {{run}}",
     "reference": f"{_PREP} --labels CORINE.tif --reference TRUTH.tif --out {{run}}",
     "segments": "landcover segment {run}",
@@ -40,8 +41,14 @@ class Run:
         The folder.
     scene, labels, reference, segments, segment_types : Path
         Rasters on one grid.
+    observations : Path
+        Raster of how many dates of a composite are valid at each pixel, and which one is shown.
+    polygons : Path
+        Raster of the numbers of training polygons, 0 outside them, where labels are of some.
     samples, splits, label_noise, manifest : Path
         Tables and JSON.
+    scenes : Path
+        The scenes of a run whose samples are of several runs; no other run has it.
     label_confidence, refined_labels : Path
         Rasters of what `landcover.denoise` finds.
 
@@ -55,8 +62,10 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.scene = self.path / "scene.tif"
+        self.observations = self.path / "observations.tif"
         self.labels = self.path / "labels.tif"
         self.reference = self.path / "reference.tif"
+        self.polygons = self.path / "polygons.tif"
         self.legend = self.path / "legend.json"
         self.segments = self.path / "segments.tif"
         self.segment_types = self.path / "segment_types.tif"
@@ -66,6 +75,7 @@ class Run:
         self.refined_labels = self.path / "refined_labels.tif"
         self.label_noise = self.path / "label_noise.parquet"
         self.manifest = self.path / "manifest.json"
+        self.scenes = self.path / "scenes.json"
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -223,6 +233,21 @@ class Run:
         """
         return self.path / "reports" / f"{name}.json"
 
+    def by_scene(self, name: str) -> Path:
+        """Scores of models that each left one scene out.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model that learnt from all scenes.
+
+        Returns
+        -------
+        Path
+            RUN/reports/NAME_by_scene.json; the same in words lies beside it.
+        """
+        return self.path / "reports" / f"{name}_by_scene.json"
+
     def figure(self, name: str) -> Path:
         """A picture.
 
@@ -259,8 +284,27 @@ class Run:
         path: Path = getattr(self, product)
         if not path.exists():
             self.require_folder()
+            self.require_one_scene()
             raise MissingProduct(f"{path} does not exist; make it with: {self.made_by(product)}")
         return path
+
+    def require_one_scene(self) -> None:
+        """Raise MissingProduct if this is a run of several scenes, which has none of its own.
+
+        Raises
+        ------
+        MissingProduct
+            Naming what can be done with one of its scenes.
+        """
+        if not self.scenes.exists():
+            return
+        first = typed(read_json(self.scenes)["scenes"][0]["run"])
+        models = sorted(path.parent for path in self.path.glob("models/*/card.json"))
+        model = typed(models[-1] if models else self.model("NAME"))
+        raise MissingProduct(
+            f"{self.path} holds models of several scenes, and no scene of its own; map and compare "
+            f"one of its scenes: landcover map {first} --model {model} && landcover compare {first}"
+        )
 
     def require_folder(self) -> None:
         """Raise MissingProduct if there is no such folder: then it is the path that is wrong.

@@ -71,6 +71,11 @@ class Sensor:
         return tuple(band.name for band in self.bands)
 
     @property
+    def pixel_m(self) -> dict[str, float]:
+        """Side of the pixels of each band as delivered, metres, by name."""
+        return {band.name: band.pixel_m for band in self.bands}
+
+    @property
     def surface_names(self) -> tuple[str, ...]:
         """Names of the bands that surface reflectance has: the cirrus band sees no ground."""
         return tuple(band.name for band in self.bands if band.role != "cirrus")
@@ -147,9 +152,14 @@ _SPELLINGS = (
     (r"red[\s_.-]*edge(?!\d)", " rededge "),
     (r"near[\s_.-]*infra[\s_.-]*red", " nir "),
     (r"(?:narrow[\s_.-]*nir|nir[\s_.-]*narrow)", " nir08 "),
+    (r"(?:broad[\s_.-]*nir|nir[\s_.-]*broad)", " nir "),  # FORCE calls B8A NIR beside it
     (r"swir[\s_.-]*1(?!\d)", " swir16 "),
     (r"swir[\s_.-]*2(?!\d)", " swir22 "),
 )
+
+
+#: What a composite of dates adds to the name of a band.
+_PERCENTILE = re.compile(r"_p\d+$")
 
 
 def _plain(name: str) -> str:
@@ -259,6 +269,18 @@ def sensor_of(bands: Iterable[str]) -> Sensor:
         SENSORS.values(),
         key=lambda sensor: (len(held.intersection(sensor.names)), held.issuperset(sensor.core)),
     )
+
+
+def reflectance_bands(bands: Sequence[str]) -> tuple[str, ...]:
+    """Bands of reflectance among those of a scene, in their order, by their names.
+
+    They are those of the sensor, and percentiles of these; others hold numbers of their own units.
+
+    >>> reflectance_bands(["B04", "B08_p90", "elevation", "A17"])
+    ('B04', 'B08_p90')
+    """
+    known = sensor_of(bands).names
+    return tuple(name for name in bands if _PERCENTILE.sub("", name) in known)
 
 
 def true_colour_bands(bands: Sequence[str]) -> tuple[str, ...]:

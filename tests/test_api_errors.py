@@ -20,7 +20,7 @@ def run(example_runs: Callable[[str], Path]) -> lc.Run:
 
 
 BAD_VALUES: dict[str, Call] = {
-    "train kind": lambda run: lc.train(run, "svm"),
+    "train kind": lambda run: lc.train(run, "perceptron"),
     "train choice": lambda run: lc.train(run, "random-forest", epochs=3),
     "train targets": lambda run: lc.train(run, targets="truth"),
     "train denoise": lambda run: lc.train(run, denoise="wash"),

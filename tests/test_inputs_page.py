@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import warnings
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas
@@ -15,7 +17,7 @@ from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from shapely.geometry import Point, box
+from shapely.geometry import Point, Polygon, box
 
 import landcover as lc
 from landcover.errors import LandcoverError
@@ -24,13 +26,17 @@ from landcover.files.raster_writer import write
 from landcover.grid import Grid, Window
 from landcover.labels.polygons import read_class_polygons
 from landcover.labels.recognition import Hints
-from landcover.legend import corine
+from landcover.legend import Legend, corine
 from landcover.reports.reference_sample import read_sample
 from landcover.sources.tile import Tile
+from landcover.stages.api_arguments import tiles_of
 from landcover.stages.prepare import notes_on_tiles, radiometry_warnings
+from landcover.stages.run_legend import write_nomenclature
 from tests.conftest import ROOT, utm_grid
 from tests.fixtures.band_files import CORE, DN, GRID, loose, tif, unplaced
+from tests.fixtures.safe_products import write_jp2, write_product, zipped
 from tests.fixtures.sentinel2_files import write_safe
+from tests.fixtures.several_runs import apart
 from tests.fixtures.stac_items import old_assets, write_item
 
 #: What a scene of the product holds.
@@ -131,6 +137,13 @@ class Read:
         expected[3] = dn * 2e-4 - 0.05
         return scene(folder, lc.open_bands(paths)), expected
 
+    def scale_in_texts(self, folder):
+        path = tif(folder / "s.tif", DN + 1000, CORE)
+        with rasterio.open(path, "r+") as stack:
+            for number in stack.indexes:
+                stack.update_tags(number, scale_factor="0.0001", add_offset="-0.1")
+        return scene(folder, lc.open_bands(path)), REFLECTANCE
+
     def plain_numbers(self, folder):
         tiles = lc.open_bands(loose(folder, CORE, DN * 2 + 1000), 20_000, -1000)
         assert tiles[0].bands["B02"].scaled_by == "as given"
@@ -207,6 +220,19 @@ class Read:
         assert all("40000" in note for note in notes)
         return lc.read(run.scene), with_hole()
 
+    def one_number(self, folder):
+        dn = np.random.default_rng(1).integers(1, 4000, (4, *GRID.shape)).astype(np.uint16)
+        dn[:, :6, :8] = 10_000
+        tiles = lc.open_bands(loose(folder, CORE, dn))
+        run = lc.prepare(folder / "even", bands=tiles)
+        (note,) = run.read_manifest()["stages"]["prep"]["notes"]
+        assert "pixels (" in note and "have the number 10000 (1) in all of B02 B03 B04 B08" in note
+        assert "declare it with nodata=10000" in note
+        declared = lc.open_bands(tiles[0].paths, nodata=[10_000])
+        expected = (dn / 10_000).astype(np.float32)
+        expected[dn == 10_000] = np.nan
+        return scene(folder, declared), expected
+
     def holes_of_one_band(self, folder):
         pixels, expected = DN.copy(), REFLECTANCE.copy()
         pixels[3, :3], expected[3, :3] = 0, np.nan
@@ -238,6 +264,102 @@ class Read:
         assert notes_on_tiles(tiles) == ["tiles of 2 days: 2021-06-01 (1), 2021-06-11 (1)"]
         return scene(folder, tiles), np.concatenate([REFLECTANCE, REFLECTANCE], axis=2)
 
+    def product(self, folder):
+        made = write_product(folder, "1C", "02.04", old=True)
+        new = write_product(folder, "2A", "05.09")
+        tiles = [lc.open_sentinel2(each.path) for each in (made, new)]
+        offsets = [tile.bands["B08"].offset for tile in tiles]
+        dn = np.stack([made.dn["T33UUU", name] for name in CORE])
+        assert offsets == [0, -1000]
+        return scene(folder, tiles[:1]), dn / 10_000
+
+    def zipped_product(self, folder):
+        made = write_product(folder, "1C", "02.04")
+        tile = lc.open_sentinel2(zipped(made.path))
+        assert not list(folder.rglob("*.SAFE/*.SAFE"))
+        return scene(folder, [tile]), np.stack([made.dn["T33UUU", n] for n in CORE]) / 10_000
+
+    def kept_bands(self, folder):
+        made = write_product(folder, "1C", "02.04")
+        for dn in (made.image("B05"), made.image("B09")):
+            with rasterio.open(dn) as image:
+                pixels, grid = np.full(image.shape, 1234, np.uint16), Grid.of(image)
+            write_jp2(dn, pixels, grid)
+        tile = lc.open_sentinel2(made.path, keep=["B05", "nir09"])
+        assert list(tile.bands) == ["B02", "B03", "B04", "B05", "B08", "B09"]
+        got = scene(folder, [tile])[[3, 5]]
+        return got, np.full((2, 120, 120), 0.1234)
+
+    def three_resolutions(self, folder):
+        made = write_product(folder, "1C", "02.04")
+        images = sorted(made.path.rglob("IMG_DATA/*.jp2"))
+        assert len(lc.open_bands(images, keep="all")[0].bands) == 13
+        expected = np.stack([made.dn["T33UUU", name] for name in CORE]) / 10_000
+        return scene(folder, lc.open_bands(images)), expected
+
+    def band_at_several_sizes(self, folder):
+        made = write_product(folder, "2A", "02.14")
+        tiles = lc.open_bands(list(made.path.rglob("IMG_DATA/R*/*_B0[2348]_*.jp2")))
+        assert "taken at 10 m, and left out at 20 m and 60 m: B02 B03 B04" in tiles[0].notes
+        expected = np.stack([made.dn["T33UUU", name] for name in CORE]) / 10_000
+        return scene(folder, tiles), expected
+
+    def granules(self, folder):
+        made = write_product(folder, "1C", "02.04", ("T33UUU", "T33UVU"), old=True)
+        got = lc.read(lc.prepare(folder / "run", bands=made.path).scene)
+        parts = [np.stack([made.dn[tile, n] for n in CORE]) for tile in ("T33UUU", "T33UVU")]
+        assert lc.open_sentinel2(made.path, granule="T33UVU").grid.shape == (120, 120)
+        return got, np.concatenate(parts, axis=2) / 10_000
+
+    def lacks_another_band(self, folder):
+        made = write_product(folder, "1C", "02.04")
+        made.image("B09").unlink()
+        expected = np.stack([made.dn["T33UUU", name] for name in CORE]) / 10_000
+        return scene(folder, [lc.open_sentinel2(made.path)]), expected
+
+    def dates_composed(self, folder):
+        days = ("2022-06-01", "2022-06-11", "2022-06-21")
+        paths = [
+            path
+            for number, day in enumerate(days)
+            for path in loose(folder / day, CORE, np.roll(DN, number, axis=2))
+        ]
+        dates = np.stack([np.roll(REFLECTANCE, number, axis=2) for number in range(3)])
+        run = lc.prepare(folder / "run", bands=paths, composite="median")
+        assert (lc.read(run.observations) == 3).all()
+        return lc.read(run.scene), np.sort(dates, axis=0)[1]
+
+    def scl_of_a_stack(self, folder):
+        scl = np.full((1, *GRID.shape), 4, np.uint16)
+        scl[0, 2, 3] = 9
+        path = tif(folder / "s.tif", np.concatenate([DN, scl]), (*CORE, "SCL"))
+        run = lc.prepare(folder / "run", bands=path, mask=True)
+        assert run.read_manifest()["stages"]["prep"]["pixels"]["cloud"] == 1
+        return lc.read(run.scene), with_hole()
+
+    def scl_beside_bands(self, folder):
+        coarse = Grid(GRID.crs, Affine(20, 0, 300_000, 0, -20, 5_800_000), 6, 8)
+        scl = np.full((1, *coarse.shape), 5, np.uint8)
+        scl[0, 2, 2] = 3
+        mask = tif(folder / "T33UUU_20220601T100031_SCL_20m.tif", scl, grid=coarse)
+        paths = loose(folder, [f"T33UUU_20220601T100031_{band}_10m" for band in CORE])
+        run = lc.prepare(folder / "run", bands=paths, mask=mask, mask_dilation=20)
+        expected = REFLECTANCE.copy()
+        for row, col in ((2, 2), (1, 2), (3, 2), (2, 1), (2, 3)):
+            expected[:, 2 * row : 2 * row + 2, 2 * col : 2 * col + 2] = np.nan
+        return lc.read(run.scene), expected
+
+    def degrees_to_utm(self, folder):
+        degrees = Grid(CRS.from_epsg(4326), Affine(9e-5, 0, 13, 0, -9e-5, 52), 40, 60)
+        even = np.full((4, *degrees.shape), 2000, np.uint16)
+        run = lc.prepare(
+            folder / "run", bands=tif(folder / "s.tif", even, CORE, grid=degrees), to_crs="auto"
+        )
+        image = lc.read(run.scene)
+        with rasterio.open(run.scene) as written:
+            assert written.crs.to_epsg() == 32633 and written.res == (10, 10)
+        return image[:, 10:30, 10:30], np.full((4, 20, 20), 0.2)
+
     def item_and_files(self, folder):
         dn = np.clip(DN, 10, 3900)
         dn[:, 2, 3], dn[:, 4, 5] = 9, 4000
@@ -247,6 +369,15 @@ class Read:
             asset["raster:bands"][0]["nodata"] = 4000
         expected = np.where((dn == 9) | (dn == 4000), np.nan, dn / 10_000)
         return scene(folder, [lc.open_stac(write_item(folder, assets))]), expected
+
+    def fetched_folder(self, folder):
+        fetched = folder / "2022-06-01_A"
+        fetched.mkdir()
+        loose(fetched, CORE, DN + 1000, nodata=0)
+        said = {"landcover:offset_from": "other dates", "s2:processing_baseline": "05.09"}
+        write_item(fetched, old_assets(), **said)
+        (tile,) = tiles_of(fetched)
+        return scene(folder, [tile]), REFLECTANCE
 
     def notations_of_a_crs(self, folder):
         forms = (GRID.crs, CRS.from_wkt(GRID.crs.to_wkt()), CRS.from_string("EPSG:32633"),
@@ -265,6 +396,29 @@ class Read:
         became = run.read_manifest()["stages"]["prep"]["classes"]["labels"]
         assert became["scheme"] == "corine-grid" and len(became["values"]) == 2
         return lc.read(run.labels)[0], np.where(values == 44, 523, 211)
+
+    def named_classes(self, folder):
+        values = np.full(GRID.shape, 1, np.uint8)
+        values[:5] = 0
+        labels = write(folder / "l.tif", values, GRID, ["class"])
+        names = "<Category>water</Category><Category>trees</Category>"
+        (folder / "l.tif.aux.xml").write_text(
+            "<PAMDataset><PAMRasterBand band='1'><CategoryNames>"
+            f"{names}</CategoryNames></PAMRasterBand></PAMDataset>"
+        )
+        run = lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels)
+        became = run.read_manifest()["stages"]["prep"]["classes"]["labels"]
+        assert became["scheme"] == "dynamic-world"
+        return lc.read(run.labels)[0], values + 1
+
+    def invalid_polygons(self, folder):
+        west, south, east, north = GRID.bounds
+        bow = Polygon([(west, south), (east, north), (east, south), (west, north)])
+        frame = geopandas.GeoDataFrame({"use": [512]}, geometry=[bow], crs=GRID.crs)
+        frame.to_file(folder / "v.gpkg")
+        found = read_class_polygons(folder / "v.gpkg", "use", GRID, Hints())
+        assert found.notes() == ["invalid geometry was repaired of 1 feature (id 1)"]
+        return found.shapes.geometries[0].area, (east - west) * (north - south) / 2
 
     def one_layer(self, folder):
         path = polygons(folder / "a.gpkg", "towns")
@@ -327,8 +481,61 @@ class Refused:
         names = [f"T33UUU_{day}T100031_{band}" for day in days for band in CORE]
         lc.open_bands(loose(folder, names, np.concatenate([DN, DN])))
 
+    def dates_apart(self, folder):
+        far = utm_grid(12, 16, west=400_000)
+        paths = loose(folder / "2022-06-01", CORE) + loose(folder / "2022-06-11", CORE, grid=far)
+        lc.prepare(folder / "run", bands=paths, composite="median")
+
+    def no_day(self, folder):
+        paths = loose(folder / "2022-06-01", CORE) + loose(folder / "later", CORE)
+        lc.prepare(folder / "run", bands=paths, composite="median")
+
+    def scl_of_another_product(self, folder):
+        scl = tif(folder / "T33UVU_20220601T100031_SCL_20m.tif", np.full((1, *GRID.shape), 4, "u1"))
+        paths = loose(folder, [f"T33UUU_20220601T100031_{band}_10m" for band in CORE])
+        lc.prepare(folder / "run", bands=paths, mask=scl)
+
+    def mask_of_no_classes(self, folder):
+        paths = loose(folder, CORE)
+        lc.prepare(folder / "run", bands=paths, mask=paths[0], mask_classes=[1])
+
+    def mask_of_unknown_classes(self, folder):
+        mask = tif(folder / "clouds.tif", np.ones((1, *GRID.shape), np.uint8))
+        lc.prepare(folder / "run", bands=loose(folder, CORE), mask=mask)
+
+    def probability_as_share(self, folder):
+        mask = tif(folder / "clouds.tif", REFLECTANCE[:1])
+        lc.prepare(folder / "run", bands=loose(folder, CORE), mask=mask, mask_above=40)
+
+    def all_cloud(self, folder):
+        mask = tif(folder / "SCL.tif", np.full((1, *GRID.shape), 9, np.uint8))
+        lc.prepare(folder / "run", bands=loose(folder, CORE), mask=mask)
+
+    def utm_at_a_pole(self, folder):
+        degrees = Grid(CRS.from_epsg(4326), Affine(9e-5, 0, 13, 0, -9e-5, 86), *GRID.shape)
+        paths = loose(folder, CORE, grid=degrees)
+        lc.prepare(folder / "run", bands=paths, to_crs="auto")
+
     def tile_of_two_days(self, folder):
         lc.open_bands(loose(folder, [*(f"2022-06-01_{b}" for b in CORE[:3]), "2022-06-02_B08"]))
+
+    def statistics_mixed(self, folder):
+        lc.open_bands(loose(folder, ["B02_min", "B03_max", "B04_min", "B08_min"]))
+
+    def levels_mixed(self, folder):
+        lc.open_bands(loose(folder, ["B02_toa", "B03_boa", "B04_boa", "B08_boa"]))
+
+    def slopes_mixed(self, folder):
+        product = "SENTINEL2A_20220601-101031-461_L2A_T33UUU_C_V2-2"
+        kinds = ("SRE_B2", "FRE_B3", "FRE_B4", "FRE_B8")
+        lc.open_bands(loose(folder, [f"{product}_{kind}" for kind in kinds]))
+
+    def two_near_infrareds(self, folder):
+        names = ("BLUE", "GREEN", "RED", "BROADNIR", "NIR")
+        lc.open_bands(tif(folder / "BOA.tif", DN[[0, 1, 2, 3, 3]], names))
+
+    def landsat_names(self, folder):
+        lc.open_bands(loose(folder, ["SR_B2", "SR_B3", "SR_B4", "SR_B5"]))
 
     def stack_twice(self, folder):
         lc.open_bands([tif(folder / f"{p}.tif", descriptions=CORE) for p in ("p10", "p50")])
@@ -379,6 +586,75 @@ class Refused:
         metadata.write_text(metadata.read_text().replace('band_id="7"', 'band_id="8"'))
         lc.open_sentinel2(safe)
 
+    def product_without_xml(self, folder):
+        made = write_product(folder)
+        made.metadata.unlink()
+        lc.prepare(folder / "run", bands=made.path)
+
+    def xml_cut_short(self, folder):
+        made = write_product(folder)
+        made.metadata.write_text(made.metadata.read_text()[:-100])
+        lc.prepare(folder / "run", bands=made.path)
+
+    def xml_of_another(self, folder):
+        made, other = write_product(folder), write_product(folder / "b", tiles=("T32TQR",))
+        made.metadata.write_text(other.metadata.read_text())
+        lc.prepare(folder / "run", bands=made.path)
+
+    def lacks_a_band(self, folder):
+        made = write_product(folder)
+        made.image("B11_20m").unlink()
+        lc.prepare(folder / "run", bands=made.path, keep="20m")
+
+    def granules_of_two_zones(self, folder):
+        tiles = ("T33UUU", "T32UQD")
+        made = write_product(folder, "1C", "02.04", tiles, old=True, zones=(32633, 32632))
+        lc.prepare(folder / "run", bands=made.path)
+
+    def _zip_with(self, folder, entry, content=b"x"):
+        archive = zipped(write_product(folder).path)
+        with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as out:
+            out.writestr(entry, content)
+        lc.prepare(folder / "run", bands=archive)
+
+    def zip_leads_out(self, folder):
+        self._zip_with(folder, zipfile.ZipInfo("../B02.jp2"))
+
+    def zip_with_link(self, folder):
+        link = zipfile.ZipInfo("B02.jp2")
+        link.external_attr = 0o120777 << 16
+        self._zip_with(folder, link, "/etc/passwd")
+
+    def zip_bomb(self, folder):
+        self._zip_with(folder, "B02.jp2", bytes(2**24 + 1))
+
+    def zip_in_zip(self, folder):
+        self._zip_with(folder, "b.zip")
+
+    def zip_encrypted(self, folder):
+        archive = zipped(write_product(folder).path)
+        content = bytearray(archive.read_bytes())
+        content[content.rindex(b"PK\x01\x02") + 8] |= 1
+        archive.write_bytes(content)
+        lc.prepare(folder / "run", bands=archive)
+
+    def zip_cut_short(self, folder):
+        archive = zipped(write_product(folder).path)
+        archive.write_bytes(archive.read_bytes()[:-500])
+        lc.prepare(folder / "run", bands=archive)
+
+    def zip_of_two(self, folder):
+        for tile in ("T33UUU", "T32TQR"):
+            write_product(folder / "both", tiles=(tile,))
+        lc.prepare(folder / "run", bands=zipped(folder / "both"))
+
+    def zip_of_loose_files(self, folder):
+        loose(folder / "a", CORE)
+        lc.prepare(folder / "run", bands=zipped(folder / "a"))
+
+    def keep_of_no_band(self, folder):
+        lc.prepare(folder / "run", bands=write_product(folder).path, keep=["B10"])
+
     def address(self, folder):
         lc.open_bands("https://example.org/B02.tif")
 
@@ -397,6 +673,11 @@ class Refused:
         dn[:, :3] = 65_535
         scene(folder, lc.open_bands(loose(folder, CORE, dn)))
 
+    def negative_number(self, folder):
+        dn = DN.astype(np.int16)
+        dn[:, :6, :8] = -1
+        scene(folder, lc.open_bands(loose(folder, CORE, dn)))
+
     def many_implausible(self, folder):
         dn = DN.copy()
         dn[:, 0] = np.arange(30_000, 30_016)
@@ -404,6 +685,11 @@ class Refused:
 
     def wrong_quantification(self, folder):
         scene(folder, lc.open_bands(loose(folder, CORE), quantification=1))
+
+    def stretched_by_name(self, folder):
+        stretched = np.rint(REFLECTANCE * 65_535).astype(np.uint16)
+        names = [f"2022-06-01_Sentinel-2_L2A_{name}_(Raw)" for name in CORE]
+        lc.open_bands(loose(folder, names, stretched))
 
     def container(self, folder):
         for number, path in enumerate(loose(folder, CORE[:2], DN[:2])):
@@ -463,8 +749,31 @@ class Refused:
         lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels)
 
     def anybodys_labels(self, folder):
-        values = np.resize(np.arange(1, 12, dtype=np.uint8), GRID.shape)
-        labels = write(folder / "SCL.tif", values, GRID, ["class"], nodata=0)
+        values = np.resize(np.arange(1, 18, dtype=np.uint8), GRID.shape)
+        labels = write(folder / "IGBP.tif", values, GRID, ["class"], nodata=0)
+        lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels)
+
+    def zero_hidden(self, folder):
+        values = np.resize(np.arange(9, dtype=np.uint8), GRID.shape)
+        labels = write(folder / "l.tif", values, GRID, ["class"], nodata=0)
+        lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels, scheme="dynamic-world")
+
+    def classes_to_be_parted(self, folder):
+        values = np.resize(np.array([10, 40], np.uint8), GRID.shape)
+        labels = write(folder / "l.tif", values, GRID, ["class"], nodata=0)
+        more = {"scheme": "worldcover", "to": "corine"}
+        lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels, **more)
+
+    def polygons_without_crs(self, folder):
+        frame = geopandas.GeoDataFrame({"use": [512]}, geometry=[box(*GRID.bounds)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            frame.to_file(folder / "v.gpkg")
+        read_class_polygons(folder / "v.gpkg", "use", GRID, Hints())
+
+    def labels_of_another_product(self, folder):
+        values = np.resize(np.array([10, 20, 30, 60, 80], np.uint8), GRID.shape)
+        labels = write(folder / "n33_50_2020lc030.tif", values, GRID, ["class"], nodata=0)
         lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels)
 
     def labels_of_several_bands(self, folder):
@@ -473,8 +782,30 @@ class Refused:
         labels = write(folder / "l.tif", values, GRID, ["2018", "2024"], nodata=0)
         lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels)
 
+    def labels_with_a_scale(self, folder):
+        values = np.full((1, *GRID.shape), 211, np.uint16)
+        values[:, :5] = 512
+        labels = tif(folder / "l.tif", values, nodata=0, tags={"scales": [0.1]})
+        lc.prepare(folder / "run", bands=loose(folder, CORE), labels=labels)
+
     def several_layers(self, folder):
         vectors.read_aoi(polygons(folder / "v.gpkg", "a", "b"), GRID)
+
+    def scenes_of_other_bands(self, folder):
+        runs = apart(folder, [0]), apart(folder, [1], bands=("B02", "B03", "B04", "B8A"))
+        lc.train([*runs[0], *runs[1]], "knn", out=folder / "run", denoise="none")
+
+    def scenes_of_another_legend(self, folder):
+        glaciers = replace(corine().levels[0].classes[2], name="Glaciers")
+        first = Legend((*corine().levels[0].classes[:2], glaciers, *corine().levels[0].classes[3:]))
+        other = replace(corine(), levels=(first, *corine().levels[1:]))
+        runs = apart(folder, [0]), apart(folder, [1], nomenclature=other)
+        lc.train([*runs[0], *runs[1]], "knn", out=folder / "run", denoise="none")
+
+    def scenes_of_another_level(self, folder):
+        runs = apart(folder)[:2]
+        write_nomenclature(runs[1].legend, corine().at(2))
+        lc.train(runs, "knn", out=folder / "run", denoise="none")
 
     def point_twice(self, folder):
         points = [Point(300_015, 5_799_985), Point(300_055, 5_799_985), Point(300_015, 5_799_985)]

@@ -33,7 +33,7 @@ FOLDERS = {
 
 #: Modules outside landcover/files that open files, and why. This list may only shrink.
 OPENS_FILES = {
-    "landcover.classifiers.forests": "skops reads and writes forests as data",
+    "landcover.classifiers.estimators": "skops reads and writes estimators as data",
     "landcover.classifiers.networks.backend": "Keras reads and writes networks as data",
     "landcover.legend": "facts that come with the package",
     "landcover.reports.figures": "matplotlib draws into memory",
@@ -47,7 +47,7 @@ MOST_EXCEPTIONS = {"OPENS_FILES": 6, "KNOWS_A_RUN": 0}
 #: What a stage calls its file where that is not the command's own name.
 STAGE_NAMES = {"prep": "prepare"}
 #: Commands without a stage: they need no run folder, or are no part of the job.
-WITHOUT_STAGE = {"classify", "inspect", "serve", "bench"}
+WITHOUT_STAGE = {"classify", "features", "fetch", "inspect", "serve", "bench"}
 #: Files of stages/ that are no stage, and why.
 SHARED_BY_STAGES = {
     "api_arguments": "the public API takes runs, models and files in one way",
@@ -58,11 +58,14 @@ SHARED_BY_STAGES = {
     "inputs": "every stage reads blocks, the sample table and rows to learn from in one way",
     "scoring": "train, map and postprocess score models and maps, compare sets them side by side",
     "models": "stages that need a model find it by name or folder",
+    "prepared_features": "prep fits features of the scene, and train and map ask what to",
     "run_legend": "stages read the classes of the run, and prep writes them",
+    "scenes": "train writes which scenes a model has seen, map and compare ask for it",
     "store": "map and compare write reports, which others read by the run",
     "staging": "prep, segment, sample and train replace products when all are whole",
     "targets": "every stage that trains asks for the rows to learn",
     "training": "every stage that trains stores a model and its report",
+    "truths": "scoring, compare and training ask what is known of the classes of the land",
 }
 
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}

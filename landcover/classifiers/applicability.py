@@ -104,15 +104,13 @@ class Applicability:
         found[known] = nearest / self.mean_distance
         return found.reshape(coordinates.shape[1:])
 
-    def percent_of_threshold(self, coordinates: np.ndarray, every_px: int = 1) -> np.ndarray:
+    def percent_of_threshold(self, coordinates: np.ndarray) -> np.ndarray:
         """How far a window reaches out, in percent of the threshold, rounded up.
 
         Parameters
         ----------
         coordinates : array of float, (coordinates, rows, cols)
             As for `dissimilarity`.
-        every_px : int
-            The first pixel of every square of this side stands for all of it.
 
         Returns
         -------
@@ -121,10 +119,8 @@ class Applicability:
             outside.
         """
         limit = self.threshold * MOST_PERCENT / 100
-        found = self.dissimilarity(coordinates[:, ::every_px, ::every_px], limit)
-        percent = np.clip(np.ceil(100 * found / self.threshold), 1, MOST_PERCENT)
-        rows, cols = coordinates.shape[1:]
-        return percent.repeat(every_px, axis=0).repeat(every_px, axis=1)[:rows, :cols]
+        found = self.dissimilarity(coordinates, limit)
+        return np.clip(np.ceil(100 * found / self.threshold), 1, MOST_PERCENT)
 
     def store(self, path: Path) -> None:
         """Write it to a file of plain arrays."""

@@ -10,7 +10,7 @@ import numpy as np
 from landcover.classifiers.protocol import Inputs
 from landcover.errors import InputError
 from landcover.scene.features import margin
-from landcover.sensors import HIGHEST_MEDIAN, sensor_of
+from landcover.sensors import HIGHEST_MEDIAN, reflectance_bands, sensor_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def pixels_of(
 
     layers = inputs.segment_layers
     columns = [type_column(layer) for layer in layers]
-    image = _reflectance(_in_order(image, inputs.bands, "image", name))
+    image = _numbers(_in_order(image, inputs.bands, "image", name), inputs.bands)
     if segment_types is not None:
         segment_types = _in_order(segment_types, columns, "segment_types", name)
     as_table = image.ndim == 2
@@ -109,11 +109,11 @@ def _in_order(
     return cast("pd.DataFrame", table)[list(names)].to_numpy()
 
 
-def _reflectance(image: np.ndarray) -> np.ndarray:
-    """An array of reflectance as float32, NaN where it is masked."""
+def _numbers(image: np.ndarray, bands: Sequence[str]) -> np.ndarray:
+    """An array of numbers as float32, NaN where it is masked; whole ones are no reflectance."""
     try:
         given = np.ma.asarray(image)
-        whole = np.issubdtype(given.dtype, np.integer)
+        whole = np.issubdtype(given.dtype, np.integer) and bool(reflectance_bands(bands))
         if given.dtype.kind not in "fiubO":
             raise ValueError(f"{given.dtype} is no type of numbers")
         values = np.ma.filled(given.astype(np.float32), np.nan)

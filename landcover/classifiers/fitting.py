@@ -30,14 +30,15 @@ class Setup:
         What it reads.
     seed : int
         Of every random draw.
-    scene : Path, optional
-        Raster that patches are read from, by models that see patches.
+    scenes : tuple of Path
+        Rasters that patches are read from, by models that see patches; one for each number in the
+        rows' column `stacked.SCENE`, or one alone.
     """
 
     name: str
     inputs: Inputs
     seed: int = 0
-    scene: Path | None = None
+    scenes: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,7 @@ def tables_of(rows: Rows, inputs: Inputs) -> Tables:
         rows, in order; -1 in validation rows of a class that was never trained on.
     """
     X, X_validation = (
-        rows.values(part, inputs.bands, inputs.features)[0]
-        for part in (rows.train, rows.validation)
+        rows.values(part, inputs.seen, inputs.features)[0] for part in (rows.train, rows.validation)
     )
     return X, rows.targets(rows.train), X_validation, rows.targets(rows.validation)
 
@@ -120,8 +120,8 @@ def fitted_rows(
     settings : dict
         What was chosen.
     """
-    columns = inputs.bands, inputs.features, inputs.segment_layers
-    scaling = fit_scaling(rows.values(rows.train, inputs.bands, inputs.features)[0])
+    columns = inputs.seen, inputs.features, inputs.segment_layers
+    scaling = fit_scaling(rows.values(rows.train, inputs.seen, inputs.features)[0])
 
     def weigh(part: np.ndarray) -> np.ndarray:
         stds = np.array(scaling["stds"])

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from landcover.classifiers import mlp, patch_cnn, row_models, stored_networks
+from landcover.classifiers import (
+    any_estimator,
+    lightgbm_models,
+    mlp,
+    patch_cnn,
+    row_models,
+    stored_networks,
+)
 from landcover.classifiers.fitting import Trainer
 from landcover.classifiers.protocol import Signature
 from landcover.errors import InputError, require_among, require_whole
@@ -141,7 +148,7 @@ class Kind:
     file: str
     sees: Literal["pixel", "patch", "image", "encoder"]
     architecture: str
-    framework: Literal["scikit-learn", "Keras"]
+    framework: Literal["scikit-learn", "LightGBM", "Keras"]
     load: Callable[[Path, Signature], Any]
     export: Callable[[Path], tuple[ModelProto | None, list[str]]] | None = None
     dense: bool = False
@@ -279,6 +286,140 @@ _ROWS = (
         summary="Train nearest neighbours and map with them.",
         described={"": "the same, standardised"},
         chosen="neighbours among 5, 15, 45",
+    ),
+    Kind(
+        name="extra-trees",
+        command="extra-trees",
+        titles={"": "extra trees"},
+        file="model.skops",
+        sees="pixel",
+        architecture="extremely randomised trees",
+        framework="scikit-learn",
+        trainer=row_models.extra_trees_trainer,
+        load=row_models.load,
+        export=row_models.export_forest,
+        options=(_CLASS_WEIGHT, Option("leaf_sizes", (), many=True)),
+        votes="trees",
+        summary="Train extra trees and map with them.",
+        described={"": "the same; 100 trees of random thresholds"},
+        chosen="leaf size among 1, 5, 20, 50",
+    ),
+    Kind(
+        name="hist-gradient-boosting",
+        command="hist-gradient-boosting",
+        titles={"": "gradient boosting"},
+        file="model.skops",
+        sees="pixel",
+        architecture="histogram gradient boosting",
+        framework="scikit-learn",
+        trainer=row_models.boosting_trainer,
+        load=row_models.load,
+        export=row_models.export_boosting,
+        options=(_CLASS_WEIGHT,),
+        summary="Train scikit-learn's boosted trees and map with them.",
+        described={"": "the same; boosted trees of 31 leaves"},
+        chosen="trees of each class among 10, 30, 100",
+    ),
+    Kind(
+        name="lightgbm",
+        command="lightgbm",
+        titles={"": "LightGBM"},
+        file="model.txt",
+        sees="pixel",
+        architecture="gradient boosting",
+        framework="LightGBM",
+        trainer=lightgbm_models.trainer,
+        load=lightgbm_models.load,
+        export=lightgbm_models.export,
+        options=(_CLASS_WEIGHT,),
+        summary="Train LightGBM's boosted trees (the extra lightgbm) and map with them.",
+        described={"": "the same; boosted trees of 31 leaves; the extra `lightgbm`"},
+        chosen="trees of each class among 10, 30, 100",
+    ),
+    Kind(
+        name="svm",
+        command="svm",
+        titles={"": "SVM"},
+        file="model.skops",
+        sees="pixel",
+        architecture="support vector machine, RBF kernel by a Nystroem map",
+        framework="scikit-learn",
+        trainer=row_models.svm_trainer,
+        load=row_models.load,
+        export=row_models.export_scores,
+        options=(_CLASS_WEIGHT,),
+        summary="Train a support vector machine with an RBF kernel and map with it.",
+        described={"": "the same, standardised; RBF kernel to 200 training rows (Nystroem map)"},
+        chosen="gamma times inputs among 0.5, 2, 8",
+    ),
+    Kind(
+        name="logistic-regression",
+        command="logistic-regression",
+        titles={"": "logistic regression"},
+        file="model.skops",
+        sees="pixel",
+        architecture="multinomial logistic regression",
+        framework="scikit-learn",
+        trainer=row_models.logistic_trainer,
+        load=row_models.load,
+        export=row_models.export_scores,
+        options=(_CLASS_WEIGHT,),
+        summary="Train logistic regression and map with it.",
+        described={"": "the same, standardised"},
+        chosen="C among 0.01, 1, 100",
+    ),
+    Kind(
+        name="nearest-centroid",
+        command="nearest-centroid",
+        titles={"": "nearest centroid"},
+        file="model.skops",
+        sees="pixel",
+        architecture="nearest shrunken centroid",
+        framework="scikit-learn",
+        trainer=row_models.centroids_trainer,
+        load=row_models.load,
+        export=row_models.export_scores,
+        summary="Train nearest centroids and map with them.",
+        described={
+            "": "the same, standardised; probabilities are the softmax of minus the squared "
+            "distance"
+        },
+        chosen="shrinkage among 0, 5, 20",
+    ),
+    Kind(
+        name="estimator",
+        command="estimator",
+        titles={"": "scikit-learn estimator"},
+        file="model.skops",
+        sees="pixel",
+        architecture="scikit-learn estimator",
+        framework="scikit-learn",
+        trainer=any_estimator.trainer,
+        load=any_estimator.load,
+        options=(
+            Option(
+                "estimator",
+                type=str,
+                help="import path of a classifier of scikit-learn with predict_proba, such as "
+                "sklearn.neighbors.RadiusNeighborsClassifier",
+                metavar="PATH",
+                shown=False,
+            ),
+            Option(
+                "parameters",
+                (),
+                str,
+                "its parameters; values are Python literals, and text otherwise",
+                "--parameter",
+                many=True,
+                metavar="KEY=VALUE",
+                shown=False,
+            ),
+        ),
+        form=any_estimator.form_of,
+        summary="Train any classifier of scikit-learn and map with it.",
+        described={"": "the same, standardised; any classifier of scikit-learn (`--estimator`)"},
+        chosen="nothing",
     ),
     Kind(
         name="mlp",

@@ -47,14 +47,14 @@ def trainer(
     from landcover.scene.segmentation.types import type_column
 
     inputs = setup.inputs
-    columns = inputs.bands, inputs.features, segment_layers
+    columns = inputs.seen, inputs.features, segment_layers
 
     def fit(rows: Rows) -> Fitted:
-        scaling = fit_scaling(rows.values(rows.train, inputs.bands, inputs.features)[0])
+        scaling = fit_scaling(rows.values(rows.train, inputs.seen, inputs.features)[0])
         counts = [int(rows.samples[type_column(layer)].max()) + 1 for layer in segment_layers]
         networks.seed_everything(setup.seed)
         model = networks.build_mlp(
-            len(inputs.bands) + len(inputs.features),
+            len(inputs.seen) + len(inputs.features),
             len(rows.legend),
             scaling["means"],
             np.square(scaling["stds"]).tolist(),

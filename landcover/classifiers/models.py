@@ -85,10 +85,7 @@ class Model:
     @property
     def inputs(self) -> Inputs:
         """What it reads: bands, features, layers of segment types, side of the patch."""
-        bands, features, layers = (
-            tuple(self.card[key]) for key in ("bands", "features", "segment_layers")
-        )
-        return Inputs(bands, features, layers, self.card["patch_size"])
+        return Inputs.from_card(self.card)
 
     @property
     def bands(self) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
 """The grammar of names: of models, and of maps made of their maps.
 
 A model's name says its kind and what differs from the default: ``mlp-segments``,
-``cnn-7x7-published``, ``random-forest-plain``, ``knn-on-reference``. A map is called as its
-model; one made of it adds its steps (``mlp+smooth+mmu50px``), one of whole patches ``_patches``.
+``cnn-7x7-published``, ``random-forest-plain``, ``knn-on-reference``, ``mlp-of-2-scenes``. One of
+other features or choices ends with a word of the user's: ``random-forest@texture``.
+A map is called as its model; one made of it adds its steps (``mlp+smooth+mmu50px``), one of whole
+patches ``_patches``.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from landcover.classifiers.kinds import KINDS
+from landcover.errors import InputError
 from landcover.labels.denoising import DEFAULT, PLAIN
 
 #: Ends the name of a map of patches, whose pixels are not the scene's.
@@ -33,6 +36,8 @@ _WAYS = {
     "transition": "with transitions undone",
     "average": "on averages over segments",
 }
+_VARIANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,39}")
+_OF_SCENES = re.compile(r"(.+)-of-([2-9]|[1-9]\d+)-scenes")
 _SIZED = re.compile(r"(.+)-(\d+)x\2(?:-(.+))?")
 
 
@@ -48,6 +53,10 @@ class Name:
         How doubtful labels were treated; empty for the default way.
     on_reference : bool
         Whether the model learnt from the reference.
+    scenes : int
+        How many scenes it learnt from.
+    variant : str
+        The user's word for it; empty for the one without.
     steps : str
         What the map was made by, such as "smooth+mmu50px"; empty for a model's own map.
     patches : bool
@@ -57,6 +66,8 @@ class Name:
     base: str
     way: str = ""
     on_reference: bool = False
+    scenes: int = 1
+    variant: str = ""
     steps: str = ""
     patches: bool = False
 
@@ -67,7 +78,9 @@ class Name:
     def model(self) -> str:
         """Name of the model alone."""
         way = f"-{self.way}" if self.way else ""
-        return f"{self.base}{way}{_ON_REFERENCE * self.on_reference}"
+        of_scenes = f"-of-{self.scenes}-scenes" if self.scenes > 1 else ""
+        variant = f"@{self.variant}" if self.variant else ""
+        return f"{self.base}{way}{_ON_REFERENCE * self.on_reference}{of_scenes}{variant}"
 
     @property
     def title(self) -> str:
@@ -77,6 +90,10 @@ class Name:
             words.append(_WAYS[self.way])
         if self.on_reference:
             words.append("trained on the reference")
+        if self.scenes > 1:
+            words.append(f"of {self.scenes} scenes")
+        if self.variant:
+            words.append(f"({self.variant})")
         if self.steps:
             words.append(f"after {_in_words(self.steps)}")
         if self.patches:
@@ -91,6 +108,8 @@ def name_of(
     form: str = "",
     targets: str = "labels",
     denoise: str | None = None,
+    scenes: int = 1,
+    variant: str = "",
 ) -> str:
     """The name of a model.
 
@@ -106,6 +125,15 @@ def name_of(
         What it learnt from; a reference is said.
     denoise : str, optional
         How doubtful labels were treated; said unless it is the default way.
+    scenes : int
+        How many scenes it learnt from; said of several.
+    variant : str
+        A word that tells it from another model of the same kind, such as one of other features.
+
+    Raises
+    ------
+    InputError
+        If a variant is no word of letters, digits, ``_`` and ``.``, at most 40.
 
     Examples
     --------
@@ -113,32 +141,46 @@ def name_of(
     ('mlp-segments', 'mlp-plain')
     >>> name_of("cnn", patch_size=7, form="published", targets="reference", denoise="none")
     'cnn-7x7-published-on-reference'
+    >>> name_of("knn", scenes=3)
+    'knn-of-3-scenes'
+    >>> name_of("knn", denoise="none", variant="texture")
+    'knn-plain@texture'
     """
+    if variant and not _VARIANT.fullmatch(variant):
+        raise InputError(
+            f"variant {variant!r} is part of file names; give letters, digits, _ and ., at most 40"
+        )
     size = f"{patch_size}x{patch_size}" if patch_size else ""
     base = "-".join(part for part in (kind, size, form) if part)
     if targets != "labels":
-        return str(Name(base, on_reference=True))
+        return str(Name(base, on_reference=True, scenes=scenes, variant=variant))
     way = "" if denoise in (None, DEFAULT) else "plain" if denoise == PLAIN else denoise
-    return str(Name(base, way))
+    return str(Name(base, way, scenes=scenes, variant=variant))
 
 
 def parse(name: str) -> Name:
     """The parts of the name of a model or map.
 
-    >>> parse("random-forest-plain+smooth")
-    Name(base='random-forest', way='plain', on_reference=False, steps='smooth', patches=False)
+    >>> parse("random-forest-plain+smooth")  # doctest: +NORMALIZE_WHITESPACE
+    Name(base='random-forest', way='plain', on_reference=False, scenes=1, variant='',
+         steps='smooth', patches=False)
     """
     rest = name.removesuffix(PATCHES)
     patches = rest != name
     model, _, steps = rest.partition("+")
     if not steps:
         model = rest
-    rest = model.removesuffix(_ON_REFERENCE)
-    on_reference = rest != model
+    kept, _, variant = model.partition("@")
+    if variant:
+        model = kept
+    of_scenes = _OF_SCENES.fullmatch(model)
+    alone, scenes = (of_scenes[1], int(of_scenes[2])) if of_scenes else (model, 1)
+    rest = alone.removesuffix(_ON_REFERENCE)
+    on_reference = rest != alone
     base, _, way = rest.rpartition("-")
     if not base or way not in _WAYS:
         base, way = rest, ""
-    return Name(base, way, on_reference, steps, patches)
+    return Name(base, way, on_reference, scenes, variant, steps, patches)
 
 
 def model_of(name: str) -> str:
@@ -155,6 +197,10 @@ def title_of(name: str) -> str:
 
     >>> title_of("cnn-7x7"), title_of("mlp-segments-on-reference")
     ('patch CNN 7×7', 'MLP with segment types trained on the reference')
+    >>> title_of("random-forest-of-2-scenes")
+    'random forest of 2 scenes'
+    >>> title_of("random-forest-plain@texture")
+    'random forest on labels as they are (texture)'
     >>> title_of("random-forest+smooth"), title_of("mlp-plain")
     ('random forest after smoothing', 'MLP on labels as they are')
     """

@@ -108,12 +108,12 @@ class PatchTrainer:
 
     def _prepared(self, rows: Rows) -> PatchTraining:
         setup = self._setup
-        if setup.scene is None:
+        if not setup.scenes:
             raise InputError(
                 f"model {setup.name} sees patches, and there is no scene to cut them from; "
                 "give the scene"
             )
-        return PatchTraining(setup.scene, setup.inputs.bands, rows, self._network, setup.seed)
+        return PatchTraining(setup.scenes, setup.inputs.bands, rows, self._network, setup.seed)
 
     def _fitted(
         self,
@@ -133,7 +133,7 @@ class PatchTrainer:
             settings | training.way.as_dict(),
             training.scaling(rows),
             history,
-            training.space(model),
+            training.space(model, rows),
         )
 
 

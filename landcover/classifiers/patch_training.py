@@ -1,10 +1,9 @@
-"""Training of one patch network on samples of a scene, whatever it is for."""
+"""Training of one patch network on samples of scenes, whatever it is for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,14 +62,15 @@ class Start:
 
 
 class PatchTraining:
-    """A patch network to be trained on some rows, and what it needs of the scene.
+    """A patch network to be trained on some rows, and what it needs of their scenes.
 
     Parameters
     ----------
-    scene : path
-        Raster that holds the bands; the patches of all rows are read from it now.
+    scenes : sequence of path
+        Rasters that hold the bands; the patches of all rows are read from them now. Which one a
+        row is of, its column `stacked.SCENE` says, where there are several.
     bands : sequence of str
-        Bands that the network reads, all that the scene has, in order.
+        Bands that the network reads, in order.
     rows : Rows
         What to train on; the network has their classes.
     network : PatchNetwork
@@ -85,17 +85,23 @@ class PatchTraining:
     """
 
     def __init__(
-        self, scene: Path, bands: Sequence[str], rows: Rows, network: PatchNetwork, seed: int
+        self,
+        scenes: Sequence[Path],
+        bands: Sequence[str],
+        rows: Rows,
+        network: PatchNetwork,
+        seed: int,
     ) -> None:
         from landcover.classifiers import networks
-        from landcover.files import rasters
+        from landcover.samples.stacked import Stacked
 
         self.bands, self._network, self._seed = tuple(bands), network, seed
         self._classes = len(rows.legend)
-        row, col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
+        ground = Stacked.of(scenes, self.bands)
+        row, col = ground.places(rows.samples)
         model = self._build(self.scaling(rows))
         self.way = networks.plan(model, row[rows.train], col[rows.train], network.batches_of)
-        self._held = self.way.hold(lambda window: rasters.read(scene, window), row, col)
+        self._held = self.way.hold(ground.read, row, col)
 
     def scaling(self, rows: Rows) -> dict[str, list[float]]:
         """Means and deviations of the bands over the training rows, or those of the encoder."""
@@ -155,9 +161,28 @@ class PatchTraining:
         anything = np.zeros(len(part), np.int32)
         return networks.predict_examples(model, self.way.examples(self._held, part, anything))
 
-    def space(self, model: Network) -> Space:
-        """The last hidden layer of a network, and how far classes differ in each of its units."""
+    def space(self, model: Network, rows: Rows) -> Space:
+        """What a network decides by: the units of its last hidden layer, and the bands themselves.
+
+        A unit weighs as far as classes differ in it. Hidden layers tell apart what they have
+        learnt, and may give what is new, such as clouds, the units of something known. The bands
+        show that it is new. Together they vary as much as the units do.
+        """
         from landcover.classifiers import networks
 
         hidden = networks.hidden_network(model)
-        return Space(partial(self.predict, hidden), lambda _part: networks.weights_of_units(model))
+        means, stds = (np.array(self.scaling(rows)[key]) for key in ("means", "stds"))
+
+        def describe(part: np.ndarray) -> np.ndarray:
+            offsets = np.nan_to_num(rows.values(part, self.bands, ())[0] - means)
+            return np.hstack([self.predict(hidden, part), offsets])
+
+        def weigh(part: np.ndarray) -> np.ndarray:
+            of_units = networks.weights_of_units(model)
+            spread = np.linalg.norm(of_units * self.predict(hidden, part).std(axis=0))
+            varying = spread / np.sqrt(len(stds))
+            return np.append(
+                of_units, np.divide(varying, stds, np.zeros_like(stds), where=stds > 0)
+            )
+
+        return Space(describe, weigh)

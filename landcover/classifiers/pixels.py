@@ -9,7 +9,7 @@ import numpy as np
 
 from landcover.classifiers.applicability import Applicability, known
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
-from landcover.classifiers.protocol import Signature
+from landcover.classifiers.protocol import Inputs, Signature
 from landcover.errors import InputError
 from landcover.legend import Legend
 from landcover.scene import features
@@ -28,14 +28,10 @@ class PixelClassifier:
         Name of the model.
     legend : Legend
         Classes in the order of the outputs.
-    bands : tuple of str
-        Bands that it reads.
-    features : tuple of str
-        Features that it computes from them.
-    segment_layers : tuple of str
-        Layers of segment types that it takes, by the names of their raster's bands.
+    inputs : Inputs
+        Bands that it reads, features that it computes from them, layers of segment types.
     predict : callable
-        Inputs (pixels, bands + features) and types (pixels, layers) to
+        Inputs (pixels, bands seen + features) and types (pixels, layers) to
         probabilities (pixels, classes). A row with NaN gives an undefined result.
     temperature : Temperature
         What maps temper the probabilities by.
@@ -45,9 +41,7 @@ class PixelClassifier:
 
     name: str
     legend: Legend
-    bands: tuple[str, ...]
-    features: tuple[str, ...]
-    segment_layers: tuple[str, ...]
+    inputs: Inputs
     predict: Predict
     temperature: Temperature = UNTEMPERED
     applicability: Applicability | None = None
@@ -55,20 +49,27 @@ class PixelClassifier:
     described_px = 1
 
     @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that it reads."""
+        return self.inputs.bands
+
+    @property
+    def segment_layers(self) -> tuple[str, ...]:
+        """Layers of segment types that it takes, by the names of their raster's bands."""
+        return self.inputs.segment_layers
+
+    @property
     def radius(self) -> int:
         """Pixels around a pixel that its features depend on; 0 of indices."""
-        return features.margin(self.features)
+        return features.margin(self.inputs.features)
 
     @classmethod
     def of(cls, signature: Signature, predict: Predict) -> PixelClassifier:
         """A classifier of what a model's card says and what its file computes."""
-        inputs = signature.inputs
         return cls(
             signature.name,
             signature.legend,
-            inputs.bands,
-            inputs.features,
-            inputs.segment_layers,
+            signature.inputs,
             predict,
             temperature=signature.temperature,
         )
@@ -103,24 +104,31 @@ class PixelClassifier:
         probabilities = self.predict(values.reshape(len(values), -1).T, types)
         return probabilities.T.reshape(-1, rows, cols)
 
-    def coordinates(self, image: np.ndarray) -> np.ndarray:
+    def coordinates(self, image: np.ndarray, every_px: int = 1) -> np.ndarray:
         """Where the pixels of a window lie for `applicability`, by their bands and features.
 
         Parameters
         ----------
         image : array of float32, (bands, rows + 2 radius, cols + 2 radius)
             As for `predict_window`.
+        every_px : int
+            Take the first pixel of every square of this side.
 
         Returns
         -------
         array of float64, (coordinates, rows, cols)
             NaN where a band is missing.
         """
-        return np.moveaxis(np.moveaxis(self._values(image), 0, -1) @ known(self).projection, -1, 0)
+        values = np.moveaxis(self._values(image)[:, ::every_px, ::every_px], 0, -1)
+        return np.moveaxis(values @ known(self).projection, -1, 0)
 
     def _values(self, image: np.ndarray) -> np.ndarray:
-        """Bands and features (inputs, rows, cols) of a window, float32."""
+        """Bands and features (inputs, rows, cols) of a window, float32.
+
+        NaN where any band is missing that is read: a pixel is valid when all of them are.
+        """
+        inputs = self.inputs
         inside = features.trimmed(image, self.radius)
-        return np.concatenate(
-            [inside, features.compute_features(image, self.bands, self.features)], dtype=np.float32
-        )
+        seen = [inputs.bands.index(band) for band in inputs.seen]
+        made = features.compute_features(image, inputs.bands, inputs.features, inputs.fitted)
+        return np.concatenate([inside[seen], made], dtype=np.float32)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -71,8 +72,11 @@ class Classifier(Reader, Protocol):
         They are the model's own, which labels come from; `temperature` is not in them.
         """
 
-    def coordinates(self, image: np.ndarray) -> np.ndarray:
-        """Where pixels lie for `applicability`, (coordinates, rows, cols), of such an image."""
+    def coordinates(self, image: np.ndarray, every_px: int = 1) -> np.ndarray:
+        """Where pixels lie for `applicability`, (coordinates, rows, cols), of such an image.
+
+        With `every_px` that of the first pixel of every square of this side alone.
+        """
 
 
 @dataclass(frozen=True)
@@ -82,34 +86,56 @@ class Inputs:
     Attributes
     ----------
     bands : tuple of str
-        Bands of the scene, in order.
+        Bands of the scene that are read, in order.
     features : tuple of str
         Features that are computed from them.
     segment_layers : tuple of str
         Bands of the raster of segment types.
     patch_size : int
         Side of the patch around a pixel; 1 for a model that sees the pixel alone.
+    unseen : tuple of str
+        Those of `bands` that only features are made from, and that the model does not see.
+    fitted : mapping
+        What features were fitted to in training, of `scene.features.fit`.
     """
 
     bands: tuple[str, ...]
     features: tuple[str, ...] = ()
     segment_layers: tuple[str, ...] = ()
     patch_size: int = 1
+    unseen: tuple[str, ...] = ()
+    fitted: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
-    def as_card(self) -> dict[str, list[str] | int]:
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any]) -> Inputs:
+        """What a model reads, as its card says."""
+        bands, features, layers = (
+            tuple(card[key]) for key in ("bands", "features", "segment_layers")
+        )
+        unseen, fitted = tuple(card.get("unseen", ())), card.get("fitted", {})
+        return cls(bands, features, layers, card["patch_size"], unseen, fitted)
+
+    def as_card(self) -> dict[str, Any]:
         """The same as a card holds it."""
         return {
             "bands": list(self.bands),
             "features": list(self.features),
             "segment_layers": list(self.segment_layers),
             "patch_size": self.patch_size,
+            "unseen": list(self.unseen),
+            "fitted": dict(self.fitted),
         }
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """The bands that the model sees."""
+        return tuple(band for band in self.bands if band not in self.unseen)
 
     @property
     def columns(self) -> list[str]:
         """What goes in, in words, in the order of the inputs."""
         one_hot = [f"{layer} (one-hot)" for layer in self.segment_layers]
-        return [*self.bands, *self.features, *one_hot]
+        return [*self.seen, *self.features, *one_hot]
 
 
 @dataclass(frozen=True)

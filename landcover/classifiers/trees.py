@@ -10,7 +10,7 @@ scikit-learn's to the last bit, whatever the other rows are.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -30,7 +30,7 @@ Integer: TypeAlias = int | np.integer
 BLOCK_ROWS = 32768
 
 #: A node. A leaf has `left` -1, and in `right` its row of the table of probabilities.
-_NODE = np.dtype([("threshold", "f4"), ("feature", "i4"), ("left", "i4"), ("right", "i4")])
+NODE = np.dtype([("threshold", "f4"), ("feature", "i4"), ("left", "i4"), ("right", "i4")])
 
 
 @dataclass(frozen=True)
@@ -87,19 +87,35 @@ class Trees:
         """
         total = np.zeros((len(X), self.leaves.shape[1]))
 
-        def add_up(block: slice) -> None:
-            columns = _columns(X[block])
-            leaf = np.empty(columns.shape[1], np.uint32)
+        def add_up(block: slice, columns: np.ndarray, leaf: np.ndarray) -> None:
             for table in self.tables:
-                _part(columns, table, leaf)
+                part(columns, table, leaf)
                 _add(self.leaves, leaf, total[block])
             total[block] /= len(self.tables)
 
-        threads = os.cpu_count() or 1
-        blocks = _blocks(len(X), min(BLOCK_ROWS, -(-len(X) // threads)))
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(add_up, blocks))
+        over_blocks(X, add_up)
         return total
+
+
+def over_blocks(X: np.ndarray, work: Callable[[slice, np.ndarray, np.ndarray], None]) -> None:
+    """Let every block of rows be worked on, by all cores at once.
+
+    Parameters
+    ----------
+    X : array of float32, (rows, inputs)
+        Without NaN.
+    work : callable
+        Takes a block, its columns as `columns_of` gives them, and room for a leaf a row.
+    """
+
+    def run(block: slice) -> None:
+        columns = columns_of(X[block])
+        work(block, columns, np.empty(columns.shape[1], np.uint32))
+
+    threads = os.cpu_count() or 1
+    blocks = blocks_of(len(X), min(BLOCK_ROWS, -(-len(X) // threads)))
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(run, blocks))
 
 
 def leaves_of(tree: Tree, X: np.ndarray) -> np.ndarray:
@@ -107,15 +123,15 @@ def leaves_of(tree: Tree, X: np.ndarray) -> np.ndarray:
     leaves = np.flatnonzero(tree.children_left < 0)
     table = _table(tree, leaves, leaves)
     found = np.empty(len(X), np.uint32)
-    for block in _blocks(len(X), BLOCK_ROWS):
-        _part(_columns(X[block]), table, found[block])
+    for block in blocks_of(len(X), BLOCK_ROWS):
+        part(columns_of(X[block]), table, found[block])
     return found
 
 
 def _table(tree: Tree, leaves: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """A tree's nodes; `rows` is what each of its `leaves` points at."""
-    table = np.empty(tree.node_count, _NODE)
-    table["threshold"] = _rounded_down(tree.threshold)
+    table = np.empty(tree.node_count, NODE)
+    table["threshold"] = rounded_down(tree.threshold)
     table["feature"] = tree.feature
     table["left"] = tree.children_left
     table["right"] = tree.children_right
@@ -123,18 +139,18 @@ def _table(tree: Tree, leaves: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return table
 
 
-def _rounded_down(thresholds: np.ndarray) -> np.ndarray:
+def rounded_down(thresholds: np.ndarray) -> np.ndarray:
     """The largest float32 not above each threshold: a float32 compares alike with both."""
     nearest = thresholds.astype(np.float32)
     return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
-def _columns(X: np.ndarray) -> np.ndarray:
+def columns_of(X: np.ndarray) -> np.ndarray:
     """(inputs, rows) of (rows, inputs), float32, every input in one piece."""
     return np.ascontiguousarray(X.T, np.float32)
 
 
-def _blocks(rows: int, size: int) -> Iterator[slice]:
+def blocks_of(rows: int, size: int) -> Iterator[slice]:
     """Slices of at most `size` rows."""
     for start in range(0, rows, max(1, size)):
         yield slice(start, start + max(1, size))
@@ -145,7 +161,7 @@ def _blocks(rows: int, size: int) -> Iterator[slice]:
 
 
 @njit(cache=True, nogil=True)
-def _part(columns: np.ndarray, table: np.ndarray, leaf: np.ndarray) -> None:
+def part(columns: np.ndarray, table: np.ndarray, leaf: np.ndarray) -> None:
     """What the leaf of each row points at, into `leaf`."""
     n = columns.shape[1]
     places = np.empty((2, n), np.uint16)  # of rows; a node's children write to the other half

@@ -12,6 +12,7 @@ import numpy as np
 
 from landcover.classifiers.image_tiles import predict_tiles
 from landcover.classifiers.models import Model
+from landcover.classifiers.pixel_sizes import other_pixels
 from landcover.classifiers.protocol import Reader
 from landcover.errors import InputError, LandcoverError
 from landcover.files.rasters import valid_pixels
@@ -121,9 +122,18 @@ class WholeImageClassifier(_Wrapper):
 
 @dataclass(frozen=True)
 class PixelMeanClassifier(_Wrapper):
-    """A classifier of pixels, whose mean probabilities over an image are the image's."""
+    """A classifier of pixels, whose mean probabilities over an image are the image's.
+
+    Attributes
+    ----------
+    model : protocol.Classifier
+        What classifies pixels.
+    stored : Model, optional
+        What it was loaded from, which knows the pixels that it learnt from.
+    """
 
     model: protocol.Classifier
+    stored: Model | None = None
 
     def probabilities(self, images: Sequence[Image], until: float = math.inf) -> np.ndarray:
         """Probabilities (images, classes): means over the valid pixels."""
@@ -161,11 +171,11 @@ def load_classifier(model: Model) -> Classifier:
             f"model {model.folder} needs segment types, which a single image has not; choose one "
             "without"
         )
-    return PixelMeanClassifier(model.classifier())
+    return PixelMeanClassifier(model.classifier(), model)
 
 
 def left_out(classifier: Classifier, image: Image) -> list[str]:
-    """Sentences on the pixels of an image that its class does not depend on."""
+    """Sentences on pixels that an image's class does not depend on, or that are of another size."""
     values = _bands_of(image, classifier.bands, classifier.name)
     notes, (rows, cols) = [], values.shape[1:]
     if isinstance(classifier, WholeImageClassifier) and image.grid is None and rows != cols:
@@ -177,6 +187,10 @@ def left_out(classifier: Classifier, image: Image) -> list[str]:
         of = values[0].size
         bands = " ".join(classifier.bands)
         notes.append(f"{lacking:,} of {of:,} pixels have no data in {bands} and are left out")
+    stored = classifier.stored if isinstance(classifier, PixelMeanClassifier) else None
+    said = other_pixels(image.grid, stored, "the image") if stored and image.grid else None
+    if said:
+        notes.append(f"{said}; use a model of such pixels, or warp the image to those it knows")
     return notes
 
 

@@ -6,9 +6,12 @@ from landcover.commands import (
     assess,
     change,
     classify,
+    features,
+    fetch,
     inspect,
     maps,
     postprocess,
+    prep,
     scene,
     serve,
     train,
@@ -16,7 +19,10 @@ from landcover.commands import (
 from landcover.commands.options import Command
 
 COMMANDS: dict[str, Command] = (
-    inspect.COMMANDS
+    fetch.COMMANDS
+    | inspect.COMMANDS
+    | features.COMMANDS
+    | prep.COMMANDS
     | scene.COMMANDS
     | train.COMMANDS
     | maps.COMMANDS

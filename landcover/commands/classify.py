@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from landcover.commands import scene
 from landcover.commands.options import Arguments, Command, in_options
+from landcover.commands.prep import prep_parser
 from landcover.errors import LandcoverError
 
 
@@ -46,11 +46,11 @@ def _classify(a: Arguments) -> list[Path]:
             found = reply(classifier, image)
         except LandcoverError as error:
             # a model does not know what the image is called
-            said = in_options(str(error), scene.prep_parser())
+            said = in_options(str(error), prep_parser())
             failed.append(said if str(path) in said else f"{path}: {said}")
             continue
         for note in [*image.notes, *(f"{path}: {said}" for said in left_out(classifier, image))]:
-            print(f"note: {in_options(note, scene.prep_parser())}", file=sys.stderr)
+            print(f"note: {in_options(note, prep_parser())}", file=sys.stderr)
         if a.json:
             print(json.dumps({"image": str(path), **found}, ensure_ascii=False), flush=True)
         else:

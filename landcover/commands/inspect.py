@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from landcover.commands import scene
 from landcover.commands.options import FINITE, RASTER, Arguments, Command, in_options
+from landcover.commands.prep import prep_parser
 from landcover.errors import LandcoverError
 
 if TYPE_CHECKING:
     from landcover.sources.inspection import BandFacts, RasterFacts
 
 _COLUMNS = (
-    "band", "is", "by", "type", "reflectance", "nodata", "valid", "least", "median", "most",
+    "band", "is", "by", "pixel", "type", "reflectance", "nodata", "valid", "least", "median",
+    "most",
 )  # fmt: skip
 
 #: Values of a raster that a page lists; --json lists all.
@@ -28,7 +29,7 @@ _MOST_VALUES = 50
 def _define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", type=RASTER, metavar="FILE",
-        help="bands, stacks, X.SAFE products, STAC items (.json) or class rasters",
+        help="bands, stacks, products (X.SAFE, X.zip), STAC items (.json) or class rasters",
     )  # fmt: skip
     parser.add_argument("--band-names", nargs="+", metavar="NAME", help="as prep takes them")
     parser.add_argument("--nodata", nargs="+", type=FINITE, metavar="DN", help="as prep takes them")
@@ -42,24 +43,29 @@ def _inspect(a: Arguments) -> list[Path]:
     from landcover.sources.inspection import inspect_source
 
     scheme = find_scheme(a.scheme) if a.scheme else None
-    prep = scene.prep_parser()  # what is remarked here is for its options
+    prep = prep_parser()  # what is remarked here is for its options
     failed = []
     for path in a.files:
         try:
-            facts = inspect_source(path, a.band_names or (), a.nodata or (), scheme)
+            found = inspect_source(path, a.band_names or (), a.nodata or (), scheme)
         except LandcoverError as error:
             failed.append(in_options(str(error), prep))
             continue
-        facts = dataclasses.replace(
-            facts, remarks=[in_options(remark, prep) for remark in facts.remarks]
-        )
-        if a.json:
-            print(json.dumps(_plain(dataclasses.asdict(facts)), ensure_ascii=False), flush=True)
-        else:
-            print("\n".join(_page(facts)), flush=True)
+        for facts in found:
+            _print(facts, a.json, prep)
     if failed:
         raise LandcoverError("; ".join(failed))
     return []
+
+
+def _print(facts: RasterFacts, as_json: bool, prep: argparse.ArgumentParser) -> None:
+    """A file as a page, or as a line of JSON; its remarks in options of prep."""
+    remarks = [in_options(remark, prep) for remark in facts.remarks]
+    facts = dataclasses.replace(facts, remarks=remarks)
+    if as_json:
+        print(json.dumps(_plain(dataclasses.asdict(facts)), ensure_ascii=False), flush=True)
+    else:
+        print("\n".join(_page(facts)), flush=True)
 
 
 def _plain(content: object) -> object:
@@ -99,7 +105,9 @@ def _page(facts: RasterFacts) -> Iterator[str]:
 
 def _row(band: BandFacts) -> tuple[str, ...]:
     """A band in words, in the order of `_COLUMNS`."""
-    first = (f"{band.number} {band.text}".strip(), band.name or "-", band.named_by or "-")
+    pixel = "-" if band.pixel_m is None else f"{band.pixel_m:.3g} m"
+    called = f"{band.number} {band.text}".strip()
+    first = (called, band.name or "-", band.named_by or "-", pixel)
     if band.quantification is None or band.offset is None:
         return (*first, band.dtype, *["-"] * 6)
     formula = "dn" if band.quantification == 1 else f"dn / {band.quantification:g}"

@@ -79,8 +79,8 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="map these instead of RUN's scene: X.SAFE products, prepared run folders, or text "
-        "files with one such path a line",
+        help="map these instead of RUN's scene: products (X.SAFE, X.zip), prepared run folders, "
+        "text files with one such path a line, or a CSV of product, labels and reference",
     )
     parser.add_argument(
         "--out",
@@ -161,21 +161,28 @@ def _held(run: Run, model: Model, path: Path) -> list[str]:
 
 def _model_seeing(run: Run, a: Arguments) -> Model:
     """The model of --model, or the run's newest one, that was trained with the --features."""
-    from landcover.scene.features import require_known
+    from landcover.files.rasters import band_names
+    from landcover.scene.features import layers_of
     from landcover.stages.models import models_of_run, newest
 
-    wanted = tuple(a.features)
-    require_known(wanted)
+    layers = layers_of(band_names(run.require("scene")), a.features)
+    wanted = (layers.bands, layers.unseen, sorted(layers.features))
+
+    def sees(model: Model) -> bool:
+        held = model.inputs
+        return (held.bands, held.unseen, sorted(held.features)) == wanted
+
     model = chosen_model(run, a.model) if a.model else None
     if model is None:
-        model = newest([held for held in models_of_run(run) if held.inputs.features == wanted])
-    if model is None or model.inputs.features != wanted:
-        held = " ".join(model.inputs.features) or "no features" if model else ""
-        found = f"model {model.name} was trained with {held}" if model else f"{run.path} has none"
+        model = newest([held for held in models_of_run(run) if sees(held)])
+    if model is None or not sees(model):
+        found = f"{run.path} has none"
+        if model:
+            found = f"model {model.name} sees {' '.join(model.inputs.columns)}"
+        asked = " ".join(map(typed, a.features))
         raise InputError(
-            f"--features {' '.join(wanted)} asks for a model that was trained with these, and "
-            f"{found}; train one: landcover train random-forest {typed(run.path)} --features "
-            f"{' '.join(wanted)}"
+            f"--features {asked} asks for a model that was trained with these, and {found}; train "
+            f"one: landcover train random-forest {typed(run.path)} --features {asked}"
         )
     return model
 

@@ -128,6 +128,29 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Run folders to learn from; of several, the one that gets the model."""
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        type=Path,
+        default=[DEFAULT_RUN],
+        metavar="RUN",
+        help=f"run folder (default {DEFAULT_RUN}); several train one model, with --out",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="RUN",
+        help="run folder that gets the samples and the model of several runs",
+    )
+    parser.add_argument(
+        "--leave-one-scene-out",
+        action="store_true",
+        help="of several runs: also map each scene by a model of the others alone, and report that",
+    )
+
+
 def add_size(parser: argparse.ArgumentParser) -> None:
     """The option --size of studies that draw synthetic scenes."""
     parser.add_argument(
@@ -186,7 +209,9 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--polygons", type=Path, help="draw inside the polygons of this file only")
     add_layer(parser)
     parser.add_argument(
-        "--class-field", help="field of --polygons with classes that replace the raster's"
+        "--class-field",
+        help="field of --polygons with classes, as codes or names; in prep these are the labels "
+        "where polygons lie, and --labels elsewhere; in sample they replace the labels",
     )
     parser.add_argument(
         "--min-count",
@@ -206,7 +231,6 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
         help="side of the blocks dealt to splits, pixels; auto (the default): as far as labels are "
         "alike",
     )
-    add_features(parser, "columns of features in samples.parquet (default ndvi ndwi bi2)")
 
 
 def add_features(parser: argparse.ArgumentParser, purpose: str) -> None:
@@ -216,7 +240,7 @@ def add_features(parser: argparse.ArgumentParser, purpose: str) -> None:
 
 def add_training(parser: argparse.ArgumentParser) -> None:
     """What every trained classifier takes."""
-    add_run(parser)
+    add_runs(parser)
     parser.add_argument(
         "--trained-on",
         choices=("labels", "reference"),
@@ -224,6 +248,13 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         help="reference: train on the better labels, for studies",
     )
     add_denoise(parser)
+    add_hygiene(parser)
+    parser.add_argument(
+        "--variant",
+        metavar="WORD",
+        help="a word at the end of the model's name, to keep it beside one of other features or "
+        "choices: random-forest@WORD",
+    )
     add_random_split(parser)
     add_seed(parser)
 
@@ -236,6 +267,41 @@ def add_denoise(parser: argparse.ArgumentParser) -> None:
         help="what to learn from labels that are partly wrong; none learns them as they are, "
         "the default for labels from --class-field; refine is the default for all others",
     )
+
+
+def add_hygiene(parser: argparse.ArgumentParser) -> None:
+    """What to leave out of the training samples."""
+    parser.add_argument(
+        "--outliers",
+        type=POSITIVE,
+        metavar="Z",
+        help="leave out training samples with a value more than Z robust deviations from the "
+        "median of their class",
+    )
+    parser.add_argument(
+        "--pca-outliers",
+        type=POSITIVE,
+        metavar="Z",
+        help="the same of what the principal components of a class do not give back",
+    )
+    parser.add_argument(
+        "--min-distance-m",
+        type=POSITIVE,
+        metavar="M",
+        help="leave out training samples nearer than M metres to another one; where "
+        "it was measured it made no model better (docs/samples.md)",
+    )
+    parser.add_argument(
+        "--balance",
+        action="store_true",
+        help="leave out training samples of classes that have more than the median class",
+    )
+
+
+def hygiene_of(a: Arguments) -> dict[str, object]:
+    """What `add_hygiene` was given."""
+    names = ("outliers", "pca_outliers", "min_distance_m", "balance")
+    return {name: getattr(a, name) for name in names if getattr(a, name)}
 
 
 def add_random_split(parser: argparse.ArgumentParser) -> None:

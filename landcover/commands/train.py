@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from landcover.classifiers import kinds
 from landcover.classifiers.kinds import Kind, Option
@@ -16,7 +17,12 @@ from landcover.commands.options import (
     add_features,
     add_map_choice,
     add_training,
+    hygiene_of,
 )
+from landcover.errors import InputError, typed
+
+if TYPE_CHECKING:
+    from landcover.classifiers.models import Model
 
 
 def commands() -> dict[str, Command]:
@@ -31,33 +37,79 @@ def _define(rows: list[Kind], parser: argparse.ArgumentParser) -> None:
     add_training(parser)
     for option in _options(rows):
         _add(parser, option)
+    made, default = "", ""
     if rows[0].takes_features:
-        add_features(parser, "what to see beside the bands (default ndvi ndwi bi2)")
+        made, default = ", and features, which landcover features lists", " ndvi ndwi bi2"
+    add_features(
+        parser,
+        "the layers to see, and no others: bands for all bands of the scene, names of its bands"
+        f"{made} (default bands{default})",
+    )
     if rows[0].maps:
         add_map_choice(parser)
 
 
 def _train(rows: list[Kind], a: Arguments) -> list[Path]:
+    from landcover.reports.words import scored
     from landcover.run import Run
     from landcover.stages.map import map_scene
+    from landcover.stages.store import read_report
     from landcover.stages.train import products_of, train
 
+    chosen: dict[str, Any] = {option.name: _chosen(option, a) for option in _options(rows)}
+    chosen |= {
+        "seed": a.seed,
+        "targets": a.trained_on,
+        "denoise": a.denoise,
+        "variant": a.variant or "",
+        "features": getattr(a, "features", None),
+        **hygiene_of(a),
+    }
+    if a.out or len(a.runs) > 1:
+        return _train_together(rows[0].command, a, chosen)
+    if a.leave_one_scene_out:
+        raise InputError(
+            f"--leave-one-scene-out needs two runs or more, and {a.runs[0]} is one; give further "
+            "runs, and --out"
+        )
     run = Run(a.run)
-    model = train(
-        run,
-        rows[0].command,
-        seed=a.seed,
-        targets=a.trained_on,
-        denoise=a.denoise,
-        random_split=not a.no_random_split,
-        features=getattr(a, "features", None),
-        **{option.name: _chosen(option, a) for option in _options(rows)},
-    )
-    for note in [*model.card["notes"], *model.card["lost_classes"]]:
-        print(f"note: {note}")
+    model = train(run, rows[0].command, random_split=not a.no_random_split, **chosen)
+    _print_notes(model)
+    if rows[0].maps:
+        print(scored(read_report(run.report(model.name))))
     paths = products_of(run, model)
     mapped = rows[0].maps and not a.no_map
     return paths + (map_scene(run, model) if mapped else [])
+
+
+def _train_together(kind: str, a: Arguments, chosen: dict[str, Any]) -> list[Path]:
+    """One model of several runs."""
+    from landcover.reports.by_scene import lines
+    from landcover.reports.words import scored
+    from landcover.run import Run
+    from landcover.stages.api_arguments import out_of_several
+    from landcover.stages.store import read_report
+    from landcover.stages.train_by_scene import leave_scenes_out, pages_of
+    from landcover.stages.train_scenes import products_of, several_scenes, train_scenes
+
+    runs, out = [Run(path) for path in a.runs], out_of_several(a.out)
+    several = several_scenes(runs, out, kind, **chosen)
+    model = train_scenes(several, not a.no_random_split)
+    _print_notes(model)
+    print(scored(read_report(out.report(model.name))))
+    paths = products_of(several, model)
+    if a.leave_one_scene_out:
+        for line in lines(leave_scenes_out(several)):
+            print(line)
+        paths += pages_of(several)
+    how = f"landcover map {typed(runs[0].path)} --model {typed(model.folder)}"
+    print(f"map a scene with it: {how}")
+    return paths
+
+
+def _print_notes(model: Model) -> None:
+    for note in [*model.card["notes"], *model.card["lost_classes"]]:
+        print(f"note: {note}")
 
 
 def _options(rows: list[Kind]) -> list[Option]:

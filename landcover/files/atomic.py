@@ -28,6 +28,7 @@ _PACKAGES = (
     "numpy",
     "rasterio",
     "scikit-learn",
+    "lightgbm",
     "keras",
     "tensorflow-cpu",
     "tensorflow",

@@ -6,6 +6,7 @@ value hides its alpha band. Here all of them count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
     from landcover.grid import Window
+
+#: What netCDF fills floats with where nobody chose a value.
+NETCDF_FILL = 9.969209968386869e36
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,21 @@ def own_nodata(dataset: DatasetReader, number: int) -> float | None:
 
 
 def holds_nan(dataset: DatasetReader, number: int) -> bool:
-    """Whether a band of floats holds NaN; it is read block by block until one is found."""
+    """Whether a band of floats holds NaN, or what netCDF writes in its place (`NETCDF_FILL`).
+
+    It is read block by block until one is found.
+    """
     if not np.issubdtype(np.dtype(dataset.dtypes[number - 1]), np.floating):
         return False
     with reading(dataset.name):
         return any(
-            bool(np.isnan(dataset.read(number, window=window)).any())
+            _has_nan(dataset.read(number, window=window))
             for _, window in dataset.block_windows(number)
         )
+
+
+def _has_nan(values: np.ndarray) -> bool:
+    return bool((np.isnan(values) | (values == values.dtype.type(NETCDF_FILL))).any())
 
 
 def look(dataset: DatasetReader, number: int, px: int = 1000) -> np.ndarray:
@@ -123,6 +134,48 @@ def read_masked(
             for alpha in masks.alpha:
                 seen[place] &= dataset.read(alpha, window=where) != 0
     return pixels, seen
+
+
+def read_masked_bands(
+    dataset: DatasetReader, numbers: Sequence[int], window: Window
+) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Pixels of several bands in one reading, and where each may be seen.
+
+    Parameters
+    ----------
+    dataset : rasterio dataset
+        Open.
+    numbers : sequence of int
+        Of the bands, from 1.
+    window : Window
+        It may reach over the edge.
+
+    Returns
+    -------
+    pixels : array, (bands, rows, cols)
+        In a type that holds those of all bands, nodata values among them; 0 outside the raster.
+    seen : dict of int to array of bool, (rows, cols)
+        By number: not masked, not transparent, not outside. Bands without a mask of their own share
+        one array.
+    """
+    dtype = np.result_type(*(dataset.dtypes[number - 1] for number in numbers))
+    pixels = np.zeros((len(numbers), window.rows, window.cols), dtype)
+    shared = np.zeros(pixels.shape[1:], bool)
+    part, place = window.within(dataset.height, dataset.width)
+    masks = _masks(dataset)
+    own: dict[int, np.ndarray] = {}
+    if part.rows and part.cols:
+        where = RasterioWindow(part.col, part.row, part.cols, part.rows)
+        with reading(dataset.name):
+            pixels[:, *place] = dataset.read(list(numbers), window=where)
+            shared[place] = True
+            for alpha in masks.alpha:
+                shared[place] &= dataset.read(alpha, window=where) != 0
+            for number in numbers:
+                if masks.own[number - 1]:
+                    own[number] = shared.copy()
+                    own[number][place] &= dataset.read_masks(number, window=where) != 0
+    return pixels, {number: own.get(number, shared) for number in numbers}
 
 
 def _masks(dataset: DatasetReader) -> _Masks:

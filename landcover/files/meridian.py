@@ -98,3 +98,43 @@ def without_jumps(lon_lat: np.ndarray) -> np.ndarray:
     """
     turns = np.rint((lon_lat[:, 0] - lon_lat[:1, 0]) / 360)
     return lon_lat - np.stack([360 * turns, np.zeros_like(turns)], axis=-1)
+
+
+def together(parts: np.ndarray) -> BaseGeometry:
+    """The union of parts in degrees; where that leaves one half of the globe, west of 180 or east.
+
+    Parts that end at 180 and others that begin at -180 become neighbours: the latter are turned.
+
+    >>> from shapely import box
+    >>> together(np.array([box(179, 60, 180, 61), box(-180, 60, -179, 61)])).bounds
+    (179.0, 60.0, 181.0, 61.0)
+    """
+    import shapely
+
+    west, _, east, _ = shapely.total_bounds(parts)
+    if east - west > 180:
+        turned_parts = [
+            shapely.transform(one, lambda xy: xy + [360 * (xy[:, 0].max() <= 0), 0])
+            for one in shapely.get_parts(parts)
+        ]
+        whole = shapely.union_all(turned_parts)
+        if whole.bounds[2] - whole.bounds[0] < east - west:
+            return whole
+    return shapely.union_all(parts)
+
+
+def boxes(area: BaseGeometry) -> list[tuple[float, float, float, float]]:
+    """The box around an area in degrees as one box, or two at the 180th meridian.
+
+    >>> from shapely import box
+    >>> boxes(box(179, 60, 181, 61))
+    [(179.0, 60.0, 180.0, 61.0), (-180.0, 60.0, -179.0, 61.0)]
+    """
+    west, south, east, north = area.bounds
+    if west < -180:
+        west, east = west + 360, east + 360
+    if east <= 180:
+        return [(west, south, east, north)]
+    if west >= 180:
+        return [(west - 360, south, east - 360, north)]
+    return [(west, south, 180.0, north), (-180.0, south, east - 360, north)]

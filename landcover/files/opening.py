@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias, TypeVar
+from zipfile import is_zipfile
 
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
@@ -118,11 +119,16 @@ def open_dataset(name: RasterName) -> DatasetReader:
     if isinstance(name, Path) and name.is_dir() and not _is_known(name):
         what = (
             "is a product; give it with product="
-            if any(name.glob("MTD_MSIL*.xml"))
+            if any(name.glob("*MTD_MSIL*.xml")) or any(name.glob("S2*_MTD_SAFL*.xml"))
             else "is a folder and no raster; give its files, or with product= a folder that holds "
             "MTD_MSIL1C.xml or MTD_MSIL2A.xml"
         )
         raise InputError(f"{name} {what}")
+    if isinstance(name, Path) and _is_archive(name):
+        raise InputError(
+            f"{name} is a zip archive and no raster; give a product with product=, and a raster "
+            f"in it by a name such as /vsizip/{name}/B02.tif"
+        )
     with reading(name), warnings.catch_warnings():
         # A raster without a CRS is refused, with an error of ours, where its grid is needed
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -133,11 +139,18 @@ def open_dataset(name: RasterName) -> DatasetReader:
             raise
         try:
             _require_bands(dataset)
+            _require_facts(dataset)
             require_whole_parts(dataset)
         except BaseException:
             dataset.close()
             raise
     return dataset
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file is a zip archive that GDAL opens by a longer name; not one of SRTM's tiles."""
+    name = path.name.lower()
+    return name.endswith(".zip") and not name.endswith(".hgt.zip") and is_zipfile(path)
 
 
 def _is_known(folder: Path) -> bool:
@@ -149,6 +162,10 @@ def _is_known(folder: Path) -> bool:
         return False
 
 
+class VectorDataError(InputError):
+    """Vector data where a raster is wanted."""
+
+
 def _require_no_features(name: RasterName) -> None:
     """Refuse vector data by what it is; nothing where a file is of no kind that is known."""
     import pyogrio
@@ -158,9 +175,9 @@ def _require_no_features(name: RasterName) -> None:
     except Exception:  # of damaged files, the library raises what it likes
         return
     if layers:
-        raise InputError(
+        raise VectorDataError(
             f"{name} is vector data (layer {', '.join(layers[:_MOST_SHOWN])}) and no raster; give "
-            "a raster here, and polygons that have classes with polygons= and class_field="
+            "a raster here"
         )
 
 
@@ -187,6 +204,16 @@ def _require_bands(dataset: DatasetReader) -> None:
         f"{dataset.name} holds {len(held)} rasters and no bands of its own: "
         f"{_shown(sorted(held))}; give the wanted ones by these names in its place"
     )
+
+
+def _require_facts(dataset: DatasetReader) -> None:
+    """Read once what the header says beside the pixels, so that its damage is found here.
+
+    GDAL keeps some errors of a damaged header until one of these is asked for.
+    """
+    bands = [(dataset.tags(band), dataset.tags(band, ns="IMAGERY")) for band in dataset.indexes]
+    _ = (dataset.tags(), dataset.colorinterp, dataset.mask_flag_enums, dataset.nodatavals, bands)
+    _ = (dataset.scales, dataset.offsets, dataset.descriptions, dataset.units, dataset.gcps)
 
 
 def require_real(dataset: DatasetReader, called: str) -> None:

@@ -27,6 +27,9 @@ from landcover.grid import Grid, Window
 from landcover.legend import Legend
 from landcover.stopwatch import spent
 
+#: Bytes of GDAL's cache while a product is made, at most.
+_MOST_CACHE = 2**30
+
 
 class RasterWriter:
     """Write a raster by windows; it appears as a Cloud-Optimised GeoTIFF when whole.
@@ -160,12 +163,17 @@ class RasterWriter:
         """Room for two rows of blocks, which overviews are made of.
 
         With less they are read over and over: 10.3 GB instead of 3.0 were measured for
-        10980 x 2745 pixels of four bands.
+        10980 x 2745 pixels of four bands. Many bands of a wide scene get `_MOST_CACHE` all the
+        same.
         """
         blocks = math.ceil(self.grid.cols / BLOCK_PX) * len(self.band_names)
         needed = round(2.5 * blocks * BLOCK_PX**2 * self.dtype.itemsize)
         own = os.environ["GDAL_CACHEMAX"] != str(CACHE_MIB)
-        return {} if own or needed <= CACHE_MIB * 2**20 else {"GDAL_CACHEMAX": needed}
+        return (
+            {}
+            if own or needed <= CACHE_MIB * 2**20
+            else {"GDAL_CACHEMAX": min(needed, _MOST_CACHE)}
+        )
 
     def _check_whole(self) -> None:
         """Raise OSError unless the product holds what was written."""

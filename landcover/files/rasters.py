@@ -7,27 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
+import rasterio
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from landcover.errors import InputError, LandcoverError
+from landcover.files.masks import alpha_bands
 from landcover.files.opening import open_dataset, reading
 from landcover.files.raster_names import RasterName
 from landcover.grid import Grid, Window
-from landcover.progress import track
 
 #: Pixels of a window's side for reading and writing; a multiple of the files' 512 px blocks.
 WINDOW_PX = 1024
 BLOCK_PX = 512
+#: More bands than this are read and written by smaller windows.
+_FEW_BANDS = 32
 
 #: GDAL interpolates between exactly transformed points up to this error, in pixels of the source;
 #: its own default of 1/8 px moves the borders of 100 m labels by more than a 10 m pixel.
 WARP_TOLERANCE_PX = 1e-4
+
+
+def window_px(bands: int) -> int:
+    """Side of the windows in which so many bands are read and written together, pixels.
+
+    >>> window_px(20), window_px(128)
+    (1024, 512)
+    """
+    return WINDOW_PX if bands <= _FEW_BANDS else BLOCK_PX
 
 
 @contextmanager
@@ -51,7 +62,9 @@ def open_raster(path: RasterName) -> Iterator[DatasetReader]:
 
 
 @contextmanager
-def open_on_grid(path: RasterName, grid: Grid, resampling: str = "nearest") -> Iterator[WarpedVRT]:
+def open_on_grid(
+    path: RasterName, grid: Grid, resampling: str = "nearest", alpha: bool = False
+) -> Iterator[WarpedVRT]:
     """A dataset warped to a grid on the fly; its windows are read like any other's.
 
     Parameters
@@ -62,9 +75,12 @@ def open_on_grid(path: RasterName, grid: Grid, resampling: str = "nearest") -> I
         Where its pixels are wanted.
     resampling : str
         Name of a rasterio resampling; "nearest" keeps classes.
+    alpha : bool
+        Whether the last band says where there is data, as `read_or_nan` needs it.
     """
     with open_raster(path) as source:
         Grid.of(source)
+        add = alpha and not alpha_bands(source)
         with reading(path):
             warped = WarpedVRT(
                 source,
@@ -74,6 +90,7 @@ def open_on_grid(path: RasterName, grid: Grid, resampling: str = "nearest") -> I
                 height=grid.rows,
                 resampling=Resampling[resampling],
                 tolerance=WARP_TOLERANCE_PX,
+                add_alpha=add,
             )
         with warped:
             yield warped
@@ -170,6 +187,30 @@ def read_window(
     return pixels
 
 
+def read_or_nan(dataset: WarpedVRT, window: Window) -> np.ndarray:
+    """The first band of a window, with NaN for nodata and what is hidden or outside.
+
+    So 0 is told apart from nodata, which `read_window` does not do for integers.
+
+    Parameters
+    ----------
+    dataset : WarpedVRT
+        From `open_on_grid`, with `alpha`.
+    window : Window
+        Within the dataset.
+
+    Returns
+    -------
+    array (rows, cols)
+        In the raster's type where all is data, float64 otherwise.
+    """
+    place = RasterioWindow(window.col, window.row, window.cols, window.rows)
+    with reading(_name(dataset)):
+        values, held = dataset.read([1, dataset.count], window=place)
+    hidden = held == 0
+    return np.where(hidden, np.nan, values.astype(np.float64)) if hidden.any() else values
+
+
 def valid_pixels(image: np.ndarray, margin: int = 0) -> np.ndarray:
     """Where (rows, cols) an image (bands, rows, cols) has a value in every band.
 
@@ -192,19 +233,28 @@ def read_classes(path: RasterName, window: Window | None = None) -> np.ndarray:
 
 
 def read_small(
-    path: RasterName, max_px: int = 1500, bands: Sequence[int | str] | None = None
+    path: RasterName,
+    max_px: int = 1500,
+    bands: Sequence[int | str] | None = None,
+    *,
+    average: bool = True,
 ) -> np.ndarray:
     """A raster thinned to at most `max_px` pixels on its longer side, for pictures.
 
-    Classes are picked by nearest pixel, floats averaged; nodata as in `read`.
+    Classes are picked by nearest pixel, floats averaged if `average`; nodata as in `read`. Of many
+    bands an overview is read, where there is one so small.
     """
     with open_raster(path) as dataset:
         numbers = _band_numbers(dataset, bands, path)
+        level = _overview(dataset, max_px) if len(numbers) > _FEW_BANDS else None
+        if level is not None:
+            with rasterio.open(path, overview_level=level) as overview:
+                return read_window(overview, bands=numbers)
         thin = max(1.0, max(dataset.shape) / max_px)
         rows, cols = (max(1, round(side / thin)) for side in dataset.shape)
         shape = (len(numbers), rows, cols)
         floating = np.issubdtype(np.dtype(dataset.dtypes[numbers[0] - 1]), np.floating)
-        resampling = Resampling.average if floating else Resampling.nearest
+        resampling = Resampling.average if floating and average else Resampling.nearest
         with reading(path):
             pixels = dataset.read(numbers, out_shape=shape, resampling=resampling)
         if dataset.nodata is not None and not np.isnan(dataset.nodata):
@@ -223,20 +273,14 @@ def colour_table(path: RasterName) -> dict[int, tuple[int, int, int]]:
         return {value: (red, green, blue) for value, (red, green, blue, _) in table.items()}
 
 
-def read_image(scene: Path) -> np.ndarray:
-    """The scene in one array, read by strips: a read as a whole would hold it twice."""
-    grid = grid_of(scene)
-    strips = [
-        Window(row, 0, min(BLOCK_PX, grid.rows - row), grid.cols)
-        for row in range(0, grid.rows, BLOCK_PX)
-    ]
-    image = np.empty((0, 0, 0))
-    for strip in track(strips, "Reading the scene"):
-        part = read(scene, strip)
-        if not image.size:
-            image = np.empty((len(part), *grid.shape), part.dtype)
-        image[:, strip.row : strip.row + strip.rows] = part
-    return image
+def _overview(dataset: DatasetReader, max_px: int) -> int | None:
+    """The largest overview of at most so many pixels a side; None where there is none, or no need.
+
+    GDAL thins band by band, and decodes all bands of a pixel-interleaved file for each of them.
+    """
+    factors = dataset.overviews(1) if max(dataset.shape) > max_px else []
+    fitting = (n for n, factor in enumerate(factors) if max(dataset.shape) <= max_px * factor)
+    return next(fitting, None)
 
 
 def _name(dataset: DatasetReader | WarpedVRT) -> str:

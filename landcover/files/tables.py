@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from landcover.errors import LandcoverError
-from landcover.files.atomic import replace_when_whole
+from landcover.files.atomic import replace_when_whole, short_digest
 
 if TYPE_CHECKING:
     import geopandas
@@ -121,3 +121,15 @@ def plain_text(table: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
         if name != "geometry" and pd.api.types.is_string_dtype(table[name])
     ]
     return table.astype(dict.fromkeys(text, pd.ArrowDtype(pyarrow.string())))
+
+
+def digest_of(table: pd.DataFrame) -> str:
+    """A short name of what a table holds, whatever the index of its rows.
+
+    >>> import pandas as pd
+    >>> digest_of(pd.DataFrame({"row": [1]})) == digest_of(pd.DataFrame({"row": [1]}, index=[7]))
+    True
+    """
+    import pandas as pd
+
+    return short_digest(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())

@@ -38,15 +38,15 @@ def read_csv(path: Path, kind: str, remedy: str) -> list[list[str]]:
         raise InputError(f"{path} is no {kind} ({error}); {remedy}") from None
 
 
-def read_xml(path: Path, remedy: str) -> ElementTree.Element:
-    """The root of an XML document.
+def parse_xml(content: bytes, called: str, remedy: str) -> ElementTree.Element:
+    """The root of an XML document that has been read; `called` names it in errors.
 
     Raises
     ------
-    InputError, MissingProduct
-        If the file is missing or no XML.
+    InputError
+        If it is no XML.
     """
     try:
-        return ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError) as error:
-        raise reading_error(error)(f"{path} is not readable XML ({error}); {remedy}") from None
+        return ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # unknown encodings too
+        raise InputError(f"{called} is not readable XML ({error}); {remedy}") from None

@@ -1,8 +1,8 @@
-"""Polygons in: areas of interest and training areas, brought to the scene's grid.
+"""Vector data in: areas of interest, training areas and others, brought to the scene's grid.
 
 Any OGR format is read (GeoJSON, GeoPackage, Shapefile, ...). Of a file of several layers one is
 named after its path, as QGIS writes it: ``places.gpkg|layername=towns``. A pixel is inside a
-polygon when its centre is.
+polygon when its centre is. It is on a line or a point when they touch it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ LON_LAT = "EPSG:4326"
 #: What parts a file from the name of its layer, as QGIS writes it.
 _LAYER = "|layername="
 
+#: Attributes of a frame: ids of features that were repaired, and of those that are left out.
+_REPAIRED, _WITHOUT_AREA = "repaired", "without_area"
+
 #: Corners closer than this share of a pixel to a pixel's edge lie on it.
 SNAP_PX = 1e-6
 
@@ -53,11 +56,16 @@ class Polygons:
         The value of the class field for each; None when none was asked for.
     held : int
         Polygons that the file has, also away from the grid.
+    repaired, without_area : tuple of int
+        Feature ids of polygons whose geometry was invalid and has been repaired, and of features
+        that are no polygons or have no area, which are left out.
     """
 
     geometries: list[BaseGeometry]
     values: list[object] | None = None
     held: int = 0
+    repaired: tuple[int, ...] = ()
+    without_area: tuple[int, ...] = ()
 
 
 def read_aoi(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> BaseGeometry:
@@ -90,6 +98,40 @@ def read_aoi(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> Ba
 
     frame, name = _frame_of(source, grid)
     return shapely.union_all(_on_grid(frame, grid, name).geometry.to_numpy())
+
+
+def area_in_degrees(source: str | os.PathLike[str] | Sequence[float]) -> BaseGeometry:
+    """An area of interest in longitude and latitude, wherever it lies.
+
+    Parameters
+    ----------
+    source : path or (west, south, east, north)
+        As `read_aoi` takes it; a box in degrees.
+
+    Returns
+    -------
+    shapely geometry
+        Across the 180th meridian with longitudes beyond 180.
+
+    Raises
+    ------
+    InputError, MissingProduct
+        As `read_aoi`, and for a box that is not in degrees.
+    """
+    import shapely
+
+    if isinstance(source, (str, os.PathLike)):
+        frame = _read(source)
+        size = max(np.ptp(frame.total_bounds[0::2]), np.ptp(frame.total_bounds[1::2]))
+        if frame.crs.is_geographic:
+            meridian.require_cut(frame.geometry.to_numpy(), str(source))
+        lines = shapely.segmentize(frame.geometry.to_numpy(), size / POINTS_PER_SCENE)
+        parts = frame.set_geometry(lines, crs=frame.crs).to_crs(LON_LAT).geometry.to_numpy()
+        parts = np.array([shapely.transform(part, meridian.without_jumps) for part in parts])
+    else:
+        frame, _ = _frame_of(source, None)
+        parts = frame.geometry.to_numpy()
+    return meridian.together(_surfaces(shapely.make_valid(parts)))
 
 
 def share_on_grid(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> float:
@@ -132,13 +174,63 @@ def read_polygons(path: str | os.PathLike[str], grid: Grid, field: str | None = 
     InputError, MissingProduct
         As `read_aoi`, and if the field is not there.
     """
-    frame = _read(path)
-    if field is not None and field not in frame.columns:
-        fields = ", ".join(str(c) for c in frame.columns if c != frame.geometry.name)
-        raise InputError(f"{path} has no field {field!r}; its fields are: {fields or 'none'}")
+    frame = _read(path) if field is None else _read_with(path, field)
+    repaired, without_area = frame.attrs.pop(_REPAIRED), frame.attrs.pop(_WITHOUT_AREA)
     near = _on_grid(frame, grid, f"{path}")
     values = None if field is None else near[field].tolist()
-    return Polygons(list(near.geometry), values, len(frame))
+    return Polygons(list(near.geometry), values, len(frame), repaired, without_area)
+
+
+def require_field(path: str | os.PathLike[str], field: str) -> None:
+    """Raise `InputError` or `MissingProduct` if a vector file has no such field."""
+    _read_with(path, field)
+
+
+def _read_with(path: str | os.PathLike[str], field: str) -> geopandas.GeoDataFrame:
+    """The polygons of a file, after a look at its fields."""
+    frame = _read(path)
+    if field not in frame.columns:
+        fields = ", ".join(str(c) for c in frame.columns if c != frame.geometry.name)
+        raise InputError(f"{path} has no field {field!r}; its fields are: {fields or 'none'}")
+    return frame
+
+
+def read_features(
+    path: str | os.PathLike[str], grid: Grid, reach_m: float = 0.0
+) -> list[BaseGeometry]:
+    """Features of a vector file on a grid and around it, in its CRS.
+
+    Parameters
+    ----------
+    path : path
+        A vector file with a CRS: points, lines, polygons, or all of them.
+    grid : Grid
+        The scene's grid.
+    reach_m : float
+        How far around it, metres.
+
+    Returns
+    -------
+    list of shapely geometries
+        Points, lines and polygons, one or more.
+
+    Raises
+    ------
+    InputError, MissingProduct
+        If the file is missing, unreadable, or has no CRS, no features or several layers, or if no
+        feature is so near.
+    """
+    import shapely
+
+    layers = read_layers(path, "give a vector file", "give a GeoPackage or other OGR file")
+    found = {name: held for name, frame in layers.items() if len(held := _with_place(frame))}
+    if not found:
+        raise InputError(f"{path} holds no features with a geometry; give a file that has some")
+    require_one_layer(path, list(found), "features")
+    frame = next(iter(found.values()))
+    require_place(path, frame)
+    near = _on_grid(frame.reset_index(drop=True), grid, str(path), _reach(grid, reach_m), False)
+    return shapely.get_parts(shapely.get_parts(near.geometry.to_numpy())).tolist()
 
 
 def with_layer(path: str | os.PathLike[str], layer: str | None) -> Path:
@@ -191,7 +283,7 @@ def read_layers(
                 f"{typed(with_layer(file, held[0] if held else 'NAME'))}"
             )
         names = held if wanted is None else [wanted]
-        return {name: geopandas.read_file(file, layer=name) for name in names}
+        return {name: geopandas.read_file(file, layer=name, fid_as_index=True) for name in names}
     except InputError:
         raise
     except Exception as error:  # of damaged files, the libraries raise what they like
@@ -267,7 +359,9 @@ def inside(geometry: BaseGeometry, grid: Grid, window: Window) -> np.ndarray:
     return burn(Polygons([geometry]), [1], grid, window).astype(bool)
 
 
-def burn(polygons: Polygons, codes: Sequence[int], grid: Grid, window: Window) -> np.ndarray:
+def burn(
+    polygons: Polygons, codes: Sequence[int], grid: Grid, window: Window, dtype: str = "uint16"
+) -> np.ndarray:
     """Codes of polygons as pixels of a window.
 
     Parameters
@@ -280,10 +374,12 @@ def burn(polygons: Polygons, codes: Sequence[int], grid: Grid, window: Window) -
         The whole grid.
     window : Window
         Which part of it.
+    dtype : str
+        Type of the result, which must hold the codes.
 
     Returns
     -------
-    array of uint16 (rows, cols)
+    array of `dtype` (rows, cols)
         Code of the polygon that holds the pixel's centre; 0 where there is none.
     """
     import shapely
@@ -297,9 +393,9 @@ def burn(polygons: Polygons, codes: Sequence[int], grid: Grid, window: Window) -
         if geometry.intersects(frame)
     ]
     if not shapes:
-        return np.zeros((window.rows, window.cols), np.uint16)
+        return np.zeros((window.rows, window.cols), dtype)
     return rasterize(
-        shapes, (window.rows, window.cols), fill=0, transform=part.transform, dtype="uint16"
+        shapes, (window.rows, window.cols), fill=0, transform=part.transform, dtype=dtype
     )
 
 
@@ -309,7 +405,7 @@ def _floor(value: float) -> int:
 
 
 def _frame_of(
-    source: str | os.PathLike[str] | Sequence[float], grid: Grid
+    source: str | os.PathLike[str] | Sequence[float], grid: Grid | None
 ) -> tuple[geopandas.GeoDataFrame, str]:
     """Polygons of a path or a box, and what to call them in messages."""
     if isinstance(source, (str, os.PathLike)):
@@ -329,8 +425,12 @@ def _frame_of(
             f"{name} is empty: west must be less than east, or less than half the globe west of it "
             "across the 180th meridian, and south less than north; give W S E N"
         )
+    if not lon_lat and grid is None:
+        raise InputError(f"{name} is not in degrees; give W S E N as longitude and latitude")
     box = shapely.box(west, south, east + 360 if west >= east else east, north)
-    return geopandas.GeoDataFrame(geometry=[box], crs=LON_LAT if lon_lat else grid.crs), name
+    return geopandas.GeoDataFrame(
+        geometry=[box], crs=LON_LAT if lon_lat or not grid else grid.crs
+    ), name
 
 
 def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
@@ -342,7 +442,12 @@ def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
     )
     found = {name: held for name, frame in layers.items() if len(held := _only_polygons(frame))}
     if not found:
-        raise InputError(f"{path} holds no polygons; an area needs at least one")
+        kinds = sorted({kind for frame in layers.values() for kind in frame.geom_type.dropna()})
+        held = f" but {kinds[0]}" if kinds else ""
+        raise InputError(
+            f"{path} holds no polygons{held}; an area needs at least one, and points and lines get "
+            "an area by a buffer, as QGIS makes it"
+        )
     require_one_layer(path, list(found), "polygons")
     frame = next(iter(found.values()))
     require_place(path, frame)
@@ -350,13 +455,18 @@ def _read(path: str | os.PathLike[str]) -> geopandas.GeoDataFrame:
 
 
 def _only_polygons(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
-    """Rows with a polygon of some area, made valid and flat."""
+    """Rows with a polygon of some area, made valid and flat; their ids stand in its attributes."""
     import shapely
 
+    given = frame.index
     frame = frame[~shapely.is_missing(frame.geometry.to_numpy())]
-    flat = shapely.make_valid(shapely.force_2d(frame.geometry.to_numpy()))
-    frame = frame.set_geometry(_surfaces(flat), crs=frame.crs)
-    return frame[_areas(frame) > 0]
+    flat = shapely.force_2d(frame.geometry.to_numpy())
+    invalid = frame.index[~shapely.is_valid(flat)]
+    frame = frame.set_geometry(_surfaces(shapely.make_valid(flat)), crs=frame.crs)
+    frame = frame[_areas(frame) > 0]
+    frame.attrs[_REPAIRED] = tuple(frame.index.intersection(invalid).tolist())
+    frame.attrs[_WITHOUT_AREA] = tuple(given.difference(frame.index).tolist())
+    return frame
 
 
 def _surfaces(geometries: np.ndarray) -> np.ndarray:
@@ -374,6 +484,22 @@ def _surfaces(geometries: np.ndarray) -> np.ndarray:
     return geometries
 
 
+def _with_place(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    """Rows with a geometry that is not empty, polygons made valid, and flat."""
+    import shapely
+
+    geometries = shapely.force_2d(frame.geometry.to_numpy())
+    held = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+    return frame[held].set_geometry(shapely.make_valid(geometries[held]), crs=frame.crs)
+
+
+def _reach(grid: Grid, reach_m: float) -> tuple[float, float]:
+    """A length on the ground as one to the east and one to the north, in units of a grid's CRS."""
+    width, height = grid.resolution
+    width_m, height_m = grid.pixel_size_m
+    return reach_m * width / width_m, reach_m * height / height_m
+
+
 def _areas(frame: geopandas.GeoDataFrame) -> np.ndarray:
     """Area in the square of the CRS's own units: only ever compared with 0."""
     import shapely
@@ -381,8 +507,14 @@ def _areas(frame: geopandas.GeoDataFrame) -> np.ndarray:
     return shapely.area(frame.geometry.to_numpy())
 
 
-def _on_grid(frame: geopandas.GeoDataFrame, grid: Grid, name: str) -> geopandas.GeoDataFrame:
-    """Polygons that touch the grid, in its CRS.
+def _on_grid(
+    frame: geopandas.GeoDataFrame,
+    grid: Grid,
+    name: str,
+    reach: tuple[float, float] = (0.0, 0.0),
+    surfaces: bool = True,
+) -> geopandas.GeoDataFrame:
+    """Features that touch the grid and `reach` around it, in its CRS; with `surfaces` polygons.
 
     Far parts are cut off before reprojecting: a country, or the world, has
     points that the CRS of a scene cannot express.
@@ -390,7 +522,8 @@ def _on_grid(frame: geopandas.GeoDataFrame, grid: Grid, name: str) -> geopandas.
     import shapely
 
     same = frame.crs == grid.crs
-    west, south, east, north = _bounds_in(grid.bounds, grid.crs, frame.crs)
+    around = shapely.box(*(np.array(grid.bounds) + np.array([-1, -1, 1, 1]) * np.tile(reach, 2)))
+    west, south, east, north = _bounds_in(around.bounds, grid.crs, frame.crs)
     if not np.isfinite([west, south, east, north]).all():
         raise _outside(name, frame.total_bounds, frame.crs, grid)
     parts = frame.geometry.to_numpy()
@@ -401,16 +534,17 @@ def _on_grid(frame: geopandas.GeoDataFrame, grid: Grid, name: str) -> geopandas.
     margin = size / 10
     clip = shapely.box(west - margin, south - margin, east + margin, north + margin)
     turns = frame.crs.is_geographic and east - west < 360
-    clipped = _surfaces(meridian.clipped(parts, clip, turns))
+    keep = _surfaces if surfaces else np.asarray
+    clipped = keep(meridian.clipped(parts, clip, turns))
     if not same:
         clipped = shapely.segmentize(clipped, size / POINTS_PER_SCENE)
     result = frame.set_geometry(clipped, crs=frame.crs)
-    result = result[_areas(result) > 0]
+    result = result[_areas(result) > 0 if surfaces else ~shapely.is_empty(clipped)]
     if not same:
         result = result.to_crs(grid.crs)
-        turned = _surfaces(meridian.turned(result.geometry.to_numpy(), grid))
+        turned = keep(meridian.turned(result.geometry.to_numpy(), grid))
         result = result.set_geometry(turned, crs=result.crs)
-    touching = shapely.intersects(result.geometry.to_numpy(), shapely.box(*grid.bounds))
+    touching = shapely.intersects(result.geometry.to_numpy(), around)
     if not touching.any():
         raise _outside(name, frame.total_bounds, frame.crs, grid)
     return result[touching]

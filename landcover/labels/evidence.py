@@ -92,6 +92,15 @@ def surroundings(chips: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.concatenate(columns, axis=1)).astype(np.float32)
 
 
+def drawn(part: np.ndarray) -> np.ndarray:
+    """The samples that are asked: all of `part`, or `ENOUGH` of them drawn, in order.
+
+    >>> len(drawn(np.arange(30_000))), drawn(np.array([7, 3]))
+    (20000, array([3, 7]))
+    """
+    return np.sort(np.random.default_rng(0).permutation(part)[:ENOUGH])
+
+
 def out_of_fold(
     values: np.ndarray, labels: np.ndarray, blocks: np.ndarray, classes: int
 ) -> np.ndarray:

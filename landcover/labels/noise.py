@@ -23,6 +23,8 @@ from landcover.legend import UNLABELLED
 #: Power of the labels' shares that is divided out. 0 keeps what the labels prefer, 1 treats all
 #: classes as equally common; between them errs least where it is not known how many were swallowed.
 PRIOR_POWER = 0.75
+#: The same for a classifier that has learnt refined labels, where less was swallowed.
+SECOND_POWER = 0.25
 #: Of the area that carries a class's label, the part that is surest of it shows its transitions.
 ANCHOR_SHARE = 0.1
 _LEAST_ANCHORS = 3

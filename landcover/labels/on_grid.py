@@ -12,7 +12,7 @@ from landcover.errors import InputError
 from landcover.files import rasters, vectors
 from landcover.files.class_rasters import class_writer
 from landcover.files.masks import alpha_bands
-from landcover.files.opening import root_cause
+from landcover.files.opening import VectorDataError, root_cause
 from landcover.files.raster_names import RasterName
 from landcover.grid import Grid, Window
 from landcover.labels.schemes import Coding
@@ -27,17 +27,20 @@ NO_LABEL = "no label"
 
 
 def read_values(source: RasterName, grid: Grid) -> set[float]:
-    """The distinct values of a class raster on a grid; its own nodata counts as 0."""
+    """The distinct values of a class raster on a grid, without its own nodata."""
     values: set[float] = set()
-    require_one_band(source)
-    with rasters.open_on_grid(source, grid) as warped:
+    require_classes(source)
+    with rasters.open_on_grid(source, grid, alpha=True) as warped:
         for window in track(list(grid.windows(rasters.WINDOW_PX)), f"Reading {Path(source).name}"):
-            values.update(np.unique(rasters.read_window(warped, window, [1])).tolist())
+            values.update(np.unique(rasters.read_or_nan(warped, window)).tolist())
     return {value for value in values if np.isfinite(value)}
 
 
-def require_one_band(source: RasterName) -> None:
-    """Refuse a class raster of several bands, of which any could be meant; alpha is none."""
+def require_classes(source: RasterName) -> None:
+    """Refuse what is no raster of classes: several bands, of which any could be meant, or a scale.
+
+    An alpha band is none of them. Classes have codes, which no scale or offset may change.
+    """
     with rasters.open_raster(source) as dataset:
         alpha = alpha_bands(dataset)
         bands = [number for number in dataset.indexes if number not in alpha]
@@ -47,6 +50,13 @@ def require_one_band(source: RasterName) -> None:
                 f"{source} has {len(bands)} bands ({held}{', ...' if bands[4:] else ''}), and a "
                 "raster of classes has one; take the one that is meant out of it, for example "
                 f"with: rio stack FILE NEW.tif --bidx {bands[0]}"
+            )
+        tags = {(dataset.scales[n - 1], dataset.offsets[n - 1]) for n in bands} - {(1.0, 0.0)}
+        for scale, offset in tags:
+            raise InputError(
+                f"{source} has the scale {scale:g} and the offset {offset:g} in its tags, and a "
+                "raster of classes holds codes as they are; save it with the codes that are meant "
+                "and without these tags"
             )
 
 
@@ -107,18 +117,19 @@ def write_classes(
         )
     legend, pixels = nomenclature.legend.subset(codes), Counter[float]()
     with (
-        rasters.open_on_grid(source, grid) as warped,
+        rasters.open_on_grid(source, grid, alpha=True) as warped,
         class_writer(path, grid, legend) as out,
     ):
         for window in track(list(grid.windows(rasters.WINDOW_PX)), f"Writing {path.name}"):
-            part = rasters.read_window(warped, window, [1])[0]
+            part = rasters.read_or_nan(warped, window)
             labels = codes_of(part)
             if area is not None:
                 inside = vectors.inside(area, grid, window)
                 labels[~inside] = UNLABELLED
                 part = part[inside]
             distinct, counts = np.unique(part, return_counts=True)
-            pixels.update(dict(zip(distinct.tolist(), counts.tolist(), strict=True)))
+            for value, count in zip(distinct.tolist(), counts.tolist(), strict=True):
+                pixels[value] += count
             out.write(labels, window)
     return [path, path.with_suffix(".qml")], pixels
 
@@ -164,9 +175,19 @@ def cell_size_m(source: RasterName, grid: Grid) -> float:
 
 def require_overlap(source: RasterName, grid: Grid) -> None:
     """Refuse a class raster that lies elsewhere, naming both extents."""
+    try:
+        own = rasters.grid_of(source)
+    except VectorDataError as error:
+        raise InputError(
+            f"{error}, and polygons that have classes with polygons= and class_field="
+        ) from None
+    require_shared_ground(source, own, grid)
+
+
+def require_shared_ground(source: RasterName, own: Grid, grid: Grid) -> None:
+    """Refuse a raster, by its own grid, that lies elsewhere than a scene; naming both extents."""
     from rasterio.warp import transform_bounds
 
-    own = rasters.grid_of(source)
     try:
         west, south, east, north = transform_bounds(grid.crs, own.crs, *grid.bounds)
     except Exception as error:  # GDAL's errors share no public base class

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from landcover.files import rasters, vectors
 from landcover.grid import Grid, Window
 from landcover.labels.on_grid import became
 from landcover.labels.recognition import Hints, known_schemes, recognise_field
-from landcover.labels.schemes import Coding
+from landcover.labels.schemes import Coding, LabelScheme
 from landcover.legend import UNLABELLED, Nomenclature
 
 
@@ -34,6 +35,8 @@ class ClassPolygons:
         What they mean.
     nomenclature : Nomenclature
         The classes at the level that the polygons are brought to.
+    name : str
+        File and field, for messages.
     """
 
     grid: Grid
@@ -41,6 +44,7 @@ class ClassPolygons:
     values: np.ndarray
     coding: Coding
     nomenclature: Nomenclature
+    name: str = "polygons"
 
     @cached_property
     def codes(self) -> list[int]:
@@ -71,6 +75,44 @@ class ClassPolygons:
         codes, contested = self._burn(window)
         return np.where(contested, np.uint16(UNLABELLED), codes)
 
+    def numbers(self, window: Window) -> np.ndarray:
+        """Numbers of the polygons of a window from 1 on, uint32 (rows, cols); 0 where no class is.
+
+        They are counted by where they lie, from the west, whatever their order in the file; where
+        polygons of one class overlap, the last counts.
+        """
+        shapes = self._by_place
+        numbers = range(1, len(shapes.geometries) + 1)
+        last = vectors.burn(shapes, numbers, self.grid, window, dtype="uint32")
+        return np.where(self.burn(window) == UNLABELLED, np.uint32(0), last)
+
+    @cached_property
+    def _by_place(self) -> vectors.Polygons:
+        """The polygons by their western, southern, eastern and northern ends."""
+        ends = [geometry.bounds for geometry in self.shapes.geometries]
+        order = sorted(range(len(ends)), key=ends.__getitem__)
+        return vectors.Polygons([self.shapes.geometries[i] for i in order])
+
+    def burn_over(self, labels: np.ndarray, window: Window) -> np.ndarray:
+        """Class codes of a window in which polygons lead, uint16 (rows, cols).
+
+        Parameters
+        ----------
+        labels : array (rows, cols)
+            Codes of other labels at the level of the polygons.
+        window : Window
+            Where they lie.
+
+        Returns
+        -------
+        array of uint16 (rows, cols)
+            Codes of polygons where they lie; 0 where those of several classes do; `labels`
+            elsewhere.
+        """
+        codes, contested = self._burn(window)
+        led = np.where(codes != UNLABELLED, codes, labels).astype(np.uint16)
+        return np.where(contested, np.uint16(UNLABELLED), led)
+
     def _burn(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """The largest code of the polygons at each pixel, and where another is smaller."""
         shapes, codes = self._by_code
@@ -92,7 +134,18 @@ class ClassPolygons:
             found.append(
                 f"{contested:,} pixels lie in polygons of several classes, and are left out"
             )
+        if self.shapes.repaired:
+            found.append(f"invalid geometry was repaired of {_features(self.shapes.repaired)}")
+        if self.shapes.without_area:
+            what = _features(self.shapes.without_area)
+            found.append(f"{what} of the polygons' file without an area: left out")
         return found
+
+
+def _features(numbers: Sequence[int]) -> str:
+    """Features by their ids, in few words."""
+    shown = ", ".join(map(str, numbers[:12])) + (", ..." if len(numbers) > 12 else "")
+    return f"{len(numbers):,} feature{'s' * (len(numbers) > 1)} (id {shown})"
 
 
 def read_class_polygons(
@@ -105,7 +158,8 @@ def read_class_polygons(
     path : path
         A vector file.
     field : str
-        Its field with numbers, which may be text.
+        Its field with numbers, which may be text, or with names of classes of `hints.scheme` or
+        of the run.
     grid : Grid
         Of the scene.
     hints : Hints
@@ -116,13 +170,15 @@ def read_class_polygons(
     Raises
     ------
     InputError
-        If the field is missing or holds words, or its values fit no scheme, or several.
+        If the field is missing or holds names that are no class of the scheme, or its values fit no
+        scheme, or several.
     LandcoverError
         If the level that is asked for is finer than the values.
     """
     shapes = vectors.read_polygons(path, grid, field)
     name = f"{path}: field {field}"
-    values = np.array([_number(value, name) for value in shapes.values or []], float)
+    named = hints.scheme or (LabelScheme.of_codes(run_classes) if run_classes else None)
+    values = np.array(_numbers(shapes.values or [], name, named, hints.scheme), float)
     coding = recognise_field(set(values.tolist()), name, hints)
     own = coding.nomenclature
     if run_classes is not None:
@@ -131,23 +187,71 @@ def read_class_polygons(
         classes = own.at(hints.level or own.level)
         if not known_schemes(classes):  # borders are as exact as the scene shows them
             classes = classes.in_cells_of(float(np.mean(grid.pixel_size_m)))
-    return ClassPolygons(grid, shapes, values, coding, classes)
+    return ClassPolygons(grid, shapes, values, coding, classes, name)
 
 
-def _number(value: object, name: str) -> float:
-    """A number from a field that may hold text."""
-    if value is None or value != value:  # NaN stands for NULL among numbers
-        raise InputError(
-            f"{name} is empty (NULL) for a polygon; give each polygon the number of its class, or "
-            "leave out those without"
-        )
+def _numbers(
+    values: Sequence[object], name: str, scheme: LabelScheme | None, said: LabelScheme | None
+) -> list[float]:
+    """Numbers of a field, which may hold them as text, or names of a scheme's classes.
+
+    `said` is the scheme that the user named, for messages.
+    """
+    texts = {_plain(value) for value in values if not np.isfinite(_number(value))}
+    named = _values_by_name(scheme, texts) if scheme else {}
+    found = []
+    for value in values:
+        if value is None or value != value:  # NaN stands for NULL among numbers
+            raise InputError(
+                f"{name} is empty (NULL) for a polygon; give each polygon the number of its class, "
+                "or leave out those without"
+            )
+        number = _number(value)
+        number = number if np.isfinite(number) else named.get(_plain(value), np.nan)
+        if not np.isfinite(number):
+            raise InputError(f"{name} holds {value!r}, {_unknown(values, said)}")
+        found.append(number)
+    return found
+
+
+def _number(value: object) -> float:
+    """A number from a field that may hold text; NaN for other text."""
     try:
-        number = float(str(value))
+        return float(str(value))
     except ValueError:
-        number = np.nan
-    if not np.isfinite(number):
-        raise InputError(
-            f"{name} holds {value!r}, which is no class code; give each polygon the number of its "
-            "class"
-        )
-    return number
+        return np.nan
+
+
+def _plain(value: object) -> str:
+    """A name as it is compared: without regard to case and to spaces around it."""
+    return str(value).strip().casefold()
+
+
+def _values_by_name(scheme: LabelScheme, texts: set[str]) -> dict[str, float]:
+    """The value of each class by its name, of the finest level that has all the names.
+
+    Names that several classes of a level have are left out.
+    """
+    levels = [_names_of(coding) for coding in scheme.codings]
+    return next((names for names in levels if texts <= names.keys()), levels[0])
+
+
+def _names_of(coding: Coding) -> dict[str, float]:
+    """The value of each class of a level by its name."""
+    legend = coding.nomenclature.legend
+    held = Counter(_plain(name) for name in legend.names)
+    pairs = ((value, code) for value, code in coding.table.items() if code != UNLABELLED)
+    names = {_plain(legend[code].name): float(value) for value, code in pairs}
+    return {name: value for name, value in names.items() if held[name] == 1}
+
+
+def _unknown(values: Sequence[object], scheme: LabelScheme | None) -> str:
+    """Why a text is no class, and what to do."""
+    if scheme:
+        classes = ", ".join(scheme.levels[-1].names)
+        return f"which is no class of scheme {scheme.name}; its classes are {classes}"
+    names = ", ".join(dict.fromkeys(str(v) for v in values if not np.isfinite(_number(v))))
+    return (
+        "which is no class code; give each polygon the number of its class, or say with "
+        f"scheme=table.csv (code,name,colour) which code each name has: {names}"
+    )

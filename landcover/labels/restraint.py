@@ -42,64 +42,69 @@ def bounds(labelled: np.ndarray, trust: npt.ArrayLike = 1.0) -> tuple[np.ndarray
     return least, most
 
 
-def likeliest(
+def shifts_within(
     probabilities: np.ndarray, sizes: np.ndarray, least: np.ndarray, most: np.ndarray
 ) -> np.ndarray:
-    """The likeliest class of each segment, with the area of every class within bounds.
+    """What brings the area of every class within bounds, where each row is its likeliest class.
 
     Each class that would hold too little or too much is made likelier or less likely everywhere
-    by one factor, until it holds what it may. So the segments that change are those that were
+    by one factor, until it holds what it may. So the rows that change are those that were
     nearest to another class.
 
     Parameters
     ----------
-    probabilities : array of float (segments, classes)
-        Probabilities of classes; 0 for one that a segment may not become.
-    sizes : array of float (segments,)
-        Areas; 0 for segments that count for nothing.
+    probabilities : array of float (rows, classes)
+        Probabilities of classes, of segments or of pixels; 0 for one that a row may not become.
+    sizes : array of float (rows,)
+        Areas; 0 for rows that count for nothing.
     least, most : array of float (classes,)
         Bounds of the area of each class, in the unit of `sizes`.
 
     Returns
     -------
-    array of int64 (segments,)
-        Positions of classes. Areas keep the bounds to one segment, where a choice can do that.
+    array of float (classes,)
+        Logarithms of factors. Where a row is the class whose probability times its factor is
+        largest, areas keep the bounds to one row, where a choice can do that.
 
     Examples
     --------
     >>> sure = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
-    >>> likeliest(sure, np.ones(4), np.array([0, 1.0]), np.array([4, 4.0]))
+    >>> shifts = shifts_within(sure, np.ones(4), np.array([0, 1.0]), np.array([4, 4.0]))
+    >>> (np.log(sure) + shifts).argmax(axis=1)
     array([0, 0, 0, 1])
     """
     with np.errstate(divide="ignore"):
         scores = np.log(probabilities)
+    shifts = np.zeros(scores.shape[1])
     for _ in range(_ROUNDS):
         areas = np.bincount(scores.argmax(axis=1), sizes, minlength=scores.shape[1])
         wrong = np.maximum(least - areas, areas - most)
-        changed = [
-            _shift(scores, sizes, position, least[position], most[position])
-            for position in np.argsort(-wrong)
-            if wrong[position] > 0
-        ]
-        if not any(changed):
+        changed = False
+        for position in np.argsort(-wrong)[: np.count_nonzero(wrong > 0)]:
+            shift = _shift(scores, sizes, position, least[position], most[position])
+            scores[:, position] += shift
+            shifts[position] += shift
+            changed |= shift != 0
+        if not changed:
             break
-    return scores.argmax(axis=1)
+    return shifts
 
 
-def _shift(scores: np.ndarray, sizes: np.ndarray, position: int, least: float, most: float) -> bool:
-    """Add to the scores of one class what brings its area within bounds; whether that was due."""
+def _shift(
+    scores: np.ndarray, sizes: np.ndarray, position: int, least: float, most: float
+) -> float:
+    """What is to be added to the scores of one class to bring its area within bounds."""
     lacks = np.delete(scores, position, axis=1).max(axis=1) - scores[:, position]
     possible = np.flatnonzero(np.isfinite(lacks) & (sizes > 0))
     nearest = possible[np.argsort(lacks[possible], kind="stable")]
     held = np.cumsum(sizes[nearest])
     now = float(sizes[nearest][lacks[nearest] < 0].sum())
     if least <= now <= most or not len(nearest):
-        return False
+        return 0.0
     kept = int(np.searchsorted(held, least)) + 1 if now < least else _whole(held, most)
     kept = min(kept, len(nearest))
     ends = np.concatenate([[lacks[nearest[0]] - 2], lacks[nearest], [lacks[nearest[-1]] + 2]])
-    scores[:, position] += (ends[kept] + ends[kept + 1]) / 2
-    return True
+    return float((ends[kept] + ends[kept + 1]) / 2)
 
 
 def _whole(held: np.ndarray, most: float) -> int:

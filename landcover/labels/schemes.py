@@ -88,7 +88,8 @@ class LabelScheme:
             part_of or name, title.split(",")[0], lineages(rows, code, label), cell_m, border_m
         )
         values = {int(row[value]): int(row[code]) for row in rows}
-        return cls(name, title, nomenclature, values, frozenset({UNLABELLED, *no_class}))
+        nothing = frozenset({UNLABELLED, *no_class}) - values.keys()
+        return cls(name, title, nomenclature, values, nothing)
 
     @classmethod
     def from_table(cls, path: str | Path) -> LabelScheme:
@@ -390,5 +391,14 @@ SCHEMES: dict[str, LabelScheme] = {
             "io-lulc-10", "Impact Observatory, 10 classes", "io_lulc_10", cell_m=10, border_m=10
         ),
         LabelScheme.from_facts("eurosat", "EuroSAT", "eurosat_classes", cell_m=640, border_m=640),
+        LabelScheme.from_facts(
+            "clc-plus", "CLC+ Backbone", "clc_plus", no_class=(253, 254, 255),
+            cell_m=10, border_m=10,
+        ),
+        # 0 is water there and unlabelled here, so its codes are its values and 1
+        LabelScheme.from_facts(
+            "dynamic-world", "Dynamic World", "dynamic_world", columns=("value", "code", "name"),
+            no_class=(255,), cell_m=10, border_m=10,
+        ),
     )
 }  # fmt: skip

@@ -3,6 +3,11 @@
 Two maps that are each wrong in one pixel of ten differ in almost one of five where nothing
 changed. So change is not where two maps differ: it is where the probabilities of both dates say
 so against the odds of change, and these odds are estimated from the same two dates.
+
+The two dates count as two signs for whether a pixel changed. For the class of one that did not,
+they do not: a model that is unsure of a pixel is unsure of it in the same way at both dates, and
+multiplied, two equal doubts would make a rare class likely where each map says another. So what
+stays has the mean of both dates' probabilities.
 """
 
 from __future__ import annotations
@@ -39,7 +44,8 @@ class Transitions:
     Attributes
     ----------
     shares : array of float64, (classes, classes)
-        Share of the pixels, from rows to columns; they add up to 1.
+        Share of the pixels, from rows to columns; they add up to 1. Those of what stays are a
+        means to the odds, and say little of how frequent classes are.
     odds : array of float32, (likenesses, classes, classes)
         Among pixels that look so much alike at both dates: their shares over what they would
         be if the dates had nothing to do with each other.
@@ -66,16 +72,21 @@ class Transitions:
         ------
         array of float32, (classes, pixels)
             From one class of the first date to each of the second; all rows add up to 1 for each
-            pixel, NaN where either date has none.
+            pixel, NaN where either date has none. What stays is spread over the classes by the
+            mean of both dates' probabilities.
         """
         before, after = _floored(before), _floored(after)
-        totals = np.zeros(likeness.shape, np.float32)
+        totals, stays = np.zeros((2, *likeness.shape), np.float32)
         for i, row in enumerate(before):
-            totals += row * (self._odds_of(i, likeness) * after).sum(axis=0)
+            joint = self._odds_of(i, likeness) * after
+            totals += row * joint.sum(axis=0)
+            stays += row * joint[i]
+        both = before.sum(axis=0) + after.sum(axis=0)
         for i, row in enumerate(before):
             joint = self._odds_of(i, likeness)
             joint *= after
             joint *= row / totals
+            joint[i] = stays / totals * (row + after[i]) / both
             yield joint
 
     def _odds_of(self, i: int, likeness: np.ndarray) -> np.ndarray:
@@ -187,7 +198,9 @@ def _most_likely(
     return shares
 
 
-def decide(joint: Iterable[np.ndarray], changed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def decide(
+    joint: Iterable[np.ndarray], changed: np.ndarray, unchanged: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The likeliest classes of both dates, given whether a pixel changed.
 
     Parameters
@@ -196,24 +209,52 @@ def decide(joint: Iterable[np.ndarray], changed: np.ndarray) -> tuple[np.ndarray
         From `Transitions.rows`.
     changed : array of bool, (pixels,)
         Where the class differs.
+    unchanged : array of int, (pixels,)
+        Positions of the classes where it does not, from `classes_that_stay`.
 
     Returns
     -------
     before, after : array of int64, (pixels,)
         Positions of the classes: equal where nothing changed, else different.
     """
-    stays, before, after = np.zeros((3, changed.size), np.int64)
-    surest, likeliest = np.full((2, changed.size), -1.0, np.float32)
+    before, after = np.zeros((2, changed.size), np.int64)
+    likeliest = np.full(changed.size, -1.0, np.float32)
     for i, row in enumerate(joint):
-        surer = row[i] > surest
-        stays[surer], surest[surer] = i, row[i][surer]
         apart = np.array(row)
         apart[i] = -1
         best = apart.max(axis=0)
         likelier = best > likeliest
         before[likelier], likeliest[likelier] = i, best[likelier]
         after[likelier] = apart[:, likelier].argmax(axis=0)
-    return np.where(changed, before, stays), np.where(changed, after, stays)
+    return np.where(changed, before, unchanged), np.where(changed, after, unchanged)
+
+
+def classes_that_stay(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The class that each pixel has if it did not change: one that its map has at either date.
+
+    Where the two maps differ, it is the one of their classes that is likelier at both dates
+    together; a third class would be one that neither map shows.
+
+    Parameters
+    ----------
+    before, after : array of float, (classes, pixels)
+        Probabilities of both dates.
+
+    Returns
+    -------
+    array of int64, (pixels,)
+        Positions of the classes.
+
+    Examples
+    --------
+    The mean is highest for the third class, which is the second choice of both maps.
+
+    >>> classes_that_stay(np.array([[0.5], [0.1], [0.4]]), np.array([[0.0], [0.6], [0.4]]))
+    array([1])
+    """
+    of_maps = np.sort([before.argmax(axis=0), after.argmax(axis=0)], axis=0)
+    first, second = np.take_along_axis(before + after, of_maps, axis=0)
+    return np.where(second > first, of_maps[1], of_maps[0])
 
 
 def variance_together(probabilities: np.ndarray) -> np.ndarray:
@@ -289,7 +330,7 @@ def change_legend(codes: Iterable[int], official: Legend) -> Legend:
     What changed has the colour of its new class, what stayed a pale one of its own.
 
     >>> [c.name for c in change_legend([1203, 1212], Legend.corine()).classes]
-    ['211 to 121 Industrial or commercial units', '211 Non-irrigated arable land, unchanged']
+    ['211 → 121 Industrial or commercial units', '211 Non-irrigated arable land, unchanged']
     """
     known = official.classes
     classes = []
@@ -300,7 +341,7 @@ def change_legend(codes: Iterable[int], official: Legend) -> Legend:
             name = f"{after.code} {after.name}, unchanged"
             classes.append(LandClass(code, name, (pale[0], pale[1], pale[2])))
         else:
-            name = f"{before.code} to {after.code} {after.name}"
+            name = f"{before.code} → {after.code} {after.name}"
             classes.append(LandClass(code, name, after.colour))
     return Legend(tuple(classes))
 

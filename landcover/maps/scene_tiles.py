@@ -150,9 +150,10 @@ class Source:
     def _applicability(self, place: Window, image: np.ndarray) -> np.ndarray:
         """Percent of the threshold, and inside or not, (2, rows, cols) of one tile."""
         area, every_px = known(self.classifier), self.classifier.described_px
-        coordinates = self.classifier.coordinates(self._cut(place, image, None)[0])
-        percent = area.percent_of_threshold(coordinates, every_px)
-        return np.stack([percent, percent <= 100])
+        coordinates = self.classifier.coordinates(self._cut(place, image, None)[0], every_px)
+        percent = area.percent_of_threshold(coordinates)
+        percent = percent.repeat(every_px, axis=0).repeat(every_px, axis=1)
+        return np.stack([percent, percent <= 100])[:, : place.rows, : place.cols]
 
     def _cut(
         self, place: Window, image: np.ndarray, types: np.ndarray | None

@@ -6,7 +6,7 @@ whole tile is scored by windows, and a bootstrap resample is one weighted sum.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from landcover.errors import InputError, require_seed, require_whole
 from landcover.legend import UNLABELLED, Legend, class_codes
 from landcover.reports.records import (
     ClassName,
-    ClassScores,
+    ClassShares,
     Difference,
     Interval,
     OverallScores,
@@ -29,6 +29,8 @@ Metrics: TypeAlias = dict[str, np.ndarray]
 
 RESAMPLES = 1000
 _PERCENTILES = (2.5, 97.5)
+#: What lies outside a 95 % interval at either end.
+_TAIL = 0.025
 
 
 def score(
@@ -150,7 +152,8 @@ def score_confusions(
     that the reference holds, and macro F1 over those that either side holds.
     Intervals resample blocks with replacement (Efron & Tibshirani 1993, ch. 13;
     blocks as units: Roberts et al. 2017, doi:10.1111/ecog.02881). A single
-    block cannot tell how blocks vary, so its intervals are None.
+    block cannot tell how blocks vary, so its intervals are None, and so are those of a class that
+    one block holds. Where all is right, or all wrong, resamples do not vary either: see `_exact`.
 
     Parameters
     ----------
@@ -186,12 +189,17 @@ def score_confusions(
         drawn = _resampled_blocks(confusions, seed, resamples)
     point, spread = metrics_of(total), metrics_of(drawn)
     support = total.sum(axis=1)
+    trials = _trials(confusions, independent)
     return {
         "n_test": int(total.sum()),
         "n_blocks": None if independent else len(confusions),
-        **_overall_scores(point, spread),
+        **_overall_scores(point, spread, int(total.sum()) if independent else len(confusions)),
         "per_class": {
-            str(code): _class_scores(position, code, support[position], point, spread, legend)
+            str(code): {
+                **class_name(code, legend),
+                **_class_scores(position, trials, point, spread),
+                "support": int(support[position]),
+            }
             for position, code in enumerate(codes)
         },
         "confusion": {"codes": [int(c) for c in codes], "matrix": total.tolist()},
@@ -202,7 +210,7 @@ def score_overall(confusions: np.ndarray, seed: int = 0) -> OverallScores:
     """The scores of all classes together, as `score_confusions` gives them of blocks."""
     confusions = _occupied(confusions)
     drawn = _resampled_blocks(confusions, seed, RESAMPLES)
-    return _overall_scores(metrics_of(confusions.sum(axis=0)), metrics_of(drawn))
+    return _overall_scores(metrics_of(confusions.sum(axis=0)), metrics_of(drawn), len(confusions))
 
 
 def paired_difference(
@@ -250,7 +258,7 @@ def paired_difference(
     drawn = metrics_of(_resampled_blocks(both, seed, resamples))[metric]
     point = metrics_of(both.sum(axis=0))[metric]
     differences = drawn[:, 0] - drawn[:, 1] if drawn.size else np.empty(0)
-    interval = _interval(differences)
+    interval = _percentiles(differences)
     return {
         "difference": finite(point[0] - point[1]),
         "ci95": interval,
@@ -343,33 +351,53 @@ def _positions(values: np.ndarray, codes: Sequence[int], name: str) -> np.ndarra
     return positions
 
 
-def _overall_scores(point: Metrics, spread: Metrics) -> OverallScores:
-    """Scores of all classes together, with their intervals."""
+def _trials(confusions: np.ndarray, independent: bool) -> dict[str, np.ndarray]:
+    """How many blocks, or independent pixels, each score of each class rests on."""
+    counts = confusions.sum(axis=0, keepdims=True) if independent else confusions
+    support, claimed = counts.sum(axis=2), counts.sum(axis=1)
+    right = np.diagonal(counts, axis1=1, axis2=2)
+    held = {"precision": claimed, "recall": support, "f1": support + claimed - right}
     return {
-        "overall_accuracy": float(point["overall_accuracy"]),
-        "overall_accuracy_ci95": _interval(spread["overall_accuracy"]),
-        "balanced_accuracy": float(point["balanced_accuracy"]),
-        "balanced_accuracy_ci95": _interval(spread["balanced_accuracy"]),
-        "macro_f1": float(point["macro_f1"]),
-        "macro_f1_ci95": _interval(spread["macro_f1"]),
+        name: (of_class if independent else of_class > 0).sum(axis=0)
+        for name, of_class in held.items()
+    }
+
+
+def _overall_scores(point: Metrics, spread: Metrics, trials: int) -> OverallScores:
+    """Scores of all classes together, with their intervals."""
+
+    def interval(name: str, share: float) -> Interval:
+        return _interval(spread[name], share, trials)
+
+    overall, balanced, macro_f1 = (float(point[name]) for name in METRICS[:3])
+    return {
+        "overall_accuracy": overall,
+        "overall_accuracy_ci95": interval("overall_accuracy", overall),
+        "balanced_accuracy": balanced,
+        "balanced_accuracy_ci95": interval("balanced_accuracy", balanced),
+        "macro_f1": macro_f1,
+        "macro_f1_ci95": interval("macro_f1", macro_f1),
         "kappa": finite(point["kappa"]),
-        "kappa_ci95": _interval(spread["kappa"]),
+        "kappa_ci95": interval("kappa", np.nan),
     }
 
 
 def _class_scores(
-    position: int, code: int, support: int, point: Metrics, spread: Metrics, legend: Legend | None
-) -> ClassScores:
-    """One class's row of the report."""
+    position: int, trials: Mapping[str, np.ndarray], point: Metrics, spread: Metrics
+) -> ClassShares:
+    """Shares of one class of the report."""
+
+    def interval(name: str) -> Interval:
+        held = int(trials[name][position])
+        return _interval(spread[name][:, position], point[name][position], held)
+
     return {
-        **class_name(code, legend),
         "precision": finite(point["precision"][position]),
-        "precision_ci95": _interval(spread["precision"][:, position]),
+        "precision_ci95": interval("precision"),
         "recall": finite(point["recall"][position]),
-        "recall_ci95": _interval(spread["recall"][:, position]),
+        "recall_ci95": interval("recall"),
         "f1": finite(point["f1"][position]),
-        "f1_ci95": _interval(spread["f1"][:, position]),
-        "support": int(support),
+        "f1_ci95": interval("f1"),
     }
 
 
@@ -396,10 +424,35 @@ def finite(value: float | np.ndarray) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _interval(values: np.ndarray) -> Interval:
+def _interval(values: np.ndarray, point: float, trials: int) -> Interval:
+    """95 % interval of a share from its resamples, or from its trials where these do not vary."""
+    found = _percentiles(values)
+    if found is None or found[0] < found[1]:
+        return found
+    return _exact(point, trials)
+
+
+def _percentiles(values: np.ndarray) -> Interval:
     """95 % percentile interval of the resamples in which the score is defined."""
     values = values[np.isfinite(values)]
     if values.size == 0:
         return None
     low, high = np.percentile(values, _PERCENTILES)
     return [float(low), float(high)]
+
+
+def _exact(point: float, trials: int) -> Interval:
+    """95 % interval of a share of 0 or 1, with its blocks, or independent pixels, as trials.
+
+    Resamples of what is all right are all right too, however few they are drawn from. Each block
+    counts as one trial, for its pixels go together (Clopper and Pearson 1934,
+    doi:10.1093/biomet/26.4.404). None for one trial, which says nothing of others, and for any
+    other share.
+
+    >>> [round(end, 3) for end in _exact(1.0, 3)], _exact(1.0, 1)
+    ([0.292, 1.0], None)
+    """
+    if trials < 2 or point not in (0, 1):
+        return None
+    least = float(_TAIL ** (1 / trials))
+    return [least, 1.0] if point == 1 else [0.0, 1 - least]

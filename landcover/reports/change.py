@@ -50,9 +50,10 @@ def write_report(
     page, data, picture = (folder / f"change.{kind}" for kind in ("md", "json", "png"))
     content: Fields = {**facts, **result, "headline": headline(result)}
     content["notes"] = [note for note in [left_out(content)] if note]
+    names = {c["code"]: c["name"] for c in result["classes"]}
     pages: dict[Path, str | bytes] = {
         picture: _picture(folder / "change.tif", facts, result, scenes, codes),
-        page: words.render("change.md", c=content, named=NAMED, classes=classes),
+        page: words.render("change.md", c=content, named=NAMED, classes=classes, names=names),
     }
     write_together(pages, data, content)
     return [page, data, picture]
@@ -75,8 +76,9 @@ def headline(result: Change) -> str:
     if not result["transitions"] or changed["mapped"] == 0:
         return text
     most = max(result["transitions"], key=lambda cell: cell["mapped"])
+    names = {c["code"]: f"{c['code']} {c['name']}" for c in result["classes"]}
     return (
-        f"{text} Most of what the map shows is {most['from']} to {most['to']}: "
+        f"{text} Most of what the map shows is {names[most['from']]} → {names[most['to']]}: "
         f"{_area(most['mapped'])} {unit}."
     )
 
@@ -133,7 +135,7 @@ def _picture(
     handles = [
         Patch(
             color=str(names[t["to"]]["colour"]),
-            label=f"{t['from']} to {t['to']} {names[t['to']]['name']}: "
+            label=f"{t['from']} → {t['to']} {names[t['to']]['name']}: "
             f"{_area(t['mapped'])} {result['unit']}",
         )
         for t in shown

@@ -156,7 +156,9 @@ class Tally:
                 if known.any():
                     before, after = (s[:, *part][:, known] for s in probabilities)
                     of_patch = before, after, likeness[part][known]
-                    places = change.decide(transitions.rows(*of_patch), changed[part][known] > 0.5)
+                    stays = change.classes_that_stay(before, after)
+                    differs = changed[part][known] > 0.5
+                    places = change.decide(transitions.rows(*of_patch), differs, stays)
                     codes[part][known] = change.from_to(*places, self.legend, self.official)
                     differ = int((before.argmax(axis=0) != after.argmax(axis=0)).sum())
                     at = window.row + row, window.col + col
@@ -230,7 +232,7 @@ class Tally:
         squares = shapely.box(west, south, east, north)
         return geopandas.GeoDataFrame(frame, geometry=squares, crs=self.grid.crs)
 
-    def result(self, transitions: change.Transitions) -> Change:
+    def result(self) -> Change:
         """The sums as JSON takes them."""
         apart = ~np.eye(len(self.legend), dtype=bool)
         total = float(self._expected.sum())
@@ -247,7 +249,7 @@ class Tally:
                 "to": self.legend.codes[j],
                 **area(float(self._expected[i, j]), float(self._variance[i, j])),
                 "mapped": float(self._mapped[i, j]),
-                "share": float(transitions.shares[i, j]),
+                "share": float(self._expected[i, j] / total),
             }
             for i, j in np.ndindex(apart.shape)
         ]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from landcover.classifiers.names import title_of
 from landcover.files.atomic import Fields
+from landcover.labels.origin import POLYGONS, RASTER
 from landcover.maps.outside import WARNED_SHARE
-from landcover.reports import accuracy, left_out, mcnemar, verdict, zones
+from landcover.reports import accuracy, foreign, left_out, mcnemar, verdict, zones
 from landcover.reports.choice import Criteria
 from landcover.reports.records import (
     BlockSizes,
@@ -19,11 +20,13 @@ from landcover.reports.records import (
     Difference,
     LabelsAsMap,
     Lead,
+    Leak,
     Pair,
+    Scores,
     ZoneScores,
 )
 from landcover.reports.refinement import Refinement, remarks
-from landcover.reports.scores import WALL_TO_WALL, measure_of
+from landcover.reports.scores import OTHER_SPLITS, WALL_TO_WALL, measure_of, split_in_words
 from landcover.reports.tally import Tally
 from landcover.reports.verdict import LEADING
 from landcover.reports.words import percent
@@ -31,6 +34,24 @@ from landcover.samples.blocks import Blocks
 
 if TYPE_CHECKING:
     import numpy as np
+
+#: Said where there is no truth to measure confidence by; the numbers are those of
+#: experiments/confidence.py on real land.
+CONFIDENCE_NOTE = (
+    "Confidence is of agreement with what was learnt, not with the truth: on real land, models of "
+    "refined labels were right 10 to 17 points less often than they said (docs/accuracy.md)."
+)
+#: The same where models learnt training polygons.
+POLYGON_CONFIDENCE_NOTE = (
+    "Confidence is of agreement with training polygons: how often a map is right between them is "
+    "not known."
+)
+#: Said beside the intervals of classes.
+CLASS_INTERVAL_NOTE = (
+    "Intervals are from resampling blocks, and say nothing where these do not vary. So a class "
+    "that is all right or all wrong has the interval of Clopper and Pearson, with each block that "
+    "holds it as one trial, and a class in a single block has none."
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +82,10 @@ class About:
         How large the regions of the labels are, by `labels.detail.least_region_ha`.
     outside : mapping
         Share of each map outside its model's area of applicability, where that is known.
+    scored_on : str
+        Which pixels the tally counted, in words of `scores`.
+    labels_from : str
+        What labels are drawn from, of `labels.origin`.
     """
 
     run: str
@@ -74,6 +99,8 @@ class About:
     pixel_m: float | None = None
     least_ha: float | None = None
     outside: Mapping[str, float] = field(default_factory=dict)
+    scored_on: str = WALL_TO_WALL
+    labels_from: str = RASTER
 
 
 def facts(tally: Tally, about: About) -> Comparison:
@@ -89,14 +116,17 @@ def facts(tally: Tally, about: About) -> Comparison:
     chosen, why_not = criteria.choice() if criteria else (None, "")
     ranked = [model["name"] for model in models]
     pairs = [_pair(tally, against, a, b, seed) for a, b in combinations(ranked, 2)]
-    baseline = _labels_as_map(tally, ranked[0], seed)
+    # polygons are no map: what lies between them is not wrong
+    of_map = about.labels_from != POLYGONS
+    baseline = _labels_as_map(tally, ranked[0], seed) if of_map else None
     leading = models[0]["scores"][against]
     comparison: Comparison = {
         "run": about.run,
         "against": against,
         "measure": measure_of(against, tally.nomenclature.title),
-        "scored_on": WALL_TO_WALL,
-        "split": about.reports[ranked[0]]["split"],
+        "scored_on": about.scored_on,
+        "labels_from": about.labels_from,
+        "split": split_in_words(about.blocks),
         "blocks": _blocks(about.blocks),
         "pixel_m": about.pixel_m,
         "level": tally.nomenclature.level,
@@ -123,6 +153,7 @@ def facts(tally: Tally, about: About) -> Comparison:
     comparison["remarks"] = [
         *(remarks(about.refinement) if about.refinement else ()),
         *verdict.remarks(comparison, tally.nomenclature, about.least_ha),
+        *foreign.remarks(models, against, comparison["measure"]),
         *_outside(models),
         *comparison["left_out"],
     ]
@@ -140,6 +171,12 @@ def _lead(criteria: Criteria | None, seed: int) -> Lead | None:
         "difference": gap,
         "ci95": list(criteria.interval(first, second, seed)),
     }
+
+
+def confidence_note(comparison: Comparison) -> str:
+    """What to say of confidence where there is no reference."""
+    of_polygons = comparison["labels_from"] == POLYGONS
+    return POLYGON_CONFIDENCE_NOTE if of_polygons else CONFIDENCE_NOTE
 
 
 def distinct_levels(comparison: Comparison) -> list[str]:
@@ -177,19 +214,20 @@ def _model(name: str, tally: Tally, about: About, seed: int) -> ComparedModel:
         for against, by_model in tally.confusions.items()
     }
     leading = next(iter(tally.confusions))
-    random_split = {k: v for k, v in report["scores"].items() if k.endswith("_random")}
+    others = {k: v for k, v in report["scores"].items() if k.endswith(OTHER_SPLITS)}
     errors = tally.errors[name].correlation()
     return {
         "name": name,
-        "title": title_of(name),
-        "scores": scores | random_split,
+        "title": title_of(name) + " (foreign)" * ("foreign" in report),
+        "scores": scores | others,
         "levels": zones.score_levels(
             tally.confusions[leading][name], tally.codes, tally.nomenclature, seed
         ),
         "zones": _zones(tally.zones[leading][name], seed),
         "error_correlation": errors.as_dict() if errors else None,
         "calibration": report.get("calibration"),
-        "leaks": {k.removesuffix("_random"): v["leak"] for k, v in random_split.items()},
+        "leaks": _leaks(others, "_random"),
+        "polygon_leaks": _leaks(others, "_polygons"),
         "seconds": report["seconds"],
         "seed": report["seed"],
         "versions": report["versions"],
@@ -198,7 +236,13 @@ def _model(name: str, tally: Tally, about: About, seed: int) -> ComparedModel:
         "criterion": about.criteria.criterion(name) if about.criteria else None,
         "criteria": about.criteria.values(name) if about.criteria else None,
         "outside_share": about.outside.get(name),
+        "foreign": foreign.score_of(report),
     }
+
+
+def _leaks(scores: Mapping[str, Scores], of: str) -> dict[str, Leak]:
+    """How much higher another split scores, by what it is scored against."""
+    return {k.removesuffix(of): v["leak"] for k, v in scores.items() if k.endswith(of)}
 
 
 def _outside(models: Sequence[ComparedModel]) -> Iterator[str]:

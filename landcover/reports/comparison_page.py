@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -11,13 +11,16 @@ import numpy as np
 
 from landcover.files import rasters
 from landcover.grid import Window
+from landcover.labels.origin import POLYGONS
 from landcover.legend import UNLABELLED, Legend
 from landcover.reports import accuracy, figures, words, zones
-from landcover.reports.comparison import distinct_levels
+from landcover.reports.comparison import CLASS_INTERVAL_NOTE, confidence_note, distinct_levels
 from landcover.reports.records import ComparedModel, Comparison
+from landcover.reports.scene_picture import ReadBands, scene_picture, side_px
+from landcover.reports.scores import OF_SAMPLES
+from landcover.reports.sparse_labels import is_sparse, over_scene
 from landcover.reports.tally import TRUTHS, Tally
 from landcover.samples.blocks import TEST, Blocks
-from landcover.sensors import true_colour_bands
 
 #: Pictures are thinned to this many pixels on their longer side; a demo scene is shown whole.
 PICTURE_PX = 1600
@@ -41,7 +44,7 @@ def html(
     scene: Path,
     blocks: Blocks,
     tally: Tally,
-    doubt: bytes | None = None,
+    doubt: Mapping[str, np.ndarray] | None = None,
 ) -> str:
     """The page of a comparison.
 
@@ -58,9 +61,9 @@ def html(
         Its blocks.
     tally : Tally
         Of these layers.
-    doubt : bytes, optional
-        PNG of labels, refined labels and the confidence in labels, where models learnt
-        refined labels.
+    doubt : mapping of str to array, optional
+        Pictures of labels, refined labels and the confidence in labels by title, where models
+        learnt refined labels.
     """
     colours = {
         model["name"]: figures.CHART_COLOURS[rank % len(figures.CHART_COLOURS)]
@@ -75,7 +78,10 @@ def html(
         colours=colours,
         metrics=accuracy.METRICS,
         pictures=_pictures(scene, titled, tally.legend),
-        doubt=figures.data_uri(doubt) if doubt else None,
+        doubt=[
+            _picture("doubt", title, figures.png(picture))
+            for title, picture in (doubt or {}).items()
+        ],
         folded=figures.fold_note(*rasters.grid_of(scene).shape),
         detail=_gallery(scene, titled, tally.legend, _reader_of(differ), figures.png)
         if differ
@@ -84,7 +90,10 @@ def html(
         reach_px=tally.reach_px,
         curves=_learning_curves(comparison, colours),
         reliability=_reliability_curves(comparison, colours),
-        fitted_to_labels=any(
+        confidence_note=confidence_note(comparison),
+        class_interval_note=CLASS_INTERVAL_NOTE,
+        fitted_to_coarse=comparison["labels_from"] != POLYGONS
+        and any(
             model["calibration"] and not _learnt_from_reference(model)
             for model in comparison["models"]
         ),
@@ -131,10 +140,16 @@ def _reliability_curves(comparison: Comparison, colours: Mapping[str, str]) -> l
 
 def _titled(layers: Mapping[str, Path], comparison: Comparison) -> dict[str, tuple[str, Path]]:
     """Title and path of every class raster, in the order shown."""
-    titles = {"reference": "Reference", "labels": "Labels"}
+    titles = {"reference": "Reference", "labels": _title_of_labels(comparison)}
     for model in comparison["models"]:
         titles[model["name"]] = model["title"][0].upper() + model["title"][1:]
     return {name: (title, layers[name]) for name, title in titles.items() if name in layers}
+
+
+def _title_of_labels(comparison: Comparison) -> str:
+    if comparison["scored_on"] in OF_SAMPLES:
+        return "Samples of polygons"
+    return "Training polygons" if comparison["labels_from"] == POLYGONS else "Labels"
 
 
 def _axis(comparison: Comparison) -> Axis:
@@ -155,18 +170,18 @@ def _axis(comparison: Comparison) -> Axis:
 def _pictures(
     scene: Path, layers: Mapping[str, tuple[str, Path]], legend: Legend
 ) -> list[dict[str, str]]:
-    """True colour and every class raster, as data URIs."""
+    """The scene and every class raster, as data URIs."""
     size = PICTURE_PX if len(layers) <= MANY_LAYERS else PICTURE_PX // 2
     return _gallery(
         scene,
         layers,
         legend,
-        lambda path, bands: figures.read_folded(path, size, bands),
+        lambda path, bands: figures.read_folded(path, min(size, side_px(len(bands))), bands),
         figures.jpeg,
     )
 
 
-def _reader_of(window: Window) -> Callable[[Path, Sequence[int | str]], np.ndarray]:
+def _reader_of(window: Window) -> ReadBands:
     """A function that reads bands of a raster in a window."""
     return lambda path, bands: rasters.read(path, window, bands)
 
@@ -175,17 +190,17 @@ def _gallery(
     scene: Path,
     layers: Mapping[str, tuple[str, Path]],
     legend: Legend,
-    read: Callable[[Path, Sequence[int | str]], np.ndarray],
+    read: ReadBands,
     encode: Callable[[np.ndarray], bytes],
 ) -> list[dict[str, str]]:
-    """True colour and every class raster, read and encoded as told."""
-    pictures = []
-    colours = true_colour_bands(rasters.band_names(scene))
-    if colours:
-        picture = figures.true_colour(read(scene, colours), colours)
-        pictures.append(_picture("scene", "True colour", encode(picture)))
+    """The scene and every class raster, read and encoded as told."""
+    _, title, picture = scene_picture(scene, read)
+    pictures = [_picture("scene", title, encode(picture))]
     for layer, (title, path) in layers.items():
-        pictures.append(_picture(layer, title, figures.class_png(read(path, [1])[0], legend)))
+        codes = read(path, [1])[0]
+        shown = layer in TRUTHS and is_sparse(codes)
+        drawn = encode(over_scene(codes, legend, picture)) if shown else None
+        pictures.append(_picture(layer, title, drawn or figures.class_png(codes, legend)))
     return pictures
 
 

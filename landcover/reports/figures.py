@@ -28,6 +28,8 @@ NODATA_GREY = 235
 MOST_ELONGATED = 6
 #: A caption is some 400 pixels long.
 _CAPTION_PX = 420
+#: A caption's letters are at least this part of its picture's width.
+_FONT_OF_WIDTH = 76
 
 #: Colours for classifiers in charts, told apart by colour-blind readers too
 #: (Okabe & Ito 2008, https://jfly.uni-koeln.de/color/), without its yellow, faint on white;
@@ -60,6 +62,31 @@ def true_colour(image: np.ndarray, bands: Sequence[str]) -> np.ndarray:
     low, high = np.percentile(rgb[~missing], STRETCH_PERCENTILES).astype(rgb.dtype)
     picture = stretched(rgb, low, high)
     picture[missing] = NODATA_GREY
+    return picture
+
+
+def false_colour(image: np.ndarray) -> np.ndarray:
+    """A picture of up to three bands of any unit, as red, green and blue.
+
+    Parameters
+    ----------
+    image : array of float, (bands, rows, cols)
+        NaN where nodata. One band is shown in grey, and of two the first twice.
+
+    Returns
+    -------
+    array of uint8, (rows, cols, 3)
+        Each band has a stretch of its own; nodata is light grey.
+    """
+    shown = [*image, image[0], image[0]][:3]
+    missing = np.isnan(image).any(axis=0)
+    picture = np.full((*missing.shape, 3), NODATA_GREY, np.uint8)
+    if not missing.all():
+        for channel, band in enumerate(shown):
+            known = band[~missing]
+            picture[~missing, channel] = stretched(
+                known, *np.percentile(known, STRETCH_PERCENTILES)
+            )
     return picture
 
 
@@ -143,17 +170,20 @@ def read_folded(
 
 
 def captioned(picture: np.ndarray, text: str | None, enlarge: bool = True) -> np.ndarray:
-    """A picture with a line of text below, made as wide as the text where it may be enlarged."""
+    """A picture with a line of text below, made as wide as the text where it may be enlarged.
+
+    The text grows with a picture that is shown smaller than it is.
+    """
     if not text:
         return picture
     from PIL import Image, ImageDraw
 
     zoom = -(-_CAPTION_PX // picture.shape[1]) if enlarge else 1
     picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    height = 28
-    whole = Image.new("RGB", (picture.shape[1], picture.shape[0] + height), "white")
+    size = max(16, picture.shape[1] // _FONT_OF_WIDTH)
+    whole = Image.new("RGB", (picture.shape[1], picture.shape[0] + size + 12), "white")
     whole.paste(Image.fromarray(picture))
-    ImageDraw.Draw(whole).text((6, picture.shape[0] + 5), text, "black", font_size=16)
+    ImageDraw.Draw(whole).text((6, picture.shape[0] + 5), text, "black", font_size=size)
     return np.asarray(whole)
 
 

@@ -92,6 +92,7 @@ class LabelNoise(TypedDict):
     cells: Cells
     mean_confidence: float | None
     against_reference: Judgement | None
+    view: NotRequired[str | None]
     notes: NotRequired[list[str]]
 
 
@@ -168,7 +169,7 @@ class Unjudged:
 
     def __init__(self) -> None:
         self._labelled = self._without_data = 0
-        self._not_learnt: Counter[int] = Counter()
+        self.not_learnt: Counter[int] = Counter()  # by code: no training sample is of it
 
     def add(self, labels: np.ndarray, with_data: np.ndarray, judged: np.ndarray) -> None:
         """Count a window.
@@ -184,7 +185,7 @@ class Unjudged:
         self._labelled += int(np.count_nonzero(labelled))
         self._without_data += int(np.count_nonzero(labelled & ~with_data))
         codes, pixels = np.unique(labels[labelled & with_data & ~judged], return_counts=True)
-        self._not_learnt.update(dict(zip(codes.tolist(), pixels.tolist(), strict=True)))
+        self.not_learnt.update(dict(zip(codes.tolist(), pixels.tolist(), strict=True)))
 
     def notes(self, nomenclature: Nomenclature) -> list[str]:
         """Sentences on them, the classes by name."""
@@ -192,7 +193,7 @@ class Unjudged:
             f"{pixels:,} pixels of class {code} "
             f"{nomenclature.holding([code]).legend[code].name} are not judged: no training "
             "sample is of it"
-            for code, pixels in sorted(self._not_learnt.items())
+            for code, pixels in sorted(self.not_learnt.items())
         ]
         if self._without_data:
             told.insert(

@@ -28,6 +28,28 @@ def scene_pixels(pixels: Mapping[str, int]) -> str:
     return text + ("; without: " + ", ".join(reasons) if reasons else "")
 
 
+def date_lines(dates: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """A line a date of a composite: how much of the scene is valid, and why the rest is not.
+
+    Parameters
+    ----------
+    dates : mapping
+        Number of pixels by reason, by date.
+
+    Examples
+    --------
+    >>> date_lines({"2022-06-01": {"data": 72, "cloud": 20, "nodata": 8, "masked": 0}})
+    ['2022-06-01: 72.0 % valid, 20.0 % cloud, 8.0 % nodata']
+    """
+    lines = []
+    for day, pixels in dates.items():
+        total = sum(pixels.values())
+        held = {"valid" if name == "data" else name: n for name, n in pixels.items()}
+        parts = [f"{100 * n / total:.1f} % {name}" for name, n in held.items() if n]
+        lines.append(f"{day}: {', '.join(parts)}")
+    return lines
+
+
 def map_pixels(mapped: int, total: int, bands: Sequence[str]) -> str:
     """How many pixels of a map have a class, and what the others lack.
 

@@ -28,8 +28,8 @@ class ClassName(TypedDict, total=False):
     name: str
 
 
-class ClassScores(ClassName):
-    """Scores of one class."""
+class ClassShares(TypedDict):
+    """Shares of one class, with their intervals."""
 
     precision: float | None
     precision_ci95: Interval
@@ -37,6 +37,11 @@ class ClassScores(ClassName):
     recall_ci95: Interval
     f1: float | None
     f1_ci95: Interval
+
+
+class ClassScores(ClassName, ClassShares):
+    """Scores of one class."""
+
     support: int
 
 
@@ -54,7 +59,7 @@ class OverallScores(TypedDict):
 
 
 class Leak(TypedDict):
-    """How much higher a random split scores than spatial blocks do, on the same pixels."""
+    """How much higher a split at random, or by polygons, scores than blocks on its pixels."""
 
     spatial_blocks: float
     difference: float | None
@@ -127,6 +132,36 @@ class Pair(TypedDict):
     verdict: str
 
 
+class Overlap(TypedDict):
+    """A scene that a model learnt from and that covers a share of the ground it maps."""
+
+    run: str | None
+    days: list[str]
+    share: float
+
+
+class Foreign(TypedDict):
+    """Of a model that has not seen the scene: where it was trained, and on which scenes.
+
+    ``scenes`` names those of a model of several runs. ``overlaps`` are scenes of other dates, or
+    of other edges, that lie on the same ground in part.
+    """
+
+    home: str
+    scenes: list[str]
+    overlaps: list[Overlap]
+
+
+class ForeignScore(Foreign):
+    """The score on the whole scene of a model that has not seen it."""
+
+    against: str
+    n_test: int
+    n_blocks: int | None
+    overall_accuracy: float
+    overall_accuracy_ci95: Interval
+
+
 class Report(Scores):
     """reports/NAME.json of a model or a map; `scores` by what they are against."""
 
@@ -140,6 +175,8 @@ class Report(Scores):
     versions: dict[str, str]
     card: Fields
     calibration: NotRequired[Fields]
+    foreign: NotRequired[Foreign]
+    scenes: NotRequired[list[Fields]]
 
 
 class BlockSizes(TypedDict):
@@ -153,7 +190,8 @@ class BlockSizes(TypedDict):
 class ComparedModel(TypedDict):
     """One model of a comparison: its scores, and how it came about.
 
-    ``outside_share`` is that of its map outside its area of applicability, where that is known.
+    ``outside_share`` is that of its map outside its area of applicability, where that is known;
+    ``foreign`` is of a model that has not seen the scene.
     """
 
     name: str
@@ -164,6 +202,7 @@ class ComparedModel(TypedDict):
     error_correlation: Fields | None
     calibration: Fields | None
     leaks: dict[str, Leak]
+    polygon_leaks: dict[str, Leak]
     seconds: dict[str, float]
     seed: int
     versions: dict[str, str]
@@ -172,6 +211,7 @@ class ComparedModel(TypedDict):
     criterion: float | None
     criteria: tuple[float, float | None] | None
     outside_share: float | None
+    foreign: ForeignScore | None
 
 
 class Lead(TypedDict):
@@ -194,13 +234,15 @@ class LabelsAsMap(TypedDict):
 class Comparison(TypedDict):
     """comparison.json: the models, the best first, and every pair of them.
 
-    ``pixel_m`` is the mean side of a pixel on the ground, where that is known.
+    ``pixel_m`` is the mean side of a pixel on the ground, where that is known. ``labels_from`` is
+    what labels are drawn from, of `labels.origin`.
     """
 
     run: str
     against: str
     measure: str
     scored_on: str
+    labels_from: str
     split: str
     blocks: BlockSizes
     pixel_m: float | None

@@ -351,6 +351,30 @@ def pixels_amid(grid: Grid, geometries: np.ndarray) -> tuple[np.ndarray, np.ndar
     return placed[within], rows[within], cols[within]
 
 
+def shared_pixels(grid: Grid, geometries: np.ndarray, classes: np.ndarray) -> str | None:
+    """A sentence on points that share a pixel with another; None where none does.
+
+    Points at chance places may meet in one pixel, as a sample drawn with replacement does, and then
+    each counts. A pixel that somebody looked at twice is one unit.
+    """
+    import shapely
+
+    points = np.flatnonzero(shapely.get_dimensions(geometries) == 0)
+    units, rows, cols = pixels_amid(grid, geometries[points])
+    pixel, counts = np.unique(rows * grid.cols + cols, return_inverse=True, return_counts=True)[1:]
+    shared = counts[pixel] > 1
+    if not shared.any():
+        return None
+    held = np.unique(np.stack([pixel[shared], classes[points[units[shared]]]]), axis=1)[0]
+    unlike = int((np.unique(held, return_counts=True)[1] > 1).sum())
+    apart = f"; in {unlike} of these pixels their classes differ" if unlike else ""
+    return (
+        f"{int(shared.sum())} points share a pixel with another ({int((counts > 1).sum())} "
+        f"pixels){apart}. Each counts, as in a sample drawn with replacement; if a pixel was "
+        "looked at twice instead, the intervals are too narrow: keep one point a pixel."
+    )
+
+
 def classes_at(path: Path, grid: Grid, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
     """Classes of single pixels; every part of the raster that holds some is read once."""
     classes = np.zeros(rows.size, np.int64)

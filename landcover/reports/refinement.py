@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -9,11 +10,12 @@ import numpy as np
 
 from landcover.files import rasters
 from landcover.labels.decision import Decision, why_kept
-from landcover.legend import Legend
+from landcover.legend import LandClass, Legend
 from landcover.reports import figures
 
 #: Gap between pictures that stand side by side, and their longest side, pixels.
 _GAP_PX, _PICTURE_PX = 12, 700
+_TITLES = ("labels", "refined labels", "confidence in labels (black 0 %, white 100 %)")
 
 
 class RefinedClass(TypedDict):
@@ -43,7 +45,9 @@ class Refinement(TypedDict):
     classes: list[RefinedClass]
 
 
-def refinement_of(decision: Decision, legend: Legend, pixels: np.ndarray) -> Refinement:
+def refinement_of(
+    decision: Decision, legend: Legend, pixels: np.ndarray, not_learnt: Mapping[LandClass, int]
+) -> Refinement:
     """What label_noise.json, the manifest and cards hold.
 
     Parameters
@@ -54,6 +58,8 @@ def refinement_of(decision: Decision, legend: Legend, pixels: np.ndarray) -> Ref
         Classes of the training rows.
     pixels : array of int (labels, classes)
         Pixels by label and refined label.
+    not_learnt : mapping
+        Pixels of each class that no training row is of.
     """
     kept = [why_kept(known) for known in decision.evidence] or [""] * len(legend)
     rows: list[RefinedClass] = [
@@ -66,14 +72,25 @@ def refinement_of(decision: Decision, legend: Legend, pixels: np.ndarray) -> Ref
         }
         for k, (code, name) in enumerate(zip(legend.codes, legend.names, strict=True))
     ]
-    total = int(pixels.sum())
+    rows += [
+        {
+            "code": each.code,
+            "name": each.name,
+            "before": count,
+            "after": count,
+            "kept_because": "no training sample is of it",
+        }
+        for each, count in not_learnt.items()
+    ]
+    total = int(pixels.sum()) + sum(not_learnt.values())
+    changed = int(pixels.sum() - np.trace(pixels))
     return {
         "reason": decision.reason,
-        "changed": 1 - int(np.trace(pixels)) / total if total else 0.0,
+        "changed": changed / total if total else 0.0,
         "small_regions": decision.fineness.small,
         "border_contrast": decision.fineness.contrast,
         "found": decision.found,
-        "classes": rows,
+        "classes": sorted(rows, key=lambda row: row["code"]),
     }
 
 
@@ -136,17 +153,23 @@ def remarks(found: Refinement) -> list[str]:
     return said
 
 
-def picture(labels: Path, refined: Path, confidence: Path, legend: Legend) -> np.ndarray:
-    """Labels, refined labels and the confidence in labels side by side, uint8 (rows, cols, 3)."""
-    panels = [
+def panels(labels: Path, refined: Path, confidence: Path, legend: Legend) -> dict[str, np.ndarray]:
+    """Labels, refined labels and the confidence in labels by title, each uint8 (rows, cols, 3)."""
+    shown = [
         figures.class_picture(figures.read_folded(path, _PICTURE_PX)[0], legend)
         for path in (labels, refined)
     ]
     percent = figures.read_folded(confidence, _PICTURE_PX)[0]
     grey = np.nan_to_num(2.55 * percent).astype(np.uint8)[..., np.newaxis].repeat(3, axis=-1)
     grey[~np.isfinite(percent)] = figures.NODATA_GREY
-    gap = np.full((grey.shape[0], _GAP_PX, 3), 255, np.uint8)
-    row = np.concatenate([panels[0], gap, panels[1], gap, grey], axis=1)
-    note = "labels, refined labels, and confidence in labels (black 0 %, white 100 %)"
+    return dict(zip(_TITLES, (*shown, grey), strict=True))
+
+
+def picture(labels: Path, refined: Path, confidence: Path, legend: Legend) -> np.ndarray:
+    """The panels side by side above a line of text, uint8 (rows, cols, 3)."""
+    first, second, third = panels(labels, refined, confidence, legend).values()
+    gap = np.full((first.shape[0], _GAP_PX, 3), 255, np.uint8)
+    row = np.concatenate([first, gap, second, gap, third], axis=1)
+    note = f"{_TITLES[0]}, {_TITLES[1]}, and {_TITLES[2]}"
     folded = figures.fold_note(*rasters.grid_of(labels).shape)
-    return figures.captioned(row, f"{note}; {folded}" if folded else note, enlarge=False)
+    return figures.captioned(row, f"{note}; {folded}" if folded else note)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landcover.errors import InputError
 from landcover.files.atomic import Fields, versions
 from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.reports import accuracy
 from landcover.reports.records import Report, Scores
+from landcover.samples.stacked import SCENE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +22,19 @@ if TYPE_CHECKING:
 
 SAMPLES = "test samples"
 WALL_TO_WALL = "test blocks, wall to wall"
+WHOLE_SCENE = "the whole scene, wall to wall"
+ALL_SAMPLES = "all samples of the scene"
+IN_POLYGONS = "polygons in the test blocks"
+ALL_POLYGONS = "all polygons of the scene"
+#: What is scored on pixels here and there, not on a map of labels.
+OF_SAMPLES = (SAMPLES, ALL_SAMPLES)
+#: Fields of the scores of one scene among several.
+IN_SHORT = ("n_test", "n_blocks", "overall_accuracy", "overall_accuracy_ci95", "macro_f1",
+            "macro_f1_ci95")  # fmt: skip
 RANDOM_SPLIT = "test samples beside training samples"
+POLYGON_SPLIT = "test polygons beside other polygons that train"
+#: What the names of scores of other splits end in, beside spatial blocks.
+OTHER_SPLITS = ("_random", "_polygons")
 
 
 def measure_of(against: str, labels: str) -> str:
@@ -38,6 +52,7 @@ def score_samples(
     nomenclature: Nomenclature,
     seed: int = 0,
     of_random_split: np.ndarray | None = None,
+    of_polygon_split: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, Scores]:
     """Scores of a model on the test samples, by what it is scored against.
 
@@ -54,13 +69,17 @@ def score_samples(
         Of the bootstrap.
     of_random_split : array of int, (len(samples),), optional
         What the same model predicts when a random split trains it; scored where random_test.
+    of_polygon_split : (array of int, array of bool), each (len(samples),), optional
+        What the same model predicts when other polygons train it, and which samples lie in the
+        polygons that are held out.
 
     Returns
     -------
     dict
         Scores of the test split under ``reference`` and ``labels``. Under ``reference_random``
         and ``labels_random`` the scores of the random split, with its ``leak``: how much
-        higher they are than those of spatial blocks on the very same pixels.
+        higher they are than those of spatial blocks on the very same pixels. Under
+        ``reference_polygons`` and ``labels_polygons`` the same of the split by polygons.
 
     Raises
     ------
@@ -92,7 +111,42 @@ def score_samples(
                 nomenclature,
                 seed,
             )
+        if of_polygon_split is not None:
+            of_others, held_out = of_polygon_split
+            held_out = test & held_out & (truth != UNLABELLED)
+            if held_out.any():
+                held = truth[held_out], of_others[held_out], predicted[held_out], blocks[held_out]
+                scores[f"{against}_polygons"] = _random_split(
+                    *held, nomenclature, seed, POLYGON_SPLIT
+                )
     return scores
+
+
+def score_scenes(
+    samples: pd.DataFrame, predicted: np.ndarray, nomenclature: Nomenclature, seed: int = 0
+) -> list[Fields]:
+    """Scores of a model of several scenes on the test samples of each, in their order.
+
+    Parameters are those of `score_samples`, of samples that have a column `stacked.SCENE`.
+
+    Returns
+    -------
+    list of dict
+        ``against``, ``n_test``, ``n_blocks``, ``overall_accuracy`` and ``macro_f1`` with their
+        intervals; of a scene without a labelled test sample, ``n_test`` alone, which is 0.
+    """
+    number = samples[SCENE].to_numpy()
+    found: list[Fields] = []
+    for scene in range(int(number.max()) + 1):
+        own = number == scene
+        try:
+            of_scene = score_samples(samples[own], np.asarray(predicted)[own], nomenclature, seed)
+        except InputError:
+            found.append({"n_test": 0})
+            continue
+        against, scored = next(iter(of_scene.items()))
+        found.append({"against": against} | {k: v for k, v in scored.items() if k in IN_SHORT})
+    return found
 
 
 def _held(nomenclature: Nomenclature, codes: np.ndarray) -> Legend:
@@ -107,8 +161,9 @@ def _random_split(
     blocks: np.ndarray,
     nomenclature: Nomenclature,
     seed: int,
+    scored_on: str = RANDOM_SPLIT,
 ) -> Scores:
-    """Scores of a random split, and by how much they exceed the blocked model's on its pixels."""
+    """Scores of another split, and by how much they exceed the blocked model's on its pixels."""
     codes = np.unique([truth, random, blocked]).tolist()
     ours, theirs = (
         accuracy.block_confusion(truth, predicted, blocks, codes) for predicted in (blocked, random)
@@ -116,7 +171,7 @@ def _random_split(
     leak = accuracy.paired_difference(theirs, ours, seed=seed)
     legend = _held(nomenclature, np.array(codes))
     return {
-        "scored_on": RANDOM_SPLIT,
+        "scored_on": scored_on,
         **accuracy.score(truth, random, blocks=blocks, seed=seed, legend=legend),
         "leak": {
             "spatial_blocks": float(accuracy.metrics_of(ours.sum(axis=0))["overall_accuracy"]),
@@ -126,7 +181,9 @@ def _random_split(
     }
 
 
-def score_map(tally: Tally, name: str, earlier: Fields, of_model: bool) -> dict[str, Scores]:
+def score_map(
+    tally: Tally, name: str, earlier: Fields, of_model: bool, scored_on: str = WALL_TO_WALL
+) -> dict[str, Scores]:
     """Scores of a map on every labelled pixel of the test blocks, by what it is scored against.
 
     Parameters
@@ -139,17 +196,19 @@ def score_map(tally: Tally, name: str, earlier: Fields, of_model: bool) -> dict[
         The report that training wrote, or an empty one; gives the seed of the bootstrap.
     of_model : bool
         Whether this is the model's own map, which keeps the scores of the random split.
+    scored_on : str
+        What the tally counted, in words.
     """
     seed = earlier.get("seed", 0)
     scores: dict[str, Scores] = {
         against: {
-            "scored_on": WALL_TO_WALL,
+            "scored_on": scored_on,
             **accuracy.score_confusions(by_model[name], tally.codes, seed, legend=tally.legend),
         }
         for against, by_model in tally.confusions.items()
     }
     if of_model:
-        kept = [f"{against}_random" for against in tally.confusions]
+        kept = [against + other for against in tally.confusions for other in OTHER_SPLITS]
         scores |= {k: v for k, v in earlier.get("scores", {}).items() if k in kept}
     return scores
 
@@ -168,7 +227,7 @@ def report_of(
     scores: Mapping[str, Scores],
     seconds: Mapping[str, float],
     seed: int,
-    blocks: Blocks,
+    split: str,
     card: Mapping[str, object],
     labels: str,
 ) -> Report:
@@ -184,17 +243,14 @@ def report_of(
         ``train`` and ``predict``, as far as they were measured.
     seed : int
         Of the bootstrap.
-    blocks : Blocks
-        How the scene was split.
+    split : str
+        How the scene was split, in words.
     card : mapping
         Of the model; empty where it is not known.
     labels : str
         Title of the labels' nomenclature.
     """
     against = "reference" if "reference" in scores else "labels"
-    split = f"spatial blocks of {blocks.block_px} px, guard {blocks.guard_px} px"
-    if blocks.label_range_px is not None:
-        split += f"; labels are alike up to {blocks.label_range_px:.0f} px"
     described = ("kind", "trained_on", "n_train", "patch_size", "bands", "inputs")
     return {
         "model": name,
@@ -209,3 +265,11 @@ def report_of(
         "card": {field: card[field] for field in described if field in card}
         | ({"lost_classes": card["lost_classes"]} if card.get("lost_classes") else {}),
     }
+
+
+def split_in_words(blocks: Blocks) -> str:
+    """How a scene was split, for a report."""
+    split = f"spatial blocks of {blocks.block_px} px, guard {blocks.guard_px} px"
+    if blocks.label_range_px is None:
+        return split
+    return f"{split}; labels are alike up to {blocks.label_range_px:.0f} px"

@@ -9,13 +9,14 @@ import numpy as np
 from landcover.reports.figures import (
     NODATA_GREY,
     captioned,
+    false_colour,
     figure_png,
     fold,
     fold_note,
     folds,
     true_colour,
 )
-from landcover.sensors import TRUE_COLOUR_BANDS, true_colour_bands
+from landcover.sensors import true_colour_bands
 
 #: Largest side of a picture, pixels.
 PICTURE_PX = 2000
@@ -23,17 +24,16 @@ _BORDER_COLOUR = (255, 220, 0)
 
 
 def borders_picture(image: np.ndarray, bands: Sequence[str], segments: np.ndarray) -> np.ndarray:
-    """Borders of segments, a pixel thin, over true colour.
+    """Borders of segments, a pixel thin, over true colour, or over components in false colour.
 
     A scene of more pixels than a picture has is shown by its centre, a long one in pieces.
     """
     crop = _shown(segments.shape)
     ids = segments[crop]
     pieces = folds(*ids.shape)
-    # Scenes without red, green and blue are shown by their first band.
-    shown = true_colour_bands(bands) or (bands[0],) * 3
-    layers = [bands.index(name) for name in shown]
-    picture = true_colour(image[:, crop[0], crop[1]][layers], TRUE_COLOUR_BANDS)
+    shown = true_colour_bands(bands)
+    part = image[:, crop[0], crop[1]]
+    picture = true_colour(part, bands) if shown else false_colour(part[:3])
     zoom = 2 if max(ids.shape) // pieces <= PICTURE_PX // 2 else 1
     picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
     zoomed = ids.repeat(zoom, axis=0).repeat(zoom, axis=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +82,11 @@ class Tally:
 
 
 def tally_maps(
-    layers: Mapping[str, Path], scene: Path, blocks: Blocks, nomenclature: Nomenclature
+    layers: Mapping[str, Path],
+    scene: Path,
+    blocks: Blocks,
+    nomenclature: Nomenclature,
+    zoned: bool = True,
 ) -> Tally:
     """Count classes of the scene, and all that is scored in its test blocks, by windows.
 
@@ -99,6 +103,8 @@ def tally_maps(
         Its blocks.
     nomenclature : Nomenclature
         What the classes of all layers are of.
+    zoned : bool
+        Whether labels are a map, whose borders and cells say something.
 
     Raises
     ------
@@ -124,7 +130,7 @@ def tally_maps(
     for window in track(windows, "scoring test blocks"):
         pixels = _test_pixels(scene, blocks, position, window, layers, reach_px)
         if pixels is not None:
-            counts.add(pixels)
+            counts.add(pixels if zoned else replace(pixels, zones={}))
     codes, confusions = _without_empty_zero(counts.codes, counts.confusions)
     return Tally(
         codes,
@@ -237,9 +243,7 @@ def require_same_classes(nomenclature: Nomenclature, layers: Mapping[str, Path])
 
 def _test_blocks(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
     """Ids of the test blocks, and the position of each id among them."""
-    rows = np.arange(0, blocks.rows, blocks.block_px)[:, np.newaxis]
-    cols = np.arange(0, blocks.cols, blocks.block_px)[np.newaxis]
-    ids = np.sort(blocks.block_of(rows, cols)[blocks.split_of(rows, cols) == TEST])
+    ids = blocks.test_blocks
     position = np.full(int(ids.max(initial=-1)) + 1, -1)
     position[ids] = np.arange(ids.size)
     return ids, position

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from landcover.labels.detail import SLIVERS, SPECIFIED_HA, as_specified
+from landcover.labels.origin import POLYGONS, RASTER, RASTER_AND_POLYGONS
 from landcover.legend import Nomenclature
 from landcover.reports.records import ComparedModel, Comparison, Difference, PairedTests, Scores
+from landcover.reports.scores import OF_SAMPLES
 from landcover.reports.words import interval, p_value, percent, points
 
 #: The score that ranks the maps.
@@ -23,6 +25,14 @@ NOT_TOLD_APART, CLEARLY, PROBABLY = "not told apart", "clearly", "probably"
 
 #: A class of a lower F1 counts as hardly found.
 HARDLY_FOUND = 0.1
+
+#: Said where all that maps are scored by is polygons.
+OF_POLYGONS = (
+    "The only labels of this scene are polygons, so a score is agreement with {labels} on "
+    "{pixels}. It says nothing of land between them: polygons that somebody drew where a class is "
+    "easy to tell are no sample of the scene, and no split of them measures how right the map is. "
+    "Points drawn at random, by landcover sample-points, do."
+)
 
 #: What labels are specified to be, by their scheme.
 SPECIFIED = {
@@ -110,7 +120,7 @@ def headline(comparison: Comparison, labels: str) -> str:
     )
 
 
-def detail(nomenclature: Nomenclature, least_ha: float | None) -> str:
+def detail(nomenclature: Nomenclature, least_ha: float | None, labels_from: str = RASTER) -> str:
     """How fine the labels are drawn, as it was measured, and what CORINE's are specified to be.
 
     Parameters
@@ -119,6 +129,9 @@ def detail(nomenclature: Nomenclature, least_ha: float | None) -> str:
         Of the labels, with the size of their cells.
     least_ha : float, optional
         From `labels.detail.least_region_ha`.
+    labels_from : str
+        `origin.RASTER_AND_POLYGONS` where polygons lead: how fine the raster is drawn cannot be
+        told then from labels and polygons together, and stays unsaid.
 
     Returns
     -------
@@ -133,8 +146,10 @@ def detail(nomenclature: Nomenclature, least_ha: float | None) -> str:
         )
     if nomenclature.name in SPECIFIED and as_specified(nomenclature, least_ha):
         said.append(SPECIFIED[nomenclature.name])
+    led = labels_from == RASTER_AND_POLYGONS
+    them = "Labels are those of polygons where these lie; elsewhere they" if led else "Labels"
     said.append(
-        f"Labels leave out what they cannot draw, here in cells of {nomenclature.cell_m:g} m, and "
+        f"{them} leave out what they cannot draw, here in cells of {nomenclature.cell_m:g} m, and "
         "are wrong in places."
     )
     return " ".join(said)
@@ -160,7 +175,8 @@ def remarks(
         Sentences.
     """
     said, title = [], nomenclature.title
-    coarse = detail(nomenclature, least_ha)
+    source = comparison["labels_from"]
+    coarse = detail(nomenclature, least_ha, source)
     labels = comparison["labels_against_reference"]
     if labels:
         beyond = labels["best_map_beyond_labels"]
@@ -174,7 +190,11 @@ def remarks(
             f"{points(abs(gap)).lstrip('+')} points{bounds} {word} right than they are."
         )
     said += _other_winner(comparison) + _chosen(comparison, title)
-    if comparison["against"] == "labels":
+    if comparison["against"] == "labels" and source == POLYGONS:
+        sampled = comparison["scored_on"] in OF_SAMPLES
+        pixels = "their sampled pixels" if sampled else "the pixels inside them"
+        said.append(OF_POLYGONS.format(labels=title, pixels=pixels))
+    elif comparison["against"] == "labels":
         said.append(
             f"There is no reference for this scene, so a score is agreement with {title}. "
             f"{coarse} A map that shows what they leave out loses points for it."

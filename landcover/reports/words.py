@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
+from typing import Any
 
 from landcover.grid import in_metres
 
@@ -79,6 +80,23 @@ def interval(bounds: Iterable[float] | None, signed: bool = False) -> str:
     if signed:
         return f"{points(low)} to {points(high)}"
     return f"{100 * low:.1f}–{100 * high:.1f}".replace("-", "−")
+
+
+def scored(report: Mapping[str, Any]) -> str:
+    """The scores that lead a report, in a line.
+
+    >>> ci = {"overall_accuracy_ci95": [0.88, 0.99]}
+    >>> shares = {"overall_accuracy": 0.974, "balanced_accuracy": 0.9, "macro_f1": 0.92}
+    >>> of = {"n_test": 465, "scored_on": "test samples", "measure": "agreement with CORINE"}
+    >>> scored(shares | ci | of)
+    'agreement with CORINE: 97.4 % (88.0–99.0), balanced 90.0 %, macro F1 0.920; 465 test samples'
+    """
+    return (
+        f"{report['measure']}: {percent(report['overall_accuracy'])} "
+        f"({interval(report['overall_accuracy_ci95'])}), balanced "
+        f"{percent(report['balanced_accuracy'])}, macro F1 {report['macro_f1']:.3f}; "
+        f"{report['n_test']:,} {report['scored_on']}"
+    )
 
 
 def p_value(value: float | None) -> str:

@@ -8,7 +8,7 @@ training chip holds a pixel that is scored.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -35,6 +35,9 @@ MIN_BLOCK_PX = 20
 FEWEST_BLOCKS = 24
 #: Blocks are not made so small as to have more than about these, unless the scene is large.
 ENOUGH_BLOCKS = 64
+#: A strip at the edge that leaves less than this, or a quarter of a block, beyond its guard is a
+#: sliver: it belongs to the block beside it.
+LEAST_PX = 10
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Layout:
     rows, cols : int
         Shape of the scene in pixels.
     block_px : int
-        Side of a block; blocks at the lower and right edge may be smaller.
+        Side of a block. Those at the lower and right edge may be smaller; where they would be
+        slivers, the blocks before them reach to the edge.
     guard_px : int
         Width of the guard, at most half a block.
     pixel_m : float, optional
@@ -83,21 +87,34 @@ class Layout:
     @property
     def shape(self) -> tuple[int, int]:
         """Number of blocks down and across."""
-        return -(-self.rows // self.block_px), -(-self.cols // self.block_px)
+        sides = self.block_px, self.guard_px
+        return blocks_along(self.rows, *sides), blocks_along(self.cols, *sides)
 
     def block_of(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> np.ndarray:
         """Block of each pixel: 0, 1, ... row by row, int64."""
-        down, across = np.asarray(rows) // self.block_px, np.asarray(cols) // self.block_px
-        return down * self.shape[1] + across
+        across = self.shape[1]
+        down, right = (
+            np.minimum(np.asarray(at) // self.block_px, number - 1)
+            for at, number in zip((rows, cols), self.shape, strict=True)
+        )
+        return down * across + right
 
     def blocks_in(self, window: Window) -> np.ndarray:
         """Block of each pixel of a window, int64 (rows, cols)."""
         rows = np.arange(window.row, window.row + window.rows)[:, np.newaxis]
         return self.block_of(rows, np.arange(window.col, window.col + window.cols))
 
-    def zones_of(self, pixels: np.ndarray) -> np.ndarray:
-        """Zone of each row, or of each column: three a block, int64."""
-        block, offset = np.divmod(pixels, self.block_px)
+    def zones_of(self, rows: np.ndarray, cols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Zone of each row, and of each column: three a block, int64.
+
+        Where a block reaches further than its side, to the edge of the scene, its last zone does.
+        """
+        down, across = self.shape
+        return self._zones_along(rows, down), self._zones_along(cols, across)
+
+    def _zones_along(self, pixels: np.ndarray, blocks: int) -> np.ndarray:
+        block = np.minimum(pixels // self.block_px, blocks - 1)
+        offset = pixels - block * self.block_px
         strip = (offset >= self.guard_px).astype(np.int64)
         return 3 * block + strip + (offset >= self.block_px - self.guard_px)
 
@@ -122,8 +139,10 @@ class Layout:
         window : Window
             Where on the scene they lie.
         """
-        rows = self.zones_of(np.arange(window.row, window.row + window.rows))
-        cols = self.zones_of(np.arange(window.col, window.col + window.cols))
+        rows, cols = self.zones_of(
+            np.arange(window.row, window.row + window.rows),
+            np.arange(window.col, window.col + window.cols),
+        )
         part = counts[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
         down, across, number = part.shape
         zone = (rows - rows[0])[:, None] * across + (cols - cols[0])[None, :]
@@ -145,6 +164,34 @@ class Blocks(Layout):
 
     splits: np.ndarray
     label_range_px: float | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of blocks down and across, as they were dealt: once, slivers were blocks too."""
+        down, across = self.splits.shape
+        return down, across
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Numbers of blocks that such a split may have: without slivers, and with them."""
+        plan = Layout(self.rows, self.cols, self.block_px, self.guard_px)
+        with_slivers = -(-self.rows // self.block_px), -(-self.cols // self.block_px)
+        return plan.shape, with_slivers
+
+    @cached_property
+    def test_blocks(self) -> np.ndarray:
+        """Numbers of the test blocks, ascending, int64."""
+        return np.flatnonzero(self.splits.ravel() == TEST)
+
+    def all_tested(self) -> Blocks:
+        """The same blocks for a model that has seen none of them: all are test blocks.
+
+        Returns
+        -------
+        Blocks
+            With nothing to train on.
+        """
+        return replace(self, splits=np.full_like(self.splits, TEST))
 
     def split_of(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> np.ndarray:
         """Split of each pixel's block, uint8; says nothing of the guard.
@@ -179,9 +226,7 @@ class Blocks(Layout):
         rows = np.arange(window.row, window.row + window.rows)
         cols = np.arange(window.col, window.col + window.cols)
         there = ((rows >= 0) & (rows < self.rows))[:, None] & (cols >= 0) & (cols < self.cols)
-        zones = np.ix_(
-            self.zones_of(rows.clip(0, self.rows - 1)), self.zones_of(cols.clip(0, self.cols - 1))
-        )
+        zones = np.ix_(*self.zones_of(rows.clip(0, self.rows - 1), cols.clip(0, self.cols - 1)))
         return np.where(there, self.usable_zones[zones], np.uint8(0))
 
     @cached_property
@@ -267,7 +312,7 @@ class Blocks(Layout):
         except (KeyError, TypeError, ValueError) as error:
             raise LandcoverError(f"{path} is damaged ({error}); {again}") from error
         shape = rasters.grid_of(scene).shape
-        if (blocks.rows, blocks.cols) != shape or blocks.splits.shape != blocks.shape:
+        if (blocks.rows, blocks.cols) != shape or blocks.splits.shape not in blocks.shapes:
             raise LandcoverError(
                 f"{path} is of a scene of {blocks.rows} x {blocks.cols} pixels and "
                 f"{scene} has {shape[0]} x {shape[1]}; {again}"
@@ -338,14 +383,36 @@ def layout(
     if max_patch is not None and guard_px is None:
         guard_px = max_patch // 2
     if block_px is None:
-        block_px = max(_default_block_px(rows, cols, range_px, cell_px), GUARDS * (guard_px or 0))
+        block_px = _default_block_px(rows, cols, range_px, cell_px, guard_px)
+        block_px = max(block_px, GUARDS * (guard_px or 0))
     if guard_px is None:
-        guard_px = min(MAX_GUARD_PX, block_px // GUARDS)
+        guard_px = _default_guard_px(block_px)
     return Layout(rows, cols, block_px, guard_px, pixel_m=pixel_m)
 
 
-def _default_block_px(rows: int, cols: int, range_px: float, cell_px: int) -> int:
+def blocks_along(side: int, block_px: int, guard_px: int) -> int:
+    """Number of blocks along a side of a scene; a sliver at its end is none.
+
+    >>> blocks_along(240, 120, 30), blocks_along(279, 120, 30), blocks_along(280, 120, 30)
+    (2, 2, 3)
+    """
+    whole, rest = divmod(side, block_px)
+    least = min(LEAST_PX, math.ceil(block_px / 4))
+    return whole if whole and rest - guard_px < least else whole + bool(rest)
+
+
+def _default_guard_px(block_px: int) -> int:
+    return min(MAX_GUARD_PX, block_px // GUARDS)
+
+
+def _default_block_px(
+    rows: int, cols: int, range_px: float, cell_px: int, guard_px: int | None
+) -> int:
     """Side of a block by the range, within what the scene's size allows."""
+
+    def number(block_px: int) -> int:
+        guard = _default_guard_px(block_px) if guard_px is None else guard_px
+        return blocks_along(rows, block_px, guard) * blocks_along(cols, block_px, guard)
 
     def cells(side: float) -> int:
         """A side in pixels, made up to whole cells."""
@@ -354,7 +421,7 @@ def _default_block_px(rows: int, cols: int, range_px: float, cell_px: int) -> in
     fewest = max(cells(MIN_BLOCK_PX), 2 * cell_px)
     enough = round((rows * cols / ENOUGH_BLOCKS) ** 0.5 / cell_px) * cell_px
     wanted = max(cells(range_px), min(enough, cells(GUARDS * MAX_GUARD_PX)))
-    while wanted > fewest and -(-rows // wanted) * -(-cols // wanted) < FEWEST_BLOCKS:
+    while wanted > fewest and number(wanted) < FEWEST_BLOCKS:
         wanted -= cell_px
     return max(wanted, fewest)
 

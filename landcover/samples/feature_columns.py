@@ -21,6 +21,7 @@ def feature_columns(
     names: Sequence[str],
     places: tuple[np.ndarray, np.ndarray],
     held: np.ndarray,
+    fitted: features.Fitted,
 ) -> dict[str, np.ndarray]:
     """Features of some pixels, by name.
 
@@ -32,11 +33,13 @@ def feature_columns(
     bands : sequence of str
         Names of the scene's bands.
     names : sequence of str
-        Keys of `features.FEATURES`.
+        Features.
     places : pair of arrays of int (pixels,)
         Rows and columns.
     held : array of float32 (bands, pixels)
         Reflectance of these pixels.
+    fitted : mapping
+        What features were fitted to; empty where none needs that.
 
     Returns
     -------
@@ -45,9 +48,9 @@ def feature_columns(
     """
     wide = tuple(name for name in names if features.margin([name]))
     narrow = tuple(name for name in names if name not in wide)
-    found = dict(zip(narrow, features.compute_features(held, bands, narrow), strict=True))
+    found = dict(zip(narrow, features.compute_features(held, bands, narrow, fitted), strict=True))
     if wide:
-        found |= zip(wide, _of_windows(read, bands, wide, *places), strict=True)
+        found |= zip(wide, _of_windows(read, bands, wide, *places, fitted), strict=True)
     return {name: found[name] for name in names}
 
 
@@ -57,6 +60,7 @@ def _of_windows(
     names: Sequence[str],
     rows: np.ndarray,
     cols: np.ndarray,
+    fitted: features.Fitted,
 ) -> np.ndarray:
     """Features (features, pixels) from strips of the scene that are read with a margin."""
     around = features.margin(names)
@@ -68,6 +72,6 @@ def _of_windows(
         with spent("reading"):
             image = read(window.padded(around))
         inside = strips == strip
-        values = features.compute_features(image, bands, names)
+        values = features.compute_features(image, bands, names, fitted)
         found[:, inside] = values[:, rows[inside] - window.row, cols[inside] - window.col]
     return found

@@ -21,6 +21,11 @@ from landcover.stopwatch import spent
 
 #: Rows read at a time: whole rows, because samples are drawn by their rank in reading order.
 STRIP_ROWS = 512
+#: Pixels of all bands that are read at a time, about: of wide scenes of many bands fewer rows.
+_STRIP_VALUES = 2**27
+
+#: Column of the numbers of training polygons, 0 outside them.
+POLYGON = "polygon"
 
 Reader = Callable[[Window], np.ndarray]
 Part = TypeVar("Part")
@@ -50,6 +55,8 @@ class Source:
         What else the table says of a sample: reference, segment, segment types.
     more : function of a window
         Values of `columns` by name, each (rows, cols).
+    polygons : function of a window, or None
+        Numbers of training polygons, 0 outside them, where labels are of some.
     """
 
     name: str
@@ -61,6 +68,7 @@ class Source:
     inside: Reader | None
     columns: tuple[str, ...]
     more: Callable[[Window], dict[str, np.ndarray]]
+    polygons: Reader | None = None
 
     @property
     def codes(self) -> np.ndarray:
@@ -75,9 +83,8 @@ class Source:
         With a progress bar.
         """
         rows, cols = self.grid.shape
-        windows = [
-            Window(row, 0, min(STRIP_ROWS, rows - row), cols) for row in range(0, rows, STRIP_ROWS)
-        ]
+        most = min(STRIP_ROWS, max(16, _STRIP_VALUES // (cols * len(self.bands)) // 16 * 16))
+        windows = [Window(row, 0, min(most, rows - row), cols) for row in range(0, rows, most)]
         with ThreadPoolExecutor(1) as reader:
             pending = reader.submit(load, windows[0])
             for i, window in enumerate(track(windows, description)):
@@ -102,6 +109,8 @@ class Rasters:
         Class codes; not needed where polygons have classes.
     reference, segments, segment_types : Path, optional
         What else the table says of a sample, as far as it exists.
+    polygons : Path, optional
+        Numbers of the training polygons that the labels are of.
     """
 
     scene: Path
@@ -110,6 +119,7 @@ class Rasters:
     reference: Path | None = None
     segments: Path | None = None
     segment_types: Path | None = None
+    polygons: Path | None = None
 
 
 def open_source(
@@ -134,8 +144,10 @@ def open_source(
         return lambda window: rasters.read(path, window, [band])[0]
 
     inside, name = None, str(polygons)
+    numbers = None if files.polygons is None else layer(files.polygons)
     if classes is not None:
         labels: Reader = classes.burn
+        numbers = classes.numbers
     elif files.labels is None:
         raise InputError(
             f"{scene} has no labels to draw samples by; give labels, or polygons with class_field"
@@ -154,7 +166,7 @@ def open_source(
         values = {name: read(window) for name, read in singles.items()}
         if of_types is not None:
             values |= zip(types, rasters.read(of_types, window), strict=True)
-        return values
+        return values if numbers is None else values | {POLYGON: numbers(window)}
 
     return Source(
         name,
@@ -164,8 +176,9 @@ def open_source(
         labels,
         files.nomenclature,
         inside,
-        (*singles, *types),
+        (*singles, *types, *([POLYGON] if numbers else [])),
         more,
+        numbers,
     )
 
 

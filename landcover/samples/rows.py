@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy as np
 
@@ -13,16 +13,33 @@ from landcover.errors import InputError, LandcoverError, MissingProduct, typed
 from landcover.files import tables
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED, Legend, Nomenclature
+from landcover.samples.layers import POLYGON
+from landcover.samples.stacked import SCENE
 from landcover.scene.segmentation.types import type_column
 
 if TYPE_CHECKING:
     import geopandas
     import pandas as pd
 
+    from landcover.scene.features import Layers
+
 #: What can be learnt, and the column of the sample table that holds it.
 TARGETS = {"labels": "label", "reference": "reference"}
 #: Column of the targets that denoising gives.
 TARGET = "target"
+
+
+class Seen(Protocol):
+    """What a model reads of bands, and the features that are made of them."""
+
+    @property
+    def bands(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def features(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def fitted(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+
 #: How classes may weigh in training; None: every row alike.
 CLASS_WEIGHTS = (None, "balanced")
 
@@ -47,6 +64,12 @@ class Rows:
         How doubtful labels were treated, of `denoising.CHOICES`.
     remark : str
         What progress bars say of these rows.
+    left_out : array of int
+        Rows of training blocks that `samples.hygiene` left out.
+    hygiene : mapping
+        By what rules, and how many of each class.
+    clean : callable, optional
+        What leaves rows out of others in the same way.
     """
 
     samples: pd.DataFrame
@@ -58,12 +81,53 @@ class Rows:
     random_split_extra: np.ndarray
     denoise: str = PLAIN
     remark: str = ""
+    left_out: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    hygiene: Mapping[str, Any] = field(default_factory=dict)
+    clean: Callable[[Rows], Rows] | None = None
 
     def randomly_split(self, seed: int) -> Rows:
-        """As many training rows, drawn from training and test blocks alike."""
-        pool = np.concatenate([self.train, self.random_split_extra])
-        drawn = np.random.default_rng([seed, 2]).permutation(pool)[: len(self.train)]
-        return replace(self, train=np.sort(drawn), remark=" on a random split")
+        """As many training rows, drawn from training and test blocks alike, and cleaned alike."""
+        whole = np.concatenate([self.train, self.left_out])
+        pool = np.concatenate([whole, self.random_split_extra])
+        drawn = np.random.default_rng([seed, 2]).permutation(pool)[: len(whole)]
+        split = replace(self, train=np.sort(drawn), remark=" on a random split")
+        return split if self.clean is None else self.clean(split)
+
+    def split_by_polygon(self, seed: int) -> tuple[Rows, np.ndarray] | None:
+        """As many training rows, of other polygons than those tested, cleaned alike.
+
+        Half of the polygons of each class in test blocks are held out. The others may train, with
+        those of training blocks, and may lie beside those held out.
+
+        Parameters
+        ----------
+        seed : int
+            Of the choice of polygons and rows.
+
+        Returns
+        -------
+        (Rows, array of bool) or None
+            The rows, and which of the table lie in polygons that are held out. None where the
+            table says nothing of polygons, or too few are there.
+        """
+        if POLYGON not in self.samples or SCENE in self.samples:
+            return None
+        polygon, codes = self.samples[POLYGON].to_numpy(), self.samples[self.column].to_numpy()
+        tested = self.scored[(polygon[self.scored] > 0) & (codes[self.scored] != UNLABELLED)]
+        rng, held = np.random.default_rng([seed, 3]), list[int]()
+        for code in np.unique(codes[tested]):
+            of_class = rng.permutation(np.unique(polygon[tested[codes[tested] == code]]))
+            held += of_class[: -(-len(of_class) // 2)].tolist()
+        out = np.isin(polygon, held)
+        others = tested[~out[tested] & np.isin(codes[tested], self.legend.codes)]
+        whole = np.concatenate([self.train, self.left_out])
+        pool = np.concatenate([whole[~out[whole]], others])
+        drawn = np.sort(rng.permutation(pool)[: len(whole)])
+        if not held or len(np.unique(codes[drawn])) < 2:
+            return None
+        out[np.setdiff1d(np.arange(len(out)), tested)] = False
+        split = replace(self, train=drawn, remark=" on other polygons")
+        return split if self.clean is None else self.clean(split), out
 
     @property
     def learnt(self) -> str:
@@ -160,49 +224,74 @@ def pixel_inputs(
     bands: tuple[str, ...],
     path: Path,
     chosen: Sequence[str] | None = None,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Bands of a scene, which are columns of the sample table, and the features chosen.
+) -> Layers:
+    """What is seen of a scene, whose bands are columns of the sample table.
 
-    By default the features are those of `features.DEFAULTS` that the bands allow. The table may
-    lack them: see `with_features`.
+    By default all bands, and the features of `features.DEFAULTS` that they allow. The table may
+    lack features: see `with_features`.
 
     Raises
     ------
     LandcoverError
         If the table, which was read from `path`, lacks a band, or the bands do not allow a feature.
     """
-    from landcover.scene import features
+    from landcover.scene.features import layers_of
 
-    names = features.available(bands) if chosen is None else chosen
-    features.require(bands, names)
+    layers = layers_of(bands, chosen)
     missing = [name for name in bands if name not in samples]
     if missing:
         raise LandcoverError(
             f"{path} lacks the columns {' '.join(missing)} of the scene; "
             f"draw the samples again: landcover sample {typed(path.parent)}"
         )
-    return bands, tuple(names)
+    return layers
 
 
-def with_features(
-    scene: Path, samples: pd.DataFrame, bands: Sequence[str], names: Sequence[str]
-) -> pd.DataFrame:
+def fit_features(
+    scene: Path, parts: Sequence[Rows], bands: Sequence[str], names: Sequence[str]
+) -> dict[str, Any]:
+    """What features are fitted to, from training rows alone; see `scene.features.fit`.
+
+    Parameters
+    ----------
+    scene : path
+        Says how large pixels are.
+    parts : sequence of Rows
+        Of the scene, or of several with pixels of one size.
+    bands, names : sequence of str
+        Bands that are read, and features.
+    """
+    from landcover.files import rasters
+    from landcover.scene import features
+    from landcover.scene.feature_bands import on_the_ground
+
+    if not features.to_fit(names):
+        return {}
+    values = [part.samples[list(bands)].to_numpy(np.float32)[part.train] for part in parts]
+    return features.fit(
+        np.concatenate(values).T, bands, names, on_the_ground(rasters.grid_of(scene))
+    )
+
+
+def with_features(scene: Path, samples: pd.DataFrame, seen: Seen) -> pd.DataFrame:
     """The sample table with a column a feature; those that it lacks are computed.
 
     Features of windows are computed from the scene, which the samples were drawn from.
     """
-    missing = [name for name in names if name not in samples]
+    missing = [name for name in seen.features if name not in samples]
     if not missing:
         return samples
     from landcover.files import rasters
     from landcover.samples.feature_columns import feature_columns
 
+    bands = list(seen.bands)
     found = feature_columns(
-        lambda window: rasters.read(scene, window, list(bands)),
+        lambda window: rasters.read(scene, window, bands),
         bands,
         missing,
         (samples["row"].to_numpy(), samples["col"].to_numpy()),
-        samples[list(bands)].to_numpy(np.float32).T,
+        samples[bands].to_numpy(np.float32).T,
+        seen.fitted,
     )
     return samples.assign(**found)
 

@@ -87,7 +87,11 @@ def spatial_blocks(
 
 
 def deal(
-    plan: Layout, counts: np.ndarray, fractions: Sequence[float] = FRACTIONS, seed: int = 0
+    plan: Layout,
+    counts: np.ndarray,
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> Blocks:
     """Deal blocks by the classes that they hold; the form of `spatial_blocks` for windows.
 
@@ -107,6 +111,8 @@ def deal(
         can be trained on.
     fractions, seed
         As in `spatial_blocks`.
+    groups : array of int (blocks,), optional
+        Blocks of one number are dealt together, as `polygon_groups.Ties` ties them.
 
     References
     ----------
@@ -120,22 +126,24 @@ def deal(
         learnt, scored = counts[..., 1], counts.sum(axis=-1)
         counts = counts.reshape(*counts.shape[:2], -1)
         counts = counts[..., counts.any(axis=(0, 1))]
-    by_block = plan.by_block(counts)
-    labelled = int((by_block.sum(axis=1) > 0).sum())
+    tied = np.arange(np.prod(plan.shape)) if groups is None else groups
+    by_group = _by_group(plan.by_block(counts), tied)
+    labelled = int((by_group.sum(axis=1) > 0).sum())
     if labelled < MIN_BLOCKS:
         raise InputError(
-            f"only {labelled} of {len(by_block)} blocks of "
+            f"only {labelled} of {len(by_group)} blocks of "
             f"{in_metres(plan.block_px, plan.pixel_m)} hold labels, too few for train, validation "
             "and test; give a larger scene, more labels or smaller blocks (block_px=)"
         )
     rng = np.random.default_rng(seed)
-    judge = _Judge(plan, counts, by_block, shares)
+    judge = _Judge(plan, counts, tied, shares)
     effort = int(np.clip(_EFFORT // max(counts.size, 1), 24, 600))
-    deals = (_iterative_stratification(by_block, shares, rng) for _ in range(max(4, effort // 20)))
+    deals = (_iterative_stratification(by_group, shares, rng) for _ in range(max(4, effort // 20)))
     best = min(deals, key=judge)
-    best = _exchange(best, judge, by_block, rng, effort)
-    best = _rescue(best, judge, _Lost(plan, learnt, scored), rng, effort)
-    blocks = Blocks(plan.rows, plan.cols, plan.block_px, plan.guard_px, best.reshape(plan.shape))
+    best = _exchange(best, judge, by_group, rng, effort)
+    best = _rescue(best, judge, _Lost(plan, learnt, scored, tied), rng, effort)
+    splits = best[tied].reshape(plan.shape)
+    blocks = Blocks(plan.rows, plan.cols, plan.block_px, plan.guard_px, splits)
     for name, pixels in zip(SPLITS, judge.usable_pixels(best).sum(axis=1), strict=True):
         if not pixels:
             raise InputError(
@@ -156,13 +164,21 @@ def _checked_fractions(fractions: Sequence[float]) -> np.ndarray:
     return shares
 
 
+def _by_group(by_block: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Pixels of each group of blocks, (groups, classes)."""
+    found = np.zeros((int(groups.max()) + 1, by_block.shape[1]), by_block.dtype)
+    np.add.at(found, groups, by_block)
+    return found
+
+
 class _Judge:
-    """How far a deal is from what is wanted; lower is better."""
+    """How far a deal of groups of blocks is from what is wanted; lower is better."""
 
     def __init__(
-        self, plan: Layout, counts: np.ndarray, by_block: np.ndarray, shares: np.ndarray
+        self, plan: Layout, counts: np.ndarray, groups: np.ndarray, shares: np.ndarray
     ) -> None:
-        self._shape = plan.shape
+        self._shape, self._groups = plan.shape, groups
+        by_block = _by_group(plan.by_block(counts), groups)
         self._zones = counts.reshape(-1, counts.shape[-1]).astype(np.float64)
         self._by_block = by_block.astype(np.float64)
         self._shares = shares
@@ -173,7 +189,7 @@ class _Judge:
 
     def usable_pixels(self, splits: np.ndarray) -> np.ndarray:
         """Pixels outside the guard, (splits, classes)."""
-        usable = usable_zones_of(splits.reshape(self._shape)).ravel()
+        usable = usable_zones_of(splits[self._groups].reshape(self._shape)).ravel()
         return (usable == np.arange(1, 4)[:, None]).astype(np.float64) @ self._zones
 
     def empty(self, splits: np.ndarray) -> int:
@@ -205,14 +221,16 @@ class _Lost:
     A class in a single block cannot have both: it is trained on.
     """
 
-    def __init__(self, plan: Layout, learnt: np.ndarray, scored: np.ndarray) -> None:
-        self._shape = plan.shape
+    def __init__(
+        self, plan: Layout, learnt: np.ndarray, scored: np.ndarray, groups: np.ndarray
+    ) -> None:
+        self._shape, self._groups = plan.shape, groups
         self._zones = [part.reshape(-1, part.shape[-1]) for part in (learnt, scored)]
-        self._by_block = [plan.by_block(part) > 0 for part in (learnt, scored)]
+        self._by_block = [_by_group(plan.by_block(part), groups) > 0 for part in (learnt, scored)]
 
     def __call__(self, splits: np.ndarray) -> list[tuple[int, int]]:
         """Split and class of each loss."""
-        usable = usable_zones_of(splits.reshape(self._shape)).ravel()
+        usable = usable_zones_of(splits[self._groups].reshape(self._shape)).ravel()
         learnt, scored = self._by_block
         untrained = learnt.any(axis=0) & ~self._zones[0][usable == 1 + TRAIN].any(axis=0)
         untested = (scored.sum(axis=0) > 1) & ~scored[splits == TEST].any(axis=0)
@@ -231,13 +249,16 @@ class _Lost:
         """Blocks that could make up for a loss."""
         return np.flatnonzero(self._by_block[int(split == TEST)][:, one])
 
-    def in_the_way(self, splits: np.ndarray, block: int) -> np.ndarray:
-        """Blocks beside a training block whose guard reaches into it."""
-        row, col = divmod(block, self._shape[1])
-        there = splits.reshape(self._shape)
-        around = np.s_[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2]
-        numbers = np.arange(splits.size).reshape(self._shape)
-        return numbers[around][there[around] > there[row, col]]
+    def in_the_way(self, splits: np.ndarray, group: int) -> np.ndarray:
+        """Groups beside the blocks of a training group whose guard reaches into it."""
+        there = splits[self._groups].reshape(self._shape)
+        numbers = self._groups.reshape(self._shape)
+        found = list[int]()
+        for block in np.flatnonzero(self._groups == group).tolist():
+            row, col = divmod(block, self._shape[1])
+            around = np.s_[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2]
+            found += numbers[around][there[around] > there[row, col]].tolist()
+        return np.array(list(dict.fromkeys(found)), np.int64)
 
 
 def _iterative_stratification(

@@ -20,7 +20,9 @@ from landcover.samples.blocks import SPLITS, TEST, TRAIN, Blocks, Layout
 from landcover.samples.class_splits import ClassPixels
 from landcover.samples.feature_columns import feature_columns
 from landcover.samples.layers import Source, index_table
-from landcover.scene.features import available
+from landcover.scene.feature_bands import on_the_ground
+from landcover.scene.feature_families import PIXEL_M
+from landcover.scene.features import layers_of, to_fit
 
 if TYPE_CHECKING:
     import geopandas
@@ -48,12 +50,9 @@ class Draw:
         Classes with fewer labelled pixels in the scene are left out: not in
         training, and not in testing either.
     features : sequence of str, optional
-        Columns of features, of `features.FEATURES`; by default those of `features.DEFAULTS`
-        that the scene's bands allow.
+        Columns of features; by default those of `features.DEFAULTS` that the scene's bands allow.
     scheme : LabelScheme, optional
         What the values of `class_field` mean; by default they tell.
-    level : int, optional
-        Level of the legend in a run without label rasters; by default that of the values.
 
     Raises
     ------
@@ -68,7 +67,6 @@ class Draw:
     min_count: int = 50
     features: Sequence[str] | None = None
     scheme: LabelScheme | None = None
-    level: int | None = None
 
     def __post_init__(self) -> None:
         if self.method == "polygons" and self.polygons is None:
@@ -128,6 +126,20 @@ class Counted:
                 "least": self.min_count if code in self.dropped else None,
             }
         return found
+
+
+def require_features(bands: Sequence[str], names: Sequence[str] | None) -> None:
+    """Raise InputError unless a table of these bands can have columns of these features.
+
+    What is fitted to training samples cannot be there before they are drawn.
+    """
+    made = layers_of(bands, names).features
+    fitted = [name for name in made if set(to_fit([name])) - {PIXEL_M}]
+    if fitted:
+        raise InputError(
+            f"features {' '.join(fitted)} are fitted to training samples; choose them in training, "
+            f"or make them bands of the scene: landcover prep --features {' '.join(fitted)}"
+        )
 
 
 def count(source: Source, plan: Layout, min_count: int) -> Counted:
@@ -228,7 +240,7 @@ def table_of(
     rows, cols = drawn["row"], drawn["col"]
     x, y = source.grid.xy(rows, cols)
     held = np.stack([drawn[band] for band in source.bands])
-    names = available(source.bands) if features is None else features
+    names = layers_of(source.bands, features).features
     split = np.array(SPLITS)[blocks.split_of(rows, cols)]
     # plain Arrow strings, which every reader of Parquet knows; pandas 3 would write large ones
     text = pandas.ArrowDtype(pyarrow.string())
@@ -240,7 +252,8 @@ def table_of(
     columns["split"] = pandas.array(split.tolist(), dtype=text)
     columns["random_test"] = drawn["random_test"]
     columns |= {band: drawn[band] for band in source.bands}
-    columns |= feature_columns(source.image, source.bands, names, (rows, cols), held)
+    fitted = {PIXEL_M: on_the_ground(source.grid)}
+    columns |= feature_columns(source.image, source.bands, names, (rows, cols), held, fitted)
     columns |= {key: drawn[key] for key in source.columns if key != "reference"}
     return geopandas.GeoDataFrame(columns, geometry=shapely.points(x, y), crs=source.grid.crs)
 

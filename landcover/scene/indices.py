@@ -136,6 +136,7 @@ INDICES: dict[str, Index] = {
     ),
     "ndmi": _difference("nir", "swir16", "doi:10.1016/S0034-4257(96)00067-3"),
     "mndwi": _difference("green", "swir16", "doi:10.1080/01431160600589179"),
+    "ndsi": _difference("green", "swir16", "doi:10.1016/0034-4257(94)00092-Z"),
     "ndbi": _difference("swir16", "nir", "doi:10.1080/01431160304987"),
     "bsi": Index(
         ("swir16", "red", "nir", "blue"),

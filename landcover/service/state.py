@@ -92,6 +92,7 @@ def load(
     models = models_of_run(run) if models is None else models
     layers, pixel_models = layers_of(run), _pixel_models(models)
     if not (layers or pixel_models or classifier):
+        run.require_folder()
         raise MissingProduct(
             f"{run.path} has no scene, map or model to serve; make one with: "
             + run.made_by("scene")

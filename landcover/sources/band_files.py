@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +16,15 @@ import numpy as np
 from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.files.masks import alpha_bands
-from landcover.files.raster_names import stem_of
-from landcover.grid import Grid
-from landcover.sensors import SENSORS, SENTINEL2, Sensor
+from landcover.files.open_rasters import OpenRasters
+from landcover.files.raster_names import RasterName, stem_of
+from landcover.grid import Grid, same_crs
+from landcover.sensors import LANDSAT, SENSORS, SENTINEL2, Sensor
+from landcover.sources.cloud_mask import SCL_LAYER, is_scl
+from landcover.sources.keep import Keep, kept_of_files
+from landcover.sources.levels import require_one_kind
 from landcover.sources.reflectance import Band
+from landcover.sources.resolutions import in_native_resolution, is_coarser
 from landcover.sources.said import (
     BandSaid,
     band_of,
@@ -31,6 +37,10 @@ from landcover.sources.tile import Tile, day_in_name, require_one_date, same_gro
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
+#: The name of a band of Landsat, or of a file that says whose it is.
+_LANDSAT_BAND = re.compile(f"{LANDSAT.file_pattern}|landsat", re.IGNORECASE)
+#: How the names of files of a Landsat scene begin.
+_LANDSAT_SCENE = re.compile(r"L[COTEM]0[4-9]_", re.IGNORECASE)
 #: A number for all tiles, or one a tile.
 PerTile = float | Sequence[float] | None
 
@@ -56,7 +66,7 @@ class _File:
     def paths(self) -> tuple[Path | str, ...]:
         return (self.path,)
 
-    @property
+    @cached_property
     def day(self) -> str | None:
         return day_in_name(str(self.path))
 
@@ -68,13 +78,16 @@ def open_bands(
     band_names: Sequence[str] = (),
     sensor: str = SENTINEL2.name,
     nodata: Sequence[float] = (),
+    several_dates: bool = False,
+    keep: Keep | None = None,
 ) -> list[Tile]:
     """Tiles from band files.
 
     A band is told by what its file says: by its description (``B8``, ``red``), its metadata, the
     colours of its bands, or, for a file of one band, by the file's name (``..._B02.jp2``,
-    ``nir.tif``). A file of several bands is a tile of its own; files of one band that lie on one
-    grid are put together.
+    ``nir.tif``). A file of several bands is a tile of its own; files of one band that cover one
+    ground are put together. Where a band is there in several resolutions, that of the sensor is
+    taken.
 
     Parameters
     ----------
@@ -93,6 +106,12 @@ def open_bands(
     nodata : sequence of float
         Digital numbers that mean no data, besides what files declare. 0 means no data where
         neither the file nor this declares anything.
+    several_dates : bool
+        Files of one band and ground may be of several days, by their names or their folders': each
+        day makes tiles of its own, for a composite.
+    keep : str or sequence of str, optional
+        Bands to take, as `open_sentinel2` takes them, ``"all"`` being all that are given. Those
+        coarser than the tile's grid are brought to it. By default all of the tile's grid.
 
     Returns
     -------
@@ -119,37 +138,39 @@ def open_bands(
     given = [paths] if isinstance(paths, str | Path) else paths
     if not given:
         raise InputError("no band files were given; give one or several")
-    with ExitStack() as stack:
-        opened = [stack.enter_context(rasters.open_raster(path)) for path in given]
-        names = _names_by_file(opened, band_names)
-        files = [_asked(*each, of) for each in zip(given, opened, names, strict=True)]
-    groups = _grouped(_named(files, names, of))
+    with OpenRasters() as opened:
+        names = _names_by_file(given, opened, band_names)
+        files = [
+            _asked(path, opened[path], said, of) for path, said in zip(given, names, strict=True)
+        ]
+    groups = _grouped(_named(files, names, of), several_dates)
+    _refuse_shifted(groups, of)
     settings = zip(
         _per_tile("quantification", quantification, len(groups)),
         _per_tile("offset", offset, len(groups)),
         strict=True,
     )
     return [
-        _tile(group, of, divisor, added, tuple(nodata))
+        _tile(group, of, divisor, added, tuple(nodata), keep)
         for group, (divisor, added) in zip(groups, settings, strict=True)
     ]
 
 
 def _names_by_file(
-    opened: Sequence[DatasetReader], band_names: Sequence[str]
+    given: Sequence[RasterName], opened: OpenRasters, band_names: Sequence[str]
 ) -> list[Sequence[str]]:
     """The part of `band_names` that speaks of each file.
 
     For files of one band alone, a name each; beside stacks, all for the stacks.
     """
     if not band_names:
-        return [()] * len(opened)
-    single = [file.count - len(alpha_bands(file)) <= 1 for file in opened]
+        return [()] * len(given)
+    single = [opened[path].count - len(alpha_bands(opened[path])) <= 1 for path in given]
     if not all(single):
         return [() if alone else band_names for alone in single]
-    if len(band_names) != len(opened):
+    if len(band_names) != len(given):
         raise InputError(
-            f"{len(opened)} files of one band were given and band_names= gives "
+            f"{len(given)} files of one band were given and band_names= gives "
             f"{len(band_names)}; name every file, in order, with - for those to leave out"
         )
     return [[name] for name in band_names]
@@ -179,30 +200,60 @@ def _named(files: Sequence[_File], names: Sequence[Sequence[str]], sensor: Senso
     return [file for file in files if not file.single or file.said[0].name]
 
 
-def _grouped(files: Sequence[_File]) -> list[list[_File]]:
+def _grouped(files: Sequence[_File], several_dates: bool) -> list[list[_File]]:
     """Files that make a tile each: a stack alone, files of one band by the ground they cover.
 
-    In the order of their first files, as numbers a tile are given.
+    With `several_dates` by their day too. In the order of their first files, as numbers a tile are
+    given.
     """
     held = [file.said[0].name for file in files if file.single]
     one_tile = len(set(held)) == len(held)
     groups: list[list[_File]] = []
+    of_day: dict[str | None, list[list[_File]]] = {}
     for file in files:
+        near = of_day.setdefault(file.day if several_dates and not one_tile else None, [])
         its = (
             group
-            for group in groups
-            if file.single
-            and group[0].single
-            and (one_tile or same_ground(group[0].grid, file.grid))
+            for group in near
+            if file.single and group[0].single and (one_tile or _covers(group[0].grid, file.grid))
         )
         group = next(its, None)
         if group is None:
-            groups.append([file])
+            near.append([file])
+            groups.append(near[-1])
         else:
             group.append(file)
-    for first, second in combinations(files, 2):
-        _refuse_twice(first, second)
+    alike: dict[str | None, list[_File]] = {}
+    for file in files:
+        alike.setdefault(file.day if several_dates else None, []).append(file)
+    for held_by_day in alike.values():
+        for first, second in combinations(held_by_day, 2):
+            _refuse_twice(first, second)
     return groups
+
+
+def _covers(one: Grid, other: Grid) -> bool:
+    """Whether two grids cover the same ground, in pixels of one size or another."""
+    return same_ground(one, other) or is_coarser(one, other) or is_coarser(other, one)
+
+
+def _refuse_shifted(groups: Sequence[Sequence[_File]], sensor: Sensor) -> None:
+    """Raise InputError if a tile lacks a band that a file has over nearly the same ground."""
+    for group in groups:
+        lacking = set(sensor.core).difference(*(file.names for file in group))
+        first = group[0]
+        others = (file for other in groups if other is not group for file in other)
+        for file in others if first.single else ():
+            if file.single and file.names & lacking and _nearly_one_ground(first.grid, file.grid):
+                first.grid.require_equal(file.grid, str(first.path), str(file.path))
+
+
+def _nearly_one_ground(one: Grid, other: Grid) -> bool:
+    """Whether the corners of two grids are less than two pixels of either apart."""
+    if not same_crs(one.crs, other.crs):
+        return False
+    pixel = np.tile(np.maximum(one.resolution, other.resolution), 2)
+    return bool((np.abs(np.subtract(one.bounds, other.bounds)) < 2 * pixel).all())
 
 
 def _refuse_twice(first: _File, second: _File) -> None:
@@ -227,6 +278,62 @@ def _require_one_day(files: Sequence[_File]) -> None:
         )
 
 
+def _told_by_files(files: Sequence[_File]) -> Iterator[tuple[_File, BandSaid]]:
+    """Bands that files name, each with its file; given names say nothing more of a band."""
+    for file in files:
+        for band in file.said:
+            if band.name and band.named_by != "band_names=":
+                yield file, band
+
+
+def _names_of(files: Sequence[_File]) -> dict[str, tuple[str, ...]]:
+    """The names of each band: in its file, and of the file."""
+    return {
+        f"{file.path}" if file.single else f"band {band.number} of {file.path}": (
+            band.text,
+            stem_of(file.path) if file.single else "",
+            str(file.path),
+        )
+        for file, band in _told_by_files(files)
+    }
+
+
+def _refuse_landsat(files: Sequence[_File], sensor: Sensor) -> None:
+    """Raise InputError for names of Landsat's bands, whose numbers Sentinel-2 has for others."""
+    if sensor != SENTINEL2:
+        return
+    texts = [
+        text for file, band in _told_by_files(files) for text in (band.text, stem_of(file.path))
+    ]
+    held = {band.name for file in files for band in file.said}
+    sentence = _landsat_sentence(files[0].path, texts, held)
+    if sentence:
+        raise InputError(sentence)
+
+
+def on_landsat(path: RasterName, said: Sequence[BandSaid]) -> str | None:
+    """A sentence on a raster whose names are Landsat's; None for others, and for given names."""
+    told = [band for band in said if band.name and band.named_by != "band_names="]
+    texts = [text for band in told for text in (band.text, stem_of(path))]
+    return _landsat_sentence(path, texts, {band.name for band in said})
+
+
+def _landsat_sentence(
+    path: RasterName, texts: Sequence[str], held: Collection[str | None]
+) -> str | None:
+    """Why bands are not read by the names of Landsat that some texts are; None where none is."""
+    named = [text for text in texts if _LANDSAT_BAND.search(text)]
+    scenes = [text for text in texts if _LANDSAT_SCENE.match(text)]
+    if not (scenes or (named and "B08" not in held)):
+        return None
+    return (
+        f"{path}: {(scenes or named)[0]} is a name of Landsat, whose bands have other wavelengths "
+        "than those of Sentinel-2 with the same numbers; landcover prep reads Sentinel-2, and in "
+        f"Python landcover.open_bands(FILES, sensor={LANDSAT.name!r}) reads SR_B1 to SR_B7 for "
+        "landcover.prepare"
+    )
+
+
 def _per_tile(argument: str, given: PerTile, tiles: int) -> Sequence[float | None]:
     """One number a tile."""
     if given is None or isinstance(given, int | float):
@@ -248,18 +355,27 @@ def _tile(
     quantification: float | None,
     offset: float | None,
     nodata: tuple[float, ...],
+    keep: Keep | None,
 ) -> Tile:
     """The tile of some files, with notes on what was chosen and what left out."""
     bands: dict[str, Band] = {}
     grids: dict[str, Grid] = {}
-    notes: list[str] = []
+    native, notes = in_native_resolution(files, sensor)
     unnamed: list[str] = []
+    layers: dict[str, Band] = {}
     _require_one_day(files)
+    _refuse_landsat(files, sensor)
+    require_one_kind(_names_of(files), "bands of one tile")
     for file in files:
         left_out = []
         for band in file.said:
-            if band.name is None:
+            if band.name is None and is_scl(band.text):
+                layers[SCL_LAYER] = Band(file.path, band.number, grid=file.grid)
+            elif band.name is None:
                 left_out.append(f"{band.number} ({band.text or 'unnamed'})")
+            if band.name is None:
+                continue
+            if native[band.name] is not file:
                 continue
             require_reflectance(band, str(file.path))
             grids[band.name] = file.grid
@@ -279,7 +395,11 @@ def _tile(
             f"band_names=, all in order or some by number, such as {missing[0]}=1"
         )
     _refuse_same_numbers(bands)
-    return tile_of(bands, grids, sensor, tuple(dict.fromkeys(notes)))
+    kept, note = kept_of_files(keep, grids, sensor, str(files[0].path))
+    notes += [note] if note else []
+    bands = {name: band for name, band in bands.items() if name in kept}
+    tile = tile_of(bands, grids, sensor, tuple(dict.fromkeys(notes)))
+    return replace(tile, layers=layers)
 
 
 def _refuse_same_numbers(bands: Mapping[str, Band]) -> None:

@@ -14,6 +14,8 @@ from rasterio.enums import ColorInterp
 
 from landcover.errors import InputError
 from landcover.files.masks import alpha_bands
+from landcover.sources.cloud_mask import is_scl
+from landcover.sources.levels import require_one_kind
 from landcover.sources.tile import day_in_name
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 #: Metadata of a band in which writers keep its name, in the order in which they are asked.
 _NAME_TAGS = (
     "common_name", "eo:common_name", "BANDNAME", "band_name", "name", "NETCDF_VARNAME", "long_name",
+    "DESCRIPTION",  # openEO
 )  # fmt: skip
 #: So many bands, named by their places, have a B8.
 _LEAST_COUNTED = 8
@@ -87,7 +90,7 @@ def _by_text(
         )
     for origin, name in found.items():
         return texts["description"] or texts[origin], name, origin
-    return texts["description"], None, ""
+    return next(filter(None, texts.values()), ""), None, ""
 
 
 def _with_file(
@@ -147,6 +150,16 @@ def refuse_days(names: Mapping[int, tuple[str, str | None, str]], called: str) -
         )
 
 
+def refuse_kinds(names: Mapping[int, tuple[str, str | None, str]], called: str) -> None:
+    """Raise InputError if the texts of a raster's bands name several statistics or levels."""
+    said = {
+        f"band {number} ({text}) of {called}": (text,)
+        for number, (text, name, _) in names.items()
+        if name
+    }
+    require_one_kind(said, "bands of one scene")
+
+
 def refuse_twice(names: Mapping[int, tuple[str, str | None, str]], called: str) -> None:
     """Raise InputError if two bands of a raster are the same band of the sensor."""
     held: dict[str, list[str]] = {}
@@ -164,6 +177,22 @@ def refuse_twice(names: Mapping[int, tuple[str, str | None, str]], called: str) 
         )
 
 
+def scl_given(band_names: Sequence[str], numbers: Sequence[int]) -> dict[int, str]:
+    """Numbers of the bands that `band_names`, after `names_given`, says are SCL.
+
+    >>> scl_given(["B04", "SCL"], [1, 2]), scl_given(["SCL=5"], [1, 2, 3, 4, 5])
+    ({2: 'SCL'}, {5: 'SCL'})
+    """
+    pairs = [text.partition("=") for text in band_names]
+    held = [int(number) if equals else None for _, equals, number in pairs]
+    places = numbers if None in held else held
+    return {
+        number: name
+        for number, (name, _, _) in zip(places, pairs, strict=True)
+        if number is not None and is_scl(name)
+    }
+
+
 def names_given(
     band_names: Sequence[str], numbers: Sequence[int], called: str, sensor: Sensor
 ) -> dict[int, str | None]:
@@ -173,7 +202,7 @@ def names_given(
         given: dict[int, str | None] = {}
         for name, _, number in pairs:
             band = sensor.band_of(name)
-            if band is None:
+            if band is None and not is_scl(name):
                 raise InputError(
                     f"band_names= gives {name}={number}, and {sensor.title} has no band {name}; "
                     f"its bands are {' '.join(sensor.names)}"

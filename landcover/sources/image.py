@@ -21,6 +21,7 @@ from landcover.files.opening import require_real, root_cause
 from landcover.files.pictures import Source, open_bytes, open_geotiff
 from landcover.grid import Grid, Window
 from landcover.sensors import EUROSAT_BANDS, SENTINEL2, TRUE_COLOUR_BANDS, true_colour
+from landcover.sources.even_ground import EvenGround, judged_even
 from landcover.sources.reflectance import Band, Tally, judged, read_reflectance, too_dark
 from landcover.sources.said import (
     BandSaid,
@@ -313,6 +314,9 @@ def _bands_of_reflectance(
     image = np.stack(values)
     if eurosat:
         image[:, (image == 0).all(axis=0)] = np.nan
+    even = EvenGround(dict(zip(names, bands, strict=True)))
+    even.count(image)
+    notes.append(judged_even(even))
     notes += _notes_on_light(image, names, bands, eurosat)
     return tuple(names), image, tuple(_where_taken(note) for note in notes if note)
 

@@ -15,15 +15,17 @@ import numpy as np
 
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.masks import has_mask, read_masked
+from landcover.files.masks import has_mask
 from landcover.files.raster_names import stem_of
 from landcover.grid import Grid, Window, windows_of
 from landcover.labels.on_grid import became
 from landcover.labels.recognition import Hints, recognise
 from landcover.labels.schemes import LabelScheme
 from landcover.progress import track
-from landcover.sensors import SENTINEL2
-from landcover.sources.band_files import open_bands
+from landcover.sensors import LANDSAT, SENTINEL2, Sensor
+from landcover.sources.band_files import on_landsat, open_bands
+from landcover.sources.cloud_mask import is_scl
+from landcover.sources.plain_values import plain_values
 from landcover.sources.products import open_product
 from landcover.sources.reflectance import (
     DATA,
@@ -46,8 +48,6 @@ from landcover.sources.tile import Tile, day_in_name, radiometry_warning
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
-#: Values of a raster of classes, at most: others are measurements.
-MOST_CLASSES = 1000
 #: Reflectance is counted in steps so fine, for medians.
 _STEP = 1e-4
 
@@ -80,6 +80,8 @@ class BandFacts:
         Pixels with data, and without by reason.
     least, median, most : float or None
         Reflectance; the median to 0.0001. None without data.
+    pixel_m : float or None
+        Side of its pixels on the ground, metres, of bands of a product.
     """
 
     number: int
@@ -96,6 +98,7 @@ class BandFacts:
     least: float | None = None
     median: float | None = None
     most: float | None = None
+    pixel_m: float | None = None
 
 
 @dataclass(frozen=True)
@@ -144,20 +147,21 @@ def inspect_source(
     band_names: Sequence[str] = (),
     nodata: Sequence[float] = (),
     scheme: LabelScheme | None = None,
-) -> RasterFacts:
-    """`inspect_raster`, and of a SAFE product or a STAC item the bands that are read of it.
+) -> list[RasterFacts]:
+    """`inspect_raster`, and of a SAFE product or a STAC item the bands that it has.
 
-    Products say themselves what their bands are and what is no data.
+    Products say themselves what their bands are and what is no data. One of several granules gives
+    the facts of each.
     """
-    tile = open_product(path)
-    return (
-        inspect_raster(path, band_names, nodata, scheme) if tile is None else _of_tile(path, tile)
-    )
+    tiles = open_product(path, keep=None)
+    if tiles is None:
+        return [inspect_raster(path, band_names, nodata, scheme)]
+    return [_of_tile(path, tile) for tile in tiles]
 
 
 def _of_tile(path: Path | str, tile: Tile) -> RasterFacts:
     """The facts of a product's bands."""
-    remarks = list(tile.notes)
+    remarks = [*tile.notes, *_on_choice(tile)]
     try:
         warning = radiometry_warning(tile)
     except LandcoverError as error:
@@ -169,9 +173,19 @@ def _of_tile(path: Path | str, tile: Tile) -> RasterFacts:
             facts = BandFacts(
                 band.number, Path(band.path).name, name, band.named_by,
                 dataset.dtypes[band.number - 1], masked=has_mask(dataset, band.number),
+                pixel_m=(band.grid or tile.grid).pixel_m,
             )  # fmt: skip
             bands.append(_measured(facts, dataset, band, name, remarks))
     return replace(_of_grid(path, tile.grid), day=tile.day, bands=bands, remarks=remarks)
+
+
+def _on_choice(tile: Tile) -> list[str]:
+    """Which of a product's bands prep takes, where that is a choice."""
+    core, sizes = " ".join(tile.sensor.core), [b for b in tile.sensor.bands if b.name in tile.bands]
+    if len(sizes) == len(tile.sensor.core):
+        return []
+    to_20_m = " ".join(band.name for band in sizes if band.pixel_m <= 20)
+    return [f"prep takes {core}; with keep='20m' {to_20_m}; with keep='all' all of these bands"]
 
 
 def inspect_raster(
@@ -208,16 +222,27 @@ def inspect_raster(
         remarks = list(facts.remarks)
         try:
             said = bands_said(dataset, str(path), SENTINEL2, stem_of(path), band_names)
+            landsat = on_landsat(path, said)
+            if landsat:
+                said = bands_said(dataset, str(path), LANDSAT, stem_of(path))
         except LandcoverError as error:
             return replace(facts, remarks=[*remarks, str(error)])
-        classes = _class_values(path, dataset, said)
-        if classes is None:
-            bands = [_band(path, dataset, band, tuple(nodata), remarks) for band in said]
-            remarks += _on_silent(said)
-            if facts.resolution:  # else it is refused for that
-                remarks += _on_light(path, bands, nodata)
-            return replace(facts, bands=bands, remarks=remarks)
-    return _with_classes(replace(facts, remarks=remarks), path, classes, scheme)
+        if landsat:
+            bands = [_band(path, dataset, b, LANDSAT, tuple(nodata), remarks) for b in said]
+            return replace(facts, bands=bands, remarks=[*remarks, landsat])
+        if len(said) == 1 and said[0].name is None:
+            windows = _windows(dataset, f"Reading {Path(path).name}")
+            values = plain_values(dataset, said[0], windows)
+            known = _with_classes(facts, path, values.counts, scheme) if values.whole else None
+            remark = values.remark(of_scheme=known is not None and known.scheme is not None)
+            if known and (known.scheme or scheme or not values.measured):
+                return replace(known, remarks=[*known.remarks, *([remark] if remark else [])])
+            remarks += [remark] if remark else []
+        bands = [_band(path, dataset, b, SENTINEL2, tuple(nodata), remarks) for b in said]
+        remarks += _on_silent(said)
+        if facts.resolution:  # else it is refused for that
+            remarks += _on_light(path, bands, nodata)
+    return replace(facts, bands=bands, remarks=remarks)
 
 
 def _place(path: Path | str, dataset: DatasetReader) -> RasterFacts:
@@ -243,6 +268,7 @@ def _band(
     path: Path | str,
     dataset: DatasetReader,
     said: BandSaid,
+    sensor: Sensor,
     nodata: tuple[float, ...],
     remarks: list[str],
 ) -> BandFacts:
@@ -258,15 +284,21 @@ def _band(
         remarks.append(str(error))
         return facts
     floats = is_reflectance(dataset, said)
-    band = band_of(said, path, SENTINEL2, nodata=nodata, floats=floats)
+    band = band_of(said, path, sensor, nodata=nodata, floats=floats)
     return _measured(facts, dataset, band, said.name, remarks)
 
 
 def _on_silent(said: Sequence[BandSaid]) -> list[str]:
     """What is to be said of bands that nothing names."""
-    silent = [f"{band.number} ({band.text or 'unnamed'})" for band in said if band.name is None]
+    unnamed = [band for band in said if band.name is None]
+    silent = [f"{b.number} ({b.text or 'unnamed'})" for b in unnamed if not is_scl(b.text)]
     which = "band this is" if len(silent) == 1 else "bands these are"
-    return [f"nothing says which {which}: {', '.join(silent)}"] if silent else []
+    remarks = [f"nothing says which {which}: {', '.join(silent)}"] if silent else []
+    return remarks + [
+        f"{b.number} ({b.text}) is the scene classification, by which mask= hides clouds"
+        for b in unnamed
+        if is_scl(b.text)
+    ]
 
 
 def _on_light(path: Path | str, bands: Sequence[BandFacts], nodata: Sequence[float]) -> list[str]:
@@ -321,26 +353,6 @@ def _measured(
 def _windows(dataset: DatasetReader, text: str) -> Iterable[Window]:
     """Windows over a raster, whether it has a place or not."""
     return track(list(windows_of(dataset.height, dataset.width, rasters.WINDOW_PX)), text)
-
-
-def _class_values(
-    path: Path | str, dataset: DatasetReader, said: Sequence[BandSaid]
-) -> Counter[float] | None:
-    """Pixels of each value of a raster of classes, nodata as 0; None for other rasters."""
-    if len(said) != 1 or said[0].name is not None:
-        return None
-    counts: Counter[float] = Counter()
-    for window in _windows(dataset, f"Reading {Path(path).name}"):
-        pixels, seen = read_masked(dataset, said[0].number, window)
-        values = pixels[seen & np.isfinite(pixels)]
-        empty = values == said[0].nodata if said[0].nodata is not None else np.zeros(0, bool)
-        counts[0.0] += pixels.size - values.size + int(empty.sum())
-        values = values[~empty] if empty.size else values
-        distinct, times = np.unique(values, return_counts=True)
-        counts.update(dict(zip(distinct.astype(float).tolist(), times.tolist(), strict=True)))
-        if len(counts) > MOST_CLASSES or not np.array_equal(distinct, np.rint(distinct)):
-            return None
-    return counts
 
 
 def _with_classes(

@@ -17,7 +17,7 @@ from landcover.sensors import DEFAULT_QUANTIFICATION
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
-    from landcover.grid import Window
+    from landcover.grid import Grid, Window
 
 #: What land, water, snow, cloud and glint can show; numbers beyond are no reflectance.
 PLAUSIBLE = (-0.3, 2.0)
@@ -33,8 +33,8 @@ _MOST_VALUES = 10_000
 _MOST_OF_8_BITS = 255
 
 #: Why a pixel has no data. Of the reasons of its bands, and of all tiles, the last of this order.
-DATA, NODATA, MASKED, IMPLAUSIBLE, OUTSIDE = range(5)
-REASONS = ("data", "nodata", "masked", "implausible", "outside")
+DATA, CLOUD, NODATA, MASKED, IMPLAUSIBLE, OUTSIDE = range(6)
+REASONS = ("data", "cloud", "nodata", "masked", "implausible", "outside")
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,9 @@ class Band:
         Digital numbers that mean no data; NaN and infinity always do.
     named_by, scaled_by : str
         Where the band's name and these numbers come from, in words.
+    grid : Grid or None
+        Of the file, where that is not the grid of its tile: the band is brought to the tile's as it
+        is read (`landcover.sources.regrid`). None on the tile's own.
     """
 
     path: Path | str
@@ -62,6 +65,8 @@ class Band:
     nodata: tuple[float, ...] = (0.0,)
     named_by: str = ""
     scaled_by: str = ""
+    grid: Grid | None = None
+    plausible: tuple[float, float] = PLAUSIBLE
 
 
 @dataclass
@@ -71,19 +76,26 @@ class Tally:
     Attributes
     ----------
     pixels : int
-        With a value.
+        Of the file, with a value.
     wrong : int
         Of these, those beyond `PLAUSIBLE`.
     implausible : Counter
         Pixels by digital number, of those beyond `PLAUSIBLE`; of many numbers the frequent ones.
+    seen : int
+        Pixels of the tile with data in this band. They are those of the file, or others where the
+        band lies on a grid of its own.
     alone : int
-        Pixels without data in this band that have data in every other.
+        Pixels of the tile without data in this band that have data in every other.
+    beyond : int
+        Of these, those that lie outside the band's file.
     """
 
     pixels: int = 0
     wrong: int = 0
     implausible: Counter[float] = field(default_factory=Counter)
+    seen: int = 0
     alone: int = 0
+    beyond: int = 0
 
     def count_wrong(self, dn: np.ndarray) -> None:
         """Count digital numbers beyond `PLAUSIBLE`, in memory that their number does not set."""
@@ -109,7 +121,11 @@ def reflectance(dn: np.ndarray, band: Band) -> np.ndarray:
 
 
 def read_reflectance(
-    dataset: DatasetReader, band: Band, window: Window, tally: Tally | None = None
+    dataset: DatasetReader,
+    band: Band,
+    window: Window,
+    tally: Tally | None = None,
+    counted: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A window of a band as reflectance, and why pixels have none.
 
@@ -123,6 +139,8 @@ def read_reflectance(
         It may reach over the edge.
     tally : Tally, optional
         Counts the pixels of this window.
+    counted : array of bool, (rows, cols), optional
+        Which of them; all by default.
 
     Returns
     -------
@@ -138,11 +156,14 @@ def read_reflectance(
     why[place] = DATA
     why[place][np.isnan(values[place])] = NODATA
     why[place][~seen[place]] = MASKED
-    low, high = PLAUSIBLE
+    low, high = band.plausible
     bad = (why == DATA) & ~((values >= low) & (values <= high))
     if tally is not None:
-        tally.pixels += int((why == DATA).sum())
-        tally.count_wrong(dn[bad])
+        known, wrong = why == DATA, bad
+        if counted is not None:
+            known, wrong = known & counted, wrong & counted
+        tally.pixels += int(known.sum())
+        tally.count_wrong(dn[wrong])
     why[bad] = IMPLAUSIBLE
     values[why != DATA] = np.nan
     return values, why
@@ -183,11 +204,18 @@ def holes_alone(tally: Tally, band: Band, name: str) -> str | None:
     A band of a product has its holes where the others have theirs. Others come from a file that was
     not fetched to its end, or from a nodata value that is data, such as 0 over dark water.
     """
-    if tally.alone <= _FEW * (tally.pixels + tally.alone):
+    if tally.alone <= _FEW * (tally.seen + tally.alone):
         return None
+    if 2 * tally.beyond > tally.alone:
+        return (
+            f"{band.path}: {tally.beyond:,} pixels lie outside this file of {name} and have data "
+            f"in all other bands ({100 * tally.beyond / (tally.seen + tally.alone):.1f} %), and "
+            "are left out: check that its corners are those of the other bands, since it is "
+            "shifted against them or smaller"
+        )
     return (
         f"{band.path}: {tally.alone:,} pixels have no data in {name} and data in all other bands "
-        f"({100 * tally.alone / (tally.pixels + tally.alone):.1f} %), and are left out: check that "
+        f"({100 * tally.alone / (tally.seen + tally.alone):.1f} %), and are left out: check that "
         f"the file is whole, and that {_listed(band.nodata)} means no data in it"
     )
 

@@ -18,15 +18,17 @@ import numpy as np
 from rasterio.enums import ColorInterp
 
 from landcover.errors import InputError
-from landcover.files.masks import has_mask, holds_nan, look, own_nodata
+from landcover.files.masks import NETCDF_FILL, has_mask, holds_nan, look, own_nodata
 from landcover.sensors import HIGHEST_MEDIAN
 from landcover.sources.band_names import (
     names_given,
     names_said,
     refuse_counted,
     refuse_days,
+    refuse_kinds,
     refuse_named_alpha,
     refuse_twice,
+    scl_given,
     text_of,
 )
 from landcover.sources.reflectance import Band
@@ -49,10 +51,12 @@ _OTHER_WORDS = {
     "std", "stdev", "stddev", "variance", "uncertainty", "zenith", "azimuth", "angle", "count",
     "mask", "msk", "quality", "error", "diff", "difference", "anomaly", "trend", "slope",
 }  # fmt: skip
+#: In the names of bands that EO Browser stretches over 16 bits.
+_RAW = "_(Raw)"
 #: The words of a name such as viewZenith.
 _CAMEL = re.compile("[A-Z]?[a-z]+")
 #: What netCDF fills variables with where nobody chose a value; GDAL gives it as their nodata.
-_UNSET = (-32_767.0, -2_147_483_647.0, 4_294_967_295.0, 9.969209968386869e36)
+_UNSET = (-32_767.0, -2_147_483_647.0, 4_294_967_295.0, NETCDF_FILL)
 
 
 @dataclass(frozen=True)
@@ -144,13 +148,17 @@ def bands_said(
     ]
     if band_names:
         given = names_given(band_names, numbers, called, sensor)
-        names = {n: (text_of(dataset, n), given.get(n), "band_names=") for n in numbers}
+        scl = scl_given(band_names, numbers)
+        names = {
+            n: (scl.get(n) or text_of(dataset, n), given.get(n), "band_names=") for n in numbers
+        }
     else:
         refuse_named_alpha(dataset, called, sensor)
         names = names_said(dataset, called, sensor, file_name, numbers)
         refuse_twice(names, called)
         refuse_counted(names, called)
         refuse_days(names, called)
+        refuse_kinds(names, called)
     with_nan = cache(partial(_with_nan, dataset))  # read once, and only where it matters
     return [
         _said(dataset, called, number, name, (text, by), with_nan)
@@ -207,6 +215,10 @@ def _unit(dataset: DatasetReader, number: int) -> str:
 def _scaling(dataset: DatasetReader, called: str, number: int) -> tuple[float | None, float | None]:
     """Quantification and offset of digital numbers by the tags of a band."""
     scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
+    if (scale, offset) == (1, 0) and np.issubdtype(
+        np.dtype(dataset.dtypes[number - 1]), np.integer
+    ):
+        scale, offset = _in_texts(dataset, called, number)
     factor = dataset.tags(ns="ENVI").get("reflectance_scale_factor")
     if _unit(dataset, number).lower() in _PERCENT:
         scale, offset = scale / 100, offset / 100
@@ -218,6 +230,23 @@ def _scaling(dataset: DatasetReader, called: str, number: int) -> tuple[float | 
             "is a positive number: correct its tags, or save the band without them"
         )
     return as_meant(1 / scale), as_meant(offset / scale)
+
+
+def _in_texts(dataset: DatasetReader, called: str, number: int) -> tuple[float, float]:
+    """Scale and offset that the metadata of a band have by their names in netCDF.
+
+    Programs copy these texts to files that GDAL gives no scale. Floats beside them may be scaled
+    already; integers are not.
+    """
+    tags = dataset.tags(number)
+    texts = tags.get("scale_factor", "1"), tags.get("add_offset", "0")
+    try:
+        return float(texts[0]), float(texts[1])
+    except ValueError:
+        raise InputError(
+            f"{called} gives band {number} the scale {texts[0]!r} and the offset {texts[1]!r}; "
+            "each is one number: correct its tags, or save the band without them"
+        ) from None
 
 
 def _factor(text: str, called: str) -> float:
@@ -325,6 +354,12 @@ def band_of(
         divisor, added, by = 1.0, 0.0, "floats of reflectance"
     else:
         divisor, added, by = sensor.quantification, sensor.offset, f"default of {sensor.title}"
+        if quantification is None and _RAW in Path(path).name:
+            raise InputError(
+                f"{path} is named like a download of EO Browser, which writes reflectance x 65535 "
+                f"in 16 bits; give quantification=65535, or {divisor:g} if it holds reflectance x "
+                f"{divisor:g}"
+            )
     if quantification is not None or offset is not None:
         by = "as given"
         divisor = divisor if quantification is None else quantification

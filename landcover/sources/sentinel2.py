@@ -1,47 +1,55 @@
-"""Sentinel-2 sources: loose band files, stacked files and SAFE products, as tiles of named bands.
+"""Sentinel-2 products as tiles of named bands, with the numbers of their own XML.
 
-Facts on the product layout: ESA's Sentinel-2 product specification; the reflectance is
-(dn + offset) / quantification, per band, with both numbers in the product's XML from
-processing baseline 04.00 on.
+Facts on the products: ESA's Sentinel-2 product specification. Reflectance is
+(dn + offset) / quantification, per band, with both numbers in the product's XML.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from landcover.errors import InputError, MissingProduct
+from landcover.errors import InputError
 from landcover.files import rasters
-from landcover.files.texts import read_xml
 from landcover.sensors import SENTINEL2
+from landcover.sources.keep import Keep, kept_bands, note_on_kept
 from landcover.sources.reflectance import Band
-from landcover.sources.tile import Tile, tile_of, utc
+from landcover.sources.safe_layout import Granule, Product, open_safe
+from landcover.sources.safe_metadata import REMEDY, require_offsets
+from landcover.sources.tile import Tile, tile_of
 
-#: Bands by their numbers in a product's XML; the table of the sensor has their order.
-_BAND_IDS = {str(number): name for number, name in enumerate(SENTINEL2.names)}
-#: Digital numbers that are no reflectance in every product: no data, and saturated.
-_SPECIAL_DN = (0.0, 65_535.0)
+_NATIVE_M = SENTINEL2.pixel_m
 
 
-def open_sentinel2(path: str | Path) -> Tile:
-    """The four 10 m bands of a SAFE product, L1C or L2A, with its own numbers.
+def open_sentinel2(path: str | Path, keep: Keep = "core", granule: str | None = None) -> Tile:
+    """Bands of a SAFE product, L1C or L2A, with its own numbers.
 
     Parameters
     ----------
     path : path
-        The folder ``S2x_MSIL..._....SAFE``.
+        The folder ``S2x_MSIL..._....SAFE``, or a zip archive that holds it; it is not unpacked.
+        Names of before 6 December 2016 are read too.
+    keep : str or sequence of str
+        Bands to take: ``"core"``, the four 10 m bands; ``"10m"`` and ``"20m"``, those of pixels up
+        to this size; ``"all"`` of the product's level; or names, such as ``["B8A", "swir16"]``.
+        Those of the core are taken always, each band in its native resolution.
+    granule : str, optional
+        The granule of a product of several: the name of its tile, such as ``"T33UUU"``, or of its
+        folder.
 
     Returns
     -------
     Tile
-        B02, B03, B04 and B08, each with the quantification and offset of the product's XML:
-        reflectance = (dn + offset) / quantification.
+        On the 10 m grid, each band with the quantification and offset of the product's XML:
+        reflectance = (dn + offset) / quantification. `Tile.layers` says where the scene
+        classification and the cloud probability lie.
 
     Raises
     ------
     InputError, MissingProduct
-        If the folder is not a product, or a band is missing.
+        If this is not a product, an archive is damaged or not safe, a band that is to be taken is
+        missing, or a product has several granules and none was named.
 
     Examples
     --------
@@ -50,87 +58,111 @@ def open_sentinel2(path: str | Path) -> Tile:
     >>> tile.acquired, tile.bands["B02"].offset
     ('2022-06-01T10:00:00Z', -1001.0)
     """
-    path = Path(path)
-    metadata = sorted(path.glob("MTD_MSIL*.xml"))
-    if not metadata:
-        raise MissingProduct(
-            f"{path} holds no MTD_MSIL1C.xml or MTD_MSIL2A.xml; give the product's .SAFE folder"
+    tiles = open_granules(path, keep, () if granule is None else (granule,))
+    if len(tiles) > 1:
+        names = " ".join(part.tile for part in open_safe(Path(path)).granules)
+        raise InputError(
+            f"{path} holds {len(tiles)} granules ({names}) and open_sentinel2 opens one; choose it "
+            "with granule="
         )
-    if len(metadata) > 1:
-        held = " and ".join(file.name for file in metadata)
-        raise InputError(f"{path} holds {held}, of two products; leave the one that is meant")
-    elements, offsets = _metadata(metadata[0])
-    quantification = _quantification(elements, metadata[0])
+    return tiles[0]
+
+
+def open_granules(
+    path: str | Path, keep: Keep | None = "core", granules: Sequence[str] = ()
+) -> list[Tile]:
+    """`open_sentinel2` for a product of several granules: a tile each, in the order of their names.
+
+    Parameters
+    ----------
+    path, keep
+        As `open_sentinel2` takes them; None keeps the bands that are there.
+    granules : sequence of str
+        Those to open; all by default.
+
+    Returns
+    -------
+    list of Tile
+        At least one.
+    """
+    product = open_safe(Path(path))
+    return [_tile(product, granule, keep) for granule in _chosen(product, granules)]
+
+
+def _chosen(product: Product, wanted: Sequence[str]) -> list[Granule]:
+    """The granules of some names, or all."""
+    if not wanted:
+        return list(product.granules)
+    held = {name: part for part in product.granules for name in (part.name, part.tile)}
+    wanted = [name if name in held else name.upper() for name in wanted]
+    unknown = [name for name in wanted if _with_t(name) not in held and name not in held]
+    if unknown:
+        raise InputError(
+            f"{product.members.path} has no granule {' '.join(unknown)}; it has "
+            f"{' '.join(part.tile for part in product.granules)}"
+        )
+    taken = [held.get(name) or held[_with_t(name)] for name in wanted]
+    return [part for part in product.granules if part in taken]
+
+
+def _with_t(tile: str) -> str:
+    """The name of a tile, which people write with and without a T."""
+    return tile if tile.startswith("T") else f"T{tile}"
+
+
+def _tile(product: Product, granule: Granule, keep: Keep | None) -> Tile:
+    """The tile of a granule."""
+    metadata, members = product.metadata, product.members
+    held = [name for name in product.bands if (name, _NATIVE_M[name]) in granule.images]
+    if keep is None:
+        keep = held
+    names = kept_bands(keep, product.bands, SENTINEL2, f"level {product.level}")
+    require_offsets(metadata, names, members.called(product.xml))
     bands, grids = {}, {}
-    for name in SENTINEL2.core:
-        images = sorted(path.glob(f"GRANULE/*/IMG_DATA/*_{name}.jp2"))
-        images += sorted(path.glob(f"GRANULE/*/IMG_DATA/R10m/*_{name}_10m.jp2"))
-        if len(images) != 1:
-            raise InputError(
-                f"{path} holds {len(images)} images of {name} at 10 m and must hold 1; "
-                "fetch the product again, or give the images of one granule with bands="
-            )
+    for name in names:
+        image = members.raster(_image(product, granule, name))
         bands[name] = Band(
-            images[0],
+            image,
             1,
-            quantification,
-            offsets.get(name, 0.0),
-            _SPECIAL_DN,
+            metadata.quantification,
+            metadata.offset(name),
+            metadata.special,
             "file name",
             "product",
         )
-        grids[name] = rasters.grid_of(images[0])
-    tile = tile_of(bands, grids)
-    return replace(tile, acquired=utc(elements.get("PRODUCT_START_TIME")) or tile.acquired)
+        grids[name] = rasters.grid_of(image)
+    note = note_on_kept(names, held)
+    tile = tile_of(bands, grids, notes=(f"{members.path}: {note}",) if note else ())
+    layers = {layer: Band(members.raster(name), 1) for layer, name in granule.layers.items()}
+    return replace(tile, acquired=metadata.acquired or tile.acquired, layers=layers)
 
 
-def _metadata(metadata: Path) -> tuple[dict[str, str | None], dict[str, float]]:
-    """Elements of a product's XML, and offsets by band, which are absent before 04.00."""
-    root = read_xml(metadata, "fetch the product again")
-    elements: dict[str, str | None] = {}
-    offsets: dict[str, float] = {}
-    for element in root.iter():
-        tag = element.tag.rpartition("}")[2]
-        elements[tag] = element.text
-        if tag in ("RADIO_ADD_OFFSET", "BOA_ADD_OFFSET"):
-            number = element.get("band_id", "none")
-            if number not in _BAND_IDS:
-                raise InputError(
-                    f"{metadata} gives an offset for the band_id {number}, and bands have 0 to "
-                    f"{len(_BAND_IDS) - 1}; fetch the product again"
-                )
-            offsets[_BAND_IDS[number]] = _number(element.text, tag, metadata)
-    silent = [name for name in SENTINEL2.core if name not in offsets]
-    if offsets and silent:
-        raise InputError(
-            f"{metadata} gives offsets and none for {' '.join(silent)}; fetch the product again"
-        )
-    return elements, offsets
+def _image(product: Product, granule: Granule, name: str) -> str:
+    """The one image of a band, in the resolution that the sensor takes it in."""
+    native = _NATIVE_M[name]
+    images = granule.images.get((name, native), [])
+    if len(images) == 1:
+        return images[0]
+    where = str(product.members.path)
+    if len(product.granules) > 1:
+        where += f" ({granule.name})"
+    _require_native(where, granule, native)
+    others = [f"{pixel_m:g} m" for held, pixel_m in granule.images if held == name]
+    besides = f" (it has it at {' and '.join(others)})" if others and not images else ""
+    raise InputError(
+        f"{where} holds {len(images)} images of {name} at {native:g} m and must hold 1{besides}; "
+        f"{REMEDY}, or give the images of one granule with bands="
+    )
 
 
-def _number(text: str | None, tag: str, metadata: Path) -> float:
-    """A number of a product's XML."""
-    try:
-        number = float(text or "")
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"{metadata} gives {tag} {text!r}, no number; fetch the product again")
-    return number
-
-
-def _quantification(elements: dict[str, str | None], metadata: Path) -> float:
-    """What digital numbers are divided by."""
-    text = elements.get("BOA_QUANTIFICATION_VALUE") or elements.get("QUANTIFICATION_VALUE")
-    if not text:
-        raise InputError(
-            f"{metadata} gives no quantification value; give the images to open_bands, with "
-            "quantification="
-        )
-    number = _number(text, "QUANTIFICATION_VALUE", metadata)
-    if number <= 0:
-        raise InputError(
-            f"{metadata} gives the quantification value {number:g}, and a positive number is "
-            "needed; fetch the product again"
-        )
-    return number
+def _require_native(where: str, granule: Granule, native: float) -> None:
+    """Raise InputError if a granule holds images, and none at all of some resolution."""
+    held = sorted({pixel_m for _, pixel_m in granule.images})
+    if native in held:
+        return
+    sizes = " and ".join(f"{pixel_m:g} m" for pixel_m in held)
+    raise InputError(
+        f"{where} holds images of {sizes} and none of {native:g} m, in which bands such as "
+        f"{next(band.name for band in SENTINEL2.bands if band.pixel_m == native)} are taken; fetch "
+        f"the product with its folder R{native:g}m, or make it again with images of {native:g} m"
+    )

@@ -17,11 +17,18 @@ from urllib.parse import unquote, urlsplit
 from landcover.errors import InputError, LandcoverError, MissingProduct
 from landcover.files.atomic import Fields, read_json
 from landcover.sensors import SENTINEL2
+from landcover.sources.cloud_mask import SCL_LAYER
+from landcover.sources.keep import Keep, kept_bands, note_on_kept
+from landcover.sources.reflectance import Band
 from landcover.sources.stac_assets import AssetBand, open_asset
 from landcover.sources.tile import Tile, radiometry_warning, tile_of, utc
 
+#: Property of items that `landcover fetch` writes: who says what the offset is. The user's own word
+#: and other dates of the place know better than the look of the pixels.
+OFFSET_FROM = "landcover:offset_from"
+SETTLED_BY = ("option", "other dates")
 #: Roles of assets that are pictures or texts, whichever bands they name.
-_NO_DATA = {"overview", "thumbnail", "visual", "metadata"}
+_NO_DATA = ("overview", "thumbnail", "visual", "metadata")
 #: Words of STAC 1.0 for the bands of an asset.
 _OLD_WORDS = {"eo:bands", "raster:bands"}
 #: What an item says of a band in numbers.
@@ -35,12 +42,13 @@ def open_stac(
     quantification: float | None = None,
     offset: float | None = None,
     assets: Sequence[str] = (),
+    keep: Keep = "core",
 ) -> Tile:
-    """The four 10 m bands of a Sentinel-2 STAC item whose files are on disk.
+    """Bands of a Sentinel-2 STAC item whose files are on disk.
 
     Bands are told by their names, such as B04, or by their common names, such as red; in STAC
     1.1 they stand under ``bands``, before under ``eo:bands`` and ``raster:bands``. A file of one
-    band comes before a stack. Of several resolutions the band's own, 10 m, is taken. What item and
+    band comes before a stack. Of several resolutions the band's own is taken. What item and
     files say counts alike: their nodata values all mean no data, and a scale or an offset that
     both give must be the same.
 
@@ -52,11 +60,13 @@ def open_stac(
         reflectance = (dn + offset) / quantification, instead of what the item says.
     assets : sequence of str
         Keys of the assets to look at; all by default.
+    keep : str or sequence of str
+        Bands to take, as `open_sentinel2` takes them; ``"all"`` are those of the item.
 
     Returns
     -------
     Tile
-        B02, B03, B04 and B08 on one grid, and when they were taken.
+        The bands on the 10 m grid, and when they were taken.
 
     Raises
     ------
@@ -74,23 +84,34 @@ def open_stac(
     """
     path = Path(item)
     content = _read(path)
-    found = list(_bands(path, content, assets))
-    chosen = {name: _chosen(path, name, found) for name in SENTINEL2.core}
+    found = list(asset_bands(path, content, assets))
+    held = [name for name in SENTINEL2.names if any(band.name == name for band in found)]
+    names = kept_bands(keep, held, SENTINEL2, str(path))
+    chosen = {name: _chosen(path, name, found) for name in names}
     properties = content["properties"]
     bands, grids = {}, {}
     for name, band in chosen.items():
         file = _local(path, band.href)
         bands[name], grids[name] = open_asset(path, properties, band, file, quantification, offset)
-    tile = tile_of(bands, grids)
+    note = note_on_kept(names, held)
+    tile = tile_of(bands, grids, notes=(f"{path}: {note}",) if note else ())
     taken = utc(str(properties.get("datetime") or properties.get("start_datetime")))
-    tile = replace(tile, acquired=taken or tile.acquired)
-    remark = None if offset is not None else radiometry_warning(tile)
+    tile = replace(tile, acquired=taken or tile.acquired, layers=_layers(path, content))
+    given = offset is not None or properties.get(OFFSET_FROM) in SETTLED_BY
+    remark = None if given else radiometry_warning(tile)
     if remark:
         raise InputError(
             f"{path} and its pixels disagree: {remark}; give open_stac the offset and the "
             "quantification that are true"
         )
     return tile
+
+
+def _layers(path: Path, content: Fields) -> dict[str, Band]:
+    """SCL, where the item has it and its file is here."""
+    assets = {key.lower(): asset for key, asset in content["assets"].items()}
+    href = str((assets.get("scl") or {}).get("href"))
+    return {SCL_LAYER: Band(_local(path, href), 1)} if _is_here(path, href) else {}
 
 
 def _read(path: Path) -> Fields:
@@ -116,8 +137,23 @@ def _read(path: Path) -> Fields:
     return content
 
 
-def _bands(path: Path, content: Fields, keys: Sequence[str]) -> Iterator[AssetBand]:
-    """Every band of Sentinel-2 in the assets asked for."""
+def asset_bands(path: str | Path, content: Fields, keys: Sequence[str] = ()) -> Iterator[AssetBand]:
+    """Every band of Sentinel-2 in the assets of an item, or in those asked for.
+
+    Parameters
+    ----------
+    path : path or str
+        What errors call the item.
+    content : dict
+        The item.
+    keys : sequence of str
+        Of the assets to look at; all by default.
+
+    Raises
+    ------
+    InputError
+        If what the item says of an asset contradicts itself.
+    """
     assets = content["assets"]
     unknown = [key for key in keys if key not in assets]
     if unknown:
@@ -128,7 +164,8 @@ def _bands(path: Path, content: Fields, keys: Sequence[str]) -> Iterator[AssetBa
         asset = assets[key]
         if not isinstance(asset, dict):
             raise InputError(f"{path}: asset {key} is no object; correct the item")
-        if not keys and _NO_DATA & set(asset.get("roles") or ()):
+        roles = asset.get("roles")
+        if not keys and isinstance(roles, list) and any(role in _NO_DATA for role in roles):
             continue
         told = _told(path, key, asset)
         for number, band in enumerate(told, start=1):
@@ -144,7 +181,7 @@ def _bands(path: Path, content: Fields, keys: Sequence[str]) -> Iterator[AssetBa
                 )
 
 
-def _told(path: Path, key: str, asset: Fields) -> list[Fields]:
+def _told(path: str | Path, key: str, asset: Fields) -> list[Fields]:
     """What an asset says of each of its bands, in one wording for all versions of STAC."""
     if not _OLD_WORDS & asset.keys():  # 1.1, where a word of the asset is of all its bands
         found = [dict(asset) | band for band in _list(path, key, asset, "bands") or [{}]]
@@ -181,7 +218,7 @@ def _told(path: Path, key: str, asset: Fields) -> list[Fields]:
     return told
 
 
-def _list(path: Path, key: str, asset: Fields, word: str) -> list[Fields]:
+def _list(path: str | Path, key: str, asset: Fields, word: str) -> list[Fields]:
     """What an asset holds under a word, which must be a list of objects."""
     value = asset.get(word) or []
     if not isinstance(value, list) or not all(isinstance(band, dict) for band in value):
@@ -189,7 +226,7 @@ def _list(path: Path, key: str, asset: Fields, word: str) -> list[Fields]:
     return value
 
 
-def _name(path: Path, key: str, band: Fields, alone: bool) -> str | None:
+def _name(path: str | Path, key: str, band: Fields, alone: bool) -> str | None:
     """Which band of Sentinel-2 it is; by the key of the asset where nothing else says so."""
     roles = {one.role: one.name for one in SENTINEL2.bands}
     by_name, by_role = SENTINEL2.band_of(str(band["name"])), roles.get(str(band["common"]))
@@ -202,7 +239,7 @@ def _name(path: Path, key: str, band: Fields, alone: bool) -> str | None:
     return by_name or by_role or (SENTINEL2.band_of(key) if silent else None)
 
 
-def _number(path: Path, key: str, band: Fields, word: str) -> float | None:
+def _number(path: str | Path, key: str, band: Fields, word: str) -> float | None:
     """A number that an item gives, or None."""
     value = band[word]
     if value is None or (word == "nodata" and value in _NEVER_DATA):
@@ -226,9 +263,10 @@ def _chosen(path: Path, name: str, found: Sequence[AssetBand]) -> AssetBand:
     if not here:
         raise MissingProduct(
             f"{path}: the file of band {name} is not here (asset {held[0].asset}: "
-            f"{held[0].href}) and nothing is downloaded; fetch it and correct the item's link"
+            f"{held[0].href}) and nothing is downloaded; let landcover fetch bring it here, or "
+            "correct the item's link"
         )
-    own = next(band.pixel_m for band in SENTINEL2.bands if band.name == name)
+    own = SENTINEL2.pixel_m[name]
     for better in (
         [band for band in here if band.of == 1],
         [band for band in here if band.of == 1 and band.pixel_m == own],

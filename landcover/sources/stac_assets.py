@@ -27,7 +27,10 @@ from landcover.sources.said import (
 )
 
 #: Processing baseline from which products carry an offset.
-_OFFSET_FROM = 4.0
+OFFSET_BASELINE = 4.0
+#: Properties that say whether a catalogue has applied it.
+FLAGS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+_BASELINES = ("s2:processing_baseline", "processing:version", "sentinel:processing_baseline")
 
 
 @dataclass(frozen=True)
@@ -154,21 +157,14 @@ def _scaled(
 
 def _require_sure_offset(item: Path, properties: Fields, name: str, told: float | None) -> None:
     """Raise InputError where it is open whether digital numbers carry an offset."""
-    applied = next(
-        (
-            properties[flag]
-            for flag in ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
-            if flag in properties
-        ),
-        None,
-    )
+    applied, number = offset_applied(properties), baseline(properties) or 0.0
     untold = told is None or (told == 0 and applied is False)
     doubt = None
     if applied and told:
         doubt = f"says that the offset has been applied, and gives {told:g} for {name}"
-    elif untold and not applied and _baseline(properties) >= _OFFSET_FROM:
+    elif untold and not applied and number >= OFFSET_BASELINE:
         words = "no offset" if told is None else "offset 0"
-        doubt = f"gives {words} for {name} of processing baseline {_baseline(properties):05.2f}"
+        doubt = f"gives {words} for {name} of processing baseline {number:05.2f}"
     if doubt:
         raise InputError(
             f"{item} {doubt}; give open_stac the one that is true: offset=-1000 where digital "
@@ -176,11 +172,16 @@ def _require_sure_offset(item: Path, properties: Fields, name: str, told: float 
         )
 
 
-def _baseline(properties: Fields) -> float:
-    """Processing baseline, such as 4.0; 0 where it is not told."""
-    for word in ("s2:processing_baseline", "processing:version", "sentinel:processing_baseline"):
+def offset_applied(properties: Fields) -> object:
+    """Whether a catalogue has applied the offset, as it says; None where it does not say."""
+    return next((properties[flag] for flag in FLAGS if flag in properties), None)
+
+
+def baseline(properties: Fields) -> float | None:
+    """The processing baseline, such as 4.0; None where it is not said."""
+    for word in _BASELINES:
         try:
             return float(properties[word])
         except (KeyError, TypeError, ValueError):
             continue
-    return 0.0
+    return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Protocol
@@ -24,36 +24,51 @@ from landcover.sensors import (
     SENTINEL2,
     Sensor,
 )
+from landcover.sources.cloud_mask import CloudMask
+from landcover.sources.levels import require_one_kind
 from landcover.sources.reflectance import PLAUSIBLE, Band, reflectance, too_dark
+from landcover.sources.resolutions import is_coarser, notes_on_coarser
 
 #: Of an image of a product: tile, start of the data take, band.
 _TIME_IN_NAME = re.compile(r"T\d{2}[A-Z]{3}_(\d{8}T\d{6})_")
 _DAY_IN_NAME = re.compile(r"(?<!\d)(20\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
+#: Of a product: the start of its data take. A second day in the name is that of the processing.
+_DAY_OF_PRODUCT = re.compile(r"S2[A-Z]_MSIL(?:1C|2A)_(\d{4})(\d\d)(\d\d)T\d{6}")
 
+#: Of more days than this only the first and the last are said.
+_MOST_DAYS_LISTED = 12
 #: Digital numbers of products with +1000 lie above this, also over water that comes out negative.
 _DARKEST_WITH_OFFSET = 700
 #: Water may come out this dark where nothing is wrong.
 _MOST_NEGATIVE = -0.02
+#: Neighbours share less of the smaller one's ground; what shares more is of one place.
+_NO_NEIGHBOURS = 0.9
 #: A median below this is one of numbers divided once too often.
 _LOWEST_MEDIAN = 0.001
 
 
 @dataclass(frozen=True)
 class Tile:
-    """The bands of one tile, by name, on one grid.
+    """The bands of one tile, by name.
 
     Attributes
     ----------
     grid : Grid
-        Of all bands.
+        That all bands are read on.
     bands : dict of Band
-        By name, in the sensor's order.
+        By name, in the sensor's order. Those on another grid than the tile's have their own.
     acquired : str or None
         When they were taken, ISO 8601 in UTC.
     sensor : Sensor
         Whose bands they are.
     notes : tuple of str
         Sentences on what was chosen and what left out of the files, for people.
+    layers : dict of Band
+        What its files hold beside bands, by name: ``SCL``, classes of level 2A,
+        ``cloud_probability``, percent, and ``MSK_CLASSI``, classes of level 1C, a band each. They
+        keep their own grids, and are read where masks are asked for.
+    mask : CloudMask, optional
+        What hides its clouds; nothing does by default.
     """
 
     grid: Grid
@@ -61,6 +76,8 @@ class Tile:
     acquired: str | None = None
     sensor: Sensor = SENTINEL2
     notes: tuple[str, ...] = ()
+    layers: Mapping[str, Band] = field(default_factory=dict)
+    mask: CloudMask | None = None
 
     @property
     def paths(self) -> tuple[Path | str, ...]:
@@ -124,9 +141,15 @@ def light_warning(lights: Sequence[Light]) -> str | None:
     """
     band = lights[0].band
     typical = float(np.median([light.median for light in lights]))
-    if not _LOWEST_MEDIAN <= typical <= HIGHEST_MEDIAN:
+    brightest = max(lights, key=lambda light: light.median)
+    wrong = None
+    if typical < _LOWEST_MEDIAN:
+        wrong = typical
+    elif brightest.median > HIGHEST_MEDIAN:
+        band, wrong = brightest.band, brightest.median
+    if wrong is not None:
         raise InputError(
-            f"{band.path}: the median reflectance would be {typical:.4g}, which no land has; give "
+            f"{band.path}: the median reflectance would be {wrong:.4g}, which no land has; give "
             "the true quantification= (1 for values that are reflectance already, 1000 for "
             f"reflectance x 1000){_beside_offset(band)}"
         )
@@ -226,18 +249,53 @@ def require_one_date(covers: Sequence[Dated]) -> None:
     """
     for first, second in combinations(covers, 2):
         days = (first.day, second.day)
-        if None not in days and days[0] != days[1] and same_ground(first.grid, second.grid):
+        if None not in days and days[0] != days[1] and _mostly_alike(first.grid, second.grid):
             raise InputError(
                 f"{first.paths[0]} and {second.paths[0]} cover the same ground on {days[0]} and "
                 f"{days[1]}; two dates are no mosaic: prepare a run of each, and compare them with "
-                "landcover change"
+                'landcover change, or make one scene of them with composite="median"'
             )
+
+
+def require_one_level(tiles: Sequence[Tile]) -> None:
+    """Raise InputError if tiles of one mosaic say several levels of processing."""
+    require_one_kind({str(t.paths[0]): (str(t.paths[0]),) for t in tiles}, "tiles of one scene")
+
+
+def _mostly_alike(first: Grid, second: Grid) -> bool:
+    """Whether one of two grids lies nearly wholly on the other, so that they are no neighbours."""
+    if not same_crs(first.crs, second.crs):
+        return False
+    corners = np.array([first.bounds, second.bounds])
+    shared = corners[:, 2:].min(axis=0) - corners[:, :2].max(axis=0)
+    areas = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
+    return bool((shared > 0).all() and shared.prod() >= _NO_NEIGHBOURS * areas.min())
 
 
 def same_ground(first: Grid, second: Grid) -> bool:
     """Whether two grids have equal shape and extent, in one reference system."""
     alike = np.allclose(first.bounds, second.bounds, rtol=0, atol=1e-3 * min(first.resolution))
     return first.shape == second.shape and alike and same_crs(first.crs, second.crs)
+
+
+def notes_on_same_ground(tiles: Sequence[Tile]) -> list[str]:
+    """A sentence on each tile that covers the same ground as an earlier one, on the same day."""
+    found = []
+    for number, tile in enumerate(tiles):
+        first = next(
+            (
+                other
+                for other in tiles[:number]
+                if other.day == tile.day and same_ground(other.grid, tile.grid)
+            ),
+            None,
+        )
+        if first is not None:
+            found.append(
+                f"{tile.paths[0]} covers the same ground as {first.paths[0]}, and only fills its "
+                "holes"
+            )
+    return found
 
 
 def note_on_days(tiles: Sequence[Tile]) -> str | None:
@@ -249,9 +307,25 @@ def note_on_days(tiles: Sequence[Tile]) -> str | None:
     days = sorted(day for day in counts if day)
     if len(days) < 2:
         return None
+    if len(days) > _MOST_DAYS_LISTED:
+        return f"tiles of {len(days)} days, {days[0]} to {days[-1]}"
     listed = [f"{day} ({counts[day]})" for day in days]
     listed += [f"without a day ({counts[None]})"] if counts[None] else []
     return f"tiles of {len(days)} days: {', '.join(listed)}"
+
+
+def notes_on_bands(tiles: Sequence[Tile]) -> list[str]:
+    """A sentence on each band that some tiles have and others lack, which the scene leaves out."""
+    common = set(common_bands(tiles))
+    lacking: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for tile in tiles for name in tile.bands):
+        if name not in common:
+            first = next(tile for tile in tiles if name not in tile.bands)
+            lacking.setdefault(str(first.paths[0]), []).append(name)
+    return [
+        f"left out, because {path} lacks {'it' if len(names) == 1 else 'them'}: {' '.join(names)}"
+        for path, names in lacking.items()
+    ]
 
 
 def day_in_name(path: str) -> str | None:
@@ -259,12 +333,29 @@ def day_in_name(path: str) -> str | None:
 
     >>> day_in_name("T33UUU_20220601T100031_B02.jp2"), day_in_name("2022-08-05/B02.tif")
     ('2022-06-01', '2022-08-05')
+    >>> day_in_name("order_20230230/20230601_B02.tif"), day_in_name("20230230.tif")
+    ('2023-06-01', None)
+    >>> day_in_name("S2A_MSIL2A_20220601T101559_N0400_R065_T33UUU_20220603T124759/stack.tif")
+    '2022-06-01'
     """
     for part in reversed(Path(path).parts[-2:]):
-        days = {"-".join((year, month, day)) for year, _, month, day in _DAY_IN_NAME.findall(part)}
+        product = _DAY_OF_PRODUCT.search(part)
+        if product:
+            return "-".join(product.groups())
+        found = ("-".join((year, month, day)) for year, _, month, day in _DAY_IN_NAME.findall(part))
+        days = {day for day in found if _is_day(day)}
         if days:
             return days.pop() if len(days) == 1 else None
     return None
+
+
+def _is_day(text: str) -> bool:
+    """Whether there is such a day: 2023-02-30 is another number."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def tile_of(
@@ -273,9 +364,25 @@ def tile_of(
     sensor: Sensor = SENTINEL2,
     notes: tuple[str, ...] = (),
 ) -> Tile:
-    """A tile in the sensor's order, after checking that bands are complete and grids agree.
+    """A tile in the sensor's order, after checking that bands are complete and cover one ground.
 
-    Bands and their grids are given by name.
+    It lies on the grid of the finest of the sensor's core bands. Bands of coarser pixels over the
+    same ground keep their own grid, and are brought to the tile's as they are read.
+
+    Parameters
+    ----------
+    bands, grids : dict
+        By name.
+    sensor : Sensor
+        Whose bands they are.
+    notes : tuple of str
+        Of the tile.
+
+    Raises
+    ------
+    InputError
+        If a core band is missing, or a grid is neither that of the tile nor coarser over the same
+        ground.
     """
     missing = [name for name in sensor.core if name not in bands]
     if missing:
@@ -286,9 +393,14 @@ def tile_of(
             "give the files, or name the bands of a stacked file with band_names="
         )
     ordered = {name: bands[name] for name in sensor.names if name in bands}
-    grid, first = grids[sensor.core[0]], ordered[sensor.core[0]].path
+    finest = min(sensor.core, key=lambda name: grids[name].resolution)
+    grid, first = grids[finest], ordered[finest].path
     for name, band in ordered.items():
-        grid.require_equal(grids[name], str(first), str(band.path))
+        if is_coarser(grids[name], grid):
+            ordered[name] = replace(band, grid=grids[name])
+        else:
+            grid.require_equal(grids[name], str(first), str(band.path))
+    notes += tuple(notes_on_coarser(ordered, grid))
     times = {_time_in_name(Path(band.path).name) for band in ordered.values()}
     return Tile(grid, ordered, times.pop() if len(times) == 1 else None, sensor, notes)
 
@@ -322,13 +434,20 @@ def utc(text: str | None) -> str | None:
 
 def common_bands(tiles: Sequence[Tile]) -> list[str]:
     """Bands that every tile has."""
-    return [name for name in tiles[0].bands if all(name in tile.bands for tile in tiles)]
+    held = tiles[0].bands if tiles else ()
+    return [name for name in held if all(name in tile.bands for tile in tiles)]
 
 
 def acquired(tiles: Sequence[Tile]) -> list[str]:
     """When the tiles were taken, where all of them say so."""
     times = {tile.acquired for tile in tiles}
     return sorted(filter(None, times)) if None not in times else []
+
+
+def days_of(tiles: Sequence[Tile]) -> list[str]:
+    """The days of the tiles, by their times or the names of their files, where all say one."""
+    days = {tile.day for tile in tiles}
+    return sorted(filter(None, days)) if None not in days else []
 
 
 def radiometry(tiles: Sequence[Tile]) -> dict[str, list[dict[str, str | float]]]:

@@ -9,33 +9,47 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from landcover.errors import InputError
 from landcover.files.atomic import Fields, read_json
 from landcover.run import Run
-from landcover.stages.api_arguments import PathLike, RunLike, model_of, path_of, run_of
+from landcover.stages.api_arguments import (
+    PathLike,
+    RunLike,
+    model_of,
+    out_of_several,
+    path_of,
+    run_of,
+    runs_of,
+)
 
 if TYPE_CHECKING:
     from landcover.classifiers.models import Model
 
 
-def train(
-    run: RunLike,
+def train(  # noqa: PLR0913 - what all kinds of models take
+    run: RunLike | Sequence[RunLike],
     kind: str = "random-forest",
     *,
+    out: RunLike | None = None,
     seed: int = 0,
     targets: str = "labels",
     denoise: str | None = None,
     random_split: bool = True,
     features: Sequence[str] | None = None,
+    variant: str = "",
+    leave_one_scene_out: bool = False,
     **choices: object,
 ) -> Model:
-    """Train a classifier on the samples of a run, and score it on test samples.
+    """Train a classifier on the samples of a run, or of several, and score it on test samples.
 
     Parameters
     ----------
-    run : Run or path
-        Run folder with samples.
-    kind : {"random-forest", "knn", "mlp", "cnn"}
-        What to train, see docs/classifiers.md.
+    run : Run or path, or a sequence of them
+        Run folder with samples; or several, whose scenes may lie apart.
+    kind : str
+        What to train, such as "random-forest", "knn", "mlp" or "cnn", see docs/classifiers.md.
+    out : Run or path, optional
+        Of several runs: a further run folder, which gets their samples, the model and its report.
     seed : int
         Of every random draw.
     targets : {"labels", "reference"}
@@ -46,12 +60,22 @@ def train(
     random_split : bool
         Train once more on a random split, and report its scores.
     features : sequence of str, optional
-        What a model of single pixels sees beside the bands; () for nothing. By default those of
-        ndvi, ndwi and bi2 that the bands allow.
+        The layers that the model sees, and no others: "bands" for all bands of the scene, names of
+        its bands, and for a model of single pixels names of features (docs/features.md). By
+        default all bands, and for a model of single pixels those of ndvi, ndwi and bi2 that the
+        bands allow.
+    variant : str
+        A word at the end of the model's name, such as "texture" for random-forest@texture: keeps
+        it beside one of other features or choices.
+    leave_one_scene_out : bool
+        Of several runs: map each scene with a model of the others too. What these score, by scene
+        and over all, is in OUT/reports/NAME_by_scene.json and .md.
     **choices
         What the kind takes, such as ``class_weight="balanced"``; ``leaf_sizes`` of a forest,
         least samples of a leaf; ``segment_layers`` of an MLP, () for none; ``epochs`` of a
-        network; ``patch_size`` of a patch CNN, odd, in pixels.
+        network; ``patch_size`` of a patch CNN, odd, in pixels; ``estimator`` of kind "estimator",
+        an import path in scikit-learn. Every kind takes what is left out of training samples:
+        ``outliers`` and ``pca_outliers`` in robust deviations, ``min_distance_m``, ``balance``.
 
     Returns
     -------
@@ -61,10 +85,10 @@ def train(
     Raises
     ------
     MissingProduct
-        If the run has no samples.
+        If a run has no samples.
     InputError
-        If there is no such kind or choice, or a choice does not suit the run. Nothing is written
-        then.
+        If there is no such kind or choice, a choice does not suit the run, or several runs differ
+        in bands, classes or the size of pixels. Nothing is written then.
 
     Examples
     --------
@@ -72,9 +96,38 @@ def train(
     >>> model = lc.train("runs/demo", "random-forest", denoise="none", leaf_sizes=[5])
     >>> model.name, model.bands
     ('random-forest-plain', ('B02', 'B03', 'B04', 'B08'))
+
+    One model of two scenes, which has no scene of its own:
+
+    >>> lc.train(["runs/jena", "runs/gera"], "cnn", out="runs/both")  # doctest: +SKIP
     """
     from landcover.stages import train as stage
 
+    if out is not None or not isinstance(run, Run | str | Path):
+        from landcover.stages import train_scenes
+
+        several = train_scenes.several_scenes(
+            runs_of(run),
+            out_of_several(out),
+            kind,
+            seed=seed,
+            targets=targets,
+            denoise=denoise,
+            features=features,
+            variant=variant,
+            **choices,
+        )
+        model = train_scenes.train_scenes(several, random_split)
+        if leave_one_scene_out:
+            from landcover.stages.train_by_scene import leave_scenes_out
+
+            leave_scenes_out(several)
+        return model
+    if leave_one_scene_out:
+        raise InputError(
+            f"leave_one_scene_out needs two runs or more, and {run_of(run).path} is one; give "
+            "further runs, and out="
+        )
     return stage.train(
         run_of(run),
         kind,
@@ -83,6 +136,7 @@ def train(
         denoise=denoise,
         random_split=random_split,
         features=features,
+        variant=variant,
         **choices,
     )
 

@@ -8,14 +8,23 @@ back what one would open next. They are names of `landcover` itself.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from landcover.errors import InputError
 from landcover.files.atomic import Fields, read_json
 from landcover.files.raster_names import raster_name
 from landcover.run import Run
-from landcover.stages.api_arguments import PathLike, RunLike, run_of, scheme_of, tiles_of
+from landcover.stages.api_arguments import (
+    PathLike,
+    RunLike,
+    composite_of,
+    layers_of,
+    mask_of,
+    run_of,
+    scheme_of,
+    tiles_of,
+)
 
 if TYPE_CHECKING:
     import geopandas
@@ -28,7 +37,7 @@ if TYPE_CHECKING:
 _DEMO = "sources"
 
 
-def prepare(
+def prepare(  # noqa: PLR0913 - an argument for each option of landcover prep
     run: RunLike,
     bands: PathLike | Tile | Sequence[PathLike | Tile] | None = None,
     labels: PathLike | None = None,
@@ -37,6 +46,25 @@ def prepare(
     aoi: PathLike | Sequence[float] | None = None,
     level: int | None = None,
     scheme: LabelScheme | PathLike | None = None,
+    reference_scheme: LabelScheme | PathLike | None = None,
+    to: LabelScheme | PathLike | None = None,
+    polygons: PathLike | None = None,
+    layer: str | None = None,
+    class_field: str | None = None,
+    composite: str | None = None,
+    best_date: str | None = None,
+    mask: bool | PathLike | Sequence[PathLike] | None = None,
+    mask_classes: Sequence[int | str] | None = None,
+    mask_above: float | None = None,
+    mask_dilation: float = 0.0,
+    keep: str | Sequence[str] | None = None,
+    to_crs: str | None = None,
+    features: Sequence[str] = (),
+    features_as: RunLike | None = None,
+    dem: PathLike | Sequence[PathLike] | None = None,
+    distance: Mapping[str, PathLike] | None = None,
+    inside: Mapping[str, PathLike] | None = None,
+    stack: PathLike | Sequence[PathLike] | None = None,
     overwrite: bool = False,
 ) -> Run:
     """Make the scene of a run, and its labels and reference on the scene's grid.
@@ -47,11 +75,11 @@ def prepare(
         Run folder; it is made where there is none. Samples, models and maps that it holds stay
         where scene, labels and reference turn out as they were.
     bands : path, Tile, or sequence of these, optional
-        Sentinel-2 imagery of one date: a SAFE product, band files, a stacked file, a STAC item, or
-        a glob of them; or tiles from `open_sentinel2`, `open_bands` and `open_stac`. Numbers of
-        loose files become reflectance as the files say (`open_bands`, which also takes other
-        numbers). Without any the demo scene is made, with labels and reference: 800 x 1600 pixels
-        of synthetic land.
+        Sentinel-2 imagery of one date: a SAFE product, zipped or not, band files, a stacked file,
+        a STAC item, or a glob of them; or tiles from `open_sentinel2`, `open_bands` and
+        `open_stac`. Numbers of loose files become reflectance as the files say (`open_bands`, which
+        also takes other numbers). Without any the demo scene is made, with labels and reference:
+        800 x 1600 pixels of synthetic land.
     labels : path, optional
         Coarse label raster, such as CORINE, in any CRS.
     reference : path, optional
@@ -68,6 +96,57 @@ def prepare(
         ("corine-grid", "corine", "worldcover", ...), or a table of classes (.csv, .qml, or the
         legend.json of a run). By default the values tell; where they fit several schemes, the
         labels are refused.
+    reference_scheme : LabelScheme, name or path, optional
+        What the values of the reference mean, where they are of another scheme than the labels.
+    to : LabelScheme or name, optional
+        Scheme whose classes labels and reference are brought to, at `level`, by a crosswalk. What
+        has no single class there becomes unlabelled.
+    polygons : path, optional
+        Vector file of training polygons: the labels, or where there are `labels` too, leading over
+        them where they lie.
+    layer : str, optional
+        Layer of `polygons`, where the file has several.
+    class_field : str, optional
+        Field of `polygons` with classes, as codes or as names.
+    composite : {"median", "medoid", "best", "percentiles"}, optional
+        Make one scene of several dates, each pixel of the dates that are valid there: the median
+        of each band, the date most like the others, the date nearest to `best_date`, or the
+        median with the percentiles 10 and 90 as further bands. Without it two dates of one ground
+        are refused.
+    best_date : str, optional
+        Day such as "2022-07-01", for the composite "best"; by default the middle of the dates.
+    mask : bool, path or sequence of path, optional
+        Hide clouds: True by the SCL that products and stacks hold, or by rasters of classes or of
+        a probability, matched to the tiles by day, tile number and ground.
+    mask_classes : sequence of int or str, optional
+        Values that hide a pixel; of SCL also names. By default SCL's 0 no data, 1 saturated or
+        defective, 3 cloud shadow, 8 and 9 cloud, and 10 thin cirrus.
+    mask_above : float, optional
+        The mask is a probability of clouds in percent, and more than this hides a pixel.
+    mask_dilation : float
+        Hide also what is so near to a hidden pixel, metres.
+    keep : str or sequence of str, optional
+        Bands to take of products and files: "core", "10m", "20m", "all", or names, as
+        `open_sentinel2` takes them. By default the core of products and STAC items, and of loose
+        files all that lie on the grid of their 10 m bands.
+    to_crs : str, optional
+        Warp the scene once, as it is read, to square pixels of a reference system in metres:
+        "auto" for the zone of UTM of the place, or one such as "EPSG:3035". For scenes in degrees,
+        with pixels that are not square, or in several zones.
+    features : sequence of str
+        Features to write as further bands of the scene, such as "ndvi" or "glcm:B08:entropy".
+    features_as : Run or path, optional
+        Run whose fit of components and textures they take, so that its models can map this scene.
+    dem : path or sequence of path, optional
+        Elevation rasters in metres, of any grid, as the band ``elevation``.
+    distance, inside : mapping of str to path, optional
+        Vector files by name, such as ``{"roads": "roads.gpkg"}``: as bands ``roads_distance``,
+        metres to the nearest feature, 2000 at most; or ``roads_mask``, 1 on features and 0
+        elsewhere.
+    stack : path or sequence of path, optional
+        Rasters on the pixels of the scene, such as embeddings, whose bands become further bands.
+        ``"emb.tif:late"`` begins their names with ``late``. With a stack and no `bands`, the scene
+        consists of the stack.
     overwrite : bool
         Remove models, maps and reports that another scene makes meaningless.
 
@@ -75,7 +154,8 @@ def prepare(
     -------
     Run
         The run, with scene.tif: reflectance, float32, NaN for nodata; and labels.tif and
-        reference.tif: class codes, uint16, 0 for unlabelled; legend.json says what they are.
+        reference.tif: class codes, uint16, 0 for unlabelled; legend.json says what they are. A
+        composite has observations.tif too: how many dates are valid, and which one is shown.
 
     Raises
     ------
@@ -105,21 +185,33 @@ def prepare(
     ((4, 240, 300), (1, 240, 300))
     """
     from landcover.sources.band_files import open_bands
+    from landcover.sources.mask_choice import masked
     from landcover.sources.synthetic.files import write_demo
+    from landcover.sources.to_crs import to_crs as brought
     from landcover.stages import prepare as stage
+    from landcover.stages.prepare_polygons import training_polygons
+    from landcover.stages.prepared_features import wanted_features
     from landcover.stages.staging import staged
 
     run = run_of(run)
-    if bands is None:
+    wanted = wanted_features(features, None if features_as is None else run_of(features_as))
+    layers = layers_of(dem, distance, inside, stack)
+    if bands is None and stack is not None:
+        tiles = []
+    elif bands is None:
         if (labels, reference, aoi) != (None, None, None):
             raise InputError(
                 f"labels, reference or aoi were given for {run.path} without bands; "
                 "give bands=, a SAFE product or band files"
             )
-        files = write_demo(run.path / _DEMO, seed=0)
-        tiles, labels, reference = open_bands(files.bands), files.corine, files.truth
+        files = write_demo(run.path / _DEMO, seed=0, keep=keep or "core")
+        tiles = open_bands(files.bands, keep=keep)
+        labels, reference = files.corine, files.truth
     else:
-        tiles = tiles_of(bands)
+        tiles = tiles_of(bands, several_dates=composite is not None, keep=keep)
+    masks = mask_of(mask, mask_classes, mask_above, mask_dilation)
+    tiles = masked(tiles, masks) if masks else tiles
+    tiles = brought(tiles, to_crs) if to_crs else tiles
     for warning in stage.radiometry_warnings(tiles):
         warnings.warn(warning, UserWarning, stacklevel=2)
     with staged(run, overwrite, stages=("prep",)) as part:
@@ -131,6 +223,12 @@ def prepare(
             aoi=aoi,
             level=level,
             scheme=scheme_of(scheme),
+            reference_scheme=scheme_of(reference_scheme),
+            to=scheme_of(to),
+            polygons=training_polygons(polygons, layer, class_field),
+            composite=composite_of(composite, best_date),
+            features=wanted,
+            layers=layers,
         )
     return run
 
@@ -224,7 +322,8 @@ def sample(  # noqa: PLR0913 - an argument for each option of landcover sample
     min_count : int
         Classes with fewer labelled pixels in the scene are left out.
     features : sequence of str, optional
-        Columns of features; by default those of ndvi, ndwi and bi2 that the bands allow.
+        Columns of features beside the bands; by default those of ndvi, ndwi and bi2 that the
+        bands allow.
     max_patch : int, optional
         Side in pixels of the largest patch that will be trained: the guard between splits is as
         wide as its radius.
@@ -316,7 +415,7 @@ def denoise(run: RunLike, seed: int = 0) -> Fields:
     >>> doubt = lc.denoise("runs/demo")  # doctest: +ELLIPSIS
     Labels are ...
     >>> sorted(doubt)[2:]
-    ['classes', 'distances', 'mean_confidence', 'notes', 'refinement']
+    ['classes', 'distances', 'mean_confidence', 'notes', 'refinement', 'view']
     >>> 0 < doubt["mean_confidence"] < 1
     True
     """

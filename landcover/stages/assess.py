@@ -15,7 +15,7 @@ from landcover.files.atomic import replace_when_whole, versions, write_json, wri
 from landcover.files.class_rasters import class_areas_ha, class_pixels
 from landcover.files.vectors import file_and_layer
 from landcover.grid import Grid
-from landcover.labels.on_grid import require_one_band
+from landcover.labels.on_grid import require_classes
 from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
 from landcover.reports import area_estimation, words
@@ -32,6 +32,7 @@ from landcover.reports.reference_sample import (
     classes_of,
     pixels_amid,
     read_sample,
+    shared_pixels,
 )
 from landcover.run import Run
 from landcover.stages import store
@@ -75,6 +76,7 @@ def assess(
         If there is no map, the reference cannot be read, the strata are on another grid,
         or too few units lie on the map.
     """
+    run.require_folder()
     names = list(names) or store.mapped_models(run.path / "maps")
     paths = {name: map_of(run, name) for name in names}
     grid = rasters.grid_of(paths[names[0]])
@@ -160,7 +162,8 @@ def _assess(
         "unmet": [str(c) for c in sorted(mapped_ha) if str(c) not in estimates["per_class"]],
         "remarks": [],
     }
-    result["remarks"] = [*filter(None, [sample.remark]), *_remarks(result)]
+    shared = shared_pixels(grid, sample.geometries[used], sample.classes[used])
+    result["remarks"] = [*filter(None, [sample.remark, shared]), *_remarks(result)]
     return result
 
 
@@ -172,7 +175,7 @@ def _population(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | 
     """
     amid = classes_amid(path, grid, sample.geometries)
     if strata is not None:
-        require_one_band(strata)
+        require_classes(strata)
         sizes, pixels, areas = _count_together(strata, path, grid)
         of_units = np.where(amid > 0, classes_amid(strata, grid, sample.geometries), amid)
         source = f"classes of {strata}"

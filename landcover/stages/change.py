@@ -14,6 +14,7 @@ from landcover.errors import InputError, MissingProduct, typed
 from landcover.files import rasters, styles, tables
 from landcover.files.atomic import digest, versions
 from landcover.files.raster_writer import RasterWriter
+from landcover.grid import Grid, same_crs
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps import change
 from landcover.maps.change_rasters import NODATA_PERCENT, RASTERS, WINDOW_PX, changed, survey
@@ -22,10 +23,13 @@ from landcover.progress import say, track
 from landcover.reports.change import write_report
 from landcover.reports.change_tally import Tally
 from landcover.run import Run
+from landcover.scene import features
 from landcover.scene.radiometry import Lines, fit_lines
-from landcover.sensors import HIGHEST_MEDIAN
+from landcover.sensors import HIGHEST_MEDIAN, reflectance_bands
 from landcover.stages.models import how_to_map, run_of
+from landcover.stages.prepared_features import keep_fit, require_same_fit
 from landcover.stages.run_legend import nomenclature_of, nomenclature_of_map
+from landcover.stages.scenes import crs_name
 
 #: Side of a patch in metres: that of EuroSAT's chips, and more than CORINE's 25 ha.
 PATCH_M = 640.0
@@ -88,8 +92,7 @@ def find_change(
             f"patches of {patch_px} px are out of range; choose {LEAST_PATCH_PX} to {MOST_PATCH_PX}"
         )
     scenes = [scene_of(path) for path in (before, after)]
-    grid = rasters.grid_of(scenes[0])
-    grid.require_equal(rasters.grid_of(scenes[1]), str(scenes[0]), str(scenes[1]))
+    grid = _common_grid((before, after), scenes)
     if patch_px is None:
         patch_px = min(max(grid.pixels(PATCH_M), LEAST_PATCH_PX), MOST_PATCH_PX)
     if model and maps:
@@ -127,19 +130,39 @@ def find_change(
         "versions": versions(),
     }
     shown = [date.scene for date in pair.dates]
-    written = write_report(
-        out.path, facts, tally.result(transitions), shown, codes, nomenclature.title
-    )
+    written = write_report(out.path, facts, tally.result(), shown, codes, nomenclature.title)
     products = [*written, *products]
     inputs = [*scenes, *(date.probabilities for date in pair.dates)]
     out.record("change", settings, inputs, products)
     return products
 
 
+def _common_grid(paths: Sequence[Path], scenes: Sequence[Path]) -> Grid:
+    """The grid of both scenes; of two reference systems, the error says how to get there."""
+    grid, other = (rasters.grid_of(scene) for scene in scenes)
+    if not same_crs(grid.crs, other.crs):
+        names = [crs_name(held) for held in (grid, other)]
+        raise InputError(
+            f"{paths[0]} is in {names[0]} and {paths[1]} in {names[1]}, and dates are compared "
+            "pixel by pixel; prepare both on one grid, cut to the same box: landcover "
+            f"prep --bands B02.tif B03.tif B04.tif B08.tif --to-crs {typed(names[0])} --out RUN"
+        )
+    grid.require_equal(other, str(scenes[0]), str(scenes[1]))
+    return grid
+
+
 def _require_apart(
     out: Run, paths: Sequence[Path], scenes: Sequence[Path], model: Model | None
 ) -> None:
-    """Raise InputError if products would replace an input, by whatever links it is given."""
+    """Raise InputError if products would go among those of a run, or replace an input.
+
+    By whatever links it is given.
+    """
+    if out.scene.exists():
+        raise InputError(
+            f"out={out.path} is a run folder with a scene of its own ({out.scene}); give a folder "
+            f"for what changed, such as out={out.path / 'change'}"
+        )
     written = [out.path / name for name in RASTERS]
     read = [*paths, *scenes]
     if model is not None:
@@ -270,8 +293,9 @@ def mapped_pair(paths: Sequence[Path], scenes: Sequence[Path], name: str, normal
             f"{scenes[0]} has bands {' '.join(held[0])} and {scenes[1]} {' '.join(held[1])}, none "
             "in common; prepare both dates with the same bands"
         )
-    lines = _lines(scenes, 0, bands) if normalise else None
-    return Pair(dates, bands, lines, moved=1)
+    lit = reflectance_bands(bands)
+    lines = _lines(scenes, 0, lit) if normalise and lit else None
+    return Pair(dates, lit or bands, lines, moved=1)
 
 
 def _names(run: Run) -> set[str]:
@@ -304,7 +328,13 @@ def map_pair(
     classifier = model.classifier()
     for scene in scenes:
         maps.require_bands(classifier, rasters.band_names(scene), scene)
-    lines = _lines(scenes, kept, bands) if normalise else None
+    lit = reflectance_bands(bands)
+    if normalise and lit:
+        _require_computed(model, rasters.band_names(scenes[1 - kept]))
+    for path in paths:
+        if path.is_dir():
+            require_same_fit(Run(path), model)
+    lines = _lines(scenes, kept, lit) if normalise and lit else None
     classes = nomenclature_of(run_of(model), model.legend)
     dates = []
     for number, (path, scene) in enumerate(zip(paths, scenes, strict=True)):
@@ -313,11 +343,25 @@ def map_pair(
         if to is not None or not path.is_dir() or not is_mapped(run, model, True):
             run = Run(out.path / DATES[number])
             _write_scene(run, scene, bands, to)
+            if path.is_dir():
+                keep_fit(Run(path), run)
             if not is_mapped(run, model, True):
                 say(f"mapping {path}")
                 map_scene(run, model, probabilities=True)
         dates.append(Date(str(path), run.scene, run.probabilities(name), classes))
-    return Pair(dates, bands, lines)
+    return Pair(dates, lit or bands, lines)
+
+
+def _require_computed(model: Model, held: Sequence[str]) -> None:
+    """Raise InputError if features of reflectance among a scene's bands would stay as they were."""
+    stale = [name for name in features.of_reflectance(held) if name in model.bands]
+    if stale:
+        raise InputError(
+            f"model {model.name} learnt {' '.join(stale)} as bands of its scene, which stay as "
+            "they are where reflectance is brought to another radiometry; leave the radiometry "
+            "alone with normalise=False, or take a model of a scene without these bands, whose "
+            "maps compute them"
+        )
 
 
 def known_scene(scenes: Sequence[Path], model: Model) -> int:
@@ -335,14 +379,18 @@ def _lines(scenes: Sequence[Path], kept: int, bands: Sequence[str]) -> Lines:
 def _write_scene(run: Run, scene: Path, bands: Sequence[str], lines: Lines | None) -> None:
     """A scene in a run folder of its own, brought to another radiometry where there are lines.
 
+    They are of its reflectance; other bands stay as they are.
     The same scene has the same bytes again, so maps of it that are there already still hold.
     """
     grid = rasters.grid_of(scene)
+    lit = [bands.index(name) for name in reflectance_bands(bands)]
     with RasterWriter(run.scene, grid, np.float32, bands, np.nan) as out:
         windows = list(grid.windows(rasters.WINDOW_PX))
         for window in track(windows, f"writing the scene {run.path.name}"):
             image = rasters.read(scene, window, bands)
-            out.write(image if lines is None else lines.apply(image, window), window)
+            if lines is not None:
+                image[lit] = lines.apply(image[lit], window)
+            out.write(image, window)
 
 
 def _write_rasters(

@@ -1,11 +1,13 @@
 """Where the labels of a run are doubtful, and what is probably there instead.
 
 A patch network, the teacher, learns the labels as they are. What it predicts is averaged over
-small segments and corrected as `label_noise` says; this gives every pixel its likeliest class
-and its label a probability of being right. Classes that the image is not known to show keep their
-labels (`stages.denoise_evidence`), and no class gains or loses more than coarse labels explain
-(`labels.restraint`). Everything here comes from the image and the labels: a reference, where there
-is one, only measures how good the estimate is.
+small segments and corrected as `labels.noise` says, so that every area of one label is mostly of
+its class (`labels.units`). A second teacher learns what comes of that, and its averages, held to
+the same, give every pixel its likeliest class and its label a probability of being right. Classes
+that the image is not known to show keep their labels (`stages.denoise_evidence`), and no class
+gains or loses more than coarse labels explain (`labels.restraint`). Everything here comes from the
+image and the labels: a reference, where there is one, only measures how good the estimate is.
+Where haze lies unevenly, teachers see the scene without it (`stages.denoise_veil`).
 """
 
 from __future__ import annotations
@@ -17,34 +19,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.files import rasters, tables
-from landcover.files.atomic import digest, short_digest, staging_folder, write_bytes, write_together
+from landcover.files.atomic import digest, staging_folder, write_bytes, write_together
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
 from landcover.labels import noise
-from landcover.labels.decision import Decision
-from landcover.labels.refined import Refined
 from landcover.legend import UNLABELLED, Legend
-from landcover.progress import say, track
+from landcover.progress import say
 from landcover.reports import figures, refinement, words
 from landcover.reports.label_noise import Counts, LabelNoise, Unjudged, facts_of
 from landcover.run import Run
 from landcover.samples.rows import Rows
-from landcover.stages.denoise_evidence import decision_of
-from landcover.stages.denoise_teacher import Segmented, patch_size, segment, segmented, teacher
+from landcover.stages.denoise_estimate import Estimate, estimate
+from landcover.stages.denoise_veil import view_of
 from landcover.stages.inputs import read_rows
 from landcover.stages.run_legend import read_nomenclature
 from landcover.stages.training import check_seed
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 STAGE = "denoise"
 CONFIDENCE_NODATA = 255
 #: Raised when labels are judged in another way; what a run holds is then made again.
-ALGORITHM_VERSION = 3
-#: Side of the windows that are written.
-WRITING_PX = rasters.WINDOW_PX
+ALGORITHM_VERSION = 6
 #: Distances to a border of labels are known up to so many metres.
 FAR_M = 300.0
 
@@ -76,34 +74,24 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
         the guard between splits leaves no room for patches, or the seed is out of range.
     """
     check_seed(seed)
-    rows = read_rows(run, "labels")
-    grid, size = _grid(run), patch_size(run)
+    rows, grid = read_rows(run, "labels"), _grid(run)
     run.read_manifest()  # a damaged one ends it before anything is replaced
-    ids = segment(run)  # before the teacher: it takes most memory, and gives it back
-    small, pixels = segmented(run, rows, ids, teacher(run, rows, size, seed))
-    priors = np.bincount(rows.targets(rows.train), minlength=len(rows.legend)) / len(rows.train)
-    transition = noise.transitions(small.probabilities[1:], small.sizes[1:], priors)
-    posterior = noise.posterior(small.probabilities, priors, transition)
-    decision, judge = decision_of(run, rows, grid, small.own())
-    refined = _refined(rows, decision, posterior, small)
-    if judge is not None:
-        targets = _targets_of(refined, rows, small.ids, judge.part)
-        decision = judge.proven(decision, targets)
-        refined = _refined(rows, decision, posterior, small)
     counts, unjudged = Counts.of(rows.legend, grid), Unjudged()
     with staging_folder(run.path) as folder:
         stage = Run(folder)
-        columns = _write_rasters(
-            run, stage, rows, small.ids, posterior, refined, (counts, unjudged)
-        )
-        _write_evidence(stage, rows, small, pixels, columns)
-        cell_m = read_nomenclature(run).cell_m
-        found = refinement.refinement_of(decision, rows.legend, counts.hidden)
-        facts = facts_of(counts, priors, transition, stage.refined_labels, cell_m)
+        with view_of(run, rows, grid, folder) as view:
+            known = estimate(view.run, view.rows, grid, seed)
+            columns = _write_rasters(view.run, stage, rows, known, (counts, unjudged))
+        _write_evidence(stage, rows, known, columns)
+        classes, cell_m = read_nomenclature(run).legend, read_nomenclature(run).cell_m
+        not_learnt = {classes[code]: count for code, count in unjudged.not_learnt.items()}
+        found = refinement.refinement_of(known.decision, rows.legend, counts.hidden, not_learnt)
+        facts = facts_of(counts, known.priors, known.transition, stage.refined_labels, cell_m)
+        facts["view"] = view.note
         facts["notes"] = unjudged.notes(read_nomenclature(run))
         report = _write_report(stage, facts, found, cell_m)
         shown = refinement.picture(
-            run.labels, stage.refined_labels, stage.label_confidence, read_nomenclature(run).legend
+            run.labels, stage.refined_labels, stage.label_confidence, classes
         )
         for path in sorted(stage.path.iterdir()):
             path.replace(run.path / path.name)
@@ -114,29 +102,16 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
         "seed": seed,
         "made_of": _made_of(run, rows),
         "codes": list(rows.legend.codes),
-        "priors": priors.tolist(),
-        "transition": transition.tolist(),
-        "segments": len(small.sizes) - 1,
+        "priors": known.priors.tolist(),
+        "transition": known.transition.tolist(),
+        "segments": len(known.segments.sizes) - 1,
     }
     inputs = [run.scene, run.labels, run.samples]
-    found_out = {"notes": facts["notes"], "refinement": found}
+    found_out = {"notes": facts["notes"], "view": view.note, "refinement": found}
     run.record(STAGE, settings, inputs, products, found_out)
-    for line in refinement.lines(found):
+    for line in [*filter(None, [view.note]), *refinement.lines(found)]:
         say(line)
     return products
-
-
-def _refined(rows: Rows, decision: Decision, posterior: np.ndarray, small: Segmented) -> Refined:
-    """What every segment is, as far as was decided."""
-    trust = decision.trust(len(rows.legend))
-    return Refined.of(rows.legend, trust, posterior, small.labelled)
-
-
-def _targets_of(refined: Refined, rows: Rows, ids: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Positions of the refined labels of some rows of the sample table."""
-    samples = rows.samples.iloc[part]
-    labels = samples[rows.column].to_numpy()
-    return rows.legend.index(refined.classes(labels, ids[samples["row"], samples["col"]]))
 
 
 def is_made(run: Run, rows: Rows) -> bool:
@@ -154,15 +129,8 @@ def _made_of(run: Run, rows: Rows) -> dict[str, int | str]:
         "scene": digest(run.scene),
         "labels": digest(run.labels),
         "splits": digest(run.splits),
-        "samples": _digest_of(rows.samples[["row", "col", "label", "split"]]),
+        "samples": tables.digest_of(rows.samples[["row", "col", "label", "split"]]),
     }
-
-
-def _digest_of(table: pd.DataFrame) -> str:
-    """A short name of what a table holds."""
-    import pandas as pd
-
-    return short_digest(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
 
 
 def _grid(run: Run) -> Grid:
@@ -178,27 +146,26 @@ def _write_rasters(
     run: Run,
     stage: Run,
     rows: Rows,
-    ids: np.ndarray,
-    posterior: np.ndarray,
-    refined: Refined,
+    known: Estimate,
     counted: tuple[Counts, Unjudged],
 ) -> dict[str, np.ndarray]:
     """label_confidence.tif and refined_labels.tif, counted; columns of label_noise.parquet."""
     grid, legend, (counts, unjudged) = rasters.grid_of(run.scene), rows.legend, counted
+    ids, refined, held = known.segments.ids, known.refined, _held(run, grid, legend)
     at_row, at_col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
     border_px, at_sample = np.zeros(len(at_row), np.float32), np.zeros(len(at_row), np.uint16)
     with (
         RasterWriter(
             stage.label_confidence, grid, np.uint8, ["label_confidence"], CONFIDENCE_NODATA
         ) as confidence,
-        RasterWriter(stage.refined_labels, grid, np.uint16, ["class"], UNLABELLED, legend) as out,
+        RasterWriter(stage.refined_labels, grid, np.uint16, ["class"], UNLABELLED, held) as out,
     ):
-        for window in track(list(grid.windows(WRITING_PX)), "writing doubts"):
+        for window, posterior in known.windows(run):
             here = ids[window.slices]
             labels, distance = _labels(run, grid, window)
             percent = _percent(labels, here, posterior, legend)
             truth = rasters.read_classes(run.reference, window) if run.reference.exists() else None
-            classes = refined.classes(labels, here)
+            classes = refined.classes(labels, here, posterior)
             confidence.write(percent, window)
             out.write(classes, window)
             learnt = percent != CONFIDENCE_NODATA
@@ -208,6 +175,14 @@ def _write_rasters(
             place = at_row[inside] - window.row, at_col[inside] - window.col
             border_px[inside], at_sample[inside] = distance[place], classes[place]
     return {"border_px": border_px, "refined": at_sample}
+
+
+def _held(run: Run, grid: Grid, legend: Legend) -> Legend:
+    """Classes that are learnt, and those that labels hold beside them."""
+    codes = set(legend.codes)
+    for window in grid.windows(rasters.WINDOW_PX):
+        codes.update(np.unique(rasters.read_classes(run.labels, window)).tolist())
+    return read_nomenclature(run).legend.subset(codes)
 
 
 def _labels(run: Run, grid: Grid, window: Window) -> tuple[np.ndarray, np.ndarray]:
@@ -227,7 +202,8 @@ def _percent(
 ) -> np.ndarray:
     """Probability in percent that labels are right; nodata where that is not known."""
     position = legend.index(labels)
-    percent = np.rint(100 * posterior[ids, np.maximum(position, 0)]).astype(np.uint8)
+    own = np.take_along_axis(posterior, np.maximum(position, 0)[..., np.newaxis], axis=-1)
+    percent = np.rint(100 * own[..., 0]).astype(np.uint8)
     return np.where((position < 0) | (ids == 0), CONFIDENCE_NODATA, percent).astype(np.uint8)
 
 
@@ -247,14 +223,13 @@ def _write_report(
 def _write_evidence(
     stage: Run,
     rows: Rows,
-    segmented: Segmented,
-    pixels: np.ndarray,
+    known: Estimate,
     columns: dict[str, np.ndarray],
 ) -> None:
     """label_noise.parquet: a row a sample, in the order of the sample table."""
     samples = rows.samples
-    of_segment = segmented.probabilities[segmented.ids[samples["row"], samples["col"]]]
+    of_segment = known.first.means[known.segments.ids[samples["row"], samples["col"]]]
     for position, code in enumerate(rows.legend.codes):
-        columns[f"pixel_{code}"] = pixels[:, position]
+        columns[f"pixel_{code}"] = known.first.samples[:, position]
         columns[f"segment_{code}"] = of_segment[:, position].astype(np.float32)
     tables.write(stage.label_noise, columns)

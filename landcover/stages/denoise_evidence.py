@@ -11,8 +11,8 @@ from landcover.files import rasters
 from landcover.grid import Grid, Window
 from landcover.labels.decision import Decision, decide, is_open, prove
 from landcover.labels.evidence import (
-    ENOUGH,
     WIDTHS,
+    drawn,
     evidence,
     found_cores,
     out_of_fold,
@@ -112,7 +112,7 @@ def _fineness(run: Run, grid: Grid) -> Fineness:
 
 def _judge(run: Run, rows: Rows, grid: Grid, part: np.ndarray) -> Judge:
     """Draw samples, and ask forests that have not seen their blocks."""
-    part = np.sort(np.random.default_rng(0).permutation(part)[:ENOUGH])
+    part = drawn(part)
     at_row, at_col = (rows.samples[axis].to_numpy()[part] for axis in ("row", "col"))
     chips = read_chips(lambda window: rasters.read(run.scene, window), at_row, at_col, max(WIDTHS))
     values = np.concatenate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from landcover.classifiers.patch_training import PatchNetwork, PatchTraining
 from landcover.errors import InputError, typed
 from landcover.files import rasters
 from landcover.grid import Window
+from landcover.labels.units import Units
 from landcover.progress import track
 from landcover.run import Run
 from landcover.samples.blocks import TEST
@@ -28,11 +30,13 @@ TEACHER_PATCH, TEACHER_EPOCHS = 7, 40
 SEGMENT_SCALE, SEGMENT_SIGMA, SEGMENT_MIN_PX = 32.0, 0.7, 20
 #: Side of the windows that the teacher predicts.
 ASKING_PX = 1024
+#: Pixels at equal distances that areas of classes are counted on, at most about so many.
+SPREAD_PX = 2_000_000
 
 
 @dataclass(frozen=True)
-class Segmented:
-    """Small segments of a scene, and what the teacher says of them.
+class Segments:
+    """Small segments of a scene, and the labels in them.
 
     Attributes
     ----------
@@ -40,20 +44,62 @@ class Segmented:
         Segments from 1; 0 where the scene has no data.
     sizes : array of int64 (segments + 1,)
         Pixels; those of 0 count as none.
-    probabilities : array of float64 (segments + 1, classes)
-        Mean probabilities of labels.
+    labels : array of int16 (rows, cols)
+        Positions of labels among the classes; -1 for others, and in test blocks, whose labels
+        decide nothing.
+    units : Units
+        Areas of one label, and what they share with segments.
     labelled : array of int64 (segments + 1, classes)
-        Pixels of each label outside the test blocks.
+        Pixels of each label.
     """
 
     ids: np.ndarray
     sizes: np.ndarray
-    probabilities: np.ndarray
+    labels: np.ndarray
+    units: Units
     labelled: np.ndarray
 
     def own(self) -> np.ndarray:
         """Segments most of whose pixels carry the label of each class, int64 (classes,)."""
         return (2 * self.labelled > self.sizes[:, np.newaxis]).sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Labelled pixels at equal distances over the scene.
+
+    Attributes
+    ----------
+    ids : array of int (pixels,)
+        Their segments.
+    labels : array of int (pixels,)
+        Positions of their labels.
+    probabilities : array of float32 (pixels, classes)
+        What a teacher says of them.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a teacher says of a scene.
+
+    Attributes
+    ----------
+    means : array of float64 (segments + 1, classes)
+        Mean probabilities of each segment.
+    samples : array of float32 (samples, classes)
+        Of the pixel of each sample.
+    spread : Spread
+        Of pixels at equal distances.
+    """
+
+    means: np.ndarray
+    samples: np.ndarray
+    spread: Spread
 
 
 def patch_size(run: Run) -> int:
@@ -69,65 +115,77 @@ def patch_size(run: Run) -> int:
 
 
 def teacher(run: Run, rows: Rows, size: int, seed: int) -> PatchClassifier:
-    """A patch classifier that has learnt the labels as they are."""
+    """A patch classifier that has learnt the targets of rows."""
     from landcover.classifiers import networks
 
-    bands, _ = pixel_inputs(run, rows.samples)
-    training = PatchTraining(run.require("scene"), bands, rows, PatchNetwork(size), seed)
+    bands = pixel_inputs(run, rows.samples).bands
+    training = PatchTraining([run.require("scene")], bands, rows, PatchNetwork(size), seed)
     model, _ = training.fit(rows, TEACHER_EPOCHS, "the teacher")
     return networks.PatchClassifier("teacher", rows.legend, training.bands, size, model)
 
 
 def segment(run: Run) -> np.ndarray:
     """Small segments of the scene, int32 (rows, cols)."""
-    from landcover.files.rasters import read_image
+    from landcover.scene.look import DEVIATION, look_at
     from landcover.scene.segmentation.felzenszwalb import felzenszwalb
 
-    image = read_image(run.scene)
-    for band in image:
-        band /= max(float(np.nanstd(band)), 1e-9)
-    return felzenszwalb(image, SEGMENT_SCALE, SEGMENT_SIGMA, SEGMENT_MIN_PX)
+    look = look_at(run.scene)
+    image = look.read(run.scene)
+    for band in image:  # components have one unit, and the last ones are small
+        band /= DEVIATION if look.components else max(float(np.nanstd(band)), 1e-9)
+    valid = look.valid(run.scene, image)
+    return felzenszwalb(image, SEGMENT_SCALE, SEGMENT_SIGMA, SEGMENT_MIN_PX, valid)
 
 
-def segmented(
-    run: Run, rows: Rows, ids: np.ndarray, model: PatchClassifier
-) -> tuple[Segmented, np.ndarray]:
-    """Segments with the mean probabilities of the teacher, and those at every sample."""
-    classes = len(rows.legend)
-    sums = np.zeros((int(ids.max()) + 1, classes))
-    sizes = np.zeros(len(sums), np.int64)
-    labelled = np.zeros(sums.shape, np.int64)
-    blocks = read_blocks(run)
-    pixels = np.full((len(rows.samples), classes), 1 / classes, np.float32)
+def segments_of(run: Run, rows: Rows) -> Segments:
+    """Small segments of a run's scene, with the labels that may decide."""
+    ids, blocks = segment(run), read_blocks(run)
+    labels = np.full(ids.shape, -1, np.int16)
+    for window in rasters.grid_of(run.labels).windows(ASKING_PX):
+        found = rows.legend.index(rasters.read_classes(run.labels, window))
+        labels[window.slices] = np.where(blocks.holds(window, TEST), -1, found)
+    sizes, units = np.bincount(ids.ravel()), Units.of(labels, ids)
+    sizes[0] = 0
+    return Segments(ids, sizes, labels, units, units.by_class(len(rows.legend)))
+
+
+def asked(run: Run, rows: Rows, segments: Segments, model: PatchClassifier) -> Answers:
+    """What a teacher says of a scene, by segments, at samples, and at pixels spread over it."""
+    ids, classes = segments.ids, len(rows.legend)
+    sums = np.zeros((len(segments.sizes), classes))
+    samples = np.full((len(rows.samples), classes), 1 / classes, np.float32)
     at_row, at_col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
-    for window, probabilities in _predicted(run, model):
-        valid = np.isfinite(probabilities[0])
+    step, spread = math.ceil(math.sqrt(ids.size / SPREAD_PX)), []
+    for window, probabilities in predicted(run, model, "asking the teacher"):
+        valid = np.isfinite(probabilities[..., 0])
         if not valid.any():
             continue
-        numbers = ids[window.slices][valid]
+        here, label = ids[window.slices], segments.labels[window.slices]
+        numbers = here[valid]
         found = slice(int(numbers.min()), int(numbers.max()) + 1)
         numbers -= found.start
-        sizes[found] += np.bincount(numbers)
-        for position, layer in enumerate(probabilities):
-            sums[found, position] += np.bincount(numbers, layer[valid])
-        # labels of test blocks decide nothing
-        learnt = rasters.read_classes(run.labels, window)
-        label = np.where(blocks.holds(window, TEST), -1, rows.legend.index(learnt))[valid]
-        np.add.at(labelled[found], (numbers[label >= 0], label[label >= 0]), 1)
+        for position in range(classes):
+            layer = probabilities[..., position][valid]
+            sums[found, position] += np.bincount(numbers, layer)
         inside = window.contains(at_row, at_col)
-        here = probabilities[:, at_row[inside] - window.row, at_col[inside] - window.col].T
-        pixels[inside] = np.where(np.isfinite(here), here, 1 / classes)
+        place = at_row[inside] - window.row, at_col[inside] - window.col
+        samples[inside] = np.where(valid[place][:, np.newaxis], probabilities[place], 1 / classes)
+        thin = slice(-window.row % step, None, step), slice(-window.col % step, None, step)
+        use = valid[thin] & (label[thin] >= 0)
+        spread.append((here[thin][use], label[thin][use], probabilities[thin][use]))
     sums[0] = 1
-    probabilities = sums / sums.sum(axis=1, keepdims=True)
-    return Segmented(ids, sizes, probabilities, labelled), pixels
+    means = sums / sums.sum(axis=1, keepdims=True)
+    pixels = Spread(*(np.concatenate(part) for part in zip(*spread, strict=True)))
+    return Answers(means, samples, pixels)
 
 
-def _predicted(run: Run, model: PatchClassifier) -> Iterator[tuple[Window, np.ndarray]]:
-    """Windows of the scene and the teacher's probabilities (classes, rows, cols), NaN nodata."""
+def predicted(run: Run, model: PatchClassifier, doing: str) -> Iterator[tuple[Window, np.ndarray]]:
+    """Windows of the scene and a teacher's probabilities (rows, cols, classes), NaN nodata."""
     from landcover import maps
 
     source = maps.Source(model, run.scene)
     windows = maps.reading_windows(source.grid, ASKING_PX)
-    for window in track(windows, "asking the teacher"):
+    for window in track(windows, doing):
         layers = (maps.PROBABILITIES,)
-        yield window, source.predict(window, *source.read_tiles(window), layers)[layers[0]]
+        found = source.predict(window, *source.read_tiles(window), layers)[layers[0]]
+        yield window, np.moveaxis(found, 0, -1)

@@ -44,7 +44,7 @@ class Exported:
 
 
 def export(model: Model, out: Path | None = None) -> Exported:
-    """Write a model as other programs read it: networks as ONNX, forests as ONNX and skops.
+    """Write a model as other programs read it: as ONNX, and as the library has it.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def export(model: Model, out: Path | None = None) -> Exported:
     Returns
     -------
     Exported
-        model.onnx, model.skops of a model of scikit-learn, and card.json; the item of the
+        model.onnx, the file of a model of scikit-learn or LightGBM, and card.json; the item of the
         model's map too, which then names the ONNX file, if that came into models/NAME.
 
     Raises
@@ -78,7 +78,7 @@ def export(model: Model, out: Path | None = None) -> Exported:
         content = proto.SerializeToString(deterministic=True)
         remarks.append(_check(content, run, model))
     files = [model.card_path]
-    if model.file.suffix == ".skops":
+    if model.file.suffix != ".keras":  # what Keras alone reads
         files.insert(0, model.file)
     paths = [copy_file(file, folder / file.name) for file in files]
     onnx = folder / "model.onnx"

@@ -10,6 +10,7 @@ from landcover.run import Run
 from landcover.samples import rows as sample_rows
 from landcover.samples.blocks import Blocks
 from landcover.samples.rows import Rows
+from landcover.scene.features import Layers
 from landcover.stages.run_legend import read_nomenclature
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ def read_rows(run: Run, targets: str) -> Rows:
     return sample_rows.deal_rows(samples, targets, run.samples, read_nomenclature(run))
 
 
-def pixel_inputs(
-    run: Run, samples: pd.DataFrame, chosen: Sequence[str] | None = None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Bands of the scene and the features chosen; see `samples.rows.pixel_inputs`."""
+def pixel_inputs(run: Run, samples: pd.DataFrame, chosen: Sequence[str] | None = None) -> Layers:
+    """What is seen of the scene; see `samples.rows.pixel_inputs`."""
     bands = rasters.band_names(run.require("scene"))
     return sample_rows.pixel_inputs(samples, bands, run.samples, chosen)

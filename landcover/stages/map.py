@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from landcover.classifiers.models import Model, load_model
-from landcover.errors import LandcoverError, MissingProduct, require_whole, typed
+from landcover.errors import InputError, LandcoverError, MissingProduct, require_whole, typed
 from landcover.files.atomic import Fields, digest, versions
 from landcover.maps.engine_cache import key_of, with_engine
 from landcover.progress import say
@@ -23,15 +24,15 @@ from landcover.stages.models import (
     require_no_namesake,
     types_digest,
 )
+from landcover.stages.prepared_features import require_same_fit
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from landcover.classifiers.networks import Engine
+    from landcover.classifiers.pixels import PixelClassifier
     from landcover.maps import Agreement, Classifier, Workers
-
-#: Pixels that are larger or smaller by a greater factor are warned of.
-_MOST_UNLIKE = 1.1
+    from landcover.reports.records import Foreign
 
 
 def map_scene(
@@ -74,19 +75,21 @@ def map_scene(
     -------
     list of Path
         Class map with its QGIS style and STAC item, confidence, probabilities, entropy and
-        applicability if asked for, and the report where the run has labels to score against.
+        applicability if asked for, and the report where the run has labels to score against on
+        land that the scene shows.
 
     Raises
     ------
     LandcoverError
         If the model is missing, lacks the area of applicability that is asked for, or needs bands
-        or segment types that the run lacks, or another process is mapping with it.
+        or segment types that the run lacks, if the scene has no pixel that is valid in all of these
+        bands, or another process is mapping with it.
     """
     from landcover import maps
     from landcover.classifiers.networks import require_precision
     from landcover.files import jobs, rasters, styles
     from landcover.stages.map_item import write_map_item
-    from landcover.stages.scoring import require_scorable, score_map
+    from landcover.stages.scoring import foreign_to, is_scored, require_scorable
 
     require_whole("tile_px", tile_px)
     require_precision(precision)
@@ -94,10 +97,10 @@ def map_scene(
     name = model.name
     bounded = _is_bounded(run, model, applicability)
     classifier, types = _checked(run, model, bounded)
-    scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
-    cards = {} if is_guest(run, model) else {name: model.card}
+    foreign, cards = foreign_to(run, model), {name: model.card}
+    scored = is_scored(run, foreign is not None)
     if scored:
-        require_scorable(run, name, classifier.legend, cards)
+        require_scorable(run, name, classifier.legend, cards, foreign is not None)
     run.read_manifest()  # a damaged one ends it before anything is replaced
     _warn_of_other_pixels(model, run.scene)
     if not bounded and applicability is None and is_guest(run, model):
@@ -141,11 +144,29 @@ def map_scene(
         inputs = [run.scene, model.card_path, *filter(None, [types])]
         run.record(f"map {name}", settings, inputs, paths)
         if scored:
-            score_map(run, name, {"predict": seconds}, job.notes, cards)
-            paths.append(run.report(name))
+            paths += _scored(run, name, seconds, job.notes, cards, foreign)
     if bounded:
         _say_outside(run, model)
     return paths
+
+
+def _scored(
+    run: Run,
+    name: str,
+    seconds: float,
+    notes: Fields,
+    cards: Mapping[str, Fields],
+    foreign: Foreign | None,
+) -> list[Path]:
+    """The report of a map; none where no labelled pixel has data, which is no fault of the map."""
+    from landcover.stages.scoring import NothingToScore, score_map
+
+    try:
+        score_map(run, name, {"predict": seconds}, notes, cards, foreign)
+    except NothingToScore as error:
+        say(f"note: {error}")
+        return []
+    return [run.report(name)]
 
 
 def is_mapped(
@@ -190,8 +211,9 @@ def _say_outside(run: Run, model: Model) -> None:
         return
     said = (
         f"{words.percent(share)} of the map lies outside the area of applicability of model "
-        f"{model.name}: nothing that it learnt from is like these pixels"
+        f"{model.name}"
     )
+    said += ": nothing that it learnt from is like these pixels" if share >= 5e-4 else ""
     if share > maps.WARNED_SHARE:
         said = f"warning: {said}, and its confidence there means nothing; train a model on labels "
         said += f"of such land (which pixels: {run.applicability(model.name)})"
@@ -247,41 +269,40 @@ def _checked(run: Run, model: Model, bounded: bool) -> tuple[Classifier, Path | 
     """The classifier, and the segment types if it needs them, fit for the run's scene."""
     require_no_namesake(run, model)
     classifier = _fit_for(model, run.require("scene"), bounded=bounded)
+    _require_data(run.scene, classifier)
+    require_same_fit(run, model)
     types = run.require("segment_types") if classifier.segment_layers else None
     if types and not is_guest(run, model):
         _require_same_types(run, model)
     return classifier, types
 
 
-def _warn_of_other_pixels(model: Model, scene: Path) -> None:
-    """Say so where pixels are of another size on the ground than those that a model learnt.
-
-    A card of an older version does not tell the size.
-    """
+def _require_data(scene: Path, classifier: Classifier) -> None:
+    """Raise InputError if a scene has no pixel to map; of others a first window tells."""
     from landcover.files import rasters
 
-    known = model.card.get("pixel_size_m")
-    found = rasters.grid_of(scene).pixel_size_m
-    if known is None or all(
-        1 / _MOST_UNLIKE <= ours / theirs <= _MOST_UNLIKE
-        for ours, theirs in zip(found, known, strict=True)
-    ):
-        return
-    size = model.inputs.patch_size
-    patches = (
-        f", and its patches of {size} x {size} pixels are {_metres(found, size)} instead of "
-        f"{_metres(known, size)}"
-    )
-    say(
-        f"warning: {scene} has pixels of {_metres(found)} on the ground, and model {model.name} "
-        f"learnt from pixels of {_metres(known)}{patches if size > 1 else ''}; train a model on "
-        "this scene, or warp its bands to such pixels before landcover prep"
+    bands = list(classifier.bands)
+    for window in rasters.grid_of(scene).windows(rasters.WINDOW_PX):
+        if rasters.valid_pixels(rasters.read(scene, window, bands)).any():
+            return
+    raise InputError(
+        f"{scene} has no pixel with data in all of {' '.join(bands)}, which model "
+        f"{classifier.name} sees, so there is nothing to map; check nodata, masks and area of its "
+        "sources, and prepare it again"
     )
 
 
-def _metres(sides: Sequence[float], pixels: int = 1) -> str:
-    """Width and height of some pixels in words."""
-    return " x ".join(f"{pixels * side:.3g}" for side in sides) + " m"
+def _warn_of_other_pixels(model: Model, scene: Path) -> None:
+    """Say so where pixels are of another size on the ground than those that a model learnt."""
+    from landcover.classifiers.pixel_sizes import other_pixels
+    from landcover.files import rasters
+
+    said = other_pixels(rasters.grid_of(scene), model, str(scene))
+    if said:
+        say(
+            f"warning: {said}; train a model on this scene, or warp its bands to such pixels "
+            "before landcover prep"
+        )
 
 
 def _fit_for(
@@ -290,10 +311,19 @@ def _fit_for(
     """A model's classifier, whose bands the scene must have."""
     from landcover.classifiers.protocol import require_bands
     from landcover.files import rasters
+    from landcover.scene.feature_bands import on_the_ground
+    from landcover.scene.feature_families import PIXEL_M
 
     classifier = model.classifier(engine, with_applicability=bounded)
     require_bands(classifier, rasters.band_names(scene), scene)
-    return classifier
+    fitted = model.inputs.fitted
+    if PIXEL_M not in fitted:
+        return classifier
+    # slopes of this scene are of its own pixels, not of those that the model learnt from
+    inputs = replace(
+        model.inputs, fitted={**fitted, PIXEL_M: on_the_ground(rasters.grid_of(scene))}
+    )
+    return replace(cast("PixelClassifier", classifier), inputs=inputs)
 
 
 def _load(folder: Path, scene: Path, engine: Engine | None, bounded: bool) -> Classifier:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from landcover.classifiers.models import Model
-from landcover.files.atomic import Fields, write_json
+from landcover.files.atomic import write_json
 from landcover.maps.outside import outside_share
 from landcover.run import Run
+from landcover.stages.scenes import prepared
 
 
 def write_map_item(run: Run, name: str, model: Model) -> Path:
@@ -21,24 +22,18 @@ def write_map_item(run: Run, name: str, model: Model) -> Path:
         run.path.resolve().name,
         run.map_layers(name),
         model.folder,
-        _prepared(run).get("acquired", ()),
+        prepared(run).get("acquired", ()),
         outside_share(run.applicability(name)),
     )
     write_json(run.item(name), stac.item_of(files, properties, metadata.mlm_bands(model.card)))
     return run.item(name)
 
 
-def _prepared(run: Run) -> Fields:
-    """How the scene of a run was prepared, from its manifest."""
-    settings: Fields = run.read_manifest()["stages"].get("prep", {}).get("settings", {})
-    return settings
-
-
 def _dn_range(run: Run) -> tuple[float, float] | None:
     """Digital numbers of reflectance 0 and 1, where all bands of a run's product share them."""
     radiometry = {
         (band["offset"], band["quantification"])
-        for tiles in _prepared(run).get("bands", {}).values()
+        for tiles in prepared(run).get("bands", {}).values()
         for band in tiles
     }
     if len(radiometry) != 1:

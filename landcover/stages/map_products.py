@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Required, TypedDict, Unpack
 
 from landcover.classifiers.models import Model
-from landcover.errors import InputError, LandcoverError
+from landcover.errors import LandcoverError
 from landcover.files import class_rasters, jobs, rasters
 from landcover.files.atomic import Fields, digest, read_json
-from landcover.files.texts import read_text
+from landcover.files.raster_names import file_of
+from landcover.labels.recognition import known_schemes
+from landcover.labels.schemes import LabelScheme, find_scheme
 from landcover.maps.outside import outside_share
 from landcover.progress import say
-from landcover.reports import words
+from landcover.reports import scores, words
+from landcover.reports.by_scene import spread_of
+from landcover.reports.tally import TRUTHS
 from landcover.run import Run
+from landcover.sensors import SENTINEL2
 from landcover.sources import sentinel2
+from landcover.sources.tile import Tile, common_bands
 from landcover.stages import store
+from landcover.stages.map_list import Item, items_of
 from landcover.stages.models import run_of
+from landcover.stages.run_legend import read_nomenclature
+from landcover.stages.scoring import is_foreign, is_scored
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -48,33 +56,17 @@ class _Held(TypedDict, total=False):
 
 
 class Row(_Held, total=False):
-    """A product's line of the report; of one that failed only its error is known."""
+    """A product's line of the report; of one that failed only its error is known.
+
+    ``scores`` are there where its map could be scored: ``against``, ``scored_on``, ``n_test``,
+    ``n_blocks``, ``overall_accuracy`` and ``macro_f1`` with their intervals.
+    """
 
     product: Required[str]
     run: Required[str]
     seconds: dict[str, float]
+    scores: Fields
     error: str
-
-
-@dataclass(frozen=True)
-class Item:
-    """One product of the list.
-
-    Attributes
-    ----------
-    source : Path
-        As given: a SAFE product, or a run folder with a scene.
-    run : Run
-        Where it is mapped.
-    """
-
-    source: Path
-    run: Run
-
-    @property
-    def prepared(self) -> bool:
-        """Whether it was given as a run folder."""
-        return self.source == self.run.path
 
 
 def map_products(
@@ -82,15 +74,17 @@ def map_products(
 ) -> list[Path]:
     """Map every product of a list with one model; what fails does not stop the others.
 
-    The report is written again after every product. The same call goes on where it was, and
-    leaves alone what is mapped already.
+    A map is scored where its run has labels or a reference, on the whole scene if the model has
+    not seen it. The report is written again after every product. The same call goes on where it
+    was, and leaves alone what is mapped already.
 
     Parameters
     ----------
     model : Model
         What maps them.
     paths : sequence of Path
-        SAFE products, run folders with a scene, or text files that list such paths.
+        SAFE products, zipped or not, run folders with a scene, text files that list such paths, or
+        CSV tables with the columns product, labels, reference and scheme.
     folder : Path
         Where run folders of products, and the report, go.
     **settings
@@ -125,50 +119,6 @@ def map_products(
     return [*written, *(Path(row["map"]) for row in rows)]
 
 
-def items_of(paths: Iterable[Path], folder: Path) -> list[Item]:
-    """What a list of paths stands for, in order, each once.
-
-    Raises
-    ------
-    InputError
-        If a path is none of the things that can be mapped, or two products have one name.
-    """
-    items: dict[Path, Item] = {}
-    for path in _listed(paths):
-        if (path / "scene.tif").is_file():
-            item = Item(path, Run(path))
-        elif path.is_dir() and any(path.glob("MTD_MSIL*.xml")):
-            item = Item(path, Run(folder / path.resolve().stem))
-        else:
-            raise InputError(
-                f"{path} is neither a product (X.SAFE with its MTD_MSIL*.xml) nor a run folder "
-                "with a scene.tif; give such folders, or a text file with one path a line"
-            )
-        other = items.setdefault(item.run.path.resolve(), item)
-        if other.source.resolve() != path.resolve():
-            raise InputError(
-                f"{other.source} and {path} would both be mapped into {item.run.path}; "
-                "map them with different out="
-            )
-    if not items:
-        raise InputError("the list of products is empty; give at least one product")
-    return list(items.values())
-
-
-def _listed(paths: Iterable[Path]) -> list[Path]:
-    """Paths, with those that a text file lists in the place of the file."""
-    found: list[Path] = []
-    for path in paths:
-        if not path.is_file():
-            found.append(path)
-            continue
-        taken = "give X.SAFE folders, run folders, or text files with one such path a line"
-        lines = read_text(path, "text file", taken).splitlines()
-        listed = (line.strip() for line in lines)
-        found += [Path(line) for line in listed if line and not line.startswith("#")]
-    return found
-
-
 def _row(item: Item, model: Model, settings: Settings, earlier: Fields) -> Row:
     """Prepare and map one product; its line of the report, also where it failed."""
     row: Row = {"product": str(item.source), "run": str(item.run.path)}
@@ -177,39 +127,91 @@ def _row(item: Item, model: Model, settings: Settings, earlier: Fields) -> Row:
         if not item.prepared:
             lock = item.run.path.with_name(f".{item.run.path.name}.lock")
             with jobs.alone(lock, f"product {item.source.name}"):
-                seconds |= _prepare(item)
-        seconds["map"] = _map(item.run, model, settings)
-        return {**row, **_facts(item.run, model.name), "seconds": seconds}
+                seconds |= _prepare(item, model)
+        scored = is_scored(item.run, is_foreign(item.run, model))
+        seconds["map"] = _map(item.run, model, settings, scored)
+        row |= {**_facts(item.run, model.name), "seconds": seconds}
+        if scored and item.run.report(model.name).exists():
+            row["scores"] = _scores(item.run, model)
+        return row
     except LandcoverError as error:
         return {**row, "error": str(error)}
     except Exception as error:  # whatever one product does, the others are still to be mapped
         return {**row, "error": f"{type(error).__name__}: {error}"}
 
 
-def _prepare(item: Item) -> dict[str, float]:
-    """Make the scene of a product unless the run holds it; the seconds that took."""
+def _prepare(item: Item, model: Model) -> dict[str, float]:
+    """Make the scene of a product unless the run holds it; the seconds that took.
+
+    It has the bands that the model reads, beside those of every scene. Its labels are brought to
+    the level of the model's classes.
+    """
     from landcover.stages.prepare import prepare, radiometry_warnings
     from landcover.stages.staging import staged
 
-    tile = sentinel2.open_sentinel2(item.source)
-    inputs = item.run.read_manifest()["stages"].get("prep", {}).get("inputs", [])
-    if item.run.scene.exists() and [entry.get("sha256") for entry in inputs] == [
-        digest(Path(path)) for path in tile.paths
-    ]:
+    read = [name for name in model.bands if name in SENTINEL2.names]
+    tiles = sentinel2.open_granules(item.source, read)
+    if _is_prepared(item, tiles):
         return {}
-    for warning in radiometry_warnings([tile]):
+    for warning in radiometry_warnings(tiles):
         sys.stderr.write(f"warning: {warning}\n")
     started = time.perf_counter()
     with staged(item.run, overwrite=None) as stage:
-        prepare(stage, [tile])
+        prepare(
+            stage,
+            tiles,
+            labels=item.listed.labels,
+            reference=item.listed.reference,
+            **_meaning(item, model),
+        )
     return {"prep": round(time.perf_counter() - started, 1)}
 
 
-def _map(run: Run, model: Model, settings: Settings) -> float:
-    """Map a scene unless that is done; the seconds that it took, now or then."""
+class _Meaning(TypedDict, total=False):
+    """What the values of labels mean."""
+
+    level: int
+    scheme: LabelScheme | None
+
+
+def _meaning(item: Item, model: Model) -> _Meaning:
+    """Scheme and level of a product's labels: the model's, where its run tells them."""
+    home = run_of(model)
+    if not item.listed.truths or not home.legend.exists():
+        return {}
+    classes = read_nomenclature(home)
+    if item.listed.scheme:
+        return {"level": classes.level, "scheme": find_scheme(item.listed.scheme)}
+    own = None if known_schemes(classes) else LabelScheme.of_codes(classes)
+    return {"level": classes.level, "scheme": own}
+
+
+def _scores(run: Run, model: Model) -> Fields:
+    """What the map of a run scores."""
+    report = store.read_report(run.report(model.name))
+    return {key: report[key] for key in (*scores.IN_SHORT, "against", "scored_on")}
+
+
+def _is_prepared(item: Item, tiles: Sequence[Tile]) -> bool:
+    """Whether the run of a product holds its scene, by its inputs and bands."""
+    inputs = item.run.read_manifest()["stages"].get("prep", {}).get("inputs", [])
+    files = (*(path for tile in tiles for path in tile.paths), *item.listed.truths)
+    return (
+        item.run.scene.exists()
+        and [entry.get("sha256") for entry in inputs] == [digest(file_of(path)) for path in files]
+        and list(rasters.band_names(item.run.scene)) == common_bands(tiles)
+    )
+
+
+def _map(run: Run, model: Model, settings: Settings, scored: bool) -> float:
+    """Map a scene unless that is done; the seconds that it took, now or then.
+
+    A map that is to be scored is done when its report is there, too.
+    """
     from landcover.stages.map import is_mapped, map_scene
 
-    if is_mapped(
+    unscored = scored and not run.report(model.name).exists()
+    if not unscored and is_mapped(
         run,
         model,
         settings.get("probabilities", False),
@@ -248,7 +250,27 @@ def _summary(row: Row) -> str:
     valid = words.percent(row["valid_share"])
     share = row["outside_share"]
     outside = "" if share is None else f", {words.percent(share)} of them outside"
-    return f"{row['map']}: {row['pixels']:,} pixels, {valid} valid{outside} ({took})"
+    found = row.get("scores")
+    right = f", {words.percent(found['overall_accuracy'])} {_measure(found)}" if found else ""
+    return f"{row['map']}: {row['pixels']:,} pixels, {valid} valid{outside}{right} ({took})"
+
+
+def _measure(found: Fields) -> str:
+    known = {"reference": "right by its reference", "labels": "as its labels say"}
+    return known[found["against"]]
+
+
+def _spread(rows: Sequence[Row]) -> Fields:
+    """Mean and spread over scored products, by what they are scored against."""
+    held = [row["scores"] for row in rows if "scores" in row]
+    return {
+        against: {
+            name: spread_of([found[name] for found in held if found["against"] == against])
+            for name in ("overall_accuracy", "macro_f1")
+        }
+        for against in TRUTHS
+        if any(found["against"] == against for found in held)
+    }
 
 
 def _earlier_rows(folder: Path) -> dict[str, Fields]:
@@ -270,6 +292,7 @@ def _write_report(folder: Path, model: Model, rows: Sequence[Row], n_products: i
         "n_products": n_products,
         "classes": [c for c in classes if total[str(c["code"])]],
         "products": list(rows),
+        "summary": _spread(rows),
         "area_km2": {code: round(km2, 4) for code, km2 in total.items() if km2},
     }
     return store.write_products(folder, content)

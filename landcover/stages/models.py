@@ -67,6 +67,7 @@ def default_map_model(run: Run) -> Model:
     found = newest([model for model in models_of_run(run) if model.kind.takes_patches])
     if found is None:
         run.require_folder()
+        run.require_one_scene()
         raise MissingProduct(
             f"{run.path} has no patch CNN; train one with: landcover train cnn {typed(run.path)}"
         )
@@ -98,6 +99,16 @@ def image_model(run: Run, given: str | Path | None) -> Model:
     return model
 
 
+def folder_of_model(run: Run, name: str) -> Path | None:
+    """The folder of the model that made a map, the run's own or another's; None if it is gone."""
+    if holds_model(run.model(name)):
+        return run.model(name)
+    stage = run.read_manifest()["stages"].get(f"map {name}", {})
+    cards = [run.path / entry["path"] for entry in stage.get("inputs", ())]
+    folders = [card.parent for card in cards if card.name == CARD and card.exists()]
+    return folders[0] if folders else None
+
+
 def how_to_map(run: Run, name: str, probabilities: bool = False) -> str:
     """How a map of a run can be made, by the run's own model or by that of another run.
 
@@ -119,13 +130,11 @@ def how_to_map(run: Run, name: str, probabilities: bool = False) -> str:
         return "make it with: landcover postprocess"
     command = f"landcover map {typed(run.path)} --model"
     further = " --probabilities" if probabilities else ""
-    stage = run.read_manifest()["stages"].get(f"map {name}", {})
-    cards = [run.path / entry["path"] for entry in stage.get("inputs", ())]
-    folders = [card.parent for card in cards if card.name == CARD and card.exists()]
-    if holds_model(run.model(name)):
+    folder = folder_of_model(run, name)
+    if folder == run.model(name):
         return f"make it with: {command} {name}{further}"
-    if folders:
-        return f"make it with: {command} {typed(folders[0])}{further}"
+    if folder:
+        return f"make it with: {command} {typed(folder)}{further}"
     return (
         f"its model is not there: map with the folder of one ({command} OTHER/models/NAME{further})"
     )

@@ -17,9 +17,18 @@ from landcover.files.class_rasters import write_classes
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps.postprocessing import Choices, Source, steps_of
+from landcover.reports.records import Foreign
 from landcover.run import Run
-from landcover.stages.models import how_to_map, is_guest, map_of, model_of_run
-from landcover.stages.scoring import Cards, require_scorable, score_map, tally_maps
+from landcover.stages.models import how_to_map, map_of, model_of_run
+from landcover.stages.scoring import (
+    Cards,
+    blocks_to_score,
+    foreign_to,
+    is_scored,
+    require_scorable,
+    score_map,
+    tally_maps,
+)
 
 
 def postprocess(
@@ -95,10 +104,10 @@ def postprocess(
         raise InputError(
             "no step was chosen; give at least one of smooth=, segments=, polygons=, mmu_ha="
         )
-    scored = run.splits.exists() and (run.labels.exists() or run.reference.exists())
-    cards = {} if is_guest(run, maker) else {maker.name: maker.card}
+    foreign, cards = foreign_to(run, maker), {maker.name: maker.card}
+    scored = is_scored(run, foreign is not None)
     if scored:
-        require_scorable(run, model, legend, cards)
+        require_scorable(run, model, legend, cards, foreign is not None)
     started = time.perf_counter()
     codes = _read(run, model, source)
     for step in steps:
@@ -111,7 +120,7 @@ def postprocess(
     settings = {"of": model, "mmu_ha": mmu_ha, "polygons": polygons and str(polygons)}
     run.record(f"postprocess {name}", settings, inputs, paths)
     if scored:
-        paths.append(_score(run, model, name, seconds, cards))
+        paths.append(_score(run, model, name, seconds, cards, foreign))
     return paths
 
 
@@ -170,16 +179,19 @@ def _read(run: Run, model: str, source: Source) -> np.ndarray:
     return codes
 
 
-def _score(run: Run, model: str, name: str, seconds: float, cards: Cards) -> Path:
+def _score(
+    run: Run, model: str, name: str, seconds: float, cards: Cards, foreign: Foreign | None
+) -> Path:
     """Score the new map as any other, and beside the one that it came from."""
     from landcover.reports import accuracy
 
-    confusions = tally_maps(run, [model, name], cards).confusions
+    blocks = blocks_to_score(run, foreign is not None)
+    confusions = tally_maps(run, [model, name], blocks).confusions
     change = {
         against: accuracy.paired_difference(by_map[name], by_map[model])
         for against, by_map in confusions.items()
     }
     made = {"of": model, "map": _digest(run, model)}
     facts = {"postprocessing": made, "change": change}
-    score_map(run, name, {"postprocess": seconds}, facts, cards)
+    score_map(run, name, {"postprocess": seconds}, facts, cards, foreign)
     return run.report(name)

@@ -19,12 +19,13 @@ from landcover.samples.blocks import SPLITS, Blocks, Layout, layout
 from landcover.samples.class_splits import class_splits, remarks
 from landcover.samples.correlation import Correlation, Thinned
 from landcover.samples.layers import Rasters, Source, open_source
-from landcover.samples.table import Draw, count, draw, write_chips
-from landcover.scene.features import require
+from landcover.samples.polygon_groups import Ties
+from landcover.samples.table import Draw, count, draw, require_features, write_chips
 from landcover.stages.run_legend import read_nomenclature, write_nomenclature
 
 if TYPE_CHECKING:
     import geopandas
+    import numpy as np
 
 
 def sample(
@@ -75,12 +76,12 @@ def sample(
     polygons, class_field = wanted.polygons, wanted.class_field
     classes = _class_polygons(run, wanted)
     source = open_source(_rasters(run, classes), polygons, classes)
-    require(source.bands, wanted.features or ())
+    require_features(source.bands, wanted.features)
     correlated = _correlation(source)
     label_range = round(correlated.range_px, 1) if correlated else None
     plan = _layout(source, block_px, max_patch, buffer, label_range or 0.0)
     counted = count(source, plan, wanted.min_count)
-    blocks = splits.deal(plan, counted.counts, seed=seed)
+    blocks, whole = _dealt(source, plan, counted.counts, seed)
     blocks = replace(blocks, label_range_px=label_range)
     table = draw(source, blocks, counted, wanted, seed)
     by_class = class_splits(table, "label", source.nomenclature, counted.by_class(blocks))
@@ -113,10 +114,44 @@ def sample(
         ({} if classes is None else {"classes": {"polygons": classes.became}})
         | {
             "class_splits": by_class,
-            "notes": ([] if classes is None else classes.notes()) + remarks(by_class),
+            "notes": ([] if classes is None else _of_polygons(run, classes))
+            + whole
+            + remarks(by_class),
         },
     )
     return products
+
+
+def _dealt(source: Source, plan: Layout, counts: np.ndarray, seed: int) -> tuple[Blocks, list[str]]:
+    """The blocks as dealt, with polygons whole where that can be; and what to say of it."""
+    if source.polygons is None:
+        return splits.deal(plan, counts, seed=seed), []
+    ties = Ties(plan)
+    for window, numbers in source.strips("Looking which blocks polygons tie", source.polygons):
+        ties.add(numbers, window)
+    if not ties.crossing:
+        return splits.deal(plan, counts, seed=seed), []
+    try:
+        blocks = splits.deal(plan, counts, seed=seed, groups=ties.groups())
+    except InputError:
+        text = (
+            f"{ties.crossing:,} polygons lie in several blocks and tie too many to be dealt whole: "
+            "blocks part them, so that parts of one polygon are trained on and tested, a "
+            "guard apart; smaller polygons or block_px= keep them whole"
+        )
+        return splits.deal(plan, counts, seed=seed), [text]
+    return blocks, [f"{ties.crossing:,} polygons lie in several blocks, which are dealt together"]
+
+
+def _of_polygons(run: Run, classes: ClassPolygons) -> list[str]:
+    """What is left out of polygons, and that maps have another truth than samples, if so."""
+    if not _has_classes(run):
+        return classes.notes()
+    return [
+        "samples are drawn from the polygons alone, and scores on test samples are against them; "
+        "maps are scored against the labels of the run",
+        *classes.notes(),
+    ]
 
 
 def _file(polygons: str | Path | None) -> list[Path]:
@@ -145,7 +180,7 @@ def _class_polygons(run: Run, wanted: Draw) -> ClassPolygons | None:
                 f"{held.title}; give a scheme of the same classes"
             )
     among = tuple(SCHEMES.values()) if held is None else tuple(schemes_of(held))
-    hints = Hints(scheme, among, wanted.level, beside=_has_classes(run))
+    hints = Hints(scheme, among, beside=_has_classes(run))
     return read_class_polygons(Path(wanted.polygons), wanted.class_field, grid, hints, held)
 
 
@@ -159,7 +194,7 @@ def _rasters(run: Run, classes: ClassPolygons | None) -> Rasters:
     scene = run.require("scene")
     if classes is None:
         run.require("labels")
-    paths = (run.labels, run.reference, run.segments, run.segment_types)
+    paths = (run.labels, run.reference, run.segments, run.segment_types, run.polygons)
     return Rasters(
         scene,
         classes.nomenclature if classes is not None else read_nomenclature(run),

@@ -12,13 +12,13 @@ from landcover.errors import InputError, typed
 from landcover.files import rasters, tables
 from landcover.files.atomic import write_bytes
 from landcover.files.raster_writer import RasterWriter
-from landcover.files.rasters import read_image
 from landcover.grid import Grid
 from landcover.progress import track
 from landcover.reports.figures import png
 from landcover.reports.segment_figures import borders_picture, types_figure
 from landcover.run import Run
 from landcover.samples.rows import read_samples, with_segments
+from landcover.scene.look import look_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,9 @@ def segment(
     min_size: int = 500,
     levels: Sequence[int] = (4, 8, 16),
 ) -> list[Path]:
-    """Segment the scene of a run by all its bands and give every segment its types.
+    """Segment the scene of a run and give every segment its types.
+
+    By all bands of reflectance; a scene without any by its first components (`scene.look`).
 
     Parameters
     ----------
@@ -54,7 +56,8 @@ def segment(
     -------
     list of Path
         segments.tif, segment_types.tif, segments.parquet (a row a segment: pixels, mean of
-        every band, types), two figures, and samples.parquet where it was brought up to date.
+        every band that was seen, types), two figures, and samples.parquet where it was brought up
+        to date.
 
     Raises
     ------
@@ -68,7 +71,8 @@ def segment(
     check_settings(scale, sigma, min_size)
     scene = run.require("scene")
     samples = read_samples(run.samples, geometry=True) if run.samples.exists() else None
-    grid, bands, image = rasters.grid_of(scene), rasters.band_names(scene), read_image(scene)
+    grid, look = rasters.grid_of(scene), look_at(scene)
+    bands, image = look.names, look.read(scene)
     # A scale of a twentieth is an image times twenty, without a second image.
     segments = felzenszwalb(image, scale * FULL_SCALE_REFLECTANCE, sigma, min_size)
     if not segments.any():

@@ -10,14 +10,17 @@ import numpy as np
 from landcover.errors import InputError, LandcoverError, typed
 from landcover.files import rasters, tables
 from landcover.labels.denoising import CHOICES, DEFAULT, LEFT_OUT, METHODS, PLAIN, Evidence
+from landcover.labels.origin import POLYGONS
 from landcover.legend import UNLABELLED
 from landcover.progress import say
 from landcover.reports.refinement import summary
 from landcover.run import Run
-from landcover.samples.rows import TARGET, Rows, with_features
+from landcover.samples.layers import POLYGON
+from landcover.samples.rows import TARGET, Rows, inputs_of, with_features
 from landcover.stages.denoise import STAGE, denoise, is_made
 from landcover.stages.inputs import pixel_inputs, read_rows
 from landcover.stages.run_legend import read_nomenclature
+from landcover.stages.truths import samples_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,16 +65,27 @@ def rows_to_learn(run: Run, targets: str, method: str | None = None) -> Rows:
         denoise(run)
     elif method == DEFAULT:
         say(summary(run.read_manifest()["stages"][STAGE]["refinement"]))
-    return _with_targets(rows, _targets(run, rows, method), method)
+    return _with_targets(rows, _led(run, rows, _targets(run, rows, method)), method)
 
 
 def _default(run: Run) -> str:
     """What is done unless told: a user's own polygons are no coarse labels."""
-    sampled = run.read_manifest()["stages"].get("sample", {}).get("settings", {})
-    if sampled.get("class_field") is None:
+    if samples_from(run) != POLYGONS:
         return DEFAULT
     say("labels from polygons are learnt as they are (denoise refine doubts them too)")
     return PLAIN
+
+
+def _led(run: Run, rows: Rows, targets: np.ndarray) -> np.ndarray:
+    """Targets with what training polygons say where they lead over coarse labels: nobody doubts it.
+
+    Polygons that are the only labels are doubted, since only who asks for it gets here.
+    """
+    prepared = run.read_manifest()["stages"].get("prep", {}).get("settings", {})
+    if prepared.get("labels_from") != "raster and polygons" or POLYGON not in rows.samples:
+        return targets
+    known = rows.legend.index(rows.samples[rows.column].to_numpy())
+    return np.where(rows.samples[POLYGON].to_numpy() > 0, known, targets)
 
 
 def _targets(run: Run, rows: Rows, method: str) -> np.ndarray:
@@ -97,8 +111,8 @@ def _evidence(run: Run, rows: Rows) -> Evidence:
     labels = rows.samples[rows.column].to_numpy()
     usable = np.zeros(len(labels), bool)  # what no split may use says nothing of a class either
     usable[np.concatenate([rows.train, rows.validation, rows.random_split_extra])] = True
-    bands, features = pixel_inputs(run, rows.samples)
-    whole = replace(rows, samples=with_features(run.scene, rows.samples, bands, features))
+    seen = pixel_inputs(run, rows.samples)
+    samples = with_features(run.scene, rows.samples, seen)
     return Evidence(
         labels=np.where(usable, rows.legend.index(labels), LEFT_OUT),
         pixels=table[[f"pixel_{code}" for code in codes]].to_numpy(np.float64),
@@ -106,7 +120,7 @@ def _evidence(run: Run, rows: Rows) -> Evidence:
         refined=rows.legend.index(table["refined"].to_numpy()),
         border_px=table["border_px"].to_numpy(),
         blocks=rows.samples["block"].to_numpy(),
-        values=whole.values(np.arange(len(labels)), bands, features)[0],
+        values=inputs_of(samples, seen.bands, seen.features)[0],
         priors=np.array(settings["priors"]),
         transition=np.array(settings["transition"]),
         reach_px=rasters.grid_of(run.scene).length_px(read_nomenclature(run).border_m),

@@ -22,13 +22,17 @@ from landcover.files import rasters
 from landcover.files.atomic import Fields
 from landcover.grid import in_metres
 from landcover.run import Run
-from landcover.samples.rows import with_features
+from landcover.samples.hygiene import Hygiene
+from landcover.samples.rows import fit_features, with_features
+from landcover.scene.feature import ALL
 from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
 from landcover.stages.targets import rows_to_learn
-from landcover.stages.training import Training, check_seed
+from landcover.stages.training import Training, check_seed, ground_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from landcover.scene.features import Layers
 
 
 def train(
@@ -40,6 +44,7 @@ def train(
     denoise: str | None = None,
     random_split: bool = True,
     features: Sequence[str] | None = None,
+    variant: str = "",
     **choices: object,
 ) -> Model:
     """Train a classifier on the samples of a run, and score it on test samples.
@@ -49,7 +54,7 @@ def train(
     run : Run
         Run folder with samples.
     kind : str
-        "random-forest", "knn", "mlp" or "cnn", see docs/classifiers.md.
+        "random-forest", "knn", "mlp", "cnn" or another of docs/classifiers.md.
     seed : int
         Of every random draw.
     targets : {"labels", "reference"}
@@ -60,9 +65,12 @@ def train(
     random_split : bool
         Train once more on a random split and report its scores.
     features : sequence of str, optional
-        What a model of single pixels sees beside the bands, of `scene.features.FEATURES`; () for
-        nothing. By default those of ndvi, ndwi and bi2 that the bands allow. What samples.parquet
-        lacks is computed.
+        The layers that the model sees, and no others: "bands" for all bands of the scene, names
+        of single bands, and for a model of single pixels names of features, such as "ndvi" or
+        "glcm:B08:entropy". By default all bands, and for a model of single pixels those of ndvi,
+        ndwi and bi2 that the bands allow. What samples.parquet lacks is computed.
+    variant : str
+        A word at the end of the model's name, to keep it beside one of other features or choices.
     **choices
         What the kind takes (`classifiers.kinds`), such as
 
@@ -74,7 +82,12 @@ def train(
         - batches_of of a patch CNN: "chips", "tiles" that share convolutions, or "auto";
         - encoder of a patch CNN: folder of an encoder to start from; freeze leaves its
           convolutions as they are;
-        - published of a patch CNN: the published same-padded network.
+        - published of a patch CNN: the published same-padded network;
+        - estimator of kind "estimator": import path of a classifier of scikit-learn; parameters
+          are its own, each as "name=value".
+
+        Every kind takes what `samples.hygiene.Hygiene` leaves out of the training samples:
+        outliers, pca_outliers, min_distance_m, balance.
 
     Returns
     -------
@@ -87,25 +100,27 @@ def train(
         If samples are missing or damaged, there is no such kind or choice, or a choice does
         not suit the run. Nothing is written then.
     """
+    hygiene, choices = Hygiene.take(choices)
     row, chosen = trained_kind(kind, choices)
     check_seed(seed)
-    if features is not None and not row.takes_features:
-        raise InputError(
-            f"features {' '.join(features)}: models of kind {row.name} see the bands alone; leave "
-            "features out, or train a model of single pixels"
-        )
     inputs = _inputs(run, row, chosen, targets, features)
     patch_size = chosen.get("patch_size")
     name = name_of(
-        row.command, patch_size=patch_size, form=row.form(chosen), targets=targets, denoise=denoise
+        row.command,
+        patch_size=patch_size,
+        form=row.form(chosen),
+        targets=targets,
+        denoise=denoise,
+        variant=variant,
     )
-    _require_same_features(run.model(name), inputs.features)
-    setup = Setup(name, inputs, seed, run.require("scene"))
-    fit = _trainer(row, setup, chosen)
+    require_same_layers(run.model(name), inputs)
+    setup = Setup(name, inputs, seed, (run.require("scene"),))
+    fit = trainer_of(row, setup, chosen)
     rows = rows_to_learn(run, targets, denoise)
-    samples = with_features(run.scene, rows.samples, inputs.bands, inputs.features)
-    rows = replace(rows, samples=samples)
-    return Training(run, rows, row, setup, targets).carry_out(fit, random_split)
+    rows = replace(rows, samples=with_features(run.scene, rows.samples, inputs))
+    ground = ground_of(run, rows, bool(inputs.segment_layers))
+    training = Training(run, rows, row, setup, targets, ground).cleaned(hygiene)
+    return training.carry_out(fit, random_split)
 
 
 def products_of(run: Run, model: Model) -> list[Path]:
@@ -113,7 +128,7 @@ def products_of(run: Run, model: Model) -> list[Path]:
     return [*model.products, run.report(model.name)]
 
 
-def _trainer(kind: Kind, setup: Setup, chosen: Fields) -> Trainer:
+def trainer_of(kind: Kind, setup: Setup, chosen: Fields) -> Trainer:
     """What trains a model; a model that it starts from is opened for it."""
     folders = {option.name for option in kind.options if option.type is Path}
     opened = {
@@ -135,29 +150,45 @@ def _inputs(
     """What a model of the run reads."""
     patch_size, layers = chosen.get("patch_size", 1), tuple(chosen.get("segment_layers", ()))
     if kind.takes_patches:
-        _check_patch(run, patch_size)
-    samples = read_rows(run, targets).samples
+        check_patch(run, patch_size)
+    rows = read_rows(run, targets)
     if layers:
-        _require_types(run, samples, layers)
-    bands, names = pixel_inputs(run, samples, features)
-    return Inputs(bands, names if kind.takes_features else (), layers, patch_size)
+        _require_types(run, rows.samples, layers)
+    seen = pixel_inputs(run, rows.samples, layers_for(kind, features))
+    require_seen(seen, kind)
+    fitted = fit_features(run.scene, [rows], seen.bands, seen.features)
+    return Inputs(seen.bands, seen.features, layers, patch_size, seen.unseen, fitted)
 
 
-def _require_same_features(folder: Path, features: tuple[str, ...]) -> None:
-    """Raise InputError if a model of other features, whose name would be the same, is there."""
-    try:
-        held = tuple(read_card(folder)["features"])
-    except LandcoverError:  # there is none, or a damaged one, which is trained again
-        return
-    if held != features:
+def layers_for(kind: Kind, chosen: Sequence[str] | None) -> Sequence[str] | None:
+    """Names of layers that models of a kind see: those chosen, or all bands and what goes along."""
+    return (ALL,) if chosen is None and not kind.takes_features else chosen
+
+
+def require_seen(seen: Layers, kind: Kind) -> None:
+    """Raise InputError if features were chosen for a model that sees bands alone."""
+    if seen.features and not kind.takes_features:
         raise InputError(
-            f"{folder} holds a model that sees {_listed(held)}, and one that sees "
-            f"{_listed(features)} has the same name; move that folder away, or remove it"
+            f"features {' '.join(seen.features)}: models of kind {kind.name} see the bands alone; "
+            "name bands, or train a model of single pixels"
         )
 
 
-def _listed(features: tuple[str, ...]) -> str:
-    return f"the features {' '.join(features)}" if features else "no features"
+def require_same_layers(folder: Path, inputs: Inputs) -> None:
+    """Raise InputError if a model that sees other layers, of the same name, is there."""
+    try:
+        held = Inputs.from_card(read_card(folder))
+    except LandcoverError:  # there is none, or a damaged one, which is trained again
+        return
+    if (held.seen, sorted(held.features)) != (inputs.seen, sorted(inputs.features)):
+        raise InputError(
+            f"{folder} holds a model that sees {_listed(held)}, and one that sees "
+            f"{_listed(inputs)} has the same name; give another variant=WORD, or remove that folder"
+        )
+
+
+def _listed(inputs: Inputs) -> str:
+    return " ".join((*inputs.seen, *inputs.features))
 
 
 def _require_types(run: Run, samples: pd.DataFrame, layers: tuple[str, ...]) -> None:
@@ -179,7 +210,7 @@ def _require_types(run: Run, samples: pd.DataFrame, layers: tuple[str, ...]) -> 
         )
 
 
-def _check_patch(run: Run, patch_size: int) -> None:
+def check_patch(run: Run, patch_size: int) -> None:
     """Raise InputError if no such network exists, or its patches would reach test pixels."""
     from landcover.classifiers.networks import check_patch_size
     from landcover.samples.chips import radius_of, require_fits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +21,48 @@ from landcover.classifiers.cards import file_of, write_card
 from landcover.classifiers.fitting import Fitted, Setup, Trainer
 from landcover.classifiers.kinds import Kind
 from landcover.classifiers.models import Model, load_model
-from landcover.errors import require_seed
+from landcover.errors import InputError, require_seed
+from landcover.files import rasters
 from landcover.files.atomic import Fields, staging_folder, write_json
-from landcover.files.rasters import grid_of
 from landcover.labels.denoising import DEFAULT, PLAIN
 from landcover.legend import UNLABELLED
+from landcover.progress import say
+from landcover.reports import scores
+from landcover.reports.scores import split_in_words
 from landcover.run import Run
+from landcover.samples.blocks import Blocks
 from landcover.samples.class_splits import ClassSplit, class_splits, remarks
+from landcover.samples.hygiene import Hygiene, sentences
 from landcover.samples.rows import TARGETS, Rows, column_of
+from landcover.samples.stacked import SCENE
 from landcover.stages.inputs import read_blocks
 from landcover.stages.models import types_digest
+from landcover.stages.prepared_features import PREPARED, prepared_fit
 from landcover.stages.run_legend import read_nomenclature
+from landcover.stages.scenes import scene_facts
 
 #: A class of fewer training samples is looked at whether the model finds it at all.
 FEW_SAMPLES = 100
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What samples lie on.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        What the manifest names as inputs.
+    card : dict
+        What the card says of it: pixel_size_m, split, scenes, refinement, segment_types, and what
+        features among the scene's bands were fitted to.
+    split : str
+        How it was split, in words.
+    """
+
+    files: tuple[Path, ...]
+    card: Fields
+    split: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +72,7 @@ class Training:
     Attributes
     ----------
     run : Run
-        Run folder.
+        Run folder that gets the model.
     rows : Rows
         What to train on.
     kind : Kind
@@ -53,6 +81,8 @@ class Training:
         The model's name, inputs and seed.
     learnt_from : str
         "labels" or "reference".
+    ground : Ground
+        What the rows lie on.
     """
 
     run: Run
@@ -60,6 +90,7 @@ class Training:
     kind: Kind
     setup: Setup
     learnt_from: str
+    ground: Ground
 
     @property
     def name(self) -> str:
@@ -71,15 +102,40 @@ class Training:
         """Of every random draw."""
         return self.setup.seed
 
+    def require_test_rows(self) -> None:
+        """Raise InputError if no row could score the model, before it is trained."""
+        truths = self.rows.samples.iloc[self.rows.scored]
+        columns = [name for name in ("reference", "label") if name in truths]
+        if not all((truths[name] != UNLABELLED).any() for name in columns):
+            raise InputError(
+                "no test row has a label to score the model by; draw samples again, in smaller "
+                "blocks where the scene is small: landcover sample RUN --block-px N"
+            )
+
+    def cleaned(self, hygiene: Hygiene) -> Training:
+        """The same without the training rows that rules leave out; says how many of each class."""
+        inputs, (width_m, height_m) = self.setup.inputs, self.ground.card["pixel_size_m"]
+        rows = hygiene.clean(
+            self.rows,
+            lambda part: self.rows.values(part, inputs.seen, inputs.features)[0],
+            (width_m, height_m),
+            self.seed,
+        )
+        for sentence in sentences(rows):
+            say(sentence)
+        return replace(self, rows=rows)
+
     def carry_out(self, fit: Trainer, random_split: bool) -> Model:
         """Train, then write models/NAME and reports/NAME.json.
 
         With `random_split` the same is trained once more on rows dealt at random, only to
-        show in the report the scores of such a split.
+        show in the report the scores of such a split; and where labels are of polygons, once more
+        on other polygons than those that are tested.
         """
-        from landcover.stages.scoring import score_samples, write_report
+        from landcover.stages.scoring import write_report
 
         check_seed(self.seed)
+        self.require_test_rows()
         self.run.read_manifest()  # a damaged one ends it before anything is replaced
         started = time.perf_counter()
         fitted = fit(self.rows)
@@ -87,9 +143,10 @@ class Training:
         probabilities = self._probabilities(fitted)
         spent = {"train": trained - started, "predict": time.perf_counter() - trained}
         temperature = self._temperature(fitted)
-        twin = None
+        twin = by_polygon = None
         if random_split:
             twin = self._codes(self._probabilities(fit(self.rows.randomly_split(self.seed))))
+            by_polygon = self._by_polygon(fit)
         model = self._store(fitted, temperature)
         settings = {
             "model": self.name,
@@ -100,26 +157,36 @@ class Training:
         self.run.record(
             f"train {self.name}",
             settings | fitted.settings,
-            [self.run.samples, self.run.scene, *self._evidence()],
+            self.ground.files,
             [*model.products, self.run.report(self.name)],
         )
-        report = score_samples(
-            self.run,
-            self.name,
-            self.rows.samples,
-            self._codes(probabilities),
-            spent,
-            self.seed,
-            twin,
-            {self.name: model.card},
+        samples, codes = self.rows.samples, self._codes(probabilities)
+        classes = read_nomenclature(self.run)
+        found = scores.score_samples(samples, codes, classes, self.seed, twin, by_polygon)
+        report = scores.report_of(
+            self.name, found, spent, self.seed, self.ground.split, model.card, classes.title
         )
+        if SCENE in samples:
+            by_scene = scores.score_scenes(samples, codes, classes, self.seed)
+            both = zip(self.ground.card["scenes"], by_scene, strict=True)
+            report["scenes"] = [{"run": facts["run"]} | scored for facts, scored in both]
         report["calibration"] = self._calibration(probabilities, temperature, report["against"])
         write_report(self.run, report)
         return model
 
-    def _evidence(self) -> list[Path]:
-        """What the targets were made of, beside the samples."""
-        return [] if self.rows.denoise == PLAIN else [self.run.label_noise]
+    def _by_polygon(self, fit: Trainer) -> tuple[np.ndarray, np.ndarray] | None:
+        """What the model predicts that other polygons train, and which rows that tests."""
+        other = self.rows.split_by_polygon(self.seed)
+        if other is None:
+            return None
+        rows, held_out = other
+        return self._codes(self._probabilities(fit(rows))), held_out
+
+    def stored_in(self, folder: Path, fit: Trainer) -> Model:
+        """A model that is only stored, with its card, in a folder of its own."""
+        fitted = fit(self.rows)
+        self._write(folder, fitted, self._temperature(fitted))
+        return load_model(folder)
 
     def _store(self, fitted: Fitted, temperature: Temperature) -> Model:
         """Put the model in its folder, whole, and remove the maps of an older one."""
@@ -154,13 +221,11 @@ class Training:
             temperature=temperature.value,
             probability_floor=temperature.floor,
             trained_on=self.learnt_from,
-            pixel_size_m=[round(m, 4) for m in grid_of(self.run.scene).pixel_size_m],
             denoise=rows.denoise,
-            refinement=self._refinement(),
+            hygiene=dict(rows.hygiene),
             n_train=len(rows.train),
             n_validation=len(rows.validation),
-            split=_split(self.run),
-            segment_types=types_digest(self.run) if inputs.segment_layers else None,
+            **self.ground.card,
             seed=self.seed,
             settings=fitted.settings,
         )
@@ -172,14 +237,6 @@ class Training:
         rows = self.rows
         blocks = rows.samples["block"].to_numpy()[rows.train]
         return fit_applicability(fitted.space, rows.train, blocks, self.seed)
-
-    def _refinement(self) -> Fields | None:
-        """For the card: what was done with the labels; None where they were learnt as they are."""
-        if self.rows.denoise != DEFAULT:
-            return None
-        found = self.run.read_manifest()["stages"]["denoise"]["refinement"]
-        kept = {row["code"]: row["kept_because"] for row in found["classes"] if row["kept_because"]}
-        return {"changed": found["changed"], "reason": found["reason"], "kept": kept}
 
     def _classes(self, fitted: Fitted) -> Fields:
         """For the card: samples of each class by split, and notes on classes that lack some."""
@@ -268,9 +325,54 @@ def check_seed(seed: int) -> None:
     require_seed(seed, 2**32 - 1)
 
 
-def _split(run: Run) -> dict[str, str | int]:
-    """How the run was split, in short."""
+def ground_of(run: Run, rows: Rows, with_types: bool) -> Ground:
+    """The scene of a run, as the ground of a model of its rows.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with samples.
+    rows : Rows
+        What is learnt of them.
+    with_types : bool
+        Whether segment types are learnt from.
+    """
     blocks = read_blocks(run)
+    facts = scene_facts(run, blocks)
+    card: Fields = {
+        "pixel_size_m": facts["pixel_size_m"],
+        "refinement": refinement_of(run, rows),
+        "split": split_of(blocks),
+        "scenes": [facts],
+        "segment_types": types_digest(run) if with_types else None,
+        PREPARED: prepared_fit(run, rasters.band_names(run.scene)),
+    }
+    files = (run.samples, run.scene, *evidence_of(run, rows))
+    return Ground(files, card, split_in_words(blocks))
+
+
+def evidence_of(run: Run, rows: Rows) -> list[Path]:
+    """What the targets of rows were made of, beside the samples."""
+    return [] if rows.denoise == PLAIN else [run.label_noise]
+
+
+def refinement_of(run: Run, rows: Rows) -> Fields | None:
+    """For a card: what was done with the labels; None where they were learnt as they are."""
+    if rows.denoise != DEFAULT:
+        return None
+    found = run.read_manifest()["stages"]["denoise"]["refinement"]
+    kept = {row["code"]: row["kept_because"] for row in found["classes"] if row["kept_because"]}
+    pixels = {row["code"]: [row["before"], row["after"]] for row in found["classes"]}
+    return {
+        "changed": found["changed"],
+        "reason": found["reason"],
+        "kept": kept,
+        "pixels_before_and_after": pixels,
+    }
+
+
+def split_of(blocks: Blocks) -> Fields:
+    """How a run was split, in short."""
     return {
         "kind": "spatial blocks",
         "block_px": blocks.block_px,

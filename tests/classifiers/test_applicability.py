@@ -60,11 +60,16 @@ def test_percent_is_above_100_just_outside_and_ends_at_the_most(rng):
 
 
 @pytest.mark.parametrize("every_px", [2, 3])
-def test_one_pixel_of_a_square_stands_for_all(rng, every_px):
-    area, at = some_area(rng), rng.normal(size=(3, 7, 5))
-    alone, together = area.percent_of_threshold(at), area.percent_of_threshold(at, every_px)
-    rows, cols = np.indices((7, 5)) // every_px * every_px
-    assert (together == alone[rows, cols]).all()
+@pytest.mark.parametrize("kind", ["forest", "cnn"])
+def test_coordinates_of_one_pixel_a_square(rng, every_px, kind):
+    classifier = forest_classifier() if kind == "forest" else cnn_classifier()
+    image = rng.uniform(0, 0.4, (4, 7, 5)).astype(np.float32)
+    rows = len(classifier._values(image)) if kind == "forest" else 48 + 4
+    area = Applicability(rng.normal(size=(rows, 3)), np.zeros((1, 3)), 1.0, 1.0)
+    object.__setattr__(classifier, "applicability", area)
+    image = np.pad(image, ((0, 0), *[(classifier.radius,) * 2] * 2), constant_values=0.1)
+    alone, thinned = classifier.coordinates(image), classifier.coordinates(image, every_px)
+    assert thinned == pytest.approx(alone[:, ::every_px, ::every_px], rel=1e-5)
 
 
 def test_the_whole_of_it_by_plain_loops(rng):
@@ -193,10 +198,10 @@ def test_a_damaged_file_ends_in_one_line(rng, tmp_path, content):
 
 
 @pytest.mark.parametrize("dense", [True, False])
-def test_coordinates_of_a_network_are_its_hidden_units_times_the_projection(rng, dense):
-    model = random_cnn(7) if dense else networks.build_published(7, 4, 4)
+def test_coordinates_of_a_network_are_hidden_units_and_bands_times_the_projection(rng, dense):
+    model = random_cnn(7) if dense else networks.build_published(7, 4, 4, [0.2] * 4, [0.02] * 4)
     units = model.layers[-1].input.shape[-1]
-    area = Applicability(rng.normal(size=(units, 3)), np.zeros((1, 3)), 1.0, 1.0)
+    area = Applicability(rng.normal(size=(units + 4, 3)), np.zeros((1, 3)), 1.0, 1.0)
     classifier = cnn_classifier(model=model)
     image = rng.uniform(0, 0.4, (4, 14, 13)).astype(np.float32)
     image[2, 9, 3] = np.nan
@@ -205,8 +210,21 @@ def test_coordinates_of_a_network_are_its_hidden_units_times_the_projection(rng,
     chips = np.lib.stride_tricks.sliding_window_view(image, (7, 7), axis=(1, 2))
     chips = np.moveaxis(chips, 0, -1).reshape(-1, 7, 7, 4)
     hidden = networks.predict(networks.hidden_network(model), lambda rows: chips[rows], len(chips))
-    expected = (hidden @ area.projection).T.reshape(3, 8, 7)
+    bands = np.nan_to_num(image[:, 3:-3, 3:-3].reshape(4, -1).T - 0.2)
+    described = np.hstack([hidden.reshape(len(hidden), -1), bands])
+    expected = (described @ area.projection).T.reshape(3, 8, 7)
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_an_area_of_other_inputs_says_train_again(rng, dense):
+    model = random_cnn(7) if dense else networks.build_published(7, 4, 4, [0.2] * 4, [0.02] * 4)
+    units = model.layers[-1].input.shape[-1]
+    classifier = cnn_classifier(model=model)
+    area = Applicability(rng.normal(size=(units, 3)), np.zeros((1, 3)), 1.0, 1.0)
+    object.__setattr__(classifier, "applicability", area)
+    with pytest.raises(InputError, match="train the model again"):
+        classifier.coordinates(np.full((4, 14, 13), 0.1, np.float32))
 
 
 def test_units_that_serve_all_classes_alike_weigh_nothing():

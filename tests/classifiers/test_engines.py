@@ -328,3 +328,13 @@ def test_a_processor_without_bfloat16_says_so(cnn7, monkeypatch):
     monkeypatch.setattr(engines, "available_precisions", lambda: ("float32",))
     with pytest.raises(LandcoverError, match="lacks; map with precision=float32"):
         cnn7.with_engine(Engine("openvino", "bfloat16")).predict_window(reflectance(4, 9, 9))
+
+
+@pytest.mark.parametrize("patch_size", [5, 7, 15, 31])
+def test_a_chip_has_one_result_wherever_it_lies_in_a_call(patch_size):
+    """Matrix products round rows that are left over from whole panels in another order."""
+    model = lively(networks.build_cnn(patch_size, 4, 4, [0.2] * 4, [0.02] * 4))
+    tier = engines.tier_of(model, patch_size, KERAS)
+    chip = np.random.default_rng(0).uniform(0, 0.4, (1, 4, patch_size, patch_size))
+    found = tier.finer.run(chip.astype(np.float32).repeat(tier.finer.chips, axis=0))
+    assert len({each.tobytes() for each in found}) == 1

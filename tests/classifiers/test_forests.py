@@ -16,7 +16,7 @@ import sklearn
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from landcover.classifiers import forests, trees
+from landcover.classifiers import estimators, forests, standardised, trees
 from landcover.errors import LandcoverError
 
 
@@ -56,7 +56,7 @@ def test_probabilities_are_those_of_scikit_learn(noisy, accelerate):
         expected = independent.predict_proba(noisy[2])
     else:
         expected = forest.set_params(n_jobs=1).predict_proba(noisy[2])
-    found = forests.probabilities(forest, noisy[2])
+    found = estimators.probabilities(forest, noisy[2])
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected.astype(np.float32))
 
@@ -100,7 +100,7 @@ def test_where_nothing_faster_is_installed_scikit_learn_grows_the_forest(noisy, 
     found, _, library = forests.fit_forest(*noisy, growth, (20,))
     assert library == f"scikit-learn {sklearn.__version__}"
     np.testing.assert_array_equal(
-        forests.probabilities(found, noisy[2]), forests.probabilities(plain, noisy[2])
+        estimators.probabilities(found, noisy[2]), estimators.probabilities(plain, noisy[2])
     )
 
 
@@ -115,11 +115,11 @@ def test_what_grew_a_forest_is_told(noisy, monkeypatch):
 
 def test_a_stored_forest_needs_scikit_learn_alone(fitted, tmp_path):
     path = tmp_path / "model.skops"
-    forests.save(fitted[0], path)
+    estimators.save(fitted[0], path)
     code = (
         "import sys; sys.modules['sklearnex'] = sys.modules['daal4py'] = None;"
-        "from landcover.classifiers import forests;"
-        "print(type(forests.load(sys.argv[1])).__module__)"
+        "from landcover.classifiers import estimators;"
+        "print(type(estimators.load(sys.argv[1])).__module__)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
@@ -129,28 +129,28 @@ def test_a_stored_forest_needs_scikit_learn_alone(fitted, tmp_path):
 
 def test_rows_do_not_depend_on_their_company(noisy, fitted, monkeypatch):
     X = np.repeat(noisy[2], 20, axis=0)
-    whole = forests.probabilities(fitted[0], X)
+    whole = estimators.probabilities(fitted[0], X)
     for block in (1000, 7777):
         monkeypatch.setattr(trees, "BLOCK_ROWS", block)
-        assert forests.probabilities(fitted[0], X).tobytes() == whole.tobytes()
+        assert estimators.probabilities(fitted[0], X).tobytes() == whole.tobytes()
 
 
 def test_the_same_seed_gives_the_same_bytes(noisy, fitted):
     again, tried, _ = forests.fit_forest(*noisy, forests.Growth(3, n_trees=40), (1, 30))
     assert tried == fitted[1]
-    first, second = (forests.probabilities(model, noisy[2]) for model in (fitted[0], again))
+    first, second = (estimators.probabilities(model, noisy[2]) for model in (fitted[0], again))
     assert first.tobytes() == second.tobytes()
     other, *_ = forests.fit_forest(*noisy, forests.Growth(4, n_trees=40), (30,))
-    assert forests.probabilities(other, noisy[2]).tobytes() != first.tobytes()
+    assert estimators.probabilities(other, noisy[2]).tobytes() != first.tobytes()
 
 
 def test_rows_with_missing_values_get_no_class(noisy, fitted):
     X = noisy[2][:5].copy()
     X[2, 1] = np.nan
-    found = forests.probabilities(fitted[0], X)
+    found = estimators.probabilities(fitted[0], X)
     assert (found[2] == 0).all()
     np.testing.assert_array_equal(
-        found[[0, 1, 3, 4]], forests.probabilities(fitted[0], noisy[2][[0, 1, 3, 4]])
+        found[[0, 1, 3, 4]], estimators.probabilities(fitted[0], noisy[2][[0, 1, 3, 4]])
     )
 
 
@@ -159,9 +159,9 @@ def test_columns_are_positions_even_where_a_class_has_no_row():
     y = np.where(X[:, 0] < 30, 1, 3)
     for model in (
         forests.fit_forest(X, y, X, y, forests.Growth(0, n_trees=5), (1,))[0],
-        forests.fit_knn(X, y, X, y, neighbours=(1,))[0],
+        standardised.fit_knn(X, y, X, y, neighbours=(1,))[0],
     ):
-        found = forests.probabilities(model, X)
+        found = estimators.probabilities(model, X)
         assert found.shape == (60, 4)
         assert (found[:, [0, 2]] == 0).all()
         assert (found.argmax(axis=1) == y).all()
@@ -175,7 +175,7 @@ def test_class_weights_favour_the_rare_class():
 
     def recall(class_weight):
         model, *_ = forests.fit_forest(*data, forests.Growth(0, class_weight, n_trees=30), (50,))
-        predicted = forests.probabilities(model, data[2]).argmax(axis=1)
+        predicted = estimators.probabilities(model, data[2]).argmax(axis=1)
         return (predicted == 1)[data[3] == 1].mean()
 
     assert recall(None) < 0.1
@@ -187,45 +187,45 @@ def test_neighbours_are_counted_on_standardised_inputs():
     rng = np.random.default_rng(0)
     X = np.stack([rng.random(1500) / 1000, 1000 * rng.random(1500)], axis=1).astype(np.float32)
     y = (X[:, 0] > 0.0005).astype(int)
-    model, tried = forests.fit_knn(X[:1000], y[:1000], X[1000:], y[1000:])
+    model, tried = standardised.fit_knn(X[:1000], y[:1000], X[1000:], y[1000:])
     assert max(tried.values()) > 0.95
-    assert model[-1].n_neighbors in forests.NEIGHBOURS
+    assert model[-1].n_neighbors in standardised.NEIGHBOURS
 
 
 def test_neighbours_are_never_more_than_rows():
     X = np.arange(8, dtype=np.float32)[:, np.newaxis]
     y = (X[:, 0] > 3).astype(int)
-    _, tried = forests.fit_knn(X, y, X, y)
+    _, tried = standardised.fit_knn(X, y, X, y)
     assert set(tried) == {5, 8}
 
 
 @pytest.mark.parametrize("kind", ["forest", "knn"])
 def test_a_stored_model_is_data_and_the_same(kind, noisy, fitted, tmp_path):
-    model = fitted[0] if kind == "forest" else forests.fit_knn(*noisy)[0]
+    model = fitted[0] if kind == "forest" else standardised.fit_knn(*noisy)[0]
     path = tmp_path / "models" / "model.skops"
-    forests.save(model, path)
+    estimators.save(model, path)
     assert [p.name for p in path.parent.iterdir()] == ["model.skops"]
     with zipfile.ZipFile(path) as archive:
         assert not [name for name in archive.namelist() if name.endswith((".pkl", ".pickle"))]
-    again = forests.load(path)
-    first, second = (forests.probabilities(m, noisy[2]) for m in (model, again))
+    again = estimators.load(path)
+    first, second = (estimators.probabilities(m, noisy[2]) for m in (model, again))
     assert first.tobytes() == second.tobytes()
 
 
 def test_a_stored_forest_gives_the_same_in_another_process(noisy, fitted, tmp_path):
     path = tmp_path / "model.skops"
-    forests.save(fitted[0], path)
+    estimators.save(fitted[0], path)
     np.save(tmp_path / "X.npy", noisy[2])
     code = (
-        "import sys, hashlib, numpy as np; from landcover.classifiers import forests;"
-        "p = forests.probabilities(forests.load(sys.argv[1]), np.load(sys.argv[2]));"
+        "import sys, hashlib, numpy as np; from landcover.classifiers import estimators;"
+        "p = estimators.probabilities(estimators.load(sys.argv[1]), np.load(sys.argv[2]));"
         "print(hashlib.sha256(p.tobytes()).hexdigest())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(path), str(tmp_path / "X.npy")],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    here = forests.probabilities(fitted[0], noisy[2]).tobytes()
+    here = estimators.probabilities(fitted[0], noisy[2]).tobytes()
     assert done.stdout.strip() == hashlib.sha256(here).hexdigest()
 
 
@@ -241,25 +241,25 @@ def test_a_file_with_foreign_types_is_refused(tmp_path):
     foreign.note = Harmful()
     skops.io.dump(foreign, path)
     with pytest.raises(LandcoverError, match=r"holds .*Harmful.*no model of landcover.*not loaded"):
-        forests.load(path)
+        estimators.load(path)
 
 
 def test_a_pickle_is_not_read(tmp_path):
     path = tmp_path / "model.skops"
     path.write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(LandcoverError, match=r"not a readable model .*train the model again"):
-        forests.load(path)
+        estimators.load(path)
 
 
 def test_a_truncated_file_is_one_line(fitted, tmp_path):
     path = tmp_path / "model.skops"
-    forests.save(fitted[0], path)
+    estimators.save(fitted[0], path)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(LandcoverError, match="train the model again") as caught:
-        forests.load(path)
+        estimators.load(path)
     assert "\n" not in str(caught.value)
 
 
 def test_no_pickle_anywhere():
-    text = Path(forests.__file__).read_text("utf-8")
+    text = Path(estimators.__file__).read_text("utf-8")
     assert "import pickle" not in text and "import joblib" not in text

@@ -32,7 +32,10 @@ LEGEND = Legend.corine(3).subset([211, 311, 512])
 SIDE = 40
 TRAINED = [name for name, kind in KINDS.items() if kind.trainer is not None]
 #: Choices that keep a training short, for the kinds that take them.
-SHORT = {"epochs": 12, "patch_size": 3, "leaf_sizes": (1,)}
+SHORT = {
+    "epochs": 12, "patch_size": 3, "leaf_sizes": (1,),
+    "estimator": "sklearn.naive_bayes.GaussianNB",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +70,15 @@ def trained(name: str, scene: Path, rows: Rows, seed: int = 0):
         choices["segment_layers"] = ()
     names = features.available(BANDS) if kind.takes_features else ()
     inputs = Inputs(BANDS, names, (), choices.get("patch_size", 1))
-    return kind.trainer(Setup(name, inputs, seed, scene), **choices)(rows), inputs
+    return kind.trainer(Setup(name, inputs, seed, (scene,)), **choices)(rows), inputs
 
 
 @pytest.fixture(scope="module", params=TRAINED)
 def stored(request, land, tmp_path_factory):
     """A kind, its trained model, and the same stored and opened."""
     kind = KINDS[request.param]
+    if kind.framework == "LightGBM":
+        pytest.importorskip("lightgbm")
     scene, _, _, rows = land
     fitted, inputs = trained(kind.name, scene, rows)
     folder = tmp_path_factory.mktemp("models") / "models" / kind.name
@@ -91,7 +96,7 @@ def test_probabilities_have_a_column_a_class_in_the_order_of_the_legend(land, st
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-4)
     codes = LEGEND.code(found.argmax(axis=1))
     labels = rows.samples["label"].to_numpy()[rows.scored]
-    assert (codes == labels).mean() > (0.9 if kind.framework == "scikit-learn" else 0.6)
+    assert (codes == labels).mean() > (0.6 if kind.framework == "Keras" else 0.9)
     assert model.classes_.tolist() == list(LEGEND.codes)
     if kind.votes:
         assert fitted.settings[kind.votes] >= 1
@@ -137,6 +142,8 @@ def test_a_missing_input_is_one_clear_line(land, stored):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_the_same_seed_gives_the_same_bytes(land, name, monkeypatch):
+    if KINDS[name].framework == "LightGBM":
+        pytest.importorskip("lightgbm")
     monkeypatch.setitem(SHORT, "epochs", 1)
     scene, _, _, rows = land
     bytes_of = [trained(name, scene, rows, 3)[0].predict(rows.scored).tobytes() for _ in range(2)]
@@ -145,7 +152,7 @@ def test_the_same_seed_gives_the_same_bytes(land, name, monkeypatch):
 
 def test_every_row_is_whole():
     for name, kind in KINDS.items():
-        assert kind.name == name and Path(kind.file).suffix in (".skops", ".keras")
+        assert kind.name == name and Path(kind.file).suffix in (".skops", ".txt", ".keras")
         assert kind.runs_on_keras == kind.file.endswith(".keras")
         if kind.trainer is not None:
             assert kind.maps_pixels and kind.command and kind.titles
@@ -162,7 +169,7 @@ def test_the_documents_table_is_that_of_the_kinds():
 @pytest.mark.parametrize(
     ("kind", "choices", "said"),
     [
-        ("svm", {}, "kind 'svm' is unknown; choose among random-forest, knn, mlp, cnn"),
+        ("bayes", {}, "kind 'bayes' is unknown; choose among random-forest, knn, extra-trees"),
         ("encoder", {}, "kind 'encoder' is unknown"),
         ("knn", {"epochs": 3}, "epochs is no choice of kind knn; it takes features"),
         ("mlp", {"published": True}, "published is no choice of kind mlp"),

@@ -248,7 +248,7 @@ def test_old_cards_leave_probabilities_alone_and_damaged_ones_are_refused(run, t
     del card["temperature"], card["probability_floor"]
     path.write_text(json.dumps(card))
     assert load_model(tmp_path).temperature.value == 1
-    for change, said in (({"kind": "svm"}, "unknown kind"), ({"temperature": -1}, "damaged")):
+    for change, said in (({"kind": "nope"}, "unknown kind"), ({"temperature": -1}, "damaged")):
         path.write_text(json.dumps(card | change))
         with pytest.raises(LandcoverError, match=said):
             load_model(tmp_path)

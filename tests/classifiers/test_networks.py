@@ -272,6 +272,7 @@ def test_a_damaged_file_is_one_line(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_class_weights_move_the_balance():
     """With a useless input and 9 : 1 classes, equal weights predict 0.1 and balanced ones 0.5."""
     targets = (np.arange(2000) % 10 == 0).astype(np.int32)

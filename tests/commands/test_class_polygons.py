@@ -10,7 +10,14 @@ import shapely
 from landcover import cli
 from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
+from landcover.grid import Window
+from landcover.labels.schemes import SCHEMES
+from landcover.run import Run
+from landcover.samples.blocks import TEST
+from landcover.samples.table import Draw
 from landcover.sources.synthetic import make_scene
+from landcover.stages.inputs import read_blocks
+from landcover.stages.sample import sample
 from tests.conftest import error_lines
 
 #: Raster values of its own, two classes, each in a coarser one.
@@ -82,7 +89,7 @@ def test_they_are_told_as_the_values_of_a_raster_are(
     legend = read_json(run / "legend.json")
     assert legend["level"] == level and codes <= {c["code"] for c in legend["classes"]}
     assert legend["cell_m"] == legend["border_m"] == pytest.approx(cell_m, abs=0.05)
-    found = read_json(run / "manifest.json")["stages"]["sample"]["classes"]["polygons"]
+    found = read_json(run / "manifest.json")["stages"]["prep"]["classes"]["polygons"]
     said = capsys.readouterr().out
     assert f"polygons: scheme {found['scheme']}\n" in said
     for value, entry in zip(values, sorted(found["values"], key=lambda e: e["code"]), strict=True):
@@ -104,6 +111,10 @@ def test_they_are_told_as_the_values_of_a_raster_are(
         ([211, 80_000], [], "field use: unknown class codes 80000"),
         ([2.5, 3], ["--scheme", "corine"], "field use: "),
         (["oats", "lake"], [], "field use holds 'oats', which is no class code"),
+        (["oats", "lake"], [], "with --scheme table.csv (code,name,colour) which code each name"),
+        (["oats", "lake"], [], "name has: oats, lake"),
+        (["oats", "sea"], ["--scheme", "own.csv"], "holds 'sea', which is no class of scheme own"),
+        (["oats", "sea"], ["--scheme", "own.csv"], "its classes are Oats, Lake"),
         ([211, None], [], "field use is empty (NULL) for a polygon"),
         ([21, 51], ["--level", 3], "level 3 is finer than level 2"),
         ([211, 311], ["--level", 4], "level 4 does not exist"),
@@ -113,10 +124,36 @@ def test_what_fits_no_scheme_or_several_is_refused(
     sources, halves, tmp_path, capsys, values, options, message
 ):
     run = tmp_path / "run"
+    options = [sources / word if word == "own.csv" else word for word in options]
     words = ["--bands", sources / "stack.tif", *halves(values), *options, "--out", run]
     assert command("prep", *words) == 2 and not run.exists()
     (line,) = error_lines(capsys.readouterr().err)
     assert message in line
+
+
+def test_names_of_classes_are_told_by_the_scheme_that_is_given(sources, halves, tmp_path, capsys):
+    run = tmp_path / "run"
+    words = ["--bands", sources / "stack.tif", "--scheme", sources / "own.csv", "--out", run]
+    assert command("prep", *words, *halves([" oats", "LAKE"])) == 0
+    assert drawn(run) == {20, 30}
+    said = capsys.readouterr().out
+    assert "  2 -> 20 Oats, 50.0 %\n" in said and "  3 -> 30 Lake, 50.0 %\n" in said
+    for held, codes in (
+        (["Non-irrigated arable land", "Water bodies"], {211, 512}),
+        (["Agricultural areas", "Water bodies"], {2, 5}),  # both are names of level 1
+        (["Pastures", "311"], {231, 311}),  # the finest level, where several have the name
+    ):
+        words = [*words[:2], "--scheme", "corine", "--out", tmp_path / f"of-{min(codes)}"]
+        assert command("prep", *words, *halves(held)) == 0
+        assert drawn(tmp_path / f"of-{min(codes)}") == codes
+    table = tmp_path / "numbers.csv"
+    table.write_text("code,name,colour\n1,2,#aabb00\n2,1,#0000ff\n", "utf-8")
+    assert (
+        command("prep", *words[:2], "--scheme", table, "--out", tmp_path / "n", *halves(["1", "2"]))
+        == 0
+    )
+    samples = geopandas.read_parquet(tmp_path / "n" / "samples.parquet").sort_values("x")
+    assert samples["label"].iloc[0] == 1  # a number is a number, whatever classes are called
 
 
 def test_codes_of_two_levels_are_refused(sources, halves, tmp_path, capsys):
@@ -167,7 +204,12 @@ def test_a_run_without_labels_takes_their_legend(sources, halves, tmp_path, caps
     # from now on these are the run's classes
     assert command("sample", run, *halves([20, 30])) == 0
     assert drawn(run) == {20, 30}
-    assert command("train", "random-forest", run, "--no-random-split") == 0
+    capsys.readouterr()
+    assert command("train", "knn", run, "--no-random-split", "--no-map") == 0
+    report = read_json(next(run.glob("reports/*.json")))
+    right, n = f"{100 * report['overall_accuracy']:.1f} %", f"{report['n_test']:,} test samples"
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("agreement with")]
+    assert f": {right} (" in line and line.endswith(n)
     (card,) = run.glob("models/*/card.json")
     assert [c["name"] for c in read_json(card)["classes"]] == ["Oats", "Lake"]
 
@@ -197,3 +239,76 @@ def test_polygons_outside_the_scene_and_contradictions_are_said(sources, tmp_pat
         geopandas.read_parquet(r / "samples.parquet") for r in (run, tmp_path / "turned")
     )
     assert first.equals(second)
+
+
+def written_fields(folder):
+    """A synthetic scene, and a file of squares with its classes of level 1."""
+    scene = make_scene(rows=200, cols=240, seed=4)
+    west, _, _, north = scene.grid.bounds
+    places = [(x, y) for x in range(0, 2400, 200) for y in range(0, 2000, 200)]
+    boxes = [shapely.box(west + x, north - y - 120, west + x + 120, north - y) for x, y in places]
+    codes = [int(scene.truth[y // 10 + 6, x // 10 + 6] // 100) for x, y in places]
+    path = folder / "fields.gpkg"
+    geopandas.GeoDataFrame({"use": codes}, geometry=boxes, crs=scene.grid.crs).to_file(path)
+    return scene, path
+
+
+def test_maps_of_a_run_of_polygons_are_compared_inside_them(tmp_path, capsys):
+    """Polygons that were given with the scene are its labels; between them nothing is said."""
+    scene, path = written_fields(tmp_path)
+    run, bands = Run(tmp_path / "run"), tmp_path / "bands.tif"
+    raster_writer.write(bands, scene.image, scene.grid, list(scene.bands), np.nan)
+    words = ["--polygons", path, "--class-field", "use", "--scheme", "corine", "--block-px", 40]
+    assert command("prep", "--bands", bands, *words, "--samples", 600, "--out", run.path) == 0
+    assert command("train", "knn", run.path, "--no-random-split") == 0
+    assert command("compare", run.path) == 0
+    found = read_json(run.path / "comparison.json")
+    labels, mapped = (rasters.read_classes(path) for path in (run.labels, run.map("knn")))
+    test = read_blocks(run).holds(Window(0, 0, *labels.shape), TEST) & (labels > 0)
+    (model,) = found["models"]
+    assert found["scored_on"] == "polygons in the test blocks" and found["n_test"] == test.sum()
+    agreement = model["scores"]["labels"]["overall_accuracy"]
+    assert agreement == pytest.approx((mapped == labels)[test].mean())
+    page = (run.path / "comparison.md").read_text("utf-8")
+    assert "on the pixels inside them. It says nothing of land between them" in page
+    for untrue in ("cells of", "regions of", "Core, border", "refined", "random split"):
+        assert untrue not in page, untrue
+    # beside a reference they are no map, whose gaps would be errors
+    truth = scene.truth // 100
+    raster_writer.write(run.reference, truth.astype(np.uint16), scene.grid, ["class"], 0)
+    assert command("compare", run.path) == 0
+    found = read_json(run.path / "comparison.json")
+    assert found["against"] == "reference" and found["labels_against_reference"] is None
+    assert not any("labels themselves" in remark for remark in found["remarks"])
+    assert "cells of" not in (run.path / "comparison.md").read_text("utf-8")
+
+
+def test_maps_of_a_run_of_polygons_are_compared_on_their_samples(tmp_path, capsys):
+    """Where there is no raster of labels, those of the samples are what maps are scored by."""
+    scene, path = written_fields(tmp_path)
+    run, guest = Run(tmp_path / "own"), Run(tmp_path / "guest")
+    wanted = Draw(900, "polygons", path, "use", scheme=SCHEMES["corine"])
+    for folder, light in ((run, np.float32(1)), (guest, np.float32(1.01))):
+        image = scene.image * light
+        raster_writer.write(folder.scene, image, scene.grid, list(scene.bands), np.nan)
+        sample(folder, wanted, max_patch=3, block_px=40)
+    assert command("train", "knn", run.path, "--no-random-split") == 0
+    samples = geopandas.read_parquet(run.samples)
+    test = samples[samples["split"] == "test"]
+    assert command("compare", run.path) == 0
+    found = read_json(run.path / "comparison.json")
+    mapped = rasters.read_classes(run.map("knn"))[test["row"], test["col"]]
+    (model,) = found["models"]
+    scores = model["scores"]["labels"]
+    assert found["scored_on"] == "test samples" and scores["n_test"] == len(test)
+    assert scores["overall_accuracy"] == pytest.approx((mapped == test["label"]).mean())
+    assert model["zones"] == {}, "borders of polygons are no borders of classes"
+    assert any("only labels of this scene are polygons" in remark for remark in found["remarks"])
+    assert not any("cells of" in remark for remark in found["remarks"])
+    # a model that has not seen the scene is scored on all of them
+    assert command("map", guest.path, "--model", run.model("knn")) == 0
+    report = read_json(guest.report("knn"))
+    assert report["scored_on"] == "all samples of the scene"
+    assert report["n_test"] == len(geopandas.read_parquet(guest.samples))
+    assert command("compare", guest.path) == 0
+    assert not list(run.path.glob(".*")) and not list(guest.path.glob(".*"))

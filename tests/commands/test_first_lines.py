@@ -74,3 +74,11 @@ def test_pixels_of_no_label_are_called_so(sources, tmp_path, capsys):
     assert cli.main(prep(sources, "--labels", str(labels), "--out", str(run))) == 0
     said = capsys.readouterr().out
     assert "\n  no label, " in said and "unlabelled" not in said
+
+
+def test_a_variant_that_was_not_given_is_no_setting(tmp_path, capsys):
+    lines = []
+    for more in ([], ["--variant", "texture"]):
+        assert cli.main(["train", "knn", str(tmp_path / "none"), *more]) == 2
+        lines.append(capsys.readouterr().out.splitlines()[0])
+    assert ", variant" not in lines[0] and ", variant texture," in lines[1]

@@ -96,3 +96,19 @@ def test_inspect_says_what_prep_takes(tmp_path, capsys):
     assert cli.main(["inspect", str(path)]) == 0
     said = capsys.readouterr().out
     assert "declare it with --nodata 65535" in said and "nodata=" not in said
+
+
+def test_notes_of_prep_name_options(tmp_path, capsys):
+    import numpy as np
+
+    import landcover as lc
+    from tests.conftest import utm_grid
+
+    dn = np.random.default_rng(0).integers(900, 1400, (4, 60, 70)).astype(np.int16)
+    dn[:, 20:40, 20:40] = 0  # beside another nodata value, so that it is data
+    path = lc.write(
+        tmp_path / "stack.tif", dn, utm_grid(60, 70), ["B02", "B03", "B04", "B08"], nodata=-9999
+    )
+    assert cli.main(["prep", "--bands", str(path), "--out", str(tmp_path / "run")]) == 0
+    said = capsys.readouterr().out
+    assert "it means no data; declare it with --nodata 0" in said and "nodata=" not in said

@@ -25,7 +25,7 @@ from landcover.commands import COMMANDS, GROUPS
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.grid import Grid
-from landcover.labels.on_grid import require_one_band
+from landcover.labels.on_grid import require_classes
 from tests.conftest import ROOT, utm_grid
 from tests.fixtures.band_files import unplaced
 
@@ -304,6 +304,29 @@ def test_the_map_of_another_runs_model_is_compared(prepared, inputs, tmp_path, c
     assert remedies(said) == [f"landcover map {guest} --model {model} --probabilities"]
 
 
+def test_a_run_without_labels_is_compared_in_another(
+    prepared, inputs, tmp_path, capsys, monkeypatch
+):
+    """Labels brought to it would remove its maps."""
+    monkeypatch.chdir(inputs)
+    guest, labelled = str(tmp_path / "guest"), str(tmp_path / "guest-labelled")
+    bands = [f"{band}.tif" for band in BANDS]
+    assert cli.main(["prep", "--bands", *bands, "--out", guest]) == 0
+    model = str(prepared / "models" / "random-forest-plain")
+    assert cli.main(["map", guest, "--model", model]) == 0
+    capsys.readouterr()
+    assert cli.main(["compare", guest]) == 2
+    said = capsys.readouterr().err
+    commands = remedies(said)
+    assert commands[1:] == [
+        f"landcover map {labelled} --model {model}", f"landcover compare {labelled}"
+    ]  # fmt: skip
+    for command in commands:
+        run_command(command)
+    assert "forest on labels as they are maps" in capsys.readouterr().out
+    assert (tmp_path / "guest" / "maps" / "random-forest-plain.tif").exists()
+
+
 def of_file(message: str, path, code: int = 32633) -> str:
     """A remedy with the names that it leaves open filled in."""
     command = " && ".join(remedies(message))
@@ -431,9 +454,9 @@ def test_labels_of_several_bands_are_taken_apart(inputs, tmp_path):
     codes[:, ::2] = 512
     path = raster_writer.write(tmp_path / "years.tif", codes, grid, ["2018", "2024"], nodata=0)
     with pytest.raises(LandcoverError) as caught:
-        require_one_band(path)
+        require_classes(path)
     run_command(of_file(str(caught.value), path))
-    require_one_band(tmp_path / "new.tif")
+    require_classes(tmp_path / "new.tif")
 
 
 def test_a_rotated_raster_is_warped(tmp_path):

@@ -197,7 +197,7 @@ def assert_refused(main, argv, message, capsys, run=None):
     ("arguments", "message"),
     [
         (["--bands", "nowhere.tif"], r"nowhere.tif does not exist; check the path"),
-        (["--product", "nowhere.SAFE"], r"nowhere.SAFE holds no MTD_MSIL1C.xml"),
+        (["--product", "nowhere.SAFE"], r"nowhere.SAFE does not exist; check the path"),
         (["--labels", "corine.tif"], r"given without a scene; give --bands"),
         (["--level", "0"], r"argument --level: 0 is out of range; give at least 1"),
         (["--samples", "0"], r"argument --samples: 0 is out of range; give at least 1"),

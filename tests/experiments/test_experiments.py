@@ -45,6 +45,7 @@ def printed(capsys):
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
+@pytest.mark.slow
 def test_patch_sizes(run, capsys, monkeypatch):
     call = [str(run.path), "--sizes", "3", "5", "--samples", "600", "--epochs", "1"]
     call += ["--published-up-to", "3"]
@@ -74,6 +75,7 @@ def test_patch_sizes(run, capsys, monkeypatch):
     assert printed(capsys) == table
 
 
+@pytest.mark.slow
 def test_segment_types(run, capsys, monkeypatch):
     monkeypatch.delitem(segment_types.TYPES, "MLP")  # which differs from the others by less
     call = [str(run.path), "--epochs", "1", "--samples"]
@@ -158,8 +160,9 @@ def asked(**settings):
 
 def test_a_forest_of_one_hot_targets_leaves_rows_without_a_class(own):
     rows = read_rows(own, "labels")
+    seen = pixel_inputs(own, rows.samples)
     X, X_test = (
-        rows.values(part, *pixel_inputs(own, rows.samples))[0] for part in (rows.train, rows.scored)
+        rows.values(part, seen.bands, seen.features)[0] for part in (rows.train, rows.scored)
     )
     hot, hot_test = (np.eye(3, dtype=int)[rows.targets(part)] for part in (rows.train, rows.scored))
     forest = RandomForestClassifier(100, random_state=0).fit(X, hot)
@@ -189,7 +192,7 @@ def test_the_scaler_sees_test_samples_or_not(own, monkeypatch):
     assert published_faults.scaler(asked(), own, 0)["labels"] == (1, 1)
     everything = np.arange(len(rows.samples))
     for (means, variances), part in zip(seen, (everything, rows.train), strict=True):
-        values = rows.values(part, *inputs)[0].astype(np.float64)
+        values = rows.values(part, inputs.bands, inputs.features)[0].astype(np.float64)
         np.testing.assert_allclose(means, values.mean(axis=0), rtol=1e-6)
         np.testing.assert_allclose(variances, values.var(axis=0), rtol=1e-6)
     assert not np.allclose(seen[0][0], seen[1][0], rtol=1e-6)

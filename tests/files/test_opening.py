@@ -71,7 +71,6 @@ def test_every_way_to_read_names_the_file(files):
     reads = [
         lambda: rasters.read(path),
         lambda: rasters.read_small(path, 60),
-        lambda: rasters.read_image(path),
         lambda: rasters.read_classes(path),
     ]
     for read in reads:

@@ -288,3 +288,12 @@ def test_a_band_that_is_not_there_is_refused(tmp_path, grid, number):
     path = raster_writer.write(tmp_path / "a.tif", np.ones(grid.shape, np.uint8), grid, ["a"])
     with pytest.raises(LandcoverError, match=f"has no band {number}; it has 1, from 1 on"):
         rasters.read(path, bands=[number])
+
+
+def test_many_bands_are_thinned_by_an_overview(tmp_path):
+    image = np.random.default_rng(0).normal(size=(33, 514, 520)).astype(np.float32)
+    names = [f"E{number}" for number in range(33)]
+    path = raster_writer.write(tmp_path / "many.tif", image, utm_grid(514, 520), names, np.nan)
+    expected = image.reshape(33, 257, 2, 260, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(rasters.read_small(path, 300), expected, atol=1e-5)
+    np.testing.assert_array_equal(rasters.read_small(path, 520), image)

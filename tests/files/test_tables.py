@@ -71,10 +71,9 @@ def test_what_is_no_text_is_refused(tmp_path, read):
             read(tmp_path / name, "list", "fetch it")
 
 
-def test_what_is_no_xml_is_refused(tmp_path):
-    (tmp_path / "a").write_text("<a>", "utf-8")
+def test_what_is_no_xml_is_refused():
     with pytest.raises(LandcoverError, match=r"a is not readable XML \(.*\); fetch it$"):
-        texts.read_xml(tmp_path / "a", "fetch it")
+        texts.parse_xml(b"<a>", "a", "fetch it")
 
 
 def test_a_folder_and_its_archive_give_the_same(tmp_path):

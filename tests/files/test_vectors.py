@@ -177,7 +177,10 @@ def test_polygons_carry_their_field_and_burn_in_order(tmp_path):
             lambda d: _written(d / "a.geojson", '{"type":"FeatureCollection","features":[]}'),
             "no polygons",
         ),
-        (lambda d: save(d / "p.gpkg", [Point(300100, 5799000)]), "holds no polygons"),
+        (
+            lambda d: save(d / "p.gpkg", [Point(300100, 5799000)]),
+            "holds no polygons but Point; an area",
+        ),
         (lambda d: save(d / "n.gpkg", [box(300000, 5799000, 300100, 5799100)], crs=None), "no CRS"),
         (lambda d: save(d / "far.gpkg", [box(4e5, 5e6, 4.1e5, 5.1e6)]), "outside the scene"),
         (

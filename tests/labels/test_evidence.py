@@ -137,7 +137,7 @@ def test_the_image_is_asked_only_where_that_decides():
     assert not is_open(COARSE, 5, 9000)
 
 
-@pytest.mark.parametrize("fineness", [Fineness(0.2, 0.2), Fineness(0.01, 0.9)])
+@pytest.mark.parametrize("fineness", [Fineness(0.2, 0.1), Fineness(0.01, 0.9)])
 def test_small_regions_or_sharp_borders_alone_are_not_fine(fineness):
     assert not fineness.fine
 

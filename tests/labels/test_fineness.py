@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from landcover.files import rasters
+from landcover.grid import Window
 from landcover.labels.fineness import SMALL_HA, Fineness, fineness
 from tests.fixtures.land import LAND_PX, majority, patchy_land
 
@@ -76,3 +78,38 @@ def test_windows_are_joined(land):
     halves = [(image[:, :, :128], truth[:, :128]), (image[:, :, 128:], truth[:, 128:])]
     joined, alone = fineness(halves, PIXEL_HA, 10), measured(image, truth)
     assert joined.contrast == pytest.approx(alone.contrast, abs=0.1)
+
+
+def in_cells(labels, side):
+    """The commonest class of every cell."""
+    found = labels.copy()
+    for row in range(0, len(labels), side):
+        for col in range(0, labels.shape[1], side):
+            cell = labels[row : row + side, col : col + side]
+            classes, counts = np.unique(cell, return_counts=True)
+            found[row : row + side, col : col + side] = classes[counts.argmax()]
+    return found
+
+
+@pytest.mark.parametrize("quilt", [0, 1])
+def test_real_labels_of_known_fineness(shared_data, quilt):
+    """Maps of 10 m and their cells of 100 m are fine; labels as CORINE is, and noise, are not."""
+    folder, rng = shared_data / "s2glc-quilts" / str(quilt), np.random.default_rng(quilt)
+    found: dict[str, list[bool]] = {}
+    for row, col in ((0, 0), (2, 5), (4, 1), (6, 6)):
+        chip = Window(256 * row, 256 * col, 256, 256)
+        image = rasters.read(folder / "bands.tif", chip).astype(np.float32)
+        truth, coarse = (
+            rasters.read_classes(folder / name, chip) for name in ("s2glc.tif", "coarse.tif")
+        )
+        drawn = rng.choice(np.unique(truth), truth.shape)
+        kinds = {
+            "10 m": truth,
+            "100 m": majority(truth, 10),
+            "coarse": coarse,
+            "noise": np.where(rng.random(truth.shape) < 0.2, drawn, coarse),
+        }
+        for kind, labels in kinds.items():
+            found.setdefault(kind, []).append(measured(image, labels).fine)
+    assert all(found["10 m"]) and all(found["100 m"])
+    assert not any(found["coarse"]) and not any(found["noise"])

@@ -128,7 +128,6 @@ def test_values_of_one_scheme_alone_tell_it(tmp_path, name, values, expected):
         ("level2.tif", [11, 21, 23, 31], "corine of level 2, corine-grid"),
         ("level1.tif", [1, 2, 3, 5], "corine of level 1, corine-grid"),
         ("esri.tif", [1, 2, 5, 7, 11], "corine-grid, io-lulc-9"),
-        ("CLCplus_backbone.tif", [1, 3, 6, 7, 10], "corine-grid"),
         ("clc+.tif", [1, 3, 6, 7, 10], "corine-grid"),
         ("world.tif", [10, 30, 40, 50], "corine-grid, worldcover"),
     ],
@@ -480,3 +479,20 @@ def test_a_colour_needs_no_sign_before_it(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("code,name,colour\n1,a,f5e663\n2,b,#111111\n")
     assert find_scheme(str(path)).nomenclature.legend[1].hex_colour == "#f5e663"
+
+
+@pytest.mark.parametrize(("name", "values"), [
+    ("n33_50_2020lc030.tif", [10, 20, 30, 80]), ("GlobeLand30_2020.tif", [10, 20, 30, 80]),
+    ("nlcd_2021_land_cover.tif", [11, 21, 31, 41]), ("ESACCI-LC-2015.tif", [10, 30, 40]),
+    ("PROBAV_LC100_2019.tif", [20, 30, 40]), ("FROM-GLC10.tif", [10, 20, 60]),
+    ("mapbiomas_2022.tif", [3, 15, 33, 39]),
+])  # fmt: skip
+def test_a_file_named_after_a_product_of_other_classes_is_refused(tmp_path, name, values):
+    with pytest.raises(LandcoverError, match=r"is named like .*; say what its values are"):
+        told(put(tmp_path / name, values))
+
+
+def test_a_scheme_that_is_given_counts_before_the_name_of_the_file(tmp_path):
+    path = put(tmp_path / "globeland30_recoded.tif", [10, 20, 30, 80])
+    assert told(path, SCHEMES["worldcover"]) == "worldcover"
+    assert told(put(tmp_path / "wildlc0300.tif", [10, 20, 30, 80])) == "worldcover"

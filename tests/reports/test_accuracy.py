@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.stats import beta
 from sklearn import metrics as sk
 
 import landcover as lc
@@ -258,3 +259,39 @@ def test_codes_of_any_type_score_alike(kind):
 def test_no_pixels_have_no_score():
     with pytest.raises(LandcoverError, match="no labelled pixel to score"):
         lc.score([], [])
+
+
+def blocks_of(rows):
+    """Confusion matrices of blocks, each of (right, wrong) of classes 1 and 2."""
+    return np.array([[[a, b], [d, c]] for (a, b), (c, d) in rows])
+
+
+def test_a_class_that_is_all_right_is_no_surer_than_its_blocks():
+    """Resampled blocks are all right as well, whatever their number: that says nothing."""
+    counts = blocks_of([((9, 0), (40, 0)), ((5, 0), (30, 0)), ((7, 0), (20, 0)), ((0, 0), (9, 0))])
+    found = accuracy.score_confusions(counts, (1, 2))
+    for code, blocks in (("1", 3), ("2", 4)):
+        for name in ("precision", "recall", "f1"):
+            low, high = found["per_class"][code][f"{name}_ci95"]
+            assert low == pytest.approx(beta.ppf(0.025, blocks, 1)) and high == 1
+    assert found["overall_accuracy_ci95"] == pytest.approx([beta.ppf(0.025, 4, 1), 1])
+    assert found["kappa"] == 1 and found["kappa_ci95"] is None
+
+
+def test_a_class_that_is_all_wrong_may_be_found_in_other_blocks():
+    counts = blocks_of([((0, 3), (40, 0)), ((0, 5), (30, 2)), ((0, 0), (20, 0))])
+    scores = accuracy.score_confusions(counts, (1, 2))["per_class"]["1"]
+    assert scores["recall_ci95"] == pytest.approx([0, beta.ppf(0.975, 1, 2)])
+    assert scores["f1"] == 0 and scores["f1_ci95"][1] > 0.8
+
+
+def test_a_class_in_one_block_has_no_interval():
+    counts = blocks_of([((16, 1), (40, 0)), ((0, 0), (30, 0)), ((0, 0), (20, 0))])
+    scores = accuracy.score_confusions(counts, (1, 2))["per_class"]["1"]
+    assert scores["recall"] == pytest.approx(16 / 17) and scores["recall_ci95"] is None
+
+
+def test_independent_pixels_are_the_trials():
+    truth = np.array([1] * 10 + [2] * 30)
+    low, high = accuracy.score(truth, truth)["per_class"]["1"]["recall_ci95"]
+    assert high == 1 and low == pytest.approx(beta.ppf(0.025, 10, 1))

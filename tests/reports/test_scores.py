@@ -1,7 +1,10 @@
-"""What a map's report keeps of the report that training wrote."""
+"""What a map's report keeps of the report that training wrote, and scores scene by scene."""
 
+import numpy as np
 import pytest
 
+from landcover.legend import corine
+from landcover.reports import scores
 from landcover.stages import scoring, store
 from tests.fixtures.worlds import World
 
@@ -48,3 +51,20 @@ def test_a_calibration_that_says_nothing_of_the_leading_comparison_is_dropped(wo
 def test_a_postprocessed_map_has_no_confidence_of_its_own(world):
     world.map("knn+smooth", 0.2)
     assert "calibration" not in scoring.score_map(world.run, "knn+smooth", {})
+
+
+def test_each_scene_of_several_is_scored_by_itself(tmp_path):
+    """As if it were alone; one without a labelled test sample has none."""
+    world = World(tmp_path / "run")
+    frame = world.samples(900)
+    predicted = world.map("knn", 0.3)[frame["row"], frame["col"]]
+    frame = frame.assign(scene=np.arange(len(frame)) % 3)
+    frame.loc[frame["scene"] == 1, "split"] = "train"
+    found = scores.score_scenes(frame, predicted, corine())
+    assert found[1] == {"n_test": 0}
+    for number in (0, 2):
+        own = (frame["scene"] == number) & (frame["split"] == "test") & (frame["reference"] > 0)
+        right = predicted[own.to_numpy()] == frame["reference"][own]
+        assert found[number]["n_test"] == own.sum()
+        assert found[number]["overall_accuracy"] == pytest.approx(right.mean())
+        assert found[number]["against"] == "reference"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from landcover.labels.origin import RASTER_AND_POLYGONS
 from landcover.legend import corine
 from landcover.reports import verdict
 from landcover.reports.records import PairedTests
@@ -41,3 +42,8 @@ def test_what_corine_is_specified_to_be_is_said_of_labels_that_are_so(cell_m, le
     assert f"here in cells of {cell_m} m" in said
     assert ("25 hectares" in said and "85 %" in said) == specified
     assert least_ha is None or f"99 % lies in regions of {least_ha:g} hectares or more" in said
+
+
+def test_where_polygons_lead_the_raster_is_spoken_of_between_them():
+    said = verdict.detail(corine().in_cells_of(100), None, RASTER_AND_POLYGONS)
+    assert "those of polygons where these lie; elsewhere they leave out what they cannot" in said

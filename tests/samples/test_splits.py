@@ -11,9 +11,11 @@ from scipy.ndimage import maximum_filter
 
 import landcover as lc
 from landcover.errors import LandcoverError
+from landcover.files import raster_writer
 from landcover.grid import Window
 from landcover.samples.blocks import SPLITS, Blocks, layout
 from landcover.samples.splits import deal
+from tests.conftest import utm_grid
 
 
 def patchy(rows, cols, cell=16, classes=5, seed=0, p=0.35):
@@ -64,6 +66,7 @@ def test_no_training_chip_overlaps_a_validation_or_test_pixel(blocks, smaller):
     assert not np.isin(validation, [2]).any()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.integers(60, 130), st.integers(60, 130), st.sampled_from([5, 9, 17]), st.integers(0, 99))
 def test_the_same_for_deals_of_labels_with_the_largest_patch(rows, cols, max_patch, seed):
@@ -222,6 +225,14 @@ def test_json_round_trip():
     assert Blocks.from_dict(content).label_range_px is None
 
 
+def strips(side, block, guard):
+    """Widths of the strips of a scene's side, the last one without its sliver."""
+    widths = [min(block, side - start) for start in range(0, side, block)]
+    if len(widths) > 1 and widths[-1] - guard < min(10, -(-block // 4)):
+        widths[-2:] = [sum(widths[-2:])]
+    return widths
+
+
 @given(st.integers(20, 3000), st.integers(20, 3000), st.floats(0, 1000))
 def test_blocks_outgrow_the_range_while_24_are_left(rows, cols, range_px):
     plan = layout(rows, cols, range_px=range_px)
@@ -229,7 +240,8 @@ def test_blocks_outgrow_the_range_while_24_are_left(rows, cols, range_px):
     assert plan.block_px % 10 == 0 and plan.block_px >= 20
     assert down * across >= 24 or plan.block_px == 20
     larger = plan.block_px + 10
-    assert plan.block_px >= range_px or -(-rows // larger) * -(-cols // larger) < 24
+    sides = larger, min(30, larger // 4)
+    assert plan.block_px >= range_px or len(strips(rows, *sides)) * len(strips(cols, *sides)) < 24
     assert plan.guard_px == min(30, plan.block_px // 4)
 
 
@@ -239,7 +251,7 @@ def test_blocks_outgrow_the_range_while_24_are_left(rows, cols, range_px):
         ({}, 120, 30),
         ({"range_px": 121}, 130, 30),
         ({"range_px": 2000}, 2000, 30),
-        ({"range_px": 9000}, 2740, 30),
+        ({"range_px": 9000}, 2730, 30),  # with 2740 the fifth block would be 20 px wide
         ({"max_patch": 61}, 120, 30),
         ({"max_patch": 81, "range_px": 30}, 160, 40),
         ({"block_px": 77, "range_px": 300}, 77, 19),
@@ -249,6 +261,53 @@ def test_blocks_outgrow_the_range_while_24_are_left(rows, cols, range_px):
 def test_blocks_of_a_whole_tile(settings, block, guard):
     plan = layout(10980, 10980, **settings)
     assert (plan.block_px, plan.guard_px) == (block, guard)
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.integers(1, 90), st.integers(0, 45))
+def test_no_block_is_a_sliver(rows, cols, block, guard):
+    assume(2 * guard <= block)
+    plan = layout(rows, cols, block, guard)
+    ids = plan.blocks_in(Window(0, 0, rows, cols))
+    for side, numbers in ((rows, ids[:, 0] // plan.shape[1]), (cols, ids[0])):
+        assert np.bincount(numbers).tolist() == strips(side, block, guard)
+    assert np.array_equal(np.unique(ids), np.arange(np.prod(plan.shape)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "shape"),
+    [
+        (240, 480, (2, 4)),
+        (243, 481, (2, 4)),  # a few pixels more are no further blocks
+        (240, 519, (2, 4)),  # 39 px are a guard of 30 and less than a cell of labels
+        (240, 520, (2, 5)),
+        (12, 480, (1, 4)),  # a thin scene has no guard along its thin side
+        (12, 485, (1, 4)),
+        (480, 3, (4, 1)),
+    ],
+)
+def test_scenes_a_few_pixels_larger_than_their_blocks(rows, cols, shape):
+    plan = layout(rows, cols, 120, 30)
+    assert plan.shape == shape
+    labels = patchy(rows, cols, cell=6, seed=3)
+    blocks = lc.spatial_blocks(labels, 120, 30) if max(shape) > 2 else None
+    if blocks is not None:
+        usable = blocks.usable(Window(0, 0, rows, cols))
+        assert blocks.splits.shape == shape
+        assert set(np.unique(usable)) >= {1, 2, 3}
+        # every pixel of the scene belongs to a block, those of the sliver to the one beside it
+        assert np.array_equal(usable == 3, split_map(blocks) == 2)
+
+
+def test_a_split_with_slivers_of_an_earlier_version_stays_readable(tmp_path):
+    splits = np.array([[0, 1, 2, 0], [2, 1, 0, 1]], np.uint8)
+    blocks = Blocks(40, 63, 20, 5, splits)  # today the fourth column of 3 px is no block
+    assert layout(40, 63, 20, 5).shape == (2, 3)
+    again = Blocks.from_dict(json.loads(json.dumps(blocks.to_dict())))
+    assert again.block_of([0, 39], [62, 62]).tolist() == [3, 7]
+    path, scene = tmp_path / "splits.json", tmp_path / "scene.tif"
+    path.write_text(json.dumps(blocks.to_dict()), "utf-8")
+    raster_writer.write(scene, np.ones((1, 40, 63), np.float32), utm_grid(40, 63), ["B02"], np.nan)
+    assert np.array_equal(Blocks.read(path, scene).splits, splits)
 
 
 def test_block_ids_run_row_by_row():

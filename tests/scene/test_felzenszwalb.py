@@ -88,7 +88,7 @@ options = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(sizes, sizes, st.integers(1, 10), options, st.integers(0, 2**32), st.booleans())
 def test_equals_scikit_image(rows, cols, bands, options, seed, single):
     image = np.random.default_rng(seed).random((bands, rows, cols))
@@ -97,6 +97,7 @@ def test_equals_scikit_image(rows, cols, bands, options, seed, single):
     assert same_partition(ours, skimage_segments(image, **options))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("seed", range(40))
 def test_equals_scikit_image_when_edges_come_in_many_ranges(seed, monkeypatch):
@@ -108,6 +109,7 @@ def test_equals_scikit_image_when_edges_come_in_many_ranges(seed, monkeypatch):
     assert same_partition(lc.felzenszwalb(image, **options), skimage_segments(image, **options))
 
 
+@pytest.mark.slow
 def test_equals_scikit_image_on_a_large_image():
     rng = np.random.default_rng(1)
     image = gaussian_filter(rng.random((4, 400, 500)), (0, 3, 3)) + rng.normal(

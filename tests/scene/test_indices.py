@@ -20,6 +20,7 @@ SPYNDEX = {
     "msavi2": "MSAVI",
     "ndmi": "NDMI",
     "mndwi": "MNDWI",
+    "ndsi": "NDSI",
     "ndbi": "NDBI",
     "bsi": "BI",
     "ui": "UI",

@@ -445,6 +445,17 @@ def test_a_thin_image_that_would_take_long_is_refused_at_once(client, endpoint):
     assert "1 x 15626" in said and "4,000,256" in said and "shorter pieces" in said
 
 
+def test_predict_tags_its_raster_with_what_looks_wrong(client):
+    dn = np.random.default_rng(0).integers(1200, 4000, (4, 40, 50)).astype(np.uint16)
+    content = geotiff(dn, BANDS, utm_grid(40, 50))
+    answer = client.post(
+        "/predict", params={"model": "random-forest"}, files={"file": ("a.tif", content)}
+    )
+    assert answer.status_code == 200, answer.text
+    with MemoryFile(answer.content) as memory, memory.open() as dataset:
+        assert "looks like data with the +1000 offset" in dataset.tags()["NOTES"]
+
+
 def test_predict_says_what_an_image_lacks(client):
     values = np.full((4, 8, 8), 0.1, np.float32)
     placeless = client.post("/predict", files={"file": ("a.tif", geotiff(values, BANDS))})
@@ -814,6 +825,8 @@ def test_a_page_without_its_javascript_says_what_fetches_it(monkeypatch):
 def test_a_run_with_nothing_to_serve_is_one_line(tmp_path):
     with pytest.raises(LandcoverError, match=r"no scene, map or model.*landcover prep"):
         load(Run(tmp_path), None, LIMITS)
+    with pytest.raises(LandcoverError, match=r"run folder .*none does not exist; check the path"):
+        load(Run(tmp_path / "none"), None, LIMITS)
 
 
 def test_a_service_without_a_classifier_still_shows_maps(run):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from click.testing import CliRunner
 from rasterio.crs import CRS
@@ -306,6 +307,46 @@ class TestScaling:
         with pytest.raises(InputError, match="the median reflectance would be"):
             lc.prepare(tmp_path / "run", bands=[tile])
 
+    def test_one_band_brighter_than_any_land_is_enough(self, tmp_path):
+        """Forest x 65535: only its near-infrared is beyond what land shows."""
+        dn = np.full((4, *GRID.shape), 2000, np.uint16)
+        dn[3] = 15_700
+        with pytest.raises(InputError, match=r"B08.tif: the median reflectance would be 1.57"):
+            lc.prepare(tmp_path / "run", bands=loose(tmp_path, CORE, dn))
+        run = lc.prepare(
+            tmp_path / "run", bands=lc.open_bands(loose(tmp_path, CORE, dn), quantification=65_535)
+        )
+        np.testing.assert_allclose(lc.read(run.scene)[3], 15_700 / 65_535, rtol=1e-6)
+
+    @pytest.mark.parametrize(("scale", "message"), [
+        ("ten", "the scale 'ten' and the offset '0'; each is one number"),
+        ("-1", "a scale is a positive number"), ("nan", "a scale is a positive number"),
+    ])  # fmt: skip
+    def test_a_scale_in_texts_that_is_none_is_refused(self, tmp_path, scale, message):
+        path = tif(tmp_path / "s.tif", descriptions=CORE)
+        with rasterio.open(path, "r+") as stack:
+            stack.update_tags(2, scale_factor=scale)
+        with pytest.raises(InputError, match=message):
+            band_files.open_bands(path)
+
+    def test_texts_of_a_scale_say_nothing_of_floats(self, tmp_path):
+        """Floats that a program has scaled may keep the text."""
+        path = tif(tmp_path / "s.tif", DN / np.float32(10_000), CORE)
+        with rasterio.open(path, "r+") as stack:
+            stack.update_tags(1, scale_factor="0.0001")
+        (tile,) = band_files.open_bands(path)
+        assert tile.bands["B02"].quantification == 1
+
+    def test_a_file_stretched_by_its_name_is_read_as_said(self, tmp_path):
+        names = [f"{name}_(Raw)" for name in CORE]
+        paths = loose(tmp_path, names, np.full((4, *GRID.shape), 9830, np.uint16))
+        with pytest.raises(InputError, match="give quantification=65535, or 10000 if"):
+            band_files.open_bands(paths)
+        run = lc.prepare(
+            tmp_path / "run", bands=band_files.open_bands(paths, quantification=65_535)
+        )
+        np.testing.assert_allclose(lc.read(run.scene), 0.15, atol=1e-4)
+
     @pytest.mark.parametrize("factor", ["0", "-10000", "nan", "tenthousand"])
     def test_a_factor_of_envi_that_is_no_positive_number_is_refused(self, tmp_path, factor):
         path = tif(tmp_path / "s.img", descriptions=CORE, driver="ENVI")
@@ -501,7 +542,7 @@ class TestValidity:
             "1 of 192 pixels of B04 are no reflectance (digital numbers 60001)" in prep["notes"][0]
         )
         assert prep["pixels"] == {
-            "data": 191, "nodata": 0, "masked": 0, "implausible": 1, "outside": 0,
+            "data": 191, "cloud": 0, "nodata": 0, "masked": 0, "implausible": 1, "outside": 0,
         }  # fmt: skip
 
     def test_odd_values_are_counted_in_bounded_memory(self, monkeypatch, rng):
@@ -520,3 +561,20 @@ class TestValidity:
         dn[2, :2] = np.arange(30_000, 30_032).reshape(2, 16)
         with pytest.raises(InputError, match="32 of 192 pixels of B04 would be no reflectance"):
             lc.prepare(tmp_path / "run", bands=loose(tmp_path, CORE, dn))
+
+
+def test_zeros_stay_where_netcdf_holds_its_own_fill_in_place_of_nan(tmp_path):
+    """GDAL writes NaN of a float variable as the fill that netCDF has by default."""
+    profile = {"height": 6, "width": 8, "count": 1, "dtype": "float32", "driver": "GTiff"}
+    profile |= {"crs": "EPSG:32633", "transform": Affine(10, 0, 300_000, 0, -10, 5_800_000)}
+    values = np.full((6, 8), 1200, np.float32)
+    values[0, 0], values[2, 3] = np.nan, 0
+    files = []
+    for name in CORE:
+        path = tmp_path / f"{name}.nc"
+        with rasterio.open(path.with_suffix(".tif"), "w", **profile) as file:
+            file.write(values, 1)
+        rasterio.shutil.copy(path.with_suffix(".tif"), path, driver="netCDF")
+        files.append(path)
+    (tile,) = lc.open_bands(files)
+    assert all(0.0 not in band.nodata for band in tile.bands.values())

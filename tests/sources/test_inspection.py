@@ -38,6 +38,14 @@ def test_a_stack_as_prep_reads_it(tmp_path):
     assert "makes the darkest pixels negative" in light
 
 
+def test_scl_of_a_stack_is_named(tmp_path, capsys):
+    path = tif(tmp_path / "stack.tif", np.concatenate([DN, DN[:1] * 0 + 4]), (*CORE, "SCL"))
+    (remark,) = inspect_raster(path).remarks
+    assert remark == "5 (SCL) is the scene classification, by which mask= hides clouds"
+    assert cli.main(["inspect", str(path)]) == 0
+    assert "by which --mask hides clouds" in capsys.readouterr().out
+
+
 def test_classes_with_their_scheme_and_shares(tmp_path):
     codes = np.full(GRID.shape, 211, np.uint16)
     codes[:6], codes[0] = 312, 0
@@ -81,7 +89,7 @@ def test_the_command_prints_a_page_or_json(tmp_path, capsys):
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
 def test_a_product_as_prep_reads_it(tmp_path, capsys, level):
     safe, _ = write_safe(tmp_path, level, -1000)
-    facts = inspect_source(safe)
+    (facts,) = inspect_source(safe)
     scene = lc.read(lc.prepare(tmp_path / "run", bands=safe).scene)
     assert [band.name for band in facts.bands] == [*CORE]
     for row, band, values in zip((1, 2, 3, 7), facts.bands, scene, strict=True):
@@ -103,7 +111,7 @@ def test_a_product_as_prep_reads_it(tmp_path, capsys, level):
 def test_a_stac_item_as_it_is_read(tmp_path, capsys):
     write_bands(tmp_path, low=1050, high=4000)
     item = write_item(tmp_path, old_assets(), **{"s2:processing_baseline": "04.00"})
-    facts = inspect_source(item)
+    (facts,) = inspect_source(item)
     scene = lc.read(lc.prepare(tmp_path / "run", bands=item).scene)
     for band, values in zip(facts.bands, scene, strict=True):
         assert (band.named_by, band.scaled_by, band.offset) == ("STAC item", "STAC item", -1000)

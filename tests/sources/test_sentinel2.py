@@ -154,6 +154,13 @@ def test_dn_zero_is_nodata_and_small_numbers_stay_negative():
     assert np.isnan(tile_room.reflectance(np.array([np.nan, np.inf, -np.inf]), band)).all()
 
 
+def test_an_offset_that_no_land_has_is_named(tmp_path):
+    paths, _ = write_bands(tmp_path, low=1, high=4000)
+    (tile,) = band_files.open_bands(paths, offset=-2000)
+    with pytest.raises(InputError, match=r"the true offset= instead of -2000$"):
+        tile_room.radiometry_warning(tile)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "settings", "message"),
     [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from affine import Affine
 
 import landcover as lc
 from landcover.errors import InputError, MissingProduct
 from landcover.files import raster_writer, rasters
+from landcover.grid import Grid
 from landcover.sources.tile import reflectance
 from tests.conftest import utm_grid
 from tests.fixtures.band_files import DN, tif
@@ -248,3 +250,21 @@ def test_a_time_that_is_none_leaves_the_names(tmp_path, files):
     path = write_item(tmp_path, old_assets())
     path.write_text(path.read_text().replace('"2022-06-01T10:00:31Z"', "7"))
     assert lc.open_stac(path).acquired is None
+
+
+def test_further_bands_are_taken_where_they_are_asked_for(tmp_path, files):
+    coarse = Grid(utm_grid(1, 1).crs, Affine(20, 0, 300_000, 0, -20, 5_800_000), 30, 40)
+    dn = np.full((1, 30, 40), 2000, np.uint16)
+    raster_writer.write(tmp_path / "B11.tif", dn, coarse, [""], nodata=0)
+    swir = {"href": "B11.tif", "bands": [{"name": "B11", "eo:common_name": "swir16"}], "gsd": 20}
+    swir |= {"raster:scale": 0.0001, "raster:offset": -0.1}
+    path = write_item(tmp_path, new_assets() | {"B11_20m": swir}, "1.1.0")
+    tile = lc.open_stac(path)
+    assert tuple(tile.bands) == CORE and "left out B11, which keep='all' takes" in tile.notes[0]
+    for keep in ("all", "20m", ["swir16"]):
+        tile = lc.open_stac(path, keep=keep)
+        assert list(tile.bands) == [*CORE, "B11"] and tile.bands["B11"].grid.resolution == (20, 20)
+    scene = lc.read(lc.prepare(tmp_path / "run", bands=path, keep="all").scene)
+    np.testing.assert_allclose(scene[4], 0.1, atol=1e-6)
+    with pytest.raises(InputError, match=r"keep='B12' is B12, which .*item.json does not have"):
+        lc.open_stac(path, keep=["B12"])

@@ -21,10 +21,11 @@ from landcover.sources.synthetic import (
     make_dates,
     make_scene,
     patterns,
-    spectra,
 )
+from landcover.sources.synthetic.spectra import BANDS, Spectra
 
 SEEDS = (1, 2, 3, 4, 5)
+SURFACES = Spectra.of(BANDS)
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +170,7 @@ def test_small_scenes_work():
         assert len(np.unique(make_scene(200, 200, seed).labels())) >= 4
 
 
+@pytest.mark.slow
 def test_the_default_scene_is_16_by_8_km_with_labels_mostly_right():
     scene = make_scene(seed=1)
     assert scene.truth.shape == (800, 1600)
@@ -215,18 +217,18 @@ def test_surfaces_look_like_their_sources():
         inner = binary_erosion(scene.truth == code, iterations=4)
         return scene.image[:, inner].mean(axis=1)
 
-    np.testing.assert_allclose(mean_of(312), spectra.TREES, rtol=0.3)
+    np.testing.assert_allclose(mean_of(312), SURFACES.trees, rtol=0.3)
     lake = mean_of(512)
-    assert (lake >= spectra.CLEAR_WATER * 0.95).all() and (lake <= spectra.TURBID_WATER).all()
+    assert (lake >= SURFACES.clear_water * 0.95).all() and (lake <= SURFACES.turbid_water).all()
     assert mean_of(311)[3] > 1.4 * mean_of(312)[3]
     assert mean_of(121)[2] > 2 * mean_of(311)[2]
 
 
 def test_canopies_run_from_soil_to_closed_crop():
-    bare, closed = spectra.canopy(spectra.GREEN_CANOPY, np.array([0.0, 6.0], np.float32)).T
+    bare, closed = SURFACES.green(np.array([0.0, 6.0], np.float32)).T
     ndvi = (closed[3] - closed[2]) / (closed[3] + closed[2])
     assert ndvi > 0.9 and (bare[3] - bare[2]) / (bare[3] + bare[2]) < 0.2
-    assert (np.diff(spectra.GREEN_CANOPY[:, 3]) > 0).all()
+    assert (np.diff(SURFACES.green_canopy[:, 3]) > 0).all()
 
 
 def test_smooth_noise_is_standard_and_smooth():

@@ -25,6 +25,7 @@ from landcover.run import Run
 from landcover.stages.assess import assess
 from landcover.stages.sample_points import sample_points
 from tests.conftest import error_lines, utm_grid
+from tests.fixtures.band_files import tif
 from tests.fixtures.ground import outline_ha
 
 ROWS, COLS = 70, 90
@@ -218,6 +219,41 @@ def test_a_random_sample_is_weighed_by_the_maps_own_classes(shared, tmp_path):
     assert water["name"] == "Water bodies"
     assert water["area_ha"] == pytest.approx(water["area_share"] * HA[mapped > 0].sum())
     assert report["remarks"][0].startswith("Units left out: 1 outside the scene, 10 without a")
+
+
+def test_points_that_share_a_pixel_are_told(shared, tmp_path):
+    """Two points in each of three pixels, one of them with another class."""
+    frame, _, _ = shared.points(300)
+    plain = assessed(shared, saved(frame, tmp_path / "plain.gpkg"))
+    assert not any("share a pixel" in remark for remark in plain["remarks"])
+    beside = frame.iloc[:3].copy()
+    places = np.stack([beside.geometry.x, beside.geometry.y])
+    rows, cols = GRID.rowcol(*places)
+    middle = np.stack(GRID.xy(rows, cols))
+    beside.geometry = shapely.points(*(middle + (middle - places) / 2))
+    used = beside["reference"].to_numpy().copy()
+    used[0] = CODES[used[0] != CODES][0]
+    beside["reference"] = used
+    both = pandas.concat([frame, beside], ignore_index=True)
+    report = assessed(shared, saved(both, tmp_path / "both.gpkg"))
+    (remark,) = [text for text in report["remarks"] if "share a pixel" in text]
+    assert remark.startswith("6 points share a pixel with another (3 pixels); in 1 of these")
+    assert report["reference"]["units"] == 303
+
+
+def test_polygons_as_strata_are_called_what_they_are(shared, tmp_path):
+    frame, _, _ = shared.points()
+    plots = frame.set_geometry(frame.buffer(20))
+    path = saved(frame, tmp_path / "points.gpkg")
+    with pytest.raises(LandcoverError) as caught:
+        assess(shared.run, path, strata=saved(plots, tmp_path / "strata.gpkg"))
+    assert str(caught.value).endswith(
+        "strata.gpkg is vector data (layer strata) and no raster; give a raster here"
+    )
+    scaled = tmp_path / "scaled.tif"
+    tif(scaled, np.ones((1, ROWS, COLS), np.uint16), grid=GRID, tags={"scales": [0.1]})
+    with pytest.raises(LandcoverError, match=r"scaled.tif has the scale 0.1 and the offset 0"):
+        assess(shared.run, path, strata=scaled)
 
 
 def test_strata_of_a_raster(shared, tmp_path):
@@ -506,6 +542,9 @@ def test_other_unusable_input(world, tmp_path):
         match=r"none.tif does not exist; the run's maps are cnn-7x7, .*; its model is not there",
     ):
         assess(world.run, path, names=["none"])
+    with pytest.raises(LandcoverError, match=r"run folder .*other does not exist; check the path"):
+        assess(Run(tmp_path / "other"), path)
+    (tmp_path / "other").mkdir()
     with pytest.raises(LandcoverError, match="has no map in maps/"):
         assess(Run(tmp_path / "other"), path)
     strata = tmp_path / "strata.tif"

@@ -20,7 +20,7 @@ from rio_cogeo import cog_validate
 from sklearn.cluster import KMeans
 
 from landcover import cli
-from landcover.classifiers import cards, forests
+from landcover.classifiers import cards, estimators, forests
 from landcover.classifiers.models import load_model
 from landcover.commands.change import _define_change
 from landcover.errors import LandcoverError
@@ -32,6 +32,7 @@ from landcover.maps import change, change_rasters
 from landcover.maps.change import (
     Transitions,
     change_legend,
+    classes_that_stay,
     coarser,
     decide,
     estimate_transitions,
@@ -203,8 +204,36 @@ def test_variance_is_that_of_one_common_draw(probabilities):
 
 def test_decisions_keep_to_whether_a_pixel_changed():
     joint = np.array([[0.1, 0.5], [0.15, 0.25]])[..., np.newaxis].repeat(2, axis=2)
-    before, after = decide(joint, np.array([True, False]))
+    before, after = decide(joint, np.array([True, False]), np.array([0, 1]))
     assert before.tolist() == [0, 1] and after.tolist() == [1, 1]
+
+
+@given(st.integers(0, 10_000), st.integers(2, 6))
+def test_what_stays_has_the_class_of_a_map(seed, classes):
+    rng = np.random.default_rng(seed)
+    before, after = rng.dirichlet(np.full(classes, 0.7), (2, 60)).transpose(0, 2, 1)
+    found = classes_that_stay(before, after)
+    of_maps = before.argmax(axis=0), after.argmax(axis=0)
+    other = np.where(found == of_maps[0], of_maps[1], of_maps[0])
+    assert ((found == of_maps[0]) | (found == of_maps[1])).all()
+    both = before + after
+    assert (both[found, range(60)] >= both[other, range(60)]).all()
+    np.testing.assert_array_equal(classes_that_stay(after, before), found)
+
+
+def test_equal_doubts_at_both_dates_make_no_rare_class_frequent():
+    """Dry hills that the model takes for water with 0.1 at both dates; water itself is rare."""
+    hills = np.array([[0.55, 0.35, 0.10]] * 40 + [[0.35, 0.55, 0.10]] * 40).T
+    others = np.array([[0.988, 0.01, 0.002]] * 460 + [[0.01, 0.988, 0.002]] * 460).T
+    date = np.concatenate([hills, others], axis=1)
+    alike = np.zeros(date.shape[1], int)
+    found = estimate_transitions(date, date)
+    assert found.shares[2, 2] > 5 * date[2].mean(), "the odds take the hills for a class of theirs"
+    joint = np.stack(list(found.rows(date, date, alike)))
+    areas = joint.sum(axis=(1, 2))
+    np.testing.assert_allclose(areas, date.sum(axis=1), rtol=1e-3)
+    stays = decide(joint, alike > 0, classes_that_stay(date, date))
+    np.testing.assert_array_equal(stays[0], date.argmax(axis=0))
 
 
 @pytest.mark.parametrize("level", [1, 2, 3])
@@ -217,7 +246,7 @@ def test_codes_of_change_name_both_classes(level):
     named = change_legend(codes.ravel().tolist(), Legend.corine(level))
     for i, j in ((0, 1), (1, 0), (len(legend) - 1, 0)):
         entry = named[int(codes[i, j])]
-        assert entry.name.startswith(f"{legend.codes[i]} to {legend.codes[j]} ")
+        assert entry.name.startswith(f"{legend.codes[i]} → {legend.codes[j]} ")
         assert entry.colour == legend.classes[j].colour
     stayed = named[int(codes[1, 1])]
     assert stayed.name == f"{legend.codes[1]} {legend.names[1]}, unchanged"
@@ -260,7 +289,7 @@ def test_sums_are_areas_on_the_ground(rng, epsg):
     tally = Tally(LEGEND, Legend.corine(), grid, 16)
     changed = transitions.changed(*probabilities, alike)
     tally.add(Window(0, 0, *grid.shape), transitions, probabilities, alike, changed)
-    found = tally.result(transitions)
+    found = tally.result()
     ha = grid.areas_ha(Window(0, 0, *grid.shape))
     assert found["pixels"] == ha.size
     assert found["total"] == pytest.approx(ha.sum(), rel=1e-6)
@@ -283,7 +312,7 @@ def put_into_a_tally(rng, legend, shape, patch_px):
     tally.add(Window(0, 0, *shape), transitions, probabilities, alike, changed)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return tally.result(transitions), probabilities, odds[alike], peak
+    return tally.result(), probabilities, odds[alike], peak
 
 
 def test_sums_of_patches_are_those_of_the_joint_probabilities(rng):
@@ -291,6 +320,9 @@ def test_sums_of_patches_are_those_of_the_joint_probabilities(rng):
     before, after = (np.maximum(p, change.LEAST_PROBABILITY) for p in (before, after))
     joint = np.einsum("rcij,irc,jrc->ijrc", odds, before, after)
     joint /= joint.sum(axis=(0, 1))
+    same = np.einsum("iirc->rc", joint)
+    for k, mean in enumerate((before + after) / (before + after).sum(axis=0)):
+        joint[k, k] = same * mean
     np.testing.assert_allclose(found["matrix"]["area"], joint.sum(axis=(2, 3)) / 100, rtol=1e-5)
     stays = np.einsum("iirc->irc", joint)
     lost, gained = joint.sum(axis=1) - stays, joint.sum(axis=0) - stays
@@ -438,10 +470,15 @@ def test_products_open_elsewhere(pair, monkeypatch):
         assert dataset.nodata == 0 and dataset.dtypes == ("uint16",)
         assert dataset.colormap(1)[1203][:3] == LEGEND[121].colour
     names = (after.path / "out" / "change.tif.aux.xml").read_text("utf-8")
-    assert "211 to 121 Industrial or commercial units" in names
-    assert "211 to 121" in (after.path / "out" / "change.qml").read_text("utf-8")
+    assert "211 → 121 Industrial or commercial units" in names
+    assert "211 → 121" in (after.path / "out" / "change.qml").read_text("utf-8")
     page = (after.path / "out" / "change.md").read_text("utf-8")
-    assert "| 211 | 121 |" in page and "landcover assess" in page and "{" not in page
+    assert "| 211 Non-irrigated arable land | 121 Industrial or commercial units |" in page
+    transitions = read_json(after.path / "out" / "change.json")["transitions"]
+    most = max(transitions, key=lambda cell: cell["mapped"])
+    first, second = (f"{most[key]} {LEGEND[most[key]].name}" for key in ("from", "to"))
+    assert f"Most of what the map shows is {first} → {second}: " in page
+    assert "landcover assess" in page and "{" not in page
     assert "those of the scenes as they were" in page
     with Image.open(after.path / "out" / "change.png") as picture:
         assert picture.width > 800
@@ -488,6 +525,17 @@ def test_the_same_run_twice_has_no_change(pair):
     assert not changed.any()
     report = read_json(before.path / "none" / "change.json")
     assert report["maps_differ"] == 0 and report["changed"]["area"] < 0.01
+
+
+def test_a_run_with_a_scene_is_no_place_for_what_changed(pair, tmp_path):
+    before, after, *_ = pair
+    other = Run(tmp_path / "other")
+    raster_writer.write(other.scene, np.ones((1, 4, 4), np.float32), utm_grid(4, 4), ["B02"])
+    for out in (other, after, before):
+        held = sorted(out.path.rglob("*"))
+        with pytest.raises(LandcoverError, match=r"is a run folder with a scene of its own"):
+            find_change(before.path, after.path, out)
+        assert sorted(out.path.rglob("*")) == held
 
 
 def test_a_coarser_level_merges_what_the_maps_do_not_share(pair, tmp_path):
@@ -565,7 +613,7 @@ def save_forest(run, X, y, legend, bands):
     rows = X, y
     forest, *_ = forests.fit_forest(*rows, *rows, forests.Growth(0, n_trees=12), (5,))
     run.model(MODEL).mkdir(parents=True)
-    forests.save(forest, cards.file_of(run.model(MODEL), "forest"))
+    estimators.save(forest, cards.file_of(run.model(MODEL), "forest"))
     cards.write_card(
         run.model(MODEL), "forest", legend, bands=list(bands), features=["ndvi"],
         segment_layers=[], patch_size=1, temperature=1.0, probability_floor=0.01,
@@ -766,6 +814,20 @@ def test_digital_numbers_are_no_scene(country, tmp_path, capsys):
         for pair in ((before.path, dn), (dn, before.path)):
             refused(["change", *pair, "--model", model, "--out", tmp_path / "out"], said, capsys)
     assert not (tmp_path / "out").exists()
+
+
+def test_dates_in_two_zones_are_told_how_to_get_onto_one_grid(tmp_path, capsys):
+    runs = []
+    for name, epsg in (("before", 32610), ("after", 32611)):
+        grid = Grid(CRS.from_epsg(epsg), Affine(10, 0, 3e5, 0, -10, 44e5), 20, 20)
+        shares = np.full((3, 20, 20), 1 / 3)
+        runs.append(write_mapped(tmp_path / name, shares, np.full((4, 20, 20), 0.1, "f4"), grid))
+    assert cli.main(["change", *(str(run.path) for run in runs)]) == 2
+    (line,) = error_lines(capsys.readouterr().err)
+    assert f"{runs[0].path} is in EPSG:32610 and {runs[1].path} in EPSG:32611" in line
+    assert "cut to the same box" in line and "rio warp" not in line
+    assert "--to-crs EPSG:32610 --out RUN" in line
+    assert not (runs[1].path / "change").exists()
 
 
 def test_transitions_can_be_built_by_hand():

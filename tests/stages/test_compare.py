@@ -32,7 +32,7 @@ from landcover.stages import store
 from landcover.stages.compare import compare
 from landcover.stages.run_legend import write_nomenclature
 from tests.fixtures.ground import outline_ha
-from tests.fixtures.worlds import BLOCK, COLS, EMPTY, GRID, LEGEND, ROWS, World
+from tests.fixtures.worlds import BLOCK, COLS, EMPTY, GRID, LEGEND, ROWS, World, score_samples
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_samples_are_scored_by_split(world):
     codes = world.map("knn", 0.3)
     predicted = codes[frame["row"], frame["col"]]
     leaky = np.where(np.arange(len(frame)) % 2, frame["label"], predicted)
-    report = score.score_samples(world.run, "knn", frame, predicted, {"train": 1.5}, 4, leaky)
+    report = score_samples(world.run, "knn", frame, predicted, {"train": 1.5}, 4, leaky)
     test, random_test = frame["split"] == "test", frame["random_test"]
     assert_scores_equal(report["scores"]["labels"], frame["label"][test], predicted[test])
     assert_scores_equal(report["scores"]["reference"], frame["reference"][test], predicted[test])
@@ -120,6 +120,29 @@ def test_without_reference_the_report_speaks_of_agreement(tmp_path):
         assert "agreement with corine" in text
     assert [*comparison["models"][0]["zones"]] == ["core", "border"]
     assert comparison["labels_against_reference"] is None
+
+
+@pytest.mark.parametrize("percent", [90, 150])
+def test_maps_outside_their_models_area_are_listed_and_much_is_remarked(world, percent):
+    """An eighth of the map is outside for sure, and all the rest where its percent is over 100."""
+    for name in ("knn", "mlp"):
+        world.model(name, 0.3)
+    held = np.full(GRID.shape, percent, np.uint8)
+    held[: ROWS // 8] = 140
+    names = ["dissimilarity_percent", "inside"]
+    both = np.stack([held, held <= 100]).astype(np.uint8)
+    raster_writer.write(world.run.applicability("knn"), both, GRID, names, 255)
+    compare(world.run)
+    comparison = store.read_comparison(world.run.path)
+    share = float((held > 100).mean())
+    shares = {model["name"]: model["outside_share"] for model in comparison["models"]}
+    assert shares == {"knn": pytest.approx(share), "mlp": None}
+    said = "lies outside its area of applicability"
+    assert any(said in line for line in comparison["remarks"]) == (percent > 100)
+    for kind in ("md", "html"):
+        text = (world.run.path / f"comparison.{kind}").read_text("utf-8")
+        part = text[text.index("Area of applicability") :]
+        assert words.percent(share) in part[:600]
 
 
 def test_without_reference_maps_stand_in_the_order_of_refined_labels(tmp_path, monkeypatch):
@@ -185,7 +208,7 @@ def test_maps_are_scored_wall_to_wall_whatever_the_windows(world, monkeypatch, w
 def test_a_map_score_keeps_what_training_reported(world):
     frame = world.samples()
     predicted = world.map("knn", 0.3)[frame["row"], frame["col"]]
-    before = score.score_samples(world.run, "knn", frame, predicted, {"train": 1.5}, 4, predicted)
+    before = score_samples(world.run, "knn", frame, predicted, {"train": 1.5}, 4, predicted)
     after = score.score_map(world.run, "knn", {"predict": 2})
     assert after["seconds"] == {"train": 1.5, "predict": 2.0}
     assert after["seed"] == 4
@@ -417,6 +440,13 @@ def test_calibration_is_kept_and_shown(world):
     assert "12.3 %" in text and "23.4 %" in text and "1.37" in text and "share right" in text
     markdown = (world.run.path / "comparison.md").read_text("utf-8")
     assert "12.3 % | 23.4 % | 1.37 |" in markdown
+    discount = "10 to 17 points less often than they said"
+    assert discount not in markdown + text  # what is measured here is of the truth
+    world.run.reference.unlink()
+    score.score_map(world.run, "knn", {})
+    compare(world.run)
+    for name in ("comparison.html", "comparison.md"):
+        assert discount in (world.run.path / name).read_text("utf-8")
 
 
 def test_areas_are_shares_of_the_whole_scene(compared):
@@ -681,7 +711,7 @@ def test_zones_have_the_sizes_of_the_label_scheme(tmp_path):
     world = World(tmp_path / "run")
     write_nomenclature(world.run.legend, replace(corine(), cell_m=50, border_m=30))
     world.map("knn", 0.2)
-    tally = score.tally_maps(world.run, ["knn"])
+    tally = score.tally_maps(world.run, ["knn"], world.blocks)
     assert tally.reach_px == {"labels": (3, 3), "reference": (5, 5)}
     near = zones.near_border(np.pad(world.labels, 3), (3, 3))
     mixed = zones.mixed_cells(np.pad(world.truth, 5), 0, 0, (5, 5))
@@ -701,4 +731,4 @@ def test_maps_of_other_classes_are_not_compared(tmp_path):
     with pytest.raises(
         LandcoverError, match=r"knn\.tif has a class 112 'Tundra', which is 'Discont"
     ):
-        score.tally_maps(world.run, ["knn"])
+        score.tally_maps(world.run, ["knn"], world.blocks)

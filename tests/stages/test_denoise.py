@@ -28,7 +28,7 @@ from landcover.reports import label_noise
 from landcover.run import Run
 from landcover.samples.table import Draw
 from landcover.stages import denoise as stage
-from landcover.stages import denoise_teacher, train
+from landcover.stages import denoise_estimate, denoise_teacher, train
 from landcover.stages.denoise import denoise, is_made
 from landcover.stages.inputs import read_rows
 from landcover.stages.sample import sample
@@ -100,7 +100,9 @@ def copy(base, tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """No training of a teacher."""
-    monkeypatch.setattr(stage, "teacher", lambda run, rows, size, seed: Spectral(rows.legend))
+    monkeypatch.setattr(
+        denoise_estimate, "teacher", lambda run, rows, size, seed: Spectral(rows.legend)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +232,7 @@ def test_windows_change_no_byte(copy, base, tmp_path, quick, monkeypatch):
     denoise(copy)
     other = copied(base, tmp_path / "other")
     monkeypatch.setattr(denoise_teacher, "ASKING_PX", 48)
-    monkeypatch.setattr(stage, "WRITING_PX", 37)
+    monkeypatch.setattr(denoise_estimate.rasters, "WINDOW_PX", 37)
     monkeypatch.setattr(label_noise, "_CELLS", 2)
     denoise(other)
     assert tables_of(copy) == tables_of(other)
@@ -346,9 +348,14 @@ def test_a_label_that_no_training_row_holds_is_not_judged(copy, quick):
     table[(table["split"] != "train") | (table["label"] != 512)].to_parquet(copy.samples)
     denoise(copy)
     labels, _, confidence, refined = layers_of(copy)
-    assert (confidence[labels == 512] == 255).all() and not (refined == 512).any()
+    assert (confidence[labels == 512] == 255).all()
+    assert ((refined == 512) == (labels == 512)).all()  # it is kept: nothing says that it is wrong
     facts = read_json(copy.path / "label_noise.json")
     assert [row["code"] for row in facts["classes"]] == [211, 311]
+    *_, water = facts["refinement"]["classes"]
+    pixels = int((labels == 512).sum())
+    assert (water["code"], water["before"], water["after"]) == (512, pixels, pixels)
+    assert water["kept_because"] == "no training sample is of it"
     assert rows_to_learn(copy, "labels").legend.codes == (211, 311)
 
 
@@ -376,7 +383,7 @@ def test_whole_windows_without_data(copy, quick, monkeypatch):
 
 def test_what_is_made_is_made_once(made, monkeypatch, tmp_path):
     run = copied(made[0], tmp_path / "run")
-    monkeypatch.setattr(stage, "teacher", None)  # nobody can be trained
+    monkeypatch.setattr(denoise_estimate, "teacher", None)  # nobody can be trained
     first = rows_to_learn(run, "labels")
     segment(run, min_size=60)
     rows = rows_to_learn(run, "labels")
@@ -439,7 +446,7 @@ def test_a_damaged_table_is_one_line(made, tmp_path, kind):
 
 
 def test_none_learns_labels_as_they_are_and_makes_nothing(copy, monkeypatch):
-    monkeypatch.setattr(stage, "teacher", None)
+    monkeypatch.setattr(denoise_estimate, "teacher", None)
     before = files_of(copy)
     rows, plain = rows_to_learn(copy, "labels", "none"), read_rows(copy, "labels")
     for part in ("train", "validation", "scored", "random_split_extra"):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 
 from landcover import cli, maps
-from landcover.classifiers import forests, row_models
+from landcover.classifiers import estimators, row_models
 from landcover.classifiers.exchange import forest_onnx
 from landcover.classifiers.models import load_model
 from landcover.errors import LandcoverError
@@ -186,7 +186,7 @@ def test_files_and_remarks(made):
         assert exported.paths[-1].read_bytes() == own.read_bytes()
         (remark,) = exported.remarks
         assert ("nearest neighbours" if name == "knn" else "0 labels differ") in remark
-    loaded = forests.load(made.exported["random-forest"].paths[1])
+    loaded = estimators.load(made.exported["random-forest"].paths[1])
     assert len(loaded.estimators_) == 100
 
 
@@ -317,5 +317,5 @@ def test_forests_agree_to_the_last_bit_on_thresholds_and_ties(seed, trees, leaf,
     values[::50, 0] = np.nan
     session = onnxruntime.InferenceSession(forest_onnx.to_onnx(forest).SerializeToString())
     (found,) = session.run(None, {"values": values})
-    assert np.array_equal(found, forests.probabilities(forest, values))
+    assert np.array_equal(found, estimators.probabilities(forest, values))
     assert forest_onnx.count_nodes(forest) == sum(t.tree_.node_count for t in forest.estimators_)

@@ -256,6 +256,7 @@ def test_a_frozen_resnet_trains_what_the_published_one_trained():
     assert found["trainable_last"] == found["all"]
 
 
+@pytest.mark.slow
 def test_bands_are_compared_in_one_table_and_one_plot(tmp_path, capsys, monkeypatch):
     source = write_set(tmp_path / "tifs", each=8, form="tif", top="tif")
     asked, read = [], eurosat.ChipSet.read
@@ -301,6 +302,7 @@ def test_the_ablation_never_looks_at_the_test_part(archive):
     assert len(inner.split.test) == round(eurosat_ablation.HELD_OUT_SHARE * len(seen))
 
 
+@pytest.mark.slow
 def test_the_ablation_scores_every_change_and_keeps_what_it_has(archive, tmp_path, capsys):
     arguments = [str(archive), "--epochs", "1", "--out", str(tmp_path), "--only"]
     assert eurosat_ablation.main([*arguments, "the recipe"]) == 0

@@ -8,9 +8,10 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from landcover import cli, maps
-from landcover.files import raster_writer
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json, write_json
 from landcover.grid import Grid
+from tests.conftest import error_lines
 from tests.fixtures.map_models import BANDS
 from tests.fixtures.map_runs import make_run
 from tests.fixtures.training_runs import write_run
@@ -42,6 +43,16 @@ def mapped(run, name, capsys):
 @pytest.fixture
 def run(tmp_path):
     return make_run(tmp_path / "run", ROWS, COLS)
+
+
+@pytest.mark.parametrize(("side", "told"), [(20, True), (10, False)])
+def test_an_image_of_other_pixels_is_told(run, side, told, capsys):
+    scene_of(run, 32633, side, side)
+    learnt_from(run, "random-forest", [10.0, 10.0])
+    named = ["--run", str(run.path), "--model", "random-forest"]
+    assert cli.main(["classify", str(run.scene), *named]) == 0
+    note = "the image has pixels of 20 x 20 m on the ground, and model random-forest learnt"
+    assert (note in capsys.readouterr().err) == told
 
 
 @pytest.mark.parametrize(("epsg", "width", "height", "told"), [
@@ -103,3 +114,14 @@ def test_training_records_the_pixels_of_its_scene(tmp_path, capsys):
     size = read_json(run.model(name) / "card.json")["pixel_size_m"]
     assert size == pytest.approx([10, 10], rel=2e-3)
     assert mapped(run, name, capsys) == []
+
+
+def test_a_scene_without_data_in_the_models_bands_is_refused_before_it_is_mapped(run, capsys):
+    scene_of(run, 32633, 10, 10)
+    image = rasters.read(run.scene)
+    image[0, :20], image[2, 20:] = np.nan, np.nan
+    raster_writer.write(run.scene, image, rasters.grid_of(run.scene), BANDS, nodata=np.nan)
+    assert cli.main(["map", str(run.path), "--model", "random-forest"]) == 2
+    (line,) = error_lines(capsys.readouterr().err)
+    assert f"{run.scene} has no pixel with data in all of {' '.join(BANDS)}" in line
+    assert not run.map("random-forest").exists()

@@ -9,11 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import landcover as lc
 from landcover import cli
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
+from landcover.grid import Window
+from landcover.samples.blocks import TEST
+from landcover.stages.inputs import read_blocks
 from tests.conftest import error_lines
 from tests.fixtures.map_runs import hidden, make_run, maps_of
+from tests.fixtures.safe_products import write_product, zipped
 from tests.fixtures.sentinel2_files import write_safe
+from tests.fixtures.several_runs import sampled, write_land
 
 NAMES = ("east", "west", "north")
 
@@ -80,6 +86,26 @@ def test_the_map_is_what_the_stages_give_one_by_one(home, safes, tmp_path):
     for name in ("scene.tif", "maps/random-forest.tif", "maps/random-forest_confidence.tif"):
         made = home.path / "products" / "west" / name
         assert made.read_bytes() == (run / name).read_bytes(), name
+
+
+def test_a_zip_gets_the_bands_that_the_model_reads(tmp_path):
+    made = write_product(tmp_path, "1C", "02.04")
+    archive = zipped(made.path, tmp_path / "p.zip")
+    scene = lc.read(lc.prepare(tmp_path / "home", bands=archive, keep=["B11"]).scene)
+    codes = np.where(scene[4] > np.median(scene[4]), 211, 312).astype(np.uint16)
+    grid = rasters.grid_of(tmp_path / "home" / "scene.tif")
+    labels = lc.write(tmp_path / "clc.tif", codes, grid, ["class"], nodata=0)
+    run = lc.prepare(tmp_path / "home", bands=archive, keep=["B11"], labels=labels)
+    lc.sample(run, samples=800, min_count=1, block_px=20)
+    lc.train(run, "random-forest", random_split=False)
+    assert map_products(run, archive) == 0
+    item = run.path / "products" / "p"
+    assert rasters.band_names(item / "scene.tif") == ("B02", "B03", "B04", "B08", "B11")
+    mapped = rasters.read_classes(item / "maps" / "random-forest.tif")
+    assert (mapped == codes).mean() > 0.9
+    before = (item / "scene.tif").stat().st_mtime_ns
+    assert map_products(run, archive) == 0
+    assert (item / "scene.tif").stat().st_mtime_ns == before
 
 
 def test_one_that_fails_stops_no_other_and_is_tried_again(home, safes, tmp_path, capsys):
@@ -248,3 +274,115 @@ def test_products_map_on_a_cluster(home, safes):
         (folder / name / "maps" / "random-forest.tif").read_bytes() for name in NAMES[:2]
     ] == before
     assert maps_of(home) == {}
+
+
+# Scores
+
+
+@pytest.fixture(scope="module")
+def land(tmp_path_factory):
+    """A run with a forest, and two runs of other land that it has not seen, one without labels."""
+    folder = tmp_path_factory.mktemp("land")
+    home = sampled(write_land(folder / "home", 0))
+    lc.train(home, "random-forest", denoise="none", random_split=False)
+    bare = write_land(folder / "bare", 2)
+    for name in ("labels", "reference"):
+        getattr(bare, name).unlink()
+    return home, write_land(folder / "labelled", 1), write_land(folder / "third", 4), bare
+
+
+def scored(land, *arguments):
+    argv = ["map", str(land[0].path), "--model", "random-forest-plain", "--products"]
+    return cli.main([*argv, *map(str, arguments)])
+
+
+def test_run_folders_are_scored_by_what_they_hold(land, tmp_path, capsys):
+    home, labelled, third, bare = land
+    out = tmp_path / "out"
+    runs = [run.path for run in (home, labelled, third, bare)]
+    assert scored(land, *runs, "--out", out) == 0
+    report = report_of(out)
+    rows = report["products"]
+    assert [row["run"] for row in rows if "scores" in row] == [str(path) for path in runs[:3]]
+    values = []
+    for run, row in zip(land, rows, strict=False):
+        if run is bare:
+            continue
+        truth = rasters.read_classes(run.reference)
+        codes = rasters.read_classes(run.map("random-forest-plain"))
+        judged = truth > 0
+        if run is home:
+            judged &= read_blocks(run).holds(Window(0, 0, *truth.shape), TEST)
+        assert row["scores"]["n_test"] == judged.sum()
+        right = (codes == truth)[judged].mean()
+        assert row["scores"]["overall_accuracy"] == pytest.approx(right)
+        low, high = row["scores"]["overall_accuracy_ci95"]
+        assert low < right < high
+        values.append(right)
+    spread = report["summary"]["reference"]["overall_accuracy"]
+    assert spread["mean"] == pytest.approx(np.mean(values)) and spread["scenes"] == 3
+    assert spread["standard_deviation"] == pytest.approx(np.std(values, ddof=1))
+    assert (spread["least"], spread["most"]) == (min(values), max(values))
+    for page in ("report.md", "report.html"):
+        text = (out / page).read_text("utf-8")
+        assert f"{100 * values[1]:.1f} %" in text and "the whole scene, wall to wall" in text
+        assert f"{100 * np.mean(values):.1f} %" in text
+    assert f"{100 * values[1]:.1f} % right by its reference" in capsys.readouterr().out
+
+
+def test_a_map_that_was_never_scored_is_scored(land, tmp_path, capsys):
+    run = land[1]
+    assert scored(land, run.path, "--out", tmp_path / "out") == 0
+    before = run.report("random-forest-plain").read_bytes()
+    run.report("random-forest-plain").unlink()
+    assert scored(land, run.path, "--out", tmp_path / "out") == 0
+    again, held = (
+        json.loads(text) for text in (run.report("random-forest-plain").read_bytes(), before)
+    )
+    assert again["overall_accuracy"] == held["overall_accuracy"]
+    capsys.readouterr()
+    assert scored(land, run.path, "--out", tmp_path / "out") == 0
+    assert "found mapped already" in capsys.readouterr().out
+
+
+def test_a_table_gives_products_their_labels(land, safes, tmp_path):
+    """Labels of products are brought to the level of the model: 211 is 2 there."""
+    run = tmp_path / "prepared"
+    assert cli.main(["prep", "--product", str(safes[0]), "--out", str(run)]) == 0
+    grid = rasters.grid_of(run / "scene.tif")
+    codes = np.full((1, *grid.shape), 211, np.uint16)
+    codes[0, :, : grid.cols // 2] = 512
+    raster_writer.write(tmp_path / "clc.tif", codes, grid, ["class"], 0)
+    table, out = tmp_path / "list.csv", tmp_path / "out"
+    table.write_text(
+        f"Product;Labels\n{safes[0]};{tmp_path / 'clc.tif'}\n{safes[1]};\n", "utf-8-sig"
+    )
+    assert scored(land, table, "--out", out) == 0
+    first, second = report_of(out)["products"]
+    assert "scores" not in second and first["scores"]["against"] == "labels"
+    mapped = rasters.read_classes(out / "east" / "maps" / "random-forest-plain.tif")
+    truth = np.where(codes[0] == 211, 2, 5)
+    agreement = (mapped == truth)[mapped > 0].mean()
+    assert first["scores"]["overall_accuracy"] == pytest.approx(agreement)
+    before = (out / "east" / "scene.tif").stat().st_mtime_ns
+    assert scored(land, table, "--out", out) == 0
+    assert (out / "east" / "scene.tif").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,labels\nA.SAFE,\n", "has the column 'path'; give a CSV with the columns product"),
+        ("labels\nclc.tif\n", "has no column product; give a CSV with the columns product"),
+        ("product,labels\n,clc.tif\n", "line 2, names no product; give a CSV"),
+        ("product,labels\n{safe},none.tif\n", "none.tif does not exist, which the map of"),
+        ("product,labels\n{run},clc.tif\n", "is a run folder, which has labels of its own or"),
+        ("product,labels\n{run},a,b\n", "line 2, has 3 fields under 2 headings"),
+    ],
+)
+def test_a_table_that_cannot_be_used(land, safes, tmp_path, capsys, text, said):
+    table = tmp_path / "list.csv"
+    table.write_text(text.format(safe=safes[0], run=land[1].path), "utf-8")
+    assert scored(land, table, "--out", tmp_path / "out") == 2
+    (line,) = error_lines(capsys.readouterr().err)
+    assert said in line and not (tmp_path / "out").exists()

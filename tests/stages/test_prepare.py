@@ -197,6 +197,29 @@ def test_labels_are_looked_at_before_the_scene_is_written(tmp_path, run, case, m
         prepare(run, band_files.open_bands(paths), **arguments)
 
 
+def test_an_area_between_the_middles_of_pixels_is_too_small(tmp_path, run):
+    paths, _ = write_bands(tmp_path)
+    tiles = band_files.open_bands(paths)
+    west, north = tiles[0].grid.bounds[0], tiles[0].grid.bounds[3]
+    corner = (west + 21, north - 23, west + 23, north - 21)
+    message = "its middle in the area of interest; .*, or give a larger area"
+    with pytest.raises(LandcoverError, match=message), staged(run) as stage:
+        prepare(stage, tiles, aoi=corner)
+    assert not run.path.exists()
+
+
+def test_level_0_is_no_level(tmp_path, run):
+    paths, _ = write_bands(tmp_path)
+    tiles = band_files.open_bands(paths)
+    labels = tmp_path / "corine.tif"
+    corine_over(labels, tiles[0].grid, [2, 12, 23, 41])
+    message = r"level 0 does not exist; .* levels 1 to 3"
+    for held in (None, labels):
+        with pytest.raises(LandcoverError, match=message), staged(run) as stage:
+            prepare(stage, tiles, labels=held, level=0)
+    assert not run.path.exists()
+
+
 def test_a_scene_without_data_is_refused(tmp_path, run):
     paths, _ = write_bands(tmp_path, low=0, high=1)
     with pytest.raises(LandcoverError, match=r"B02.tif has no pixel with data in all bands"):

@@ -335,6 +335,7 @@ def test_other_bands_do_not_fit(encoder):
         models.load_model(encoder).encoder(3, ("B02", "B03"))
 
 
+@pytest.mark.slow
 def test_the_transfer_study(encoder, run, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(bigearth_transfer, "kind_run", lambda folder, number: run)
     call = [str(encoder), "--samples", "900", "--refine-at", "--scenes", "0"]

@@ -116,9 +116,10 @@ def test_columns_that_a_table_lacks_are_computed(tmp_path, monkeypatch):
     sample(run, Draw(2000))
     short = rows.read_samples(run.samples)
     assert "evi" not in short
-    assert inputs.pixel_inputs(run, short) == (BANDS, features.DEFAULTS)
-    assert inputs.pixel_inputs(run, short, names) == (BANDS, names)
-    made = rows.with_features(run.scene, short, BANDS, names)
+    assert inputs.pixel_inputs(run, short) == features.Layers(BANDS, features.DEFAULTS)
+    seen = inputs.pixel_inputs(run, short, ("bands", *names))
+    assert seen == features.Layers(BANDS, names)
+    made = rows.with_features(run.scene, short, seen)
     assert "evi" not in short and made[list(names)].equals(full[list(names)])
 
 
@@ -478,7 +479,7 @@ def test_blocks_are_as_wide_as_the_labels_are_alike(tmp_path, capsys):
         )
         found.append((range_px, dealt["block_px"]))
     assert found[0][0] < found[1][0]
-    assert found[1][0] > found[1][1] == 50  # 60 would leave 20 blocks
+    assert found[1][0] > found[1][1] == 40  # 50 would leave 20, and a strip of 6 px
 
 
 @pytest.mark.parametrize(("option", "block"), [("auto", 40), ("32", 32)])

@@ -15,9 +15,11 @@ import numpy as np
 
 from landcover import __version__
 from landcover.classifiers.kinds import KINDS
+from landcover.classifiers.protocol import Inputs
 from landcover.files.atomic import Fields
 from landcover.legend import Legend
 from landcover.scene import features
+from landcover.sensors import sensor_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -51,7 +53,7 @@ def usage(card: Fields) -> str:
                 f"classes: probabilities (batch, classes) of the centre of {side} x {side}."
             )
         return "\n".join(lines)
-    names = [*card["bands"], *card["features"]]
+    names = [*Inputs.from_card(card).seen, *card["features"]]
     lines = [f"values: float32 (batch, {len(names)}), in this order: {' '.join(names)}."]
     lines.append("Bands are reflectance, 0 to 1. A row with NaN has no meaningful result.")
     lines += [f"{name} = {text}, 0 where not finite" for name, text in _formulas(card).items()]
@@ -93,7 +95,8 @@ def mlm_properties(card: Fields, dn_range: tuple[float, float] | None = None) ->
         Of the model.
     dn_range : (float, float), optional
         Digital numbers of reflectance 0 and 1 in the product that was mapped. The models
-        standardise inside, so this is all the scaling that their inputs need.
+        standardise inside, so this is all the scaling that bands of a sensor need; others, such
+        as an elevation, are taken as they are.
     """
     kind = KINDS[card["kind"]]
     patches = kind.takes_patches
@@ -119,7 +122,7 @@ def mlm_properties(card: Fields, dn_range: tuple[float, float] | None = None) ->
 
 def mlm_bands(card: Fields) -> list[dict[str, object]]:
     """What a model reads, as ``raster:bands`` of its asset: names, types, training statistics."""
-    names = [*card["bands"], *card["features"]]
+    names = [*Inputs.from_card(card).seen, *card["features"]]
     scaling = card.get("scaling", {})
     means, stds = (scaling.get(key, [None] * len(names)) for key in ("means", "stds"))
     bands: list[dict[str, object]] = [{"name": name, "data_type": "float32"} for name in names]
@@ -161,17 +164,20 @@ def _inputs(
         for n, f in formulas.items()
     ]
     # pystac reads names alone or objects alone
-    bands = [{"name": band} for band in card["bands"]] if derived else card["bands"]
+    seen = Inputs.from_card(card).seen
+    bands: list[object] = [{"name": band} for band in seen] if derived else list(seen)
     first: dict[str, object] = {
         "name": "reflectance" if patches else "values",
         "bands": [*bands, *derived],
-        "input": _structure(card, patches, len(card["bands"]) + len(derived), "channel"),
+        "input": _structure(card, patches, len(seen) + len(derived), "channel"),
         "description": usage(card),
     }
     if dn_range:
         scale = {"type": "min-max", "minimum": dn_range[0], "maximum": dn_range[1]}
         same = {"type": "scale", "value": 1}
-        first["value_scaling"] = [scale] * len(card["bands"]) + [same] * len(derived)
+        imaged = sensor_of(seen).names
+        scales = [scale if band in imaged else same for band in seen]
+        first["value_scaling"] = [*scales, *[same] * len(derived)]
     if not card["segment_layers"]:
         return [first]
     layers = card["segment_layers"]

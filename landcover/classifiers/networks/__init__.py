@@ -13,6 +13,7 @@ from landcover.classifiers.networks.architectures import (
     check_patch_size,
     dilations,
     hidden_network,
+    means_of_bands,
     projected_network,
     weights_of_units,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "hidden_network",
     "image_probabilities",
     "load",
+    "means_of_bands",
     "parameters_of",
     "plan",
     "projected_network",

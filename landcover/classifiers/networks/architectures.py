@@ -230,6 +230,13 @@ def weights_of_units(model: keras.Model) -> np.ndarray:
     return kernel.reshape(-1, kernel.shape[-1]).std(axis=1)
 
 
+def means_of_bands(model: keras.Model) -> np.ndarray:
+    """What a missing value of each band counts as, array of float32 (bands,)."""
+    kind = keras_module().layers.Normalization
+    layer = next(layer for layer in model.layers if isinstance(layer, kind))
+    return np.asarray(layer.mean, np.float32).ravel()
+
+
 def _standardised(
     inputs: KerasTensor,
     n: int,

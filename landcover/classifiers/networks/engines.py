@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 #: Bound of float32 where none is measured, and the least one. Networks here keep within a tenth.
 FLOAT32_BOUND = 2e-5
 #: Floating-point operations of the chips of one call, and the most chips of a call.
-_FLOP_PER_CALL, _KERAS_CHIPS, _OPENVINO_CHIPS = 2e8, 128, 1024
+_FLOP_PER_CALL, _KERAS_CHIPS, _OPENVINO_CHIPS = 2e8, 96, 1024
+#: Chips of a call of Keras are a multiple of this, or one. Matrix products take rows by panels of
+#: 2, 3, 4, 6, 8 or 12, as the processor has registers, and round the rows that are left over in
+#: another order: with 128 chips the last two differ from the others where panels are of 3.
+_KERAS_PANEL = 24
 #: Chips take about this many times what their arithmetic takes in windows: measured at 7 x 7.
 _CHIP_TOLL = 2
 #: OpenVINO's names of the precisions.
@@ -105,7 +109,7 @@ class PrecisionTier:
         Cost of a chip over that of a pixel of a large window, whose neighbours share its work.
     chips : int
         Chips of a call. The number is fixed, so that the result of a chip does not depend on
-        the other chips of its call.
+        the other chips of its call, nor on its place among them.
     bound : float
         As in `Engine`.
     finer : PrecisionTier, optional
@@ -222,19 +226,21 @@ def tier_of(
         If the engine is OpenVINO and that is not installed, or the processor lacks bfloat16.
     """
     cost, at_once = _chip_cost(model, patch_size)
+    keras_chips = max(1, min(at_once, _KERAS_CHIPS) // _KERAS_PANEL * _KERAS_PANEL)
 
     def tier(
         run: Run, most: int, bound: float = 0.0, finer: PrecisionTier | None = None
     ) -> PrecisionTier:
-        return PrecisionTier(run, patch_size, cost, min(at_once, most), bound, finer)
+        return PrecisionTier(run, patch_size, cost, most, bound, finer)
 
     def openvino(precision: str, bound: float, finer: PrecisionTier) -> PrecisionTier:
-        return tier(_OpenVino(model, precision, patch_size), _OPENVINO_CHIPS, bound, finer)
+        most = min(at_once, _OPENVINO_CHIPS)
+        return tier(_OpenVino(model, precision, patch_size), most, bound, finer)
 
     keras_run = _keras_run(model)
-    finest = tier(keras_run, _KERAS_CHIPS)
+    finest = tier(keras_run, keras_chips)
     if engine.runtime == "keras":
-        return tier(keras_run, _KERAS_CHIPS, engine.bound, finest)
+        return tier(keras_run, keras_chips, engine.bound, finest)
     if engine.precision == "float32":
         return openvino("float32", engine.bound, finest)
     if float32 is None:

@@ -11,9 +11,10 @@ import numpy as np
 
 from landcover.classifiers.applicability import Applicability, known
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
-from landcover.classifiers.networks.architectures import projected_network
+from landcover.classifiers.networks.architectures import means_of_bands, projected_network
 from landcover.classifiers.networks.backend import predict
 from landcover.classifiers.networks.engines import KERAS, Engine, PrecisionTier, tier_of
+from landcover.errors import InputError
 from landcover.legend import Legend
 from landcover.samples.chips import radius_of, views
 
@@ -55,8 +56,8 @@ class PatchClassifier:
     engine: Engine = KERAS
     temperature: Temperature = UNTEMPERED
     applicability: Applicability | None = None
-    #: Neighbours share most of their patch: one of four pixels stands for all in applicability
-    described_px = 2
+    #: Neighbours share most of their patch: one of nine pixels stands for all in applicability
+    described_px = 3
 
     @property
     def radius(self) -> int:
@@ -107,30 +108,56 @@ class PatchClassifier:
             return self.tier.predict([np.ascontiguousarray(i, np.float32) for i in images])
         return [self._predict_chips(image) for image in images]
 
-    def coordinates(self, image: np.ndarray) -> np.ndarray:
-        """Where the pixels of a window lie for `applicability`, from the last hidden layer.
+    def coordinates(self, image: np.ndarray, every_px: int = 1) -> np.ndarray:
+        """Where the pixels of a window lie for `applicability`: hidden units, and their bands.
 
         Parameters
         ----------
         image : array of float32, (bands, rows + 2 radius, cols + 2 radius)
             As for `predict_window`.
+        every_px : int
+            Take the first pixel of every square of this side.
 
         Returns
         -------
         array of float32, (coordinates, rows, cols)
-            Computed in float32. A missing value counts as the mean, as everywhere in the network.
+            Computed by the engine, without its bounds. A missing value counts as the mean, as
+            everywhere in the network.
         """
+        rows, cols = (side - 2 * self.radius for side in image.shape[1:])
+        every = slice(None), *(slice(0, side, every_px) for side in (rows, cols))
+        centre = image[:, self.radius :, self.radius :][every]
+        offset = centre - self._means[:, np.newaxis, np.newaxis]
+        np.copyto(offset, 0, where=np.isnan(offset))
+        of_bands = known(self).projection[-len(self.bands) :].astype(np.float32)
+        return self._of_units(image)[every] + np.tensordot(of_bands.T, offset, axes=1)
+
+    def _of_units(self, image: np.ndarray) -> np.ndarray:
+        """What the hidden units add to the coordinates."""
         if not self.dense:
             return self._chip_by_chip(self._projected, image)
         return self._projected_tier.run(np.ascontiguousarray(image[np.newaxis], np.float32))[0]
 
     @cached_property
+    def _means(self) -> np.ndarray:
+        return means_of_bands(self.model)
+
+    @cached_property
     def _projected(self) -> keras.Model:
-        return projected_network(self.model, known(self).projection)
+        projection, units = known(self).projection, self.model.layers[-1].input.shape[-1]
+        if len(projection) != units + len(self.bands):
+            raise InputError(
+                f"the area of applicability of model {self.name} is of {len(projection)} inputs, "
+                f"and its network has {units} hidden units and {len(self.bands)} bands; "
+                "train the model again, or leave applicability out"
+            )
+        return projected_network(self.model, projection[:units])
 
     @cached_property
     def _projected_tier(self) -> PrecisionTier:
-        return tier_of(self._projected, self.patch_size, Engine(self.engine.runtime))
+        engine = Engine(self.engine.runtime, self.engine.precision)
+        # No pixel is predicted again, so any tier does as the finer one, and none is compiled
+        return tier_of(self._projected, self.patch_size, engine, self.tier)
 
     def _predict_chips(self, image: np.ndarray) -> np.ndarray:
         """Probabilities of a window, pixel by pixel."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from landcover.errors import InputError
 from landcover.labels import generalise
-from landcover.sources.synthetic import settlements, spectra
+from landcover.sensors import SENTINEL2
+from landcover.sources.keep import Keep
+from landcover.sources.synthetic import settlements
+from landcover.sources.synthetic.instrument import sense
 from landcover.sources.synthetic.landscape import ARABLE, Landscape
 from landcover.sources.synthetic.look import Look, check_range
 from landcover.sources.synthetic.scene import (
@@ -16,8 +20,10 @@ from landcover.sources.synthetic.scene import (
     draw_land,
     grid_codes,
 )
-from landcover.sources.synthetic.surfaces import ground, sense
+from landcover.sources.synthetic.surfaces import ground
 
+#: Bands that green leaves brighten in: the plateau beyond the red edge.
+INFRARED = SENTINEL2.names_of(("rededge078", "nir", "nir08", "nir09"))
 #: Least area of a field that an estate is built on, in pixels: 3 ha.
 ESTATE_PX = 300
 
@@ -42,7 +48,7 @@ class Later:
         Light against the first date, 0.5 to 2, before the haze.
     greenness : float
         What green leaves reflect in the near infrared against the first date, 0.5 to 1.5: a
-        pixel's B08 takes this factor by its NDVI.
+        pixel's B07, B08, B8A and B09 take this factor by its NDVI.
 
     Raises
     ------
@@ -66,13 +72,13 @@ class Later:
 
 
 def make_dates(
-    rows: int, cols: int, seed: int, later: Later, **look: float
+    rows: int, cols: int, seed: int, later: Later, *, keep: Keep = "core", **look: float
 ) -> tuple[SyntheticScene, SyntheticScene]:
     """Make two scenes of one place: the first is that of `make_scene`, the second is later.
 
     Parameters
     ----------
-    rows, cols, seed, **look
+    rows, cols, seed, keep, **look
         Of the first scene, as `make_scene` takes them.
     later : Later
         How the second one differs.
@@ -95,15 +101,22 @@ def make_dates(
     ([211], [121])
     """
     as_first = Look(**look)
-    land, first = draw_land(rows, cols, seed, as_first)
+    land, first = draw_land(rows, cols, seed, as_first, keep=keep)
     built = _with_estates(land, np.random.default_rng([later.seed, 4]), later.estates)
     light = np.random.default_rng([later.seed if later.new_crops else seed, 1])
-    image = ground(light, built)
-    image[3] *= 1 + np.float32(later.greenness - 1) * np.clip(_ndvi(image), 0, 1)
+    image = ground(light, built, first.bands, as_first.shade)
+    infrared = [at for at, name in enumerate(first.bands) if name in INFRARED]
+    image[infrared] *= 1 + np.float32(later.greenness - 1) * np.clip(
+        _ndvi(image, first.bands), 0, 1
+    )
     image *= np.float32(later.sun)
-    image = sense(np.random.default_rng([later.seed, 5]), image, as_first.noise, later.haze)
+    air = np.random.default_rng([later.seed, 5])
+    native = sense(air, image, first.bands, as_first.noise, later.haze)
     cells, _ = generalise.to_corine(built.truth, first.grid, np.random.default_rng([seed, 2]))
-    return first, replace(first, image=image, truth=built.truth, corine=grid_codes(cells))
+    later_scene = replace(
+        first, image=image, truth=built.truth, corine=grid_codes(cells), native=native
+    )
+    return first, later_scene
 
 
 def _with_estates(land: Landscape, rng: np.random.Generator, estates: int) -> Landscape:
@@ -127,7 +140,7 @@ def _with_estates(land: Landscape, rng: np.random.Generator, estates: int) -> La
     return replace(land, truth=truth, settlements=built)
 
 
-def _ndvi(image: np.ndarray) -> np.ndarray:
+def _ndvi(image: np.ndarray, bands: Sequence[str]) -> np.ndarray:
     """Normalised difference of B08 and B04."""
-    red, infrared = image[spectra.BANDS.index("B04")], image[spectra.BANDS.index("B08")]
+    red, infrared = image[bands.index("B04")], image[bands.index("B08")]
     return (infrared - red) / np.maximum(infrared + red, 1e-6)

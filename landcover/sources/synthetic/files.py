@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
@@ -22,6 +22,7 @@ from landcover.labels import generalise
 from landcover.progress import track
 from landcover.sensors import digital_numbers
 from landcover.sources import synthetic
+from landcover.sources.keep import Keep
 
 if TYPE_CHECKING:
     from landcover.sources.synthetic import SyntheticScene
@@ -39,7 +40,8 @@ class Sources(NamedTuple):
     Attributes
     ----------
     bands : list of Path
-        B02, B03, B04, B08 as uint16 digital numbers; 0 is nodata.
+        One file a band, by default B02, B03, B04 and B08, in the band's own pixels, as uint16
+        digital numbers; 0 is nodata.
     corine : Path
         CLC grid codes (1 to 44) of 100 m cells in EPSG:3035.
     truth : Path
@@ -51,7 +53,7 @@ class Sources(NamedTuple):
     truth: Path
 
 
-def write_demo(folder: Path, seed: int) -> Sources:
+def write_demo(folder: Path, seed: int, keep: Keep = "core") -> Sources:
     """Write the demo scene.
 
     Parameters
@@ -60,11 +62,15 @@ def write_demo(folder: Path, seed: int) -> Sources:
         Where the files go.
     seed : int
         Seed of the scene.
+    keep : str or sequence of str
+        Bands of the scene, as `make_scene` takes them.
     """
-    scene = synthetic.make_scene(seed=seed)
-    sources = _names(folder)
-    for path, pixels in zip(sources.bands, digital_numbers(scene.image), strict=True):
-        raster_writer.write(path, pixels, scene.grid, [path.stem], nodata=0)
+    scene = synthetic.make_scene(seed=seed, keep=keep)
+    sources = _names(folder, scene.bands)
+    for path, shown in zip(sources.bands, scene.image, strict=True):
+        pixels = digital_numbers(scene.native.get(path.stem, shown))
+        grid = _coarser(scene.grid, synthetic.SIDE_PX[path.stem])
+        raster_writer.write(path, pixels, grid, [path.stem], nodata=0)
     raster_writer.write(
         sources.corine, scene.corine, scene.corine_grid, ["CLC grid code"], nodata=0
     )
@@ -123,9 +129,19 @@ def write_mosaic(folder: Path, size: int, seed: int = 0) -> Sources:
     return sources
 
 
-def _names(folder: Path) -> Sources:
+def _coarser(grid: Grid, side: int) -> Grid:
+    """The grid of pixels of `side` pixels of another one, from its corner on."""
+    from affine import Affine
+
+    rows, cols = (-(-size // side) for size in grid.shape)
+    fine = grid.transform
+    coarse = Affine(fine.a * side, fine.b, fine.c, fine.d, fine.e * side, fine.f)
+    return Grid(grid.crs, coarse, rows, cols)
+
+
+def _names(folder: Path, names: Sequence[str] = synthetic.BANDS) -> Sources:
     """Where the files of a folder are."""
-    bands = [folder / f"{name}.tif" for name in synthetic.BANDS]
+    bands = [folder / f"{name}.tif" for name in names]
     return Sources(bands, folder / "corine.tif", folder / "truth.tif")
 
 

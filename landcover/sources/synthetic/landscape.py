@@ -18,6 +18,7 @@ from landcover.sources.synthetic.patterns import (
     uniform,
     voronoi,
 )
+from landcover.sources.synthetic.relief import draw_relief, steepness
 from landcover.sources.synthetic.settlements import (
     Settlements,
     build_settlements,
@@ -52,6 +53,7 @@ class Landscape:
     tracks: np.ndarray  # float32, share under a farm track
     waters: Waters
     settlements: Settlements
+    elevation: np.ndarray | None = None  # float32, m; None on level land
 
     @property
     def fields(self) -> int:
@@ -59,12 +61,20 @@ class Landscape:
         return int(self.field.max()) + 1
 
 
-def draw(rng: np.random.Generator, shape: tuple[int, int], look: Look) -> Landscape:
-    """Draw a landscape; every random number comes from `rng`."""
+def draw(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    look: Look,
+    hills: np.random.Generator | None = None,
+) -> Landscape:
+    """Draw a landscape; every random number comes from `rng`, and those of relief from `hills`."""
     seed = int(rng.integers(1 << 31))
     waters = lay_waters(rng, shape)
+    elevation = None
+    if hills is not None and look.relief_m:
+        elevation = draw_relief(hills, waters, look.relief_m)
     plots = _plots(rng, shape, look.field_px, seed)
-    truth = _open_country(rng, plots["field"], waters, look)
+    truth = _open_country(rng, plots["field"], waters, look, elevation)
     _small_woods(rng, truth, waters, shape)
     places = pick_places(
         rng, shape, waters.distance_px, look.settlement, estates=min(shape) >= SMALL_PX
@@ -74,7 +84,7 @@ def draw(rng: np.random.Generator, shape: tuple[int, int], look: Look) -> Landsc
     dry = waters.code == 0
     truth[dry & (built.code > 0)] = built.code[dry & (built.code > 0)]
     truth[~dry] = waters.code[~dry]
-    return Landscape(truth=truth, waters=waters, settlements=built, **plots)
+    return Landscape(truth=truth, waters=waters, settlements=built, elevation=elevation, **plots)
 
 
 def _plots(
@@ -121,9 +131,16 @@ def _mean_by(key: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _open_country(
-    rng: np.random.Generator, field: np.ndarray, waters: Waters, look: Look
+    rng: np.random.Generator,
+    field: np.ndarray,
+    waters: Waters,
+    look: Look,
+    elevation: np.ndarray | None,
 ) -> np.ndarray:
-    """Arable land, pasture, woods and heath, whole fields and stands at a time."""
+    """Arable land, pasture, woods and heath, whole fields and stands at a time.
+
+    Where there is relief, slopes are left to woods and pastures, and heights to conifers and heath.
+    """
     shape = field.shape
     flat = field.ravel()
     area = np.bincount(flat)
@@ -141,6 +158,12 @@ def _open_country(
     )
     soil = per_field(smooth_noise(rng, shape, 120))
     stand = per_field(smooth_noise(rng, shape, 95))
+    if elevation is not None:
+        high, steep = (per_field(_standard(part)) for part in (elevation, steepness(elevation)))
+        forest += 0.8 * steep + 0.3 * high
+        soil += 0.6 * steep
+        dry += 0.4 * high
+        stand -= 0.8 * high
     codes = np.full(area.size, ARABLE, np.uint16)
     wooded = _largest(forest - 0.9 * meadow + alone(0.28), area, look.woods)
     # poor soil at the woods' edge carries heath, in large pieces
@@ -162,6 +185,11 @@ def _open_country(
     )
     codes[heathy] = HEATH
     return codes[field]
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    """Values of mean 0 and deviation 1."""
+    return (values - values.mean()) / max(float(values.std()), 1e-6)
 
 
 def _largest(score: np.ndarray, area: np.ndarray, share: float) -> np.ndarray:

@@ -14,6 +14,8 @@ _RANGES = {
     "pastures": (0, 0.7),
     "heath": (0, 0.7),
     "settlement": (0, 3),
+    "relief_m": (0, 1000),
+    "shade": (0, 1),
 }
 
 
@@ -34,6 +36,12 @@ class Look:
         each, woods and heath at most 0.85 together.
     settlement : float
         Number of towns, villages and farms against the usual, 0 to 3.
+    relief_m : float
+        Height of the highest hills over the river, m, 0 to 1000; 0 is level land. Woods and
+        pastures then keep to slopes, conifers to heights, and waters to hollows.
+    shade : float
+        How much slopes are lit by where they face, 0 (as after a topographic correction) to 1
+        (as Lambert's law has it).
 
     Raises
     ------
@@ -48,6 +56,8 @@ class Look:
     pastures: float = 0.22
     heath: float = 0.05
     settlement: float = 1.0
+    relief_m: float = 0.0
+    shade: float = 1.0
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():

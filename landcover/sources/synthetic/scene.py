@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 import numpy as np
@@ -12,10 +12,13 @@ from landcover.grid import Grid
 from landcover.labels import generalise
 from landcover.labels.schemes import SCHEMES
 from landcover.legend import UNLABELLED
+from landcover.sensors import SENTINEL2
+from landcover.sources.keep import Keep, kept_bands
+from landcover.sources.synthetic.instrument import measure_elevation, sense
 from landcover.sources.synthetic.landscape import Landscape, draw
 from landcover.sources.synthetic.look import Look
-from landcover.sources.synthetic.spectra import BANDS
-from landcover.sources.synthetic.surfaces import reflectance
+from landcover.sources.synthetic.spectra import ALL_BANDS
+from landcover.sources.synthetic.surfaces import ground
 
 #: The shortest side of a scene: below it regions of 25 ha do not fit beside each other.
 MINIMUM_PX = 160
@@ -29,10 +32,11 @@ class SyntheticScene:
 
     Attributes
     ----------
-    image : array of float32, (4, rows, cols)
-        Reflectance.
+    image : array of float32, (bands, rows, cols)
+        Reflectance. Bands of 20 and 60 m are brought to the grid by cubic convolution, as a
+        prepared scene has them.
     bands : tuple of str
-        B02, B03, B04, B08.
+        B02, B03, B04, B08, unless others were asked for.
     grid : Grid
         10 m pixels in EPSG:32633.
     truth : array of uint16, (rows, cols)
@@ -41,6 +45,10 @@ class SyntheticScene:
         CLC grid codes (1 to 44) of 100 m cells; 0 beyond the scene.
     corine_grid : Grid
         Their grid in EPSG:3035, on whole hundreds of metres.
+    elevation : array of float32, (rows, cols), optional
+        Metres, where there is relief: what a model of 30 m pixels says, with its errors.
+    native : dict of array of float32
+        Bands of 20 and 60 m by name, in their own pixels from the scene's corner on.
     """
 
     image: np.ndarray
@@ -49,6 +57,8 @@ class SyntheticScene:
     truth: np.ndarray
     corine: np.ndarray
     corine_grid: Grid
+    elevation: np.ndarray | None = None
+    native: dict[str, np.ndarray] = field(default_factory=dict)
 
     def labels(self) -> np.ndarray:
         """CLC codes of the nearest CORINE cell on the scene's grid, uint16 (rows, cols).
@@ -101,6 +111,7 @@ def make_scene(
     seed: int = 0,
     *,
     origin: tuple[float, float] = ORIGIN,
+    keep: Keep = "core",
     **look: float,
 ) -> SyntheticScene:
     """Make a scene from a seed.
@@ -115,10 +126,14 @@ def make_scene(
     origin : (float, float)
         North-west corner in EPSG:32633 (m). The cells of the labels follow from it, so scenes of
         one mosaic need their own corners.
+    keep : str or sequence of str
+        Bands of Sentinel-2, as `open_sentinel2` takes them: "core" (B02, B03, B04, B08), "20m",
+        "all" (the twelve that see the ground; B10 does not) or names. Neither the land nor the
+        four bands depend on it.
     **look : float
         What it looks like, attributes of `landcover.sources.synthetic.Look`: ``field_px`` (30),
         ``noise`` (0.0015), ``haze`` (0.02), ``woods`` (0.30), ``pastures`` (0.22), ``heath``
-        (0.05) and ``settlement`` (1).
+        (0.05), ``settlement`` (1), ``relief_m`` (0, level land) and ``shade`` (1).
 
     Returns
     -------
@@ -135,12 +150,20 @@ def make_scene(
     >>> scene = make_scene(160, 200, seed=1, woods=0.5)
     >>> scene.image.shape, scene.truth.shape, scene.grid.resolution
     ((4, 160, 200), (160, 200), (10.0, 10.0))
+    >>> hills = make_scene(160, 200, seed=1, keep="all", relief_m=200)
+    >>> len(hills.bands), hills.native["B11"].shape, hills.elevation.shape
+    (12, (80, 100), (160, 200))
     """
-    return draw_land(rows, cols, seed, Look(**look), origin)[1]
+    return draw_land(rows, cols, seed, Look(**look), origin, keep)[1]
 
 
 def draw_land(
-    rows: int, cols: int, seed: int, look: Look, origin: tuple[float, float] = ORIGIN
+    rows: int,
+    cols: int,
+    seed: int,
+    look: Look,
+    origin: tuple[float, float] = ORIGIN,
+    keep: Keep = "core",
 ) -> tuple[Landscape, SyntheticScene]:
     """The landscape of a seed, and its scene; parameters and errors are those of `make_scene`."""
     from affine import Affine
@@ -150,11 +173,15 @@ def draw_land(
     _check_whole("cols", cols, MINIMUM_PX, 20_000)
     _check_whole("seed", seed, 0, 2**63 - 1)
     grid = Grid(CRS.from_epsg(32633), Affine(10, 0, origin[0], 0, -10, origin[1]), rows, cols)
-    ground, light, interpreter = (np.random.default_rng([seed, part]) for part in range(3))
-    land = draw(ground, grid.shape, look)
-    image = reflectance(light, land, look.noise, look.haze)
+    bands = tuple(kept_bands(keep, ALL_BANDS, SENTINEL2, "a synthetic scene"))
+    places, light, interpreter, hills = (np.random.default_rng([seed, part]) for part in range(4))
+    land = draw(places, grid.shape, look, hills)
+    image = ground(light, land, bands, look.shade)
+    native = sense(light, image, bands, look.noise, look.haze)
     cells, cells_grid = generalise.to_corine(land.truth, grid, interpreter)
-    scene = SyntheticScene(image, BANDS, grid, land.truth, grid_codes(cells), cells_grid)
+    codes = grid_codes(cells)
+    known = None if land.elevation is None else measure_elevation(hills, land.elevation)
+    scene = SyntheticScene(image, bands, grid, land.truth, codes, cells_grid, known, native)
     return land, scene
 
 

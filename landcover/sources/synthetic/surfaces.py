@@ -1,4 +1,4 @@
-"""Reflectance of a landscape, and the image that a sensor 786 km above takes of it.
+"""Reflectance of a landscape, surface by surface.
 
 Classes overlap pixel by pixel, as they do in reality: a garden is as green as a pasture, a
 roof as bright as dry soil, and mixed wood is made of the same crowns as its neighbours.
@@ -7,13 +7,13 @@ Texture and surroundings tell them apart.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
 from landcover.sources.synthetic import settlements as town
-from landcover.sources.synthetic import spectra
 from landcover.sources.synthetic.landscape import (
     ARABLE,
     BROAD_LEAVED,
@@ -24,15 +24,12 @@ from landcover.sources.synthetic.landscape import (
     Landscape,
 )
 from landcover.sources.synthetic.patterns import smooth_noise, uniform
+from landcover.sources.synthetic.relief import light_on
+from landcover.sources.synthetic.spectra import Spectra
 from landcover.sources.synthetic.waters import MARSH, RIVER
 
 #: A share of each pixel, or one share for all.
 Share = np.ndarray | np.floating
-
-#: Width of the point spread, as the deviation of a Gaussian in pixels: it passes a quarter of
-#: the contrast at the Nyquist frequency, within what Sentinel-2's 10 m bands show
-#: (modulation transfer 0.15 to 0.30 by requirement, ESA's Sentinel-2 handbook).
-BLUR_PX = 0.53
 
 #: Crops in early summer: name, share, leaf area low and high, ripeness low and high, and the
 #: share of dry straw low and high.
@@ -63,24 +60,41 @@ class Unevenness(NamedTuple):
         return cls(fine, clump, smooth_noise(rng, shape, 5), smooth_noise(rng, shape, 22))
 
 
-def reflectance(rng: np.random.Generator, land: Landscape, noise: float, haze: float) -> np.ndarray:
-    """The image of a landscape: float32 (4, rows, cols) reflectance."""
-    return sense(rng, ground(rng, land), noise, haze)
+def ground(
+    rng: np.random.Generator, land: Landscape, bands: Sequence[str], shade: float = 1.0
+) -> np.ndarray:
+    """Reflectance of a landscape under clear air.
 
+    Parameters
+    ----------
+    rng : Generator
+        Of crops, crowns and all that makes surfaces uneven. No draw depends on the bands.
+    land : Landscape
+        What lies where.
+    bands : sequence of str
+        Names of bands, of `spectra.ALL_BANDS`.
+    shade : float
+        How much slopes are lit by where they face, from 0 to 1.
 
-def ground(rng: np.random.Generator, land: Landscape) -> np.ndarray:
-    """Reflectance of a landscape under clear air: float32 (4, rows, cols)."""
+    Returns
+    -------
+    array of float32, (bands, rows, cols)
+        Reflectance.
+    """
     shape = land.truth.shape
+    spectra = Spectra.of(bands)
     uneven = Unevenness.drawn(rng, shape)
-    image = np.zeros((4, *shape), np.float32)
-    _fields(rng, image, land, uneven)
-    _pastures(rng, image, land, uneven)
-    _woods(image, land, uneven)
-    _rough_land(image, land, uneven)
-    _lines(image, land, uneven.clump)
-    _towns(image, land, uneven)
+    image = np.zeros((len(bands), *shape), np.float32)
+    _fields(rng, image, land, spectra, uneven)
+    _pastures(rng, image, land, spectra, uneven)
+    _woods(image, land, spectra, uneven)
+    _rough_land(image, land, spectra, uneven)
+    _lines(image, land, spectra, uneven.clump)
+    _towns(image, land, spectra, uneven)
     _shadows(image, land)
-    _waters(image, land, uneven.broad)
+    _waters(image, land, spectra, uneven.broad)
+    if land.elevation is not None and shade:
+        image *= 1 + np.float32(shade) * (light_on(land.elevation) - 1)
     return image
 
 
@@ -90,14 +104,14 @@ def _unit(values: np.ndarray) -> np.ndarray:
 
 
 def _mix(a: np.ndarray, b: np.ndarray, share: Share) -> np.ndarray:
-    """(1 - share) of a and share of b, where a and b are (4,) or (4, pixels)."""
+    """(1 - share) of a and share of b, where a and b are (bands,) or (bands, pixels)."""
     a = a[:, None] if a.ndim == 1 else a
     b = b[:, None] if b.ndim == 1 else b
     return a + (b - a) * np.clip(share, 0, 1)
 
 
 def _paint(image: np.ndarray, where: np.ndarray, surface: np.ndarray, share: Share) -> None:
-    """Cover a share of each pixel in `where` with a surface (4,) or (4, pixels)."""
+    """Cover a share of each pixel in `where` with a surface (bands,) or (bands, pixels)."""
     image[:, where] = _mix(image[:, where], surface, share)
 
 
@@ -105,6 +119,7 @@ def _fields(
     rng: np.random.Generator,
     image: np.ndarray,
     land: Landscape,
+    spectra: Spectra,
     uneven: Unevenness,
 ) -> None:
     """Arable land: one crop a field, thinner and greener by its soil, with rows and tramlines."""
@@ -137,24 +152,25 @@ def _fields(
     growth += np.float32(0.07) * wheels + np.float32(0.05) * fine[where]
     growth *= np.clip(np.float32(0.5) + np.float32(0.45) * land.edge_px[where], 0.5, 1)
     area = np.clip(leaf_area[f] * np.clip(growth, 0.2, 1.8), 0, 6)
-    green = spectra.canopy(spectra.GREEN_CANOPY, area)
-    dry = spectra.canopy(spectra.RIPE_CANOPY, area)
+    green = spectra.green(area)
+    dry = spectra.ripe(area)
     colour = _mix(green, dry, ripe[f] * (1 + np.float32(0.12) * broad[where]))
     # the canopy tables contain PROSAIL's soil: replace it by this field's own
     gap = np.exp(-np.float32(0.55) * area)
-    own = _mix(spectra.SOIL, spectra.WET_SOIL * np.float32(1.6), moist[f]) * bright[f]
+    own = _mix(spectra.soil, spectra.wet_soil * np.float32(1.6), moist[f]) * bright[f]
     own *= np.clip(1 - soil_wet, 0.55, 1.4)
-    colour += (own - spectra.GREEN_CANOPY[0][:, None]) * gap
+    colour += (own - spectra.green_canopy[0][:, None]) * gap
     straw_share = (np.float32(0.08) + straw[f]) * (
         1 + np.float32(0.2) * wheels + np.float32(0.15) * patch[where]
     )
-    image[:, where] = _mix(colour, spectra.DRY_PLANTS * np.float32(1.15), straw_share)
+    image[:, where] = _mix(colour, spectra.dry_plants * np.float32(1.15), straw_share)
 
 
 def _pastures(
     rng: np.random.Generator,
     image: np.ndarray,
     land: Landscape,
+    spectra: Spectra,
     uneven: Unevenness,
 ) -> None:
     """Grassland: grazed in patches, mown in some paddocks, with single trees."""
@@ -169,16 +185,17 @@ def _pastures(
     f = land.field[where]
     tufts = np.float32(0.16) * patch[where] + np.float32(0.11) * fine[where]
     area = np.clip(leaf_area[f] * (1 + tufts + np.float32(0.12) * broad[where]), 0.2, 6)
-    colour = spectra.canopy(spectra.GREEN_CANOPY, area)
+    colour = spectra.green(area)
     share = dry[f] + np.float32(0.07) * patch[where] + np.float32(0.04) * fine[where] + 0.07
-    image[:, where] = _mix(colour, spectra.DRY_PLANTS, share)
+    image[:, where] = _mix(colour, spectra.dry_plants, share)
     trees = where & (fine > 2.35)
-    _paint(image, trees, spectra.BROAD_LEAVED * np.float32(0.5), np.float32(0.7))
+    _paint(image, trees, spectra.broad_leaved * np.float32(0.5), np.float32(0.7))
 
 
 def _woods(
     image: np.ndarray,
     land: Landscape,
+    spectra: Spectra,
     uneven: Unevenness,
 ) -> None:
     """Woods: crowns lit from the south-east, gaps in shade, stands of their own age."""
@@ -187,7 +204,7 @@ def _woods(
     relief = crowns - np.roll(crowns, (1, 1), (0, 1))  # sun in the south-east
     stand = uniform(land.field, 71) - np.float32(0.5)
     conifers = np.clip(np.float32(0.5) + np.float32(2.2) * _unit(clump + 0.3 * patch), 0, 1)
-    crown = np.float32(0.45) * spectra.BROAD_LEAVED + np.float32(0.31) * spectra.LUSH
+    crown = np.float32(0.45) * spectra.broad_leaved + np.float32(0.31) * spectra.lush
     for code, contrast in ((BROAD_LEAVED, 0.10), (CONIFEROUS, 0.11), (MIXED, 0.10)):
         where = land.truth == code
         c = {BROAD_LEAVED: 0.04, CONIFEROUS: 0.95, MIXED: 0.5}[code]
@@ -196,21 +213,22 @@ def _woods(
             share = np.float32(0.36) + np.float32(0.30) * conifers[where]
         else:
             share += np.float32(0.08) * (patch[where] > 1.8) * np.float32(1 if c < 0.5 else -2)
-        colour = _mix(crown, spectra.TREES, share)
+        colour = _mix(crown, spectra.trees, share)
         light = 1 + np.float32(contrast) * relief[where] + np.float32(0.05) * broad[where]
         light += np.float32(0.08) * stand[where]
         image[:, where] = colour * np.clip(light, 0.35, 1.7)
         # young and thinned stands show the ground
         bare = np.clip(np.float32(0.12) * (uniform(land.field[where], 72) - 0.55) / 0.45, 0, 1)
-        ground = _mix(spectra.DRY_PLANTS, spectra.GREEN_CANOPY[3], np.float32(0.6))
+        ground = _mix(spectra.dry_plants, spectra.green_canopy[3], np.float32(0.6))
         image[:, where] = _mix(image[:, where], ground, bare * (1 + patch[where]))
     rides = ((land.truth >= BROAD_LEAVED) & (land.truth <= MIXED)) & (land.edge_px < 0.55)
-    _paint(image, rides, spectra.DRY_PLANTS, np.float32(0.13))
+    _paint(image, rides, spectra.dry_plants, np.float32(0.13))
 
 
 def _rough_land(
     image: np.ndarray,
     land: Landscape,
+    spectra: Spectra,
     uneven: Unevenness,
 ) -> None:
     """Heath: heather, dry grass, sand and single pines. Marsh: reed, pools and sedge."""
@@ -218,77 +236,77 @@ def _rough_land(
     where = land.truth == HEATH
     grass = np.float32(0.38) + np.float32(0.12) * patch[where] + np.float32(0.16) * broad[where]
     grass += np.float32(0.08) * fine[where]
-    colour = _mix(spectra.HEATHER * np.float32(0.72), spectra.DRY_PLANTS * np.float32(0.85), grass)
+    colour = _mix(spectra.heather * np.float32(0.72), spectra.dry_plants * np.float32(0.85), grass)
     sand = np.clip(np.float32(0.2) * (patch[where] + broad[where] - 1.5), 0, 0.5)
-    colour = _mix(colour, spectra.SAND, sand)
+    colour = _mix(colour, spectra.sand, sand)
     pines = np.clip(np.float32(0.5) * (clump[where] + np.float32(0.5) * broad[where] - 0.5), 0, 0.7)
-    image[:, where] = _mix(colour, spectra.TREES, pines) * (1 + np.float32(0.06) * fine[where])
+    image[:, where] = _mix(colour, spectra.trees, pines) * (1 + np.float32(0.06) * fine[where])
     where = land.truth == MARSH
     sedge = np.clip(np.float32(0.3) + np.float32(0.25) * patch[where] + 0.1 * fine[where], 0, 1)
-    colour = _mix(spectra.REED * np.float32(1.25), spectra.GREEN_CANOPY[3], sedge)
-    colour = _mix(colour, spectra.DRY_PLANTS, np.float32(0.15) + np.float32(0.1) * patch[where])
+    colour = _mix(spectra.reed * np.float32(1.25), spectra.green_canopy[3], sedge)
+    colour = _mix(colour, spectra.dry_plants, np.float32(0.15) + np.float32(0.1) * patch[where])
     pools = np.clip(np.float32(0.6) * (clump[where] + np.float32(0.5) * broad[where] - 0.6), 0, 0.8)
-    image[:, where] = _mix(colour, spectra.CLEAR_WATER * np.float32(1.3), pools)
+    image[:, where] = _mix(colour, spectra.clear_water * np.float32(1.3), pools)
 
 
-def _lines(image: np.ndarray, land: Landscape, clump: np.ndarray) -> None:
+def _lines(image: np.ndarray, land: Landscape, spectra: Spectra, clump: np.ndarray) -> None:
     """Tracks, hedges and roads across open country."""
     open_land = (land.truth == ARABLE) | (land.truth == PASTURE) | (land.truth == HEATH)
     tracks = open_land & (land.tracks > 0)
-    ground = _mix(spectra.SOIL, spectra.DRY_PLANTS, np.float32(0.5))
+    ground = _mix(spectra.soil, spectra.dry_plants, np.float32(0.5))
     _paint(image, tracks, ground, land.tracks[tracks] * np.float32(0.6))
     hedges = open_land & (land.hedges > 0)
-    leafy = spectra.BROAD_LEAVED * np.float32(0.6)
+    leafy = spectra.broad_leaved * np.float32(0.6)
     _paint(image, hedges, leafy, land.hedges[hedges] * (np.float32(0.75) + 0.15 * clump[hedges]))
     margin = open_land & (land.edge_px < 0.9)
-    _paint(image, margin, spectra.canopy(spectra.GREEN_CANOPY, np.float32(1.8)), np.float32(0.25))
+    _paint(image, margin, spectra.green(np.float32(1.8)), np.float32(0.25))
     roads = (land.settlements.roads > 0) & (land.settlements.code == 0)
     shaded = np.where(land.truth[roads] >= BROAD_LEAVED, 0.45, 0.85).astype(np.float32)
-    _paint(image, roads, spectra.PAVED * np.float32(0.8), land.settlements.roads[roads] * shaded)
+    _paint(image, roads, spectra.paved * np.float32(0.8), land.settlements.roads[roads] * shaded)
 
 
-def _towns(image: np.ndarray, land: Landscape, uneven: Unevenness) -> None:
+def _towns(image: np.ndarray, land: Landscape, spectra: Spectra, uneven: Unevenness) -> None:
     """Roofs, streets, gardens, halls and yards."""
     built = land.settlements
     where = (built.code > 0) & (land.waters.code == 0)
     use, plot, density = built.use[where], built.plot[where], built.density[where]
     rough, wave = uneven.fine[where], uneven.patch[where]
     # gardens: lawn, trees and paths
-    lawn = spectra.canopy(spectra.GREEN_CANOPY, np.clip(2.2 + 0.8 * wave + 0.5 * rough, 0.3, 5))
-    lawn = _mix(lawn, spectra.DRY_PLANTS, np.float32(0.25))
+    lawn = spectra.green(np.clip(2.2 + 0.8 * wave + 0.5 * rough, 0.3, 5))
+    lawn = _mix(lawn, spectra.dry_plants, np.float32(0.25))
     trees = np.clip(np.float32(0.44) + np.float32(0.33) * rough, 0, 1)
-    garden = _mix(lawn, spectra.BROAD_LEAVED * np.float32(0.55), trees)
-    ground = _mix(garden, spectra.PAVED * np.float32(0.8), np.float32(0.15) + 0.26 * density)
+    garden = _mix(lawn, spectra.broad_leaved * np.float32(0.55), trees)
+    ground = _mix(garden, spectra.paved * np.float32(0.8), np.float32(0.15) + 0.26 * density)
     # a house fills part of its pixels, with a roof of tile, slate or sheet
     roof = np.where(
         plot < 0.52,
-        spectra.BRICK[:, None] * (0.5 + 0.8 * plot),
+        spectra.brick[:, None] * (0.5 + 0.8 * plot),
         np.where(
             plot < 0.84,
-            spectra.DARK_ROOF[:, None] * (0.3 + plot),
-            spectra.CONCRETE[:, None] * (0.9 * plot - 0.05),
+            spectra.dark_roof[:, None] * (0.3 + plot),
+            spectra.concrete[:, None] * (0.9 * plot - 0.05),
         ),
     ).astype(np.float32)
     share = np.clip(np.float32(0.24) + 0.36 * density + np.float32(0.13) * rough, 0.08, 0.85)
     hall = np.select(
         [plot < 0.12, plot < 0.5, plot < 0.6],
         [
-            spectra.WHITE_ROOF[:, None] * (0.4 + 4 * plot),
-            spectra.CONCRETE[:, None] * (0.15 + 0.8 * plot),
-            spectra.BRICK[:, None] * 0.8,
+            spectra.white_roof[:, None] * (0.4 + 4 * plot),
+            spectra.concrete[:, None] * (0.15 + 0.8 * plot),
+            spectra.brick[:, None] * 0.8,
         ],
-        spectra.DARK_ROOF[:, None] * (0.2 + 1.3 * plot),
+        spectra.dark_roof[:, None] * (0.2 + 1.3 * plot),
     ).astype(np.float32)
     # industrial estates have more paved area and fewer lawns than towns
     estate = land.truth[where] == town.INDUSTRY
     verge = np.where(estate, np.float32(0.2), np.float32(0.52) - 0.3 * density)
-    street = _mix(spectra.PAVED * np.float32(0.65), garden, verge)
-    yard = spectra.PAVED[:, None] * (0.38 + 0.3 * plot + 0.06 * rough)
+    street = _mix(spectra.paved * np.float32(0.65), garden, verge)
+    yard = spectra.paved[:, None] * (0.38 + 0.3 * plot + 0.06 * rough)
     green = _mix(
-        lawn, spectra.BROAD_LEAVED * np.float32(0.6), np.clip(0.5 + 0.3 * wave + 0.2 * rough, 0, 1)
+        lawn, spectra.broad_leaved * np.float32(0.6), np.clip(0.5 + 0.3 * wave + 0.2 * rough, 0, 1)
     )
-    green = _mix(green, spectra.PAVED * np.float32(0.65), np.float32(0.3) * estate)
-    colour = np.zeros((4, use.size), np.float32)
+    green = _mix(green, spectra.paved * np.float32(0.65), np.float32(0.3) * estate)
+    colour = np.zeros((len(image), use.size), np.float32)
     for kind, surface in (
         (town.STREET, street),
         (town.HOUSES, _mix(ground, roof, share)),
@@ -301,7 +319,7 @@ def _towns(image: np.ndarray, land: Landscape, uneven: Unevenness) -> None:
         colour[:, chosen] = surface[:, chosen]
     image[:, where] = colour
     through = where & (built.roads > 0)
-    _paint(image, through, spectra.PAVED * np.float32(0.85), built.roads[through] * 0.7)
+    _paint(image, through, spectra.paved * np.float32(0.85), built.roads[through] * 0.7)
 
 
 def _shadows(image: np.ndarray, land: Landscape) -> None:
@@ -314,26 +332,13 @@ def _shadows(image: np.ndarray, land: Landscape) -> None:
     image[:, shade] *= np.float32(0.74)
 
 
-def _waters(image: np.ndarray, land: Landscape, broad: np.ndarray) -> None:
+def _waters(image: np.ndarray, land: Landscape, spectra: Spectra, broad: np.ndarray) -> None:
     """River and lakes: clear to turbid, with shallows along the banks."""
     where = land.waters.code > MARSH
     murk = land.waters.turbid[where] * (1 + np.float32(0.12) * broad[where])
-    colour = _mix(spectra.CLEAR_WATER, spectra.TURBID_WATER, murk)
+    colour = _mix(spectra.clear_water, spectra.turbid_water, murk)
     inside = ndimage.distance_transform_edt(land.waters.code > MARSH)[where]
     shallow = np.clip(np.float32(0.3) * (2.2 - inside.astype(np.float32)), 0, 0.3)
-    image[:, where] = _mix(colour, spectra.REED, shallow)
+    image[:, where] = _mix(colour, spectra.reed, shallow)
     bridges = (land.waters.code == RIVER) & (land.settlements.roads > 0.4)
-    _paint(image, bridges, spectra.PAVED, land.settlements.roads[bridges])
-
-
-def sense(rng: np.random.Generator, image: np.ndarray, noise: float, haze: float) -> np.ndarray:
-    """The image after blur, haze and noise, in this order; changes it in place."""
-    shape = image.shape[1:]
-    veil = np.clip(haze * (1 + 0.45 * smooth_noise(rng, shape, 260)), 0, 0.9).astype(np.float32)
-    for band in range(4):
-        blurred = ndimage.gaussian_filter(image[band], BLUR_PX, truncate=3.0)
-        blurred += (spectra.HAZE[band] - blurred) * veil
-        if noise:
-            blurred += np.float32(noise) * rng.standard_normal(shape, dtype=np.float32)
-        np.clip(blurred, 0.0005, 1.0, out=image[band])
-    return image
+    _paint(image, bridges, spectra.paved, land.settlements.roads[bridges])

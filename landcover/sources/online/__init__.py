@@ -1,0 +1,1 @@
+"""What others serve over HTTP: images of a catalogue, layers in tiles, published archives."""

@@ -1,0 +1,165 @@
+"""What the labels of a scene probably should be: two teachers, and what is made of their answers.
+
+The first teacher learns the labels as they are. What comes of it, by segments, is what the second
+learns. It has not seen where labels were drawn, so it may be believed about single pixels too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landcover.files import rasters
+from landcover.grid import Grid, Window
+from landcover.labels import noise
+from landcover.labels.decision import Decision
+from landcover.labels.refined import PIXEL_SHARE, Posterior, Refined
+from landcover.labels.units import hold_own_class
+from landcover.progress import track
+from landcover.run import Run
+from landcover.samples.rows import Rows
+from landcover.stages.denoise_evidence import decision_of
+from landcover.stages.denoise_teacher import (
+    Answers,
+    Segments,
+    asked,
+    patch_size,
+    predicted,
+    segments_of,
+    teacher,
+)
+
+if TYPE_CHECKING:
+    from landcover.classifiers.networks import PatchClassifier
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is known of the labels of a scene.
+
+    Attributes
+    ----------
+    segments : Segments
+        Of the scene.
+    first : Answers
+        What the teacher that learnt the labels says.
+    priors : array of float (classes,)
+        Share of each label among what it learnt.
+    transition : array of float (classes, labels)
+        From `noise.transitions`.
+    decision : Decision
+        What is refined.
+    posterior : Posterior
+        Of segments and pixels.
+    refined : Refined
+        What they become.
+    second : PatchClassifier, optional
+        The teacher that learnt refined labels; None where labels stay as they are.
+    """
+
+    segments: Segments
+    first: Answers
+    priors: np.ndarray
+    transition: np.ndarray
+    decision: Decision
+    posterior: Posterior
+    refined: Refined
+    second: PatchClassifier | None
+
+    def windows(self, run: Run) -> Iterator[tuple[Window, np.ndarray]]:
+        """Windows of the scene and probabilities of classes in them (rows, cols, classes)."""
+        ids = self.segments.ids
+        if self.second is None:
+            windows = list(rasters.grid_of(run.labels).windows(rasters.WINDOW_PX))
+            for window in track(windows, "writing doubts"):
+                yield window, self.posterior.at(ids[window.slices])
+            return
+        for window, said in predicted(run, self.second, "writing doubts"):
+            yield window, self.posterior.at(ids[window.slices], np.nan_to_num(said))
+
+
+def estimate(run: Run, rows: Rows, grid: Grid, seed: int) -> Estimate:
+    """Find out what the labels of a run probably should be.
+
+    Parameters
+    ----------
+    run : Run
+        Run folder with scene, labels and samples.
+    rows : Rows
+        What is learnt of the labels.
+    grid : Grid
+        Of the scene.
+    seed : int
+        Of both teachers.
+    """
+    size = patch_size(run)
+    segments = segments_of(run, rows)  # first, as it takes most memory and gives it back
+    first = asked(run, rows, segments, teacher(run, rows, size, seed))
+    priors = _shares(rows)
+    transition = noise.transitions(first.means[1:], segments.sizes[1:], priors)
+    found = noise.posterior(first.means, priors, transition)
+    found = hold_own_class(found, segments.sizes, segments.units)
+    decision, judge = decision_of(run, rows, grid, segments.own())
+    trust = decision.trust(len(rows.legend))
+    posterior, refined = (
+        _compact(found, found),
+        Refined.of(rows.legend, trust, found, segments.labelled),
+    )
+    if judge is None:
+        return Estimate(segments, first, priors, transition, decision, posterior, refined, None)
+    again = _learning(rows, refined, posterior, segments.ids)
+    model = teacher(run, again, size, seed)
+    second = asked(run, again, segments, model)
+    posterior = _posterior(second, _shares(again), segments)
+    refined = _by_pixels(rows, trust, posterior, second)
+    targets = _learning(rows, refined, posterior, segments.ids, second.samples).targets(judge.part)
+    decision = judge.proven(decision, targets)
+    if decision.reason is not None:
+        refined = Refined.as_labelled(rows.legend)
+    return Estimate(segments, first, priors, transition, decision, posterior, refined, model)
+
+
+def _shares(rows: Rows) -> np.ndarray:
+    """Share of each class among the training rows, float (classes,)."""
+    return np.bincount(rows.targets(rows.train), minlength=len(rows.legend)) / len(rows.train)
+
+
+def _posterior(second: Answers, priors: np.ndarray, segments: Segments) -> Posterior:
+    """What the second teacher says, corrected."""
+    adjusted = noise.without_priors(second.means, priors, noise.SECOND_POWER)
+    corrected = hold_own_class(adjusted, segments.sizes, segments.units)
+    return _compact(second.means, corrected, PIXEL_SHARE)
+
+
+def _compact(means: np.ndarray, corrected: np.ndarray, pixel_share: float = 0.0) -> Posterior:
+    """A posterior in single precision: windows of it are large where classes are many."""
+    return Posterior(means.astype(np.float32), corrected.astype(np.float32), pixel_share)
+
+
+def _by_pixels(rows: Rows, trust: np.ndarray, posterior: Posterior, second: Answers) -> Refined:
+    """What pixels become; areas of classes are counted on pixels at equal distances."""
+    spread = second.spread
+    labelled = np.eye(len(rows.legend), dtype=np.uint8)[spread.labels]
+    found = posterior.at(spread.ids, spread.probabilities)
+    return Refined.of(rows.legend, trust, found, labelled)
+
+
+def _learning(
+    rows: Rows,
+    refined: Refined,
+    posterior: Posterior,
+    ids: np.ndarray,
+    said: np.ndarray | None = None,
+) -> Rows:
+    """Rows whose training and validation samples have refined labels.
+
+    `said` is what a teacher says of the samples (samples, classes).
+    """
+    samples, part = rows.samples, np.concatenate([rows.train, rows.validation])
+    labels, here = samples[rows.column].to_numpy(copy=True), ids[samples["row"], samples["col"]]
+    found = refined.classes(labels, here, posterior.at(here, said))
+    labels[part] = found[part]
+    return replace(rows, samples=samples.assign(**{rows.column: labels}))
