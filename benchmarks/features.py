@@ -1,7 +1,7 @@
 """Features by windows of a scene, beside spyndex on whole arrays.
 
     python -m benchmarks.features            # 2,048 x 2,048 px of 13 bands, half a minute
-    python -m benchmarks.features --side 8192
+    python -m benchmarks.features --side 10980    # a whole tile
 
 Twenty spectral indices, written as bands of a scene are read, made and thrown away by windows, as
 maps make them; spyndex computes those that it has from arrays that lie in memory. The ratio is of
@@ -44,11 +44,15 @@ TERRAIN = ("slope", "aspect", "curvature", "tpi")
 def write_scene(path: Path, side: int) -> None:
     """A scene of random reflectance with structure, so that it is compressed as scenes are."""
     rng = np.random.default_rng(0)
-    coarse = rng.uniform(0.02, 0.5, (len(ALL_BANDS), side // 32, side // 32))
-    image = coarse.repeat(32, axis=1).repeat(32, axis=2).astype(np.float32)
-    image += rng.integers(-50, 50, image.shape, dtype=np.int8) / np.float32(10_000)
     grid = Grid(CRS.from_epsg(32633), Affine(10, 0, 300_000, 0, -10, 5_800_000), side, side)
-    raster_writer.write(path, image, grid, ALL_BANDS, nodata=np.nan)
+    with raster_writer.RasterWriter(path, grid, np.float32, ALL_BANDS, nodata=np.nan) as out:
+        for window in grid.windows(rasters.WINDOW_PX):
+            down, across = (-(-px // 32) for px in (window.rows, window.cols))
+            fields = rng.uniform(0.02, 0.5, (len(ALL_BANDS), down, across))
+            image = fields.astype(np.float32).repeat(32, axis=1).repeat(32, axis=2)
+            image = image[:, : window.rows, : window.cols]
+            image += rng.integers(-50, 50, image.shape, dtype=np.int8) / np.float32(10_000)
+            out.write(image, window)
 
 
 def by_windows(path: Path, names: tuple[str, ...]) -> tuple[float, float]:
