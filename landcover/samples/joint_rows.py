@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.legend import UNLABELLED, Nomenclature
+from landcover.samples.layers import POLYGON
 from landcover.samples.rows import TARGET, Rows
 from landcover.samples.stacked import SCENE
 
@@ -36,20 +37,25 @@ def joint_table(
     Returns
     -------
     DataFrame
-        With a column `stacked.SCENE`, from 0. Where only some scenes have a reference, the others
-        have 0 there.
+        With a column `stacked.SCENE`, from 0. Where only some scenes have a reference or training
+        polygons, the others have 0 there. Polygons are counted on from scene to scene, too.
     """
     import pandas as pd
 
     has_reference = any("reference" in table for table in tables)
+    has_polygons = any(POLYGON in table for table in tables)
     first = np.cumsum([0, *blocks[:-1]])
-    parts = []
+    parts, polygons = [], 0
     for number, table in enumerate(tables):
         part = table[[name for name in (*_KEPT, *columns) if name in table]].copy()
         part["block"] = (part["block"].to_numpy() + first[number]).astype(np.int32)
         if has_reference and "reference" not in part:
             place = list(part).index("label") + 1
             part.insert(place, "reference", np.full(len(part), UNLABELLED, np.uint16))
+        if has_polygons:
+            own = np.asarray(table.get(POLYGON, np.zeros(len(table))), np.int64)
+            part[POLYGON] = np.where(own > 0, own + polygons, 0).astype(np.uint32)
+            polygons += int(own.max(initial=0))
         part.insert(0, SCENE, np.full(len(part), number, np.int16))
         parts.append(part)
     return pd.concat(parts, ignore_index=True)

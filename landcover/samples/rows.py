@@ -14,7 +14,6 @@ from landcover.files import tables
 from landcover.labels.denoising import PLAIN
 from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.samples.layers import POLYGON
-from landcover.samples.stacked import SCENE
 from landcover.scene.segmentation.types import type_column
 
 if TYPE_CHECKING:
@@ -96,8 +95,9 @@ class Rows:
     def split_by_polygon(self, seed: int) -> tuple[Rows, np.ndarray] | None:
         """As many training rows, of other polygons than those tested, cleaned alike.
 
-        Half of the polygons of each class in test blocks are held out. The others may train, with
-        those of training blocks, and may lie beside those held out.
+        Half of the polygons of each class in test blocks are held out, from validation too where
+        blocks part them. The others may train, with those of training blocks, and may lie beside
+        those held out.
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ class Rows:
             The rows, and which of the table lie in polygons that are held out. None where the
             table says nothing of polygons, or too few are there.
         """
-        if POLYGON not in self.samples or SCENE in self.samples:
+        if POLYGON not in self.samples:
             return None
         polygon, codes = self.samples[POLYGON].to_numpy(), self.samples[self.column].to_numpy()
         tested = self.scored[(polygon[self.scored] > 0) & (codes[self.scored] != UNLABELLED)]
@@ -123,10 +123,11 @@ class Rows:
         whole = np.concatenate([self.train, self.left_out])
         pool = np.concatenate([whole[~out[whole]], others])
         drawn = np.sort(rng.permutation(pool)[: len(whole)])
-        if not held or len(np.unique(codes[drawn])) < 2:
+        validation = self.validation[~out[self.validation]]
+        if not held or len(np.unique(codes[drawn])) < 2 or not len(validation):
             return None
         out[np.setdiff1d(np.arange(len(out)), tested)] = False
-        split = replace(self, train=drawn, remark=" on other polygons")
+        split = replace(self, train=drawn, validation=validation, remark=" on other polygons")
         return split if self.clean is None else self.clean(split), out
 
     @property

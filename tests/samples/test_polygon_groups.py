@@ -14,6 +14,7 @@ from landcover.grid import Window
 from landcover.legend import LandClass, Legend
 from landcover.run import Run
 from landcover.samples.blocks import SPLITS, Layout
+from landcover.samples.joint_rows import joint_table
 from landcover.samples.polygon_groups import Ties
 from landcover.samples.rows import Rows
 from landcover.samples.splits import deal
@@ -108,6 +109,21 @@ def test_a_polygon_that_blocks_part_is_held_out_in_all_its_parts(rng):
     split = np.array(SPLITS)[rng.integers(0, 3, 900)]
     found, out = rows(polygon, polygon % 2 + 1, split).split_by_polygon(seed=0)
     assert not set(polygon[out]) & set(polygon[found.train])
+    assert not set(polygon[out]) & set(polygon[found.validation]) and len(found.validation)
+
+
+def test_where_held_out_polygons_leave_no_validation_row_there_is_no_such_split():
+    polygon = np.repeat([1, 2, 3, 4], 30)
+    split = np.array(["train", "test", "train", "test"]).repeat(30)
+    split[[30, 90]] = "validation"  # of the polygons that are tested alone
+    assert rows(polygon, polygon % 2 + 1, split).split_by_polygon(seed=0) is None
+
+
+def test_polygons_of_several_scenes_are_counted_on():
+    frame = pd.DataFrame({"label": [1, 2, 1], "block": 0, "split": "train", "polygon": [0, 2, 5]})
+    joint = joint_table([frame, frame.drop(columns="polygon"), frame], [], [1, 1, 1])
+    assert joint["polygon"].tolist() == [0, 2, 5, 0, 0, 0, 0, 7, 10]
+    assert "polygon" not in joint_table([frame.drop(columns="polygon")] * 2, [], [1, 1])
 
 
 def test_samples_without_polygons_have_no_such_split(rng):

@@ -520,6 +520,24 @@ def test_two_scenes_without_a_raster_of_labels_are_scored_on_their_samples(lands
         assert held["n_test"] == len(table) and held["n_blocks"] == table["block"].nunique()
 
 
+def test_polygons_of_several_scenes_are_held_out_whole(lands, tmp_path):
+    runs = [copied(run, tmp_path / run.path.name) for run in lands[:2]]
+    for run in runs:
+        grid = rasters.grid_of(run.scene)
+        down, across = np.indices(grid.shape) // 16
+        numbers = (1 + down * 100 + across).astype(np.uint32)
+        raster_writer.write(run.polygons, numbers, grid, ["polygon"], 0)
+        sampled(run)
+    out = Run(tmp_path / "out")
+    model = lc.train(runs, "knn", out=out, **PLAIN)
+    table = pd.read_parquet(out.samples)
+    held = [set(table["polygon"][table["scene"] == number]) for number in (0, 1)]
+    assert not held[0] & held[1] and 0 not in held[0] | held[1]
+    scored = read_json(out.report(model.name))["scores"]
+    assert scored["reference_polygons"]["n_test"] < scored["reference"]["n_test"]
+    assert "leak" in scored["labels_polygons"]
+
+
 def test_the_model_is_trained_on_scenes_in_their_order(lands, tmp_path):
     """Nothing of a run that learns with others changes."""
     before = {path: path.stat().st_mtime_ns for run in lands for path in run.path.rglob("*")}
