@@ -15,6 +15,7 @@ _PREP = "landcover prep --bands B02.tif B03.tif B04.tif B08.tif"
 MADE_BY = {
     "scene": f"{_PREP} --out {{run}}",
     "observations": f"{_PREP} --composite median --out {{run}}",
+    "sequence": "landcover prep --date 2022-04-15/*.tif --date 2022-07-14/*.tif --out {run}",
     "labels": f"{_PREP} --labels CORINE.tif --out {{run}}",
     "reference": f"{_PREP} --labels CORINE.tif --reference TRUTH.tif --out {{run}}",
     "segments": "landcover segment {run}",
@@ -43,6 +44,8 @@ class Run:
         Rasters on one grid.
     observations : Path
         Raster of how many dates of a composite are valid at each pixel, and which one is shown.
+    sequence : Path
+        All bands of all dates of a run of several, as one raster: a VRT of those in `dates`.
     polygons : Path
         Raster of the numbers of training polygons, 0 outside them, where labels are of some.
     samples, splits, label_noise, manifest : Path
@@ -63,6 +66,7 @@ class Run:
         self.path = Path(path)
         self.scene = self.path / "scene.tif"
         self.observations = self.path / "observations.tif"
+        self.sequence = self.path / "dates.vrt"
         self.labels = self.path / "labels.tif"
         self.reference = self.path / "reference.tif"
         self.polygons = self.path / "polygons.tif"
@@ -79,6 +83,41 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+    @property
+    def dates(self) -> Path:
+        """RUN/dates: a raster a date, where a run has several."""
+        return self.path / "dates"
+
+    def date(self, day: str) -> Path:
+        """Reflectance of one date.
+
+        Parameters
+        ----------
+        day : str
+            ISO 8601.
+
+        Returns
+        -------
+        Path
+            RUN/dates/DAY.tif: NaN where the date is not valid.
+        """
+        return self.dates / f"{day}.tif"
+
+    def labels_of_year(self, year: int) -> Path:
+        """Labels of one year, which lead over those of all dates for the dates of their year.
+
+        Parameters
+        ----------
+        year : int
+            Such as 2022.
+
+        Returns
+        -------
+        Path
+            RUN/dates/labels_YEAR.tif: class codes, uint16.
+        """
+        return self.dates / f"labels_{year}.tif"
 
     def model(self, name: str) -> Path:
         """Folder of a model.
