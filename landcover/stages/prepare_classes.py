@@ -13,6 +13,7 @@ from landcover.files.raster_names import RasterName
 from landcover.grid import Grid
 from landcover.labels.crosswalks import Crosswalk, crosswalk
 from landcover.labels.detail import as_drawn, least_region_ha
+from landcover.labels.interpolated import require_drawn
 from landcover.labels.on_grid import (
     became,
     cell_size_m,
@@ -129,6 +130,7 @@ class Classes:
             )
         for source in sources.values():
             require_overlap(source, grid)
+            require_drawn(source, grid)
         values = {name: read_values(source, grid) for name, source in sources.items()}
         codings, walks = _understood(sources, values, asked)
         nomenclature = _nomenclature(codings, asked)
