@@ -8,7 +8,6 @@ import numpy as np
 
 from landcover.classifiers.applicability import known
 from landcover.classifiers.protocol import Classifier
-from landcover.files.rasters import valid_pixels
 from landcover.grid import Window
 from landcover.samples.chips import cut
 
@@ -47,7 +46,7 @@ def predict_tiles(
         Tiles that hold a valid pixel, cut at the image's edge.
     """
     for tile, place in _tiles(values.shape[1:]):
-        valid = valid_pixels(values[:, *place.slices], margin=0)
+        valid = _valid(classifier, values, place)
         if valid.any():
             seen = [cut(values, tile.padded(classifier.radius))]
             if segment_types is not None:
@@ -62,12 +61,17 @@ def dissimilarity_tiles(
     """Dissimilarity of every pixel, tile by tile as in `predict_tiles`; NaN where nodata."""
     area = known(classifier)
     for tile, place in _tiles(values.shape[1:]):
-        valid = valid_pixels(values[:, *place.slices], margin=0)
+        valid = _valid(classifier, values, place)
         if valid.any():
             seen = tile.padded(classifier.radius) if classifier.radius else place
             at = classifier.coordinates(cut(values, seen))
             found = area.dissimilarity(at[:, : place.rows, : place.cols])
             yield place, np.where(valid, found, np.nan)
+
+
+def _valid(classifier: Classifier, values: np.ndarray, place: Window) -> np.ndarray:
+    """Which pixels of a part of an image the classifier predicts."""
+    return classifier.valid(cut(values, place.padded(classifier.radius)))
 
 
 def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[Window, Window]]:
@@ -91,4 +95,4 @@ def predict_chunks(
         place = Window(0, start, 1, min(_CHUNK, values.shape[2] - start))
         part = values[:, *place.slices]
         types = None if segment_types is None else segment_types[:, *place.slices]
-        yield place, valid_pixels(part), classifier.predict_window(part, types)
+        yield place, classifier.valid(part), classifier.predict_window(part, types)

@@ -16,6 +16,7 @@ from landcover.classifiers import (
     mlp,
     patch_cnn,
     row_models,
+    sequence_models,
     stored_networks,
 )
 from landcover.classifiers.fitting import Trainer
@@ -107,9 +108,10 @@ class Kind:
         As cards have it.
     file : str
         Name of the model's file.
-    sees : {"pixel", "patch", "image", "encoder"}
+    sees : {"pixel", "patch", "sequence", "tile", "image", "encoder"}
         What a prediction is made from: a pixel's bands and features, the bands around a pixel,
-        or a whole image. An encoder only helps others to learn.
+        a pixel's bands on several dates, a tile of pixels on one or several dates, or a whole
+        image. An encoder only helps others to learn.
     architecture, framework : str
         In the words of STAC's extension for machine-learning models.
     load : callable
@@ -146,7 +148,7 @@ class Kind:
 
     name: str
     file: str
-    sees: Literal["pixel", "patch", "image", "encoder"]
+    sees: Literal["pixel", "patch", "sequence", "tile", "image", "encoder"]
     architecture: str
     framework: Literal["scikit-learn", "LightGBM", "Keras"]
     load: Callable[[Path, Signature], Any]
@@ -166,8 +168,18 @@ class Kind:
 
     @property
     def maps_pixels(self) -> bool:
-        """Whether its models give every pixel a class."""
+        """Whether its models give every pixel of one image a class."""
         return self.sees in ("pixel", "patch")
+
+    @property
+    def reads_dates(self) -> bool:
+        """Whether its models can read several dates."""
+        return self.sees in ("sequence", "tile")
+
+    @property
+    def learns_tiles(self) -> bool:
+        """Whether its models learn from tiles of pixels that all have a label."""
+        return self.sees == "tile"
 
     @property
     def classifies_images(self) -> bool:
@@ -251,6 +263,23 @@ _PATCH_OPTIONS = (
     ),
     Option("freeze", False, bool, "leave the encoder's convolutions as they are"),
     Option("patience", patch_cnn.PATIENCE),
+)
+
+_LEAF_SIZES = Option("leaf_sizes", (), many=True)
+_DATES = Option(
+    "dates",
+    (),
+    str,
+    "days of the run to learn from (default all)",
+    many=True,
+    metavar="DAY",
+    shown=False,
+)
+_SEQUENCE_EPOCHS = Option(
+    "epochs",
+    sequence_models.EPOCHS,
+    help=f"epochs at most (default {sequence_models.EPOCHS})",
+    shown=False,
 )
 
 _ROWS = (
@@ -496,6 +525,61 @@ _ROWS = (
         ),
         maps=False,
         described={"published": "the same; same-padded 8-16-32-64-128-128, dense 1000"},
+        chosen="when to stop",
+    ),
+    Kind(
+        name="sequence-forest",
+        command="sequence-forest",
+        titles={"": "random forest of dates"},
+        file="model.skops",
+        sees="sequence",
+        architecture="random forest",
+        framework="scikit-learn",
+        trainer=sequence_models.forest_trainer,
+        load=sequence_models.load_forest,
+        options=(_CLASS_WEIGHT, _LEAF_SIZES, _DATES),
+        votes="trees",
+        summary="Train a random forest on all dates of a run and map with it.",
+        described={
+            "": "bands of a pixel on every date, gaps filled in time, and mean and percentiles of "
+            "bands and NDVI over the valid dates; 100 trees"
+        },
+        chosen="leaf size among 1, 5, 20, 50",
+    ),
+    Kind(
+        name="ltae",
+        command="ltae",
+        titles={"": "temporal attention"},
+        file="model.keras",
+        sees="sequence",
+        architecture="L-TAE",
+        framework="Keras",
+        trainer=sequence_models.ltae_trainer,
+        load=sequence_models.load_ltae,
+        options=(_CLASS_WEIGHT, _SEQUENCE_EPOCHS, _DATES),
+        summary="Train lightweight temporal attention on the dates of a run and map with it.",
+        described={
+            "": "bands of a pixel on any dates, each with its day of year; masked dates do not "
+            "enter; about 9,000 weights"
+        },
+        chosen="when to stop",
+    ),
+    Kind(
+        name="tempcnn",
+        command="tempcnn",
+        titles={"": "temporal CNN"},
+        file="model.keras",
+        sees="sequence",
+        architecture="temporal CNN",
+        framework="Keras",
+        trainer=sequence_models.temporal_cnn_trainer,
+        load=sequence_models.load_temporal_cnn,
+        options=(_CLASS_WEIGHT, _SEQUENCE_EPOCHS, _DATES),
+        summary="Train a temporal CNN on the dates of a run and map with it.",
+        described={
+            "": "bands of a pixel on the days of the training, gaps filled in time; three "
+            "convolutions along the dates"
+        },
         chosen="when to stop",
     ),
     Kind(

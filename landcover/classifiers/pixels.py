@@ -9,7 +9,7 @@ import numpy as np
 
 from landcover.classifiers.applicability import Applicability, known
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
-from landcover.classifiers.protocol import Inputs, Signature
+from landcover.classifiers.protocol import Inputs, OfOneImage, Signature
 from landcover.errors import InputError
 from landcover.legend import Legend
 from landcover.scene import features
@@ -19,7 +19,7 @@ Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class PixelClassifier:
+class PixelClassifier(OfOneImage):
     """A classifier of single pixels, as maps want it.
 
     Attributes

@@ -11,7 +11,9 @@ import numpy as np
 
 from landcover.classifiers.applicability import Applicability
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
+from landcover.classifiers.learnt_dates import LearntDates
 from landcover.errors import InputError
+from landcover.files.rasters import valid_pixels
 from landcover.legend import Legend
 
 
@@ -49,6 +51,9 @@ class Classifier(Reader, Protocol):
         Where it has learnt something like what it meets; None where that was not loaded.
     described_px : int
         Side of the squares of pixels that have one applicability together.
+    cell_px : int
+        Side of the squares of pixels that are predicted from one and the same tile; 1 of pixels
+        that each have a patch of their own.
     """
 
     @property
@@ -63,6 +68,8 @@ class Classifier(Reader, Protocol):
     def applicability(self) -> Applicability | None: ...  # noqa: D102
     @property
     def described_px(self) -> int: ...  # noqa: D102
+    @property
+    def cell_px(self) -> int: ...  # noqa: D102
 
     def predict_window(
         self, image: np.ndarray, segment_types: np.ndarray | None = None
@@ -72,11 +79,29 @@ class Classifier(Reader, Protocol):
         They are the model's own, which labels come from; `temperature` is not in them.
         """
 
+    def valid(self, image: np.ndarray) -> np.ndarray:
+        """Which pixels (rows, cols) of such an image it predicts, without the padding."""
+
     def coordinates(self, image: np.ndarray, every_px: int = 1) -> np.ndarray:
         """Where pixels lie for `applicability`, (coordinates, rows, cols), of such an image.
 
         With `every_px` that of the first pixel of every square of this side alone.
         """
+
+
+class OfOneImage:
+    """What classifiers of one image share: a pixel is valid where every band has a value."""
+
+    cell_px = 1
+
+    @property
+    def radius(self) -> int:
+        """Pixels around a pixel that its prediction depends on."""
+        return 0
+
+    def valid(self, image: np.ndarray) -> np.ndarray:
+        """Which pixels (rows, cols) have a value in every band, without the padding."""
+        return valid_pixels(image, self.radius)
 
 
 @dataclass(frozen=True)
@@ -97,6 +122,8 @@ class Inputs:
         Those of `bands` that only features are made from, and that the model does not see.
     fitted : mapping
         What features were fitted to in training, of `scene.features.fit`.
+    dates : LearntDates, optional
+        Of a model that reads a sequence, which has `bands` on every date; None of any other.
     """
 
     bands: tuple[str, ...]
@@ -105,6 +132,7 @@ class Inputs:
     patch_size: int = 1
     unseen: tuple[str, ...] = ()
     fitted: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    dates: LearntDates | None = None
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Inputs:
@@ -113,7 +141,8 @@ class Inputs:
             tuple(card[key]) for key in ("bands", "features", "segment_layers")
         )
         unseen, fitted = tuple(card.get("unseen", ())), card.get("fitted", {})
-        return cls(bands, features, layers, card["patch_size"], unseen, fitted)
+        dates = LearntDates.from_card(card.get("dates"))
+        return cls(bands, features, layers, card["patch_size"], unseen, fitted, dates)
 
     def as_card(self) -> dict[str, Any]:
         """The same as a card holds it."""
@@ -124,6 +153,7 @@ class Inputs:
             "patch_size": self.patch_size,
             "unseen": list(self.unseen),
             "fitted": dict(self.fitted),
+            **({"dates": self.dates.as_card()} if self.dates else {}),
         }
 
     @property

@@ -70,6 +70,13 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
         "(default 32); up to the model's own side",
     )
     parser.add_argument(
+        "--dates",
+        nargs="+",
+        metavar="DAY",
+        help="of a model of sequences: the days of the run to map, such as 2022-04-15 (default: "
+        "those that it learnt from where it reads a fixed number, else all)",
+    )
+    parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
         help="map on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786",
@@ -107,10 +114,7 @@ def _map(a: Arguments) -> list[Path]:
 
     run = Run(a.run)
     model = chosen_model(run, a.model) if a.features is None else _model_seeing(run, a)
-    if a.products and a.verify:
-        raise InputError("--verify is of one scene; give it without --products")
-    if a.out and not a.products:
-        raise InputError(f"--out {a.out} is where --products go; give it with --products")
+    _require_fit(a)
     if model.kind.classifies_images:
         _refuse_what_pixels_need(a, model.name)
         paths = map_patches(run, model, a.stride or 32)
@@ -136,13 +140,23 @@ def _map(a: Arguments) -> list[Path]:
             for note in never_mapped(model.card):
                 print(f"note: {note}")
             return paths
-        paths = map_scene(run, model, **how)
+        paths = map_scene(run, model, dates=a.dates, **how)
     for line in _held(run, model, paths[0]):
         print(line)
     if a.verify:
-        found = verify(run, model, a.verify, a.seed)
+        found = verify(run, model, a.verify, a.seed, a.dates)
         print(f"against patch by patch on {found}")
     return paths
+
+
+def _require_fit(a: Arguments) -> None:
+    """Raise InputError if options of one scene and of a list of products are mixed."""
+    if a.products and a.verify:
+        raise InputError("--verify is of one scene; give it without --products")
+    if a.out and not a.products:
+        raise InputError(f"--out {a.out} is where --products go; give it with --products")
+    if a.dates and a.products:
+        raise InputError("--dates are days of RUN; give them without --products")
 
 
 def _held(run: Run, model: Model, path: Path) -> list[str]:
@@ -196,6 +210,7 @@ def _refuse_what_pixels_need(a: Arguments, model: str) -> None:
         "--applicability": a.applicability,
         "--verify": a.verify,
         "--scheduler": a.scheduler,
+        "--dates": a.dates,
         "--precision": a.precision != "auto",
         "--tile-px": a.tile_px != _TILE_PX,
     }

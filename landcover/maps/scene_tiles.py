@@ -15,7 +15,6 @@ from landcover.classifiers.image_tiles import COMPUTE_PX
 from landcover.classifiers.protocol import Classifier, require_bands
 from landcover.errors import InputError
 from landcover.files import rasters
-from landcover.files.rasters import valid_pixels
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED
 
@@ -88,6 +87,17 @@ class Source:
             self.tile_cols,
         )
 
+    def cell_at(self, row: int, col: int) -> Window:
+        """The pixels that are predicted from the same tile of the classifier as a pixel.
+
+        Cells are counted from the corner of the scene's tile; the last one ends with it.
+        """
+        tile, side = self.tile_at(row, col), self.classifier.cell_px
+        rows, cols = min(side, tile.rows), min(side, tile.cols)
+        top = min((row - tile.row) // side * side, tile.rows - rows)
+        left = min((col - tile.col) // side * side, tile.cols - cols)
+        return Window(tile.row + top, tile.col + left, rows, cols)
+
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Image with the classifier's margin, and segment types."""
         padded = window.padded(self.classifier.radius)
@@ -104,8 +114,8 @@ class Source:
         return self.read(Window(window.row, window.col, rows, cols))
 
     def valid(self, image: np.ndarray) -> np.ndarray:
-        """Where every band has a value, without the margin."""
-        return valid_pixels(image, self.classifier.radius)
+        """Which pixels the classifier predicts, without the margin."""
+        return self.classifier.valid(image)
 
     def predict(
         self,

@@ -94,7 +94,9 @@ def verify(
             done, probabilities = tile, classifier.predict_window(*source.read(tile))
             labels = None if written is None else rasters.read_classes(written, tile)
         dense = probabilities[:, row - tile.row, col - tile.col]
-        single = by_patch.predict_window(*source.read(Window(row, col, 1, 1)))[:, 0, 0]
+        cell = source.cell_at(row, col)
+        alone = by_patch.predict_window(*source.read(cell))
+        single = alone[:, row - cell.row, col - cell.col]
         largest = max(largest, float(np.abs(dense - single).max()))
         dense_best.append(dense.argmax())
         single_best.append(single.argmax())

@@ -150,6 +150,7 @@ def map_scene(
     entropy: bool = False,
     applicability: bool | None = None,
     precision: str = "auto",
+    dates: Sequence[str] | None = None,
 ) -> Path:
     """Map every valid pixel of a run's scene, and score the map where the run has labels.
 
@@ -172,6 +173,9 @@ def map_scene(
         default just where the model is another run's.
     precision : {"auto", "float32"}
         "float32" keeps patch networks from computing in reduced precision.
+    dates : sequence of str, optional
+        Of a model of sequences: the days to map, such as ["2022-04-15", "2022-07-14"]. By default
+        those that it learnt from where it reads a fixed number, else all of the run.
 
     Returns
     -------
@@ -198,7 +202,7 @@ def map_scene(
 
     run = run_of(run)
     found = model_of(run, model)
-    stage.map_scene(
+    paths = stage.map_scene(
         run,
         found,
         tile_px=tile_px,
@@ -206,8 +210,9 @@ def map_scene(
         precision=precision,
         entropy=entropy,
         applicability=applicability,
+        dates=dates,
     )
-    return run.map(found.name)
+    return paths[0]
 
 
 def compare(run: RunLike) -> Fields:

@@ -17,6 +17,7 @@ from landcover.maps.engine_cache import key_of, with_engine
 from landcover.progress import say
 from landcover.reports import words
 from landcover.run import Run
+from landcover.stages.dates import date_files, dates_to_map, map_name, raster_of
 from landcover.stages.models import (
     how_to_map,
     is_guest,
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
 
     from landcover.classifiers.networks import Engine
     from landcover.classifiers.pixels import PixelClassifier
+    from landcover.classifiers.sequences import SequenceClassifier
     from landcover.maps import Agreement, Classifier, Workers
     from landcover.reports.records import Foreign
+    from landcover.scene.sequence import Dates
 
 
-def map_scene(
+def map_scene(  # noqa: PLR0913 - what the options of landcover map choose
     run: Run,
     model: Model | str | Path,
     *,
@@ -45,6 +48,7 @@ def map_scene(
     client: Client | None = None,
     entropy: bool = False,
     applicability: bool | None = None,
+    dates: Sequence[str] | None = None,
 ) -> list[Path]:
     """Map every valid pixel of a run's scene and score the map.
 
@@ -70,6 +74,10 @@ def map_scene(
     applicability : bool, optional
         Also write where the scene is unlike what the model learnt. By default just where the model
         is another run's and knows that.
+    dates : sequence of str, optional
+        Of a model of sequences: the days to map, such as "2022-04-15". By default those that it
+        learnt from, where it reads a fixed number, and all of the run otherwise. A map of others
+        than these has them in its name.
 
     Returns
     -------
@@ -94,9 +102,10 @@ def map_scene(
     require_whole("tile_px", tile_px)
     require_precision(precision)
     model = model_of_run(run, model)
-    name = model.name
+    held = dates_to_map(run, model, dates)
+    scene, name = raster_of(run, held), map_name(run, model, held)
     bounded = _is_bounded(run, model, applicability)
-    classifier, types = _checked(run, model, bounded)
+    classifier, types = _checked(run, model, held, bounded)
     foreign, cards = foreign_to(run, model), {name: model.card}
     scored = is_scored(run, foreign is not None)
     if scored:
@@ -109,22 +118,22 @@ def map_scene(
             "train it again to know"
         )
     precision = "float32" if probabilities else precision
-    facts = _facts(run, model, _layers(probabilities, entropy, bounded), precision)
-    windows = {"windows": maps.layout(rasters.grid_of(run.scene), tile_px)}
+    facts = _facts(run, model, held, _layers(probabilities, entropy, bounded), precision)
+    windows = {"windows": maps.layout(rasters.grid_of(scene), tile_px)}
     with jobs.opened(run.map_job(name), facts | windows) as job:
         started = time.perf_counter()
-        classifier, engine = with_engine(classifier, run.scene, job, model.folder, facts, precision)
+        classifier, engine = with_engine(classifier, scene, job, model.folder, facts, precision)
         backend = facts.get("backend")
-        load = partial(_load, model.folder.absolute(), run.scene.absolute(), engine, bounded)
-        files = _files(run, model, bounded)
-        workers = None if client is None else _workers(client, run, files, load, backend)
+        load = partial(_load, model.folder.absolute(), scene.absolute(), engine, bounded, held)
+        files = _files(run, model, held, bounded)
+        workers = None if client is None else _workers(client, scene, types, files, load, backend)
         layers = {maps.LABELS: run.map(name), maps.CONFIDENCE: run.confidence(name)}
         layers |= {maps.PROBABILITIES: run.probabilities(name)} if probabilities else {}
         layers |= {maps.ENTROPY: run.entropy(name)} if entropy else {}
         layers |= {maps.APPLICABILITY: run.applicability(name)} if bounded else {}
         paths = maps.predict_map_in_job(
             classifier,
-            run.scene,
+            scene,
             layers,
             job,
             tile_px=tile_px,
@@ -133,15 +142,16 @@ def map_scene(
         )
         seconds = time.perf_counter() - started + job.seconds_found
         paths.insert(1, styles.write_qml(run.map(name), classifier.legend))
-        paths.insert(2, write_map_item(run, name, model))
+        paths.insert(2, write_map_item(run, name, model, held.days if held else ()))
         settings = {
-            "model": name,
+            "model": model.name,
+            **({"dates": list(held.days)} if held else {}),
             "tile_px": tile_px,
             "made_of": key_of(facts),
             "seconds": round(seconds, 1),
             **job.notes,
         }
-        inputs = [run.scene, model.card_path, *filter(None, [types])]
+        inputs = [scene, model.card_path, *filter(None, [types])]
         run.record(f"map {name}", settings, inputs, paths)
         if scored:
             paths += _scored(run, name, seconds, job.notes, cards, foreign)
@@ -176,15 +186,17 @@ def is_mapped(
     precision: str = "auto",
     entropy: bool = False,
     applicability: bool | None = None,
+    dates: Sequence[str] | None = None,
 ) -> bool:
     """Whether the run holds the map that `map_scene` would make of the same files."""
     model = model_of_run(run, model)
-    entry = run.read_manifest()["stages"].get(f"map {model.name}")
+    held = dates_to_map(run, model, dates)
+    entry = run.read_manifest()["stages"].get(f"map {map_name(run, model, held)}")
     if entry is None or not all((run.path / path).exists() for path in entry["products"]):
         return False
     precision = "float32" if probabilities else precision
     bounded = _is_bounded(run, model, applicability)
-    facts = _facts(run, model, _layers(probabilities, entropy, bounded), precision)
+    facts = _facts(run, model, held, _layers(probabilities, entropy, bounded), precision)
     return entry["settings"].get("made_of") == key_of(facts)
 
 
@@ -220,11 +232,12 @@ def _say_outside(run: Run, model: Model) -> None:
     say(said)
 
 
-def _files(run: Run, model: Model, bounded: bool = False) -> list[Path]:
+def _files(run: Run, model: Model, held: Dates | None, bounded: bool = False) -> list[Path]:
     """The files that a map is made from."""
     types = [run.require("segment_types")] if model.inputs.segment_layers else []
     area = [model.applicability_file] if bounded else []
-    return [run.require("scene"), *types, model.card_path, model.file, *area]
+    scene = [run.require("scene")] if held is None else [run.sequence, *date_files(run, held)]
+    return [*scene, *types, model.card_path, model.file, *area]
 
 
 def _layers(probabilities: bool, entropy: bool, applicability: bool) -> list[str]:
@@ -237,12 +250,14 @@ def _layers(probabilities: bool, entropy: bool, applicability: bool) -> list[str
     return [layer for layer, wanted in asked.items() if wanted]
 
 
-def _facts(run: Run, model: Model, layers: Sequence[str], precision: str) -> Fields:
+def _facts(
+    run: Run, model: Model, held: Dates | None, layers: Sequence[str], precision: str
+) -> Fields:
     """Everything that a map depends on."""
     from landcover.classifiers import networks
 
     facts: Fields = {
-        **{path.name: digest(path) for path in _files(run, model, "applicability" in layers)},
+        **{path.name: digest(path) for path in _files(run, model, held, "applicability" in layers)},
         "layers": list(layers),
         "versions": versions(),
     }
@@ -265,11 +280,15 @@ def on_cluster(address: str | None) -> Iterator[Client | None]:
         yield client
 
 
-def _checked(run: Run, model: Model, bounded: bool) -> tuple[Classifier, Path | None]:
+def _checked(
+    run: Run, model: Model, held: Dates | None, bounded: bool
+) -> tuple[Classifier, Path | None]:
     """The classifier, and the segment types if it needs them, fit for the run's scene."""
     require_no_namesake(run, model)
-    classifier = _fit_for(model, run.require("scene"), bounded=bounded)
-    _require_data(run.scene, classifier)
+    run.require("scene")
+    scene = raster_of(run, held)
+    classifier = _fit_for(model, scene, bounded=bounded, held=held)
+    _require_data(scene, classifier)
     require_same_fit(run, model)
     types = run.require("segment_types") if classifier.segment_layers else None
     if types and not is_guest(run, model):
@@ -283,7 +302,8 @@ def _require_data(scene: Path, classifier: Classifier) -> None:
 
     bands = list(classifier.bands)
     for window in rasters.grid_of(scene).windows(rasters.WINDOW_PX):
-        if rasters.valid_pixels(rasters.read(scene, window, bands)).any():
+        padded = window.padded(classifier.radius)
+        if classifier.valid(rasters.read(scene, padded, bands)).any():
             return
     raise InputError(
         f"{scene} has no pixel with data in all of {' '.join(bands)}, which model "
@@ -306,7 +326,11 @@ def _warn_of_other_pixels(model: Model, scene: Path) -> None:
 
 
 def _fit_for(
-    model: Model, scene: Path, engine: Engine | None = None, bounded: bool = False
+    model: Model,
+    scene: Path,
+    engine: Engine | None = None,
+    bounded: bool = False,
+    held: Dates | None = None,
 ) -> Classifier:
     """A model's classifier, whose bands the scene must have."""
     from landcover.classifiers.protocol import require_bands
@@ -315,6 +339,8 @@ def _fit_for(
     from landcover.scene.feature_families import PIXEL_M
 
     classifier = model.classifier(engine, with_applicability=bounded)
+    if held is not None:
+        classifier = cast("SequenceClassifier", classifier).bound(held)
     require_bands(classifier, rasters.band_names(scene), scene)
     fitted = model.inputs.fitted
     if PIXEL_M not in fitted:
@@ -326,14 +352,17 @@ def _fit_for(
     return replace(cast("PixelClassifier", classifier), inputs=inputs)
 
 
-def _load(folder: Path, scene: Path, engine: Engine | None, bounded: bool) -> Classifier:
+def _load(
+    folder: Path, scene: Path, engine: Engine | None, bounded: bool, held: Dates | None
+) -> Classifier:
     """The classifier of a model's folder, as workers of a cluster load it."""
-    return _fit_for(load_model(folder), scene, engine, bounded)
+    return _fit_for(load_model(folder), scene, engine, bounded, held)
 
 
 def _workers(
     client: Client,
-    run: Run,
+    scene: Path,
+    types: Path | None,
     files: Sequence[Path],
     load: Callable[[], Classifier],
     backend: str | None,
@@ -344,8 +373,8 @@ def _workers(
     return maps.Workers(
         client,
         load=load,
-        scene=run.scene.absolute(),
-        segment_types=run.segment_types.absolute() if run.segment_types in files else None,
+        scene=scene.absolute(),
+        segment_types=types.absolute() if types else None,
         digests={str(path.absolute()): digest(path) for path in files},
         backend=backend,
     )
@@ -360,7 +389,13 @@ def _require_same_types(run: Run, model: Model) -> None:
         )
 
 
-def verify(run: Run, model: Model | str | Path, n: int, seed: int = 0) -> Agreement:
+def verify(
+    run: Run,
+    model: Model | str | Path,
+    n: int,
+    seed: int = 0,
+    dates: Sequence[str] | None = None,
+) -> Agreement:
     """Compare a model's map with patch-by-patch prediction on n random valid pixels.
 
     The map's side is the engine that made it, and the labels as written; the other side is
@@ -379,20 +414,21 @@ def verify(run: Run, model: Model | str | Path, n: int, seed: int = 0) -> Agreem
     from landcover import maps
 
     model = model_of_run(run, model)
-    engine = _engine_of_map(run, model.name)
-    by_patch = _fit_for(model, run.require("scene"))
-    mapped = _fit_for(model, run.scene, engine)
+    run.require("scene")
+    held = dates_to_map(run, model, dates)
+    scene, name = raster_of(run, held), map_name(run, model, held)
+    engine = _engine_of_map(run, name)
+    by_patch = _fit_for(model, scene, held=held)
+    mapped = _fit_for(model, scene, engine, held=held)
     types = run.require("segment_types") if mapped.segment_layers else None
-    return maps.verify(mapped, run.scene, n, seed, types, by_patch, run.map(model.name))
+    return maps.verify(mapped, scene, n, seed, types, by_patch, run.map(name))
 
 
-def _engine_of_map(run: Run, model: str) -> Engine | None:
-    """The engine that a model's map was made with; None for models without."""
+def _engine_of_map(run: Run, name: str) -> Engine | None:
+    """The engine that a map was made with; None for models without."""
     from landcover.classifiers import networks
 
-    settings = run.read_manifest()["stages"].get(f"map {model}", {}).get("settings")
-    if settings is None or not run.map(model).exists():
-        raise MissingProduct(
-            f"{run.path} has no map of {model} to verify; {how_to_map(run, model)}"
-        )
+    settings = run.read_manifest()["stages"].get(f"map {name}", {}).get("settings")
+    if settings is None or not run.map(name).exists():
+        raise MissingProduct(f"{run.path} has no map of {name} to verify; {how_to_map(run, name)}")
     return networks.Engine.from_dict(settings["engine"]) if "engine" in settings else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from landcover.classifiers.models import Model
@@ -11,8 +12,11 @@ from landcover.run import Run
 from landcover.stages.scenes import prepared
 
 
-def write_map_item(run: Run, name: str, model: Model) -> Path:
-    """Write the STAC item of a map that a model made, or of a map made of that one."""
+def write_map_item(run: Run, name: str, model: Model, days: Sequence[str] = ()) -> Path:
+    """Write the STAC item of a map that a model made, or of a map made of that one.
+
+    A map of several dates is of its `days`; others are of the days of the scene.
+    """
     from landcover.classifiers.exchange import metadata
     from landcover.reports import stac
 
@@ -22,7 +26,7 @@ def write_map_item(run: Run, name: str, model: Model) -> Path:
         run.path.resolve().name,
         run.map_layers(name),
         model.folder,
-        prepared(run).get("acquired", ()),
+        [f"{day}T00:00:00Z" for day in days] or prepared(run).get("acquired", ()),
         outside_share(run.applicability(name)),
     )
     write_json(run.item(name), stac.item_of(files, properties, metadata.mlm_bands(model.card)))

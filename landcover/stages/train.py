@@ -25,6 +25,7 @@ from landcover.run import Run
 from landcover.samples.hygiene import Hygiene
 from landcover.samples.rows import fit_features, with_features
 from landcover.scene.feature import ALL
+from landcover.stages.dates import dated_inputs, dated_rows
 from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
 from landcover.stages.targets import rows_to_learn
 from landcover.stages.training import Training, check_seed, ground_of
@@ -114,10 +115,14 @@ def train(
         variant=variant,
     )
     require_same_layers(run.model(name), inputs)
-    setup = Setup(name, inputs, seed, (run.require("scene"),))
+    raster = run.scene if inputs.dates is None else run.sequence
+    setup = Setup(name, inputs, seed, (raster,))
     fit = trainer_of(row, setup, chosen)
     rows = rows_to_learn(run, targets, denoise)
-    rows = replace(rows, samples=with_features(run.scene, rows.samples, inputs))
+    if inputs.dates is None:
+        rows = replace(rows, samples=with_features(run.scene, rows.samples, inputs))
+    else:
+        rows = dated_rows(run, rows, inputs)
     ground = ground_of(run, rows, bool(inputs.segment_layers))
     training = Training(run, rows, row, setup, targets, ground).cleaned(hygiene)
     return training.carry_out(fit, random_split)
@@ -134,6 +139,7 @@ def trainer_of(kind: Kind, setup: Setup, chosen: Fields) -> Trainer:
     opened = {
         name: load_model(value) if name in folders and value is not None else value
         for name, value in chosen.items()
+        if name != "dates"  # which the inputs have
     }
     if kind.trainer is None:
         raise InputError(f"models of kind {kind.name} are not trained on samples of a run")
@@ -148,6 +154,8 @@ def _inputs(
     features: Sequence[str] | None,
 ) -> Inputs:
     """What a model of the run reads."""
+    if kind.reads_dates:
+        return dated_inputs(run, kind, chosen, features)
     patch_size, layers = chosen.get("patch_size", 1), tuple(chosen.get("segment_layers", ()))
     if kind.takes_patches:
         check_patch(run, patch_size)

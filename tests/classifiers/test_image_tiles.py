@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landcover import maps
+from landcover.classifiers.protocol import OfOneImage
 from landcover.grid import Window
 from tests.fixtures.map_models import cnn_classifier, forest_classifier
 
 
-class Watched:
+class Watched(OfOneImage):
     """A classifier of two classes that notes the shapes it sees."""
 
     radius = 2

@@ -19,6 +19,7 @@ from landcover import cli
 from landcover.classifiers import cards, models, networks, whole_images
 from landcover.classifiers.networks import ImageClassifier
 from landcover.classifiers.networks.image_classifier import ORIENTATIONS
+from landcover.classifiers.protocol import OfOneImage
 from landcover.classifiers.whole_images import (
     PixelMeanClassifier,
     WholeImageClassifier,
@@ -139,7 +140,7 @@ def test_bands_are_found_by_name():
 
 
 def test_pixels_vote_for_their_image():
-    class ByPixel:
+    class ByPixel(OfOneImage):
         name, legend, bands, radius = "pixel", Legend(LEGEND.classes[:2]), ("B04",), 1
 
         def predict_window(self, padded):

@@ -12,6 +12,7 @@ import landcover as lc
 from landcover import maps as mapping
 from landcover.classifiers import networks
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
+from landcover.classifiers.protocol import OfOneImage
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.legend import Legend
@@ -162,7 +163,7 @@ def test_nodata_stays_nodata_and_nothing_else_does(classifier, scene, types, tmp
 
 
 @dataclass(frozen=True)
-class Recorder:
+class Recorder(OfOneImage):
     """A classifier that says what it was shown: the class is told by the centre pixel alone."""
 
     shapes: list

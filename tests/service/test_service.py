@@ -37,6 +37,7 @@ from experiments import study
 from landcover import cli, maps
 from landcover.classifiers import models
 from landcover.classifiers.networks import ImageClassifier
+from landcover.classifiers.protocol import OfOneImage
 from landcover.classifiers.whole_images import WholeImageClassifier
 from landcover.commands.serve import classifier_of
 from landcover.errors import LandcoverError
@@ -388,7 +389,7 @@ def test_a_small_geotiff_of_many_pixels_is_refused(client):
     assert "30000 x 30000 pixels" in assert_one_line(classified(client, content), 422)
 
 
-class Redder:
+class Redder(OfOneImage):
     """A classifier of pixels by their red reflectance."""
 
     name, bands, segment_layers, radius = "redder", TRUE_COLOUR_BANDS, (), 2

@@ -18,6 +18,7 @@ from landcover import cli
 from landcover.classifiers.calibration import UNTEMPERED
 from landcover.classifiers.names import name_of
 from landcover.classifiers.patch_training import PatchTraining
+from landcover.classifiers.protocol import OfOneImage
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
@@ -64,7 +65,7 @@ def write_run(folder, rows=ROWS, cols=COLS, guard_patch=7):
 
 
 @dataclass(frozen=True)
-class Spectral:
+class Spectral(OfOneImage):
     """A teacher that nobody has to train: it knows the classes' means, and is fond of 211."""
 
     legend: Legend

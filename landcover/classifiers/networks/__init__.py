@@ -22,6 +22,7 @@ from landcover.classifiers.networks.backend import (
     backend_name,
     load,
     predict,
+    predict_series,
     row_inputs,
     row_predictor,
     save,
@@ -59,6 +60,8 @@ from landcover.classifiers.networks.image_training import (
 )
 from landcover.classifiers.networks.patch_classifier import PatchClassifier
 from landcover.classifiers.networks.plans import BATCHES_OF, Plan, plan
+from landcover.classifiers.networks.temporal_attention import build_ltae
+from landcover.classifiers.networks.temporal_cnn import build_temporal_cnn
 from landcover.classifiers.networks.training import (
     MLP_LEARNING_RATE,
     Schedule,
@@ -89,8 +92,10 @@ __all__ = [
     "build_cnn",
     "build_image_network",
     "build_mlp",
+    "build_ltae",
     "build_published",
     "build_tagger",
+    "build_temporal_cnn",
     "check_patch_size",
     "choose_engine",
     "dilations",
@@ -108,6 +113,7 @@ __all__ = [
     "predict",
     "precision_of",
     "predict_examples",
+    "predict_series",
     "predict_tags",
     "require_precision",
     "row_inputs",

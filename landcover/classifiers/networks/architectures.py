@@ -102,7 +102,7 @@ def build_cnn(
     """
     keras = keras_module()
     inputs = keras.layers.Input((None, None, n_bands), name="reflectance")
-    x = _standardised(inputs, n_bands, mean, variance)
+    x = standardised(inputs, n_bands, mean, variance)
     steps = dilations(patch_size)
     *widths, head = CNN_FILTERS[len(steps)]
     for filters, dilation in zip(widths, steps, strict=True):
@@ -138,7 +138,7 @@ def build_published(
     keras = keras_module()
     check_patch_size(patch_size)
     inputs = keras.layers.Input((patch_size, patch_size, n_bands), name="reflectance")
-    x = _standardised(inputs, n_bands, mean, variance)
+    x = standardised(inputs, n_bands, mean, variance)
     for filters in PUBLISHED_FILTERS:
         x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
     x = keras.layers.Flatten()(x)
@@ -174,7 +174,7 @@ def build_mlp(
     keras = keras_module()
     values = keras.layers.Input((n_inputs,), name="values")
     inputs = [values]
-    x = _standardised(values, n_inputs, mean, variance)
+    x = standardised(values, n_inputs, mean, variance)
     if type_counts:
         types = keras.layers.Input((len(type_counts),), dtype="int32", name="segment_types")
         inputs.append(types)
@@ -237,7 +237,7 @@ def means_of_bands(model: keras.Model) -> np.ndarray:
     return np.asarray(layer.mean, np.float32).ravel()
 
 
-def _standardised(
+def standardised(
     inputs: KerasTensor,
     n: int,
     mean: Sequence[float] | None,

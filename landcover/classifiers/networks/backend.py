@@ -32,6 +32,8 @@ Inputs: TypeAlias = np.ndarray | tuple[np.ndarray, ...]
 #: Chips, or rows of values, that a network predicts at a time.
 _CHIP_BATCH = 2048
 _ROW_BATCH = 65_536
+#: Rows of several dates: their embeddings are many times as large as the values.
+_SERIES_BATCH = 8192
 
 
 def keras_module() -> ModuleType:
@@ -106,6 +108,17 @@ def predict(model: keras.Model, inputs: Callable[[np.ndarray], Inputs], n: int) 
         for start in range(0, n, size)
     ]
     return np.concatenate(parts).reshape(n, -1)
+
+
+def predict_series(model: keras.Model, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Probabilities (rows, classes) of rows of several dates, as their network takes them."""
+    if not len(inputs[0]):
+        return np.zeros((0, model.output_shape[-1]), np.float32)
+    parts = []
+    for start in range(0, len(inputs[0]), _SERIES_BATCH):
+        batch = [values[start : start + _SERIES_BATCH] for values in inputs]
+        parts.append(np.asarray(model.predict_on_batch(batch if len(batch) > 1 else batch[0])))
+    return np.concatenate(parts)
 
 
 def row_inputs(

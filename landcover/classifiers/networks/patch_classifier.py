@@ -14,6 +14,7 @@ from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.classifiers.networks.architectures import means_of_bands, projected_network
 from landcover.classifiers.networks.backend import predict
 from landcover.classifiers.networks.engines import KERAS, Engine, PrecisionTier, tier_of
+from landcover.classifiers.protocol import OfOneImage
 from landcover.errors import InputError
 from landcover.legend import Legend
 from landcover.samples.chips import radius_of, views
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PatchClassifier:
+class PatchClassifier(OfOneImage):
     """A patch network as a classifier of windows.
 
     Attributes

@@ -1,0 +1,115 @@
+"""The dates that a model of sequences learnt from, and which dates of a sequence it maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landcover.errors import InputError
+
+if TYPE_CHECKING:
+    from landcover.scene.sequence import Dates
+
+#: How the dates of a training sample are chosen: always the same ones, or drawn for every batch.
+FIXED, RANDOM = "fixed", "random"
+
+
+@dataclass(frozen=True)
+class LearntDates:
+    """What dates a model learnt from, and what dates it needs.
+
+    Attributes
+    ----------
+    days : tuple of str
+        Days that it learnt from, ISO, ascending.
+    needed : int
+        Dates that a sequence must have.
+    together : int, optional
+        Dates that it reads together; None for any number of them.
+    choice : {"fixed", "random"}
+        Whether it learnt these days alone, or sequences drawn from them.
+    """
+
+    days: tuple[str, ...]
+    needed: int = 1
+    together: int | None = None
+    choice: str = FIXED
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any] | None) -> LearntDates | None:
+        """What a card says under ``dates``; None of a model that reads one image."""
+        if card is None:
+            return None
+        return cls(tuple(card["days"]), card["needed"], card["together"], card["choice"])
+
+    def as_card(self) -> dict[str, Any]:
+        """The same as a card holds it."""
+        return {
+            "days": list(self.days),
+            "needed": self.needed,
+            "together": self.together,
+            "choice": self.choice,
+        }
+
+    def in_words(self) -> str:
+        """For people: which days, or how many drawn from how many."""
+        if self.choice == RANDOM:
+            return f"random {self.together} of {len(self.days)} dates"
+        return f"{len(self.days)} dates, {self.days[0]} to {self.days[-1]}"
+
+    def chosen(self, held: Dates, asked: Sequence[str] | None, model: str, where: str) -> Dates:
+        """The dates of a sequence that the model reads.
+
+        Those that are asked for; else its own days, if it reads just so many and they are there;
+        else all, of which a model of a fixed number takes so many, evenly spread.
+
+        Parameters
+        ----------
+        held : Dates
+            What a sequence holds.
+        asked : sequence of str, optional
+            Days that are asked for.
+        model, where : str
+            What messages call the model and the sequence.
+
+        Raises
+        ------
+        InputError
+            If a day is not there, or they are too few or too many.
+        """
+        if asked is not None:
+            missing = [day for day in asked if day not in held.days]
+            if missing or len(set(asked)) < len(asked):
+                wrong = f"{missing[0]} is none of them" if missing else "one is given twice"
+                raise InputError(
+                    f"dates {' '.join(asked)}: {where} has {' '.join(held.days)}, and {wrong}; "
+                    "choose among these"
+                )
+            held = held.select(sorted(asked))
+        if len(held.days) < self.needed:
+            raise InputError(
+                f"model {model} needs {self.needed} dates, and "
+                f"{'these are' if asked else f'{where} has'} {len(held.days)}; "
+                "prepare the run with more dates, or use another model"
+            )
+        if self.together in (None, len(held.days)):
+            return held
+        if asked is not None:
+            raise InputError(
+                f"model {model} reads {self.together} dates together, and {len(held.days)} are "
+                f"asked for; choose {self.together} of them"
+            )
+        own = set(self.days) <= set(held.days) and len(self.days) == self.together
+        return held.select(self.days if own else spread(held.days, self.together or 0))
+
+
+def spread(days: Sequence[str], number: int) -> list[str]:
+    """So many of some days, evenly spread, with the first and the last.
+
+    >>> spread(["a", "b", "c", "d", "e"], 3), spread(["a", "b"], 1)
+    (['a', 'c', 'e'], ['a'])
+    """
+    return [days[at] for at in np.linspace(0, len(days) - 1, number).round().astype(int)]

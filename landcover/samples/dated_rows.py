@@ -1,0 +1,85 @@
+"""The sample table with the bands of every date of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landcover.errors import InputError
+from landcover.files import rasters
+from landcover.grid import Window
+from landcover.progress import track
+from landcover.samples.rows import Rows
+from landcover.stopwatch import spent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Rows of a sequence that are read at a time.
+_STRIP_ROWS = 256
+
+
+def values_at(
+    path: Path, names: Sequence[str], rows: np.ndarray, cols: np.ndarray, title: str
+) -> np.ndarray:
+    """Bands of a raster at some pixels, float32 (pixels, names); NaN where nodata."""
+    found = np.full((len(rows), len(names)), np.nan, np.float32)
+    left, right = int(cols.min(initial=0)), int(cols.max(initial=0))
+    strips = rows // _STRIP_ROWS
+    with rasters.open_raster(path) as dataset:
+        numbers = [dataset.descriptions.index(name) + 1 for name in names]
+        for strip in track(np.unique(strips).tolist(), title):
+            window = Window(strip * _STRIP_ROWS, left, _STRIP_ROWS, right - left + 1)
+            with spent("reading"):
+                image = rasters.read_window(dataset, window, numbers)
+            inside = strips == strip
+            found[inside] = image[:, rows[inside] - window.row, cols[inside] - left].T
+    return found
+
+
+def with_dates(rows: Rows, names: Sequence[str], values: np.ndarray, needed: int = 1) -> Rows:
+    """Rows with a column for every band of every date; those with too few dates serve nothing.
+
+    Parameters
+    ----------
+    rows : Rows
+        Of the sample table.
+    names : sequence of str
+        Of the bands of all dates, date by date.
+    values : array of float32, (samples, names)
+        NaN where a date is masked.
+    needed : int
+        Valid dates that a sample must have.
+
+    Raises
+    ------
+    InputError
+        If nothing is left to learn from.
+    """
+    import pandas as pd
+
+    dates = len({name.rpartition(":")[0] for name in names})
+    by_date = np.isfinite(values).reshape(len(values), dates, -1).all(axis=2)
+    held = by_date.sum(axis=1) >= needed
+    columns = pd.DataFrame(values, columns=list(names), index=rows.samples.index)
+    samples: pd.DataFrame = pd.concat([rows.samples, columns], axis=1)
+    parts = {
+        part: getattr(rows, part)[held[getattr(rows, part)]]
+        for part in ("train", "validation", "scored", "random_split_extra")
+    }
+    learnt = np.unique(samples[rows.column].to_numpy()[parts["train"]])
+    if len(learnt) < len(rows.legend):  # a class that no date shows is none to learn
+        rows = replace(rows, legend=rows.legend.subset(learnt.tolist()))
+        known = np.isin(samples[rows.column].to_numpy(), learnt)
+        for part in ("validation", "random_split_extra"):
+            parts[part] = parts[part][known[parts[part]]]
+    if len(learnt) < 2 or not len(parts["validation"]):
+        raise InputError(
+            "too few samples have a valid date to learn from: training needs two classes and "
+            "validation rows of them; choose other dates=, or draw more samples"
+        )
+    return replace(rows, samples=samples, **parts)

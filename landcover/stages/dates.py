@@ -1,0 +1,120 @@
+"""The dates of a run, as models of sequences learn and map them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landcover.classifiers.kinds import Kind
+from landcover.classifiers.learnt_dates import LearntDates
+from landcover.classifiers.models import Model
+from landcover.classifiers.protocol import Inputs
+from landcover.errors import InputError
+from landcover.files import rasters
+from landcover.files.atomic import short_digest
+from landcover.progress import say
+from landcover.run import Run
+from landcover.samples.dated_rows import values_at, with_dates
+from landcover.samples.rows import Rows
+from landcover.scene.sequence import Dates
+
+#: Fewer are no sequence.
+LEAST_DATES = 2
+#: Letters of the word that tells a map of other dates.
+_LONGEST_WORD = 30
+
+
+def dates_of(run: Run) -> Dates:
+    """The dates of a run, and the bands that each of them has.
+
+    Raises
+    ------
+    MissingProduct
+        If the run has a single date.
+    """
+    return Dates.of_names(rasters.band_names(run.require("sequence")))
+
+
+def dated_inputs(
+    run: Run, kind: Kind, chosen: dict[str, Any], features: Sequence[str] | None
+) -> Inputs:
+    """What a model of the dates of a run reads: all bands of all dates, or those that are named."""
+    held = dates_of(run)
+    wanted = LearntDates(held.days, LEAST_DATES).chosen(
+        held, chosen["dates"] or None, kind.name, str(run.path)
+    )
+    bands = held.bands
+    if features is not None and list(features) != ["bands"]:
+        unknown = [name for name in features if name not in bands]
+        if unknown:
+            raise InputError(
+                f"features {' '.join(unknown)}: models of kind {kind.name} see the bands of dates "
+                f"alone, which are {' '.join(bands)}; name some of these"
+            )
+        bands = tuple(band for band in bands if band in features)
+    return Inputs(bands, dates=LearntDates(wanted.days, LEAST_DATES))
+
+
+def dated_rows(run: Run, rows: Rows, inputs: Inputs) -> Rows:
+    """Rows with the bands of every date that a model learns; those without a valid one are out."""
+    if inputs.dates is None:
+        return rows
+    held = Dates(inputs.dates.days, inputs.bands)
+    row, col = (rows.samples[axis].to_numpy().astype(np.int64) for axis in ("row", "col"))
+    values = values_at(run.require("sequence"), held.names, row, col, "reading the dates")
+    dated = with_dates(rows, held.names, values)
+    lost = len(rows.train) + len(rows.scored) - len(dated.train) - len(dated.scored)
+    if lost:
+        say(f"{lost:,} training and test samples have no valid date and are left out")
+    return dated
+
+
+def dates_to_map(run: Run, model: Model, asked: Sequence[str] | None) -> Dates | None:
+    """The dates of a run that a model maps; None for a model of one image.
+
+    Raises
+    ------
+    InputError
+        If dates are asked for of a model of one image, are not there, or are too few.
+    """
+    learnt = model.inputs.dates
+    if learnt is None:
+        if asked:
+            raise InputError(
+                f"dates {' '.join(asked)}: model {model.name} sees one image; leave them out, or "
+                "map with a model of sequences"
+            )
+        return None
+    held = dates_of(run)
+    return learnt.chosen(held, asked, model.name, str(run.path))
+
+
+def raster_of(run: Run, held: Dates | None) -> Path:
+    """The raster that is mapped: the sequence of the run, or its scene."""
+    return run.scene if held is None else run.sequence
+
+
+def date_files(run: Run, held: Dates) -> list[Path]:
+    """The rasters of some dates."""
+    return [run.date(day) for day in held.days]
+
+
+def map_name(run: Run, model: Model, held: Dates | None) -> str:
+    """The name of a model's map of some dates: the model's own, with a word for other dates.
+
+    The word is the year of dates that are all of their year, the days where they are few, and else
+    their number with a short name of them.
+    """
+    if held is None or held == dates_to_map(run, model, None):
+        return model.name
+    days = dates_of(run).days
+    years = sorted({day[:4] for day in held.days})
+    word = ".".join(day.replace("-", "") for day in held.days)
+    if list(held.days) == [day for day in days if day[:4] in years]:
+        word = ".".join(years)
+    if len(word) > _LONGEST_WORD:
+        word = f"{len(held.days)}dates.{short_digest(word.encode())[:8]}"
+    return f"{model.name}{'.' if '@' in model.name else '@'}{word}"
