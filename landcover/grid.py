@@ -536,18 +536,22 @@ class Grid:
         """
         if not same_crs(self.crs, other.crs):
             return f"CRS {_name(self.crs)} against {_name(other.crs)}"
-        if self.shape != other.shape:
-            return f"{self.rows} x {self.cols} pixels against {other.rows} x {other.cols}"
+        shapes = (
+            []
+            if self.shape == other.shape
+            else [f"{self.rows} x {self.cols} pixels against {other.rows} x {other.cols}"]
+        )
         width, height = self.resolution
         for corner, sides in {"north-west": (0, 3), "south-east": (2, 1)}.items():
             east = other.bounds[sides[0]] - self.bounds[sides[0]]
             north = other.bounds[sides[1]] - self.bounds[sides[1]]
             if abs(east) > TOLERANCE_PX * width or abs(north) > TOLERANCE_PX * height:
-                return (
+                shapes.append(
                     f"{corner} corner differs by {east:g} east and {north:g} north "
                     f"(pixels are {width:g} x {height:g})"
                 )
-        return None
+                break
+        return ", ".join(shapes) or None
 
     def require_equal(self, other: Grid, this: str, that: str) -> None:
         """Raise InputError, naming the corner, unless `other` is the same grid.

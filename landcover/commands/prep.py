@@ -24,6 +24,7 @@ from landcover.commands.options import (
     add_segmentation,
     in_options,
 )
+from landcover.commands.prep_sources import by_name, sources, yearly_labels
 from landcover.commands.scene import add_scheme, draw_samples, recoded, scheme_of, segmented
 from landcover.errors import InputError, typed
 
@@ -171,12 +172,39 @@ def _add_products(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_dates(parser: argparse.ArgumentParser) -> None:
-    """How several dates become one scene."""
+    """Several dates: each kept, and how they become one scene."""
+    parser.add_argument(
+        "--date",
+        nargs="+",
+        type=RASTER,
+        action="append",
+        metavar="FILE",
+        help="band files or products of one date, once for each date, instead of --bands: the run "
+        "keeps every date, in dates/ and dates.vrt",
+    )
+    parser.add_argument(
+        "--sequence",
+        action="store_true",
+        help="of --bands or --product of several dates, keep every date as --date does",
+    )
+    parser.add_argument(
+        "--labels-of-year",
+        nargs="+",
+        action="extend",
+        metavar="YEAR=FILE",
+        help="coarse labels of one year, for the dates of that year, such as 2021=corine.tif; "
+        "without --labels the latest that has dates are the labels of the run",
+    )
+    parser.add_argument(
+        "--confirm-water",
+        action="store_true",
+        help="unlabel water of the labels where NDWI is not above 0 at every valid date",
+    )
     parser.add_argument(
         "--composite",
         metavar="median|medoid|best|percentiles",
         help="make one scene of several dates, of the valid ones at each pixel; percentiles: the "
-        "median, and B02_p10, B02_p90, ... beside it",
+        "median, and B02_p10, B02_p90, ... beside it (default with --date and --sequence: median)",
     )
     parser.add_argument(
         "--best-date",
@@ -260,7 +288,8 @@ def prep_parser() -> argparse.ArgumentParser:
 def _idle(a: Arguments) -> set[str]:
     """Names of settings that have no effect beside the others."""
     names: set[str] = set() if a.segment else {"scale", "sigma", "min_size"}
-    if (a.bands or a.product) and not (a.labels or a.class_field):
+    labels = a.labels or a.labels_of_year or a.class_field
+    if (a.bands or a.product or a.date) and not labels:
         names |= {"samples", "method", "min_count"}
     return names | ({"mask_dilation"} if a.mask is None else set())
 
@@ -294,11 +323,13 @@ def _prep(a: Arguments) -> list[Path]:
     features = wanted_features(made, Run(a.features_as) if a.features_as else None)
     given = True if a.mask == [] else a.mask
     masks = mask_of(given, a.mask_classes, a.mask_above, a.mask_dilation)
-    layers = layers_of(a.dem, _by_name(a, "distance"), _by_name(a, "inside"), a.stack)
-    tiles, labels, reference = _sources(a)
+    layers = layers_of(a.dem, by_name(a, "distance"), by_name(a, "inside"), a.stack)
+    of_years = yearly_labels(a)
+    tiles, labels, reference = sources(a)
     tiles = masked(tiles, masks) if masks else tiles
     tiles = to_crs(tiles, a.to_crs) if a.to_crs else tiles
-    if a.polygons and labels is None and a.class_field is None:
+    labelled = labels is not None or bool(of_years)
+    if a.polygons and not labelled and a.class_field is None:
         raise InputError(
             f"--polygons {a.polygons} was given without labels to draw inside it; "
             "give --labels CORINE.tif, or --class-field NAME if the polygons hold class codes"
@@ -323,6 +354,9 @@ def _prep(a: Arguments) -> list[Path]:
             to=scheme_of(a, "to"),
             polygons=training,
             composite=composite,
+            sequence=bool(a.sequence or a.date),
+            labels_of_year=of_years,
+            confirm_water=a.confirm_water,
             features=features,
             layers=layers,
         )
@@ -330,7 +364,7 @@ def _prep(a: Arguments) -> list[Path]:
             print(in_options(line, a.parser))
         if a.segment:
             paths += _segments(stage, a, of_segments)
-        if labels is not None or a.class_field:
+        if labelled or a.class_field:
             paths += draw_samples(stage, a, labels_of_polygons=training is not None)
         else:
             print(
@@ -368,88 +402,14 @@ def _require_class_field(a: Arguments) -> None:
 
 def _scene(run: Run, told: Sequence[str]) -> Iterator[str]:
     """How many pixels have data, why others have none, and notes that have not been told."""
-    from landcover.reports.left_out import date_lines, scene_pixels
+    from landcover.reports.left_out import date_lines, scene_pixels, valid_date_line
 
     prep = run.read_manifest()["stages"]["prep"]
     yield f"scene: {scene_pixels(prep['pixels'])}"
     yield from date_lines(prep["dates"])
+    if prep["valid_dates"]:
+        yield valid_date_line(prep["valid_dates"])
     yield from (f"note: {note}" for note in prep["notes"] if note not in told)
-
-
-def _sources(a: Arguments) -> tuple[list, Path | None, Path | None]:
-    """Tiles, labels and reference that were asked for, or those of the demo scene."""
-    from landcover.sources import band_files
-    from landcover.sources.products import open_product
-    from landcover.sources.sentinel2 import open_granules
-    from landcover.sources.synthetic.files import write_demo
-
-    if a.bands and a.product:
-        raise InputError("--bands and --product were both given; give one of them")
-    of_files = ("band_names", "quantification", "offset", "nodata")
-    given = [f"--{name.replace('_', '-')}" for name in of_files if getattr(a, name)]
-    if given and not a.bands:
-        raise InputError(
-            f"{', '.join(given)}: of loose files, and a product says its own; leave it out, or "
-            "give the images with --bands"
-        )
-    if a.granule and not a.product:
-        raise InputError(f"--granule {' '.join(a.granule)} is of a product; give it with --product")
-    if a.product:
-        of = [
-            open_product(path, a.keep or "core", a.granule or ())
-            or open_granules(path, a.keep or "core", a.granule or ())
-            for path in a.product
-        ]
-        return [tile for tiles in of for tile in tiles], a.labels, a.reference
-    if a.bands:
-        tiles = band_files.open_bands(
-            a.bands,
-            a.quantification,
-            a.offset,
-            a.band_names or (),
-            nodata=a.nodata or (),
-            several_dates=a.composite is not None,
-            keep=a.keep,
-        )
-        return tiles, a.labels, a.reference
-    if a.stack:
-        _require_bands(a)
-        return [], a.labels, a.reference
-    if a.labels or a.reference or a.aoi or a.bbox or a.dem or a.distance or a.inside:
-        raise InputError(
-            "labels, reference, area or layers were given without a scene; "
-            "give --bands B02.tif B03.tif B04.tif B08.tif or --product X.SAFE"
-        )
-    bands, corine, truth = write_demo(Path("data/demo"), a.seed, a.keep or "core")
-    return band_files.open_bands(bands, keep=a.keep), corine, truth
-
-
-def _require_bands(a: Arguments) -> None:
-    """Refuse what is of reflectance beside a stack alone."""
-    of_bands = ("keep", "to_crs", "composite", "best_date", "mask")
-    given = [f"--{n.replace('_', '-')}" for n in of_bands if getattr(a, n) is not None]
-    if given:
-        raise InputError(
-            f"{', '.join(given)}: of images, and --stack alone gives a scene as it is; leave it "
-            "out, or give images with --bands or --product"
-        )
-
-
-def _by_name(a: Arguments, option: str) -> dict[str, Path]:
-    """Vector files by the names that were given with them."""
-    from landcover.files.vectors import with_layer
-
-    found: dict[str, Path] = {}
-    for text in getattr(a, option) or ():
-        name, mark, file = text.partition("=")
-        if not (mark and file):
-            raise InputError(
-                f"--{option} {text} names no features; give NAME=FILE, such as roads=roads.gpkg"
-            )
-        if name in found:
-            raise InputError(f"--{option} {name}= was given twice; give each its own name")
-        found[name] = with_layer(file, a.layer)
-    return found
 
 
 COMMANDS: dict[str, Command] = {

@@ -50,6 +50,23 @@ def date_lines(dates: Mapping[str, Mapping[str, int]]) -> list[str]:
     return lines
 
 
+def valid_date_line(shares: Sequence[float]) -> str:
+    """At how much of a scene 0, 1, 2, ... dates are valid.
+
+    Parameters
+    ----------
+    shares : sequence of float
+        Share of the pixels, by the number of valid dates from 0 on.
+
+    Examples
+    --------
+    >>> valid_date_line([0.004, 0.096, 0.0, 0.9])
+    'valid dates: 0 at 0.4 %, 1 at 9.6 %, 3 at 90.0 % of the pixels'
+    """
+    held = [f"{n} at {100 * share:.1f} %" for n, share in enumerate(shares) if share or not n]
+    return f"valid dates: {', '.join(held)} of the pixels"
+
+
 def map_pixels(mapped: int, total: int, bands: Sequence[str]) -> str:
     """How many pixels of a map have a class, and what the others lack.
 

@@ -1,16 +1,17 @@
-"""A composite of several dates, written by windows."""
+"""A composite of several dates, and each date by itself, written by windows in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landcover.errors import InputError
 from landcover.files import vectors
-from landcover.files.open_rasters import OpenRasters
+from landcover.files.open_rasters import OpenRasters, most_open
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
 from landcover.progress import track
@@ -48,8 +49,9 @@ def write_composite(
     area: BaseGeometry | None,
     composite: Composite,
     layers: Sequence[Layer] = (),
+    each: Mapping[str, Path] | None = None,
 ) -> Written:
-    """Compose dates on one grid, and write how many each pixel has.
+    """Compose dates on one grid, and write how many each pixel has; and each date if asked to.
 
     Parameters
     ----------
@@ -68,6 +70,9 @@ def write_composite(
         How.
     layers : sequence of Layer
         Further bands.
+    each : mapping of str to path, optional
+        Where the reflectance of each date goes by itself, by its day: NaN in all bands where the
+        date is not valid.
 
     Returns
     -------
@@ -78,58 +83,102 @@ def write_composite(
     Raises
     ------
     InputError
-        As `write_scene`; nothing is written then.
+        As `write_scene`, or if there are more dates than files that may be open; nothing is
+        written then.
     """
+    each = each or {}
+    if len(each) > most_open():
+        raise InputError(
+            f"{len(each)} dates are more than may be written at once here ({most_open()}); give "
+            "fewer, such as those with few clouds"
+        )
     tiles = [tile for day in days for tile in day.tiles]
-    names = common_bands(tiles)
-    dates = [day.day for day in days]
-    # the last is that of number -1, of no date
-    numbers = np.array([int(day.replace("-", "")) for day in dates] + [0], np.uint32)
-    kinds = ("valid_dates", "date") if composite.takes_one_date else ("valid_dates",)
-    pixels = np.zeros(len(REASONS), np.int64)
-    by_date = np.zeros((len(days), len(REASONS)), np.int64)
-    with OpenRasters() as files, ExitStack() as outs:
-        beside = LayerReader(files, layers, grid)
-        every = [*composite.bands(names), *beside.names]
-        out = outs.enter_context(RasterWriter(path, grid, np.float32, every, nodata=np.nan))
-        seen = outs.enter_context(RasterWriter(observations, grid, np.uint32, kinds))
-        readers = [MosaicReader(files, day.tiles, names, grid) for day in days]
-        windows = list(grid.windows(window_px(len(days), len(every))))
+    # the files of dates are open beside those that are read
+    opened = OpenRasters(most_open() // 2) if each else OpenRasters()
+    with opened as files, ExitStack() as outs:
+        work = _Work(files, days, grid, area, composite, layers)
+        work.begin(outs, path, observations, each)
+        windows = list(grid.windows(window_px(len(days), len(work.bands))))
         for window in track(windows, f"Composing {len(days)} dates"):
-            stack, why = _read(readers, window, len(names))
-            outside = np.zeros(why.shape[1:], bool)
-            if area is not None:
-                outside = ~vectors.inside(area, grid, window)
-            why[:, outside] = OUTSIDE
-            for counts, reasons in zip(by_date, why, strict=True):
-                counts += np.bincount(reasons.ravel(), minlength=len(REASONS))
-            pixels += np.bincount(why.min(axis=0).ravel(), minlength=len(REASONS))
-            valid = why == DATA
-            image, chosen = compose(composite, stack, valid, dates)
-            image = beside.with_layers(image, window, valid.any(axis=0))
-            image[:, outside] = np.nan
-            out.write(image, window)
-            held = np.stack([valid.sum(axis=0, dtype=np.uint32), numbers[chosen]])
-            seen.write(held[: len(kinds)], window)
-        notes = [note for reader in readers for note in reader.notes()]
-        require_data(pixels, tiles, area, readers)
-        notes += beside.notes()
+            work.write(window)
+        notes = [note for reader in work.readers for note in reader.notes()]
+        require_data(work.pixels, tiles, area, work.readers)
+        notes += work.beside.notes()
+    counts = work.valid_dates
     return Written(
-        dict(zip(REASONS, pixels.tolist(), strict=True)),
+        dict(zip(REASONS, work.pixels.tolist(), strict=True)),
         notes,
         {
-            day: dict(zip(REASONS, counts.tolist(), strict=True))
-            for day, counts in zip(dates, by_date, strict=True)
+            day.day: dict(zip(REASONS, counts.tolist(), strict=True))
+            for day, counts in zip(days, work.by_date, strict=True)
         },
+        (counts / max(1, counts.sum())).tolist(),
     )
 
 
-def _read(
-    readers: Sequence[MosaicReader], window: Window, bands: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Reflectance (dates, bands, rows, cols) and why there is none (dates, rows, cols)."""
-    stack = np.empty((len(readers), bands, window.rows, window.cols), np.float32)
-    why = np.empty((len(readers), window.rows, window.cols), np.uint8)
-    for number, reader in enumerate(readers):
-        stack[number], why[number] = reader.read(window)
-    return stack, why
+class _Work:
+    """The open files of a composite, and what is counted while it is written by windows."""
+
+    def __init__(
+        self,
+        files: OpenRasters,
+        days: Sequence[DayOfTiles],
+        grid: Grid,
+        area: BaseGeometry | None,
+        composite: Composite,
+        layers: Sequence[Layer],
+    ) -> None:
+        self.grid, self.area, self.composite = grid, area, composite
+        self.names = common_bands([tile for day in days for tile in day.tiles])
+        self.days = [day.day for day in days]
+        self.readers = [MosaicReader(files, day.tiles, self.names, grid) for day in days]
+        self.beside = LayerReader(files, layers, grid)
+        self.bands = [*composite.bands(self.names), *self.beside.names]
+        # the last is that of number -1, of no date
+        self.numbers = np.array([int(d.replace("-", "")) for d in self.days] + [0], np.uint32)
+        self.kinds = ("valid_dates", "date") if composite.takes_one_date else ("valid_dates",)
+        self.pixels = np.zeros(len(REASONS), np.int64)
+        self.by_date = np.zeros((len(days), len(REASONS)), np.int64)
+        self.valid_dates = np.zeros(len(days) + 1, np.int64)
+
+    def begin(
+        self, outs: ExitStack, path: Path, observations: Path, each: Mapping[str, Path]
+    ) -> None:
+        """Begin the rasters that are written, which are whole when `outs` is left."""
+
+        def image(path: Path, names: Sequence[str]) -> RasterWriter:
+            return outs.enter_context(RasterWriter(path, self.grid, np.float32, names, np.nan))
+
+        self.out = image(path, self.bands)
+        self.seen = outs.enter_context(RasterWriter(observations, self.grid, np.uint32, self.kinds))
+        self.each = [image(each[day], self.names) for day in self.days if day in each]
+
+    def write(self, window: Window) -> None:
+        """Compose a window, and write and count it."""
+        stack, why = self._read(window)
+        outside = np.zeros(why.shape[1:], bool)
+        if self.area is not None:
+            outside = ~vectors.inside(self.area, self.grid, window)
+        why[:, outside] = OUTSIDE
+        for counts, reasons in zip(self.by_date, why, strict=True):
+            counts += np.bincount(reasons.ravel(), minlength=len(REASONS))
+        self.pixels += np.bincount(why.min(axis=0).ravel(), minlength=len(REASONS))
+        valid = why == DATA
+        held = valid.sum(axis=0, dtype=np.uint32)
+        self.valid_dates += np.bincount(held[~outside], minlength=len(self.valid_dates))
+        image, chosen = compose(self.composite, stack, valid, self.days)
+        image = self.beside.with_layers(image, window, held > 0)
+        image[:, outside] = np.nan
+        self.out.write(image, window)
+        self.seen.write(np.stack([held, self.numbers[chosen]])[: len(self.kinds)], window)
+        for out, one, where in zip(self.each, stack, valid, strict=False):
+            one[:, ~where] = np.nan
+            out.write(one, window)
+
+    def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Reflectance (dates, bands, rows, cols) and why there is none (dates, rows, cols)."""
+        stack = np.empty((len(self.readers), len(self.names), window.rows, window.cols), np.float32)
+        why = np.empty((len(self.readers), window.rows, window.cols), np.uint8)
+        for number, reader in enumerate(self.readers):
+            stack[number], why[number] = reader.read(window)
+        return stack, why

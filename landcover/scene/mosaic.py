@@ -84,11 +84,15 @@ class Written:
         Sentences on values that are no reflectance, and on holes of one band.
     dates : dict of dict
         Of a composite, the same as `pixels` by date.
+    valid_dates : list of float
+        Of a composite, the shares of pixels at which 0, 1, 2, ... dates are valid; what lies
+        outside an area of interest does not count.
     """
 
     pixels: dict[str, int]
     notes: list[str]
     dates: dict[str, dict[str, int]] = field(default_factory=dict)
+    valid_dates: list[float] = field(default_factory=list)
 
 
 def write_scene(

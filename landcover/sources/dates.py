@@ -1,4 +1,4 @@
-"""Tiles by the day they were taken on, for a composite of several dates."""
+"""Tiles by the day they were taken on, for a composite of several dates or a sequence of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import reduce
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from landcover.errors import InputError
+from landcover.errors import InputError, typed
 from landcover.sources.tile import Tile, same_ground
 
 if TYPE_CHECKING:
@@ -65,6 +65,82 @@ def by_day(tiles: Sequence[Tile]) -> list[DayOfTiles]:
                     "ground; give one of them"
                 )
     return [DayOfTiles(day, tuple(days[day])) for day in sorted(days)]
+
+
+def by_group(groups: Sequence[Sequence[Tile]]) -> list[Tile]:
+    """The tiles of several dates, of which each was given by itself.
+
+    Parameters
+    ----------
+    groups : sequence of sequence of Tile
+        The tiles of each date.
+
+    Returns
+    -------
+    list of Tile
+        All of them.
+
+    Raises
+    ------
+    InputError
+        If the tiles of a date are of several days, or two dates are of one day.
+    """
+    seen: dict[str, Tile] = {}
+    for group in groups:
+        days = {day.day: day.tiles[0] for day in by_day(group)}
+        if len(days) > 1:
+            (day, tile), (other, later) = list(days.items())[:2]
+            raise InputError(
+                f"{tile.paths[0]} is of {day} and {later.paths[0]} of {other}, and they were given "
+                "as one date; give the files of each date by themselves"
+            )
+        for day, tile in days.items():
+            if day in seen:
+                raise InputError(
+                    f"{seen[day].paths[0]} and {tile.paths[0]} are both of {day}, which is one "
+                    "date given twice; give all files of a date together, and each date once"
+                )
+            seen[day] = tile
+    return [tile for group in groups for tile in group]
+
+
+def require_sequence(days: Sequence[DayOfTiles], one_grid: bool = True) -> None:
+    """Refuse what is no sequence of dates.
+
+    Parameters
+    ----------
+    days : sequence of DayOfTiles
+        The dates.
+    one_grid : bool
+        Whether they have to lie on one grid: an area of interest takes the same pixels of all.
+        Those that are warped to one reference system are not looked at.
+
+    Raises
+    ------
+    InputError
+        If there is one date, or grids differ, naming both files and the corner.
+    """
+    if len(days) == 1:
+        raise InputError(
+            f"all files are of {days[0].day}, and a sequence has two dates or more; give further "
+            "dates, or prepare a scene of the one"
+        )
+    first = days[0]
+    if not one_grid or any(tile.warped for day in days for tile in day.tiles):
+        return
+    for other in days[1:]:
+        for tile in other.tiles:
+            # the tiles of a day may be several; each has its own ground
+            alike = [one for one in first.tiles if not one.grid.difference(tile.grid)]
+            if not alike:
+                one = first.tiles[0]
+                raise InputError(
+                    f"{tile.paths[0]} ({other.day}) is not on the grid of {one.paths[0]} "
+                    f"({first.day}): {one.grid.difference(tile.grid)}; the dates of a sequence lie "
+                    "on one grid: warp it first, for example with: rio warp "
+                    f"{typed(tile.paths[0])} NEW.tif --like {typed(one.paths[0])}; or, where the "
+                    "pixels are the same, give aoi= within all dates"
+                )
 
 
 def overlap_notes(days: Sequence[DayOfTiles]) -> list[str]:

@@ -85,6 +85,11 @@ class Tile:
         return tuple(dict.fromkeys(band.path for band in self.bands.values()))
 
     @property
+    def warped(self) -> bool:
+        """Whether all bands are brought to the tile's grid from others, as `to_crs` does it."""
+        return all(band.grid is not None for band in self.bands.values())
+
+    @property
     def day(self) -> str | None:
         """When it was taken, by its time or by the names of its files; None where open."""
         if self.acquired:
@@ -253,7 +258,8 @@ def require_one_date(covers: Sequence[Dated]) -> None:
             raise InputError(
                 f"{first.paths[0]} and {second.paths[0]} cover the same ground on {days[0]} and "
                 f"{days[1]}; two dates are no mosaic: prepare a run of each, and compare them with "
-                'landcover change, or make one scene of them with composite="median"'
+                'landcover change, or make one scene of them with composite="median", or keep them '
+                "with sequence=True"
             )
 
 

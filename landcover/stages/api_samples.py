@@ -51,6 +51,10 @@ def prepare(  # noqa: PLR0913 - an argument for each option of landcover prep
     polygons: PathLike | None = None,
     layer: str | None = None,
     class_field: str | None = None,
+    dates: Sequence[PathLike | Tile | Sequence[PathLike | Tile]] | None = None,
+    sequence: bool = False,
+    labels_of_year: Mapping[int, PathLike] | None = None,
+    confirm_water: bool = False,
     composite: str | None = None,
     best_date: str | None = None,
     mask: bool | PathLike | Sequence[PathLike] | None = None,
@@ -108,11 +112,22 @@ def prepare(  # noqa: PLR0913 - an argument for each option of landcover prep
         Layer of `polygons`, where the file has several.
     class_field : str, optional
         Field of `polygons` with classes, as codes or as names.
+    dates : sequence of (path, Tile, or sequence of these), optional
+        Imagery of several dates instead of `bands`, what belongs to each date by itself. The run
+        keeps all of them, as with `sequence`.
+    sequence : bool
+        Keep every date of `bands` as a raster of its own, beside a composite of them.
+    labels_of_year : mapping of int to path, optional
+        Label rasters of one year each, for the dates of that year. Without `labels`, the latest of
+        them that has dates are the labels of the run.
+    confirm_water : bool
+        Make water of the labels unlabelled where the water index NDWI is not above 0 at every
+        valid date.
     composite : {"median", "medoid", "best", "percentiles"}, optional
         Make one scene of several dates, each pixel of the dates that are valid there: the median
         of each band, the date most like the others, the date nearest to `best_date`, or the
-        median with the percentiles 10 and 90 as further bands. Without it two dates of one ground
-        are refused.
+        median with the percentiles 10 and 90 as further bands. By default the median of a
+        sequence; else two dates of one ground are refused.
     best_date : str, optional
         Day such as "2022-07-01", for the composite "best"; by default the middle of the dates.
     mask : bool, path or sequence of path, optional
@@ -155,15 +170,16 @@ def prepare(  # noqa: PLR0913 - an argument for each option of landcover prep
     Run
         The run, with scene.tif: reflectance, float32, NaN for nodata; and labels.tif and
         reference.tif: class codes, uint16, 0 for unlabelled; legend.json says what they are. A
-        composite has observations.tif too: how many dates are valid, and which one is shown.
+        composite has observations.tif too: how many dates are valid, and which one is shown. A
+        sequence has dates/DAY.tif too, and dates.vrt, which is all of them.
 
     Raises
     ------
     MissingProduct
         If a source does not exist, or a glob finds nothing.
     InputError
-        If a band is missing, grids differ, or labels do not lie on the scene or have unknown
-        codes.
+        If a band is missing, grids differ, a date is given twice, or labels do not lie on the
+        scene or have unknown codes.
     LandcoverError
         If the run holds models of another scene and `overwrite` is false.
 
@@ -185,6 +201,7 @@ def prepare(  # noqa: PLR0913 - an argument for each option of landcover prep
     ((4, 240, 300), (1, 240, 300))
     """
     from landcover.sources.band_files import open_bands
+    from landcover.sources.dates import by_group
     from landcover.sources.mask_choice import masked
     from landcover.sources.synthetic.files import write_demo
     from landcover.sources.to_crs import to_crs as brought
@@ -196,7 +213,11 @@ def prepare(  # noqa: PLR0913 - an argument for each option of landcover prep
     run = run_of(run)
     wanted = wanted_features(features, None if features_as is None else run_of(features_as))
     layers = layers_of(dem, distance, inside, stack)
-    if bands is None and stack is not None:
+    if bands is not None and dates is not None:
+        raise InputError("bands= and dates= were both given; give one of them")
+    if dates is not None:
+        tiles, sequence = by_group([tiles_of(date, True, keep) for date in dates]), True
+    elif bands is None and stack is not None:
         tiles = []
     elif bands is None:
         if (labels, reference, aoi) != (None, None, None):
@@ -208,7 +229,7 @@ def prepare(  # noqa: PLR0913 - an argument for each option of landcover prep
         tiles = open_bands(files.bands, keep=keep)
         labels, reference = files.corine, files.truth
     else:
-        tiles = tiles_of(bands, several_dates=composite is not None, keep=keep)
+        tiles = tiles_of(bands, several_dates=sequence or composite is not None, keep=keep)
     masks = mask_of(mask, mask_classes, mask_above, mask_dilation)
     tiles = masked(tiles, masks) if masks else tiles
     tiles = brought(tiles, to_crs) if to_crs else tiles
@@ -227,6 +248,9 @@ def prepare(  # noqa: PLR0913 - an argument for each option of landcover prep
             to=scheme_of(to),
             polygons=training_polygons(polygons, layer, class_field),
             composite=composite_of(composite, best_date),
+            sequence=sequence,
+            labels_of_year={y: raster_name(path) for y, path in (labels_of_year or {}).items()},
+            confirm_water=confirm_water,
             features=wanted,
             layers=layers,
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from landcover.errors import InputError
 from landcover.files import rasters, vectors
 from landcover.files.atomic import write_bytes
 from landcover.files.raster_names import RasterName
@@ -22,8 +23,10 @@ from landcover.scene.dates import write_composite
 from landcover.scene.feature_bands import Wanted, write_features
 from landcover.scene.layers import Layer, grid_of_layers, require_names
 from landcover.scene.mosaic import mosaic_grid, write_scene
+from landcover.scene.sequence import Dates
+from landcover.sensors import Sensor
 from landcover.sources.cloud_mask import CLASSI_LAYER, SCL_LAYER
-from landcover.sources.dates import by_day, overlap_notes
+from landcover.sources.dates import by_day, overlap_notes, require_sequence
 from landcover.sources.tile import (
     Tile,
     acquired,
@@ -38,6 +41,14 @@ from landcover.sources.tile import (
     require_one_level,
 )
 from landcover.stages.prepare_classes import Asked, Classes
+from landcover.stages.prepare_dates import (
+    keep_confirmed_water,
+    leading_labels,
+    notes_on_years,
+    require_years,
+    water_of,
+    write_sequence,
+)
 from landcover.stages.prepare_polygons import TrainingPolygons
 from landcover.stages.run_legend import write_nomenclature
 
@@ -62,6 +73,9 @@ def prepare(  # noqa: PLR0913 - what the options of landcover prep choose
     to: LabelScheme | None = None,
     polygons: TrainingPolygons | None = None,
     composite: Composite | None = None,
+    sequence: bool = False,
+    labels_of_year: Mapping[int, RasterName] | None = None,
+    confirm_water: bool = False,
     features: Wanted | None = None,
     layers: Sequence[Layer] = (),
 ) -> list[Path]:
@@ -93,6 +107,14 @@ def prepare(  # noqa: PLR0913 - what the options of landcover prep choose
         Polygons with classes: the labels, or leading over `labels` where they lie.
     composite : Composite, optional
         How several dates become one scene; observations.tif then says how many each pixel has.
+        By default the median of a sequence, and else one date is asked for.
+    sequence : bool
+        Keep each date beside the scene: a raster a date, and dates.vrt, which holds all of them.
+    labels_of_year : mapping of int to path, optional
+        Class rasters of one year each, for the dates of that year. Without `labels`, the latest of
+        them that has dates are the labels of the run.
+    confirm_water : bool
+        Unlabel what the labels call water and the water index of a date does not.
     features : Wanted, optional
         Features to write as further bands of the scene.
     layers : sequence of Layer
@@ -110,9 +132,20 @@ def prepare(  # noqa: PLR0913 - what the options of landcover prep choose
         same ground, if values are no reflectance, or if those of labels or reference fit no
         scheme, or several.
     """
+    of_years = labels_of_year or {}
+    if sequence and composite is None:
+        composite = Composite("median")
     days = by_day(tiles) if composite else []
     if not composite:
         require_one_date(tiles)
+    require_years(of_years, sequence)
+    if sequence:
+        require_sequence(days, one_grid=aoi is None)
+    dates = Dates(tuple(day.day for day in days), tuple(common_bands(tiles))) if sequence else None
+    led: list[str] = []
+    if of_years and labels is None:
+        labels = leading_labels(of_years, [day.day for day in days])
+        led = [f"the labels of the run are {labels}, the latest of a date's year"]
     require_one_level(tiles)
     grid = mosaic_grid(tiles) if tiles else grid_of_layers(layers)
     bands = _bands(tiles, composite)
@@ -125,10 +158,21 @@ def prepare(  # noqa: PLR0913 - what the options of landcover prep choose
     made = features.made_of(bands) if features else ()
     # before the scene, which takes a while to write
     asked = Asked(scheme, reference_scheme, to, level, polygons)
-    classes = Classes.read(grid, labels, reference, asked)
+    classes = Classes.read(grid, labels, reference, asked, of_years)
+    if confirm_water:
+        if not (tiles and classes.labels_from):
+            raise InputError(
+                "confirm_water=True is of labels on images with green and near infrared; give "
+                "both, or leave it out"
+            )
+        water_of(classes.nomenclature)
     if composite:
-        written = write_composite(run.scene, run.observations, days, grid, area, composite, layers)
-        products = [run.scene, run.observations]
+        each = {day: run.date(day) for day in dates.days} if dates else {}
+        written = write_composite(
+            run.scene, run.observations, days, grid, area, composite, layers, each
+        )
+        products = [run.scene, run.observations, *each.values()]
+        products += [write_sequence(run, dates)] if dates else []
     else:
         written = write_scene(run.scene, tiles, grid, area, layers)
         products = [run.scene]
@@ -136,6 +180,9 @@ def prepare(  # noqa: PLR0913 - what the options of landcover prep choose
     drawn = classes.write(run, area)
     products += drawn.products
     nomenclature = drawn.nomenclature
+    partly += led + notes_on_years(labels, of_years, days_of(tiles))
+    if confirm_water:
+        partly += _confirmed(run, tiles[0].sensor, nomenclature, dates, of_years)
     if classes.sources or polygons or scheme:
         products.append(write_nomenclature(run.legend, nomenclature))
     products += _pictures(run, products, nomenclature)
@@ -152,6 +199,9 @@ def prepare(  # noqa: PLR0913 - what the options of landcover prep choose
             "days": days_of(tiles),
             "bands": radiometry(tiles),
             "composite": asdict(composite) if composite else None,
+            "sequence": sequence,
+            "labels_of_year": {str(year): str(path) for year, path in of_years.items()},
+            "confirm_water": confirm_water,
             "features": list(made),
             "fitted": fitted,
             "masks": [tile.mask.settings() for tile in tiles if tile.mask],
@@ -161,7 +211,7 @@ def prepare(  # noqa: PLR0913 - what the options of landcover prep choose
             *(path for tile in tiles for path in tile.paths),
             *dict.fromkeys(tile.mask.path for tile in tiles if tile.mask),
             *dict.fromkeys(path for layer in layers for path in layer.paths),
-            *(path for path in (labels, reference) if path),
+            *dict.fromkeys(path for path in (labels, reference, *of_years.values()) if path),
             *([vectors.file_and_layer(polygons.path)[0]] if polygons else []),
         ],
         products,
@@ -169,6 +219,7 @@ def prepare(  # noqa: PLR0913 - what the options of landcover prep choose
             "classes": drawn.became,
             "pixels": written.pixels,
             "dates": written.dates,
+            "valid_dates": written.valid_dates,
             "notes": [
                 *notes_on_tiles(tiles),
                 *notes_on_layers(layers),
@@ -213,6 +264,22 @@ def notes_on_tiles(tiles: Sequence[Tile]) -> list[str]:
         *([clouds] if clouds else []),
         *notes_on_same_ground(tiles),
     ]
+
+
+def _confirmed(
+    run: Run,
+    sensor: Sensor,
+    nomenclature: Nomenclature,
+    dates: Dates | None,
+    of_years: Iterable[int],
+) -> list[str]:
+    """Confirm the water of labels by the dates that they are for; what is to be said of it."""
+    maps = [(run.labels, dates)]
+    for year in of_years if dates else ():
+        own = [day for day in dates.days if day.startswith(f"{year}-")] if dates else []
+        maps.append((run.labels_of_year(year), dates.select(own) if dates and own else dates))
+    source = run.sequence if dates else run.scene
+    return [keep_confirmed_water(path, nomenclature, sensor, source, days) for path, days in maps]
 
 
 def _bands(tiles: Sequence[Tile], composite: Composite | None) -> tuple[str, ...]:

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 
+#: How labels of one year are called beside ``labels``.
+_OF_YEAR = "labels_of_"
+
+
 @dataclass(frozen=True)
 class Asked:
     """What is asked for of classes; the attributes are arguments of `prepare`."""
@@ -105,6 +109,7 @@ class Classes:
         labels: RasterName | None,
         reference: RasterName | None,
         asked: Asked,
+        of_years: Mapping[int, RasterName] | None = None,
     ) -> Classes:
         """Read which values there are, and tell what they mean.
 
@@ -116,6 +121,8 @@ class Classes:
             Class rasters.
         asked : Asked
             What the user says of them.
+        of_years : mapping of int to path, optional
+            Labels of one year each, beside `labels`.
 
         Raises
         ------
@@ -124,6 +131,7 @@ class Classes:
         """
         both = {"labels": labels, "reference": reference}
         sources = {name: source for name, source in both.items() if source is not None}
+        sources |= {f"{_OF_YEAR}{year}": source for year, source in (of_years or {}).items()}
         if asked.to and not sources:
             raise InputError(
                 f"to={asked.to.name} brings a label raster to another scheme; give labels="
@@ -164,7 +172,7 @@ class Classes:
         found = Written(self.nomenclature)
         for name, source in self.sources.items():
             products, pixels = write_classes(
-                getattr(run, name),
+                _path(run, name),
                 source,
                 self.grid,
                 area,
@@ -184,7 +192,7 @@ class Classes:
                 found.notes += self.walks[name].notes(pixels, str(source))
         if self.sources:  # only now it shows how fine they are drawn
             name, source = next(iter(self.sources.items()))
-            cell_m, least_ha = cell_size_m(source, self.grid), least_region_ha(getattr(run, name))
+            cell_m, least_ha = cell_size_m(source, self.grid), least_region_ha(_path(run, name))
             found.nomenclature = as_drawn(self.nomenclature, cell_m, least_ha)
         if self.led:
             products, said = write_labels(run, self.led, area)
@@ -203,13 +211,21 @@ class Classes:
         return RASTER_AND_POLYGONS if of_raster else POLYGONS
 
 
+def _path(run: Run, name: str) -> Path:
+    """Where a class raster goes in a run."""
+    if name.startswith(_OF_YEAR):
+        return run.labels_of_year(int(name.removeprefix(_OF_YEAR)))
+    return run.labels if name == "labels" else run.reference
+
+
 def _understood(
     sources: Mapping[str, RasterName], values: Mapping[str, set[float]], asked: Asked
 ) -> tuple[dict[str, Coding], dict[str, Crosswalk]]:
     """What the values of rasters mean, and how they come to another scheme."""
     if not asked.to and not asked.reference_scheme:
         return recognise_both(sources, values, asked.scheme, asked.level), {}
-    own = {"labels": asked.scheme, "reference": asked.reference_scheme or asked.scheme}
+    own: dict[str, LabelScheme | None] = dict.fromkeys(sources, asked.scheme)
+    own["reference"] = asked.reference_scheme or asked.scheme
     codings = recognise_each(sources, values, own)
     if not asked.to:
         _require_same_classes(codings)

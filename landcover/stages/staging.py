@@ -79,18 +79,25 @@ def _remove_later(run: Run, overwrite: bool | None) -> None:
 
 
 def _same(run: Run, stage: Run, with_split: bool) -> bool:
-    """Whether scene, labels, reference, legend and perhaps split are the run's, to the byte."""
+    """Whether scene, dates, labels, reference, legend and perhaps split are the run's."""
     legends = run.legend, stage.legend
     # runs of earlier days have no legend
     if all(path.exists() for path in legends) and not filecmp.cmp(*legends, shallow=False):
         return False
-    for name in ("scene", "labels", "reference", *(["splits"] if with_split else [])):
-        old, new = getattr(run, name), getattr(stage, name)
+    names = ("scene", "labels", "reference", "sequence", *(["splits"] if with_split else []))
+    pairs = [(getattr(run, name), getattr(stage, name)) for name in names]
+    for old, new in pairs + _dates(run, stage):
         if old.exists() != new.exists():
             return False
         if old.exists() and not filecmp.cmp(old, new, shallow=False):
             return False
     return True
+
+
+def _dates(run: Run, stage: Run) -> list[tuple[Path, Path]]:
+    """The rasters of dates, and of labels of their years, of either run in both."""
+    names = {path.name for one in (run, stage) for path in one.dates.glob("*.tif")}
+    return [(run.dates / name, stage.dates / name) for name in sorted(names)]
 
 
 def _publish(stage: Run, run: Run, stages: Sequence[str]) -> None:
@@ -102,6 +109,8 @@ def _publish(stage: Run, run: Run, stages: Sequence[str]) -> None:
             for product in map(Path, earlier["products"]):
                 if ".." not in product.parts and not (stage.path / product).exists():
                     (run.path / product).unlink(missing_ok=True)
+        if run.dates.is_dir() and not any(run.dates.iterdir()):
+            run.dates.rmdir()
         kept = set(stages) < set(SCENE_STAGES)
         if kept or any((run.path / name).exists() for name in _LATER):
             manifest["stages"] |= read_json(stage.manifest)["stages"]
