@@ -19,7 +19,7 @@ from .sources.image import read_image
 from .sources.sentinel2 import open_sentinel2
 from .sources.stac import open_stac
 from .sources.synthetic.scene import make_scene
-from .stages.api_models import assess, compare, find_change, map_scene, train
+from .stages.api_models import assess, compare, ensemble, find_change, map_scene, train
 from .stages.api_samples import denoise, prepare, sample, segment
 
 __version__: str
@@ -40,6 +40,7 @@ __all__ = [
     "compare",
     "compute_features",
     "denoise",
+    "ensemble",
     "felzenszwalb",
     "find_change",
     "load_model",

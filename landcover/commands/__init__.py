@@ -6,6 +6,7 @@ from landcover.commands import (
     assess,
     change,
     classify,
+    ensemble,
     features,
     fetch,
     inspect,
@@ -27,6 +28,7 @@ COMMANDS: dict[str, Command] = (
     | train.COMMANDS
     | maps.COMMANDS
     | postprocess.COMMANDS
+    | ensemble.COMMANDS
     | assess.COMMANDS
     | classify.COMMANDS
     | change.COMMANDS

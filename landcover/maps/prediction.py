@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypedDict, Unpack, cast
 
@@ -14,8 +14,8 @@ from landcover.classifiers.models import Model
 from landcover.classifiers.protocol import Classifier
 from landcover.files.jobs import Job
 from landcover.files.raster_writer import RasterWriter
-from landcover.grid import Window
-from landcover.legend import UNLABELLED
+from landcover.grid import Grid, Window
+from landcover.legend import UNLABELLED, Legend
 from landcover.maps.cluster import Workers
 from landcover.maps.scene_tiles import (
     APPLICABILITY,
@@ -202,7 +202,17 @@ def _write(
     paths: Mapping[str, Path], source: Source, windows: Sequence[Window], pixels: Iterable[Pixels]
 ) -> None:
     """Write the layers of all windows, in order."""
-    legend = source.classifier.legend
+    with layer_writers(paths, source.grid, source.classifier.legend) as writers:
+        for window, found in zip(windows, pixels, strict=True):
+            for layer, writer in writers.items():
+                writer.write(found[layer], window)
+
+
+@contextmanager
+def layer_writers(
+    paths: Mapping[str, Path], grid: Grid, legend: Legend
+) -> Iterator[dict[str, RasterWriter]]:
+    """Writers of the layers of a map, by their names; the rasters are whole on leaving."""
     settings: dict[str, tuple] = {
         LABELS: (np.uint16, ["class"], UNLABELLED, legend),
         CONFIDENCE: (np.uint8, ["confidence_percent"], CONFIDENCE_NODATA),
@@ -211,10 +221,7 @@ def _write(
         APPLICABILITY: (np.uint8, ["dissimilarity_percent", "inside"], CONFIDENCE_NODATA),
     }
     with ExitStack() as stack:
-        writers = {
-            layer: stack.enter_context(RasterWriter(path, source.grid, *settings[layer]))
+        yield {
+            layer: stack.enter_context(RasterWriter(path, grid, *settings[layer]))
             for layer, path in paths.items()
         }
-        for window, found in zip(windows, pixels, strict=True):
-            for layer, writer in writers.items():
-                writer.write(found[layer], window)

@@ -23,7 +23,7 @@ from landcover.reports.records import (
 )
 
 #: The scores of a map, the leading one first.
-METRICS = ("overall_accuracy", "balanced_accuracy", "macro_f1", "kappa")
+METRICS = ("overall_accuracy", "balanced_accuracy", "macro_f1", "macro_jaccard", "kappa")
 #: Scores by name, of one confusion matrix or of many.
 Metrics: TypeAlias = dict[str, np.ndarray]
 
@@ -149,7 +149,8 @@ def score_confusions(
     """Scores and 95 % percentile-bootstrap intervals from confusion matrices of blocks.
 
     As in scikit-learn, balanced accuracy (mean recall) averages over the classes
-    that the reference holds, and macro F1 over those that either side holds.
+    that the reference holds, macro F1 and the macro Jaccard index over those that either side
+    holds.
     Intervals resample blocks with replacement (Efron & Tibshirani 1993, ch. 13;
     blocks as units: Roberts et al. 2017, doi:10.1111/ecog.02881). A single
     block cannot tell how blocks vary, so its intervals are None, and so are those of a class that
@@ -171,10 +172,10 @@ def score_confusions(
     Returns
     -------
     dict
-        ``n_test`` (pixels), ``n_blocks`` (None if independent), the four `METRICS`, each with
+        ``n_test`` (pixels), ``n_blocks`` (None if independent), the `METRICS`, each with
         ``..._ci95`` [low, high] beside it, ``per_class`` {code: name, precision, recall, f1,
-        their intervals, support}, ``confusion`` {codes, matrix}. Shares are 0-1 (kappa -1 to 1);
-        None where undefined.
+        jaccard, their intervals, support}, ``confusion`` {codes, matrix}. Shares are 0-1 (kappa
+        -1 to 1); None where undefined.
 
     Raises
     ------
@@ -269,9 +270,9 @@ def paired_difference(
 def metrics_of(confusion: np.ndarray) -> Metrics:
     """Scores of confusion matrices (..., classes, classes), NaN where undefined.
 
-    Overall accuracy; balanced accuracy; macro F1; Cohen's kappa (1960,
-    doi:10.1177/001316446002000104), each of shape (...); and precision, recall
-    and f1 of every class, each (..., classes).
+    Overall accuracy; balanced accuracy; macro F1; the macro Jaccard index; Cohen's kappa (1960,
+    doi:10.1177/001316446002000104), each of shape (...); and precision, recall, f1 and the
+    Jaccard index (intersection over union) of every class, each (..., classes).
     """
     confusion = np.asarray(confusion, np.float64)
     right = np.diagonal(confusion, axis1=-2, axis2=-1)
@@ -279,20 +280,24 @@ def metrics_of(confusion: np.ndarray) -> Metrics:
     n = support.sum(axis=-1)
     present = support > 0
     recall = _ratio(right, support)
-    # A class that is claimed where there is none at all has F1 0, as in scikit-learn. One that only
-    # a resample happens to miss gets no score there: 0 would depend on the draw alone
+    # A class that is claimed where there is none at all has F1 and Jaccard index 0, as in
+    # scikit-learn. One that only a resample happens to miss gets no score there: 0 would depend on
+    # the draw alone
     missed = ~present & present.any(axis=tuple(range(present.ndim - 1)))
     f1 = np.where(missed, np.nan, _ratio(2 * right, support + claimed))
+    jaccard = np.where(missed, np.nan, _ratio(right, support + claimed - right))
     overall = _ratio(right.sum(axis=-1), n)
     chance = _ratio((support * claimed).sum(axis=-1), n**2)
     return {
         "overall_accuracy": overall,
         "balanced_accuracy": _mean_where(recall, present),
         "macro_f1": _mean_where(f1, ~np.isnan(f1)),
+        "macro_jaccard": _mean_where(jaccard, ~np.isnan(jaccard)),
         "kappa": _ratio(overall - chance, 1 - chance),
         "precision": _ratio(right, claimed),
         "recall": recall,
         "f1": f1,
+        "jaccard": jaccard,
     }
 
 
@@ -356,7 +361,8 @@ def _trials(confusions: np.ndarray, independent: bool) -> dict[str, np.ndarray]:
     counts = confusions.sum(axis=0, keepdims=True) if independent else confusions
     support, claimed = counts.sum(axis=2), counts.sum(axis=1)
     right = np.diagonal(counts, axis1=1, axis2=2)
-    held = {"precision": claimed, "recall": support, "f1": support + claimed - right}
+    union = support + claimed - right
+    held = {"precision": claimed, "recall": support, "f1": union, "jaccard": union}
     return {
         name: (of_class if independent else of_class > 0).sum(axis=0)
         for name, of_class in held.items()
@@ -369,7 +375,7 @@ def _overall_scores(point: Metrics, spread: Metrics, trials: int) -> OverallScor
     def interval(name: str, share: float) -> Interval:
         return _interval(spread[name], share, trials)
 
-    overall, balanced, macro_f1 = (float(point[name]) for name in METRICS[:3])
+    overall, balanced, macro_f1, jaccard = (float(point[name]) for name in METRICS[:4])
     return {
         "overall_accuracy": overall,
         "overall_accuracy_ci95": interval("overall_accuracy", overall),
@@ -377,6 +383,8 @@ def _overall_scores(point: Metrics, spread: Metrics, trials: int) -> OverallScor
         "balanced_accuracy_ci95": interval("balanced_accuracy", balanced),
         "macro_f1": macro_f1,
         "macro_f1_ci95": interval("macro_f1", macro_f1),
+        "macro_jaccard": jaccard,
+        "macro_jaccard_ci95": interval("macro_jaccard", jaccard),
         "kappa": finite(point["kappa"]),
         "kappa_ci95": interval("kappa", np.nan),
     }
@@ -398,6 +406,8 @@ def _class_scores(
         "recall_ci95": interval("recall"),
         "f1": finite(point["f1"][position]),
         "f1_ci95": interval("f1"),
+        "jaccard": finite(point["jaccard"][position]),
+        "jaccard_ci95": interval("jaccard"),
     }
 
 

@@ -276,6 +276,7 @@ def _pair(tally: Tally, against: str, a: str, b: str, seed: int) -> Pair:
         "overall_accuracy": overall,
         "balanced_accuracy": difference("balanced_accuracy"),
         "macro_f1": difference("macro_f1"),
+        "macro_jaccard": difference("macro_jaccard"),
         "kappa": difference("kappa"),
         "mcnemar": tests,
         "verdict": verdict.of_pair(overall, tests),

@@ -37,6 +37,8 @@ class ClassShares(TypedDict):
     recall_ci95: Interval
     f1: float | None
     f1_ci95: Interval
+    jaccard: float | None
+    jaccard_ci95: Interval
 
 
 class ClassScores(ClassName, ClassShares):
@@ -54,6 +56,8 @@ class OverallScores(TypedDict):
     balanced_accuracy_ci95: Interval
     macro_f1: float
     macro_f1_ci95: Interval
+    macro_jaccard: float
+    macro_jaccard_ci95: Interval
     kappa: float | None
     kappa_ci95: Interval
 
@@ -127,6 +131,7 @@ class Pair(TypedDict):
     overall_accuracy: Difference
     balanced_accuracy: Difference
     macro_f1: Difference
+    macro_jaccard: Difference
     kappa: Difference
     mcnemar: PairedTests
     verdict: str

@@ -19,11 +19,13 @@ from landcover.files import rasters
 from landcover.files.atomic import Fields
 from landcover.grid import Grid
 
+#: That of models; an item of an average of maps has none.
+MLM = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 EXTENSIONS = (
     "https://stac-extensions.github.io/raster/v1.1.0/schema.json",
     "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
-    "https://stac-extensions.github.io/mlm/v1.4.0/schema.json",
+    MLM,
 )
 #: The first Sentinel-2 was launched on 23 June 2015. STAC obliges an item to give a time.
 _UNKNOWN_TIME = ("2015-06-23T00:00:00Z", "9999-12-31T23:59:59Z")
@@ -50,7 +52,7 @@ _MODEL_FILES = {
 
 @dataclass(frozen=True)
 class MapFiles:
-    """A map, what lies beside it, and the model that made it.
+    """A map, what lies beside it, and the model or the maps that made it.
 
     Attributes
     ----------
@@ -61,30 +63,39 @@ class MapFiles:
     layers : mapping
         Path of the "map" and, where they were written, of its "confidence", "probabilities",
         "entropy" and "applicability".
-    model : Path
-        Folder of the model, with its card.
+    model : Path, optional
+        Folder of the model, with its card; None of an average of maps.
     acquired : sequence of str
         When the scene was taken, as far as that is known: times by RFC 3339.
     outside_share : float, optional
         Share of the map's pixels outside the model's area of applicability, where that is known.
+    members : sequence of path
+        Items of the maps that were averaged.
     """
 
     name: str
     place: str
     layers: Mapping[str, Path]
-    model: Path
+    model: Path | None
     acquired: Sequence[str] = ()
     outside_share: float | None = None
+    members: Sequence[Path] = ()
 
     def asset(self, path: Path, title: str, media_type: str, roles: list[str]) -> dict[str, object]:
         """An asset whose path is relative to the item, which lies beside the map."""
+        return {"href": self.href(path), "type": media_type, "title": title, "roles": roles}
+
+    def href(self, path: Path) -> str:
+        """A path relative to the item."""
         href = Path(os.path.relpath(path, self.layers["map"].parent)).as_posix()
-        href = href if href.startswith("..") else f"./{href}"
-        return {"href": href, "type": media_type, "title": title, "roles": roles}
+        return href if href.startswith("..") else f"./{href}"
 
 
 def item_of(
-    files: MapFiles, properties: Fields, bands: Sequence[Mapping[str, object]]
+    files: MapFiles,
+    classes: Sequence[Mapping[str, object]],
+    properties: Fields | None = None,
+    bands: Sequence[Mapping[str, object]] = (),
 ) -> dict[str, object]:
     """The STAC item of a map.
 
@@ -92,8 +103,10 @@ def item_of(
     ----------
     files : MapFiles
         The map and what belongs to it.
-    properties : dict
-        The model by the MLM extension, ``mlm:name`` and so on.
+    classes : sequence of mapping
+        Those of the map, as ``classification:classes``.
+    properties : dict, optional
+        The model by the MLM extension, ``mlm:name`` and so on; nothing of an average of maps.
     bands : sequence of mapping
         What the model reads, as ``raster:bands`` of its asset.
     """
@@ -102,7 +115,7 @@ def item_of(
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": list(EXTENSIONS),
+        "stac_extensions": [name for name in EXTENSIONS if files.model or name != MLM],
         "id": f"{files.place}-{files.name}",
         "geometry": geometry,
         "bbox": bbox,
@@ -110,11 +123,13 @@ def item_of(
             "title": f"Land cover of {files.place} by {files.name}",
             **_time(files.acquired),
             **_projection(grid),
-            **properties,
+            **(properties or {}),
         },
-        "links": [],
-        "assets": dict(_map_assets(files, properties["mlm:output"][0]))
-        | dict(_model_assets(files, bands)),
+        "links": [
+            {"rel": "derived_from", "href": files.href(item), "type": "application/geo+json"}
+            for item in files.members
+        ],
+        "assets": dict(_map_assets(files, classes)) | dict(_model_assets(files, bands)),
     }
 
 
@@ -176,7 +191,9 @@ def _projection(grid: Grid) -> dict[str, object]:
     }
 
 
-def _map_assets(files: MapFiles, output: Fields) -> Iterator[tuple[str, dict[str, object]]]:
+def _map_assets(
+    files: MapFiles, classes: Sequence[Mapping[str, object]]
+) -> Iterator[tuple[str, dict[str, object]]]:
     """The map, its confidence and probabilities where written, and its style."""
     for key, title in _LAYER_TITLES.items():
         if key in files.layers:
@@ -185,7 +202,7 @@ def _map_assets(files: MapFiles, output: Fields) -> Iterator[tuple[str, dict[str
             if key == "applicability" and files.outside_share is not None:
                 asset["landcover:outside_share"] = round(files.outside_share, 4)
             if key == "map":
-                asset["classification:classes"] = output["classification:classes"]
+                asset["classification:classes"] = list(classes)
             yield key, asset
     style = files.layers["map"].with_suffix(".qml")
     if style.exists():
@@ -213,7 +230,9 @@ def _raster_bands(path: Path) -> list[dict[str, object]]:
 def _model_assets(
     files: MapFiles, bands: Sequence[Mapping[str, object]]
 ) -> Iterator[tuple[str, dict[str, object]]]:
-    """The model in every form that it is stored in, and its card."""
+    """The model in every form that it is stored in, and its card; nothing of an average."""
+    if files.model is None:
+        return
     for file, (media_type, artifact_type) in _MODEL_FILES.items():
         path = files.model / file
         if path.exists():

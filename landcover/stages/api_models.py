@@ -215,6 +215,45 @@ def map_scene(
     return paths[0]
 
 
+def ensemble(run: RunLike, maps: Sequence[str], *, variant: str = "") -> Path:
+    """Average the probabilities of several maps into a map of its own, and score it.
+
+    Parameters
+    ----------
+    run : Run or path
+        Run folder with the maps, made with ``probabilities=True``.
+    maps : sequence of str
+        Names of two maps or more, of models with the same classes. Their order does not matter.
+    variant : str
+        A word at the end of the map's name, such as "dates" for ensemble@dates.
+
+    Returns
+    -------
+    Path
+        The class map, maps/ensemble.tif or maps/ensemble@VARIANT.tif. Beside it lie its confidence,
+        probabilities, style and STAC item; reports/NAME.json has the scores.
+
+    Raises
+    ------
+    MissingProduct
+        If a map or its probabilities are missing.
+    InputError
+        If there are fewer than two maps, one is named twice, or their classes differ.
+
+    Examples
+    --------
+    >>> import landcover as lc
+    >>> models = [lc.train("runs/demo", kind, denoise="none") for kind in ("knn", "random-forest")]
+    >>> for model in models:
+    ...     path = lc.map_scene("runs/demo", model, probabilities=True)
+    >>> lc.ensemble("runs/demo", [model.name for model in models]).name
+    'ensemble.tif'
+    """
+    from landcover.stages import ensemble as stage
+
+    return stage.ensemble(run_of(run), maps, variant)[0]
+
+
 def compare(run: RunLike) -> Fields:
     """Set every map of a run beside the others, on the same pixels of the test blocks.
 

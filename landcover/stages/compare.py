@@ -31,13 +31,13 @@ from landcover.stages import store
 from landcover.stages.denoise import is_made
 from landcover.stages.inputs import read_blocks, read_rows
 from landcover.stages.models import folder_of_model, how_to_map
-from landcover.stages.postprocess import require_same_maps
 from landcover.stages.run_legend import read_nomenclature
 from landcover.stages.scoring import (
     Cards,
     blocks_to_score,
     known_cards,
     own_cards,
+    require_same_maps,
     require_same_splits,
     scored_on,
     tally_maps,

@@ -1,4 +1,4 @@
-"""The STAC item of a run's map: the map, the model in every form that it is stored in, its card."""
+"""The STAC item of a run's map: the map, and the model in every form that it is stored in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from landcover.classifiers.models import Model
 from landcover.files.atomic import write_json
+from landcover.legend import Legend
 from landcover.maps.outside import outside_share
 from landcover.run import Run
 from landcover.stages.scenes import prepared
@@ -20,7 +21,6 @@ def write_map_item(run: Run, name: str, model: Model, days: Sequence[str] = ()) 
     from landcover.classifiers.exchange import metadata
     from landcover.reports import stac
 
-    properties = metadata.mlm_properties(model.card, _dn_range(run))
     files = stac.MapFiles(
         name,
         run.path.resolve().name,
@@ -29,7 +29,30 @@ def write_map_item(run: Run, name: str, model: Model, days: Sequence[str] = ()) 
         [f"{day}T00:00:00Z" for day in days] or prepared(run).get("acquired", ()),
         outside_share(run.applicability(name)),
     )
-    write_json(run.item(name), stac.item_of(files, properties, metadata.mlm_bands(model.card)))
+    item = stac.item_of(
+        files,
+        metadata.stac_classes(model.legend),
+        metadata.mlm_properties(model.card, _dn_range(run)),
+        metadata.mlm_bands(model.card),
+    )
+    write_json(run.item(name), item)
+    return run.item(name)
+
+
+def write_ensemble_item(run: Run, name: str, members: Sequence[str], legend: Legend) -> Path:
+    """Write the STAC item of an average of maps, which points to theirs instead of to a model."""
+    from landcover.classifiers.exchange import metadata
+    from landcover.reports import stac
+
+    files = stac.MapFiles(
+        name,
+        run.path.resolve().name,
+        run.map_layers(name),
+        model=None,
+        acquired=prepared(run).get("acquired", ()),
+        members=[run.item(member) for member in members],
+    )
+    write_json(run.item(name), stac.item_of(files, metadata.stac_classes(legend)))
     return run.item(name)
 
 

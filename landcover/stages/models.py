@@ -6,9 +6,11 @@ from pathlib import Path
 
 from landcover.classifiers.cards import CARD, holds_model
 from landcover.classifiers.models import Model, load_model
-from landcover.classifiers.names import model_of
+from landcover.classifiers.names import model_of, parse
 from landcover.errors import InputError, MissingProduct, typed
+from landcover.files import rasters
 from landcover.files.atomic import short_file_digest
+from landcover.legend import Legend
 from landcover.run import Run
 from landcover.stages.store import map_names
 
@@ -128,6 +130,12 @@ def how_to_map(run: Run, name: str, probabilities: bool = False) -> str:
     """
     if model_of(name) != name:
         return "make it with: landcover postprocess"
+    averaged = run.read_manifest()["stages"].get(f"ensemble {name}")
+    if averaged:
+        of = " ".join(map(typed, averaged["settings"]["maps"]))
+        variant = parse(name).variant
+        word = f" --variant {variant}" if variant else ""
+        return f"make it with: landcover ensemble {typed(run.path)} --maps {of}{word}"
     command = f"landcover map {typed(run.path)} --model"
     further = " --probabilities" if probabilities else ""
     folder = folder_of_model(run, name)
@@ -154,6 +162,29 @@ def map_of(run: Run, name: str) -> Path:
         there = map_names(run.path / "maps")
         held = f"the run's maps are {', '.join(there)}; " if there else ""
         raise MissingProduct(f"{path} does not exist; {held}{how_to_map(run, name)}")
+    return path
+
+
+def probabilities_of(run: Run, name: str, legend: Legend) -> Path:
+    """The probabilities that were written with a map, of the classes of a legend.
+
+    Raises
+    ------
+    MissingProduct
+        If there are none, saying how to make them.
+    """
+    path, stages = run.probabilities(name), run.read_manifest()["stages"]
+    made = [
+        product
+        for stage in ("map", "ensemble")
+        for product in stages.get(f"{stage} {name}", {}).get("products", ())
+    ]
+    bands = tuple(f"{c.code} {c.name}" for c in legend.classes)
+    current = path.relative_to(run.path).as_posix() in made and path.exists()
+    if not current or rasters.band_names(path) != bands:
+        raise MissingProduct(
+            f"{path} of this map does not exist; {how_to_map(run, name, probabilities=True)}"
+        )
     return path
 
 

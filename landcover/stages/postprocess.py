@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from landcover.classifiers import names
 from landcover.classifiers.models import Model
-from landcover.errors import InputError, LandcoverError, MissingProduct
+from landcover.errors import InputError, LandcoverError
 from landcover.files import rasters
-from landcover.files.atomic import Fields, short_file_digest
 from landcover.files.class_rasters import write_classes
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps.postprocessing import Choices, Source, steps_of
 from landcover.reports.records import Foreign
 from landcover.run import Run
-from landcover.stages.models import how_to_map, map_of, model_of_run
+from landcover.stages.models import how_to_map, map_of, model_of_run, probabilities_of
 from landcover.stages.scoring import (
     Cards,
     blocks_to_score,
     foreign_to,
     is_scored,
+    map_digest,
     require_scorable,
     score_map,
     tally_maps,
@@ -124,21 +123,6 @@ def postprocess(
     return paths
 
 
-def require_same_maps(run: Run, model_reports: Mapping[str, Fields]) -> None:
-    """Raise LandcoverError if a map came from one that has been made again since."""
-    for name, report in model_reports.items():
-        made = report.get("postprocessing")
-        if made and run.map(made["of"]).exists() and _digest(run, made["of"]) != made["map"]:
-            raise LandcoverError(
-                f"{run.map(name)} was made of another map {made['of']} than {run.path} holds now; "
-                "run landcover postprocess again, or remove it"
-            )
-
-
-def _digest(run: Run, name: str) -> str:
-    return short_file_digest(run.map(name))
-
-
 def _grid_of_map(run: Run, model: str) -> Grid:
     """The grid of the map, which must be there and that of the scene."""
     path = map_of(run, model)
@@ -154,15 +138,7 @@ def _probabilities(run: Run, model: str, legend: Legend) -> Path:
             f"{model} has no probabilities of its own; smooth= and by_probability= work on a "
             f"model's own map: model={names.model_of(model)}"
         )
-    path = run.probabilities(model)
-    made = run.read_manifest()["stages"].get(f"map {model}", {}).get("products", [])
-    bands = tuple(f"{c.code} {c.name}" for c in legend.classes)
-    current = path.relative_to(run.path).as_posix() in made and path.exists()
-    if not current or rasters.band_names(path) != bands:
-        raise MissingProduct(
-            f"{path} of this map does not exist; {how_to_map(run, model, probabilities=True)}"
-        )
-    return path
+    return probabilities_of(run, model, legend)
 
 
 def _read(run: Run, model: str, source: Source) -> np.ndarray:
@@ -191,7 +167,7 @@ def _score(
         against: accuracy.paired_difference(by_map[name], by_map[model])
         for against, by_map in confusions.items()
     }
-    made = {"of": model, "map": _digest(run, model)}
+    made = {"of": model, "map": map_digest(run, model)}
     facts = {"postprocessing": made, "change": change}
     score_map(run, name, {"postprocess": seconds}, facts, cards, foreign)
     return run.report(name)

@@ -12,7 +12,7 @@ from landcover.classifiers.cards import CARD, holds_model
 from landcover.classifiers.names import model_of
 from landcover.errors import LandcoverError
 from landcover.files import rasters
-from landcover.files.atomic import Fields, read_json, write_json
+from landcover.files.atomic import Fields, read_json, short_file_digest, write_json
 from landcover.labels.origin import POLYGONS
 from landcover.reports import scores, tally
 from landcover.reports.records import Foreign
@@ -257,6 +257,25 @@ def require_same_splits(run: Run, names: Sequence[str], cards: Cards) -> None:
                 f"model {model} was trained on another split than {run.splits} holds, "
                 "so its test pixels are not unseen; train it again, or remove its folders and maps"
             )
+
+
+def require_same_maps(run: Run, reports: Mapping[str, Fields]) -> None:
+    """Raise LandcoverError if a map came from one that has been made again since."""
+    for name, report in reports.items():
+        made = report.get("postprocessing")
+        sources = {made["of"]: made["map"]} if made else report.get("ensemble", {}).get("of", {})
+        for source, digest in sources.items():
+            if run.map(source).exists() and map_digest(run, source) != digest:
+                command = "postprocess" if made else "ensemble"
+                raise LandcoverError(
+                    f"{run.map(name)} was made of another map {source} than {run.path} holds now; "
+                    f"run landcover {command} again, or remove it"
+                )
+
+
+def map_digest(run: Run, name: str) -> str:
+    """A short name of a map, by which maps that are made of it remember it."""
+    return short_file_digest(run.map(name))
 
 
 def _require_same_split(run: Run, names: Sequence[str], cards: Cards, foreign: bool) -> None:

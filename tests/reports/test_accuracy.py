@@ -32,6 +32,9 @@ def test_scores_equal_scikit_learn(reference, predicted):
     assert ours["macro_f1"] == pytest.approx(
         sk.f1_score(reference, predicted, average="macro", zero_division=0)
     )
+    assert ours["macro_jaccard"] == pytest.approx(
+        sk.jaccard_score(reference, predicted, average="macro", zero_division=0)
+    )
     kappa = sk.cohen_kappa_score(reference, predicted)
     assert ours["kappa"] is None if np.isnan(kappa) else ours["kappa"] == pytest.approx(kappa)
     codes = ours["confusion"]["codes"]
@@ -49,11 +52,12 @@ def test_balanced_accuracy_and_classes_equal_scikit_learn():
         sk.balanced_accuracy_score(reference, predicted)
     )
     theirs = sk.precision_recall_fscore_support(reference, predicted, labels=CODES)
-    for code, precision, recall, f1, support in zip(CODES, *theirs, strict=True):
+    unions = sk.jaccard_score(reference, predicted, labels=CODES, average=None)
+    for code, *scores, support, jaccard in zip(CODES, *theirs, unions, strict=True):
         row = ours["per_class"][str(code)]
-        assert (row["precision"], row["recall"], row["f1"]) == pytest.approx(
-            (precision, recall, f1)
-        )
+        assert [row["precision"], row["recall"], row["f1"]] == pytest.approx(scores)
+        assert row["jaccard"] == pytest.approx(jaccard)
+        assert row["jaccard_ci95"][0] <= row["jaccard"] <= row["jaccard_ci95"][1]
         assert row["support"] == support
         assert row["name"] == Legend.corine()[code].name
         assert row["f1_ci95"][0] <= row["f1"] <= row["f1_ci95"][1]
@@ -68,6 +72,8 @@ def test_known_answer():
     assert scores["confusion"] == {"codes": [211, 512], "matrix": [[3, 2], [2, 3]]}
     assert scores["overall_accuracy"] == pytest.approx(0.6)
     assert scores["kappa"] == pytest.approx(0.2)
+    # of either class 3 pixels are common to both, and 7 are held by either
+    assert scores["macro_jaccard"] == pytest.approx(3 / 7)
 
 
 def test_unlabelled_reference_is_left_out_and_a_missing_prediction_is_an_error():

@@ -249,7 +249,8 @@ def write_map(folder, grid, card, settings=None):
     bands = metadata.mlm_bands(card)
     layers = {"map": run.map(name), "confidence": run.confidence(name)}
     files = stac.MapFiles(name, "run", layers, run.model(name), acquired)
-    write_json(run.item(name), stac.item_of(files, properties, bands))
+    classes = metadata.stac_classes(Legend.from_dicts(card["classes"]))
+    write_json(run.item(name), stac.item_of(files, classes, properties, bands))
     return run.item(name)
 
 
