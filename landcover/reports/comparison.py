@@ -21,6 +21,7 @@ from landcover.reports.records import (
     LabelsAsMap,
     Lead,
     Leak,
+    MapDates,
     Pair,
     Scores,
     ZoneScores,
@@ -82,6 +83,8 @@ class About:
         How large the regions of the labels are, by `labels.detail.least_region_ha`.
     outside : mapping
         Share of each map outside its model's area of applicability, where that is known.
+    dates : mapping
+        Which dates each map shows, in a run of several.
     scored_on : str
         Which pixels the tally counted, in words of `scores`.
     labels_from : str
@@ -99,6 +102,7 @@ class About:
     pixel_m: float | None = None
     least_ha: float | None = None
     outside: Mapping[str, float] = field(default_factory=dict)
+    dates: Mapping[str, MapDates] = field(default_factory=dict)
     scored_on: str = WALL_TO_WALL
     labels_from: str = RASTER
 
@@ -237,6 +241,7 @@ def _model(name: str, tally: Tally, about: About, seed: int) -> ComparedModel:
         "criteria": about.criteria.values(name) if about.criteria else None,
         "outside_share": about.outside.get(name),
         "foreign": foreign.score_of(report),
+        "dates": about.dates.get(name),
     }
 
 

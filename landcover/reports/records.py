@@ -192,11 +192,22 @@ class BlockSizes(TypedDict):
     label_range_px: float | None
 
 
+class MapDates(TypedDict):
+    """The dates that a map shows, and how many of them are valid at a pixel on average.
+
+    ``composite`` says how they became one scene, where the map is of that and not of each date.
+    """
+
+    days: list[str]
+    composite: str | None
+    valid: float
+
+
 class ComparedModel(TypedDict):
     """One model of a comparison: its scores, and how it came about.
 
     ``outside_share`` is that of its map outside its area of applicability, where that is known;
-    ``foreign`` is of a model that has not seen the scene.
+    ``foreign`` is of a model that has not seen the scene; ``dates`` is of maps of several dates.
     """
 
     name: str
@@ -217,6 +228,7 @@ class ComparedModel(TypedDict):
     criteria: tuple[float, float | None] | None
     outside_share: float | None
     foreign: ForeignScore | None
+    dates: MapDates | None
 
 
 class Lead(TypedDict):

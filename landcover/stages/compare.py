@@ -28,6 +28,7 @@ from landcover.reports.choice import Criteria
 from landcover.reports.refinement import Refinement
 from landcover.run import Run
 from landcover.stages import store
+from landcover.stages.compare_dates import dates_of_maps
 from landcover.stages.denoise import is_made
 from landcover.stages.inputs import read_blocks, read_rows
 from landcover.stages.models import folder_of_model, how_to_map
@@ -102,6 +103,7 @@ def compare(run: Run) -> list[Path]:
             least_ha=least_region_ha(run.labels) if labels == RASTER and held else None,
             labels_from=labels,
             outside=_outside(run, names),
+            dates=dates_of_maps(run, names),
             scored_on=scored_on(run, foreign),
         ),
     )

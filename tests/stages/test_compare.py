@@ -98,6 +98,37 @@ def test_samples_are_scored_by_split(world):
     assert store.read_report(world.run.report("knn")) == json.loads(json.dumps(report))
 
 
+def test_every_combination_of_dates_is_a_row_that_says_which(world):
+    shares = {"2022-04-15": 0.9, "2022-06-25": 0.5, "2022-09-03": 0.25}
+    dates = {
+        day: {"data": round(1000 * share), "cloud": round(1000 * (1 - share)), "outside": 500}
+        for day, share in shares.items()
+    }
+    settings = {"level": 3, "composite": {"method": "median", "best_date": None}}
+    world.run.record("prep", settings, found={"dates": dates, "pixels": {"data": 1000}})
+    for name in ("ltae", "ltae@2dates", "ltae@2dates+smooth", "ensemble", "mlp"):
+        world.model(name, 0.2)
+    for name, days in (("ltae", list(shares)), ("ltae@2dates", list(shares)[1:])):
+        world.run.record(f"map {name}", {"model": "ltae", "dates": days})
+    world.run.record("map mlp", {"model": "mlp"})
+    world.run.record("ensemble ensemble", {"maps": ["ltae@2dates", "ltae"]})
+    compare(world.run)
+    comparison = store.read_comparison(world.run.path)
+    found = {model["name"]: model["dates"] for model in comparison["models"]}
+    every, two = list(shares), list(shares)[1:]
+    assert {name: held["days"] for name, held in found.items()} == {
+        "ltae": every, "ltae@2dates": two, "ltae@2dates+smooth": two, "ensemble": every,
+        "mlp": every,
+    }  # fmt: skip
+    assert found["ltae"]["valid"] == pytest.approx(1.65)
+    assert found["ltae@2dates"]["valid"] == pytest.approx(0.75)
+    assert [name for name, held in found.items() if held["composite"]] == ["mlp"]
+    table = (world.run.path / "comparison.md").read_text("utf-8")
+    assert "(2dates) | 2 | 0.8 | 2022-06-25, 2022-09-03 |" in table
+    assert "| MLP | 3, as their median composite | 1." in table
+    assert "Which dates each map shows" in (world.run.path / "comparison.html").read_text("utf-8")
+
+
 def test_without_reference_the_report_speaks_of_agreement(tmp_path):
     world = World(tmp_path / "run", reference=False)
     codes = world.model("knn", 0.3)
