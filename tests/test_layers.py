@@ -55,6 +55,7 @@ SHARED_BY_STAGES = {
     "api_samples": "stages up to samples as the public API calls them",
     "finetune": "trains networks of whole images, for experiments/",
     "pretrain": "trains encoders, for experiments/",
+    "dates": "train and map choose the dates of a run in one way",
     "inputs": "every stage reads blocks, the sample table and rows to learn from in one way",
     "scoring": "train, map and postprocess score models and maps, compare sets them side by side",
     "models": "stages that need a model find it by name or folder",

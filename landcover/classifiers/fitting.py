@@ -15,6 +15,7 @@ from landcover.classifiers.scaling import fit_scaling
 from landcover.files.atomic import Fields
 
 if TYPE_CHECKING:
+    from landcover.samples.labelled_tiles import Ground
     from landcover.samples.rows import Rows
 
 
@@ -33,12 +34,15 @@ class Setup:
     scenes : tuple of Path
         Rasters that patches are read from, by models that see patches; one for each number in the
         rows' column `stacked.SCENE`, or one alone.
+    ground : Ground, optional
+        What tiles are cut from, by models that learn tiles.
     """
 
     name: str
     inputs: Inputs
     seed: int = 0
     scenes: tuple[Path, ...] = ()
+    ground: Ground | None = None
 
 
 @dataclass(frozen=True)

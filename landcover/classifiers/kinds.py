@@ -6,7 +6,7 @@ Importing this loads neither scikit-learn nor Keras: the functions of a row impo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -18,8 +18,10 @@ from landcover.classifiers import (
     row_models,
     sequence_models,
     stored_networks,
+    tile_models,
 )
 from landcover.classifiers.fitting import Trainer
+from landcover.classifiers.learnt_dates import FIXED, RANDOM, LearntDates
 from landcover.classifiers.protocol import Signature
 from landcover.errors import InputError, require_among, require_whole
 
@@ -137,6 +139,8 @@ class Kind:
     votes : str
         Setting of a model that says by how many votes its probabilities are counted; empty
         where they are not counted.
+    learns_dates : callable, optional
+        Choices and the days of a run to the dates that are learnt; None of them for a single image.
     maps : bool
         Whether its command maps after training, unless told not to.
     summary : str
@@ -161,6 +165,7 @@ class Kind:
     form: Callable[[Mapping[str, object]], str] = _no_form
     switch: Option | None = None
     votes: str = ""
+    learns_dates: Callable[[Mapping[str, Any], tuple[str, ...]], LearntDates | None] | None = None
     maps: bool = True
     summary: str = ""
     described: Mapping[str, str] = field(default_factory=dict)
@@ -175,6 +180,15 @@ class Kind:
     def reads_dates(self) -> bool:
         """Whether its models can read several dates."""
         return self.sees in ("sequence", "tile")
+
+    @property
+    def needs_dates(self) -> bool:
+        """Whether its models read several dates whatever is chosen."""
+        return self.sees == "sequence" or (self.sees == "tile" and "sequence_length" in self._taken)
+
+    @property
+    def _taken(self) -> set[str]:
+        return {option.name for option in self.options}
 
     @property
     def learns_tiles(self) -> bool:
@@ -280,6 +294,36 @@ _SEQUENCE_EPOCHS = Option(
     sequence_models.EPOCHS,
     help=f"epochs at most (default {sequence_models.EPOCHS})",
     shown=False,
+)
+_TILE_OPTIONS = (
+    Option(
+        "class_weight",
+        "balanced",
+        str,
+        "weigh classes by their inverse frequency (default), or all alike",
+        choices=("balanced", "none"),
+        shown=False,
+    ),
+    Option(
+        "epochs",
+        tile_models.EPOCHS,
+        help=f"epochs at most (default {tile_models.EPOCHS})",
+        shown=False,
+    ),
+    Option(
+        "backbone",
+        "small",
+        str,
+        "the half of the U-Net that looks closer",
+        choices=("small", "vgg19", "resnet50"),
+    ),
+    Option(
+        "weights",
+        type=str,
+        help="weights of the backbone as Keras has them without its top, ..._notop.h5; drawn at "
+        "random without",
+        metavar="FILE",
+    ),
 )
 
 _ROWS = (
@@ -538,6 +582,7 @@ _ROWS = (
         trainer=sequence_models.forest_trainer,
         load=sequence_models.load_forest,
         options=(_CLASS_WEIGHT, _LEAF_SIZES, _DATES),
+        learns_dates=sequence_models.any_dates,
         votes="trees",
         summary="Train a random forest on all dates of a run and map with it.",
         described={
@@ -557,6 +602,7 @@ _ROWS = (
         trainer=sequence_models.ltae_trainer,
         load=sequence_models.load_ltae,
         options=(_CLASS_WEIGHT, _SEQUENCE_EPOCHS, _DATES),
+        learns_dates=sequence_models.any_dates,
         summary="Train lightweight temporal attention on the dates of a run and map with it.",
         described={
             "": "bands of a pixel on any dates, each with its day of year; masked dates do not "
@@ -575,10 +621,68 @@ _ROWS = (
         trainer=sequence_models.temporal_cnn_trainer,
         load=sequence_models.load_temporal_cnn,
         options=(_CLASS_WEIGHT, _SEQUENCE_EPOCHS, _DATES),
+        learns_dates=sequence_models.any_dates,
         summary="Train a temporal CNN on the dates of a run and map with it.",
         described={
             "": "bands of a pixel on the days of the training, gaps filled in time; three "
             "convolutions along the dates"
+        },
+        chosen="when to stop",
+    ),
+    Kind(
+        name="unet",
+        command="unet",
+        titles={"": "U-Net", "dates": "U-Net of single dates"},
+        file="model.keras",
+        sees="tile",
+        architecture="U-Net",
+        framework="Keras",
+        trainer=tile_models.unet_trainer,
+        load=tile_models.load,
+        options=(
+            *_TILE_OPTIONS,
+            replace(_DATES, help="days of the run to learn one by one (default: its scene)"),
+        ),
+        learns_dates=tile_models.single_dates,
+        form=tile_models.dates_form,
+        summary="Train a U-Net on the scene of a run, or on single dates, and map with it.",
+        described={
+            "": "bands of a tile of 32 x 32 pixels; its middle 16 x 16 are mapped",
+            "dates": "the same of one date, and its day of year",
+        },
+        chosen="when to stop",
+    ),
+    Kind(
+        name="unet-convlstm",
+        command="unet-convlstm",
+        titles={"": "U-Net and ConvLSTM", "random": "U-Net and ConvLSTM of random dates"},
+        file="model.keras",
+        sees="tile",
+        architecture="U-Net and bidirectional ConvLSTM",
+        framework="Keras",
+        trainer=tile_models.convlstm_trainer,
+        load=tile_models.load,
+        options=(
+            *_TILE_OPTIONS,
+            _DATES,
+            Option(
+                "sequence_length",
+                help="dates that are read together (default 6, or those of --dates)",
+            ),
+            Option(
+                "date_choice",
+                FIXED,
+                str,
+                "always the same dates, or so many drawn from all for every batch",
+                choices=(FIXED, RANDOM),
+            ),
+        ),
+        learns_dates=tile_models.sequences,
+        form=tile_models.choice_form,
+        summary="Train a U-Net under a ConvLSTM on sequences of dates and map with it.",
+        described={
+            "": "tiles of 32 x 32 pixels on six dates, with their days of year",
+            "random": "the same; six of all dates, drawn anew for every batch",
         },
         chosen="when to stop",
     ),

@@ -97,6 +97,11 @@ class LearntDates:
             )
         if self.together in (None, len(held.days)):
             return held
+        if self.together == 1 and len(self.days) > 1:
+            raise InputError(
+                f"model {model} reads one date, and learnt {len(self.days)}; choose one with "
+                f"dates=DAY among {' '.join(held.days)}"
+            )
         if asked is not None:
             raise InputError(
                 f"model {model} reads {self.together} dates together, and {len(held.days)} are "

@@ -9,7 +9,8 @@ import numpy as np
 
 from landcover.classifiers.applicability import Applicability, known
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
-from landcover.classifiers.protocol import Inputs, OfOneImage, Signature
+from landcover.classifiers.one_image import OfOneImage
+from landcover.classifiers.protocol import Inputs, Signature
 from landcover.errors import InputError
 from landcover.legend import Legend
 from landcover.scene import features

@@ -13,7 +13,6 @@ from landcover.classifiers.applicability import Applicability
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.classifiers.learnt_dates import LearntDates
 from landcover.errors import InputError
-from landcover.files.rasters import valid_pixels
 from landcover.legend import Legend
 
 
@@ -87,21 +86,6 @@ class Classifier(Reader, Protocol):
 
         With `every_px` that of the first pixel of every square of this side alone.
         """
-
-
-class OfOneImage:
-    """What classifiers of one image share: a pixel is valid where every band has a value."""
-
-    cell_px = 1
-
-    @property
-    def radius(self) -> int:
-        """Pixels around a pixel that its prediction depends on."""
-        return 0
-
-    def valid(self, image: np.ndarray) -> np.ndarray:
-        """Which pixels (rows, cols) have a value in every band, without the padding."""
-        return valid_pixels(image, self.radius)
 
 
 @dataclass(frozen=True)

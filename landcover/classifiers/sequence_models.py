@@ -6,29 +6,36 @@ time, linearly between valid dates. The attention network reads any dates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from landcover.classifiers.fitting import Fitted, Setup, Trainer
+from landcover.classifiers.learnt_dates import LearntDates
 from landcover.classifiers.protocol import Signature
 from landcover.classifiers.scaling import fit_scaling
-from landcover.classifiers.sequences import PredictSeries, SequenceClassifier
 from landcover.errors import LandcoverError
 from landcover.files.atomic import Fields
-from landcover.scene import time_series
 from landcover.scene.sequence import Dates
 
 if TYPE_CHECKING:
     from landcover.classifiers.networks import Network
+    from landcover.classifiers.sequences import PredictSeries, SequenceClassifier
     from landcover.samples.rows import Rows
 
 EPOCHS = 40
+#: Fewer are no sequence.
+LEAST_DATES = 2
 #: What a network sees of the rows: (rows, dates, bands) and days (dates,) to its inputs.
 Prepare = Callable[[np.ndarray, np.ndarray], "tuple[np.ndarray, ...]"]
+
+
+def any_dates(_choices: Mapping[str, Any], days: tuple[str, ...]) -> LearntDates:
+    """The dates that a model of any number of dates learns: all that are named, or there."""
+    return LearntDates(days, LEAST_DATES)
 
 
 def forest_trainer(
@@ -116,6 +123,7 @@ def temporal_cnn_trainer(
 def load_forest(path: Path, signature: Signature) -> SequenceClassifier:
     """The forest in a skops file."""
     from landcover.classifiers import estimators
+    from landcover.classifiers.sequences import SequenceClassifier
 
     predict = estimators.row_predictor(estimators.load(path))
     return SequenceClassifier.of(signature, _forest_predictor(predict, _learnt(signature)))
@@ -124,6 +132,7 @@ def load_forest(path: Path, signature: Signature) -> SequenceClassifier:
 def load_ltae(path: Path, signature: Signature) -> SequenceClassifier:
     """The attention network in a Keras file."""
     from landcover.classifiers import networks
+    from landcover.classifiers.sequences import SequenceClassifier
 
     return SequenceClassifier.of(signature, _network_predictor(networks.load(path), _with_days))
 
@@ -131,6 +140,7 @@ def load_ltae(path: Path, signature: Signature) -> SequenceClassifier:
 def load_temporal_cnn(path: Path, signature: Signature) -> SequenceClassifier:
     """The temporal CNN in a Keras file."""
     from landcover.classifiers import networks
+    from landcover.classifiers.sequences import SequenceClassifier
 
     prepare = _filled_at(_learnt(signature))
     return SequenceClassifier.of(signature, _network_predictor(networks.load(path), prepare))
@@ -191,6 +201,7 @@ def _with_days(values: np.ndarray, days: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def _filled_at(held: Dates) -> Prepare:
     """Values of any dates, on the days of year of some."""
+    from landcover.scene import time_series
 
     def prepare(values: np.ndarray, days: np.ndarray) -> tuple[np.ndarray, ...]:
         series = time_series.interpolated(values.transpose(1, 2, 0), days, held.day_of_year)
@@ -217,6 +228,8 @@ def _forest_predictor(
 
 def _forest_table(values: np.ndarray, days: np.ndarray, held: Dates) -> np.ndarray:
     """Bands on the days of training, and statistics over valid dates, (rows, inputs)."""
+    from landcover.scene import time_series
+
     series = values.transpose(1, 2, 0)
     on_days = time_series.interpolated(series, days, held.day_of_year)
     over_dates = time_series.statistics(series, held.bands)

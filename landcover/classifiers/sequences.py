@@ -33,8 +33,8 @@ class DatedClassifier:
         Classes in the order of the outputs.
     date_bands : tuple of str
         Bands that it reads of every date.
-    learnt : LearntDates
-        Dates that it learnt from, and how many it needs.
+    learnt : LearntDates, optional
+        Dates that it learnt from, and how many it needs; None of a model of one image.
     dates : Dates, optional
         What it reads; None before `bound`.
     temperature : Temperature
@@ -44,7 +44,7 @@ class DatedClassifier:
     name: str
     legend: Legend
     date_bands: tuple[str, ...]
-    learnt: LearntDates
+    learnt: LearntDates | None
     dates: Dates | None = None
     temperature: Temperature = UNTEMPERED
     #: Where such a model has learnt something like what it meets is not known
@@ -66,6 +66,8 @@ class DatedClassifier:
                 f"date; these dates have {' '.join(dates.bands)}: prepare a run with these bands "
                 "or train a model on it"
             )
+        if self.learnt is None:
+            raise InputError(f"model {self.name} sees one image, and no dates can be bound to it")
         chosen = self.learnt.chosen(dates, None, self.name, "the sequence")
         return replace(self, dates=Dates(chosen.days, self.date_bands))
 

@@ -18,11 +18,10 @@ from landcover.files.atomic import short_digest
 from landcover.progress import say
 from landcover.run import Run
 from landcover.samples.dated_rows import values_at, with_dates
+from landcover.samples.labelled_tiles import TILE_PX
 from landcover.samples.rows import Rows
 from landcover.scene.sequence import Dates
 
-#: Fewer are no sequence.
-LEAST_DATES = 2
 #: Letters of the word that tells a map of other dates.
 _LONGEST_WORD = 30
 
@@ -43,9 +42,10 @@ def dated_inputs(
 ) -> Inputs:
     """What a model of the dates of a run reads: all bands of all dates, or those that are named."""
     held = dates_of(run)
-    wanted = LearntDates(held.days, LEAST_DATES).chosen(
-        held, chosen["dates"] or None, kind.name, str(run.path)
-    )
+    named = LearntDates(held.days).chosen(held, chosen["dates"] or None, kind.name, str(run.path))
+    learnt = kind.learns_dates(chosen, named.days) if kind.learns_dates else None
+    if learnt is not None and learnt.together is None:  # the others say it themselves
+        learnt.chosen(named, None, kind.name, "the run" if chosen["dates"] else str(run.path))
     bands = held.bands
     if features is not None and list(features) != ["bands"]:
         unknown = [name for name in features if name not in bands]
@@ -55,7 +55,7 @@ def dated_inputs(
                 f"alone, which are {' '.join(bands)}; name some of these"
             )
         bands = tuple(band for band in bands if band in features)
-    return Inputs(bands, dates=LearntDates(wanted.days, LEAST_DATES))
+    return Inputs(bands, patch_size=TILE_PX if kind.learns_tiles else 1, dates=learnt)
 
 
 def dated_rows(run: Run, rows: Rows, inputs: Inputs) -> Rows:
@@ -108,7 +108,7 @@ def map_name(run: Run, model: Model, held: Dates | None) -> str:
     The word is the year of dates that are all of their year, the days where they are few, and else
     their number with a short name of them.
     """
-    if held is None or held == dates_to_map(run, model, None):
+    if held is None or held == _default(run, model):
         return model.name
     days = dates_of(run).days
     years = sorted({day[:4] for day in held.days})
@@ -118,3 +118,11 @@ def map_name(run: Run, model: Model, held: Dates | None) -> str:
     if len(word) > _LONGEST_WORD:
         word = f"{len(held.days)}dates.{short_digest(word.encode())[:8]}"
     return f"{model.name}{'.' if '@' in model.name else '@'}{word}"
+
+
+def _default(run: Run, model: Model) -> Dates | None:
+    """The dates that a model maps unless told; None where it must be told."""
+    try:
+        return dates_to_map(run, model, None)
+    except InputError:
+        return None

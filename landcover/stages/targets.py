@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,6 +67,27 @@ def rows_to_learn(run: Run, targets: str, method: str | None = None) -> Rows:
     elif method == DEFAULT:
         say(summary(run.read_manifest()["stages"][STAGE]["refinement"]))
     return _with_targets(rows, _led(run, rows, _targets(run, rows, method)), method)
+
+
+def labels_raster(run: Run, targets: str, method: str | None = None) -> Path:
+    """The raster that models of tiles learn: the reference, the labels, or the refined labels.
+
+    Parameters are those of `rows_to_learn`, which makes what is missing.
+
+    Raises
+    ------
+    InputError
+        If the way of denoising has targets for samples alone.
+    """
+    if targets != "labels":
+        return run.require("reference")
+    method = method or (PLAIN if samples_from(run) == POLYGONS else DEFAULT)
+    if method not in (PLAIN, DEFAULT):
+        raise InputError(
+            f"denoise={method} is for samples, and a model of tiles learns every pixel; "
+            f"choose denoise={DEFAULT} or denoise={PLAIN}"
+        )
+    return run.refined_labels if method == DEFAULT else run.require("labels")
 
 
 def _default(run: Run) -> str:

@@ -23,11 +23,13 @@ from landcover.files.atomic import Fields
 from landcover.grid import in_metres
 from landcover.run import Run
 from landcover.samples.hygiene import Hygiene
+from landcover.samples.labelled_tiles import TILE_PX
 from landcover.samples.rows import fit_features, with_features
 from landcover.scene.feature import ALL
 from landcover.stages.dates import dated_inputs, dated_rows
 from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
 from landcover.stages.targets import rows_to_learn
+from landcover.stages.train_tiles import tile_ground
 from landcover.stages.training import Training, check_seed, ground_of
 
 if TYPE_CHECKING:
@@ -116,16 +118,17 @@ def train(
     )
     require_same_layers(run.model(name), inputs)
     raster = run.scene if inputs.dates is None else run.sequence
-    setup = Setup(name, inputs, seed, (raster,))
+    ground = tile_ground(run, inputs, targets, denoise) if row.learns_tiles else None
+    setup = Setup(name, inputs, seed, (raster,), ground)
     fit = trainer_of(row, setup, chosen)
     rows = rows_to_learn(run, targets, denoise)
     if inputs.dates is None:
         rows = replace(rows, samples=with_features(run.scene, rows.samples, inputs))
     else:
         rows = dated_rows(run, rows, inputs)
-    ground = ground_of(run, rows, bool(inputs.segment_layers))
-    training = Training(run, rows, row, setup, targets, ground).cleaned(hygiene)
-    return training.carry_out(fit, random_split)
+    facts = ground_of(run, rows, bool(inputs.segment_layers))
+    training = Training(run, rows, row, setup, targets, facts).cleaned(hygiene)
+    return training.carry_out(fit, random_split and not row.learns_tiles)
 
 
 def products_of(run: Run, model: Model) -> list[Path]:
@@ -154,7 +157,7 @@ def _inputs(
     features: Sequence[str] | None,
 ) -> Inputs:
     """What a model of the run reads."""
-    if kind.reads_dates:
+    if kind.reads_dates and (kind.needs_dates or chosen["dates"]):
         return dated_inputs(run, kind, chosen, features)
     patch_size, layers = chosen.get("patch_size", 1), tuple(chosen.get("segment_layers", ()))
     if kind.takes_patches:
@@ -164,6 +167,8 @@ def _inputs(
         _require_types(run, rows.samples, layers)
     seen = pixel_inputs(run, rows.samples, layers_for(kind, features))
     require_seen(seen, kind)
+    if kind.learns_tiles:
+        patch_size = TILE_PX
     fitted = fit_features(run.scene, [rows], seen.bands, seen.features)
     return Inputs(seen.bands, seen.features, layers, patch_size, seen.unseen, fitted)
 

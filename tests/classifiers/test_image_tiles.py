@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landcover import maps
-from landcover.classifiers.protocol import OfOneImage
+from landcover.classifiers.one_image import OfOneImage
 from landcover.grid import Window
 from tests.fixtures.map_models import cnn_classifier, forest_classifier
 

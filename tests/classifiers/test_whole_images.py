@@ -19,7 +19,7 @@ from landcover import cli
 from landcover.classifiers import cards, models, networks, whole_images
 from landcover.classifiers.networks import ImageClassifier
 from landcover.classifiers.networks.image_classifier import ORIENTATIONS
-from landcover.classifiers.protocol import OfOneImage
+from landcover.classifiers.one_image import OfOneImage
 from landcover.classifiers.whole_images import (
     PixelMeanClassifier,
     WholeImageClassifier,

@@ -12,7 +12,7 @@ import landcover as lc
 from landcover import maps as mapping
 from landcover.classifiers import networks
 from landcover.classifiers.calibration import UNTEMPERED, Temperature
-from landcover.classifiers.protocol import OfOneImage
+from landcover.classifiers.one_image import OfOneImage
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.legend import Legend

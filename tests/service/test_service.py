@@ -37,7 +37,7 @@ from experiments import study
 from landcover import cli, maps
 from landcover.classifiers import models
 from landcover.classifiers.networks import ImageClassifier
-from landcover.classifiers.protocol import OfOneImage
+from landcover.classifiers.one_image import OfOneImage
 from landcover.classifiers.whole_images import WholeImageClassifier
 from landcover.commands.serve import classifier_of
 from landcover.errors import LandcoverError

@@ -17,8 +17,8 @@ from sklearn.metrics import roc_auc_score
 from landcover import cli
 from landcover.classifiers.calibration import UNTEMPERED
 from landcover.classifiers.names import name_of
+from landcover.classifiers.one_image import OfOneImage
 from landcover.classifiers.patch_training import PatchTraining
-from landcover.classifiers.protocol import OfOneImage
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json

@@ -23,12 +23,14 @@ from landcover.classifiers.networks.backend import (
     load,
     predict,
     predict_series,
+    predict_tiles,
     row_inputs,
     row_predictor,
     save,
     seed_everything,
 )
 from landcover.classifiers.networks.batches import Examples, TileExamples
+from landcover.classifiers.networks.conv_lstm import build_unet_convlstm
 from landcover.classifiers.networks.encoders import (
     build_tagger,
     fit_tagger,
@@ -62,19 +64,23 @@ from landcover.classifiers.networks.patch_classifier import PatchClassifier
 from landcover.classifiers.networks.plans import BATCHES_OF, Plan, plan
 from landcover.classifiers.networks.temporal_attention import build_ltae
 from landcover.classifiers.networks.temporal_cnn import build_temporal_cnn
+from landcover.classifiers.networks.tile_batches import SequenceTiles
 from landcover.classifiers.networks.training import (
     MLP_LEARNING_RATE,
     Schedule,
     fit,
     predict_examples,
 )
+from landcover.classifiers.networks.unet import BACKBONES, Encoder, TileShape, build_unet
 
 __all__ = [
     "MLP_LEARNING_RATE",
     "PRECISIONS",
     "PRECISIONS_OF_TRAINING",
+    "BACKBONES",
     "BATCHES_OF",
     "Choice",
+    "Encoder",
     "Engine",
     "Examples",
     "HEADS",
@@ -87,7 +93,9 @@ __all__ = [
     "Plan",
     "Recipe",
     "Stage",
+    "SequenceTiles",
     "TileExamples",
+    "TileShape",
     "backend_name",
     "build_cnn",
     "build_image_network",
@@ -96,6 +104,8 @@ __all__ = [
     "build_published",
     "build_tagger",
     "build_temporal_cnn",
+    "build_unet",
+    "build_unet_convlstm",
     "check_patch_size",
     "choose_engine",
     "dilations",
@@ -114,6 +124,7 @@ __all__ = [
     "precision_of",
     "predict_examples",
     "predict_series",
+    "predict_tiles",
     "predict_tags",
     "require_precision",
     "row_inputs",

@@ -34,6 +34,8 @@ _CHIP_BATCH = 2048
 _ROW_BATCH = 65_536
 #: Rows of several dates: their embeddings are many times as large as the values.
 _SERIES_BATCH = 8192
+#: Tiles of several dates.
+_TILE_BATCH = 64
 
 
 def keras_module() -> ModuleType:
@@ -119,6 +121,15 @@ def predict_series(model: keras.Model, inputs: tuple[np.ndarray, ...]) -> np.nda
         batch = [values[start : start + _SERIES_BATCH] for values in inputs]
         parts.append(np.asarray(model.predict_on_batch(batch if len(batch) > 1 else batch[0])))
     return np.concatenate(parts)
+
+
+def predict_tiles(model: keras.Model, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Probabilities (tiles, side, side, classes) of tiles, as their network takes them."""
+    parts = []
+    for start in range(0, len(inputs[0]), _TILE_BATCH):
+        batch = [values[start : start + _TILE_BATCH] for values in inputs]
+        parts.append(np.asarray(model.predict_on_batch(batch if len(batch) > 1 else batch[0])))
+    return np.concatenate(parts) if parts else np.zeros((0, *model.output_shape[1:]), np.float32)
 
 
 def row_inputs(

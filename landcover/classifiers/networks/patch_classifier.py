@@ -14,7 +14,7 @@ from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.classifiers.networks.architectures import means_of_bands, projected_network
 from landcover.classifiers.networks.backend import predict
 from landcover.classifiers.networks.engines import KERAS, Engine, PrecisionTier, tier_of
-from landcover.classifiers.protocol import OfOneImage
+from landcover.classifiers.one_image import OfOneImage
 from landcover.errors import InputError
 from landcover.legend import Legend
 from landcover.samples.chips import radius_of, views

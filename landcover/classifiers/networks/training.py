@@ -9,6 +9,7 @@ import numpy as np
 
 from landcover.classifiers.networks.backend import compiled, keras_module, predict
 from landcover.classifiers.networks.batches import Examples, TileExamples, row_batches, tile_batches
+from landcover.classifiers.networks.tile_batches import SequenceTiles, labelled_batches
 from landcover.classifiers.networks.tile_network import sampled_pixels
 from landcover.progress import track
 
@@ -46,8 +47,8 @@ class Schedule:
 
 def fit(
     model: keras.Model,
-    train: Examples | TileExamples,
-    validation: Examples | TileExamples,
+    train: Examples | TileExamples | SequenceTiles,
+    validation: Examples | TileExamples | SequenceTiles,
     schedule: Schedule,
     *,
     seed: int,
@@ -65,8 +66,8 @@ def fit(
     ----------
     model : keras.Model
         From one of the builders.
-    train, validation : Examples or TileExamples
-        Rows to learn from, and rows that decide when to stop; both of one kind.
+    train, validation : Examples, TileExamples or SequenceTiles
+        Rows or tiles to learn from, and those that decide when to stop; both of one kind.
     schedule : Schedule
         How long and in which steps.
     seed : int
@@ -150,12 +151,14 @@ def predict_examples(model: keras.Model, examples: Examples | TileExamples) -> n
 
 def _batches(
     model: keras.Model,
-    examples: Examples | TileExamples,
+    examples: Examples | TileExamples | SequenceTiles,
     size: int,
     seed: int | None = None,
     turn: bool = False,
 ) -> keras.utils.PyDataset:
-    """Steps of either kind of examples."""
+    """Steps of any kind of examples."""
+    if isinstance(examples, SequenceTiles):
+        return labelled_batches(examples, seed, turn)
     if isinstance(examples, TileExamples):
         return tile_batches(examples, size, seed, turn)
     return row_batches(examples, size, (1,) * (len(model.output_shape) - 2), seed, turn)

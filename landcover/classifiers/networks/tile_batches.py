@@ -1,0 +1,84 @@
+"""Batches of labelled tiles: of one date, of a fixed sequence, or of dates drawn anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landcover.classifiers.networks.backend import Inputs
+from landcover.classifiers.networks.batches import batches
+from landcover.samples.labelled_tiles import LabelledTiles, turned_alike
+
+if TYPE_CHECKING:
+    import keras
+
+#: Tiles of a step.
+STEP_TILES = 16
+
+
+@dataclass(frozen=True)
+class SequenceTiles:
+    """Labelled tiles as a network is to see them.
+
+    Attributes
+    ----------
+    tiles : LabelledTiles
+        With all dates.
+    weights : array of float32 (tiles, side, side)
+        Of every pixel, 0 where nothing is learnt.
+    days : array of int (dates,), optional
+        Days of year; None of a single image without a date.
+    together : int
+        Dates of a sample: one, all of them, or so many drawn anew for every batch.
+    as_sequence : bool
+        Whether the network takes an axis of dates.
+    """
+
+    tiles: LabelledTiles
+    weights: np.ndarray
+    days: np.ndarray | None
+    together: int
+    as_sequence: bool
+
+    def inputs(self, images: np.ndarray, dates: np.ndarray) -> Inputs:
+        """Tiles (tiles, side, side, dates, bands) and the dates (tiles, together) to be seen."""
+        seen = np.take_along_axis(images, dates[:, None, None, :, None], axis=3)
+        seen = seen.transpose(0, 3, 1, 2, 4) if self.as_sequence else seen[..., 0, :]
+        if self.days is None:
+            return np.ascontiguousarray(seen)
+        return np.ascontiguousarray(seen), self.days[dates].astype(np.float32)
+
+    def drawn(self, rows: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Dates (tiles, together) that some tiles show, ascending; without a generator, spread."""
+        held = self.tiles.images.shape[3]
+        if self.together == held:
+            return np.broadcast_to(np.arange(held), (len(rows), held))
+        if rng is None:
+            if self.together == 1:
+                return (rows % held)[:, np.newaxis]
+            spread = np.linspace(0, held - 1, self.together).round().astype(int)
+            return np.broadcast_to(spread, (len(rows), self.together))
+        if self.as_sequence:  # one draw for the whole batch
+            one = np.sort(rng.permutation(held)[: self.together])
+            return np.broadcast_to(one, (len(rows), self.together))
+        return rng.integers(held, size=(len(rows), self.together))
+
+
+def labelled_batches(
+    examples: SequenceTiles, seed: int | None = None, turn: bool = False
+) -> keras.utils.PyDataset:
+    """Steps of tiles; with a seed they are shuffled, and their dates drawn, again every epoch."""
+    tiles = examples.tiles
+
+    def step(rows: np.ndarray, rng: np.random.Generator) -> tuple[Inputs, ...]:
+        images = tiles.images[rows]
+        targets, weights = tiles.targets[rows], examples.weights[rows]
+        if turn:
+            orientations = rng.integers(8, size=len(rows))
+            images, (targets, weights) = turned_alike(images, [targets, weights], orientations)
+        dates = examples.drawn(rows, None if seed is None else rng)
+        return examples.inputs(images, dates), targets, weights
+
+    return batches(len(tiles), STEP_TILES, step, seed)

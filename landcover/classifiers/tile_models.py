@@ -1,0 +1,296 @@
+"""Networks of tiles as kinds: a U-Net of one image, and one under a ConvLSTM of several dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from landcover.classifiers.fitting import Fitted, Setup, Trainer
+from landcover.classifiers.learnt_dates import FIXED, RANDOM, LearntDates, spread
+from landcover.classifiers.protocol import Signature
+from landcover.errors import InputError, LandcoverError
+from landcover.scene.sequence import Dates
+
+if TYPE_CHECKING:
+    from landcover.classifiers.networks import Network, SequenceTiles
+    from landcover.classifiers.tile_classifier import PredictTiles, TileClassifier
+    from landcover.samples.labelled_tiles import Ground, LabelledTiles
+    from landcover.samples.rows import Rows
+
+EPOCHS, PATIENCE = 30, 5
+#: Dates that a ConvLSTM reads together, unless told otherwise.
+SEQUENCE_LENGTH = 6
+#: Training and validation tiles at most, and the memory that they may take.
+_MOST_TILES, _MOST_BYTES = 1500, 400_000_000
+_LEARNING_RATE = 2e-3
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How tiles are learnt.
+
+    Attributes
+    ----------
+    backbone, weights, class_weight, epochs
+        As the options of the kinds have them.
+    """
+
+    backbone: str
+    weights: str | None
+    class_weight: str
+    epochs: int
+
+
+def unet_trainer(
+    setup: Setup,
+    class_weight: str = "balanced",
+    epochs: int = EPOCHS,
+    backbone: str = "small",
+    weights: str | None = None,
+) -> Trainer:
+    """What trains a U-Net of one image, or of single dates.
+
+    Parameters
+    ----------
+    setup : Setup
+        What the model is to be; with the ground that tiles are cut from.
+    class_weight : {"balanced", "none"}
+        "balanced" weighs every class by its inverse frequency among the pixels that are learnt;
+        all others weigh nothing in either way.
+    epochs : int
+        At most; validation loss stops earlier.
+    backbone : {"small", "vgg19", "resnet50"}
+        The encoder.
+    weights : path, optional
+        A file of the backbone's weights.
+    """
+    return _trainer(setup, _Way(backbone, weights, class_weight, epochs), 1)
+
+
+def convlstm_trainer(
+    setup: Setup,
+    class_weight: str = "balanced",
+    epochs: int = EPOCHS,
+    backbone: str = "small",
+    weights: str | None = None,
+    **_of_inputs: object,
+) -> Trainer:
+    """What trains a U-Net under a ConvLSTM; parameters as of `unet_trainer`.
+
+    The U-Net learns single dates first, and then all of it learns sequences.
+    """
+    learnt = setup.inputs.dates
+    if learnt is None or learnt.together is None:
+        raise LandcoverError(f"model {setup.name} learns sequences, and no dates are given")
+    return _trainer(setup, _Way(backbone, weights, class_weight, epochs), learnt.together)
+
+
+def load(path: Path, signature: Signature) -> TileClassifier:
+    """The classifier in a Keras file."""
+    from landcover.classifiers import networks
+    from landcover.classifiers.tile_classifier import TileClassifier
+
+    return TileClassifier.of(signature, _predictor(networks.load(path)))
+
+
+def single_dates(choices: Mapping[str, Any], days: tuple[str, ...]) -> LearntDates | None:
+    """The dates that a U-Net learns one by one; none unless some are named."""
+    if not choices["dates"]:
+        return None
+    return LearntDates(days, 1, 1, FIXED if len(days) == 1 else RANDOM)
+
+
+def sequences(choices: Mapping[str, Any], days: tuple[str, ...]) -> LearntDates:
+    """The dates that a ConvLSTM learns together.
+
+    Parameters
+    ----------
+    choices : mapping
+        Of the kind: dates, sequence_length, date_choice.
+    days : tuple of str
+        Those named, or all of the run.
+
+    Raises
+    ------
+    InputError
+        If there are too few.
+    """
+    drawn, length = choices["date_choice"] == RANDOM, choices["sequence_length"]
+    if length is None:
+        length = len(days) if choices["dates"] and not drawn else SEQUENCE_LENGTH
+    if len(days) < length + drawn or length < 2:
+        needed = f"more than {length}" if drawn else f"{max(length, 2)}"
+        raise InputError(
+            f"sequences of {length} dates need {needed} dates, and there are {len(days)}; "
+            "prepare the run with more dates, or choose another sequence_length="
+        )
+    if drawn:
+        return LearntDates(days, length, length, RANDOM)
+    return LearntDates(tuple(spread(days, length)), length, length)
+
+
+def dates_form(choices: Mapping[str, object]) -> str:
+    """What a name says of a U-Net that learns single dates."""
+    return "dates" if choices["dates"] else ""
+
+
+def choice_form(choices: Mapping[str, object]) -> str:
+    """What a name says of dates that are drawn."""
+    return RANDOM if choices["date_choice"] == RANDOM else ""
+
+
+def _trainer(setup: Setup, way: _Way, together: int) -> Trainer:
+    """What trains either network on tiles; tiles are cut once."""
+    from landcover.classifiers import networks
+
+    ground, inputs = setup.ground, setup.inputs
+    if ground is None:
+        raise LandcoverError(f"model {setup.name} learns tiles, and no ground is given")
+    encoder = networks.Encoder(way.backbone, way.weights)
+    days = None if inputs.dates is None else Dates(inputs.dates.days, inputs.bands).day_of_year
+    cut: dict[tuple[int, ...], tuple[LabelledTiles, LabelledTiles]] = {}
+
+    def fit(rows: Rows) -> Fitted:
+        codes = rows.legend.codes
+        if codes not in cut:
+            cut[codes] = _cut(ground, codes, setup.seed, len(inputs.bands))
+        train, validation = cut[codes]
+        scaling = _scaling(train)
+        networks.seed_everything(setup.seed)
+        shape = networks.TileShape(
+            len(inputs.bands),
+            len(codes),
+            tuple(scaling["means"]),
+            tuple(np.square(scaling["stds"]).tolist()),
+            days is not None,
+        )
+        of_class = _class_weights(train, len(codes)) if way.class_weight == "balanced" else None
+
+        def learn(model: Network, number: int, epochs: int, name: str) -> dict[str, list[float]]:
+            def examples(tiles: LabelledTiles) -> SequenceTiles:
+                weights = tiles.weights(of_class)
+                return networks.SequenceTiles(tiles, weights, days, number, _takes_dates(model))
+
+            return networks.fit(
+                model,
+                examples(train),
+                examples(validation),
+                networks.Schedule(epochs, learning_rate=_LEARNING_RATE, patience=PATIENCE),
+                seed=setup.seed,
+                turn=True,
+                name=name,
+            )
+
+        model = networks.build_unet(shape, encoder)
+        history = learn(model, 1, way.epochs, setup.name if together == 1 else "the U-Net")
+        settings: dict[str, Any] = {"backbone": way.backbone, "class_weight": way.class_weight}
+        if together > 1:
+            settings["epochs_of_unet"] = len(history["loss"])
+            model = networks.build_unet_convlstm(model, together)
+            history = learn(model, together, way.epochs, setup.name)
+        settings |= {"epochs": len(history["loss"]), "tiles": len(train)}
+        predict = _predictor(model)
+
+        def predict_rows(part: np.ndarray) -> np.ndarray:
+            at = rows.samples.iloc[part]
+            seen = _seen(inputs.dates, together)
+            places = at["row"].to_numpy(np.int64), at["col"].to_numpy(np.int64)
+            return _at_samples(ground, predict, seen, days, places, len(codes))
+
+        return Fitted(partial(networks.save, model), predict_rows, settings, scaling, history)
+
+    return fit
+
+
+def _cut(
+    ground: Ground, codes: tuple[int, ...], seed: int, bands: int
+) -> tuple[LabelledTiles, LabelledTiles]:
+    """Training and validation tiles, as many as fit into memory."""
+    from landcover.samples import labelled_tiles
+    from landcover.samples.blocks import TRAIN, VALIDATION
+
+    nbytes = 4 * labelled_tiles.TILE_PX**2 * ground.dates * bands
+    most = max(16, min(_MOST_TILES, _MOST_BYTES // nbytes))
+    train = labelled_tiles.cut(ground, TRAIN, codes, most, seed)
+    return train, labelled_tiles.cut(ground, VALIDATION, codes, max(8, most // 4), seed)
+
+
+def _scaling(tiles: LabelledTiles) -> dict[str, list[float]]:
+    """Means and deviations of every band over the pixels that are there."""
+    values = tiles.images.reshape(-1, tiles.images.shape[-1])
+    return {
+        "means": np.nanmean(values, axis=0, dtype=np.float64).tolist(),
+        "stds": np.nanstd(values, axis=0, dtype=np.float64).tolist(),
+    }
+
+
+def _class_weights(tiles: LabelledTiles, classes: int) -> np.ndarray:
+    """Weight of every class by its inverse frequency; 0 of one that no tile shows."""
+    counts = np.bincount(tiles.targets[tiles.learnt], minlength=classes)
+    share = counts.sum() / max(1, np.count_nonzero(counts))
+    return np.divide(share, counts, out=np.zeros(classes), where=counts > 0)
+
+
+def _seen(learnt: LearntDates | None, together: int) -> np.ndarray:
+    """Positions of the dates that samples are scored on, (ways, dates read together)."""
+    if learnt is None:
+        return np.zeros((1, 1), np.int64)
+    if together == 1:
+        return np.arange(len(learnt.days))[:, np.newaxis]
+    return np.array([[learnt.days.index(day) for day in spread(learnt.days, together)]])
+
+
+def _at_samples(
+    ground: Ground,
+    predict: PredictTiles,
+    seen: np.ndarray,
+    days: np.ndarray | None,
+    places: tuple[np.ndarray, np.ndarray],
+    classes: int,
+) -> np.ndarray:
+    """Probabilities (samples, classes), from the middle of the tile that each one lies in.
+
+    `seen` is a row of dates for every way to see a tile; tiles take them in turn.
+    """
+    from landcover.classifiers.tile_classifier import MARGIN_PX
+    from landcover.samples.labelled_tiles import STEP_PX, read_tiles
+
+    rows, cols = places
+    cells, of = np.unique(np.stack([rows, cols]) // STEP_PX, axis=1, return_inverse=True)
+    corners = cells.T * STEP_PX - MARGIN_PX
+    of_tile = np.empty((len(corners), STEP_PX, STEP_PX, classes), np.float32)
+    middle = slice(MARGIN_PX, MARGIN_PX + STEP_PX)
+    for at, tiles in read_tiles(ground.read, corners, ground.dates, "predicting"):
+        for turn, dates in enumerate(seen):
+            chosen = at % len(seen) == turn
+            of_days = np.zeros(1) if days is None else days[dates]
+            shown = tiles[chosen][:, :, :, dates]
+            of_tile[at[chosen]] = predict(shown, of_days)[:, middle, middle]
+    return np.asarray(of_tile[of, rows % STEP_PX, cols % STEP_PX])
+
+
+def _takes_dates(model: Network) -> bool:
+    """Whether a network has an axis of dates."""
+    return len(model.inputs[0].shape) == 5
+
+
+def _predictor(model: Network) -> PredictTiles:
+    """A network as a function of tiles (tiles, side, side, dates, bands) and days of year."""
+    dated = len(model.inputs) > 1
+    as_sequence = _takes_dates(model)
+
+    def predict(tiles: np.ndarray, days: np.ndarray) -> np.ndarray:
+        from landcover.classifiers import networks
+
+        values = tiles.transpose(0, 3, 1, 2, 4) if as_sequence else tiles[..., 0, :]
+        inputs = [np.ascontiguousarray(values, np.float32)]
+        if dated:
+            inputs.append(np.tile(days.astype(np.float32), (len(tiles), 1)))
+        return networks.predict_tiles(model, tuple(inputs))
+
+    return predict
