@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,12 @@ settings.load_profile("default")
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="session", autouse=True)
+def pytest_collection_finish() -> None:
+    """What imports have made stays, so the collector of garbage need not visit it for each test."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
 def untuned_pipelines() -> Iterator[None]:
     """TensorFlow does not tune what Keras draws steps from; a suite has hundreds of short ones.
 
@@ -71,11 +77,17 @@ def utm_grid(rows: int, cols: int, west: float = 300_000, north: float = 5_800_0
 
 @pytest.fixture(scope="module")
 def hasty_teacher() -> Iterator[None]:
-    """Doubtful labels are found in two epochs, where what models learn is not the matter."""
+    """Doubtful labels are found in two epochs and few trees, where finding them is not the matter.
+
+    How well labels are refined is the matter of tests/labels and, by a teacher that knows the
+    classes, of tests/stages/test_denoise.py.
+    """
+    from landcover.labels import evidence
     from landcover.stages import denoise_teacher
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(denoise_teacher, "TEACHER_EPOCHS", 2)
+        patch.setattr(evidence, "TREES", 20)
         yield
 
 

@@ -16,6 +16,8 @@ import numpy as np
 WIDTHS = (3, 7, 15)
 #: Blocks are left out in so many groups.
 FOLDS = 5
+#: Trees of the forest that sees the other groups.
+TREES = 100
 #: Samples that the forests learn from, at most: more change no verdict.
 ENOUGH = 20_000
 #: Shares of pairs in which the core of a class ranks above other land: up to the first the image
@@ -128,7 +130,7 @@ def out_of_fold(
     found = np.zeros((len(labels), classes))
     folds = GroupKFold(min(FOLDS, len(np.unique(blocks))))
     for seen, rest in folds.split(values, labels, blocks):
-        forest = RandomForestClassifier(100, min_samples_leaf=5, n_jobs=-1, random_state=0)
+        forest = RandomForestClassifier(TREES, min_samples_leaf=5, n_jobs=-1, random_state=0)
         forest.fit(values[seen], labels[seen])
         found[rest[:, np.newaxis], forest.classes_] = forest.predict_proba(values[rest])
     return found

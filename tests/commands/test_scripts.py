@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("hasty_teacher")
 def sources(tmp_path_factory):
     """Bands, CORINE and truth of a small synthetic scene, as files."""
     folder = tmp_path_factory.mktemp("sources")
-    scene = make_scene(rows=320, cols=400, seed=4)
+    scene = make_scene(rows=224, cols=288, seed=4)
     dn = np.rint(scene.image * 10_000).clip(1).astype(np.uint16)
     for name, pixels in zip(BANDS, dn, strict=True):
         raster_writer.write(folder / f"{name}.tif", pixels, scene.grid, [name], nodata=0)
@@ -62,7 +62,7 @@ def made(sources, bands, tmp_path_factory, hasty_teacher):
     run = tmp_path_factory.mktemp("runs") / "small"
     labels, reference = str(sources / "corine.tif"), str(sources / "truth.tif")
     common = ["--bands", *bands, "--labels", labels, "--reference", reference, "--level", "2"]
-    assert scene_prep.main([*common, "--segment", "--samples", "4000", "--out", str(run)]) == 0
+    assert scene_prep.main([*common, "--segment", "--samples", "2500", "--out", str(run)]) == 0
     quick = [str(run), "--no-random-split"]
     assert random_forest.main([str(run)]) == 0
     assert knn.main([*quick, "--no-map"]) == 0
@@ -120,7 +120,7 @@ def test_the_same_seed_gives_the_same_bytes(sources, bands, made, tmp_path):
     run = tmp_path / "again"
     labels, reference = str(sources / "corine.tif"), str(sources / "truth.tif")
     common = ["--bands", *bands, "--labels", labels, "--reference", reference, "--level", "2"]
-    assert scene_prep.main([*common, "--segment", "--samples", "4000", "--out", str(run)]) == 0
+    assert scene_prep.main([*common, "--segment", "--samples", "2500", "--out", str(run)]) == 0
     assert random_forest.main([str(run)]) == 0
     tables = ["samples.parquet", "splits.json"]
     scene = ["scene.tif", "labels.tif", "segments.tif", "segment_types.tif"]

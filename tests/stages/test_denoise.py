@@ -37,6 +37,8 @@ from landcover.stages.segment import segment
 from landcover.stages.targets import rows_to_learn
 from tests.conftest import error_lines, utm_grid
 
+pytestmark = pytest.mark.usefixtures("hasty_teacher")
+
 BANDS = ("B02", "B03", "B04", "B08")
 ROWS, COLS = 96, 150
 CODES = np.array([211, 311, 512])
@@ -107,7 +109,7 @@ def quick(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def made(base, tmp_path_factory):
+def made(base, tmp_path_factory, hasty_teacher):
     """A run whose teacher has learnt for two epochs, and the rows that it learnt from."""
     run, seen = copied(base, tmp_path_factory.mktemp("made") / "run"), []
     fit = PatchTraining.fit
@@ -117,7 +119,6 @@ def made(base, tmp_path_factory):
         return fit(self, rows, *arguments, **settings)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(denoise_teacher, "TEACHER_EPOCHS", 2)
         patch.setattr(PatchTraining, "fit", watched)
         products = denoise(run)
     return run, products, seen
@@ -206,7 +207,6 @@ def test_labels_of_test_rows_decide_nothing(made, base, tmp_path, monkeypatch):
     spoil = dict(zip(CODES, np.roll(CODES, 1), strict=True))
     table.loc[test, "label"] = table.loc[test, "label"].map(spoil).astype(np.uint16)
     table.to_parquet(run.samples)
-    monkeypatch.setattr(denoise_teacher, "TEACHER_EPOCHS", 2)
     monkeypatch.setattr(denoising, "out_of_fold", nearest_means)
     for way in METHODS:
         ours, theirs = (rows_to_learn(r, "labels", way) for r in (run, made[0]))
@@ -217,13 +217,10 @@ def test_labels_of_test_rows_decide_nothing(made, base, tmp_path, monkeypatch):
     assert run.refined_labels.read_bytes() == made[0].refined_labels.read_bytes()
 
 
-def test_the_reference_decides_nothing_and_the_same_seed_gives_the_same_bytes(
-    made, base, tmp_path, monkeypatch
-):
+def test_the_reference_decides_nothing_and_the_same_seed_gives_the_same_bytes(made, base, tmp_path):
     run = copied(base, tmp_path / "run")
     truth = np.full((ROWS, COLS), 512, np.uint16)
     raster_writer.write(run.reference, truth, utm_grid(ROWS, COLS), ["class"], nodata=0)
-    monkeypatch.setattr(denoise_teacher, "TEACHER_EPOCHS", 2)
     denoise(run)
     assert tables_of(run) == tables_of(made[0])
     assert read_json(run.path / REPORTS[1]) != read_json(made[0].path / REPORTS[1])

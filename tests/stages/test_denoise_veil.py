@@ -18,6 +18,8 @@ from landcover.stages.denoise_veil import view_of
 from landcover.stages.inputs import read_rows
 from landcover.stages.sample import sample
 
+pytestmark = pytest.mark.usefixtures("hasty_teacher")
+
 
 def write_run(folder, haze):
     """A synthetic scene with its labels, sampled."""

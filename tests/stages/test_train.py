@@ -179,30 +179,34 @@ def test_the_card_says_how_the_network_was_trained(made):
         assert read_json(made.run.model(name) / "card.json")["settings"]["train_on"] == way
 
 
-@pytest.fixture
-def copy(made, tmp_path):
+def products_in(made, folder):
     """A run of its own with the scene and samples of the shared one."""
-    run = Run(tmp_path / "run")
+    run = Run(folder)
     run.path.mkdir()
     for product in ("scene", "labels", "samples", "splits"):
         getattr(run, product).write_bytes(getattr(made.run, product).read_bytes())
     return run
 
 
-def retrain(copy, name):
-    if name == "random-forest":
-        train.train(copy, leaf_sizes=(5, 20), random_split=False)
-    elif name == "mlp":
-        train.train(copy, "mlp", segment_layers=(), epochs=4, random_split=False)
-    else:
-        train.train(copy, "cnn", patch_size=5, epochs=8, random_split=False)
+@pytest.fixture
+def copy(made, tmp_path):
+    return products_in(made, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def again(made, tmp_path_factory, hasty_teacher):
+    """The shared run from its samples on, trained a second time."""
+    run = products_in(made, tmp_path_factory.mktemp("again") / "run")
+    train.train(run, leaf_sizes=(5, 20), random_split=False)
+    train.train(run, "mlp", segment_layers=(), epochs=4, random_split=False)
+    train.train(run, "cnn", patch_size=5, epochs=8, random_split=False)
+    return run
 
 
 @pytest.mark.parametrize("name", ["random-forest", "mlp", "cnn-5x5"])
-def test_the_same_seed_gives_the_same_map(made, copy, name):
-    retrain(copy, name)
+def test_the_same_seed_gives_the_same_map(made, again, name):
     bytes_of = []
-    for run in (made.run, copy):
+    for run in (made.run, again):
         maps.predict_map(
             models.load_model(run.model(name)).classifier(),
             run.scene,

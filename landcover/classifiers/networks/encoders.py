@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from landcover.classifiers.networks.backend import compiled, keras_module
+from landcover.classifiers.networks.backend import compiled, keras_module, prepare_optimizer
 from landcover.classifiers.networks.batches import Examples, row_batches
 from landcover.errors import InputError
 from landcover.progress import track
@@ -159,6 +159,7 @@ def fit_tagger(
         loss=losses.BinaryCrossentropy() if multi else losses.SparseCategoricalCrossentropy(),
         jit_compile=compiled(),
     )
+    prepare_optimizer(model)
     progress = track(range(epochs), f"training {name or model.name}")
     next(progress)
     ends = time.monotonic() + seconds if seconds is not None else np.inf

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.classifiers.networks.backend import compiled, keras_module, keras_on_cpu
+from landcover.classifiers.networks.backend import (
+    compiled,
+    keras_module,
+    keras_on_cpu,
+    prepare_optimizer,
+)
 from landcover.classifiers.networks.batches import batches
 from landcover.classifiers.networks.image_architectures import layer_table
 from landcover.classifiers.networks.image_recipes import Recipe, Stage
@@ -245,6 +250,7 @@ def _compile(model: keras.Model, recipe: Recipe, stage: Stage) -> None:
         metrics=["accuracy"],
         jit_compile=compiled(),
     )
+    prepare_optimizer(model)
 
 
 def _callbacks(

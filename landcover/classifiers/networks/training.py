@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.classifiers.networks.backend import compiled, keras_module, predict
+from landcover.classifiers.networks.backend import (
+    compiled,
+    keras_module,
+    predict,
+    prepare_optimizer,
+)
 from landcover.classifiers.networks.batches import Examples, TileExamples, row_batches, tile_batches
 from landcover.classifiers.networks.tile_batches import SequenceTiles, labelled_batches
 from landcover.classifiers.networks.tile_network import sampled_pixels
@@ -97,6 +102,7 @@ def fit(
         ],
         jit_compile=compiled(),
     )
+    prepare_optimizer(trained)
     progress = track(range(schedule.epochs), f"training {name or model.name}")
     judged = "val_cross_entropy"
     callbacks = [
