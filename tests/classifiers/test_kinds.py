@@ -14,6 +14,7 @@ from landcover.classifiers.cards import write_card
 from landcover.classifiers.fitting import Setup
 from landcover.classifiers.kinds import KINDS, Kind, Option
 from landcover.classifiers.models import load_model
+from landcover.classifiers.networks import architectures
 from landcover.classifiers.protocol import Inputs, require_bands
 from landcover.commands import COMMANDS
 from landcover.commands import train as train_commands
@@ -146,6 +147,8 @@ def test_the_same_seed_gives_the_same_bytes(land, name, monkeypatch):
     if KINDS[name].framework == "LightGBM":
         pytest.importorskip("lightgbm")
     monkeypatch.setitem(SHORT, "epochs", 1)
+    monkeypatch.setattr(architectures, "PUBLISHED_FILTERS", (4,))  # quick to set up
+    monkeypatch.setattr(architectures, "PUBLISHED_DENSE", 10)
     scene, _, _, rows = land
     bytes_of = [trained(name, scene, rows, 3)[0].predict(rows.scored).tobytes() for _ in range(2)]
     assert bytes_of[0] == bytes_of[1]

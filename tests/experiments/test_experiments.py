@@ -16,6 +16,7 @@ from landcover.classifiers import forests, networks
 from landcover.classifiers.networks import architectures
 from landcover.files import rasters
 from landcover.files.atomic import read_json
+from landcover.labels import evidence
 from landcover.reports import change, words
 from landcover.run import Run
 from landcover.stages import denoise_teacher, store
@@ -33,6 +34,7 @@ def run(tmp_path_factory):
 def small_networks(monkeypatch):
     """Networks that take less time to set up, and a teacher that soon stops."""
     monkeypatch.setattr(denoise_teacher, "TEACHER_EPOCHS", 1)
+    monkeypatch.setattr(evidence, "TREES", 20)
     monkeypatch.setattr(architectures, "PUBLISHED_FILTERS", (4,))
     monkeypatch.setattr(architectures, "PUBLISHED_DENSE", 10)
     monkeypatch.setattr(architectures, "MLP_UNITS", (16,))

@@ -88,7 +88,7 @@ def test_the_map_is_what_the_stages_give_one_by_one(home, safes, tmp_path):
         assert made.read_bytes() == (run / name).read_bytes(), name
 
 
-def test_a_zip_gets_the_bands_that_the_model_reads(tmp_path):
+def test_a_zip_gets_the_bands_that_the_model_reads(tmp_path, hasty_teacher):
     made = write_product(tmp_path, "1C", "02.04")
     archive = zipped(made.path, tmp_path / "p.zip")
     scene = lc.read(lc.prepare(tmp_path / "home", bands=archive, keep=["B11"]).scene)

@@ -105,7 +105,7 @@ def test_it_is_compared_as_before(run, old, capsys):
         assert corine[int(code)].name in page
 
 
-def test_it_is_compared_with_a_new_map(run, capsys):
+def test_it_is_compared_with_a_new_map(run, capsys, hasty_teacher):
     command(capsys, "train", "knn", run.path, "--no-random-split")
     command(capsys, "compare", run.path)
     models = read_json(run.path / "comparison.json")["models"]
