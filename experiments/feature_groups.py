@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from experiments.feature_places import Place
-from landcover.scene.features import FEATURES, available, compute_features, fit, margin
+from landcover.scene.feature_names import FEATURES, available, margin
+from landcover.scene.features import compute_features, fit
 from landcover.scene.segmentation.felzenszwalb import felzenszwalb
 from landcover.scene.segmentation.statistics import segment_statistics
 from landcover.sensors import TRUE_COLOUR_BANDS
@@ -18,7 +19,7 @@ from landcover.stages.segment import FULL_SCALE_REFLECTANCE
 TEXTURE_BANDS = ("B04", "B08")
 PROPERTIES = ("contrast", "homogeneity", "entropy", "correlation", "mean")
 #: Topographic position is that within 150 m.
-TERRAIN = ("slope", "aspect_sin", "aspect_cos", "curvature", "tpi:15")
+TERRAIN = ("slope", "aspect_sin", "aspect_cos", "curvature", "tpi:150")
 PIXEL_M = 10.0
 #: Segments of about 4 ha, finer than those of `landcover segment`, whose mean is 25 ha.
 SCALE, SIGMA, MIN_PX = 300.0, 0.5, 40
@@ -89,9 +90,9 @@ def _terrain(place: Place) -> Columns:
 
 def _named(image: np.ndarray, bands: Sequence[str], names: Sequence[str]) -> Columns:
     """Features by name, as samples and maps have them."""
-    around = margin(names)
-    wide = np.pad(image, ((0, 0), (around, around), (around, around)), constant_values=np.nan)
     fitted = fit(image, bands, names, (PIXEL_M, PIXEL_M))
+    around = margin(names, fitted)
+    wide = np.pad(image, ((0, 0), (around, around), (around, around)), constant_values=np.nan)
     return dict(zip(names, compute_features(wide, bands, names, fitted), strict=True))
 
 

@@ -27,6 +27,7 @@ from landcover.legend import LandClass, Legend
 from landcover.progress import say
 from landcover.samples.blocks import Layout
 from landcover.scene import features, terrain
+from landcover.scene.feature_names import available
 from landcover.sources import synthetic
 
 CLASSES = Legend(
@@ -91,7 +92,7 @@ def stack(place: Place) -> tuple[np.ndarray, list[str]]:
     """
     held = [band for band in BANDS if band in place.bands]
     image = place.image[[place.bands.index(band) for band in held]]
-    indices = features.available(held, INDICES)
+    indices = available(held, INDICES)
     layers = [*image, *features.compute_features(image, held, indices)]
     names = [*held, *indices]
     if place.elevation is not None:

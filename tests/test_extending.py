@@ -23,7 +23,9 @@ from landcover.files.atomic import read_json
 from landcover.labels import schemes
 from landcover.run import Run
 from landcover.samples.rows import read_samples
-from landcover.scene.features import FEATURES, Feature, compute_features
+from landcover.scene.feature import Feature
+from landcover.scene.feature_names import FEATURES
+from landcover.scene.features import compute_features
 from landcover.scene.indices import Index
 from landcover.sources import band_files
 from tests.conftest import ROOT, utm_grid

@@ -9,7 +9,7 @@ import numpy as np
 
 from landcover.classifiers.protocol import Inputs
 from landcover.errors import InputError
-from landcover.scene.features import margin
+from landcover.scene.feature_names import windowed
 from landcover.sensors import HIGHEST_MEDIAN, reflectance_bands, sensor_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def pixels_of(
     if segment_types is not None:
         segment_types = _in_order(segment_types, columns, "segment_types", name)
     as_table = image.ndim == 2
-    if as_table and (inputs.patch_size > 1 or margin(inputs.features)):
+    if as_table and (inputs.patch_size > 1 or windowed(inputs.features)):
         raise InputError(
             f"image has 2 dimensions, and model {name} sees the pixels around a pixel; "
             f"give an image (bands, rows, cols) of bands {' '.join(inputs.bands)}"

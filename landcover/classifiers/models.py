@@ -20,10 +20,13 @@ from landcover.classifiers.calibration import Temperature, tempered
 from landcover.classifiers.cards import CARD, read_card
 from landcover.classifiers.kinds import KINDS, Kind
 from landcover.classifiers.names import title_of
+from landcover.classifiers.pixels import PixelClassifier
 from landcover.classifiers.protocol import Classifier, Inputs, Signature
 from landcover.errors import InputError, LandcoverError, MissingProduct, typed
 from landcover.files.atomic import Fields
+from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
+from landcover.scene.features import opened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +137,11 @@ class Model:
         return load_applicability(self.applicability_file)
 
     def classifier(
-        self, engine: Engine | None = None, *, with_applicability: bool = False
+        self,
+        engine: Engine | None = None,
+        *,
+        with_applicability: bool = False,
+        grid: Grid | None = None,
     ) -> Classifier:
         """The classifier of pixels, loaded from the file.
 
@@ -144,6 +151,9 @@ class Model:
             What runs a patch network, from `networks.choose_engine`; Keras by default.
         with_applicability : bool
             Load the area of applicability too.
+        grid : Grid, optional
+            Of the scene to be mapped: features of terrain are of its pixels, and of those that the
+            model learnt from without it.
 
         Returns
         -------
@@ -168,6 +178,8 @@ class Model:
         classifier = self._load()
         if with_applicability:
             classifier = self._with_applicability(classifier)
+        if grid is not None and isinstance(classifier, PixelClassifier):
+            classifier = classifier.on(grid)
         return classifier if engine is None else classifier.with_engine(engine)
 
     def image_classifier(self) -> ImageClassifier:
@@ -474,6 +486,7 @@ def load_model(folder: str | Path) -> Model:
     model = Model(Path(folder), read_card(Path(folder)))
     try:
         _ = model.temperature
+        opened(model.inputs.features, model.inputs.fitted)
     except LandcoverError as error:
         raise LandcoverError(
             f"{model.card_path} is damaged ({error}); train the model again"

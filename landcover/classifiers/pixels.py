@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,8 +12,11 @@ from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.classifiers.one_image import OfOneImage
 from landcover.classifiers.protocol import Inputs, Signature
 from landcover.errors import InputError
+from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.scene import features
+from landcover.scene.feature import trimmed
+from landcover.scene.feature_names import margin
 
 #: (pixels, inputs) float32 and (pixels, layers) uint8 to probabilities (pixels, classes).
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -62,7 +65,12 @@ class PixelClassifier(OfOneImage):
     @property
     def radius(self) -> int:
         """Pixels around a pixel that its features depend on; 0 of indices."""
-        return features.margin(self.inputs.features)
+        return margin(self.inputs.features, self.inputs.fitted)
+
+    def on(self, grid: Grid) -> PixelClassifier:
+        """The same for a scene on a grid: features of terrain are of its own pixels."""
+        fitted = features.fitted_on(grid, self.inputs.fitted)
+        return replace(self, inputs=replace(self.inputs, fitted=fitted))
 
     @classmethod
     def of(cls, signature: Signature, predict: Predict) -> PixelClassifier:
@@ -129,7 +137,7 @@ class PixelClassifier(OfOneImage):
         NaN where any band is missing that is read: a pixel is valid when all of them are.
         """
         inputs = self.inputs
-        inside = features.trimmed(image, self.radius)
+        inside = trimmed(image, self.radius)
         seen = [inputs.bands.index(band) for band in inputs.seen]
         made = features.compute_features(image, inputs.bands, inputs.features, inputs.fitted)
         return np.concatenate([inside[seen], made], dtype=np.float32)

@@ -15,7 +15,7 @@ def _define(parser: argparse.ArgumentParser) -> None:
 
 
 def _features(a: Arguments) -> list[Path]:
-    from landcover.scene.features import rows
+    from landcover.scene.feature_list import rows
 
     listed = rows()
     if a.json:

@@ -176,7 +176,7 @@ def _held(run: Run, model: Model, path: Path) -> list[str]:
 def _model_seeing(run: Run, a: Arguments) -> Model:
     """The model of --model, or the run's newest one, that was trained with the --features."""
     from landcover.files.rasters import band_names
-    from landcover.scene.features import layers_of
+    from landcover.scene.feature_names import layers_of
     from landcover.stages.models import models_of_run, newest
 
     layers = layers_of(band_names(run.require("scene")), a.features)

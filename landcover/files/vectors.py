@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import geopandas
     import pyproj
     import rasterio.crs
+    from shapely import STRtree
     from shapely.geometry.base import BaseGeometry
 
     #: A CRS as a grid has it, as a GeoDataFrame has it, or by its name.
@@ -66,6 +68,17 @@ class Polygons:
     held: int = 0
     repaired: tuple[int, ...] = ()
     without_area: tuple[int, ...] = ()
+
+    def touching(self, frame: BaseGeometry) -> list[int]:
+        """Which of them have a point in common with a geometry, in their order."""
+        return np.sort(self._index.query(frame, predicate="intersects")).tolist()
+
+    @cached_property
+    def _index(self) -> STRtree:
+        """Where they lie: a window looks at its own polygons alone, however many there are."""
+        import shapely
+
+        return shapely.STRtree(self.geometries)
 
 
 def read_aoi(source: str | os.PathLike[str] | Sequence[float], grid: Grid) -> BaseGeometry:
@@ -386,12 +399,8 @@ def burn(
     from rasterio.features import rasterize
 
     part = grid.crop(window)
-    frame = shapely.box(*part.bounds)
-    shapes = [
-        (geometry, int(code))
-        for geometry, code in zip(polygons.geometries, codes, strict=True)
-        if geometry.intersects(frame)
-    ]
+    here = polygons.touching(shapely.box(*part.bounds))
+    shapes = [(polygons.geometries[i], int(codes[i])) for i in here]
     if not shapes:
         return np.zeros((window.rows, window.cols), dtype)
     return rasterize(

@@ -59,20 +59,13 @@ class ClassPolygons:
         values = became(counts, self.coding, self.nomenclature)
         return {"scheme": self.coding.scheme.name, "values": values}
 
-    @cached_property
-    def _by_code(self) -> tuple[vectors.Polygons, list[int]]:
-        """The polygons and their codes, the smallest code first."""
-        order = np.argsort(self.codes, kind="stable").tolist()
-        shapes = vectors.Polygons([self.shapes.geometries[i] for i in order])
-        return shapes, [self.codes[i] for i in order]
-
     def burn(self, window: Window) -> np.ndarray:
         """Class codes of a window, uint16 (rows, cols).
 
         0 outside the polygons, and where polygons of several classes overlap: nothing tells which
         of them is true.
         """
-        codes, contested = self._burn(window)
+        codes, _, contested = self._burn(window)
         return np.where(contested, np.uint16(UNLABELLED), codes)
 
     def numbers(self, window: Window) -> np.ndarray:
@@ -81,20 +74,10 @@ class ClassPolygons:
         They are counted by where they lie, from the west, whatever their order in the file; where
         polygons of one class overlap, the last counts.
         """
-        shapes = self._by_place
-        numbers = range(1, len(shapes.geometries) + 1)
-        last = vectors.burn(shapes, numbers, self.grid, window, dtype="uint32")
-        return np.where(self.burn(window) == UNLABELLED, np.uint32(0), last)
+        return self._burn(window)[1]
 
-    @cached_property
-    def _by_place(self) -> vectors.Polygons:
-        """The polygons by their western, southern, eastern and northern ends."""
-        ends = [geometry.bounds for geometry in self.shapes.geometries]
-        order = sorted(range(len(ends)), key=ends.__getitem__)
-        return vectors.Polygons([self.shapes.geometries[i] for i in order])
-
-    def burn_over(self, labels: np.ndarray, window: Window) -> np.ndarray:
-        """Class codes of a window in which polygons lead, uint16 (rows, cols).
+    def burn_over(self, labels: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Class codes of a window in which polygons lead, and the numbers of the polygons.
 
         Parameters
         ----------
@@ -105,25 +88,51 @@ class ClassPolygons:
 
         Returns
         -------
-        array of uint16 (rows, cols)
-            Codes of polygons where they lie; 0 where those of several classes do; `labels`
+        codes : array of uint16 (rows, cols)
+            Those of polygons where they lie; 0 where those of several classes do; `labels`
             elsewhere.
+        numbers : array of uint32 (rows, cols)
+            As `numbers` gives them.
         """
-        codes, contested = self._burn(window)
+        codes, numbers, contested = self._burn(window)
         led = np.where(codes != UNLABELLED, codes, labels).astype(np.uint16)
-        return np.where(contested, np.uint16(UNLABELLED), led)
+        return np.where(contested, np.uint16(UNLABELLED), led), numbers
 
-    def _burn(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """The largest code of the polygons at each pixel, and where another is smaller."""
-        shapes, codes = self._by_code
-        largest = vectors.burn(shapes, codes, self.grid, window)
-        turned = vectors.Polygons(shapes.geometries[::-1])
-        return largest, largest != vectors.burn(turned, codes[::-1], self.grid, window)
+    def _burn(self, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Class codes and polygons' numbers of a window, and where polygons of several classes lie.
+
+        Polygons are drawn from the smallest code to the largest, those of one code from the west,
+        and the other way round: where the two give one code, all polygons of a pixel have it.
+        """
+        upwards, downwards, codes, numbers = self._drawn
+        last = vectors.burn(upwards, range(1, len(codes)), self.grid, window, dtype="uint32")
+        first = vectors.burn(
+            downwards, range(len(codes) - 1, 0, -1), self.grid, window, dtype="uint32"
+        )
+        largest = codes[last]
+        contested = largest != codes[first]
+        named = ~contested & (largest != UNLABELLED)
+        return largest, np.where(named, numbers[last], np.uint32(0)), contested
+
+    @cached_property
+    def _drawn(self) -> tuple[vectors.Polygons, vectors.Polygons, np.ndarray, np.ndarray]:
+        """The polygons in the order in which they are drawn, and back; code and number of each.
+
+        Codes and numbers are 0 at the place 0, which no polygon has.
+        """
+        place = np.empty(len(self.codes), np.uint32)
+        ends = [geometry.bounds for geometry in self.shapes.geometries]
+        place[sorted(range(len(ends)), key=ends.__getitem__)] = np.arange(1, len(ends) + 1)
+        order = np.lexsort((place, self.codes))
+        shapes = [self.shapes.geometries[i] for i in order]
+        codes = np.array([UNLABELLED, *np.array(self.codes)[order]], np.uint16)
+        numbers = np.array([0, *place[order]], np.uint32)
+        return vectors.Polygons(shapes), vectors.Polygons(shapes[::-1]), codes, numbers
 
     def notes(self) -> list[str]:
         """Sentences on what of the polygons is left out, for people."""
         contested = sum(
-            int(np.count_nonzero(self._burn(window)[1]))
+            int(np.count_nonzero(self._burn(window)[2]))
             for window in self.grid.windows(rasters.WINDOW_PX)
         )
         held, here = self.shapes.held, len(self.shapes.geometries)

@@ -12,6 +12,7 @@ import numpy as np
 
 from landcover.classifiers.models import Model
 from landcover.classifiers.protocol import Classifier
+from landcover.files import rasters
 from landcover.files.jobs import Job
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
@@ -100,7 +101,9 @@ def predict_map(
     ['map.tif', 'confidence.tif']
     """
     if isinstance(classifier, Model):
-        classifier = classifier.classifier(with_applicability=bool(beside.get("applicability")))
+        classifier = classifier.classifier(
+            with_applicability=bool(beside.get("applicability")), grid=rasters.grid_of(scene)
+        )
     source = Source(classifier, scene, segment_types)
     windows = reading_windows(source.grid, tile_px)
     further = (CONFIDENCE, PROBABILITIES, ENTROPY, APPLICABILITY)

@@ -9,6 +9,7 @@ import numpy as np
 from landcover.grid import Window
 from landcover.progress import track
 from landcover.scene import features
+from landcover.scene.feature_names import Fitted, margin, windowed
 from landcover.stopwatch import spent
 
 #: Rows of a scene that are read at a time.
@@ -21,7 +22,7 @@ def feature_columns(
     names: Sequence[str],
     places: tuple[np.ndarray, np.ndarray],
     held: np.ndarray,
-    fitted: features.Fitted,
+    fitted: Fitted,
 ) -> dict[str, np.ndarray]:
     """Features of some pixels, by name.
 
@@ -46,7 +47,7 @@ def feature_columns(
     dict of str to array of float32 (pixels,)
         In the order of the names.
     """
-    wide = tuple(name for name in names if features.margin([name]))
+    wide = windowed(names)
     narrow = tuple(name for name in names if name not in wide)
     found = dict(zip(narrow, features.compute_features(held, bands, narrow, fitted), strict=True))
     if wide:
@@ -60,10 +61,10 @@ def _of_windows(
     names: Sequence[str],
     rows: np.ndarray,
     cols: np.ndarray,
-    fitted: features.Fitted,
+    fitted: Fitted,
 ) -> np.ndarray:
     """Features (features, pixels) from strips of the scene that are read with a margin."""
-    around = features.margin(names)
+    around = margin(names, fitted)
     found = np.empty((len(names), len(rows)), np.float32)
     left, right = cols.min(initial=0), cols.max(initial=0)
     strips = rows // STRIP_ROWS

@@ -6,7 +6,7 @@ scores look better.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
@@ -68,8 +68,8 @@ class Hygiene:
         return cls(**own), {k: v for k, v in choices.items() if k not in names}  # type: ignore[arg-type]
 
     def clean(
-        self, rows: Rows, values: Callable[[np.ndarray], np.ndarray], pixel_m: tuple[float, float],
-        seed: int,
+        self, rows: Rows, values: Callable[[np.ndarray], np.ndarray],
+        pixel_m: Sequence[tuple[float, float]], seed: int,
     ) -> Rows:  # fmt: skip
         """Rows with fewer training rows.
 
@@ -79,8 +79,8 @@ class Hygiene:
             Of the sample table.
         values : callable
             Positions of rows to their inputs (rows, inputs).
-        pixel_m : (float, float)
-            Width and height of a pixel on the ground.
+        pixel_m : sequence of (float, float)
+            Width and height of a pixel on the ground, of each scene.
         seed : int
             Of what is drawn at random.
 
@@ -230,14 +230,13 @@ def above_median(targets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return left_out
 
 
-def places(rows: Rows, part: np.ndarray, pixel_m: tuple[float, float]) -> np.ndarray:
+def places(rows: Rows, part: np.ndarray, pixel_m: Sequence[tuple[float, float]]) -> np.ndarray:
     """Where rows lie in metres, (rows, 3); those of different scenes lie far apart."""
     table = rows.samples.iloc[part]
-    scene = table[SCENE].to_numpy() if SCENE in table else np.zeros(len(part))
-    return np.stack(
-        [table["row"].to_numpy() * pixel_m[1], table["col"].to_numpy() * pixel_m[0], scene * 1e9],
-        axis=1,
-    )
+    scene = table[SCENE].to_numpy() if SCENE in table else np.zeros(len(part), np.int64)
+    width, height = np.asarray(pixel_m, float)[scene].T
+    row, col = table["row"].to_numpy(), table["col"].to_numpy()
+    return np.stack([row * height, col * width, scene * 1e9], axis=1)
 
 
 def sentences(rows: Rows) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import geopandas
     import pandas as pd
 
-    from landcover.scene.features import Layers
+    from landcover.scene.feature_names import Layers
 
 #: What can be learnt, and the column of the sample table that holds it.
 TARGETS = {"labels": "label", "reference": "reference"}
@@ -228,15 +228,15 @@ def pixel_inputs(
 ) -> Layers:
     """What is seen of a scene, whose bands are columns of the sample table.
 
-    By default all bands, and the features of `features.DEFAULTS` that they allow. The table may
-    lack features: see `with_features`.
+    By default all bands, and the features of `feature_names.DEFAULTS` that they allow. The table
+    may lack features: see `with_features`.
 
     Raises
     ------
     LandcoverError
         If the table, which was read from `path`, lacks a band, or the bands do not allow a feature.
     """
-    from landcover.scene.features import layers_of
+    from landcover.scene.feature_names import layers_of
 
     layers = layers_of(bands, chosen)
     missing = [name for name in bands if name not in samples]
@@ -256,7 +256,7 @@ def fit_features(
     Parameters
     ----------
     scene : path
-        Says how large pixels are.
+        Says how large pixels are, where a card is asked; each scene has features by its own.
     parts : sequence of Rows
         Of the scene, or of several with pixels of one size.
     bands, names : sequence of str
@@ -264,13 +264,13 @@ def fit_features(
     """
     from landcover.files import rasters
     from landcover.scene import features
-    from landcover.scene.feature_bands import on_the_ground
+    from landcover.scene.feature_names import to_fit
 
-    if not features.to_fit(names):
+    if not to_fit(names):
         return {}
     values = [part.samples[list(bands)].to_numpy(np.float32)[part.train] for part in parts]
     return features.fit(
-        np.concatenate(values).T, bands, names, on_the_ground(rasters.grid_of(scene))
+        np.concatenate(values).T, bands, names, features.on_the_ground(rasters.grid_of(scene))
     )
 
 
@@ -284,6 +284,7 @@ def with_features(scene: Path, samples: pd.DataFrame, seen: Seen) -> pd.DataFram
         return samples
     from landcover.files import rasters
     from landcover.samples.feature_columns import feature_columns
+    from landcover.scene.features import fitted_on
 
     bands = list(seen.bands)
     found = feature_columns(
@@ -292,7 +293,7 @@ def with_features(scene: Path, samples: pd.DataFrame, seen: Seen) -> pd.DataFram
         missing,
         (samples["row"].to_numpy(), samples["col"].to_numpy()),
         samples[bands].to_numpy(np.float32).T,
-        seen.fitted,
+        fitted_on(rasters.grid_of(scene), seen.fitted),
     )
     return samples.assign(**found)
 

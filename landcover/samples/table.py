@@ -20,9 +20,9 @@ from landcover.samples.blocks import SPLITS, TEST, TRAIN, Blocks, Layout
 from landcover.samples.class_splits import ClassPixels
 from landcover.samples.feature_columns import feature_columns
 from landcover.samples.layers import Source, index_table
-from landcover.scene.feature_bands import on_the_ground
 from landcover.scene.feature_families import PIXEL_M
-from landcover.scene.features import layers_of, to_fit
+from landcover.scene.feature_names import layers_of, to_fit
+from landcover.scene.features import on_the_ground
 
 if TYPE_CHECKING:
     import geopandas
@@ -50,7 +50,8 @@ class Draw:
         Classes with fewer labelled pixels in the scene are left out: not in
         training, and not in testing either.
     features : sequence of str, optional
-        Columns of features; by default those of `features.DEFAULTS` that the scene's bands allow.
+        Columns of features; by default those of `feature_names.DEFAULTS` that the scene's bands
+        allow.
     scheme : LabelScheme, optional
         What the values of `class_field` mean; by default they tell.
 

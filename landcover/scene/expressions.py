@@ -72,6 +72,16 @@ def is_expression(name: str) -> bool:
     return bool(re.search(r"[-+*/()=]", name)) and ":" not in name
 
 
+def own_name(text: str) -> str:
+    """The name that stands before a formula; empty where there is none.
+
+    >>> own_name("ratio = nir/red"), own_name("nir/red")
+    ('ratio', '')
+    """
+    named = _NAMED.fullmatch(text.strip())
+    return named[1] if named else ""
+
+
 def parse(text: str) -> Expression:
     """An expression, from its text; a name may stand before it, as in ``ratio=nir/red``.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from landcover.errors import InputError
 
 #: As a need: all bands, one array (bands, rows, cols), in the order that the fit has.
 ALL = "bands"
+#: The most pixels around a pixel that a feature looks at.
+FARTHEST_PX = 200
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Feature:
         Where the formula comes from.
     radius : int
         Pixels around a pixel that its value depends on; 0 for an index.
+    radius_m : float
+        The same in metres, of a feature that is fitted to the size of a pixel; `radius` is 0 then.
     fit : str
         Key of what is fitted on a scene, or on training samples, before the feature can be
         computed; the function takes that as its last argument. Empty for most.
@@ -55,6 +60,7 @@ class Feature:
     fit: str = ""
     parts: str = ""
     part: str = ""
+    radius_m: float = 0.0
 
     def __call__(self, *arrays: np.ndarray, fitted: object = None) -> np.ndarray:
         """The feature, float32, from arrays in the order of `needs`.
@@ -76,14 +82,43 @@ class Feature:
                 value = np.asarray(self.function(*arrays, *last, parts=parts))
             else:
                 value = self.function(*arrays, *last)[np.newaxis]
-        known = np.logical_and.reduce([~np.isnan(self._centre(a)).any(axis=0) for a in arrays])
+        pixel_m = cast("Sequence[float]", fitted) if self.radius_m else None
+        around = self.around(pixel_m)
+        inner = [trimmed(array, around) for array in arrays]
+        if self.needs != (ALL,):
+            inner = [layer[np.newaxis] for layer in inner]
+        known = np.logical_and.reduce([~np.isnan(layers).any(axis=0) for layers in inner])
         value = np.where(np.isfinite(value), value, np.float32(0))
         return np.where(known, value, np.float32(np.nan)).astype(np.float32)
 
-    def _centre(self, array: np.ndarray) -> np.ndarray:
-        """An array without the margin of the radius, (1, ...) or (bands, ...)."""
-        inside = trimmed(array, self.radius)
-        return inside if self.needs == (ALL,) else inside[np.newaxis]
+    def around(self, pixel_m: Sequence[float] | None = None) -> int:
+        """Pixels around a pixel that its value depends on, of pixels of some height and width.
+
+        Raises
+        ------
+        InputError
+            If the size of pixels is needed and not known, or so many pixels are not looked at.
+        """
+        if not self.radius_m:
+            return self.radius
+        if pixel_m is None:
+            raise InputError(f"feature {self.name} needs the size of a pixel; give fitted=fit(...)")
+        found = whole_pixels(self.radius_m, pixel_m)
+        if found > FARTHEST_PX:
+            raise InputError(
+                f"feature {self.name} reaches {self.radius_m:g} m, which are {found} pixels here; "
+                f"choose a radius of at most {FARTHEST_PX} pixels"
+            )
+        return found
+
+
+def whole_pixels(length_m: float, pixel_m: Sequence[float]) -> int:
+    """Whole pixels nearest to a length, at least one, as `landcover.grid.Grid.pixels` has it.
+
+    >>> whole_pixels(300, (10, 10)), whole_pixels(300, (25, 15)), whole_pixels(3, (10, 10))
+    (30, 15, 1)
+    """
+    return max(1, round(length_m / float(np.mean(pixel_m))))
 
 
 def require_once(names: Sequence[str]) -> None:

@@ -15,7 +15,8 @@ from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
 from landcover.progress import track
 from landcover.scene import features
-from landcover.scene.feature_families import PIXEL_M
+from landcover.scene.feature import trimmed
+from landcover.scene.feature_names import layers_of, margin, to_fit
 
 #: A scene is fitted to on windows of so many pixels a side, so many down and across.
 _FIT_PX, _FIT_WINDOWS = 64, 12
@@ -44,9 +45,9 @@ class Wanted:
         InputError
             If a layer is unknown or named twice, the bands do not allow it, or it was not fitted.
         """
-        made = features.layers_of(bands, self.names).features
-        fitted = features.to_fit(made) if self.fitted is None else self.fitted
-        lacking = [key for key in features.to_fit(made) if key not in fitted]
+        made = layers_of(bands, self.names).features
+        fitted = to_fit(made) if self.fitted is None else self.fitted
+        lacking = [key for key in to_fit(made) if key not in fitted]
         if lacking:
             raise InputError(
                 f"features {' '.join(made)} need {' '.join(lacking)}, which was not fitted there; "
@@ -76,17 +77,17 @@ def write_features(
     """
     grid, bands = rasters.grid_of(scene), rasters.band_names(scene)
     if fitted is None:
-        fitted = fit_on_scene(scene, names) if features.to_fit(names) else {}
-    elif PIXEL_M in fitted:
-        fitted = {**fitted, PIXEL_M: on_the_ground(grid)}
+        fitted = fit_on_scene(scene, names) if to_fit(names) else {}
+    else:
+        fitted = features.fitted_on(grid, fitted)
     append_bands(
         scene,
         names,
         lambda image, _: features.compute_features(image, bands, names, fitted),
         "Computing features",
-        features.margin(names),
+        margin(names, fitted),
     )
-    return {key: fitted[key] for key in features.to_fit(names)}
+    return {key: fitted[key] for key in to_fit(names)}
 
 
 def append_bands(
@@ -118,7 +119,7 @@ def append_bands(
         for window in track(list(grid.windows(side)), doing):
             image = rasters.read(scene, window.padded(around), list(bands))
             made = make(image, window)
-            out.write(np.concatenate([features.trimmed(image, around), made]), window)
+            out.write(np.concatenate([trimmed(image, around), made]), window)
 
 
 def fit_on_scene(scene: Path, names: Sequence[str]) -> dict[str, Any]:
@@ -126,13 +127,7 @@ def fit_on_scene(scene: Path, names: Sequence[str]) -> dict[str, Any]:
     grid, bands = rasters.grid_of(scene), rasters.band_names(scene)
     parts = [rasters.read(scene, window, list(bands)) for window in _spread(grid)]
     values = np.concatenate([part.reshape(len(bands), -1) for part in parts], axis=1)
-    return features.fit(values, bands, names, on_the_ground(grid))
-
-
-def on_the_ground(grid: Grid) -> tuple[float, float]:
-    """Height and width of pixels in metres, which slopes of a scene are of, whatever was fitted."""
-    width, height = grid.pixel_size_m
-    return height, width
+    return features.fit(values, bands, names, features.on_the_ground(grid))
 
 
 def _spread(grid: Grid) -> list[Window]:

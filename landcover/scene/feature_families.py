@@ -12,7 +12,7 @@ import numpy as np
 from landcover.errors import InputError
 from landcover.scene.components import Components
 from landcover.scene.expressions import FUNCTIONS, is_expression, parse
-from landcover.scene.feature import ALL, Feature
+from landcover.scene.feature import ALL, Feature, whole_pixels
 from landcover.scene.terrain import PixelSize, aspect, curvature, position, slope
 from landcover.scene.texture import LEVELS, PROPERTIES, WINDOW_PX, texture
 
@@ -20,10 +20,8 @@ from landcover.scene.texture import LEVELS, PROPERTIES, WINDOW_PX, texture
 PCA, PIXEL_M = "pca", "pixel_m"
 #: Before the layer, in the key of the bounds that its levels lie between.
 BOUNDS = "bounds:"
-#: Radius of topographic position, pixels: 300 m at 10 m.
-POSITION_PX = 30
-#: The widest radius that is offered.
-FARTHEST_PX = 200
+#: Radius of topographic position, metres.
+POSITION_M = 300
 #: Words that stand for several layers.
 GROUPS = {"aspect": ("aspect_sin", "aspect_cos")}
 
@@ -55,7 +53,7 @@ FAMILIES: tuple[tuple[str, str, str, str], ...] = (
         "the N-th principal component of the standardised bands",
         "Jolliffe 2002, doi:10.1007/b98835",
     ),
-    ("tpi:RADIUS", "elevation", "tpi within another radius, in pixels", _WEISS),
+    ("tpi:RADIUS", "elevation", "tpi within another radius, in metres", _WEISS),
     (
         "[NAME=]EXPRESSION",
         "the bands that it names",
@@ -210,19 +208,23 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _position(name: str, radius_px: int) -> Feature:
+def _position(name: str, radius_m: int) -> Feature:
     """Topographic position within some radius."""
-    if not 1 <= radius_px <= FARTHEST_PX:
-        raise InputError(f"feature {name!r}: radius {radius_px} px is not 1 to {FARTHEST_PX}")
-    side = 2 * radius_px + 1
+    if not radius_m:
+        raise InputError(f"feature {name!r}: radius 0 m holds no other pixel; give metres")
     return Feature(
         name,
         ("elevation",),
-        partial(position, radius_px=radius_px),
-        f"elevation less the mean of the other pixels of {side} x {side}",
+        partial(_positions, radius_m=radius_m),
+        f"elevation less the mean of the other pixels up to {radius_m} m to each side",
         _WEISS,
-        radius=radius_px,
+        fit=PIXEL_M,
+        radius_m=radius_m,
     )
+
+
+def _positions(elevation: np.ndarray, pixel_m: PixelSize, *, radius_m: float) -> np.ndarray:
+    return position(elevation, whole_pixels(radius_m, pixel_m))
 
 
 _ROWS = (
@@ -232,7 +234,7 @@ _ROWS = (
     _terrain("curvature", "general curvature, 1/m, positive on hilltops", _SURFACE, "curvatures"),
     _terrain("curvature_profile", "curvature along the line of fall", _SURFACE, "curvatures"),
     _terrain("curvature_plan", "curvature across the line of fall", _SURFACE, "curvatures"),
-    _position("tpi", POSITION_PX),
+    _position("tpi", POSITION_M),
 )
 #: Features of the band elevation.
 TERRAIN_FEATURES: dict[str, Feature] = {feature.name: feature for feature in _ROWS}

@@ -12,7 +12,7 @@ from landcover.errors import InputError
 from landcover.files.open_rasters import OpenRasters
 from landcover.files.raster_names import RasterName
 from landcover.grid import Grid, Window
-from landcover.scene.features import is_reserved
+from landcover.scene.feature_names import is_reserved
 from landcover.sensors import reflectance_bands, sensor_of
 
 #: What a layer gives of a window: float32 (bands, rows, cols), NaN without a value.

@@ -17,7 +17,7 @@ from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.progress import track
 from landcover.scene.components import Components, fit_components
-from landcover.scene.features import measured
+from landcover.scene.feature_names import measured
 from landcover.sensors import reflectance_bands
 
 #: Components that are seen.

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from landcover.scene import features
+from landcover.scene.feature_names import available
 
 #: Percentiles over the valid dates, beside their mean.
 PERCENTILES = (10, 50, 90)
@@ -131,4 +132,4 @@ def _percentile(ordered: np.ndarray, count: np.ndarray, percent: float) -> np.nd
 
 
 def _index(bands: Sequence[str]) -> tuple[str, ...]:
-    return (_INDEX,) if _INDEX in features.available(bands) else ()
+    return (_INDEX,) if _INDEX in available(bands) else ()

@@ -23,7 +23,7 @@ from landcover.progress import say, track
 from landcover.reports.change import write_report
 from landcover.reports.change_tally import Tally
 from landcover.run import Run
-from landcover.scene import features
+from landcover.scene.feature_names import of_reflectance
 from landcover.scene.radiometry import Lines, fit_lines
 from landcover.sensors import HIGHEST_MEDIAN, reflectance_bands
 from landcover.stages.models import how_to_map, run_of
@@ -354,7 +354,7 @@ def map_pair(
 
 def _require_computed(model: Model, held: Sequence[str]) -> None:
     """Raise InputError if features of reflectance among a scene's bands would stay as they were."""
-    stale = [name for name in features.of_reflectance(held) if name in model.bands]
+    stale = [name for name in of_reflectance(held) if name in model.bands]
     if stale:
         raise InputError(
             f"model {model.name} learnt {' '.join(stale)} as bands of its scene, which stay as "

@@ -10,7 +10,7 @@ from landcover.run import Run
 from landcover.samples import rows as sample_rows
 from landcover.samples.blocks import Blocks
 from landcover.samples.rows import Rows
-from landcover.scene.features import Layers
+from landcover.scene.feature_names import Layers
 from landcover.stages.run_legend import read_nomenclature
 
 if TYPE_CHECKING:

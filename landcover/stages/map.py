@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from landcover.classifiers.models import Model, load_model
 from landcover.errors import InputError, LandcoverError, MissingProduct, require_whole, typed
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from landcover.classifiers.networks import Engine
-    from landcover.classifiers.pixels import PixelClassifier
-    from landcover.classifiers.sequences import SequenceClassifier
     from landcover.maps import Agreement, Classifier, Workers
     from landcover.reports.records import Foreign
     from landcover.scene.sequence import Dates
@@ -335,21 +332,13 @@ def _fit_for(
     """A model's classifier, whose bands the scene must have."""
     from landcover.classifiers.protocol import require_bands
     from landcover.files import rasters
-    from landcover.scene.feature_bands import on_the_ground
-    from landcover.scene.feature_families import PIXEL_M
 
-    classifier = model.classifier(engine, with_applicability=bounded)
+    grid = rasters.grid_of(scene)
+    classifier = model.classifier(engine, with_applicability=bounded, grid=grid)
     if held is not None:
         classifier = cast("SequenceClassifier", classifier).bound(held)
     require_bands(classifier, rasters.band_names(scene), scene)
-    fitted = model.inputs.fitted
-    if PIXEL_M not in fitted:
-        return classifier
-    # slopes of this scene are of its own pixels, not of those that the model learnt from
-    inputs = replace(
-        model.inputs, fitted={**fitted, PIXEL_M: on_the_ground(rasters.grid_of(scene))}
-    )
-    return replace(cast("PixelClassifier", classifier), inputs=inputs)
+    return classifier
 
 
 def _load(

@@ -140,7 +140,7 @@ def write_labels(
     def labels_of(window: Window) -> tuple[np.ndarray, np.ndarray]:
         base = rasters.read_classes(run.labels, window) if beside else _nothing(window)
         inside = None if area is None else vectors.inside(area, grid, window)
-        labels, numbers = found.burn_over(base, window), found.numbers(window)
+        labels, numbers = found.burn_over(base, window)
         if inside is not None:
             labels, numbers = np.where(inside, labels, 0), np.where(inside, numbers, 0)
         return labels.astype(np.uint16), numbers.astype(np.uint32)

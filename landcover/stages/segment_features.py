@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.errors import InputError
 from landcover.files import rasters
+from landcover.progress import track
 from landcover.run import Run
 from landcover.scene.feature import require_once
-from landcover.scene.feature_bands import append_bands, on_the_ground
+from landcover.scene.feature_bands import append_bands
+from landcover.scene.features import on_the_ground
 from landcover.scene.segmentation.statistics import (
+    Part,
     layer_of_types,
     layers_of_statistics,
     require_statistics,
-    segment_statistics,
+    statistics_by_parts,
 )
 from landcover.scene.segmentation.types import type_column
 from landcover.stages.segment import read_segments
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_segment_features(run: Run, names: Sequence[str]) -> None:
@@ -40,21 +47,26 @@ def write_segment_features(run: Run, names: Sequence[str]) -> None:
     scene = run.require("scene")
     grid, bands = rasters.grid_of(scene), rasters.band_names(scene)
     require_segment_features(names, bands)
-    segments = rasters.read(run.require("segments"))[0].astype(np.int64)
+    of_pixels, table = run.require("segments"), read_segments(run)
     statistics = [name for name in names if layer_of_types(name) is None]
-    layers = {
-        name: rasters.read(scene, bands=[name])[0] for name in layers_of_statistics(statistics)
-    }
-    found = _types(run, [name for name in names if name not in statistics])
+    found = _types(run, table, [name for name in names if name not in statistics])
     if statistics:
-        values = segment_statistics(layers, segments, statistics, on_the_ground(grid))
+        layers = list(layers_of_statistics(statistics))
+
+        def parts(doing: str) -> Iterator[Part]:
+            for window in track(list(grid.windows(rasters.WINDOW_PX)), doing):
+                held = rasters.read(scene, window, layers) if layers else ()
+                framed = rasters.read(of_pixels, window.padded(1))[0]
+                yield dict(zip(layers, held, strict=True)), framed.astype(np.int64)
+
+        values = statistics_by_parts(parts, len(table), statistics, on_the_ground(grid))
         found |= dict(zip(statistics, values, strict=True))
-    table = np.stack([np.concatenate([[np.nan], found[name]]) for name in names])
-    table = table.astype(np.float32)
+    columns = np.stack([np.concatenate([[np.nan], found[name]]) for name in names])
+    columns = columns.astype(np.float32)
     append_bands(
         scene,
         names,
-        lambda _, window: table[:, segments[window.slices]],
+        lambda _, window: columns[:, rasters.read(of_pixels, window)[0].astype(np.int64)],
         "Writing segments' features",
     )
     _record_again(run, names)
@@ -66,11 +78,11 @@ def require_segment_features(names: Sequence[str], bands: Sequence[str]) -> None
     require_once(names)
 
 
-def _types(run: Run, names: Sequence[str]) -> dict[str, np.ndarray]:
+def _types(run: Run, table: pd.DataFrame, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Types of every segment (segments,), by the names of features."""
     if not names:
         return {}
-    held, table = rasters.band_names(run.segment_types), read_segments(run)
+    held = rasters.band_names(run.segment_types)
     found: dict[str, np.ndarray] = {}
     for name in names:
         layer = layer_of_types(name)

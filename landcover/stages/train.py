@@ -35,7 +35,7 @@ from landcover.stages.training import Training, check_seed, ground_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from landcover.scene.features import Layers
+    from landcover.scene.feature_names import Layers
 
 
 def train(

@@ -27,7 +27,7 @@ from landcover.samples.rows import (
     read_samples,
     with_features,
 )
-from landcover.scene.features import layers_of, to_fit
+from landcover.scene.feature_names import layers_of, to_fit
 from landcover.stages.inputs import read_rows
 from landcover.stages.prepared_features import PREPARED, prepared_fit
 from landcover.stages.run_legend import write_nomenclature

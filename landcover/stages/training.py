@@ -114,11 +114,11 @@ class Training:
 
     def cleaned(self, hygiene: Hygiene) -> Training:
         """The same without the training rows that rules leave out; says how many of each class."""
-        inputs, (width_m, height_m) = self.setup.inputs, self.ground.card["pixel_size_m"]
+        inputs, scenes = self.setup.inputs, self.ground.card["scenes"]
         rows = hygiene.clean(
             self.rows,
             lambda part: self.rows.values(part, inputs.seen, inputs.features)[0],
-            (width_m, height_m),
+            [scene["pixel_size_m"] for scene in scenes],
             self.seed,
         )
         for sentence in sentences(rows):

@@ -24,6 +24,7 @@ from landcover.files.atomic import read_json
 from landcover.legend import Legend
 from landcover.samples.rows import Rows
 from landcover.scene import features
+from landcover.scene.feature_names import available
 from tests.conftest import ROOT, utm_grid
 from tests.fixtures import guide
 from tests.fixtures.training_runs import write_run
@@ -51,7 +52,7 @@ def land(tmp_path_factory) -> tuple[Path, np.ndarray, np.ndarray, Rows]:
     path = tmp_path_factory.mktemp("land") / "scene.tif"
     raster_writer.write(path, image, utm_grid(SIDE, SIDE), BANDS, nodata=np.nan)
     row, col = np.indices((SIDE, SIDE))[:, 4:36, 4:36].reshape(2, -1)
-    names = features.available(BANDS)
+    names = available(BANDS)
     columns = np.concatenate([image, features.compute_features(image, BANDS, names)])
     table = pd.DataFrame(
         {name: values[row, col] for name, values in zip((*BANDS, *names), columns, strict=True)}
@@ -70,7 +71,7 @@ def trained(name: str, scene: Path, rows: Rows, seed: int = 0):
     choices = kind.choose({key: value for key, value in SHORT.items() if key in taken})
     if "segment_layers" in choices:
         choices["segment_layers"] = ()
-    names = features.available(BANDS) if kind.takes_features else ()
+    names = available(BANDS) if kind.takes_features else ()
     inputs = Inputs(BANDS, names, (), choices.get("patch_size", 1))
     return kind.trainer(Setup(name, inputs, seed, (scene,)), **choices)(rows), inputs
 

@@ -248,7 +248,13 @@ def test_old_cards_leave_probabilities_alone_and_damaged_ones_are_refused(run, t
     del card["temperature"], card["probability_floor"]
     path.write_text(json.dumps(card))
     assert load_model(tmp_path).temperature.value == 1
-    for change, said in (({"kind": "nope"}, "unknown kind"), ({"temperature": -1}, "damaged")):
+    fits = {"features": ["glcm:B08:mean"], "fitted": {"bounds:B08": "0 1"}}
+    for change, said in (
+        ({"kind": "nope"}, "unknown kind"),
+        ({"temperature": -1}, "damaged"),
+        (fits, r"card.json is damaged \(fitted bounds:B08 is '0 1', no two numbers"),
+        (fits | {"fitted": 3}, r"card.json is damaged \(features need bounds:B08"),
+    ):
         path.write_text(json.dumps(card | change))
         with pytest.raises(LandcoverError, match=said):
             load_model(tmp_path)

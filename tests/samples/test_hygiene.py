@@ -43,7 +43,7 @@ def cleaned(rows, **rules):
     def values(part):
         return rows.values(part, ("B02", "B03"), ())[0]
 
-    return Hygiene(**rules).clean(rows, values, SIDES, 0)
+    return Hygiene(**rules).clean(rows, values, [SIDES], 0)
 
 
 def test_without_rules_rows_stay_as_they_are():
@@ -159,8 +159,17 @@ def test_samples_of_different_scenes_are_never_near():
     table = rows.samples.assign(row=0, col=0, scene=np.arange(len(rows.samples)) % 2)
     places = hygiene.places(Rows(table, *[getattr(rows, n) for n in (
         "column", "legend", "train", "validation", "scored", "random_split_extra")]),
-        rows.train, (10, 20))  # fmt: skip
+        rows.train, [(10, 20)] * 2)  # fmt: skip
     assert pdist(np.unique(places, axis=0)).min() > 1e6
+
+
+def test_samples_lie_apart_by_the_pixels_of_their_scene():
+    rows = rows_of()
+    scene = np.arange(len(rows.samples)) % 2
+    table = rows.samples.assign(row=3, col=2, scene=scene)
+    found = hygiene.places(replace(rows, samples=table), rows.train, [(10, 20), (11, 21)])
+    expected = np.where(scene[rows.train], [[63], [22]], [[60], [20]])
+    np.testing.assert_array_equal(found[:, :2].T, expected)
 
 
 def test_a_rule_that_empties_a_class_is_refused():

@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 from landcover.errors import InputError, LandcoverError
-from landcover.scene import features
-from landcover.scene.features import (
-    DEFAULTS,
-    FEATURES,
-    available,
-    compute_features,
-    formula,
-    margin,
-)
+from landcover.scene.feature_list import formula, table
+from landcover.scene.feature_names import DEFAULTS, FEATURES, available, margin
+from landcover.scene.features import compute_features
 from landcover.sensors import ALL_BANDS, CORE_BANDS, SENSORS, roles_of
 from tests.fixtures.windowed import TEXTURE
 
@@ -154,7 +148,7 @@ def test_formulas_name_the_bands_at_hand():
 
 def test_the_documents_hold_the_table():
     document = Path(__file__).parents[2] / "docs/features.md"
-    assert features.table() in document.read_text("utf-8")
+    assert table() in document.read_text("utf-8")
 
 
 def test_a_text_is_no_list_of_features():

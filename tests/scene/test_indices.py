@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landcover.scene.features import FEATURES
+from landcover.scene.feature_names import FEATURES
 from landcover.scene.indices import INDICES
 
 #: Ours -> the independent package's name, and its symbols of bands -> our roles.

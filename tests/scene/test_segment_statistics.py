@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from skimage.measure import regionprops_table
 
 from landcover.errors import InputError
-from landcover.scene.segmentation.statistics import segment_statistics
+from landcover.scene.segmentation.statistics import segment_statistics, statistics_by_parts
 
 NAMES = ("segment_mean:B08", "segment_std:B08", "segment_ha", "segment_compactness")
 
@@ -27,6 +29,25 @@ def test_means_and_deviations_are_those_of_pandas(segments, seed):
     expected = pd.DataFrame({"mean": of.mean(), "std": of.std(ddof=0)})
     expected = expected.reindex(range(1, segments.max() + 1))
     np.testing.assert_allclose(found.T, expected.to_numpy(np.float64), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("side", [3, 5, 40])
+def test_statistics_by_windows_are_those_of_the_whole(rng, side):
+    segments = rng.integers(0, 9, (7, 9)).repeat(5, axis=0).repeat(4, axis=1)
+    values = rng.uniform(0, 1, segments.shape)
+    values[rng.random(segments.shape) < 0.1] = np.nan
+    framed = np.pad(segments, 1)
+
+    def parts(_):
+        for row, col in product(range(0, 35, side), range(0, 36, side)):
+            layer = values[row : row + side, col : col + side]
+            rows, cols = layer.shape
+            yield {"B08": layer}, framed[row : row + rows + 2, col : col + cols + 2]
+
+    found = statistics_by_parts(parts, 9, NAMES, (10, 20))  # no pixel is of segment 9
+    whole = segment_statistics({"B08": values}, segments, NAMES, (10, 20))
+    np.testing.assert_allclose(found[:, :8], whole, rtol=1e-6)
+    assert np.isnan(found[:2, 8]).all() and (found[2:, 8] == 0).all()
 
 
 def test_areas_are_those_of_scikit_image(rng):

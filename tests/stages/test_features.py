@@ -16,7 +16,8 @@ from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.samples.rows import read_samples, with_features
 from landcover.samples.table import Draw
-from landcover.scene.features import FEATURES, compute_features, fit
+from landcover.scene.feature_names import FEATURES
+from landcover.scene.features import compute_features, fit
 from landcover.stages.export import export
 from landcover.stages.map import map_scene, verify
 from landcover.stages.sample import sample

@@ -15,6 +15,7 @@ from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.run import Run
 from landcover.scene import features
+from landcover.scene.feature_names import layers_of
 from landcover.stages.map import _fit_for
 from tests.conftest import error_lines
 from tests.fixtures.sentinel2_files import write_bands
@@ -154,7 +155,7 @@ def test_features_of_segments_need_segments(tmp_path, capsys):
     assert code == 2 and not run.scene.exists()
     assert "has no layer hierarchy-5; choose among" in error_lines(capsys.readouterr().err)[-1]
     with pytest.raises(InputError, match=r"landcover prep --segment --features segment_ha"):
-        features.layers_of(CORE, ["segment_ha"])
+        layers_of(CORE, ["segment_ha"])
 
 
 @pytest.mark.parametrize(

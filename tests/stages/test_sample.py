@@ -29,6 +29,7 @@ from landcover.samples.blocks import SPLITS, Blocks
 from landcover.samples.correlation import correlation
 from landcover.samples.table import Draw
 from landcover.scene import features
+from landcover.scene.feature_names import DEFAULTS, FEATURES, Layers
 from landcover.stages import inputs
 from landcover.stages.run_legend import write_nomenclature
 from landcover.stages.sample import sample
@@ -82,7 +83,7 @@ def test_the_table_says_of_each_sample_what_the_rasters_say(tmp_path):
     assert np.array_equal(table["reference"], np.roll(labels, 3, axis=1)[rows, cols])
     assert np.array_equal(table[list(BANDS)].to_numpy().T, image[:, rows, cols])
     expected = features.compute_features(image, BANDS)[:, rows, cols]
-    assert np.array_equal(table[list(features.DEFAULTS)].to_numpy().T, expected)
+    assert np.array_equal(table[list(DEFAULTS)].to_numpy().T, expected)
     assert not table.isna().any().any()
     assert np.array_equal(table["segment"], rows * COLS + cols + 1)
     assert np.array_equal(table["segment_type"], table["segment"] % 6 + 1)
@@ -95,12 +96,12 @@ def test_the_table_says_of_each_sample_what_the_rasters_say(tmp_path):
 
 def test_a_column_of_a_window_is_what_a_map_computes(tmp_path, monkeypatch):
     """At nodata, at the scene's edge and where strips meet, by whichever windows it is read."""
-    monkeypatch.setitem(features.FEATURES, TEXTURE.name, TEXTURE)
+    monkeypatch.setitem(FEATURES, TEXTURE.name, TEXTURE)
     monkeypatch.setattr(feature_columns, "STRIP_ROWS", 50)
     run, image, _ = make_run(tmp_path)
     sample(run, Draw(3000, features=["savi", TEXTURE.name]))
     table = table_of(run)
-    assert not set(features.DEFAULTS) & set(table) and not table.isna().any().any()
+    assert not set(DEFAULTS) & set(table) and not table.isna().any().any()
     padded = np.pad(image, ((0, 0), (2, 2), (2, 2)), constant_values=np.nan)
     dense = features.compute_features(padded, BANDS, ["savi", TEXTURE.name])
     expected = dense[:, table["row"], table["col"]]
@@ -108,17 +109,17 @@ def test_a_column_of_a_window_is_what_a_map_computes(tmp_path, monkeypatch):
 
 
 def test_columns_that_a_table_lacks_are_computed(tmp_path, monkeypatch):
-    monkeypatch.setitem(features.FEATURES, TEXTURE.name, TEXTURE)
+    monkeypatch.setitem(FEATURES, TEXTURE.name, TEXTURE)
     run, _, _ = make_run(tmp_path)
-    names = (*features.DEFAULTS, "evi", TEXTURE.name)
+    names = (*DEFAULTS, "evi", TEXTURE.name)
     sample(run, Draw(2000, features=names))
     full = rows.read_samples(run.samples)
     sample(run, Draw(2000))
     short = rows.read_samples(run.samples)
     assert "evi" not in short
-    assert inputs.pixel_inputs(run, short) == features.Layers(BANDS, features.DEFAULTS)
+    assert inputs.pixel_inputs(run, short) == Layers(BANDS, DEFAULTS)
     seen = inputs.pixel_inputs(run, short, ("bands", *names))
-    assert seen == features.Layers(BANDS, names)
+    assert seen == Layers(BANDS, names)
     made = rows.with_features(run.scene, short, seen)
     assert "evi" not in short and made[list(names)].equals(full[list(names)])
 

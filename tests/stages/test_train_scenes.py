@@ -30,7 +30,7 @@ from landcover.stages.train import train
 from landcover.stages.train_by_scene import leave_scenes_out
 from landcover.stages.train_scenes import several_scenes, train_scenes
 from tests.conftest import error_lines
-from tests.fixtures.several_runs import BANDS, ROWS, ZONES, apart, sampled, write_land
+from tests.fixtures.several_runs import BANDS, COLS, ROWS, ZONES, apart, sampled, write_land
 
 PLAIN = {"denoise": "none"}
 FOREST = "random-forest-plain-of-2-scenes"
@@ -518,6 +518,28 @@ def test_two_scenes_without_a_raster_of_labels_are_scored_on_their_samples(lands
         table = pd.read_parquet(run.samples)
         assert held["scored_on"] == "all samples of the scene"
         assert held["n_test"] == len(table) and held["n_blocks"] == table["block"].nunique()
+
+
+def test_slopes_are_of_each_scenes_own_pixels(tmp_path):
+    names = (*BANDS, "elevation")
+    runs = [
+        sampled(write_land(tmp_path / f"of-{side}-m", number, bands=names, pixel_m=side))
+        for number, side in enumerate((10, 10.8))
+    ]
+    seen = ["bands", "slope", "tpi:100"]
+    several = several_scenes(runs, Run(tmp_path / "out"), "knn", features=seen, **PLAIN)
+    for run, part, around in zip(runs, several.parts, (10, 9), strict=True):
+        pixel_m = features.on_the_ground(rasters.grid_of(run.scene))
+        padded = rasters.read(run.scene, Window(0, 0, ROWS, COLS).padded(around))
+        dense = features.compute(padded, names, ["slope", "tpi:100"], {"pixel_m": pixel_m})
+        table = part.samples
+        expected = dense[:, table["row"], table["col"]]
+        np.testing.assert_array_equal(table[["slope", "tpi:100"]].to_numpy().T, expected)
+    model = train_scenes(several, random_split=False)
+    for run in runs:  # as maps see them
+        held = model.classifier(grid=rasters.grid_of(run.scene))
+        assert held.inputs.fitted["pixel_m"] == features.on_the_ground(rasters.grid_of(run.scene))
+        assert held.radius in (9, 10)
 
 
 def test_polygons_of_several_scenes_are_held_out_whole(lands, tmp_path):

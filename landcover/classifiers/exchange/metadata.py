@@ -18,7 +18,8 @@ from landcover.classifiers.kinds import KINDS
 from landcover.classifiers.protocol import Inputs
 from landcover.files.atomic import Fields
 from landcover.legend import Legend
-from landcover.scene import features
+from landcover.scene.feature_list import formula
+from landcover.scene.feature_names import windowed
 from landcover.sensors import sensor_of
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def stac_classes(legend: Legend) -> list[dict[str, object]]:
 
 def _formulas(card: Fields) -> dict[str, str]:
     """Features of a model, in the order in which it takes them."""
-    return {name: features.formula(name, card["bands"]) for name in card["features"]}
+    return {name: formula(name, card["bands"]) for name in card["features"]}
 
 
 def _inputs(
@@ -160,7 +161,7 @@ def _inputs(
     """Model Input Objects of MLM."""
     formulas = _formulas(card)
     derived = [
-        {"name": n, "format": "text" if features.margin([n]) else "numpy", "expression": f}
+        {"name": n, "format": "text" if windowed([n]) else "numpy", "expression": f}
         for n, f in formulas.items()
     ]
     # pystac reads names alone or objects alone

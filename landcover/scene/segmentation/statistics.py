@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from landcover.errors import InputError
 from landcover.scene.feature import require_once
-from landcover.scene.segmentation.types import segment_means
 
 #: Statistics of a layer, and of the shape alone: name, formula, source.
 OF_LAYERS = {
@@ -68,8 +68,12 @@ def layers_of_statistics(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(layer for layer in found if layer))
 
 
+#: Layers by name (rows, cols) of a window, and its segments with a margin of one pixel.
+Part: TypeAlias = tuple[Mapping[str, np.ndarray], np.ndarray]
+
+
 def segment_statistics(
-    layers: dict[str, np.ndarray],
+    layers: Mapping[str, np.ndarray],
     segments: np.ndarray,
     names: Sequence[str],
     pixel_m: tuple[float, float],
@@ -78,7 +82,7 @@ def segment_statistics(
 
     Parameters
     ----------
-    layers : dict of str to array of float (rows, cols)
+    layers : mapping of str to array of float (rows, cols)
         The layers that statistics are of; a segment's pixels that are NaN are left out.
     segments : array of int, (rows, cols)
         Segments 1 to n; 0 where there is none.
@@ -100,40 +104,74 @@ def segment_statistics(
            [0.785, 0.698]], dtype=float32)
     """
     require_statistics(names, tuple(layers))
+    part = layers, np.pad(segments, 1)
+    return statistics_by_parts(lambda _: [part], int(segments.max(initial=0)), names, pixel_m)
+
+
+def statistics_by_parts(
+    parts: Callable[[str], Iterable[Part]],
+    count: int,
+    names: Sequence[str],
+    pixel_m: tuple[float, float],
+) -> np.ndarray:
+    """Statistics of every segment of a scene that is read by windows, as `segment_statistics`.
+
+    Parameters
+    ----------
+    parts : callable
+        What is done, in words, to the windows of the scene. Called again for deviations, which are
+        taken from the means.
+    count : int
+        Number of segments.
+    names, pixel_m : sequence of str, (float, float)
+        As of `segment_statistics`.
+    """
+    layers, shapes = layers_of_statistics(names), bool(set(names) & set(OF_SHAPES))
+    known, sums = ({layer: np.zeros(count + 1) for layer in layers} for _ in range(2))
+    areas, borders = np.zeros(count + 1), np.zeros(count + 1)
+    for held, framed in parts("Averaging segments"):
+        inner = framed[1:-1, 1:-1]
+        for layer, (ids, values) in _valid(held, inner).items():
+            known[layer] += np.bincount(ids, minlength=count + 1)
+            sums[layer] += np.bincount(ids, values, minlength=count + 1)
+        if shapes:
+            areas += np.bincount(inner.ravel(), minlength=count + 1)
+            borders += _borders(framed, count, pixel_m)
     found: dict[str, np.ndarray] = {}
-    for layer, values in layers.items():
-        means, deviations = _moments(values, segments)
-        found |= {f"segment_mean:{layer}": means, f"segment_std:{layer}": deviations}
-    if set(names) & set(OF_SHAPES):
-        areas, perimeters = _shapes(segments, pixel_m)
-        found["segment_ha"] = areas / 1e4
-        found["segment_compactness"] = 4 * np.pi * areas / np.maximum(perimeters, 1e-9) ** 2
-    return np.stack([found[name] for name in names]).astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        means = {layer: sums[layer] / known[layer] for layer in layers}
+    if any(name.startswith("segment_std:") for name in names):
+        squares = {layer: np.zeros(count + 1) for layer in layers}
+        for held, framed in parts("Deviations in segments"):
+            for layer, (ids, values) in _valid(held, framed[1:-1, 1:-1]).items():
+                from_mean = values - means[layer][ids]
+                squares[layer] += np.bincount(ids, from_mean**2, minlength=count + 1)
+        with np.errstate(invalid="ignore"):
+            found |= {f"segment_std:{of}": np.sqrt(squares[of] / known[of]) for of in layers}
+    found |= {f"segment_mean:{layer}": means[layer] for layer in layers}
+    area_m2 = areas * pixel_m[0] * pixel_m[1]
+    found["segment_ha"] = area_m2 / 1e4
+    found["segment_compactness"] = 4 * np.pi * area_m2 / np.maximum(borders, 1e-9) ** 2
+    return np.stack([found[name][1:] for name in names]).astype(np.float32)
 
 
-def _moments(values: np.ndarray, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of a layer in every segment; the second pass is of deviations."""
-    known = np.where(np.isnan(values), 0, segments)
-    means = segment_means(values[np.newaxis], known)[0][:, 0]
-    n = int(segments.max(initial=0))
-    means = np.concatenate([means, np.full(n - len(means), np.nan)])
-    deviations = values - np.concatenate([[0.0], means])[known]
-    squares = segment_means((deviations**2)[np.newaxis], known)[0][:, 0]
-    return means, np.sqrt(np.concatenate([squares, np.full(n - len(squares), np.nan)]))
+def _valid(
+    layers: Mapping[str, np.ndarray], segments: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Segments and values (pixels,) of the pixels that have a value in a layer, by layer."""
+    known = {name: ~np.isnan(layer) for name, layer in layers.items()}
+    return {name: (segments[has], layers[name][has].astype(float)) for name, has in known.items()}
 
 
-def _shapes(segments: np.ndarray, pixel_m: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Area in square metres and length of the border in metres of every segment."""
+def _borders(framed: np.ndarray, count: int, pixel_m: tuple[float, float]) -> np.ndarray:
+    """Metres of the border of every segment, from 0, that pixels within the frame have."""
     height, width = pixel_m
-    n = int(segments.max(initial=0)) + 1
-    areas = np.bincount(segments.ravel(), minlength=n) * (height * width)
-    framed = np.pad(segments, 1)
-    perimeters = np.zeros(n)
-    for one, other, side in (
-        (framed[:-1], framed[1:], width),
-        (framed[:, :-1], framed[:, 1:], height),
+    inner, total = framed[1:-1, 1:-1], np.zeros(count + 1)
+    for beside, side in (
+        (framed[:-2, 1:-1], width),
+        (framed[2:, 1:-1], width),
+        (framed[1:-1, :-2], height),
+        (framed[1:-1, 2:], height),
     ):
-        differ = one != other
-        for ids in (one[differ], other[differ]):
-            perimeters += np.bincount(ids, minlength=n) * side
-    return areas[1:], perimeters[1:]
+        total += np.bincount(inner[inner != beside], minlength=count + 1) * side
+    return total
