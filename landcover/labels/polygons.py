@@ -123,9 +123,10 @@ class ClassPolygons:
         place = np.empty(len(self.codes), np.uint32)
         ends = [geometry.bounds for geometry in self.shapes.geometries]
         place[sorted(range(len(ends)), key=ends.__getitem__)] = np.arange(1, len(ends) + 1)
-        order = np.lexsort((place, self.codes))
+        given = np.array(self.codes)
+        order = np.lexsort((place, given))
         shapes = [self.shapes.geometries[i] for i in order]
-        codes = np.array([UNLABELLED, *np.array(self.codes)[order]], np.uint16)
+        codes = np.array([UNLABELLED, *given[order]], np.uint16)
         numbers = np.array([0, *place[order]], np.uint32)
         return vectors.Polygons(shapes), vectors.Polygons(shapes[::-1]), codes, numbers
 

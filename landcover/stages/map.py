@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from landcover.classifiers.models import Model, load_model
 from landcover.errors import InputError, LandcoverError, MissingProduct, require_whole, typed
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from landcover.classifiers.networks import Engine
+    from landcover.classifiers.sequences import SequenceClassifier
     from landcover.maps import Agreement, Classifier, Workers
     from landcover.reports.records import Foreign
     from landcover.scene.sequence import Dates
