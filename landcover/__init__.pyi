@@ -19,6 +19,7 @@ from .sources.image import read_image
 from .sources.sentinel2 import open_sentinel2
 from .sources.stac import open_stac
 from .sources.synthetic.scene import make_scene
+from .sources.synthetic.sequence import make_sequence
 from .stages.api_models import assess, compare, ensemble, find_change, map_scene, train
 from .stages.api_samples import denoise, prepare, sample, segment
 
@@ -45,6 +46,7 @@ __all__ = [
     "find_change",
     "load_model",
     "make_scene",
+    "make_sequence",
     "map_scene",
     "open_bands",
     "open_sentinel2",

@@ -29,6 +29,7 @@ STUB = ast.parse((ROOT / "landcover" / "__init__.pyi").read_text("utf-8"))
 API = {
     "Run", "Model", "Grid", "Window", "Legend", "LabelScheme",
     "open_sentinel2", "open_bands", "open_stac", "read_image", "make_scene",
+    "make_sequence",
     "prepare", "segment", "sample", "denoise", "train", "map_scene",
     "compare", "assess", "find_change",
     "load_model", "predict_map", "felzenszwalb", "compute_features", "spatial_blocks", "chips",

@@ -36,6 +36,7 @@ BAD_VALUES: dict[str, Call] = {
     "Legend.corine": lambda _: lc.Legend.corine(4),
     "Legend.subset": lambda _: lc.Legend.corine(1).subset([9]),
     "make_scene": lambda _: lc.make_scene(0, 5),
+    "make_sequence": lambda _: lc.make_sequence(dates=["nope"]),
     "spatial_blocks": lambda _: lc.spatial_blocks(np.ones((200, 200), int), 10, 9),
     "score": lambda _: lc.score(np.ones(4, int), np.ones(5, int)),
     "chips": lambda _: lc.chips(np.ones((2, 3, 3), np.float32), [0], [0], 4),

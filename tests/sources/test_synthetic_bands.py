@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from landcover.commands import prep
+from landcover.commands import prep, prep_sources
 from landcover.errors import LandcoverError
 from landcover.files.open_rasters import OpenRasters
 from landcover.grid import Window
@@ -237,9 +237,9 @@ def test_the_demo_of_prep_has_the_bands_that_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(files.synthetic, "make_scene", small)
     monkeypatch.chdir(tmp_path)
     given = prep.prep_parser().parse_args(["--keep", "20m", "--seed", "3"])
-    (tile,), labels, truth = prep._sources(given)
+    (tile,), labels, truth = prep_sources.sources(given)
     kept = [b.name for b in SENTINEL2.bands if b.pixel_m <= 20]
     assert list(tile.bands) == kept and tile.grid.shape == (170, 180)
     assert labels.exists() and truth.exists()
-    (four,), *_ = prep._sources(prep.prep_parser().parse_args(["--seed", "3"]))
+    (four,), *_ = prep_sources.sources(prep.prep_parser().parse_args(["--seed", "3"]))
     assert list(four.bands) == ["B02", "B03", "B04", "B08"]

@@ -4,6 +4,7 @@ from landcover.sources.synthetic.dates import Later, make_dates
 from landcover.sources.synthetic.instrument import SIDE_PX
 from landcover.sources.synthetic.look import Look
 from landcover.sources.synthetic.scene import MINIMUM_PX, ORIGIN, SyntheticScene, make_scene
+from landcover.sources.synthetic.sequence import SyntheticSequence, make_sequence
 from landcover.sources.synthetic.spectra import ALL_BANDS, BANDS
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "Later",
     "Look",
     "SyntheticScene",
+    "SyntheticSequence",
     "make_dates",
     "make_scene",
+    "make_sequence",
 ]

@@ -25,7 +25,7 @@ from landcover.sources import synthetic
 from landcover.sources.keep import Keep
 
 if TYPE_CHECKING:
-    from landcover.sources.synthetic import SyntheticScene
+    from landcover.sources.synthetic import SyntheticScene, SyntheticSequence
 
 #: Side of the scenes of a mosaic, about: eight of them span a tile. Larger ones take more memory
 #: while they are drawn; much smaller ones leave no room for regions of 25 ha.
@@ -76,6 +76,55 @@ def write_demo(folder: Path, seed: int, keep: Keep = "core") -> Sources:
     )
     raster_writer.write(sources.truth, scene.truth, scene.grid, ["CLC code"], nodata=0)
     return sources
+
+
+class SequenceFiles(NamedTuple):
+    """Paths of the files of a sequence.
+
+    Attributes
+    ----------
+    dates : dict of str to Path
+        By day, a stack of reflectance, float32; NaN where the mask of the date hides it.
+    corine : Path
+        CLC grid codes (1 to 44) of 100 m cells in EPSG:3035, of the first year.
+    labels, truth : dict of int to Path
+        By year, CLC codes at 10 m: coarse labels, and the exact classes.
+    """
+
+    dates: dict[str, Path]
+    corine: Path
+    labels: dict[int, Path]
+    truth: dict[int, Path]
+
+
+def write_sequence(folder: Path, sequence: SyntheticSequence) -> SequenceFiles:
+    """Write a sequence as files like a user's own.
+
+    Parameters
+    ----------
+    folder : path
+        Where the files go.
+    sequence : SyntheticSequence
+        From `make_sequence`.
+    """
+    years = list(sequence.labels_of_year)
+    found = SequenceFiles(
+        {day: folder / f"{day}.tif" for day in sequence.days},
+        folder / "corine.tif",
+        {year: folder / f"labels_{year}.tif" for year in years},
+        {year: folder / f"truth_{year}.tif" for year in years},
+    )
+    grid = sequence.grid
+    for path, image in zip(found.dates.values(), sequence.images, strict=True):
+        raster_writer.write(path, image, grid, sequence.bands, nodata=np.nan)
+    cells = sequence.corine, sequence.corine_grid
+    raster_writer.write(found.corine, *cells, ["CLC grid code"], nodata=0)
+    for year, labels in sequence.labels_of_year.items():
+        at = next(n for n, day in enumerate(sequence.days) if day.startswith(f"{year}-"))
+        raster_writer.write(found.labels[year], labels, grid, ["CLC code"], nodata=0)
+        truth = sequence.reference[at]
+        raster_writer.write(found.truth[year], truth, grid, ["CLC code"], nodata=0)
+    return found
 
 
 def write_mosaic(folder: Path, size: int, seed: int = 0) -> Sources:

@@ -27,7 +27,7 @@ from landcover.sources.synthetic.settlements import (
 )
 from landcover.sources.synthetic.waters import Waters, lay_waters
 
-ARABLE, PASTURE = 211, 231
+ARABLE, ORCHARD, PASTURE = 211, 222, 231
 BROAD_LEAVED, CONIFEROUS, MIXED, HEATH = 311, 312, 313, 322
 
 #: Side of a block of fields that share one direction, in field sides.

@@ -68,20 +68,7 @@ class SyntheticScene:
         array of uint16, (rows, cols)
             Class codes.
         """
-        from rasterio.warp import Resampling, reproject
-
-        cells = SCHEMES["corine-grid"].recode(self.corine)
-        labels = np.zeros(self.grid.shape, np.uint16)
-        reproject(
-            cells,
-            labels,
-            src_transform=self.corine_grid.transform,
-            src_crs=self.corine_grid.crs,
-            dst_transform=self.grid.transform,
-            dst_crs=self.grid.crs,
-            resampling=Resampling.nearest,
-        )
-        return labels
+        return labels_on(self.corine, self.corine_grid, self.grid)
 
     def agreement(self) -> float:
         """Share of pixels whose CORINE label is their true class.
@@ -166,13 +153,7 @@ def draw_land(
     keep: Keep = "core",
 ) -> tuple[Landscape, SyntheticScene]:
     """The landscape of a seed, and its scene; parameters and errors are those of `make_scene`."""
-    from affine import Affine
-    from rasterio.crs import CRS
-
-    _check_whole("rows", rows, MINIMUM_PX, 20_000)
-    _check_whole("cols", cols, MINIMUM_PX, 20_000)
-    _check_whole("seed", seed, 0, 2**63 - 1)
-    grid = Grid(CRS.from_epsg(32633), Affine(10, 0, origin[0], 0, -10, origin[1]), rows, cols)
+    grid = grid_of(rows, cols, seed, origin)
     bands = tuple(kept_bands(keep, ALL_BANDS, SENTINEL2, "a synthetic scene"))
     places, light, interpreter, hills = (np.random.default_rng([seed, part]) for part in range(4))
     land = draw(places, grid.shape, look, hills)
@@ -183,6 +164,34 @@ def draw_land(
     known = None if land.elevation is None else measure_elevation(hills, land.elevation)
     scene = SyntheticScene(image, bands, grid, land.truth, codes, cells_grid, known, native)
     return land, scene
+
+
+def grid_of(rows: int, cols: int, seed: int, origin: tuple[float, float]) -> Grid:
+    """The grid of a scene, after checking that it and the seed are within their ranges."""
+    from affine import Affine
+    from rasterio.crs import CRS
+
+    _check_whole("rows", rows, MINIMUM_PX, 20_000)
+    _check_whole("cols", cols, MINIMUM_PX, 20_000)
+    _check_whole("seed", seed, 0, 2**63 - 1)
+    return Grid(CRS.from_epsg(32633), Affine(10, 0, origin[0], 0, -10, origin[1]), rows, cols)
+
+
+def labels_on(corine: np.ndarray, corine_grid: Grid, grid: Grid) -> np.ndarray:
+    """CLC codes of the nearest of CORINE's cells on the grid of a scene, uint16 (rows, cols)."""
+    from rasterio.warp import Resampling, reproject
+
+    labels = np.zeros(grid.shape, np.uint16)
+    reproject(
+        SCHEMES["corine-grid"].recode(corine),
+        labels,
+        src_transform=corine_grid.transform,
+        src_crs=corine_grid.crs,
+        dst_transform=grid.transform,
+        dst_crs=grid.crs,
+        resampling=Resampling.nearest,
+    )
+    return labels
 
 
 def grid_codes(cells: np.ndarray) -> np.ndarray:

@@ -62,6 +62,9 @@ class Spectra(NamedTuple):
     heather: np.ndarray
     wet_soil: np.ndarray
     haze: np.ndarray
+    petals: np.ndarray
+    snow: np.ndarray
+    cloud: np.ndarray
 
     @classmethod
     def of(cls, bands: Sequence[str]) -> Spectra:
@@ -178,4 +181,14 @@ _TABLE = Spectra(
     # Path reflectance of a thick haze: light scattered in the air, bluer than white. We chose
     # B02, B03, B04 and B08; the others follow the power of the wavelength, -0.94, that fits these.
     haze=_rows(".330 .30 .26 .23 .213 .203 .193 .18 .176 .161 .098 .073"),
+    # --- chosen --------------------------------------------------------------------------
+    # Rape in full flower: a green canopy with the yellow of petals in green and red. Petals absorb
+    # blue alone, which is what the yellowness index tells them by (Sulik and Long 2016, Remote
+    # Sensing of Environment 184, 161-174)
+    petals=_rows(".04 .06 .17 .15 .20 .34 .42 .43 .44 .43 .22 .10"),
+    # Snow of medium grains: bright up to 1 um, dark beyond (Dozier 1989,
+    # doi:10.1016/0034-4257(89)90101-6)
+    snow=_rows(".88 .88 .87 .85 .84 .82 .80 .77 .75 .65 .09 .07"),
+    # A thick cloud: white, and darker where ice and droplets absorb
+    cloud=_rows(".66 .65 .63 .62 .63 .64 .65 .65 .66 .50 .46 .34"),
 )

@@ -20,6 +20,7 @@ from landcover.sources.synthetic.landscape import (
     CONIFEROUS,
     HEATH,
     MIXED,
+    ORCHARD,
     PASTURE,
     Landscape,
 )
@@ -42,6 +43,103 @@ CROPS = (
     ("bare soil", 0.07, 0.0, 0.15, 0.0, 0.0, 0.0, 0.15),
     ("fallow and grass ley", 0.05, 1.5, 3.5, 0.1, 0.4, 0.05, 0.35),
 )
+
+
+class Crops(NamedTuple):
+    """What grows on each field: float32 (fields,), by the number of the field."""
+
+    leaf_area: np.ndarray
+    ripe: np.ndarray  # share of the canopy that has ripened
+    straw: np.ndarray  # share of dry straw
+    bright: np.ndarray  # brightness of the soil
+    moist: np.ndarray  # share of wet soil
+    spacing: np.ndarray  # of wheel tracks, pixels
+    turned: np.ndarray  # bool, rows across the field
+    slope: np.ndarray  # (2, fields), of growth along and across
+    wavy: np.ndarray  # how uneven growth is
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, fields: int) -> Crops:
+        """Crops of early summer, one a field."""
+        crops = np.array([c[1:] for c in CROPS])
+        crop = rng.choice(len(CROPS), fields, p=crops[:, 0] / crops[:, 0].sum())
+
+        def between(low: int) -> np.ndarray:
+            share = rng.random(fields)
+            spread = crops[crop, low + 1] - crops[crop, low]
+            return (crops[crop, low] + spread * share).astype(np.float32)
+
+        return cls(
+            between(1),
+            between(3),
+            between(5),
+            np.exp(rng.normal(-0.1, 0.16, fields)).astype(np.float32),
+            rng.uniform(0.15, 0.75, fields).astype(np.float32),
+            rng.uniform(2.4, 3.8, fields).astype(np.float32),
+            rng.random(fields) < 0.2,
+            rng.normal(0, 0.006, (2, fields)).astype(np.float32),
+            rng.uniform(0.04, 0.16, fields).astype(np.float32),
+        )
+
+
+class Swards(NamedTuple):
+    """Grass of each field: float32 (fields,), by the number of the field."""
+
+    leaf_area: np.ndarray
+    dry: np.ndarray  # share of dry grass
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, fields: int) -> Swards:
+        """Grass of early summer, mown in some paddocks."""
+        leaf_area = rng.uniform(1.6, 2.7, fields).astype(np.float32)
+        dry = rng.uniform(0.20, 0.40, fields).astype(np.float32)
+        mown = rng.random(fields) < 0.12
+        leaf_area[mown] *= 0.6
+        dry[mown] += 0.12
+        return cls(leaf_area, dry)
+
+
+class Season(NamedTuple):
+    """What a time of the year does to plants that are no crops; the values are those of summer."""
+
+    leaves: float = 1.0  # share of the leaves of broad-leaved trees that are out
+    orchard_leaves: float = 1.0
+    blossom: float = 0.0  # share of orchards' crowns in blossom
+    autumn: float = 0.0  # share of leaves that have turned yellow and brown
+    grass: float = 1.0  # leaf area of lawns and sedge against summer
+    heath: float = 1.0  # share of heather and reed that is green
+
+    def seen(self, spectra: Spectra) -> Spectra:
+        """The surfaces as they are at this time of the year."""
+        if self == Season():
+            return spectra
+        withered = spectra.dry_plants * np.float32(0.7)
+        return spectra._replace(
+            broad_leaved=self.tree(spectra, spectra.broad_leaved, self.leaves),
+            lush=self.tree(spectra, spectra.lush, self.leaves),
+            heather=_blend(withered, spectra.heather, 0.45 + 0.55 * self.heath),
+            reed=_blend(spectra.dry_plants, spectra.reed, self.heath),
+        )
+
+    def tree(self, spectra: Spectra, leafy: np.ndarray, leaves: float) -> np.ndarray:
+        """A crown of which so many leaves are out, turned as the season has it."""
+        turned = _blend(leafy, spectra.dry_plants, 0.7 * self.autumn)
+        # through bare twigs the litter is seen, shaded by them
+        return _blend(spectra.dry_plants * np.float32(0.55), turned, leaves)
+
+
+class Cover(NamedTuple):
+    """What plants look like at one date."""
+
+    crops: Crops
+    swards: Swards
+    season: Season = Season()
+    flowers: np.ndarray | None = None  # share of petals on each field, (fields,)
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, fields: int) -> Cover:
+        """Plants of early summer."""
+        return cls(Crops.drawn(rng, fields), Swards.drawn(rng, fields))
 
 
 class Unevenness(NamedTuple):
@@ -81,16 +179,24 @@ def ground(
     array of float32, (bands, rows, cols)
         Reflectance.
     """
-    shape = land.truth.shape
-    spectra = Spectra.of(bands)
-    uneven = Unevenness.drawn(rng, shape)
-    image = np.zeros((len(bands), *shape), np.float32)
-    _fields(rng, image, land, spectra, uneven)
-    _pastures(rng, image, land, spectra, uneven)
+    uneven = Unevenness.drawn(rng, land.truth.shape)
+    return paint(land, bands, uneven, Cover.drawn(rng, land.fields), shade)
+
+
+def paint(
+    land: Landscape, bands: Sequence[str], uneven: Unevenness, cover: Cover, shade: float = 1.0
+) -> np.ndarray:
+    """`ground` of plants and unevenness that are known; nothing is drawn."""
+    of_summer = Spectra.of(bands)
+    spectra = cover.season.seen(of_summer)
+    image = np.zeros((len(bands), *land.truth.shape), np.float32)
+    _fields(image, land, spectra, uneven, cover)
+    _pastures(image, land, spectra, uneven, cover.swards)
+    _orchards(image, land, of_summer, uneven, cover)
     _woods(image, land, spectra, uneven)
-    _rough_land(image, land, spectra, uneven)
+    _rough_land(image, land, spectra, uneven, cover.season)
     _lines(image, land, spectra, uneven.clump)
-    _towns(image, land, spectra, uneven)
+    _towns(image, land, spectra, uneven, cover.season)
     _shadows(image, land)
     _waters(image, land, spectra, uneven.broad)
     if land.elevation is not None and shade:
@@ -101,6 +207,11 @@ def ground(
 def _unit(values: np.ndarray) -> np.ndarray:
     """Values scaled to deviation 1."""
     return values / np.float32(max(float(values.std()), 1e-6))
+
+
+def _blend(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
+    """(1 - share) of one spectrum and share of another."""
+    return a + (b - a) * np.float32(share)
 
 
 def _mix(a: np.ndarray, b: np.ndarray, share: Share) -> np.ndarray:
@@ -116,31 +227,11 @@ def _paint(image: np.ndarray, where: np.ndarray, surface: np.ndarray, share: Sha
 
 
 def _fields(
-    rng: np.random.Generator,
-    image: np.ndarray,
-    land: Landscape,
-    spectra: Spectra,
-    uneven: Unevenness,
+    image: np.ndarray, land: Landscape, spectra: Spectra, uneven: Unevenness, cover: Cover
 ) -> None:
     """Arable land: one crop a field, thinner and greener by its soil, with rows and tramlines."""
     fine, _, patch, broad = uneven
-    n = land.fields
-    crops = np.array([c[1:] for c in CROPS])
-    crop = rng.choice(len(CROPS), n, p=crops[:, 0] / crops[:, 0].sum())
-
-    def drawn(low: int) -> np.ndarray:
-        between = rng.random(n)
-        return (crops[crop, low] + (crops[crop, low + 1] - crops[crop, low]) * between).astype(
-            np.float32
-        )
-
-    leaf_area, ripe, straw = drawn(1), drawn(3), drawn(5)
-    bright = np.exp(rng.normal(-0.1, 0.16, n)).astype(np.float32)
-    moist = rng.uniform(0.15, 0.75, n).astype(np.float32)
-    spacing = rng.uniform(2.4, 3.8, n).astype(np.float32)
-    turned = rng.random(n) < 0.2
-    slope = rng.normal(0, 0.006, (2, n)).astype(np.float32)
-    wavy = rng.uniform(0.04, 0.16, n).astype(np.float32)
+    leaf_area, ripe, straw, bright, moist, spacing, turned, slope, wavy = cover.crops
     where = land.truth == ARABLE
     f = land.field[where]
     along, across = land.along_px[where], land.across_px[where]
@@ -164,32 +255,48 @@ def _fields(
         1 + np.float32(0.2) * wheels + np.float32(0.15) * patch[where]
     )
     image[:, where] = _mix(colour, spectra.dry_plants * np.float32(1.15), straw_share)
+    if cover.flowers is not None:
+        petals = cover.flowers[f] * (1 + np.float32(0.15) * patch[where])
+        _paint(image, where, spectra.petals, petals)
 
 
 def _pastures(
-    rng: np.random.Generator,
-    image: np.ndarray,
-    land: Landscape,
-    spectra: Spectra,
-    uneven: Unevenness,
+    image: np.ndarray, land: Landscape, spectra: Spectra, uneven: Unevenness, swards: Swards
 ) -> None:
     """Grassland: grazed in patches, mown in some paddocks, with single trees."""
-    fine, _, patch, broad = uneven
-    n = land.fields
-    leaf_area = rng.uniform(1.6, 2.7, n).astype(np.float32)
-    dry = rng.uniform(0.20, 0.40, n).astype(np.float32)
-    mown = rng.random(n) < 0.12
-    leaf_area[mown] *= 0.6
-    dry[mown] += 0.12
+    fine = uneven.fine
     where = land.truth == PASTURE
-    f = land.field[where]
-    tufts = np.float32(0.16) * patch[where] + np.float32(0.11) * fine[where]
-    area = np.clip(leaf_area[f] * (1 + tufts + np.float32(0.12) * broad[where]), 0.2, 6)
-    colour = spectra.green(area)
-    share = dry[f] + np.float32(0.07) * patch[where] + np.float32(0.04) * fine[where] + 0.07
-    image[:, where] = _mix(colour, spectra.dry_plants, share)
+    image[:, where] = _sward(where, land, spectra, uneven, swards)
     trees = where & (fine > 2.35)
     _paint(image, trees, spectra.broad_leaved * np.float32(0.5), np.float32(0.7))
+
+
+def _sward(
+    where: np.ndarray, land: Landscape, spectra: Spectra, uneven: Unevenness, swards: Swards
+) -> np.ndarray:
+    """Grass (bands, pixels), green and dry in patches."""
+    fine, _, patch, broad = uneven
+    f = land.field[where]
+    tufts = np.float32(0.16) * patch[where] + np.float32(0.11) * fine[where]
+    area = np.clip(swards.leaf_area[f] * (1 + tufts + np.float32(0.12) * broad[where]), 0.2, 6)
+    dry = swards.dry[f] + np.float32(0.07) * patch[where] + np.float32(0.04) * fine[where] + 0.07
+    return _mix(spectra.green(area), spectra.dry_plants, dry)
+
+
+def _orchards(
+    image: np.ndarray, land: Landscape, spectra: Spectra, uneven: Unevenness, cover: Cover
+) -> None:
+    """Fruit trees in rows over grass; the rows are narrower than a pixel."""
+    where = land.truth == ORCHARD
+    if not where.any():
+        return
+    season, f = cover.season, land.field[where]
+    crown = season.tree(spectra, spectra.broad_leaved, season.orchard_leaves)
+    crown = _blend(crown, spectra.white_roof, 0.2 * season.blossom)
+    crowns = np.float32(0.2) + np.float32(0.4) * uniform(f, 73)
+    crowns += np.float32(0.08) * uneven.clump[where] + np.float32(0.05) * uneven.fine[where]
+    sward = _sward(where, land, spectra, uneven, cover.swards)
+    image[:, where] = _mix(sward, crown * np.float32(0.62), crowns)
 
 
 def _woods(
@@ -230,6 +337,7 @@ def _rough_land(
     land: Landscape,
     spectra: Spectra,
     uneven: Unevenness,
+    season: Season,
 ) -> None:
     """Heath: heather, dry grass, sand and single pines. Marsh: reed, pools and sedge."""
     fine, clump, patch, broad = uneven
@@ -243,7 +351,8 @@ def _rough_land(
     image[:, where] = _mix(colour, spectra.trees, pines) * (1 + np.float32(0.06) * fine[where])
     where = land.truth == MARSH
     sedge = np.clip(np.float32(0.3) + np.float32(0.25) * patch[where] + 0.1 * fine[where], 0, 1)
-    colour = _mix(spectra.reed * np.float32(1.25), spectra.green_canopy[3], sedge)
+    green = spectra.green(np.float32(2 * season.grass))
+    colour = _mix(spectra.reed * np.float32(1.25), green, sedge)
     colour = _mix(colour, spectra.dry_plants, np.float32(0.15) + np.float32(0.1) * patch[where])
     pools = np.clip(np.float32(0.6) * (clump[where] + np.float32(0.5) * broad[where] - 0.6), 0, 0.8)
     image[:, where] = _mix(colour, spectra.clear_water * np.float32(1.3), pools)
@@ -265,14 +374,17 @@ def _lines(image: np.ndarray, land: Landscape, spectra: Spectra, clump: np.ndarr
     _paint(image, roads, spectra.paved * np.float32(0.8), land.settlements.roads[roads] * shaded)
 
 
-def _towns(image: np.ndarray, land: Landscape, spectra: Spectra, uneven: Unevenness) -> None:
+def _towns(
+    image: np.ndarray, land: Landscape, spectra: Spectra, uneven: Unevenness, season: Season
+) -> None:
     """Roofs, streets, gardens, halls and yards."""
     built = land.settlements
     where = (built.code > 0) & (land.waters.code == 0)
     use, plot, density = built.use[where], built.plot[where], built.density[where]
     rough, wave = uneven.fine[where], uneven.patch[where]
     # gardens: lawn, trees and paths
-    lawn = spectra.green(np.clip(2.2 + 0.8 * wave + 0.5 * rough, 0.3, 5))
+    leaf_area = np.clip(2.2 + 0.8 * wave + 0.5 * rough, 0.3, 5) * np.float32(season.grass)
+    lawn = spectra.green(leaf_area)
     lawn = _mix(lawn, spectra.dry_plants, np.float32(0.25))
     trees = np.clip(np.float32(0.44) + np.float32(0.33) * rough, 0, 1)
     garden = _mix(lawn, spectra.broad_leaved * np.float32(0.55), trees)
