@@ -10,6 +10,7 @@ import numpy as np
 from landcover.classifiers.protocol import Inputs
 from landcover.errors import InputError
 from landcover.scene.feature_names import windowed
+from landcover.scene.sequence import Dates
 from landcover.sensors import HIGHEST_MEDIAN, reflectance_bands, sensor_of
 
 if TYPE_CHECKING:
@@ -78,6 +79,42 @@ def pixels_of(
             f"for example lc.read(run.segment_types, bands={list(layers)})"
         )
     return pixels, types
+
+
+def sequence_of(
+    image: np.ndarray | pd.DataFrame, inputs: Inputs, days: Sequence[str] | None, name: str
+) -> tuple[np.ndarray, Dates]:
+    """A sequence as (dates x bands, rows, cols), and its dates.
+
+    Parameters
+    ----------
+    image : array (dates, bands, rows, cols)
+        Reflectance, NaN or masked where nodata.
+    inputs : Inputs
+        What the model reads.
+    days : sequence of str, optional
+        Of the sequence; those that the model learnt from by default.
+    name : str
+        Of the model, for messages.
+
+    Raises
+    ------
+    InputError
+        If the array has another shape, or holds no reflectance.
+    """
+    own = inputs.dates.days if inputs.dates else ()
+    held = Dates(tuple(own if days is None else days), inputs.bands)
+    shape = (len(held.days), len(held.bands))
+    if np.ndim(image) != 4 or np.shape(image)[:2] != shape:
+        raise InputError(
+            f"image has the shape {np.shape(image)}, and model {name} reads sequences; give "
+            f"(dates, bands, rows, cols) of {shape[0]} dates with the bands "
+            f"{' '.join(held.bands)}, and other days with dates="
+        )
+    values = _numbers(cast("np.ndarray", image), inputs.bands)
+    for one in values:
+        _require_reflectance(one, inputs.bands)
+    return values.reshape(shape[0] * shape[1], *values.shape[2:]), held
 
 
 def _require_reflectance(pixels: np.ndarray, bands: Sequence[str]) -> None:

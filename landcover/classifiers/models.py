@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from landcover.classifiers.applicability import (
     Applicability,
     load_applicability,
 )
-from landcover.classifiers.array_inputs import pixels_of
+from landcover.classifiers.array_inputs import pixels_of, sequence_of
 from landcover.classifiers.calibration import Temperature, tempered
 from landcover.classifiers.cards import CARD, read_card
 from landcover.classifiers.kinds import KINDS, Kind
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from landcover.classifiers.image_tiles import Tile
     from landcover.classifiers.networks import Engine, ImageClassifier, Network
+    from landcover.classifiers.sequences import SequenceClassifier
 
 
 @dataclass(frozen=True)
@@ -271,6 +272,7 @@ class Model:
         self,
         image: np.ndarray | pd.DataFrame,
         segment_types: np.ndarray | pd.DataFrame | None = None,
+        dates: Sequence[str] | None = None,
     ) -> np.ndarray:
         """Class codes of the pixels of an image, or of the rows of a table.
 
@@ -285,6 +287,9 @@ class Model:
             ``inputs.segment_layers``. An array does not say which layers it holds, so read them
             by name: ``lc.read(run.segment_types, bands=["hierarchy-8"])``. A DataFrame has the
             columns of the sample table.
+        dates : sequence of str, optional
+            Days of a sequence, such as "2022-04-15": a model of sequences takes an image of
+            (dates, bands, rows, cols). By default the days that it learnt from.
 
         Returns
         -------
@@ -308,9 +313,9 @@ class Model:
         """
         from landcover.classifiers.best_class import winners
 
-        pixels, types = pixels_of(image, segment_types, self.inputs, self.name)
+        classifier, pixels, types = self._seen(image, segment_types, dates)
         codes = np.full(pixels.shape[1:], UNLABELLED, np.uint16)
-        for place, valid, probabilities in self._tiles(pixels, types):
+        for place, valid, probabilities in _tiles(classifier, pixels, types):
             index, _ = winners(np.ascontiguousarray(probabilities))
             codes[place.slices] = np.where(valid, self.legend.code(index), UNLABELLED)
         return codes[0] if np.ndim(image) == 2 else codes
@@ -319,12 +324,13 @@ class Model:
         self,
         image: np.ndarray | pd.DataFrame,
         segment_types: np.ndarray | pd.DataFrame | None = None,
+        dates: Sequence[str] | None = None,
     ) -> np.ndarray:
         """Probabilities of the classes, in the order of `classes_`.
 
         Parameters
         ----------
-        image, segment_types
+        image, segment_types, dates
             As for `predict`.
 
         Returns
@@ -348,9 +354,9 @@ class Model:
         >>> bool(np.allclose(probabilities.sum(axis=1), 1))
         True
         """
-        pixels, types = pixels_of(image, segment_types, self.inputs, self.name)
+        classifier, pixels, types = self._seen(image, segment_types, dates)
         found = np.full((len(self.legend), *pixels.shape[1:]), np.nan, np.float32)
-        for place, valid, probabilities in self._tiles(pixels, types):
+        for place, valid, probabilities in _tiles(classifier, pixels, types):
             held = tempered(probabilities, self.temperature, axis=0)
             found[:, *place.slices] = np.where(valid, held, np.nan)
         return found[:, 0].T if np.ndim(image) == 2 else found
@@ -400,6 +406,11 @@ class Model:
         MissingProduct
             If it has none.
         """
+        if self.kind.reads_dates:
+            raise MissingProduct(
+                f"models of kind {self.kind.name}, such as {self.folder}, keep no area of "
+                "applicability; leave it out, or train a model of single pixels"
+            )
         if not self.applicability_file.exists():
             raise MissingProduct(
                 f"model {self.folder} has no {APPLICABILITY}: it was trained before models kept "
@@ -446,15 +457,31 @@ class Model:
             raise MissingProduct(f"{self.file} does not exist; train the model {self.name} again")
         return self.file
 
-    def _tiles(self, pixels: np.ndarray, types: np.ndarray | None) -> Iterator[Tile]:
-        """Probabilities part by part, as `predict_tiles` gives them."""
-        from landcover.classifiers.image_tiles import predict_chunks, predict_tiles
+    def _seen(
+        self,
+        image: np.ndarray | pd.DataFrame,
+        segment_types: np.ndarray | pd.DataFrame | None,
+        dates: Sequence[str] | None,
+    ) -> tuple[Classifier, np.ndarray, np.ndarray | None]:
+        """What predicts an image, its pixels (bands, rows, cols), and their types."""
+        if self.inputs.dates is None:
+            if dates is not None:
+                raise InputError(f"dates are of sequences, and model {self.name} sees one image")
+            return self._loaded, *pixels_of(image, segment_types, self.inputs, self.name)
+        pixels, held = sequence_of(image, self.inputs, dates, self.name)
+        bound: Classifier = cast("SequenceClassifier", self._loaded).bound(held)
+        return bound, pixels, None
 
-        if not pixels.size:
-            return iter(())
-        if pixels.shape[1] > 1 or self._loaded.radius:
-            return predict_tiles(self._loaded, pixels, types)
-        return predict_chunks(self._loaded, pixels, types)
+
+def _tiles(classifier: Classifier, pixels: np.ndarray, types: np.ndarray | None) -> Iterator[Tile]:
+    """Probabilities part by part, as `predict_tiles` gives them."""
+    from landcover.classifiers.image_tiles import predict_chunks, predict_tiles
+
+    if not pixels.size:
+        return iter(())
+    if pixels.shape[1] > 1 or classifier.radius:
+        return predict_tiles(classifier, pixels, types)
+    return predict_chunks(classifier, pixels, types)
 
 
 def load_model(folder: str | Path) -> Model:

@@ -166,6 +166,11 @@ def load_classifier(model: Model) -> Classifier:
     """
     if model.kind.classifies_images:
         return WholeImageClassifier(model.image_classifier())
+    if model.inputs.dates is not None:
+        raise InputError(
+            f"model {model.folder} reads sequences, and a single image is of one date; choose a "
+            "model of one"
+        )
     if model.inputs.segment_layers:
         raise InputError(
             f"model {model.folder} needs segment types, which a single image has not; choose one "

@@ -90,13 +90,16 @@ class Source:
     def cell_at(self, row: int, col: int) -> Window:
         """The pixels that are predicted from the same tile of the classifier as a pixel.
 
-        Cells are counted from the corner of the scene's tile; the last one ends with it.
+        Cells are counted from the corner of the scene's tile; the last one ends with it, and lies
+        over the one before.
         """
         tile, side = self.tile_at(row, col), self.classifier.cell_px
-        rows, cols = min(side, tile.rows), min(side, tile.cols)
-        top = min((row - tile.row) // side * side, tile.rows - rows)
-        left = min((col - tile.col) // side * side, tile.cols - cols)
-        return Window(tile.row + top, tile.col + left, rows, cols)
+        top, left = (
+            _start_of_cell(offset, side, length)
+            for offset, length in ((row - tile.row, tile.rows), (col - tile.col, tile.cols))
+        )
+        shape = min(side, tile.rows), min(side, tile.cols)
+        return Window(tile.row + top, tile.col + left, *shape)
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Image with the classifier's margin, and segment types."""
@@ -195,6 +198,16 @@ class Source:
         chosen = good[spread]
         places = (self.tile_at(r * self.tile_rows, c * self.tile_cols) for r, c in chosen.tolist())
         return [self.read(place)[0] for place in places]
+
+
+def _start_of_cell(offset: int, side: int, length: int) -> int:
+    """Where the cell of a pixel begins.
+
+    >>> [_start_of_cell(offset, 16, 44) for offset in (15, 16, 27, 28)]
+    [0, 16, 16, 28]
+    """
+    last = max(0, length - side)
+    return last if offset >= last else offset // side * side
 
 
 def tile_shape(grid: Grid) -> tuple[int, int]:

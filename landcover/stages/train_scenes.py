@@ -228,6 +228,7 @@ def several_scenes(
     """
     hygiene, choices = Hygiene.take(choices)
     row, chosen = trained_kind(kind, choices)
+    _require_of_several(row)
     check_seed(seed)
     column_of(targets)
     joint = read_joint(runs)
@@ -267,6 +268,15 @@ def several_scenes(
         samples = with_features(run.scene, rows.samples, inputs)
         parts.append(replace(rows, samples=samples))
     return Several(out, joint, tuple(parts), row, chosen, inputs, name, seed, targets, hygiene)
+
+
+def _require_of_several(kind: Kind) -> None:
+    """Raise InputError if models of a kind learn one run alone."""
+    if kind.reads_dates:
+        raise InputError(
+            f"models of kind {kind.name} learn the dates or tiles of one run; give one run, or "
+            "train another kind on several"
+        )
 
 
 def _require_free(out: Run, joint: Joint) -> None:

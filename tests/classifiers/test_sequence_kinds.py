@@ -167,3 +167,26 @@ def test_a_model_of_so_many_dates_takes_so_many():
         fixed.chosen(held, DAYS[1:], "m", "RUN")
     with pytest.raises(InputError, match="needs 4 dates, and RUN has 3"):
         fixed.chosen(held.select(DAYS[:3]), None, "m", "RUN")
+
+
+def test_a_model_predicts_arrays_as_it_maps(run, model):
+    image = read(run).reshape(len(DAYS), len(BANDS), 96, 128)
+    codes, found = model.predict(image), model.predict_proba(image)
+    valid = bound(model).valid(read(run))
+    np.testing.assert_array_equal(codes > 0, valid)
+    np.testing.assert_array_equal(np.isnan(found[0]), ~valid)
+    some = model.predict_proba(image[:3], dates=DAYS[:3])
+    assert some.shape == found.shape
+    with pytest.raises(InputError, match=r"shape \(3, 4, 96, 128\), and model .* reads sequences"):
+        model.predict(image[:3])
+    with pytest.raises(InputError, match=r"no reflectance"):
+        model.predict(image * 10_000)
+    with pytest.raises(MissingProduct, match="keep no area of applicability"):
+        map_scene(run, model, applicability=True)
+
+
+def test_a_sequence_model_classifies_no_single_image(model):
+    from landcover.classifiers.whole_images import load_classifier
+
+    with pytest.raises(InputError, match="reads sequences, and a single image is of one date"):
+        load_classifier(model)

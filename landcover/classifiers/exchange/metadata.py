@@ -38,6 +38,8 @@ def usage(card: Fields) -> str:
     'reflectance: float32 (batch, rows, cols, bands), the bands B04 B08 as reflectance, 0 to 1.'
     """
     side, kind = card["patch_size"], KINDS[card["kind"]]
+    if kind.reads_dates:
+        return _usage_of_dates(card)
     if kind.takes_patches:
         lines = [
             "reflectance: float32 (batch, rows, cols, bands), the bands "
@@ -64,6 +66,28 @@ def usage(card: Fields) -> str:
             f"{' '.join(card['segment_layers'])} of segment_types.tif."
         )
     return "\n".join([*lines, "classes: probabilities (batch, classes)."])
+
+
+def _usage_of_dates(card: Fields) -> str:
+    """The same of models of several dates, or of tiles."""
+    shape = ", ".join(str(side) for side in _shape(card, len(card["bands"])))
+    lines = [
+        f"reflectance: float32 ({shape}), the bands {' '.join(card['bands'])} as reflectance, 0 to "
+        "1; -1 is any number.",
+        "A date with NaN is masked at its pixel, and does not enter.",
+    ]
+    if card.get("dates"):
+        days = card["dates"]["days"]
+        lines.append(f"Dates are told by their days of year; learnt from {' '.join(days)}.")
+    return "\n".join([*lines, "classes: probabilities of every class."])
+
+
+def _shape(card: Fields, last: int) -> list[int]:
+    """Shape of what a model of dates, or of tiles, takes: batch, dates, rows, cols, bands."""
+    dates = card.get("dates")
+    together = [] if dates is None or dates["together"] == 1 else [dates["together"] or -1]
+    tile = [card["patch_size"]] * 2 if KINDS[card["kind"]].learns_tiles else []
+    return [-1, *together, *tile, last]
 
 
 def add_metadata(model: ModelProto, card: Fields) -> None:
@@ -100,7 +124,7 @@ def mlm_properties(card: Fields, dn_range: tuple[float, float] | None = None) ->
         as an elevation, are taken as they are.
     """
     kind = KINDS[card["kind"]]
-    patches = kind.takes_patches
+    patches = kind.takes_patches or kind.learns_tiles
     tasks = ["semantic-segmentation"] if patches else ["classification"]
     version = card.get("versions", {}).get(kind.framework.lower(), "")
     properties = {
@@ -168,7 +192,7 @@ def _inputs(
     seen = Inputs.from_card(card).seen
     bands: list[object] = [{"name": band} for band in seen] if derived else list(seen)
     first: dict[str, object] = {
-        "name": "reflectance" if patches else "values",
+        "name": "reflectance" if patches or KINDS[card["kind"]].reads_dates else "values",
         "bands": [*bands, *derived],
         "input": _structure(card, patches, len(seen) + len(derived), "channel"),
         "description": usage(card),
@@ -200,6 +224,14 @@ def _output(card: Fields, patches: bool, tasks: Sequence[str]) -> dict[str, obje
 def _structure(card: Fields, patches: bool, last: int, axis: str) -> dict[str, object]:
     """Shape, order and type of an input or output; -1 is any size."""
     shape, order = [-1, last], ["batch", axis]
+    if KINDS[card["kind"]].reads_dates:
+        shape = _shape(card, last)
+        square = ["height", "width"] if patches else []
+        order = ["batch", *["time"] * (len(shape) - len(square) - 2), *square, axis]
+        if axis == "class":  # one map, or one class, of all dates
+            shape = [-1, *shape[-3:-1], last] if patches else [-1, last]
+            order = ["batch", *square, axis]
+        return {"shape": shape, "dim_order": order, "data_type": "float32"}
     dense = KINDS[card["kind"]].dense
     if patches and (axis == "channel" or dense):
         side = -1 if dense else card["patch_size"]
