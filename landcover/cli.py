@@ -148,12 +148,19 @@ def _settings(arguments: Arguments) -> dict[str, str]:
     if len(getattr(arguments, "runs", ())) == 1:  # it is the run then
         hidden.add("runs")
     given = {k: v for k, v in vars(arguments).items() if k not in hidden and v is not None}
-    return {
-        name.replace("_", "-"): " ".join(map(str, value))
-        if isinstance(value, (list, tuple))
-        else str(value)
-        for name, value in given.items()
-    }
+    return {name.replace("_", "-"): _text(value) for name, value in given.items()}
+
+
+def _text(value: object) -> str:
+    """A value of an option; of one that was given several times with several values, all of them.
+
+    >>> _text([Path("B02.tif"), 3]), _text([["a.tif", "b.tif"], ["c.tif"]])
+    ('B02.tif 3', 'a.tif b.tif; c.tif')
+    """
+    if not isinstance(value, list | tuple):
+        return str(value)
+    several = any(isinstance(part, list) for part in value)
+    return ("; " if several else " ").join(map(_text, value))
 
 
 def _print_settings(arguments: Arguments, out: TextIO) -> None:
@@ -176,6 +183,8 @@ def _none_idle(_arguments: Arguments) -> set[str]:
 
 def _shortened(value: object) -> str:
     """The first and the last of many files; "" for anything else."""
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return "; ".join(_shortened(part) or _text(part) for part in value)
     if not isinstance(value, list) or len(value) <= FILES_SHOWN or not isinstance(value[0], Path):
         return ""
     return f"{value[0]} ... {value[-1]} ({len(value)} files)"

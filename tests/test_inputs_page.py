@@ -420,6 +420,32 @@ class Read:
         assert found.notes() == ["invalid geometry was repaired of 1 feature (id 1)"]
         return found.shapes.geometries[0].area, (east - west) * (north - south) / 2
 
+    def never_seen(self, folder):
+        hidden = DN.copy()
+        hidden[:, 3:5] = 0
+        dates = [tif(folder / f"2022-06-{day}.tif", hidden, CORE) for day in ("01", "11")]
+        run = lc.prepare(folder / "run", dates=dates)
+        shares = run.read_manifest()["stages"]["prep"]["valid_dates"]
+        assert shares == [2 / GRID.rows, 0, 1 - 2 / GRID.rows]
+        return lc.read(run.scene), np.where(hidden == 0, np.nan, REFLECTANCE)
+
+    def dates_of_other_bands(self, folder):
+        rich = tif(folder / "2022-06-11.tif", np.concatenate([DN, DN[:1]]), (*CORE, "B11"))
+        run = lc.prepare(folder / "run", dates=[loose(folder / "2022-06-01", CORE), rich])
+        notes = run.read_manifest()["stages"]["prep"]["notes"]
+        assert any(note.endswith("lacks it: B11") for note in notes)
+        return lc.read(run.sequence), np.concatenate([REFLECTANCE, REFLECTANCE])
+
+    def labels_of_another_year(self, folder):
+        codes = np.full(GRID.shape, 211, np.uint16)
+        codes[:, 8:] = 512
+        path = write(folder / "U2018_CLC2018_V2020_20u1.tif", codes, GRID, ["class"], nodata=0)
+        dates = [loose(folder / f"2022-06-{day}", CORE) for day in ("01", "11")]
+        run = lc.prepare(folder / "run", dates=dates, labels=path)
+        notes = run.read_manifest()["stages"]["prep"]["notes"]
+        assert any("is of 2018 by its name, and the dates are of 2022" in note for note in notes)
+        return lc.read(run.labels)[0], codes
+
     def one_layer(self, folder):
         path = polygons(folder / "a.gpkg", "towns")
         line = geopandas.GeoDataFrame(geometry=[Point(GRID.bounds[:2])], crs=GRID.crs)
@@ -485,6 +511,27 @@ class Refused:
         far = utm_grid(12, 16, west=400_000)
         paths = loose(folder / "2022-06-01", CORE) + loose(folder / "2022-06-11", CORE, grid=far)
         lc.prepare(folder / "run", bands=paths, composite="median")
+
+    def dates_on_two_grids(self, folder):
+        shifted = utm_grid(12, 16, west=300_010)
+        dates = [tif(folder / "2022-06-01.tif", descriptions=CORE),
+                 tif(folder / "2022-06-11.tif", descriptions=CORE, grid=shifted)]  # fmt: skip
+        lc.prepare(folder / "run", dates=dates)
+
+    def date_twice(self, folder):
+        day = loose(folder / "2022-06-01", CORE)
+        lc.prepare(folder / "run", dates=[day, loose(folder / "2022-06-11", CORE), day])
+
+    def two_days_as_one_date(self, folder):
+        both = [tif(folder / f"2022-06-{day}.tif", descriptions=CORE) for day in ("01", "11")]
+        lc.prepare(folder / "run", dates=[both, loose(folder / "2022-07-01", CORE)])
+
+    def one_date_for_a_sequence(self, folder):
+        lc.prepare(folder / "run", bands=loose(folder / "2022-06-01", CORE), sequence=True)
+
+    def labels_of_year_without_dates(self, folder):
+        paths = loose(folder / "2022-06-01", CORE)
+        lc.prepare(folder / "run", bands=paths, labels_of_year={2021: paths[0]})
 
     def no_day(self, folder):
         paths = loose(folder / "2022-06-01", CORE) + loose(folder / "later", CORE)

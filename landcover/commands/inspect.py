@@ -15,6 +15,8 @@ from landcover.commands.prep import prep_parser
 from landcover.errors import LandcoverError
 
 if TYPE_CHECKING:
+    from landcover.files.raster_names import RasterName
+    from landcover.scene.sequence_facts import SequenceFacts
     from landcover.sources.inspection import BandFacts, RasterFacts
 
 _COLUMNS = (
@@ -29,7 +31,8 @@ _MOST_VALUES = 50
 def _define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", type=RASTER, metavar="FILE",
-        help="bands, stacks, products (X.SAFE, X.zip), STAC items (.json) or class rasters",
+        help="bands, stacks, products (X.SAFE, X.zip), STAC items (.json), class rasters, or runs "
+        "of several dates",
     )  # fmt: skip
     parser.add_argument("--band-names", nargs="+", metavar="NAME", help="as prep takes them")
     parser.add_argument("--nodata", nargs="+", type=FINITE, metavar="DN", help="as prep takes them")
@@ -47,6 +50,8 @@ def _inspect(a: Arguments) -> list[Path]:
     failed = []
     for path in a.files:
         try:
+            if _print_sequence(path, a.json):
+                continue
             found = inspect_source(path, a.band_names or (), a.nodata or (), scheme)
         except LandcoverError as error:
             failed.append(in_options(str(error), prep))
@@ -56,6 +61,47 @@ def _inspect(a: Arguments) -> list[Path]:
     if failed:
         raise LandcoverError("; ".join(failed))
     return []
+
+
+def _print_sequence(path: RasterName, as_json: bool) -> bool:
+    """The days of a raster of several dates, or of a run that keeps some; False for another."""
+    from landcover.run import Run
+    from landcover.scene.sequence_facts import dates_of, inspect_sequence
+
+    if isinstance(path, Path) and path.is_dir():
+        path = Run(path).sequence
+    if not isinstance(path, Path) or not path.is_file():
+        return False
+    dates = dates_of(path)
+    if dates is None:
+        return False
+    facts = inspect_sequence(path, dates)
+    print(
+        json.dumps(_plain(dataclasses.asdict(facts)), ensure_ascii=False)
+        if as_json
+        else "\n".join(_sequence_page(facts)),
+        flush=True,
+    )
+    return True
+
+
+def _sequence_page(facts: SequenceFacts) -> Iterator[str]:
+    """A raster of several dates in lines."""
+    from landcover.reports.left_out import valid_date_line
+
+    yield facts.path
+    yield (
+        f"  {facts.rows:,} rows x {facts.cols:,} columns in {facts.crs} "
+        f"({facts.pixel_m[0]:.4g} x {facts.pixel_m[1]:.4g} m on the ground)"
+    )
+    yield f"  {len(facts.days)} dates of {' '.join(facts.bands)}"
+    rows: list[tuple[str, ...]] = [("date", "day of the year", "valid")]
+    rows += [
+        (day, f"{held['day_of_year']:.0f}", f"{100 * held['valid']:.1f} %")
+        for day, held in facts.days.items()
+    ]
+    yield from _table(rows)
+    yield f"  {valid_date_line(facts.valid_dates)}"
 
 
 def _print(facts: RasterFacts, as_json: bool, prep: argparse.ArgumentParser) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from landcover.errors import InputError
 from landcover.files import open_rasters, rasters
 from landcover.scene import dates as scene_dates
 from landcover.scene.sequence import Dates, as_sequence, valid_dates
+from landcover.sensors import SENTINEL2
 from tests.conftest import utm_grid
 from tests.fixtures.band_files import CORE, loose, tif
 
@@ -237,6 +240,21 @@ class TestLabels:
         assert "0 of 0 pixels of water" in kept.read_manifest()["stages"]["prep"]["notes"][-1]
 
 
+@pytest.mark.parametrize("name", ["dates.vrt", ""])
+def test_inspect_says_which_days_there_are(run, source, capsys, name):
+    counts = np.isfinite(source[1][:, 0]).sum(axis=0)
+    assert main(["inspect", str(run.path / name)]) == 0
+    page = capsys.readouterr().out
+    assert "3 dates of B02 B03 B04 B08" in page
+    valid = 100 * np.isfinite(source[1][1, 0]).mean()
+    assert f"  2021-07-14  195              {valid:.1f} %" in page.splitlines()
+    assert f"valid dates: 0 at {100 * (counts == 0).mean():.1f} %" in page
+    assert main(["inspect", "--json", str(run.path / name)]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert list(facts["days"]) == list(DAYS) and facts["bands"] == list(CORE)
+    assert facts["days"]["2022-07-09"]["day_of_year"] == 190
+
+
 class TestRefused:
     def refused(self, tmp_path, capsys, *options):
         code = main(["prep", *map(str, options), "--out", str(tmp_path / "run")])
@@ -325,3 +343,30 @@ class TestRefused:
         monkeypatch.setattr(scene_dates, "most_open", lambda: 2)
         with pytest.raises(InputError, match=r"3 dates are more than may be written at once here"):
             lc.prepare(tmp_path / "run", dates=source[0].values())
+
+
+def test_settings_name_the_files_of_every_date(source, tmp_path, capsys):
+    given = [text for day in DAYS[:2] for text in ("--date", *map(str, source[0][day]))]
+    assert main(["prep", *given, "--out", str(tmp_path / "run")]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    shown = [f"{source[0][d][0]} ... {source[0][d][-1]} (4 files)" for d in DAYS[:2]]
+    assert f"date {shown[0]}; {shown[1]}" in first
+
+
+def test_real_dates_and_clouds_over_slovenia(shared_data, tmp_path):
+    """Five dates of 13 bands, of which two are all cloud."""
+    folder = shared_data / "eolearn-slovenia"
+    scenes, clouds = np.load(folder / "REFERENCE_SCENES.npy"), np.load(folder / "CLM.npy")
+    taken = json.loads((folder / "timestamps.json").read_text())
+    grid, names = utm_grid(*scenes.shape[1:3]), SENTINEL2.names
+    dates, masks = [], []
+    for image, when in zip(scenes, (2, 1, 4, 3, 0), strict=True):
+        day = taken[when][:10]
+        dates.append(tif(tmp_path / f"{day}.tif", image.transpose(2, 0, 1), names, grid=grid))
+        mask = clouds[when, ..., 0][np.newaxis]
+        masks.append(tif(tmp_path / f"{day}_clouds.tif", mask, grid=grid))
+    run = lc.prepare(tmp_path / "run", dates=dates, mask=masks, mask_classes=[1], keep="all")
+    assert run.read_manifest()["stages"]["prep"]["valid_dates"] == [0, 0, 0, 1, 0, 0]
+    held = as_sequence(lc.read(run.sequence), Dates.of_names(rasters.band_names(run.sequence)))
+    assert np.isnan(held[[1, 2]]).all()
+    np.testing.assert_array_equal(held[[0, 3, 4]], scenes[[4, 3, 2]].transpose(0, 3, 1, 2))
