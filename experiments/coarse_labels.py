@@ -1,8 +1,10 @@
 """Ways of learning from coarse labels, on ten synthetic scenes of several kinds.
 
 python -m experiments.coarse_labels OUT [--models cnn forest mlp] [--scenes 0 1 ...] [--draws 5]
+                                    [--size 600 800] [--samples N]
 
 A scene that is drawn again is of the same kind and another seed: other land, and other samples.
+Keep one folder OUT for one size and number of samples.
 """
 
 from __future__ import annotations
@@ -34,10 +36,11 @@ def scores(run: Run, model: str, targets: str = "labels", denoise: str | None = 
     return 100 * found["overall_accuracy"], found["macro_f1"]
 
 
-def score_of(out: Path, number: int, draw: int, model: str, way: str) -> Score:
+def score_of(a: argparse.Namespace, number: int, draw: int, model: str, way: str) -> Score:
     """Train a model on a scene in one way, and score it."""
     settings = {"targets": "reference"} if way == "truth" else {"denoise": way}
-    return scores(study.kind_run(out, number, draw=draw), model, **settings)
+    run = study.kind_run(a.out, number, a.samples, draw, a.size)
+    return scores(run, model, **settings)
 
 
 def key_of(model: str, way: str, number: int, draw: int) -> str:
@@ -93,11 +96,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--ways", nargs="+", choices=every, default=every)
     parser.add_argument("--scenes", nargs="+", type=int, default=range(len(study.KINDS)))
     parser.add_argument("--draws", type=COUNT, default=1, help="of every scene (default: 1)")
+    parser.add_argument(
+        "--size", type=COUNT, nargs=2, default=study.SIZE, help="of scenes, rows and cols"
+    )
+    parser.add_argument("--samples", type=COUNT, default=40_000)
     a = parser.parse_args(argv)
     known = study.Book(a.out / "scores.json")
     for number, draw, model, way in product(a.scenes, range(a.draws), a.models, a.ways):
         key = key_of(model, way, number, draw)
-        if known.add(key, partial(score_of, a.out, number, draw, model, way)):
+        if known.add(key, partial(score_of, a, number, draw, model, way)):
             say(f"{key}: {known[key][0]:.1f} % right, macro F1 {known[key][1]:.2f}")
     for model in a.models:
         say("\n" + table(known, model, a.ways, a.draws))
