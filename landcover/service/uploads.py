@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.classifiers.best_class import winners
+from landcover.classifiers.pixels import PixelClassifier
 from landcover.classifiers.whole_images import check_time, left_out, reply
 from landcover.errors import InputError
 from landcover.files.atomic import Fields
 from landcover.files.pictures import class_geotiff
+from landcover.grid import Grid
 from landcover.legend import UNLABELLED
 from landcover.maps import predict_tiles, require_bands
 from landcover.sources.image import Image, read_image
@@ -91,10 +93,10 @@ class Predict:
         order = [image.bands.index(band) for band in self.classifier.bands]
         with self._turn:
             check_time(until)
-            codes = self.codes(image.values[order], until)
+            codes = self.codes(image.values[order], image.grid, until)
         return class_geotiff(codes, image.grid, self.classifier.legend, image.notes)
 
-    def codes(self, values: np.ndarray, until: float) -> np.ndarray:
+    def codes(self, values: np.ndarray, grid: Grid, until: float) -> np.ndarray:
         """Class codes (rows, cols) uint16 of reflectance (bands, rows, cols), tile by tile.
 
         Raises
@@ -103,7 +105,10 @@ class Predict:
             If `until`, of `time.monotonic`, is over.
         """
         codes = np.full(values.shape[1:], UNLABELLED, np.uint16)
-        for place, valid, probabilities in predict_tiles(self.classifier, values):
+        classifier = self.classifier
+        if isinstance(classifier, PixelClassifier):
+            classifier = classifier.on(grid)
+        for place, valid, probabilities in predict_tiles(classifier, values):
             check_time(until)
             index, _ = winners(np.ascontiguousarray(probabilities))
             codes[place.slices] = np.where(valid, self.classifier.legend.code(index), UNLABELLED)

@@ -22,6 +22,7 @@ from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.legend import Legend
+from landcover.maps import predict_map
 from landcover.samples.rows import Rows
 from landcover.scene import features
 from landcover.scene.feature_names import available
@@ -112,6 +113,19 @@ def test_what_is_stored_gives_the_same_probabilities(land, stored):
     found = model.predict_proba(image)
     assert found.shape == (len(LEGEND), SIDE, SIDE) and found.dtype == np.float32
     np.testing.assert_allclose(found[:, row, col].T, fitted.predict(rows.scored), atol=2e-5)
+
+
+def test_a_map_is_the_same_bytes_whatever_is_read_at_once(land, stored, tmp_path, monkeypatch):
+    monkeypatch.setattr("landcover.maps.scene_tiles.COMPUTE_PX", 13)
+    scene, *_ = land
+    *_, model = stored
+    paths = [
+        predict_map(model, scene, tmp_path / f"{px}.tif", confidence=tmp_path / f"c{px}.tif",
+                    tile_px=px)
+        for px in (16, 1024)
+    ]  # fmt: skip
+    for one, other in zip(*paths, strict=True):
+        assert one.read_bytes() == other.read_bytes()
 
 
 def test_nodata_in_nodata_out(land, stored):

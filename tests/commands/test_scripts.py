@@ -365,3 +365,13 @@ def test_the_command_and_the_scripts_are_one(made, capsys):
         cli.main(["train", "--help"])
     assert stop.value.code == 0
     assert {"random-forest", "knn", "mlp", "cnn"} <= set(capsys.readouterr().out.split())
+
+
+def test_the_package_is_its_command():
+    """`python -m landcover`, where no script of the environment is on the path."""
+    done = subprocess.run(
+        [sys.executable, "-m", "landcover", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("landcover ")
+    done = subprocess.run([sys.executable, "-m", "landcover", "nope"], capture_output=True)
+    assert done.returncode == 2

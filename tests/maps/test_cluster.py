@@ -8,13 +8,19 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from landcover import cli
 from landcover.classifiers import networks
+from landcover.files import raster_writer, rasters
 from landcover.maps import cluster as cluster_room
+from landcover.samples.table import Draw
+from landcover.stages.sample import sample
+from landcover.stages.train import train
 from tests.conftest import error_lines
 from tests.fixtures.map_runs import hidden, interrupted, make_run, maps_of
+from tests.fixtures.training_runs import write_run
 
 distributed = pytest.importorskip("distributed")
 
@@ -52,6 +58,24 @@ def test_two_workers_give_equal_bytes(run, cluster, capfd):
     before = maps_of(run)
     assert on(cluster, run, "random-forest", "--probabilities", "--entropy") == 0
     assert maps_of(run) == before and hidden(run) == []
+
+
+def test_textures_and_statistics_of_segments_are_those_of_one_machine(cluster, tmp_path):
+    run = write_run(tmp_path / "run")
+    image, types = rasters.read(run.scene), rasters.read(run.segment_types)[:1]
+    names = [*rasters.band_names(run.scene), "segment_type:percentile"]
+    raster_writer.write(
+        run.scene, np.concatenate([image, types.astype(np.float32)]), rasters.grid_of(run.scene),
+        names, nodata=np.nan,
+    )  # fmt: skip
+    sample(run, Draw(800), max_patch=7)
+    layers = ["B08", "segment_type:percentile", "glcm:B08:entropy:5", "pca:2"]
+    how = {"denoise": "none", "random_split": False, "variant": "texture"}
+    model = train(run, "knn", features=layers, **how)
+    assert cli.main(["map", str(run.path), "--model", model.name, *MAP]) == 0
+    before = maps_of(run)
+    assert on(cluster, run, model.name) == 0
+    assert maps_of(run) == before and f"{model.name}.tif" in before and "@" in model.name
 
 
 def kill_a_worker_at(run, model, cluster, n_parts):

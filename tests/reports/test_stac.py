@@ -25,6 +25,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform
 
 from landcover.classifiers.exchange import metadata
+from landcover.classifiers.kinds import KINDS
 from landcover.files import raster_writer
 from landcover.files.atomic import write_json
 from landcover.files.styles import write_qml
@@ -264,6 +265,27 @@ def validated(path) -> pystac.Item:
     checked = item.validate(validator=validator)
     assert len(checked) == 1 + len(stac.EXTENSIONS)
     return item
+
+
+@pytest.mark.parametrize("kind", ["forest", "extra-trees", "svm", "logistic-regression", "mlp"])
+def test_an_item_of_features_names_each_and_is_valid(tmp_path, grid, kind):
+    """Of bands that the model sees, and of those that only features are made of."""
+    assert kind in KINDS
+    names = ["ratio=nir/red", "glcm:B08:entropy", "glcm:pc1:mean", "pc1", "slope", "aspect_sin"]
+    names += ["tpi", "tpi:150"]
+    card = card_of(
+        kind, bands=[*BANDS, "elevation"], features=names, unseen=["elevation"], scaling={},
+        file=KINDS[kind].file,
+    )  # fmt: skip
+    item = validated(write_map(tmp_path, grid, card))
+    model = MLMExtension.ext(item)
+    (values,) = model.input
+    assert values.input.shape[-1] == len(BANDS) + len(names)
+    held = [band.to_dict() for band in values.bands]
+    assert [band["name"] for band in held] == [*BANDS, *names]
+    expressions = {band["name"]: band.get("expression") for band in held}
+    assert expressions["ratio=nir/red"] == "B08/B04" and "B08" in expressions["glcm:B08:entropy"]
+    assert "300 m" in expressions["tpi"] and "150 m" in expressions["tpi:150"]
 
 
 @pytest.mark.parametrize("kind", ["forest", "knn", "mlp", "cnn", "cnn-published"])

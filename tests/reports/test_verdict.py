@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from landcover.labels.origin import RASTER_AND_POLYGONS
+from landcover.labels.origin import POLYGONS, RASTER_AND_POLYGONS
 from landcover.legend import corine
 from landcover.reports import verdict
 from landcover.reports.records import PairedTests
@@ -47,3 +47,8 @@ def test_what_corine_is_specified_to_be_is_said_of_labels_that_are_so(cell_m, le
 def test_where_polygons_lead_the_raster_is_spoken_of_between_them():
     said = verdict.detail(corine().in_cells_of(100), None, RASTER_AND_POLYGONS)
     assert "those of polygons where these lie; elsewhere they leave out what they cannot" in said
+
+
+def test_of_polygons_alone_nothing_is_said_of_cells():
+    said = verdict.detail(corine().in_cells_of(10), None, POLYGONS)
+    assert said == "Labels are those of polygons, and there are none between them."

@@ -81,6 +81,26 @@ def test_curvatures_across_the_axes():
     assert general == pytest.approx(0.02, rel=1e-5)
 
 
+def test_curvatures_of_every_pixel_by_the_published_formulas(hills, rng):
+    """Zevenbergen and Thorne 1987, equations 4 to 8 and 10 to 15, one pixel after the other."""
+    side = 10.0
+    hills = hills + rng.normal(size=hills.shape)
+    found = terrain.curvature(hills, (side, side))
+    for row, col in product(range(1, hills.shape[0] - 1, 4), range(1, hills.shape[1] - 1, 3)):
+        z1, z2, z3, z4, z5, z6, z7, z8, z9 = (
+            float(z) for z in hills[row - 1 : row + 2, col - 1 : col + 2].ravel()
+        )
+        d = ((z4 + z6) / 2 - z5) / side**2
+        e = ((z2 + z8) / 2 - z5) / side**2
+        f = (-z1 + z3 + z7 - z9) / (4 * side**2)
+        g, h = (-z4 + z6) / (2 * side), (z2 - z8) / (2 * side)
+        along = 2 * (d * g**2 + e * h**2 + f * g * h) / (g**2 + h**2)
+        across = 2 * (d * h**2 + e * g**2 - f * g * h) / (g**2 + h**2)
+        expected = -2 * (d + e), -along, -across
+        here = [part[row - 1, col - 1] for part in found]
+        np.testing.assert_allclose(here, expected, rtol=1e-4, atol=1e-7)
+
+
 def test_position_of_every_pixel_by_its_window(hills):
     radius = 4
     hills[10, 12:20] = np.nan

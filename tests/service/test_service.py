@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -20,6 +21,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import morecantile
@@ -370,6 +372,30 @@ def assert_one_line(answer, status):
     assert list(body) == ["detail"]
     assert isinstance(body["detail"], str) and len(body["detail"].splitlines()) == 1
     return body["detail"]
+
+
+def test_a_model_of_a_variant_is_served_under_its_name(run, tmp_path):
+    """`train --variant texture` names models with an @."""
+    name, held = "random-forest@texture", Run(tmp_path / "run")
+    for path in ("scene.tif", "labels.tif", "labels.qml", "reference.tif", "reference.qml"):
+        held.path.mkdir(exist_ok=True)
+        shutil.copy(run.path / path, held.path / path)
+    shutil.copytree(run.model("random-forest"), held.model(name))
+    for path in (run.path / "maps").glob("random-forest*"):
+        held.map(name).parent.mkdir(exist_ok=True)
+        shutil.copy(path, held.map(name).parent / path.name.replace("random-forest", name))
+    with serving(state_of(held)) as address, client_of(address) as client:
+        assert client.get("/health").json()["models"] == [name]
+        content = run.scene.read_bytes()
+        answer = client.post("/predict", params={"model": name}, files={"file": ("a", content)})
+        with MemoryFile(answer.content) as memory, memory.open() as dataset:
+            np.testing.assert_array_equal(dataset.read(1), rasters.read_classes(held.map(name)))
+        layers = {layer["name"]: layer for layer in client.get("/layers").json()["layers"]}
+        west, south, east, north = layers[f"map-{name}"]["bounds"]
+        found = client.get("/point", params={"lon": (west + east) / 2, "lat": (south + north) / 2})
+        assert f"map-{name}" in found.json()["classes"]
+        tile = client.get(f"/tiles/map-{quote(name, safe='')}/1/1/0.png")
+        assert tile.status_code == 200 and tile.headers["content-type"] == "image/png"
 
 
 @pytest.mark.parametrize("endpoint", ["/classify", "/predict"])
