@@ -42,6 +42,8 @@ class Run:
         The folder.
     scene, labels, reference, segments, segment_types : Path
         Rasters on one grid.
+    segment_dates : Path
+        Means of segments on every date of a run of several.
     observations : Path
         Raster of how many dates of a composite are valid at each pixel, and which one is shown.
     sequence : Path
@@ -72,6 +74,7 @@ class Run:
         self.polygons = self.path / "polygons.tif"
         self.legend = self.path / "legend.json"
         self.segments = self.path / "segments.tif"
+        self.segment_dates = self.path / "segment_dates.npz"
         self.segment_types = self.path / "segment_types.tif"
         self.samples = self.path / "samples.parquet"
         self.splits = self.path / "splits.json"

@@ -141,6 +141,8 @@ class Kind:
         where they are not counted.
     learns_dates : callable, optional
         Choices and the days of a run to the dates that are learnt; None of them for a single image.
+    segments : bool
+        Whether its models read means of segments instead of pixels.
     maps : bool
         Whether its command maps after training, unless told not to.
     summary : str
@@ -166,6 +168,7 @@ class Kind:
     switch: Option | None = None
     votes: str = ""
     learns_dates: Callable[[Mapping[str, Any], tuple[str, ...]], LearntDates | None] | None = None
+    segments: bool = False
     maps: bool = True
     summary: str = ""
     described: Mapping[str, str] = field(default_factory=dict)
@@ -611,6 +614,23 @@ _ROWS = (
         chosen="when to stop",
     ),
     Kind(
+        name="ltae-segments",
+        command="ltae-segments",
+        titles={"": "temporal attention of segments"},
+        file="model.keras",
+        sees="sequence",
+        segments=True,
+        architecture="L-TAE",
+        framework="Keras",
+        trainer=sequence_models.ltae_trainer,
+        load=sequence_models.load_segment_ltae,
+        options=(_CLASS_WEIGHT, _SEQUENCE_EPOCHS, _DATES),
+        learns_dates=sequence_models.any_dates,
+        summary="Train temporal attention on the means of a run's segments and map with it.",
+        described={"": "the same of the means of a pixel's segment on every date"},
+        chosen="when to stop",
+    ),
+    Kind(
         name="tempcnn",
         command="tempcnn",
         titles={"": "temporal CNN"},
@@ -682,7 +702,7 @@ _ROWS = (
         summary="Train a U-Net under a ConvLSTM on sequences of dates and map with it.",
         described={
             "": "tiles of 32 x 32 pixels on six dates, with their days of year",
-            "random": "the same; six of all dates, drawn anew for every batch",
+            "random": "the same; six of all dates, drawn again for every batch",
         },
         chosen="when to stop",
     ),

@@ -23,7 +23,11 @@ from landcover.scene.sequence import Dates
 
 if TYPE_CHECKING:
     from landcover.classifiers.networks import Network
-    from landcover.classifiers.sequences import PredictSeries, SequenceClassifier
+    from landcover.classifiers.sequences import (
+        PredictSeries,
+        SegmentSequenceClassifier,
+        SequenceClassifier,
+    )
     from landcover.samples.rows import Rows
 
 EPOCHS = 40
@@ -135,6 +139,15 @@ def load_ltae(path: Path, signature: Signature) -> SequenceClassifier:
     from landcover.classifiers.sequences import SequenceClassifier
 
     return SequenceClassifier.of(signature, _network_predictor(networks.load(path), _with_days))
+
+
+def load_segment_ltae(path: Path, signature: Signature) -> SegmentSequenceClassifier:
+    """The attention network in a Keras file, for segments."""
+    from landcover.classifiers import networks
+    from landcover.classifiers.sequences import SegmentSequenceClassifier
+
+    predict = _network_predictor(networks.load(path), _with_days)
+    return SegmentSequenceClassifier.of(signature, predict)
 
 
 def load_temporal_cnn(path: Path, signature: Signature) -> SequenceClassifier:

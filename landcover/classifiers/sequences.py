@@ -16,6 +16,8 @@ from landcover.errors import InputError, LandcoverError
 from landcover.legend import Legend
 from landcover.scene.sequence import Dates, as_sequence, valid_dates
 
+#: Band of a raster of segments.
+SEGMENT = "segment"
 #: (pixels, dates, bands) float32, NaN where a date is masked, and days of year (dates,) to
 #: probabilities (pixels, classes).
 PredictSeries = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -121,7 +123,7 @@ class SequenceClassifier(DatedClassifier):
     predict: PredictSeries
 
     @classmethod
-    def of(cls, signature: Signature, predict: PredictSeries) -> SequenceClassifier:
+    def of(cls, signature: Signature, predict: PredictSeries) -> Self:
         """A classifier of what a model's card says and what its file computes."""
         return cls(**dated(signature), predict=predict)
 
@@ -144,6 +146,48 @@ class SequenceClassifier(DatedClassifier):
         values = np.ascontiguousarray(series.transpose(2, 0, 1), np.float32)
         found = self.predict(values, self.held.day_of_year)
         return found.T.reshape(-1, rows, cols)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentSequenceClassifier(SequenceClassifier):
+    """A classifier of segments through their dates: a pixel has what its segment has.
+
+    Attributes
+    ----------
+    means : array of float32, (segments + 1, dates, bands), optional
+        Means of every segment on the dates that the classifier is bound to; None before `over`.
+    """
+
+    means: np.ndarray | None = None
+    #: The raster of segments is read as one of segment types
+    segment_layers: tuple[str, ...] = (SEGMENT,)
+
+    def over(self, means: np.ndarray) -> Self:
+        """The same for segments with these means."""
+        return replace(self, means=means)
+
+    def predict_window(
+        self, _image: np.ndarray, segment_types: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Probabilities of a window.
+
+        Parameters
+        ----------
+        segment_types : array of int, (1, rows, cols)
+            The segments.
+
+        Returns
+        -------
+        array of float32, (classes, rows, cols)
+        """
+        if self.means is None or segment_types is None:
+            raise InputError(
+                f"model {self.name} reads means of segments, which a scene alone has not; map a "
+                "run with it: landcover map RUN --model NAME"
+            )
+        ids, place = np.unique(segment_types[0].astype(np.int64), return_inverse=True)
+        found = self.predict(self.means[ids], self.held.day_of_year)
+        return np.ascontiguousarray(found.T[:, place.reshape(segment_types.shape[1:])])
 
 
 def dated(signature: Signature) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from landcover.classifiers.kinds import Kind
 from landcover.classifiers.learnt_dates import LearntDates
 from landcover.classifiers.models import Model
 from landcover.classifiers.protocol import Inputs
-from landcover.errors import InputError
+from landcover.classifiers.sequences import SEGMENT
+from landcover.errors import InputError, MissingProduct, typed
 from landcover.files import rasters
 from landcover.files.atomic import short_digest
 from landcover.progress import say
@@ -21,7 +23,10 @@ from landcover.samples.dated_rows import values_at, with_dates
 from landcover.samples.labelled_tiles import TILE_PX
 from landcover.samples.rows import Rows
 from landcover.scene.sequence import Dates
+from landcover.stages.segment_dates import read_means, segment_dates
 
+#: What reads means of segments, on any machine that has the run.
+Means: TypeAlias = Callable[[], np.ndarray]
 #: Letters of the word that tells a map of other dates.
 _LONGEST_WORD = 30
 
@@ -58,13 +63,28 @@ def dated_inputs(
     return Inputs(bands, patch_size=TILE_PX if kind.learns_tiles else 1, dates=learnt)
 
 
-def dated_rows(run: Run, rows: Rows, inputs: Inputs) -> Rows:
+def _means_at(run: Run, rows: Rows, held: Dates) -> np.ndarray:
+    """Means of the segments that samples lie in, (samples, dates x bands)."""
+    if SEGMENT not in rows.samples:
+        raise MissingProduct(
+            f"{run.samples} does not say which segments samples lie in; make them with: "
+            f"landcover segment {typed(run.path)} && landcover sample {typed(run.path)}"
+        )
+    every = dates_of(run)
+    means = read_means(segment_dates(run, every), every, held)
+    return means[rows.samples[SEGMENT].to_numpy(np.int64)].reshape(len(rows.samples), -1)
+
+
+def dated_rows(run: Run, rows: Rows, kind: Kind, inputs: Inputs) -> Rows:
     """Rows with the bands of every date that a model learns; those without a valid one are out."""
     if inputs.dates is None:
         return rows
     held = Dates(inputs.dates.days, inputs.bands)
     row, col = (rows.samples[axis].to_numpy().astype(np.int64) for axis in ("row", "col"))
-    values = values_at(run.require("sequence"), held.names, row, col, "reading the dates")
+    if kind.segments:
+        values = _means_at(run, rows, held)
+    else:
+        values = values_at(run.require("sequence"), held.names, row, col, "reading the dates")
     dated = with_dates(rows, held.names, values)
     lost = len(rows.train) + len(rows.scored) - len(dated.train) - len(dated.scored)
     if lost:
@@ -126,3 +146,19 @@ def _default(run: Run, model: Model) -> Dates | None:
         return dates_to_map(run, model, None)
     except InputError:
         return None
+
+
+def segments_of(run: Run, model: Model) -> Path | None:
+    """The raster of segments, or of their types, that a model reads beside the scene."""
+    if model.kind.segments:
+        return run.require("segments")
+    return run.require("segment_types") if model.inputs.segment_layers else None
+
+
+def means_of(run: Run, model: Model, held: Dates | None) -> Means | None:
+    """What reads the means of segments that a model maps; None for a model of pixels."""
+    if not model.kind.segments or held is None:
+        return None
+    every = dates_of(run)
+    path = segment_dates(run, every).absolute()
+    return partial(read_means, path, every, Dates(held.days, model.bands))

@@ -16,7 +16,15 @@ from landcover.maps.engine_cache import key_of, with_engine
 from landcover.progress import say
 from landcover.reports import words
 from landcover.run import Run
-from landcover.stages.dates import date_files, dates_to_map, map_name, raster_of
+from landcover.stages.dates import (
+    Means,
+    date_files,
+    dates_to_map,
+    map_name,
+    means_of,
+    raster_of,
+    segments_of,
+)
 from landcover.stages.models import (
     how_to_map,
     is_guest,
@@ -30,7 +38,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from landcover.classifiers.networks import Engine
-    from landcover.classifiers.sequences import SequenceClassifier
+    from landcover.classifiers.sequences import SegmentSequenceClassifier, SequenceClassifier
     from landcover.maps import Agreement, Classifier, Workers
     from landcover.reports.records import Foreign
     from landcover.scene.sequence import Dates
@@ -110,7 +118,8 @@ def map_scene(  # noqa: PLR0913 - what the options of landcover map choose
         require_scorable(run, name, classifier.legend, cards, foreign is not None)
     run.read_manifest()  # a damaged one ends it before anything is replaced
     _warn_of_other_pixels(model, run.scene)
-    if not bounded and applicability is None and is_guest(run, model):
+    without_area = not bounded and not model.kind.reads_dates
+    if without_area and applicability is None and is_guest(run, model):
         say(
             f"note: model {model.name} does not say where {run.scene} is unlike what it learnt; "
             "train it again to know"
@@ -122,7 +131,10 @@ def map_scene(  # noqa: PLR0913 - what the options of landcover map choose
         started = time.perf_counter()
         classifier, engine = with_engine(classifier, scene, job, model.folder, facts, precision)
         backend = facts.get("backend")
-        load = partial(_load, model.folder.absolute(), scene.absolute(), engine, bounded, held)
+        load = partial(
+            _load, model.folder.absolute(), scene.absolute(), engine, bounded, held,
+            means_of(run, model, held),
+        )  # fmt: skip
         files = _files(run, model, held, bounded)
         workers = None if client is None else _workers(client, scene, types, files, load, backend)
         layers = {maps.LABELS: run.map(name), maps.CONFIDENCE: run.confidence(name)}
@@ -232,7 +244,7 @@ def _say_outside(run: Run, model: Model) -> None:
 
 def _files(run: Run, model: Model, held: Dates | None, bounded: bool = False) -> list[Path]:
     """The files that a map is made from."""
-    types = [run.require("segment_types")] if model.inputs.segment_layers else []
+    types = [path] if (path := segments_of(run, model)) else []
     area = [model.applicability_file] if bounded else []
     scene = [run.require("scene")] if held is None else [run.sequence, *date_files(run, held)]
     return [*scene, *types, model.card_path, model.file, *area]
@@ -285,11 +297,12 @@ def _checked(
     require_no_namesake(run, model)
     run.require("scene")
     scene = raster_of(run, held)
-    classifier = _fit_for(model, scene, bounded=bounded, held=held)
+    means = means_of(run, model, held)
+    classifier = _fit_for(model, scene, bounded=bounded, held=held, means=means)
     _require_data(scene, classifier)
     require_same_fit(run, model)
-    types = run.require("segment_types") if classifier.segment_layers else None
-    if types and not is_guest(run, model):
+    types = segments_of(run, model)
+    if types and not model.kind.segments and not is_guest(run, model):
         _require_same_types(run, model)
     return classifier, types
 
@@ -329,6 +342,7 @@ def _fit_for(
     engine: Engine | None = None,
     bounded: bool = False,
     held: Dates | None = None,
+    means: Means | None = None,
 ) -> Classifier:
     """A model's classifier, whose bands the scene must have."""
     from landcover.classifiers.protocol import require_bands
@@ -338,15 +352,22 @@ def _fit_for(
     classifier = model.classifier(engine, with_applicability=bounded, grid=grid)
     if held is not None:
         classifier = cast("SequenceClassifier", classifier).bound(held)
+    if means is not None:
+        classifier = cast("SegmentSequenceClassifier", classifier).over(means())
     require_bands(classifier, rasters.band_names(scene), scene)
     return classifier
 
 
 def _load(
-    folder: Path, scene: Path, engine: Engine | None, bounded: bool, held: Dates | None
+    folder: Path,
+    scene: Path,
+    engine: Engine | None,
+    bounded: bool,
+    held: Dates | None,
+    means: Means | None,
 ) -> Classifier:
     """The classifier of a model's folder, as workers of a cluster load it."""
-    return _fit_for(load_model(folder), scene, engine, bounded, held)
+    return _fit_for(load_model(folder), scene, engine, bounded, held, means)
 
 
 def _workers(
@@ -408,9 +429,10 @@ def verify(
     held = dates_to_map(run, model, dates)
     scene, name = raster_of(run, held), map_name(run, model, held)
     engine = _engine_of_map(run, name)
-    by_patch = _fit_for(model, scene, held=held)
-    mapped = _fit_for(model, scene, engine, held=held)
-    types = run.require("segment_types") if mapped.segment_layers else None
+    means = means_of(run, model, held)
+    by_patch = _fit_for(model, scene, held=held, means=means)
+    mapped = _fit_for(model, scene, engine, held=held, means=means)
+    types = segments_of(run, model)
     return maps.verify(mapped, scene, n, seed, types, by_patch, run.map(name))
 
 

@@ -125,7 +125,7 @@ def train(
     if inputs.dates is None:
         rows = replace(rows, samples=with_features(run.scene, rows.samples, inputs))
     else:
-        rows = dated_rows(run, rows, inputs)
+        rows = dated_rows(run, rows, row, inputs)
     facts = ground_of(run, rows, bool(inputs.segment_layers))
     training = Training(run, rows, row, setup, targets, facts).cleaned(hygiene)
     return training.carry_out(fit, random_split and not row.learns_tiles)

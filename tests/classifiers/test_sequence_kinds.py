@@ -10,7 +10,7 @@ from landcover.classifiers.kinds import KINDS
 from landcover.classifiers.learnt_dates import RANDOM, LearntDates, spread
 from landcover.classifiers.models import load_model
 from landcover.errors import InputError, LandcoverError, MissingProduct
-from landcover.files import rasters
+from landcover.files import rasters, tables
 from landcover.files.atomic import read_json
 from landcover.maps import predict_map
 from landcover.scene.sequence import Dates, as_sequence, valid_dates
@@ -18,7 +18,7 @@ from landcover.stages.map import is_mapped, map_scene, verify
 from landcover.stages.train import train
 from tests.fixtures.sequence_runs import BANDS, DAYS, LEGEND, write_sequence_run
 
-BY_PIXEL = [name for name, kind in KINDS.items() if kind.sees == "sequence"]
+BY_PIXEL = [name for name, kind in KINDS.items() if kind.sees == "sequence" and not kind.segments]
 SHORT = {"epochs": 8, "leaf_sizes": (5,)}
 
 
@@ -190,3 +190,24 @@ def test_a_sequence_model_classifies_no_single_image(model):
 
     with pytest.raises(InputError, match="reads sequences, and a single image is of one date"):
         load_classifier(model)
+
+
+def test_a_pixel_has_what_its_segment_has(run, tmp_path):
+    model = train(run, "ltae-segments", denoise="none", random_split=False, epochs=8)
+    assert read_json(run.report(model.name))["overall_accuracy"] > 0.85
+    path = map_scene(run, model)[0]
+    mapped, segments = rasters.read_classes(path), rasters.read(run.segments)[0]
+    valid = bound(model).valid(read(run))
+    np.testing.assert_array_equal(mapped > 0, valid)
+    for segment in np.unique(segments[segments > 0]):
+        assert len(np.unique(mapped[(segments == segment) & valid])) <= 1
+    assert verify(run, model, 10).written_mismatches == 0
+    fewer = map_scene(run, model, dates=DAYS[1:])[0]
+    assert (rasters.read_classes(fewer) > 0).any()
+    with pytest.raises(InputError, match="reads means of segments, which a scene alone has not"):
+        model.predict(read(run).reshape(len(DAYS), len(BANDS), 96, 128))
+    bare = write_sequence_run(tmp_path / "bare", rows=96, cols=128, samples=500)
+    table = tables.read(bare.samples, "", geometry=True).drop(columns="segment")
+    table.to_parquet(bare.samples)
+    with pytest.raises(MissingProduct, match=r"landcover segment .* && landcover sample"):
+        train(bare, "ltae-segments", denoise="none")

@@ -1,4 +1,4 @@
-"""Batches of labelled tiles: of one date, of a fixed sequence, or of dates drawn anew."""
+"""Batches of labelled tiles: of one date, of a fixed sequence, or of dates drawn again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SequenceTiles:
     days : array of int (dates,), optional
         Days of year; None of a single image without a date.
     together : int
-        Dates of a sample: one, all of them, or so many drawn anew for every batch.
+        Dates of a sample: one, all of them, or so many drawn again for every batch.
     as_sequence : bool
         Whether the network takes an axis of dates.
     """
