@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from landcover.grid import in_metres
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 def render(template: str, **content: object) -> str:
@@ -19,6 +23,12 @@ def render(template: str, **content: object) -> str:
     **content
         What the template shows.
     """
+    return _environment().get_template(template).render(**content)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """The package's templates and their filters; it keeps templates that it has compiled."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -35,7 +45,7 @@ def render(template: str, **content: object) -> str:
     environment.filters["interval"] = interval
     environment.filters["p_value"] = p_value
     environment.filters["pixels"] = in_metres
-    return environment.get_template(template).render(**content)
+    return environment
 
 
 def cell(text: str) -> str:
