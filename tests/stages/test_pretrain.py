@@ -403,7 +403,7 @@ def test_samples_are_of_the_seed_and_the_patch_size(encoder, places, monkeypatch
         trained.clear()
         other = replace(model, card=model.card | {"patch_size": size})
         monkeypatch.setattr(bigearth_transfer, "load_model", lambda _, other=other: other)
-        study(encoder, "--seed", seed, "--epochs", size)  # other epochs: the rows are made again
+        study(encoder, "--seed", seed, "--epochs", size)  # other epochs: the rows are made anew
         expected = study_run(runs[0], "expected", 3000, size, seed)
         drawn, learnt = (
             set(map(tuple, read_rows(own, "labels").samples[["row", "col"]].to_numpy()))
