@@ -251,7 +251,7 @@ def test_balanced_weights_are_those_of_the_rows_trained_on(made):
         class_weights(rows, "heavy")
 
 
-def test_training_on_tiles_learns_what_chips_learn_and_repeats_itself(made, copy):
+def test_training_on_tiles_learns_what_chips_learn(made, copy):
     settings = {"epochs": 8, "batches_of": "tiles", "denoise": "none", "random_split": False}
     train.train(copy, "cnn", patch_size=5, **settings)
     card = read_json(copy.model("cnn-5x5-plain") / "card.json")
@@ -259,10 +259,17 @@ def test_training_on_tiles_learns_what_chips_learn_and_repeats_itself(made, copy
     on_tiles = read_json(copy.report("cnn-5x5-plain"))["scores"]["labels"]["overall_accuracy"]
     on_chips = read_json(made.run.report("cnn-5x5"))["scores"]["labels"]["overall_accuracy"]
     assert on_tiles > on_chips - 0.05
-    weights = models.load_model(copy.model("cnn-5x5-plain")).classifier().model.get_weights()
-    train.train(copy, "cnn", patch_size=5, **settings)
-    again = models.load_model(copy.model("cnn-5x5-plain")).classifier().model.get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
+
+
+@pytest.mark.slow  # that seeds repeat weights on tiles: tests/classifiers/test_tile_training.py
+def test_training_on_tiles_repeats_itself(copy):
+    settings = {"epochs": 8, "batches_of": "tiles", "denoise": "none", "random_split": False}
+    weights = []
+    for _ in range(2):
+        train.train(copy, "cnn", patch_size=5, **settings)
+        model = models.load_model(copy.model("cnn-5x5-plain")).classifier().model
+        weights.append(model.get_weights())
+    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
 
 
 def test_tiles_for_the_published_network(copy):
