@@ -219,7 +219,8 @@ def draw(
         part["random_test"] = marks
         part |= {name: image[i, rows, cols] for i, name in enumerate(source.bands)}
         parts.append(part | {name: values[rows, cols] for name, values in more.items()})
-    drawn = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+    # each part goes as it is joined: of many bands, two copies of all samples take much memory
+    drawn = {k: np.concatenate([part.pop(k) for part in parts]) for k in list(parts[0])}
     return table_of(source, blocks, drawn, wanted.features)
 
 
@@ -240,7 +241,6 @@ def table_of(
 
     rows, cols = drawn["row"], drawn["col"]
     x, y = source.grid.xy(rows, cols)
-    held = np.stack([drawn[band] for band in source.bands])
     names = layers_of(source.bands, features).features
     split = np.array(SPLITS)[blocks.split_of(rows, cols)]
     # plain Arrow strings, which every reader of Parquet knows; pandas 3 would write large ones
@@ -254,7 +254,9 @@ def table_of(
     columns["random_test"] = drawn["random_test"]
     columns |= {band: drawn[band] for band in source.bands}
     fitted = {PIXEL_M: on_the_ground(source.grid)}
+    held = np.stack([drawn[band] for band in source.bands])
     columns |= feature_columns(source.image, source.bands, names, (rows, cols), held, fitted)
+    del held  # a copy of all bands
     columns |= {key: drawn[key] for key in source.columns if key != "reference"}
     return geopandas.GeoDataFrame(columns, geometry=shapely.points(x, y), crs=source.grid.crs)
 

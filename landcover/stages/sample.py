@@ -140,7 +140,8 @@ def _dealt(source: Source, plan: Layout, counts: np.ndarray, seed: int) -> tuple
             "guard apart; smaller polygons or block_px= keep them whole"
         )
         return splits.deal(plan, counts, seed=seed), [text]
-    return blocks, [f"{ties.crossing:,} polygons lie in several blocks, which are dealt together"]
+    several = "1 polygon lies" if ties.crossing == 1 else f"{ties.crossing:,} polygons lie"
+    return blocks, [f"{several} in several blocks, which are dealt together"]
 
 
 def _of_polygons(run: Run, classes: ClassPolygons) -> list[str]:
