@@ -52,6 +52,7 @@ def _define(rows: list[Kind], parser: argparse.ArgumentParser) -> None:
 def _train(rows: list[Kind], a: Arguments) -> list[Path]:
     from landcover.reports.words import scored
     from landcover.run import Run
+    from landcover.stages.dates import must_be_told
     from landcover.stages.map import map_scene
     from landcover.stages.store import read_report
     from landcover.stages.train import products_of, train
@@ -79,6 +80,10 @@ def _train(rows: list[Kind], a: Arguments) -> list[Path]:
         print(scored(read_report(run.report(model.name))))
     paths = products_of(run, model)
     mapped = rows[0].maps and not a.no_map
+    if mapped and must_be_told(run, model):
+        how = f"landcover map {typed(run.path)} --model {typed(model.name)} --dates DAY"
+        print(f"map one of its dates with it: {how}")
+        return paths
     return paths + (map_scene(run, model) if mapped else [])
 
 

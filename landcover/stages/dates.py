@@ -140,6 +140,11 @@ def map_name(run: Run, model: Model, held: Dates | None) -> str:
     return f"{model.name}{'.' if '@' in model.name else '@'}{word}"
 
 
+def must_be_told(run: Run, model: Model) -> bool:
+    """Whether a model reads one of several dates, and has to be told which one it maps."""
+    return model.inputs.dates is not None and _default(run, model) is None
+
+
 def _default(run: Run, model: Model) -> Dates | None:
     """The dates that a model maps unless told; None where it must be told."""
     try:
