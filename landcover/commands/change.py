@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from landcover.commands.options import COUNT, Arguments, Command
+from landcover.commands.options import COUNT, POSITIVE_OR_ZERO, Arguments, Command
 
 
-class _After(argparse.Action):
-    """The later date, which says where the products go unless --out does."""
+class _Compared(argparse.Action):
+    """What is compared, which says where the products go unless --out does."""
 
     def __call__(
         self,
@@ -18,29 +18,61 @@ class _After(argparse.Action):
         value: object,
         _option: str | None = None,
     ) -> None:
-        after = Path(str(value))
-        namespace.after = after
-        if namespace.run is None:
+        setattr(namespace, self.dest, value)
+        before, after, years = namespace.before, namespace.after, namespace.years
+        if namespace.run is None and after is not None:
             namespace.run = (after.parent if after.is_file() else after) / "change"
+        elif namespace.run is None and before is not None and years is not None:
+            namespace.run = before / f"change-{years[0]}-{years[1]}"
+
+
+def _years_without(after: argparse.Action) -> type[argparse.Action]:
+    """What reads the years of BEFORE, with which AFTER may be left out."""
+
+    class Years(_Compared):
+        def __call__(
+            self,
+            parser: argparse.ArgumentParser,
+            namespace: argparse.Namespace,
+            value: object,
+            option: str | None = None,
+        ) -> None:
+            after.required = False
+            super().__call__(parser, namespace, value, option)
+
+    return Years
 
 
 def _define_change(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "before", type=Path, metavar="BEFORE", help="run folder, or scene raster with --model"
+        "before",
+        type=Path,
+        action=_Compared,
+        metavar="BEFORE",
+        help="run folder, or scene raster with --model",
     )
-    parser.add_argument(
+    after = parser.add_argument(
         "after",
         type=Path,
-        action=_After,
+        action=_Compared,
         metavar="AFTER",
-        help="the later date of the same place, on the same grid",
+        help="the later date of the same place, on the same grid; left out with --years of one run",
+    )
+    parser.add_argument(
+        "--years",
+        nargs=2,
+        type=COUNT,
+        action=_years_without(after),
+        metavar="YEAR",
+        help="compare two years of a run of several dates, with a model of sequences",
     )
     parser.add_argument(
         "--out",
         dest="run",
         type=Path,
         metavar="FOLDER",
-        help="where the products go (default: change beside or in AFTER)",
+        help="where the products go (default: change beside or in AFTER, of years change-YEAR-YEAR "
+        "in BEFORE)",
     )
     parser.add_argument(
         "--model",
@@ -60,6 +92,12 @@ def _define_change(parser: argparse.ArgumentParser) -> None:
         "--patch-px",
         type=COUNT,
         help="side of the patches that change is summed by, 8 to 512 (default 640 m, 64 at 10 m)",
+    )
+    parser.add_argument(
+        "--mmu-ha",
+        type=POSITIVE_OR_ZERO,
+        metavar="X",
+        help="do not show connected change of less than X hectares (default 0.25 of years, else 0)",
     )
     parser.add_argument(
         "--no-normalise",
@@ -84,6 +122,8 @@ def _change(a: Arguments) -> list[Path]:
         level=a.level,
         patch_px=a.patch_px,
         normalise=not a.no_normalise,
+        years=a.years and tuple(a.years),
+        mmu_ha=a.mmu_ha,
     )
     found = read_json(paths[1])
     print(found["headline"])
@@ -93,5 +133,9 @@ def _change(a: Arguments) -> list[Path]:
 
 
 COMMANDS: dict[str, Command] = {
-    "change": ("Find what changed between two dates of one place.", _define_change, _change),
+    "change": (
+        "Find what changed between two dates or years of one place.",
+        _define_change,
+        _change,
+    ),
 }

@@ -12,7 +12,7 @@ stays has the mean of both dates' probabilities.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,9 @@ LEAST_PROBABILITY = 1e-3
 STAY = 0.98
 #: Rounds of the estimation, at most, and the sum of differences at which it has settled.
 ROUNDS, SETTLED = 300, 1e-5
+#: What counts of a change that does not hold over the year. Not 0, so that where neighbours make it
+#: change after all, its classes are known.
+HELD_BACK = 1e-6
 #: How many degrees of likeness there are, as `radiometry.likeness` tells them.
 LIKENESSES = 3
 #: What the transitions of the whole scene count in those of one likeness, in pixels.
@@ -55,7 +58,11 @@ class Transitions:
     odds: np.ndarray
 
     def rows(
-        self, before: np.ndarray, after: np.ndarray, likeness: np.ndarray
+        self,
+        before: np.ndarray,
+        after: np.ndarray,
+        likeness: np.ndarray,
+        halves: Halves | None = None,
     ) -> Iterator[np.ndarray]:
         """Probability of every class at both dates, one class of the first after another.
 
@@ -67,6 +74,8 @@ class Transitions:
             Probabilities of the same pixels.
         likeness : array of int, (pixels,)
             How much alike each looks, a position in the `odds`.
+        halves : Halves, optional
+            Of years: change that does not hold in them counts as what stays.
 
         Yields
         ------
@@ -76,34 +85,100 @@ class Transitions:
             mean of both dates' probabilities.
         """
         before, after = _floored(before), _floored(after)
-        totals, stays = np.zeros((2, *likeness.shape), np.float32)
-        for i, row in enumerate(before):
-            joint = self._odds_of(i, likeness) * after
-            totals += row * joint.sum(axis=0)
-            stays += row * joint[i]
+        totals, becomes = np.zeros((2, *likeness.shape), np.float32)
+        for i in range(len(before)):
+            joint = self._joint(i, before, after, likeness)
+            totals += joint.sum(axis=0)
+            _hold(joint, i, halves)
+            joint[i] = 0
+            becomes += joint.sum(axis=0)
+        stays = 1 - becomes / totals
         both = before.sum(axis=0) + after.sum(axis=0)
         for i, row in enumerate(before):
-            joint = self._odds_of(i, likeness)
-            joint *= after
-            joint *= row / totals
-            joint[i] = stays / totals * (row + after[i]) / both
+            joint = self._joint(i, before, after, likeness)
+            _hold(joint, i, halves)
+            joint /= totals
+            joint[i] = stays * (row + after[i]) / both
             yield joint
+
+    def _joint(
+        self, i: int, before: np.ndarray, after: np.ndarray, likeness: np.ndarray
+    ) -> np.ndarray:
+        """What speaks for one class before and each after, (classes, pixels)."""
+        joint = self._odds_of(i, likeness)
+        joint *= after
+        joint *= before[i]
+        return joint
 
     def _odds_of(self, i: int, likeness: np.ndarray) -> np.ndarray:
         """Odds from one class to all at pixels, (classes, pixels)."""
         return np.take(self.odds[:, i].T, likeness, axis=1)
 
-    def changed(self, before: np.ndarray, after: np.ndarray, likeness: np.ndarray) -> np.ndarray:
+    def changed(
+        self,
+        before: np.ndarray,
+        after: np.ndarray,
+        likeness: np.ndarray,
+        halves: Halves | None = None,
+    ) -> np.ndarray:
         """Probability that the class changed, float32: 1 less the diagonal of the `rows`.
 
         Parameters are those of `rows`, of pixels in any shape.
         """
         before, after = _floored(before), _floored(after)
-        stays, becomes = np.zeros((2, *likeness.shape), np.float32)
+        total, becomes = np.zeros((2, *likeness.shape), np.float32)
         for i, j in np.ndindex(self.odds.shape[1:]):
-            total = stays if i == j else becomes
-            total += self.odds[:, i, j][likeness] * before[i] * after[j]
-        return becomes / (stays + becomes)
+            of_pair = self.odds[:, i, j][likeness] * before[i] * after[j]
+            total += of_pair
+            if i != j:
+                becomes += of_pair if halves is None else of_pair * halves.hold(i, j)
+        return becomes / total
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Probabilities of two years by parts of their dates, to test whether change holds in each.
+
+    Attributes
+    ----------
+    before, after : sequence of array of float, (classes, ...)
+        Of the same pixels, an array a part; NaN where no date of a part sees a pixel.
+    """
+
+    before: Sequence[np.ndarray]
+    after: Sequence[np.ndarray]
+
+    def hold(self, i: int, j: int) -> np.ndarray:
+        """What counts of a change from one class to another: 1 where it holds, and else next to 0.
+
+        It holds where every part of the first year sees class i rather than j, and every part of
+        the second j rather than i. A part that does not see a pixel says nothing of it.
+
+        >>> sure, unsure = np.array([[0.9], [0.1]]), np.array([[0.4], [0.6]])
+        >>> Halves([sure, sure], [1 - sure]).hold(0, 1), Halves([sure, unsure], []).hold(0, 1)
+        (array([1.], dtype=float32), array([1.e-06], dtype=float32))
+        """
+        held = np.ones(np.shape([*self.before, *self.after][0])[1:], bool)
+        for part in self.before:
+            held &= ~(part[i] <= part[j])
+        for part in self.after:
+            held &= ~(part[j] <= part[i])
+        return np.where(held, np.float32(1), np.float32(HELD_BACK))
+
+    def at(self, part: tuple[slice, ...], known: np.ndarray) -> Halves:
+        """The known pixels of a part of a window, (classes, pixels)."""
+        before, after = (
+            [of_dates[:, *part][:, known] for of_dates in of_year]
+            for of_year in (self.before, self.after)
+        )
+        return Halves(before, after)
+
+
+def _hold(joint: np.ndarray, i: int, halves: Halves | None) -> None:
+    """Hold back what changes from a class and does not hold in all parts of the years."""
+    for j in range(len(joint) if halves is not None else 0):
+        if i != j and halves is not None:
+            joint[j] *= halves.hold(i, j)
 
 
 def estimate_transitions(

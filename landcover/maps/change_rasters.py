@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from landcover.grid import Grid, Window
@@ -38,19 +41,59 @@ def survey(pair: Pair, grid: Grid, level: int) -> tuple[change.Transitions, np.n
     return change.estimate_transitions(before, after, likenesses), scale
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for change in a window.
+
+    Attributes
+    ----------
+    probabilities : list of two arrays of float32, (classes, rows, cols)
+        Of both dates.
+    likeness : array of uint8, (rows, cols)
+        How much alike the dates look.
+    halves : Halves, optional
+        Of years.
+    """
+
+    probabilities: list[np.ndarray]
+    likeness: np.ndarray
+    halves: change.Halves | None
+
+
+def evidence(
+    pair: Pair,
+    window: Window,
+    level: int,
+    images: Sequence[np.ndarray] | None = None,
+) -> Evidence:
+    """What speaks for change in a window, whose images may have been read already."""
+    probabilities = pair.probabilities(window, level)
+    if pair.lines is None:  # nothing of what they look like is asked for
+        alike = np.zeros(probabilities[0].shape[1:], np.uint8)
+    else:
+        alike = pair.likeness(pair.images(window) if images is None else images)
+    return Evidence(probabilities, alike, pair.halves(window, level))
+
+
 def changed(
     pair: Pair,
     window: Window,
     level: int,
     transitions: change.Transitions,
     scale: np.ndarray,
-) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """Smoothed probability of change, and the window's probabilities and likeness."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smoothed probability of change by the dates as a whole, and as far as it holds."""
     margin = smoothing.ITERATIONS
     around = window.padded(margin)
-    probabilities, images = pair.probabilities(around, level), pair.images(around)
-    alike = pair.likeness(images)
-    changed = transitions.changed(probabilities[0], probabilities[1], alike)
-    field = smoothing.smooth(np.stack([1 - changed, changed]), np.concatenate(images), scale)
-    inside = np.s_[..., margin:-margin, margin:-margin]
-    return field[1][inside], [part[inside] for part in probabilities], alike[inside]
+    images = pair.images(around)
+    found = evidence(pair, around, level, images)
+    before, after = found.probabilities
+    inside = np.s_[margin:-margin, margin:-margin]
+
+    def smoothed(halves: change.Halves | None) -> np.ndarray:
+        odds = transitions.changed(before, after, found.likeness, halves)
+        both = np.stack([1 - odds, odds])
+        return smoothing.smooth(both, np.concatenate(images), scale)[1][inside]
+
+    whole = smoothed(None)
+    return whole, whole if found.halves is None else smoothed(found.halves)

@@ -1,4 +1,4 @@
-"""Two dates as they are compared: their scenes in one radiometry, and their probabilities."""
+"""Two dates, or two years, as they are compared: what they look like, and their probabilities."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from landcover.grid import Window
 from landcover.legend import Legend, Nomenclature
 from landcover.maps import change
 from landcover.scene.radiometry import Lines, likeness
+from landcover.scene.sequence import Dates, as_sequence, valid_dates
 
 #: Scenes are thinned to this for comparing their radiometry.
 THIN_PX = 1500
@@ -24,22 +25,31 @@ DATES = ("before", "after")
 
 @dataclass(frozen=True)
 class Date:
-    """One of the two dates.
+    """One of the two dates, or years.
 
     Attributes
     ----------
     name : str
         As given.
     scene, probabilities : Path
-        Rasters on one grid.
+        Rasters on one grid; of a year, the scene is the date that pictures show.
     classes : Nomenclature
         What the classes of the probabilities are of.
+    sequence : Path, optional
+        Of a year: the raster that holds its dates.
+    days : tuple of str
+        Of a year: its dates.
+    halves : tuple of Path
+        Of a year: probabilities by parts of its dates that have none in common.
     """
 
     name: str
     scene: Path
     probabilities: Path
     classes: Nomenclature
+    sequence: Path | None = None
+    days: tuple[str, ...] = ()
+    halves: tuple[Path, ...] = ()
 
     @cached_property
     def nomenclature(self) -> Nomenclature:
@@ -57,6 +67,22 @@ class Date:
                 f"{self.probabilities} holds no probabilities of classes; make it with: "
                 "landcover map RUN --probabilities"
             ) from None
+
+    def image(self, window: Window, bands: Sequence[str]) -> np.ndarray:
+        """Some bands (bands, rows, cols) of the scene; of a year the mean of its valid dates."""
+        if self.sequence is None:
+            return rasters.read(self.scene, window, bands)
+        dates = Dates(self.days, tuple(bands))
+        values = as_sequence(rasters.read(self.sequence, window, dates.names), dates)
+        valid = valid_dates(values)
+        sums = np.where(valid[:, np.newaxis], values, np.float32(0)).sum(axis=0)
+        number = valid.sum(axis=0)
+        return np.where(number > 0, sums / np.maximum(number, 1), np.float32(np.nan))
+
+    def probabilities_of(self, path: Path, window: Window, level: int) -> np.ndarray:
+        """Probabilities (classes, rows, cols) of one of its rasters, at a level."""
+        held = rasters.read(path, window)
+        return change.coarser(held, self.legend, self.nomenclature, level)[0]
 
 
 @dataclass(frozen=True)
@@ -82,16 +108,21 @@ class Pair:
 
     def probabilities(self, window: Window, level: int) -> list[np.ndarray]:
         """Probabilities of both dates, (classes, rows, cols), at a level."""
-        return [
-            change.coarser(
-                rasters.read(date.probabilities, window), date.legend, date.nomenclature, level
-            )[0]
+        return [date.probabilities_of(date.probabilities, window, level) for date in self.dates]
+
+    def halves(self, window: Window, level: int) -> change.Halves | None:
+        """Probabilities of both years by parts of their dates; None of dates."""
+        if not any(date.halves for date in self.dates):
+            return None
+        before, after = (
+            [date.probabilities_of(path, window, level) for path in date.halves]
             for date in self.dates
-        ]
+        )
+        return change.Halves(before, after)
 
     def images(self, window: Window) -> list[np.ndarray]:
         """Both scenes, (bands, rows, cols), in one radiometry."""
-        images = [rasters.read(date.scene, window, self.bands) for date in self.dates]
+        images = [date.image(window, self.bands) for date in self.dates]
         if self.moved is not None and self.lines is not None:
             images[self.moved] = self.lines.apply(images[self.moved], window)
         return images

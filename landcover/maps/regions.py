@@ -188,6 +188,46 @@ def sieve_by_area(
             return codes
 
 
+def large_regions(
+    held: np.ndarray, areas: Callable[[Window], np.ndarray], smallest: float, pixel: float
+) -> np.ndarray:
+    """What is left where regions that are too small are left out.
+
+    Parameters
+    ----------
+    held : array of bool, (rows, cols)
+        A region is made of connected pixels that are true, connected by their sides.
+    areas, smallest, pixel
+        As for `sieve_by_area`.
+
+    Returns
+    -------
+    array of bool, (rows, cols)
+
+    Examples
+    --------
+    >>> held = np.array([[1, 1, 0, 1], [0, 1, 0, 0]], bool)
+    >>> large_regions(held, lambda w: np.ones((w.rows, w.cols)), 2, 1).astype(int).tolist()
+    [[1, 1, 0, 0], [0, 1, 0, 0]]
+    """
+    from skimage.measure import label
+
+    regions, n = label(held, background=0, connectivity=1, return_num=True)
+    large = _areas(regions, n, areas) >= smallest - 0.1 * pixel
+    large[0] = False
+    return large[regions]
+
+
+def _areas(regions: np.ndarray, n: int, areas: Callable[[Window], np.ndarray]) -> np.ndarray:
+    """Area of every one of n regions by its number, with that of what is in none."""
+    found = np.zeros(n + 1)
+    for row in range(0, regions.shape[0], _STRIP_PX):
+        strip = Window(row, 0, min(_STRIP_PX, regions.shape[0] - row), regions.shape[1])
+        held = regions[strip.slices].ravel()
+        found += np.bincount(held, areas(strip).ravel(), minlength=n + 1)
+    return found
+
+
 def _merged(codes: np.ndarray, areas: Callable[[Window], np.ndarray], least: float) -> np.ndarray:
     """Codes in which regions of less than an area have become their largest neighbour's class.
 
@@ -196,11 +236,7 @@ def _merged(codes: np.ndarray, areas: Callable[[Window], np.ndarray], least: flo
     from skimage.measure import label
 
     regions, n = label(codes, background=UNLABELLED, connectivity=1, return_num=True)
-    area = np.zeros(n + 1)
-    for row in range(0, codes.shape[0], _STRIP_PX):
-        strip = Window(row, 0, min(_STRIP_PX, codes.shape[0] - row), codes.shape[1])
-        held = regions[strip.slices].ravel()
-        area += np.bincount(held, areas(strip).ravel(), minlength=n + 1)
+    area = _areas(regions, n, areas)
     code_of = np.zeros(n + 1, codes.dtype)
     code_of[regions] = codes
     small, large = _neighbours(regions, area < least)

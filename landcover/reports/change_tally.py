@@ -126,6 +126,7 @@ class Tally:
         probabilities: list[np.ndarray],
         likeness: np.ndarray,
         changed: np.ndarray,
+        halves: change.Halves | None = None,
     ) -> np.ndarray:
         """Add a window of whole patches.
 
@@ -141,6 +142,8 @@ class Tally:
             How much alike the dates look.
         changed : array of float32, (rows, cols)
             Probability of change as the map takes it; NaN where there is none.
+        halves : Halves, optional
+            Of years, in which change has to hold.
 
         Returns
         -------
@@ -155,7 +158,8 @@ class Tally:
                 known = np.isfinite(changed[part])
                 if known.any():
                     before, after = (s[:, *part][:, known] for s in probabilities)
-                    of_patch = before, after, likeness[part][known]
+                    parts = None if halves is None else halves.at(part, known)
+                    of_patch = before, after, likeness[part][known], parts
                     stays = change.classes_that_stay(before, after)
                     differs = changed[part][known] > 0.5
                     places = change.decide(transitions.rows(*of_patch), differs, stays)

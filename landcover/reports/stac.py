@@ -71,6 +71,8 @@ class MapFiles:
         Share of the map's pixels outside the model's area of applicability, where that is known.
     members : sequence of path
         Items of the maps that were averaged.
+    days : sequence of str
+        Of a map of a sequence: the days that it shows.
     """
 
     name: str
@@ -80,6 +82,7 @@ class MapFiles:
     acquired: Sequence[str] = ()
     outside_share: float | None = None
     members: Sequence[Path] = ()
+    days: Sequence[str] = ()
 
     def asset(self, path: Path, title: str, media_type: str, roles: list[str]) -> dict[str, object]:
         """An asset whose path is relative to the item, which lies beside the map."""
@@ -122,6 +125,7 @@ def item_of(
         "properties": {
             "title": f"Land cover of {files.place} by {files.name}",
             **_time(files.acquired),
+            **({"landcover:days": list(files.days)} if files.days else {}),
             **_projection(grid),
             **(properties or {}),
         },
@@ -236,7 +240,7 @@ def _model_assets(
     for file, (media_type, artifact_type) in _MODEL_FILES.items():
         path = files.model / file
         if path.exists():
-            title = f"The model {files.name} as {path.suffix.lstrip('.')}"
+            title = f"The model {files.model.name} as {path.suffix.lstrip('.')}"
             asset = files.asset(path, title, media_type, ["mlm:model"])
             asset |= {
                 "mlm:artifact_type": artifact_type,

@@ -357,9 +357,9 @@ def assess(
     return {report["model"]: report for report in found}
 
 
-def find_change(
+def find_change(  # noqa: PLR0913 - what the options of landcover change choose
     before: RunLike,
-    after: RunLike,
+    after: RunLike | None = None,
     *,
     out: PathLike | None = None,
     model: Model | PathLike | None = None,
@@ -367,15 +367,19 @@ def find_change(
     level: int | None = None,
     patch_px: int | None = None,
     normalise: bool = True,
+    years: tuple[int, int] | None = None,
+    mmu_ha: float | None = None,
 ) -> Fields:
-    """Find what changed between two dates of one place.
+    """Find what changed between two dates or years of one place.
 
     Parameters
     ----------
     before, after : Run or path
-        Run folders on one grid; or scene rasters, to be mapped with `model`.
+        Run folders on one grid; or scene rasters, to be mapped with `model`. With `years` of one
+        run, `after` is left out.
     out : path, optional
-        Folder of the products; a folder "change" in or beside `after` by default.
+        Folder of the products; a folder "change" in or beside `after` by default, and
+        "change-YEAR-YEAR" in `before` for years of one run.
     model : Model, str or path, optional
         Maps both dates, after one was brought to the radiometry of the other: the name of a
         model of `before`, or a model's folder. By default the one that made the maps of both
@@ -387,13 +391,20 @@ def find_change(
     patch_px : int, optional
         Side in pixels of the patches that changes are summed by, 8 to 512; 640 m by default.
     normalise : bool
-        Whether one date is brought to the radiometry of the other at all.
+        Whether one date is brought to the radiometry of the other at all; years never are.
+    years : (int, int), optional
+        Years to compare, of runs of several dates and a `model` of sequences. Such a model takes
+        all dates of two runs without them.
+    mmu_ha : float, optional
+        Connected change of less than this, in hectares, is not shown; 0 by default, and of years
+        0.25.
 
     Returns
     -------
     dict
         What change.json holds: ``headline``, areas by class and by transition. The folder gets
-        change.tif, change_probability.tif (percent), patches.parquet, change.md and a picture.
+        change.tif, change_probability.tif (percent), patches.parquet, change.md and a picture;
+        of years also `halves`, probabilities by parts of their dates.
 
     Raises
     ------
@@ -428,18 +439,19 @@ def find_change(
     """
     from landcover.stages import change as stage
 
-    dates = [path_of(before), path_of(after)]
-    beside = dates[1].parent if dates[1].is_file() else dates[1]
-    folder = beside / "change" if out is None else Path(out)
-    chosen = None if model is None else model_of(Run(dates[0]), model)
+    first, second = path_of(before), None if after is None else path_of(after)
+    folder = stage.folder_of_change(first, second, years) if out is None else Path(out)
+    chosen = None if model is None else model_of(Run(first), model)
     stage.find_change(
-        dates[0],
-        dates[1],
+        first,
+        second,
         Run(folder),
         model=chosen,
         maps=maps,
         level=level,
         patch_px=patch_px,
         normalise=normalise,
+        years=years,
+        mmu_ha=mmu_ha,
     )
     return read_json(folder / "change.json")

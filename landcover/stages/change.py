@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from landcover.classifiers.models import Model, load_model
 from landcover.errors import InputError, MissingProduct, typed
-from landcover.files import rasters, styles, tables
-from landcover.files.atomic import digest, versions
+from landcover.files import rasters
+from landcover.files.atomic import digest
 from landcover.files.raster_writer import RasterWriter
-from landcover.grid import Grid, same_crs
-from landcover.legend import UNLABELLED, Legend
-from landcover.maps import change
-from landcover.maps.change_rasters import NODATA_PERCENT, RASTERS, WINDOW_PX, changed, survey
-from landcover.maps.dates import DATES, THIN_PX, Date, Pair, common_legend
+from landcover.maps.dates import DATES, THIN_PX, Date, Pair
 from landcover.progress import say, track
-from landcover.reports.change import write_report
-from landcover.reports.change_tally import Tally
 from landcover.run import Run
 from landcover.scene.feature_names import of_reflectance
 from landcover.scene.radiometry import Lines, fit_lines
 from landcover.sensors import HIGHEST_MEDIAN, reflectance_bands
+from landcover.stages.change_inputs import common_grid, patch_of, require_apart, require_patch
+from landcover.stages.change_products import Shown, write_change
+from landcover.stages.change_years import find_change_of_years
 from landcover.stages.models import how_to_map, run_of
 from landcover.stages.prepared_features import keep_fit, require_same_fit
 from landcover.stages.run_legend import nomenclature_of, nomenclature_of_map
-from landcover.stages.scenes import crs_name
-
-#: Side of a patch in metres: that of EuroSAT's chips, and more than CORINE's 25 ha.
-PATCH_M = 640.0
-#: Smallest side of a patch, pixels.
-LEAST_PATCH_PX = 8
-#: Wider ones of all 44 classes would take more than some 500 MB.
-MOST_PATCH_PX = 512
 
 
-def find_change(
+def find_change(  # noqa: PLR0913 - what the options of landcover change choose
     before: Path,
-    after: Path,
+    after: Path | None,
     out: Run,
     *,
     model: Model | None = None,
@@ -49,13 +37,16 @@ def find_change(
     level: int | None = None,
     patch_px: int | None = None,
     normalise: bool = True,
+    years: tuple[int, int] | None = None,
+    mmu_ha: float | None = None,
 ) -> list[Path]:
-    """Find what changed between two dates of one place.
+    """Find what changed between two dates or years of one place.
 
     Parameters
     ----------
     before, after : path
-        Run folders, or scene rasters to be mapped with `model`.
+        Run folders, or scene rasters to be mapped with `model`. For years of one run, `after` is
+        None.
     out : Run
         Folder of the products.
     model : Model, optional
@@ -73,6 +64,13 @@ def find_change(
         Side of the patches that changes are summed by, 8 to 512 pixels; 640 m by default.
     normalise : bool
         Whether radiometry is compared at all. Else the runs' own maps are taken as they are.
+        Years keep the radiometry that they have.
+    years : (int, int), optional
+        Years to compare, of a `model` of sequences. Without them such a model takes all dates of
+        `before` and all of `after`.
+    mmu_ha : float, optional
+        Connected change of less than this, in hectares, is not shown. By default all is shown of
+        dates, and of years what has `LEAST_HA` or more.
 
     Returns
     -------
@@ -87,20 +85,31 @@ def find_change(
         have no pixel in common, or a product would replace one of them. Nothing of these
         products is written then.
     """
-    if patch_px is not None and not LEAST_PATCH_PX <= patch_px <= MOST_PATCH_PX:
-        raise InputError(
-            f"patches of {patch_px} px are out of range; choose {LEAST_PATCH_PX} to {MOST_PATCH_PX}"
-        )
-    scenes = [scene_of(path) for path in (before, after)]
-    grid = _common_grid((before, after), scenes)
-    if patch_px is None:
-        patch_px = min(max(grid.pixels(PATCH_M), LEAST_PATCH_PX), MOST_PATCH_PX)
     if model and maps:
         raise InputError(f"maps={maps} takes maps that there are; give it without model=")
+    of_years = partial(
+        find_change_of_years,
+        before,
+        after,
+        out,
+        years=years,
+        level=level,
+        patch_px=patch_px,
+        mmu_ha=mmu_ha,
+    )
+    if years is not None or _reads_dates(model):
+        return of_years(model)
+    if after is None:
+        raise InputError("after= is not given; give the later date, or years= of one run")
+    require_patch(patch_px)
+    scenes = [scene_of(path) for path in (before, after)]
+    grid = common_grid((before, after), scenes)
     name = model.name if model else maps or common_maps((before, after))
     if model is None and normalise:
         model = maker_of((before, after), name)
-    _require_apart(out, (before, after), scenes, model)
+        if _reads_dates(model):
+            return of_years(model)
+    require_apart(out, (before, after), scenes, model)
     if model is None:
         kept, pair = 0, mapped_pair((before, after), scenes, name, normalise)
         if normalise:
@@ -111,70 +120,27 @@ def find_change(
     else:
         kept = known_scene(scenes, model)
         pair = map_pair((before, after), scenes, out, model, kept, normalise)
-    for date in pair.dates:
-        found = rasters.grid_of(date.probabilities)
-        grid.require_equal(found, str(scenes[0]), str(date.probabilities))
-    legend, nomenclature = common_legend(pair.dates, level)
-    level = nomenclature.level
-    transitions, scale = survey(pair, grid, level)
-    tally = Tally(legend, nomenclature.legend, grid, patch_px)
-    products, codes = _write_rasters(out, pair, transitions, scale, tally, level)
-    products.append(tables.write(out.path / "patches.parquet", tally.patches()))
-    settings = {"model": name, "level": level, "patch_px": patch_px, "normalise": normalise}
-    facts = settings | {
+    settings = {"model": name, "normalise": normalise}
+    facts = {
         "before": str(before),
         "after": str(after),
         "mapped_here": model is not None,
-        "pixel_m": round(float(np.mean(grid.pixel_size_m)), 4),
         "radiometry": pair.lines and _radiometry(pair.lines, pair.bands, kept),
-        "versions": versions(),
     }
-    shown = [date.scene for date in pair.dates]
-    written = write_report(out.path, facts, tally.result(), shown, codes, nomenclature.title)
-    products = [*written, *products]
-    inputs = [*scenes, *(date.probabilities for date in pair.dates)]
-    out.record("change", settings, inputs, products)
-    return products
+    shown = Shown(grid, patch_of(patch_px, grid), level, mmu_ha)
+    return write_change(out, pair, shown, settings, facts, scenes)
 
 
-def _common_grid(paths: Sequence[Path], scenes: Sequence[Path]) -> Grid:
-    """The grid of both scenes; of two reference systems, the error says how to get there."""
-    grid, other = (rasters.grid_of(scene) for scene in scenes)
-    if not same_crs(grid.crs, other.crs):
-        names = [crs_name(held) for held in (grid, other)]
-        raise InputError(
-            f"{paths[0]} is in {names[0]} and {paths[1]} in {names[1]}, and dates are compared "
-            "pixel by pixel; prepare both on one grid, cut to the same box: landcover "
-            f"prep --bands B02.tif B03.tif B04.tif B08.tif --to-crs {typed(names[0])} --out RUN"
-        )
-    grid.require_equal(other, str(scenes[0]), str(scenes[1]))
-    return grid
+def folder_of_change(before: Path, after: Path | None, years: Sequence[int] | None) -> Path:
+    """Where the products go by default: beside or in the later date, or in the run of two years."""
+    if after is None:
+        return before / f"change-{'-'.join(map(str, years or ()))}"
+    return (after.parent if after.is_file() else after) / "change"
 
 
-def _require_apart(
-    out: Run, paths: Sequence[Path], scenes: Sequence[Path], model: Model | None
-) -> None:
-    """Raise InputError if products would go among those of a run, or replace an input.
-
-    By whatever links it is given.
-    """
-    if out.scene.exists():
-        raise InputError(
-            f"out={out.path} is a run folder with a scene of its own ({out.scene}); give a folder "
-            f"for what changed, such as out={out.path / 'change'}"
-        )
-    written = [out.path / name for name in RASTERS]
-    read = [*paths, *scenes]
-    if model is not None:
-        runs = [Run(out.path / date) for date in DATES]
-        written += [path for run in runs for path in (run.path, run.scene, run.path / "maps")]
-        read += [run_of(model).path, *(path / "maps" for path in paths)]
-    for product, held in itertools.product(written, read):
-        if product.exists() and held.exists() and product.samefile(held):
-            raise InputError(
-                f"out={out.path} would write over the input {held}, by {product}; inputs stay "
-                "as they are, so give another out="
-            )
+def _reads_dates(model: Model | None) -> bool:
+    """Whether a model reads sequences."""
+    return model is not None and model.inputs.dates is not None
 
 
 def _radiometry(lines: Lines, bands: Sequence[str], kept: int) -> dict[str, object]:
@@ -391,34 +357,3 @@ def _write_scene(run: Run, scene: Path, bands: Sequence[str], lines: Lines | Non
             if lines is not None:
                 image[lit] = lines.apply(image[lit], window)
             out.write(image, window)
-
-
-def _write_rasters(
-    out: Run,
-    pair: Pair,
-    transitions: change.Transitions,
-    scale: np.ndarray,
-    tally: Tally,
-    level: int,
-) -> tuple[list[Path], Legend]:
-    """change.tif with its style, and change_probability.tif; what they hold into the tally."""
-    grid, legend = tally.grid, tally.legend
-    places = np.arange(len(legend))
-    pairs = change.from_to(*np.meshgrid(places, places, indexing="ij"), legend, tally.official)
-    names = change.change_legend(pairs.ravel().tolist(), tally.official)
-    paths = [out.path / name for name in RASTERS]
-    windows = list(grid.windows(max(WINDOW_PX // tally.patch_px, 1) * tally.patch_px))
-    with ExitStack() as files:
-        codes_out = files.enter_context(
-            RasterWriter(paths[0], grid, np.uint16, ["change"], UNLABELLED, names)
-        )
-        percent_out = files.enter_context(
-            RasterWriter(paths[1], grid, np.uint8, ["change_percent"], NODATA_PERCENT)
-        )
-        for window in track(windows, "finding change"):
-            odds, probabilities, alike = changed(pair, window, level, transitions, scale)
-            codes_out.write(tally.add(window, transitions, probabilities, alike, odds), window)
-            percent = np.rint(100 * odds)
-            percent_out.write(np.nan_to_num(percent, nan=NODATA_PERCENT), window)
-    held = names.subset(tally.codes)
-    return [paths[0], styles.write_qml(paths[0], held), paths[1]], held

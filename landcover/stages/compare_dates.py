@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from landcover.classifiers.names import model_of
-from landcover.files.atomic import Fields
 from landcover.reports.records import MapDates
 from landcover.run import Run
+from landcover.stages.models import days_of_map
 
 
 def dates_of_maps(run: Run, names: Iterable[str]) -> dict[str, MapDates]:
@@ -25,14 +24,13 @@ def dates_of_maps(run: Run, names: Iterable[str]) -> dict[str, MapDates]:
     dict
         By map; empty in a run of a single date.
     """
-    stages = run.read_manifest()["stages"]
-    prep = stages.get("prep", {})
+    prep = run.read_manifest()["stages"].get("prep", {})
     valid = {day: _valid_share(pixels) for day, pixels in prep.get("dates", {}).items()}
     if not valid:
         return {}
     found: dict[str, MapDates] = {}
     for name in names:
-        days = _days(stages, name)
+        days = days_of_map(run, name)
         composite = prep["settings"].get("composite") or {}
         found[name] = {
             "days": list(days or valid),
@@ -40,16 +38,6 @@ def dates_of_maps(run: Run, names: Iterable[str]) -> dict[str, MapDates]:
             "valid": sum(valid.get(day, 0.0) for day in days or valid),
         }
     return found
-
-
-def _days(stages: Mapping[str, Fields], name: str) -> Sequence[str]:
-    """The days that a map was made of; none of one of the scene."""
-    members = stages.get(f"ensemble {name}", {}).get("settings", {}).get("maps")
-    if members:
-        return sorted({day for member in members for day in _days(stages, member)})
-    settings = stages.get(f"map {model_of(name)}", {}).get("settings", {})
-    days: Sequence[str] = settings.get("dates", ())
-    return days
 
 
 def _valid_share(pixels: Mapping[str, int]) -> float:

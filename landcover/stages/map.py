@@ -358,6 +358,12 @@ def _fit_for(
     return classifier
 
 
+def classifier_of_dates(run: Run, model: Model, held: Dates) -> tuple[Classifier, Path | None]:
+    """A model's classifier of some dates of a run, and the segments that it reads beside them."""
+    means = means_of(run, model, held)
+    return _fit_for(model, run.sequence, held=held, means=means), segments_of(run, model)
+
+
 def _load(
     folder: Path,
     scene: Path,

@@ -10,24 +10,28 @@ from landcover.files.atomic import write_json
 from landcover.legend import Legend
 from landcover.maps.outside import outside_share
 from landcover.run import Run
+from landcover.stages.models import days_of_map
 from landcover.stages.scenes import prepared
 
 
-def write_map_item(run: Run, name: str, model: Model, days: Sequence[str] = ()) -> Path:
+def write_map_item(run: Run, name: str, model: Model, days: Sequence[str] | None = None) -> Path:
     """Write the STAC item of a map that a model made, or of a map made of that one.
 
-    A map of several dates is of its `days`; others are of the days of the scene.
+    A map of several dates is of its `days`, by default as the manifest tells them; others are of
+    the days of the scene.
     """
     from landcover.classifiers.exchange import metadata
     from landcover.reports import stac
 
+    days = days_of_map(run, name) if days is None else days
     files = stac.MapFiles(
         name,
         run.path.resolve().name,
         run.map_layers(name),
         model.folder,
-        [f"{day}T00:00:00Z" for day in days] or prepared(run).get("acquired", ()),
+        _times(run, days),
         outside_share(run.applicability(name)),
+        days=days,
     )
     item = stac.item_of(
         files,
@@ -44,16 +48,24 @@ def write_ensemble_item(run: Run, name: str, members: Sequence[str], legend: Leg
     from landcover.classifiers.exchange import metadata
     from landcover.reports import stac
 
+    days = sorted({day for member in members for day in days_of_map(run, member)})
     files = stac.MapFiles(
         name,
         run.path.resolve().name,
         run.map_layers(name),
         model=None,
-        acquired=prepared(run).get("acquired", ()),
+        acquired=_times(run, days),
+        days=days,
         members=[run.item(member) for member in members],
     )
     write_json(run.item(name), stac.item_of(files, metadata.stac_classes(legend)))
     return run.item(name)
+
+
+def _times(run: Run, days: Sequence[str]) -> Sequence[str]:
+    """When what a map shows was taken: on some days, or else as the scene was."""
+    acquired: Sequence[str] = prepared(run).get("acquired", ())
+    return [f"{day}T00:00:00Z" for day in days] or acquired
 
 
 def _dn_range(run: Run) -> tuple[float, float] | None:

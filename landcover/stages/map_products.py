@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Required, TypedDict, Unpack
 
 from landcover.classifiers.models import Model
-from landcover.errors import LandcoverError
+from landcover.errors import InputError, LandcoverError
 from landcover.files import class_rasters, jobs, rasters
 from landcover.files.atomic import Fields, digest, read_json
 from landcover.files.raster_names import file_of
@@ -149,6 +149,11 @@ def _prepare(item: Item, model: Model) -> dict[str, float]:
     from landcover.stages.prepare import prepare, radiometry_warnings
     from landcover.stages.staging import staged
 
+    if model.inputs.dates is not None:
+        raise InputError(
+            f"{item.source} is of one date, and model {model.name} reads sequences; prepare a run "
+            "of several dates with landcover prep --sequence, and give its folder"
+        )
     read = [name for name in model.bands if name in SENTINEL2.names]
     tiles = sentinel2.open_granules(item.source, read)
     if _is_prepared(item, tiles):

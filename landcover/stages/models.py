@@ -9,7 +9,7 @@ from landcover.classifiers.models import Model, load_model
 from landcover.classifiers.names import model_of, parse
 from landcover.errors import InputError, MissingProduct, typed
 from landcover.files import rasters
-from landcover.files.atomic import short_file_digest
+from landcover.files.atomic import Fields, short_file_digest
 from landcover.legend import Legend
 from landcover.run import Run
 from landcover.stages.store import map_names
@@ -111,6 +111,28 @@ def folder_of_model(run: Run, name: str) -> Path | None:
     return folders[0] if folders else None
 
 
+def settings_of_map(run: Run, name: str) -> Fields:
+    """How a map, or the one that it was made of, was made: ``model``, ``dates`` and so on.
+
+    Empty where the manifest knows nothing of it.
+    """
+    stage = run.read_manifest()["stages"].get(f"map {model_of(name)}", {})
+    settings: Fields = stage.get("settings", {})
+    return settings
+
+
+def days_of_map(run: Run, name: str) -> list[str]:
+    """The days that a map of a sequence was made of, by the manifest; none of a map of the scene.
+
+    An average of maps is of the days of all of them.
+    """
+    stages = run.read_manifest()["stages"]
+    members = stages.get(f"ensemble {name}", {}).get("settings", {}).get("maps", ())
+    if members:
+        return sorted({day for member in members for day in days_of_map(run, member)})
+    return list(settings_of_map(run, name).get("dates", ()))
+
+
 def how_to_map(run: Run, name: str, probabilities: bool = False) -> str:
     """How a map of a run can be made, by the run's own model or by that of another run.
 
@@ -137,8 +159,10 @@ def how_to_map(run: Run, name: str, probabilities: bool = False) -> str:
         word = f" --variant {variant}" if variant else ""
         return f"make it with: landcover ensemble {typed(run.path)} --maps {of}{word}"
     command = f"landcover map {typed(run.path)} --model"
-    further = " --probabilities" if probabilities else ""
     folder = folder_of_model(run, name)
+    days = settings_of_map(run, name).get("dates") if folder and folder.name != name else None
+    further = f" --dates {' '.join(days)}" if days else ""
+    further += " --probabilities" if probabilities else ""
     if folder == run.model(name):
         return f"make it with: {command} {name}{further}"
     if folder:

@@ -17,7 +17,14 @@ from landcover.legend import UNLABELLED, Legend
 from landcover.maps.postprocessing import Choices, Source, steps_of
 from landcover.reports.records import Foreign
 from landcover.run import Run
-from landcover.stages.models import how_to_map, map_of, model_of_run, probabilities_of
+from landcover.stages.models import (
+    days_of_map,
+    how_to_map,
+    map_of,
+    model_of_run,
+    probabilities_of,
+    settings_of_map,
+)
 from landcover.stages.scoring import (
     Cards,
     blocks_to_score,
@@ -83,7 +90,7 @@ def postprocess(
     """
     from landcover.stages.map_item import write_map_item
 
-    maker = maker or model_of_run(run, names.model_of(model))
+    maker = maker or _maker(run, names.model_of(model))
     legend = maker.legend
     source = Source(run.scene, legend, _grid_of_map(run, model))
     if by_probability and not (segments or polygons):
@@ -121,6 +128,12 @@ def postprocess(
     if scored:
         paths.append(_score(run, model, name, seconds, cards, foreign))
     return paths
+
+
+def _maker(run: Run, name: str) -> Model:
+    """The run's own model of a map, which of some dates has another name than its model."""
+    made_by = settings_of_map(run, name).get("model", name)
+    return model_of_run(run, made_by if days_of_map(run, name) else name)
 
 
 def _grid_of_map(run: Run, model: str) -> Grid:

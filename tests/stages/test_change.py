@@ -44,8 +44,8 @@ from landcover.reports.change_tally import Tally
 from landcover.run import Run
 from landcover.scene import features
 from landcover.sources.synthetic import Later, make_dates
-from landcover.stages import change as workflow
 from landcover.stages.change import find_change, maker_of
+from landcover.stages.change_inputs import MOST_PATCH_PX
 from landcover.stages.map import map_scene
 from tests.conftest import error_lines, utm_grid
 
@@ -341,7 +341,7 @@ def test_sums_of_patches_are_those_of_the_joint_probabilities(rng):
 def test_the_widest_patch_of_all_classes_fits_in_memory(rng):
     side = 96
     *_, peak = put_into_a_tally(rng, Legend.corine(), (side, side), side)
-    assert peak < 500e6 * (side / workflow.MOST_PATCH_PX) ** 2
+    assert peak < 500e6 * (side / MOST_PATCH_PX) ** 2
 
 
 # --- the command --------------------------------------------------------------------------------
