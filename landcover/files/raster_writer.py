@@ -53,6 +53,9 @@ class RasterWriter:
         Nodata value.
     legend : Legend, optional
         Gives a class raster its colour table and category names.
+    many : bool
+        Whether it is one of many that are open at once: then it is written band by band and by one
+        thread, which takes a tenth of the memory and more time.
     """
 
     def __init__(
@@ -63,9 +66,12 @@ class RasterWriter:
         band_names: Sequence[str],
         nodata: float | None = None,
         legend: Legend | None = None,
+        *,
+        many: bool = False,
     ) -> None:
         self.path = Path(path)
         self.grid = grid
+        self._threads, self._interleave = (1, "band") if many else (THREADS, "pixel")
         self.dtype = np.dtype(dtype)
         self.band_names = tuple(band_names)
         self.nodata = nodata
@@ -96,7 +102,8 @@ class RasterWriter:
                 compress="zstd",
                 zstd_level=1,
                 bigtiff="if_safer",
-                num_threads=THREADS,
+                num_threads=self._threads,
+                interleave=self._interleave,
             )
             self._dataset.descriptions = self.band_names
             if self.legend:

@@ -146,12 +146,13 @@ class _Work:
     ) -> None:
         """Begin the rasters that are written, which are whole when `outs` is left."""
 
-        def image(path: Path, names: Sequence[str]) -> RasterWriter:
-            return outs.enter_context(RasterWriter(path, self.grid, np.float32, names, np.nan))
+        def image(path: Path, names: Sequence[str], many: bool = False) -> RasterWriter:
+            writer = RasterWriter(path, self.grid, np.float32, names, np.nan, many=many)
+            return outs.enter_context(writer)
 
         self.out = image(path, self.bands)
         self.seen = outs.enter_context(RasterWriter(observations, self.grid, np.uint32, self.kinds))
-        self.each = [image(each[day], self.names) for day in self.days if day in each]
+        self.each = [image(each[day], self.names, many=True) for day in self.days if day in each]
 
     def write(self, window: Window) -> None:
         """Compose a window, and write and count it."""
