@@ -71,7 +71,8 @@ class RasterWriter:
     ) -> None:
         self.path = Path(path)
         self.grid = grid
-        self._threads, self._interleave = (1, "band") if many else (THREADS, "pixel")
+        self._threads: int | str = 1 if many else THREADS
+        self._interleave = "band" if many else "pixel"
         self.dtype = np.dtype(dtype)
         self.band_names = tuple(band_names)
         self.nodata = nodata
