@@ -20,6 +20,7 @@ import numpy as np
 from experiments import sequence_report
 from experiments.sequence_land import Place, best_day, make_place, nearest_day
 from experiments.study import refusals
+from landcover.classifiers.kinds import trained_kind
 from landcover.classifiers.models import Model
 from landcover.errors import InputError
 from landcover.files import rasters
@@ -32,7 +33,6 @@ from landcover.files.atomic import (
 )
 from landcover.grid import Window
 from landcover.legend import Legend
-from landcover.maps.change import estimate_transitions
 from landcover.progress import say
 from landcover.reports import accuracy
 from landcover.run import Run
@@ -44,17 +44,16 @@ from landcover.stages.map import map_scene
 from landcover.stages.train import train
 
 #: Kind and choices of every network; `single` reads the best date, which is chosen for it.
+#: Classes weigh alike in all of them, since accuracy is what is compared.
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
-    "single": ("unet", {}),
-    "composite": ("unet", {}),
-    "fixed": ("unet-convlstm", {}),
-    "random": ("unet-convlstm", {"date_choice": "random"}),
+    "single": ("unet", {"class_weight": "none"}),
+    "composite": ("unet", {"class_weight": "none"}),
+    "fixed": ("unet-convlstm", {"class_weight": "none"}),
+    "random": ("unet-convlstm", {"class_weight": "none", "date_choice": "random"}),
     "attention": ("ltae", {}),
     "tempcnn": ("tempcnn", {}),
     "forest": ("sequence-forest", {}),
 }
-#: Those that are not trained by epochs.
-_WITHOUT_EPOCHS = ("forest",)
 #: What the labels are that a network learns, in the options of training; refined in most rows.
 LEARNT: dict[str, dict[str, Any]] = {
     "refined": {},
@@ -63,28 +62,27 @@ LEARNT: dict[str, dict[str, Any]] = {
 }
 #: Networks that learn all three, and under which cloud.
 COMPARED, COMPARED_CLOUD = ("single", "attention", "forest"), 0.3
-#: Change is found where it is likelier than on all but this share of what stays.
-FALSE_ALARMS = 0.02
-#: Pixels that odds of change are estimated from.
-_ESTIMATED = 20_000
+#: Change is found where probabilities differ more than on all but this share of what stays.
+FALSE_ALARMS = 0.05
 #: Every class that can occur, so that matrices of different places add up.
 CODES = (0, *Legend.corine(3).codes)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How much a study takes."""
+    """How much a study takes: epochs are at most, of networks of pixels and of tiles."""
 
     shape: tuple[int, int]
     days: int
     samples: int
     epochs: int
+    tile_epochs: int
     clouds: tuple[float, ...]
     seeds: tuple[int, ...]
 
 
-FULL = Setting((400, 600), 10, 8000, 20, (0.0, 0.3, 0.6, 0.8), (0, 1, 2))
-SMALL = Setting((200, 300), 7, 600, 1, (0.3,), (0,))
+FULL = Setting((320, 480), 10, 5000, 25, 12, (0.0, 0.3, 0.6, 0.8), (0, 1, 2))
+SMALL = Setting((200, 300), 7, 600, 1, 1, (0.3,), (0,))
 
 
 @dataclass(frozen=True)
@@ -108,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("out", type=Path, help="folder of the results; what is there is kept")
     made.add_argument("--small", action="store_true", help="one small place and one epoch")
     made.add_argument("--seeds", type=int, nargs="+", help="some of the places alone")
+    made.add_argument("--networks", nargs="+", choices=NETWORKS, help="some networks alone")
     return made
 
 
@@ -142,12 +141,13 @@ class Study:
         """The row itself."""
         return self.out / "blocks" / f"{case.name}.json"
 
-    def carry_out(self, seeds: Sequence[int]) -> list[dict[str, Any]]:
-        """Make the rows that are missing, and give all that there are."""
+    def carry_out(self, seeds: Sequence[int], networks: Sequence[str]) -> list[dict[str, Any]]:
+        """Make the rows that are missing of some places and networks, and give all there are."""
         places: dict[tuple[float, int], list[Case]] = {}
         wanted = list(cases(self.setting))
         for case in wanted:
-            if case.seed in seeds and not self.row(case).exists():
+            asked = case.seed in seeds and case.network in networks
+            if asked and not self.row(case).exists():
                 places.setdefault((case.cloud, case.seed), []).append(case)
         for (cloud, seed), missing in places.items():
             folder = self.out / "place"
@@ -163,7 +163,7 @@ class Study:
 
     def add(self, case: Case, place: Place, day: str) -> None:
         """Train a network, map both years with it, and keep what that gives."""
-        model = _trained(case, place.first, day, self.setting.epochs)
+        model = _trained(case, place.first, day, self.setting)
         later = nearest_day(dates_of(place.second).days, day)
         single = case.network == "single"
         maps = [
@@ -182,12 +182,14 @@ class Study:
         write_json(self.row(case), row)
 
 
-def _trained(case: Case, run: Run, day: str, epochs: int) -> Model:
+def _trained(case: Case, run: Run, day: str, setting: Setting) -> Model:
     """The model of a row."""
-    kind, choices = NETWORKS[case.network]
+    name, choices = NETWORKS[case.network]
+    kind, taken = trained_kind(name, choices)
     choices = choices | ({"dates": [day]} if case.network == "single" else {})
-    choices |= {} if case.network in _WITHOUT_EPOCHS else {"epochs": epochs}
-    return train(run, kind, seed=case.seed, random_split=False, **LEARNT[case.learnt], **choices)
+    if "epochs" in taken:
+        choices |= {"epochs": setting.tile_epochs if kind.learns_tiles else setting.epochs}
+    return train(run, name, seed=case.seed, random_split=False, **LEARNT[case.learnt], **choices)
 
 
 def _counts(place: Place, day: str, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -222,17 +224,17 @@ def _counts(place: Place, day: str, names: Sequence[str]) -> dict[str, np.ndarra
 
 
 def _flagged(place: Place, names: Sequence[str], asked: np.ndarray) -> np.ndarray:
-    """Where change is shown, at `FALSE_ALARMS` of what stays; never where a year has no class."""
-    both = [
+    """Where change is shown, at `FALSE_ALARMS` of what stays; never where a year has no class.
+
+    The score is the length of the change vector in the space of probabilities (Chen et al. 2011,
+    doi:10.1109/LGRS.2010.2068537). It takes nothing for how frequent changes are.
+    """
+    before, after = (
         rasters.read(run.probabilities(name))
         for run, name in zip((place.first, place.second), names, strict=True)
-    ]
-    known = asked & np.isfinite(both[0][0]) & np.isfinite(both[1][0])
-    before, after = (probabilities[:, known] for probabilities in both)
-    every = max(1, known.sum() // _ESTIMATED)
-    odds = estimate_transitions(before[:, ::every], after[:, ::every])
-    score = np.full(asked.shape, -np.inf)
-    score[known] = odds.changed(before, after, np.zeros(known.sum(), int))
+    )
+    length = np.linalg.norm(after - before, axis=0)
+    score = np.where(np.isfinite(length), length, -1.0)
     # votes of a forest are often equal, and a threshold would take all of them or none
     score += np.random.default_rng(0).uniform(0, 1e-6, score.shape)
     stays = score[asked & ~place.changed]
@@ -266,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with refusals(parser()):
         setting = SMALL if a.small else FULL
         study = Study(a.out, setting)
-        rows = study.carry_out(a.seeds or setting.seeds)
+        rows = study.carry_out(a.seeds or setting.seeds, a.networks or list(NETWORKS))
         paths = {name: a.out / f"sequence.{name}" for name in ("json", "md", "png")}
         counts = sequence_report.Counts(a.out / "blocks")
         text = sequence_report.text(rows, counts)
