@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from landcover.samples.rows import Rows
 
 EPOCHS = 40
+#: Share of the dates that a row of a batch is shown without, by a network that takes any dates.
+_HIDDEN = 0.3
 #: Fewer are no sequence.
 LEAST_DATES = 2
 #: What a network sees of the rows: (rows, dates, bands) and days (dates,) to its inputs.
@@ -185,6 +187,7 @@ def _network_trainer(
                 lambda chosen: _one_or_all([values[chosen] for values in inputs]),
                 targets,
                 weights_of(targets, weights),
+                _hide_dates if prepare is _with_days else None,
             )
 
         history = networks.fit(
@@ -200,6 +203,17 @@ def _network_trainer(
         return _fitted(rows, held, partial(networks.save, model), predict, settings, history)
 
     return fit
+
+
+def _hide_dates(
+    inputs: np.ndarray | tuple[np.ndarray, ...], rng: np.random.Generator
+) -> tuple[np.ndarray, ...]:
+    """Mask some valid dates of every row, never all: clouds of other scenes lie elsewhere."""
+    values, days = inputs
+    hidden = rng.random(values.shape[:2]) < _HIDDEN
+    valid = np.isfinite(values).all(axis=2)
+    kept = (valid & ~hidden).any(axis=1, keepdims=True)
+    return np.where((hidden & kept)[..., np.newaxis], np.float32(np.nan), values), days
 
 
 def _one_or_all(inputs: list[np.ndarray]) -> np.ndarray | tuple[np.ndarray, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from landcover import cli
+from landcover.classifiers import sequence_models
 from landcover.classifiers.kinds import KINDS
 from landcover.classifiers.learnt_dates import RANDOM, LearntDates, spread
 from landcover.classifiers.models import load_model
@@ -211,3 +212,14 @@ def test_a_pixel_has_what_its_segment_has(run, tmp_path):
     table.to_parquet(bare.samples)
     with pytest.raises(MissingProduct, match=r"landcover segment .* && landcover sample"):
         train(bare, "ltae-segments", denoise="none")
+
+
+def test_hidden_dates_leave_every_row_one(rng):
+    values = rng.uniform(size=(400, 4, 2)).astype(np.float32)
+    values[rng.uniform(size=(400, 4)) < 0.5] = np.nan
+    shown, days = sequence_models._hide_dates((values, np.ones((400, 4))), rng)
+    before, after = (np.isfinite(held).all(axis=2) for held in (values, shown))
+    assert not (after & ~before).any() and days.shape == (400, 4)
+    np.testing.assert_array_equal(after.any(axis=1), before.any(axis=1))
+    assert 0.6 < after.sum() / before.sum() < 0.85
+    np.testing.assert_array_equal(shown[after], values[after])

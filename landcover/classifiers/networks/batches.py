@@ -34,11 +34,14 @@ class Examples:
         Positions in the legend.
     weights : array of float32, (rows,), optional
         Weight of each row in the loss.
+    hide : callable, optional
+        What hides some of the inputs of shuffled batches, by random numbers of the batch.
     """
 
     inputs: Callable[[np.ndarray], Inputs]
     targets: np.ndarray
     weights: np.ndarray | None = None
+    hide: Callable[[Inputs, np.random.Generator], Inputs] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ def row_batches(
 
     def step(rows: np.ndarray, rng: np.random.Generator) -> tuple[Inputs, ...]:
         inputs = examples.inputs(rows)
+        if examples.hide is not None and seed is not None:
+            inputs = examples.hide(inputs, rng)
         if turn:
             inputs = cast("np.ndarray", inputs)  # rows of numbers are not turned
             inputs = turned(inputs, rng.integers(8, size=len(inputs)))
