@@ -1,4 +1,4 @@
-"""The layers of a run's map: its scene, labels, reference and maps, as tiles and at points."""
+"""The layers of a run: its scene, dates, labels, reference and maps, as tiles and at points."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from landcover.reports.figures import STRETCH_PERCENTILES, stretched
 from landcover.run import Run
 from landcover.sensors import true_colour_bands
 from landcover.stages import store
+from landcover.stages.dates import dates_of
+from landcover.stages.models import days_of_map
 
 TILE_PX = 256
 #: Greatest zoom of tiles; a pixel of 10 m is some 300 tiles wide there.
@@ -64,6 +66,8 @@ class Layer:
         Raster that says where a map lies outside its model's area of applicability.
     outside_share : float or None
         How much of it did when the layer was made.
+    days : tuple of str
+        Days that it shows: one of a date of the run, several of the map of a sequence.
     """
 
     title: str
@@ -76,6 +80,7 @@ class Layer:
     confidence: Path | None = None
     applicability: Path | None = None
     outside_share: float | None = None
+    days: tuple[str, ...] = ()
 
     def tile(self, z: int, x: int, y: int) -> bytes:
         """A tile of the web-mercator pyramid as PNG; transparent where nodata or outside.
@@ -124,24 +129,38 @@ class Layer:
 
 
 def layers_of(run: Run) -> dict[str, Layer]:
-    """The layers of a run by name: scene, labels, reference, and map-NAME of every map."""
+    """The layers of a run by name: scene, date-DAY, labels, reference, map-NAME of every map."""
     found: dict[str, Layer] = {}
     if run.scene.exists():
         found["scene"] = _scene(run.scene)
+    if run.sequence.exists():
+        found |= _dates(run)
     for name, path in (("labels", run.labels), ("reference", run.reference)):
         if path.exists():
             found[name] = _classes(path, name.capitalize())
     for name in store.map_names(run.path / "maps"):
         title = title_of(name)
-        found[f"map-{name}"] = _classes(
+        layer = _classes(
             run.map(name),
             title[0].upper() + title[1:],
             run.confidence(name),
             run.applicability(name),
         )
+        found[f"map-{name}"] = replace(layer, days=tuple(days_of_map(run, name)))
     # The edges of wide cells are drawn as sharp as those of the scene's pixels
     deepest = max((layer.zooms[1] for layer in found.values()), default=0)
     return {name: replace(layer, zooms=(layer.zooms[0], deepest)) for name, layer in found.items()}
+
+
+def _dates(run: Run) -> dict[str, Layer]:
+    """The dates of a run in true colour, all with one stretch, so that light can be compared."""
+    layers = {day: _scene(run.date(day)) for day in dates_of(run).days}
+    low, high = np.median([layer.stretch for layer in layers.values()], axis=0)
+    stretch = float(low), float(high)
+    return {
+        f"date-{day}": replace(layer, title=f"{layer.title}, {day}", stretch=stretch, days=(day,))
+        for day, layer in layers.items()
+    }
 
 
 def _scene(path: Path) -> Layer:

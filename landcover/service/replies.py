@@ -49,10 +49,14 @@ class LayerFacts(BaseModel):
     bounds: tuple[float, float, float, float] = Field(description="West, south, east, north")
     min_zoom: int
     max_zoom: int = Field(description="Deeper tiles show the same pixels, larger")
-    legend: list[LegendEntry] | None = Field(description="null for the scene")
+    legend: list[LegendEntry] | None = Field(description="null for the scene and its dates")
     outside_share: float | None = Field(
         description="Share of a map outside its model's area of applicability, 0 to 1; null where "
         "that was not mapped"
+    )
+    days: list[str] = Field(
+        description="That it shows, where the run has several: one of a date, several of the map "
+        "of a sequence"
     )
 
 

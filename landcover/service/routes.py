@@ -139,6 +139,7 @@ def _facts(name: str, layer: Layer) -> LayerFacts:
         max_zoom=layer.zooms[1],
         legend=legend,
         outside_share=layer.outside_share,
+        days=list(layer.days),
     )
 
 

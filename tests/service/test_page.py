@@ -13,8 +13,11 @@ from PIL import Image as Picture
 from pyproj import Transformer
 
 from landcover.files import rasters
+from landcover.files.class_rasters import write_classes
 from landcover.service.state import load
 from tests.fixtures.map_models import LEGEND
+from tests.fixtures.sequence_runs import DAYS, write_sequence_run
+from tests.fixtures.sequence_runs import LEGEND as OF_DATES
 from tests.fixtures.serving import LIMITS, needs_javascript, picture, serving, state_of, write_run
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -307,3 +310,50 @@ def test_a_page_without_a_classifier_says_so_and_shows_maps(browser, run, tmp_pa
         assert page.locator("#compare").is_visible()
         page.screenshot(path=tmp_path / "without.png")
         page.close()
+
+
+@pytest.fixture(scope="module")
+def of_dates(tmp_path_factory):
+    """The address of a run of six dates with a map of two of them."""
+    run = write_sequence_run(tmp_path_factory.mktemp("dates") / "year", 160, 200, cloud=0.3)
+    codes, grid = rasters.read_classes(run.reference), rasters.grid_of(run.scene)
+    write_classes(run.map("ltae@20220520.20220625"), codes, grid, OF_DATES)
+    run.record("map ltae@20220520.20220625", {"dates": list(DAYS[1:3])})
+    with serving(load(run, None, LIMITS)) as address:
+        yield address
+
+
+def test_the_slider_goes_through_the_dates(browser, of_dates, tmp_path):
+    page, wrong = browser.new_page(), []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(of_dates)
+    slider = page.locator("#date")
+    playwright.expect(slider).to_be_visible()
+    assert slider.get_attribute("max") == "5"
+    before = pixels_of(page)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#day") == DAYS[1] == slider.get_attribute("aria-valuetext")
+    assert page.locator("#left").input_value() == f"date-{DAYS[1]}"
+    assert "read by:" in page.inner_text("#of-day")
+    assert (pixels_of(page) != before).any(axis=2).mean() > 0.02
+    page.keyboard.press("End")
+    assert page.inner_text("#left-tag") == f"True colour, {DAYS[5]}"
+    assert page.inner_text("#of-day") == ""
+    page.select_option("#left", "scene")
+    page.select_option("#right", f"date-{DAYS[2]}")
+    assert page.inner_text("#day") == DAYS[2]
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#right").input_value() == f"date-{DAYS[3]}"
+    assert page.locator("#left").input_value() == "scene"
+    pixels_of(page)
+    page.screenshot(path=tmp_path / "dates.png", full_page=True)
+    page.set_viewport_size({"width": 400, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    page.close()
+    assert wrong == []
+
+
+def test_a_run_of_one_date_has_no_slider(page):
+    assert not page.locator("#dates").is_visible()

@@ -1,4 +1,5 @@
 // Two layers of a run on one map, with a divider between them.
+import { showDates } from "./dates.js";
 import { Divider } from "./divider.js";
 import { Reading } from "./reading.js";
 
@@ -42,9 +43,17 @@ export function showCompare(layers) {
     const select = find(side);
     select.append(...layers.map(({ name, title }) => new Option(title, name)));
     select.value = first[side].name;
-    select.addEventListener("change", () => choose(side, select.value));
+    select.addEventListener("change", () => {
+      choose(side, select.value);
+      dates.follow(shown);
+    });
     choose(side, select.value);
   }
+  const dates = showDates(layers, (side, name) => {
+    find(side).value = name;
+    choose(side, name);
+  });
+  dates.follow(shown);
 }
 
 // A map says how much of it lies outside its model's area of applicability, where that is known
