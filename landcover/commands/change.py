@@ -1,4 +1,4 @@
-"""Two dates of one place: what the command that compares them takes and does."""
+"""Two dates or years of one place: what the command that compares them takes and does."""
 
 from __future__ import annotations
 

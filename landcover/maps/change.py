@@ -27,6 +27,9 @@ LEAST_PROBABILITY = 1e-3
 STAY = 0.98
 #: Rounds of the estimation, at most, and the sum of differences at which it has settled.
 ROUNDS, SETTLED = 300, 1e-5
+#: A half of a year denies a change where it finds the other class so many times as likely. At 1 the
+#: unsure halves of a good model would leave out much of what changed.
+DENIES = 2
 #: What counts of a change that does not hold over the year. Not 0, so that where neighbours make it
 #: change after all, its classes are known.
 HELD_BACK = 1e-6
@@ -151,18 +154,18 @@ class Halves:
     def hold(self, i: int, j: int) -> np.ndarray:
         """What counts of a change from one class to another: 1 where it holds, and else next to 0.
 
-        It holds where every part of the first year sees class i rather than j, and every part of
-        the second j rather than i. A part that does not see a pixel says nothing of it.
+        It holds unless a part of the first year finds class j `DENIES` times as likely as i, or a
+        part of the second i as j. A part that does not see a pixel says nothing of it.
 
-        >>> sure, unsure = np.array([[0.9], [0.1]]), np.array([[0.4], [0.6]])
+        >>> sure, unsure = np.array([[0.9], [0.1]]), np.array([[0.3], [0.7]])
         >>> Halves([sure, sure], [1 - sure]).hold(0, 1), Halves([sure, unsure], []).hold(0, 1)
         (array([1.], dtype=float32), array([1.e-06], dtype=float32))
         """
         held = np.ones(np.shape([*self.before, *self.after][0])[1:], bool)
         for part in self.before:
-            held &= ~(part[i] <= part[j])
+            held &= ~(DENIES * part[i] <= part[j])
         for part in self.after:
-            held &= ~(part[j] <= part[i])
+            held &= ~(DENIES * part[j] <= part[i])
         return np.where(held, np.float32(1), np.float32(HELD_BACK))
 
     def at(self, part: tuple[slice, ...], known: np.ndarray) -> Halves:

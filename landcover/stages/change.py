@@ -110,6 +110,7 @@ def find_change(  # noqa: PLR0913 - what the options of landcover change choose
         if _reads_dates(model):
             return of_years(model)
     require_apart(out, (before, after), scenes, model)
+    shown = Shown(grid, patch_of(patch_px, grid), level, mmu_ha)
     if model is None:
         kept, pair = 0, mapped_pair((before, after), scenes, name, normalise)
         if normalise:
@@ -127,7 +128,6 @@ def find_change(  # noqa: PLR0913 - what the options of landcover change choose
         "mapped_here": model is not None,
         "radiometry": pair.lines and _radiometry(pair.lines, pair.bands, kept),
     }
-    shown = Shown(grid, patch_of(patch_px, grid), level, mmu_ha)
     return write_change(out, pair, shown, settings, facts, scenes)
 
 

@@ -48,12 +48,31 @@ class Shown:
         Level of the legend; that of the maps by default.
     mmu_ha : float, optional
         Smallest change that is shown; any by default.
+
+    Raises
+    ------
+    InputError
+        If that is no more than a pixel, or more than the scene.
     """
 
     grid: Grid
     patch_px: int
     level: int | None = None
     mmu_ha: float | None = None
+
+    def __post_init__(self) -> None:
+        scene_ha = self.pixel_ha * self.grid.rows * self.grid.cols
+        if self.mmu_ha and not self.pixel_ha < self.mmu_ha < scene_ha:
+            raise InputError(
+                f"mmu_ha={self.mmu_ha:g}: a pixel has {self.pixel_ha:.4g} ha and the scene "
+                f"{scene_ha:.4g}; choose more than the one and less than the other, or 0"
+            )
+
+    @property
+    def pixel_ha(self) -> float:
+        """Hectares of the pixel in the middle."""
+        rows, cols = self.grid.shape
+        return float(self.grid.pixel_areas_ha((rows - 1) / 2, (cols - 1) / 2))
 
 
 def write_change(
@@ -91,12 +110,12 @@ def write_change(
         for path in (date.probabilities, *date.halves):
             grid.require_equal(rasters.grid_of(path), str(inputs[0]), str(path))
     legend, nomenclature = common_legend(pair.dates, shown.level)
-    level, pixel_ha = nomenclature.level, _pixel_of(grid, mmu_ha)
+    level = nomenclature.level
     transitions, scale = survey(pair, grid, level)
     tally = Tally(legend, nomenclature.legend, grid, shown.patch_px)
     state, by_step = _find(out, pair, transitions, scale, grid, level)
     if mmu_ha:
-        large = large_regions(state == _CHANGED, grid.areas_ha, mmu_ha, pixel_ha)
+        large = large_regions(state == _CHANGED, grid.areas_ha, mmu_ha, shown.pixel_ha)
         state[(state == _CHANGED) & ~large] = _SAME
         by_step["smallest area"] = _area_of(state, grid)
     products, codes = _write_codes(out, pair, transitions, tally, level, state)
@@ -117,18 +136,6 @@ def write_change(
     products = [*written, *products]
     out.record("change", settings, [*inputs, *(d.probabilities for d in pair.dates)], products)
     return products
-
-
-def _pixel_of(grid: Grid, mmu_ha: float | None) -> float:
-    """Hectares of a pixel, which a smallest change must exceed."""
-    rows, cols = grid.shape
-    pixel_ha = float(grid.pixel_areas_ha((rows - 1) / 2, (cols - 1) / 2))
-    if mmu_ha and not pixel_ha < mmu_ha < pixel_ha * rows * cols:
-        raise InputError(
-            f"mmu_ha={mmu_ha:g}: a pixel has {pixel_ha:.4g} ha and the scene "
-            f"{pixel_ha * rows * cols:.4g}; choose more than the one and less than the other, or 0"
-        )
-    return pixel_ha
 
 
 def _find(

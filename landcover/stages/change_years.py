@@ -2,15 +2,15 @@
 
 Light and season differ from date to date, and a model of sequences has learnt that. So no date is
 brought to the radiometry of another. What was only seen differently is told from what changed by
-the dates themselves: the dates of each year are dealt to two halves, and a change has to hold in
-every half: before, each sees the old class rather than the new one, and after the other way round.
+the dates themselves: the dates of each year are dealt to two halves, and no half may deny a change,
+by finding the new class before, or the old one after, twice as likely as the other.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,29 +72,63 @@ def find_change_of_years(
     Maps of the years, with their probabilities, become maps of their runs.
     """
     require_patch(patch_px)
-    model, learnt = _reader_of_dates(model, years)
+    if model is None:
+        raise InputError(
+            f"years={' '.join(map(str, years or ()))} are mapped with a model of sequences; name "
+            "it with model="
+        )
+    _learnt(model)
     if years is not None and years[0] == years[1] and after in (None, before):
         raise InputError(f"years={years[0]} {years[1]} are one year; give two different ones")
     if years is None and after is None:
         raise InputError("after= is not given; give a later run, or years= of one run")
     paths = (before, before if after is None else after)
     compared = [
-        _year(path, model, learnt, None if years is None else years[number])
+        year_of(path, model, None if years is None else years[number])
         for number, path in enumerate(paths)
     ]
     sequences = [year.run.sequence for year in compared]
     grid = common_grid(paths, sequences)
     require_apart(out, paths, sequences, None)
-    classes = nomenclature_of(run_of(model), model.legend)
+    shown = Shown(grid, patch_of(patch_px, grid), level, mmu_ha)
+    if mmu_ha is None and shown.pixel_ha < LEAST_HA:  # a larger pixel is no small change
+        shown = replace(shown, mmu_ha=LEAST_HA)
+    pair, parts = pair_of_years(out, model, compared)
+    settings = {"model": model.name, "years": None if years is None else list(years)}
+    facts = {
+        "before": compared[0].title,
+        "after": compared[1].title,
+        "mapped_here": True,
+        "radiometry": None,
+        "days": [list(year.days) for year in compared],
+        "halves": [[list(days) for days in of_year] for of_year in parts] if parts else None,
+    }
+    return write_change(out, pair, shown, settings, facts, sequences)
+
+
+def pair_of_years(
+    out: Run, model: Model, compared: Sequence[Year]
+) -> tuple[Pair, list[list[tuple[str, ...]]]]:
+    """Two years with their probabilities, which are mapped unless they are there.
+
+    Returns
+    -------
+    pair : Pair
+        The years.
+    parts : list
+        Dates of the halves of each year; empty where one has too few.
+    """
+    learnt, classes = _learnt(model), nomenclature_of(run_of(model), model.legend)
     parts = [halves(year.days, learnt) for year in compared]
-    tested = all(parts)
-    if not tested:
+    if not all(parts):
         say(_untested(compared, parts, learnt))
+        parts = []
     dates = []
-    for name, year, of_year in zip(DATES, compared, parts, strict=True):
+    for place, (name, year) in enumerate(zip(DATES, compared, strict=True)):
         if not is_mapped(year.run, model, True, dates=year.days):
             say(f"mapping {year.title}")
             map_scene(year.run, model, probabilities=True, dates=year.days)
+        own = enumerate(parts[place] if parts else (), start=1)
         dates.append(
             Date(
                 year.title,
@@ -103,24 +137,10 @@ def find_change_of_years(
                 classes,
                 year.run.sequence,
                 year.days,
-                tuple(
-                    _half(out, model, year, f"{name}-{number}", days)
-                    for number, days in enumerate(of_year if tested else (), start=1)
-                ),
+                tuple(_half(out, model, year, f"{name}-{n}", days) for n, days in own),
             )
         )
-    settings = {"model": model.name, "years": None if years is None else list(years)}
-    facts = {
-        "before": compared[0].title,
-        "after": compared[1].title,
-        "mapped_here": True,
-        "radiometry": None,
-        "days": [list(year.days) for year in compared],
-        "halves": [[list(days) for days in of_year] for of_year in parts] if tested else None,
-    }
-    shown = Shown(grid, patch_of(patch_px, grid), level, LEAST_HA if mmu_ha is None else mmu_ha)
-    pair = Pair(dates, model.bands)
-    return write_change(out, pair, shown, settings, facts, sequences)
+    return Pair(dates, model.bands), parts
 
 
 def halves(days: Sequence[str], learnt: LearntDates) -> list[tuple[str, ...]]:
@@ -141,32 +161,25 @@ def halves(days: Sequence[str], learnt: LearntDates) -> list[tuple[str, ...]]:
     return [tuple(spread(part, together)) if together else part for part in parts]
 
 
-def _reader_of_dates(
-    model: Model | None, years: tuple[int, int] | None
-) -> tuple[Model, LearntDates]:
-    """The model of two years, and what dates it learnt from."""
-    if model is None:
-        raise InputError(
-            f"years={' '.join(map(str, years or ()))} are mapped with a model of sequences; name "
-            "it with model="
-        )
+def _learnt(model: Model) -> LearntDates:
+    """What dates a model learnt from that reads several together."""
     learnt = model.inputs.dates
     if learnt is None or learnt.together == 1:
         raise InputError(
             f"model {model.name} sees one image, and years= are compared by a model of sequences; "
             f"train one: landcover train sequence-forest {typed(run_of(model).path)}"
         )
-    return model, learnt
+    return learnt
 
 
-def _year(path: Path, model: Model, learnt: LearntDates, year: int | None) -> Year:
+def year_of(path: Path, model: Model, year: int | None) -> Year:
     """A year of a run, whose dates the model can read."""
     if not path.is_dir():
         raise InputError(
             f"{path} is no run folder, and model {model.name} reads the dates of one; prepare it "
             "with landcover prep --date"
         )
-    run = Run(path)
+    learnt, run = _learnt(model), Run(path)
     days = dates_of(run).days
     of_year = [day for day in days if year is None or day[:4] == f"{year:04d}"]
     there = ", ".join(f"{y} ({n})" for y, n in Counter(day[:4] for day in days).items())
