@@ -61,6 +61,8 @@ class Polygons:
     repaired, without_area : tuple of int
         Feature ids of polygons whose geometry was invalid and has been repaired, and of features
         that are no polygons or have no area, which are left out.
+    distinct : tuple
+        Values of the class field in the whole file, each once.
     """
 
     geometries: list[BaseGeometry]
@@ -68,6 +70,7 @@ class Polygons:
     held: int = 0
     repaired: tuple[int, ...] = ()
     without_area: tuple[int, ...] = ()
+    distinct: tuple[object, ...] = ()
 
     def touching(self, frame: BaseGeometry) -> list[int]:
         """Which of them have a point in common with a geometry, in their order."""
@@ -191,7 +194,8 @@ def read_polygons(path: str | os.PathLike[str], grid: Grid, field: str | None = 
     repaired, without_area = frame.attrs.pop(_REPAIRED), frame.attrs.pop(_WITHOUT_AREA)
     near = _on_grid(frame, grid, f"{path}")
     values = None if field is None else near[field].tolist()
-    return Polygons(list(near.geometry), values, len(frame), repaired, without_area)
+    distinct = () if field is None else tuple(frame[field].unique().tolist())
+    return Polygons(list(near.geometry), values, len(frame), repaired, without_area, distinct)
 
 
 def require_field(path: str | os.PathLike[str], field: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 from landcover.errors import InputError
 from landcover.files import rasters, vectors
 from landcover.grid import Grid, Window
+from landcover.labels.names_alone import plain, scheme_of_names
 from landcover.labels.on_grid import became
 from landcover.labels.recognition import Hints, known_schemes, recognise_field
 from landcover.labels.schemes import Coding, LabelScheme
@@ -168,8 +169,8 @@ def read_class_polygons(
     path : path
         A vector file.
     field : str
-        Its field with numbers, which may be text, or with names of classes of `hints.scheme` or
-        of the run.
+        Its field with numbers, which may be text, or with names of classes: of `hints.scheme` or
+        of the run, or of any where neither is given (`scheme_of_names`).
     grid : Grid
         Of the scene.
     hints : Hints
@@ -187,6 +188,8 @@ def read_class_polygons(
     """
     shapes = vectors.read_polygons(path, grid, field)
     name = f"{path}: field {field}"
+    if hints.scheme is None and run_classes is None and _are_names(shapes.distinct):
+        hints = replace(hints, scheme=scheme_of_names(_texts(shapes.distinct)))
     named = hints.scheme or (LabelScheme.of_codes(run_classes) if run_classes else None)
     values = np.array(_numbers(shapes.values or [], name, named, hints.scheme), float)
     coding = recognise_field(set(values.tolist()), name, hints)
@@ -207,7 +210,7 @@ def _numbers(
 
     `said` is the scheme that the user named, for messages.
     """
-    texts = {_plain(value) for value in values if not np.isfinite(_number(value))}
+    texts = {plain(value) for value in values if not np.isfinite(_number(value))}
     named = _values_by_name(scheme, texts) if scheme else {}
     found = []
     for value in values:
@@ -217,11 +220,23 @@ def _numbers(
                 "or leave out those without"
             )
         number = _number(value)
-        number = number if np.isfinite(number) else named.get(_plain(value), np.nan)
+        number = number if np.isfinite(number) else named.get(plain(value), np.nan)
         if not np.isfinite(number):
             raise InputError(f"{name} holds {value!r}, {_unknown(values, said)}")
         found.append(number)
     return found
+
+
+def _are_names(values: Sequence[object]) -> bool:
+    """Whether a field holds text, and no numbers; it may lack values."""
+    texts = _texts(values)
+    named = (isinstance(text, str) and not np.isfinite(_number(text)) for text in texts)
+    return bool(texts) and all(named)
+
+
+def _texts(values: Sequence[object]) -> list[object]:
+    """The values that are there: not NULL, which is NaN among numbers."""
+    return [value for value in values if value is not None and value == value]
 
 
 def _number(value: object) -> float:
@@ -230,11 +245,6 @@ def _number(value: object) -> float:
         return float(str(value))
     except ValueError:
         return np.nan
-
-
-def _plain(value: object) -> str:
-    """A name as it is compared: without regard to case and to spaces around it."""
-    return str(value).strip().casefold()
 
 
 def _values_by_name(scheme: LabelScheme, texts: set[str]) -> dict[str, float]:
@@ -249,9 +259,9 @@ def _values_by_name(scheme: LabelScheme, texts: set[str]) -> dict[str, float]:
 def _names_of(coding: Coding) -> dict[str, float]:
     """The value of each class of a level by its name."""
     legend = coding.nomenclature.legend
-    held = Counter(_plain(name) for name in legend.names)
+    held = Counter(plain(name) for name in legend.names)
     pairs = ((value, code) for value, code in coding.table.items() if code != UNLABELLED)
-    names = {_plain(legend[code].name): float(value) for value, code in pairs}
+    names = {plain(legend[code].name): float(value) for value, code in pairs}
     return {name: value for name, value in names.items() if held[name] == 1}
 
 

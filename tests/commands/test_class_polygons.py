@@ -11,6 +11,7 @@ from landcover import cli
 from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
 from landcover.grid import Window
+from landcover.labels.names_alone import scheme_of_names
 from landcover.labels.schemes import SCHEMES
 from landcover.run import Run
 from landcover.samples.blocks import TEST
@@ -110,9 +111,10 @@ def test_they_are_told_as_the_values_of_a_raster_are(
         ([21, 51], ["--scheme", "corine-grid"], "class codes 51 are none of scheme corine-grid"),
         ([211, 80_000], [], "field use: unknown class codes 80000"),
         ([2.5, 3], ["--scheme", "corine"], "field use: "),
-        (["oats", "lake"], [], "field use holds 'oats', which is no class code"),
-        (["oats", "lake"], [], "with --scheme table.csv (code,name,colour) which code each name"),
-        (["oats", "lake"], [], "name has: oats, lake"),
+        (["oats", "211"], [], "field use holds 'oats', which is no class code"),
+        (["oats", "211"], [], "with --scheme table.csv (code,name,colour) which code each name"),
+        (["oats", "211"], [], "name has: oats"),
+        (["oats", None], [], "field use is empty (NULL) for a polygon"),
         (["oats", "sea"], ["--scheme", "own.csv"], "holds 'sea', which is no class of scheme own"),
         (["oats", "sea"], ["--scheme", "own.csv"], "its classes are Oats, Lake"),
         ([211, None], [], "field use is empty (NULL) for a polygon"),
@@ -154,6 +156,50 @@ def test_names_of_classes_are_told_by_the_scheme_that_is_given(sources, halves, 
     )
     samples = geopandas.read_parquet(tmp_path / "n" / "samples.parquet").sort_values("x")
     assert samples["label"].iloc[0] == 1  # a number is a number, whatever classes are called
+
+
+def test_names_alone_make_a_legend(sources, halves, tmp_path, capsys):
+    run = tmp_path / "run"
+    words = ["--bands", sources / "stack.tif", "--out", run]
+    assert command("prep", *words, *halves(["oats", " Lake"])) == 0
+    said = capsys.readouterr().out
+    assert "polygons: scheme names\n" in said and "  1 -> 1 Lake, 50.0 %\n" in said
+    samples = geopandas.read_parquet(run / "samples.parquet").sort_values("x")
+    assert samples["label"].iloc[0] == 2 and samples["label"].iloc[-1] == 1
+    legend = read_json(run / "legend.json")
+    assert [c["name"] for c in legend["classes"]] == ["Lake", "oats"]
+    assert len({c["colour"] for c in legend["classes"]}) == 2
+
+
+def test_names_of_one_scheme_alone_are_of_it(sources, halves, tmp_path):
+    run = tmp_path / "run"
+    words = ["--bands", sources / "stack.tif", "--out", run]
+    assert command("prep", *words, *halves(["non-irrigated arable land", "Water bodies"])) == 0
+    assert drawn(run) == {211, 512}
+
+
+def test_names_outside_the_scene_have_codes_too(sources, tmp_path):
+    """So runs of one file have one legend, whatever their scenes show."""
+    grid = rasters.grid_of(sources / "stack.tif")
+    west, south, east, north = grid.bounds
+    shapes = [
+        shapely.box(west, south, (west + east) / 2, north),
+        shapely.box((west + east) / 2, south, east, north),
+        shapely.box(east + 1000, south, east + 2000, north),
+    ]
+    frame = geopandas.GeoDataFrame(
+        {"use": ["lake", "oats", "barley"]}, geometry=shapes, crs=grid.crs
+    )
+    frame.to_file(tmp_path / "fields.gpkg")
+    run = tmp_path / "run"
+    words = ["--polygons", tmp_path / "fields.gpkg", "--class-field", "use", "--samples", 600]
+    assert command("prep", "--bands", sources / "stack.tif", *words, "--out", run) == 0
+    assert drawn(run) == {2, 3}
+
+
+def test_colours_of_names_are_all_their_own():
+    scheme = scheme_of_names([f"class {number}" for number in range(60)])
+    assert len({land.colour for land in scheme.legend.classes}) == 60
 
 
 def test_codes_of_two_levels_are_refused(sources, halves, tmp_path, capsys):
