@@ -55,7 +55,7 @@ def build_ltae(
     x = standardised(values, n_bands, mean, variance)
     x = keras.layers.Dense(CHANNELS, activation="relu", name="bands")(x)
     x = keras.layers.Dense(CHANNELS, name="embedding")(x)
-    x = x + _positions(days)
+    x = keras.layers.LayerNormalization()(x) + _positions(days)
     scores = keras.layers.Dense(HEADS, use_bias=False, name="queries")(x)
     weights = ops.softmax(ops.where(masked, -_MASKED, scores), axis=1)
     parts = keras.layers.Reshape((-1, HEADS, CHANNELS // HEADS))(x)
