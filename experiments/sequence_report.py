@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Row = dict[str, Any]
-#: What is asked of sequences, as differences of networks.
+#: What networks of sequences are set beside; random dates should also find more than fixed ones.
 BASELINES = ("single", "composite", "forest")
-#: Both ways to choose dates, of which the second should find more changes.
 CHOICES = ("random", "fixed")
 #: Names of the curves of the plot.
 TITLES = {
@@ -101,10 +100,11 @@ def _differences(rows: Sequence[Row], counts: Counts) -> Iterator[str]:
     yield "|---|---|--:|--:|--:|--:|--:|"
     for cloud in _held(rows, "cloud"):
         for network in _held(rows, "network"):
-            for baseline in (*BASELINES, CHOICES[1]):
-                fixed = baseline == CHOICES[1]
-                if network == baseline or (fixed and network != CHOICES[0]):
-                    continue
+            others = BASELINES + (CHOICES[1:] if network == CHOICES[0] else ())
+            # of two baselines the later one is set beside the earlier
+            if network in BASELINES:
+                others = BASELINES[: BASELINES.index(network)]
+            for baseline in others:
                 pair = paired(rows, counts, network, baseline, cloud)
                 if pair:
                     yield (
