@@ -14,6 +14,7 @@ from landcover.files import rasters
 from landcover.grid import Window
 from landcover.progress import track
 from landcover.samples.rows import Rows
+from landcover.scene.sequence import Dates
 from landcover.stopwatch import spent
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def with_dates(rows: Rows, names: Sequence[str], values: np.ndarray, needed: int
     """
     import pandas as pd
 
-    dates = len({name.rpartition(":")[0] for name in names})
+    dates = len(Dates.of_names(names).days)
     by_date = np.isfinite(values).reshape(len(values), dates, -1).all(axis=2)
     held = by_date.sum(axis=1) >= needed
     columns = pd.DataFrame(values, columns=list(names), index=rows.samples.index)

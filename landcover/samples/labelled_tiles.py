@@ -66,7 +66,7 @@ class LabelledTiles:
     targets : array of int32 (tiles, side, side)
         Positions in the legend; 0 where nothing is learnt too.
     learnt : array of bool (tiles, side, side)
-        Where there is a class that may be learnt.
+        Where there is a class that may be learnt, and a date that shows it.
     """
 
     images: np.ndarray
@@ -155,6 +155,9 @@ def cut(ground: Ground, split: int, codes: tuple[int, ...], most: int, seed: int
         if not images.size:
             images = np.empty((*side, *tiles.shape[3:]), np.float32)
         images[at] = tiles
+    # nothing is to be learnt from a pixel that no date shows
+    learnt &= np.isfinite(images).all(axis=-1).any(axis=-1)
+    targets[~learnt] = 0
     return LabelledTiles(images, targets, learnt)
 
 

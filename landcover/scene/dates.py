@@ -152,7 +152,11 @@ class _Work:
 
         self.out = image(path, self.bands)
         self.seen = outs.enter_context(RasterWriter(observations, self.grid, np.uint32, self.kinds))
-        self.each = [image(each[day], self.names, many=True) for day in self.days if day in each]
+        self.each = [
+            (number, image(each[day], self.names, many=True))
+            for number, day in enumerate(self.days)
+            if day in each
+        ]
 
     def write(self, window: Window) -> None:
         """Compose a window, and write and count it."""
@@ -172,8 +176,9 @@ class _Work:
         image[:, outside] = np.nan
         self.out.write(image, window)
         self.seen.write(np.stack([held, self.numbers[chosen]])[: len(self.kinds)], window)
-        for out, one, where in zip(self.each, stack, valid, strict=False):
-            one[:, ~where] = np.nan
+        for number, out in self.each:
+            one = stack[number]
+            one[:, ~valid[number]] = np.nan
             out.write(one, window)
 
     def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:

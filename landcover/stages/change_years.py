@@ -45,13 +45,16 @@ class Year:
     ----------
     run : Run
         Run folder.
+    held : tuple of str
+        All days of it.
     days : tuple of str
-        Those that the model reads.
+        Those that the model reads together: all, or as many as it takes.
     title : str
         For messages and the report.
     """
 
     run: Run
+    held: tuple[str, ...]
     days: tuple[str, ...]
     title: str
 
@@ -119,7 +122,7 @@ def pair_of_years(
         Dates of the halves of each year; empty where one has too few.
     """
     learnt, classes = _learnt(model), nomenclature_of(run_of(model), model.legend)
-    parts = [halves(year.days, learnt) for year in compared]
+    parts = [halves(year.held, learnt) for year in compared]
     if not all(parts):
         say(_untested(compared, parts, learnt))
         parts = []
@@ -194,7 +197,7 @@ def year_of(path: Path, model: Model, year: int | None) -> Year:
         )
     chosen = spread(of_year, learnt.together) if learnt.together else of_year
     of = f"{of_year[0]} to {of_year[-1]}" if year is None else str(year)
-    return Year(run, tuple(chosen), f"{path}, {of} ({len(chosen)} dates)")
+    return Year(run, tuple(of_year), tuple(chosen), f"{path}, {of} ({len(chosen)} dates)")
 
 
 def _untested(

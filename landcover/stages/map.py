@@ -312,7 +312,7 @@ def _require_data(scene: Path, classifier: Classifier) -> None:
     from landcover.files import rasters
 
     bands = list(classifier.bands)
-    for window in rasters.grid_of(scene).windows(rasters.WINDOW_PX):
+    for window in rasters.grid_of(scene).windows(rasters.window_px(len(bands))):
         padded = window.padded(classifier.radius)
         if classifier.valid(rasters.read(scene, padded, bands)).any():
             return

@@ -11,7 +11,7 @@ import numpy as np
 from landcover.errors import InputError, LandcoverError, typed
 from landcover.files import rasters, tables
 from landcover.labels.denoising import CHOICES, DEFAULT, LEFT_OUT, METHODS, PLAIN, Evidence
-from landcover.labels.origin import POLYGONS
+from landcover.labels.origin import POLYGONS, RASTER_AND_POLYGONS
 from landcover.legend import UNLABELLED
 from landcover.progress import say
 from landcover.reports.refinement import summary
@@ -21,7 +21,7 @@ from landcover.samples.rows import TARGET, Rows, inputs_of, with_features
 from landcover.stages.denoise import STAGE, denoise, is_made
 from landcover.stages.inputs import pixel_inputs, read_rows
 from landcover.stages.run_legend import read_nomenclature
-from landcover.stages.truths import samples_from
+from landcover.stages.truths import labels_from, samples_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,10 +77,17 @@ def labels_raster(run: Run, targets: str, method: str | None = None) -> Path:
     Raises
     ------
     InputError
-        If the way of denoising has targets for samples alone.
+        If the way of denoising has targets for samples alone, or samples are of polygons that the
+        labels know nothing of.
     """
     if targets != "labels":
         return run.require("reference")
+    if samples_from(run) == POLYGONS and not (run.labels.exists() and labels_from(run) == POLYGONS):
+        raise InputError(
+            f"the samples of {run.path} are of polygons that were given when they were drawn, and "
+            "a model of tiles learns a raster of labels; prepare the run with polygons= and "
+            "class_field=, or train a model of pixels"
+        )
     method = method or (PLAIN if samples_from(run) == POLYGONS else DEFAULT)
     if method not in (PLAIN, DEFAULT):
         raise InputError(
@@ -104,7 +111,7 @@ def _led(run: Run, rows: Rows, targets: np.ndarray) -> np.ndarray:
     Polygons that are the only labels are doubted, since only who asks for it gets here.
     """
     prepared = run.read_manifest()["stages"].get("prep", {}).get("settings", {})
-    if prepared.get("labels_from") != "raster and polygons" or POLYGON not in rows.samples:
+    if prepared.get("labels_from") != RASTER_AND_POLYGONS or POLYGON not in rows.samples:
         return targets
     known = rows.legend.index(rows.samples[rows.column].to_numpy())
     return np.where(rows.samples[POLYGON].to_numpy() > 0, known, targets)

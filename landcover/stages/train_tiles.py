@@ -8,6 +8,7 @@ from landcover.classifiers.protocol import Inputs
 from landcover.errors import InputError, typed
 from landcover.files import rasters
 from landcover.grid import Window, in_metres
+from landcover.labels.origin import RASTER_AND_POLYGONS
 from landcover.run import Run
 from landcover.samples.blocks import Blocks
 from landcover.samples.labelled_tiles import FIELD_PX, Ground
@@ -15,6 +16,7 @@ from landcover.samples.stacked import Stacked
 from landcover.scene.sequence import Dates
 from landcover.stages.inputs import read_blocks
 from landcover.stages.targets import labels_raster
+from landcover.stages.truths import labels_from
 
 
 def tile_ground(run: Run, inputs: Inputs, targets: str, denoise: str | None) -> Ground:
@@ -35,8 +37,15 @@ def tile_ground(run: Run, inputs: Inputs, targets: str, denoise: str | None) -> 
         scene, names, dates = run.require("sequence"), held.names, len(held.days)
     stacked = Stacked.of([scene], names)
 
+    refined_beside = labels == run.refined_labels and labels_from(run) == RASTER_AND_POLYGONS
+
     def read_labels(window: Window) -> np.ndarray:
-        return rasters.read_classes(labels, window)
+        codes = rasters.read_classes(labels, window)
+        if not (refined_beside and run.polygons.exists()):
+            return codes
+        # polygons that lead over coarse labels are never refined
+        led = rasters.read(run.polygons, window)[0] > 0
+        return np.where(led, rasters.read_classes(run.labels, window), codes)
 
     return Ground(rasters.grid_of(scene), stacked.read, dates, read_labels, blocks)
 

@@ -197,10 +197,20 @@ class Training:
             shutil.rmtree(folder, ignore_errors=True)
             folder.parent.mkdir(exist_ok=True)
             (stage / self.name).rename(folder)
-        for stale in (*run.path.glob(f"maps/{self.name}.*"), *run.path.glob(f"maps/{self.name}_*")):
-            stale.unlink()
-        shutil.rmtree(run.map_job(self.name), ignore_errors=True)
+        for name in self._maps():
+            for stale in (*run.path.glob(f"maps/{name}.*"), *run.path.glob(f"maps/{name}_*")):
+                stale.unlink()
+            shutil.rmtree(run.map_job(name), ignore_errors=True)
         return load_model(folder)
+
+    def _maps(self) -> set[str]:
+        """Names of the maps of an older model of this name: its own, and those of other dates."""
+        stages = self.run.read_manifest()["stages"].items()
+        return {self.name} | {
+            stage.removeprefix("map ")
+            for stage, entry in stages
+            if stage.startswith("map ") and entry["settings"].get("model") == self.name
+        }
 
     def _write(self, folder: Path, fitted: Fitted, temperature: Temperature) -> None:
         """Write the model, its learning curves and its card."""

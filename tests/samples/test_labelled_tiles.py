@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,23 @@ def test_ignored_pixels_weigh_nothing_and_classes_alike(ground):
     assert weights.mean() == pytest.approx(1, rel=1e-3)
     alike = np.unique(tiles.weights(None))
     np.testing.assert_allclose(alike, [0, 1 / tiles.learnt.mean()], rtol=1e-5)
+
+
+def test_what_no_date_shows_is_not_learnt(ground):
+    held, _ = ground
+
+    def hidden(window):
+        image = held.read(window)
+        image[1, :, ::2] = np.nan  # a band of the first date, and all others of every fourth row
+        image[2:, ::4] = np.nan
+        return image
+
+    clouded = replace(held, read=hidden)
+    whole, tiles = (labelled_tiles.cut(g, TRAIN, CODES, 1000, seed=0) for g in (held, clouded))
+    seen = np.isfinite(tiles.images).all(axis=4).any(axis=3)
+    assert (whole.learnt & ~seen).any()
+    np.testing.assert_array_equal(tiles.learnt, whole.learnt & seen)
+    assert not tiles.targets[~tiles.learnt].any() and not tiles.weights(None)[~seen].any()
 
 
 def test_dates_and_bands_stay_in_their_places(ground):

@@ -208,6 +208,7 @@ def test_a_sequence_becomes_a_run(tmp_path):
         ({"dates": "2022-07-01"}, "dates '2022-07-01' is one day"),
         ({"dates": []}, "dates is empty"),
         ({"dates": ["2022-07-41"]}, "date '2022-07-41' is no day"),
+        ({"dates": ["20220701"]}, "date '20220701' is no day"),
         ({"dates": ["2022-07-01", "2022-07-01"]}, "date 2022-07-01 was given twice"),
         ({"years": ()}, "years is empty"),
         ({"shape": (20, 200)}, "rows 20 is out of range"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -185,6 +186,17 @@ def test_halves_have_the_whole_year_and_no_date_in_common():
         assert first[0] == "00" and first[-1] == "12" and second[-1] == "11"
     assert (len(first), len(second)) == (6, 6)
     assert halves(days[:11], LearntDates((), 6, together=6)) == []
+
+
+def test_a_model_of_few_dates_has_halves_of_all_dates_of_a_year(made, monkeypatch):
+    learnt = LearntDates(DAYS[:3], 3, together=3)
+    model = SimpleNamespace(inputs=SimpleNamespace(dates=learnt), legend=None, bands=BANDS)
+    compared = [change_years.year_of(made.path, model, year) for year in (2022, 2023)]
+    assert [len(year.days) for year in compared] == [3, 3]
+    for name in ("nomenclature_of", "run_of", "is_mapped", "_map_of", "_half"):
+        monkeypatch.setattr(change_years, name, lambda *_, **__: "made")
+    pair, parts = change_years.pair_of_years(made, model, compared)
+    assert parts[0] == [DAYS[::2], DAYS[1::2]] and len(pair.dates[1].halves) == 2
 
 
 def test_large_regions_are_those_of_enough_area(rng):

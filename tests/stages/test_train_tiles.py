@@ -5,14 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from landcover.classifiers.protocol import Inputs
 from landcover.errors import InputError, MissingProduct
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
+from landcover.files.class_rasters import write_classes
+from landcover.grid import Window
+from landcover.labels.origin import RASTER_AND_POLYGONS
+from landcover.run import Run
 from landcover.samples.table import Draw
 from landcover.stages.map import map_scene, verify
 from landcover.stages.sample import sample
 from landcover.stages.train import train
 from landcover.stages.train_scenes import several_scenes
+from landcover.stages.train_tiles import tile_ground
 from tests.fixtures.sequence_runs import BANDS, DAYS, LEGEND, write_sequence_run
 
 PLAIN = {"denoise": "none", "random_split": False, "epochs": 1}
@@ -104,6 +110,37 @@ def test_a_guard_narrower_than_what_a_prediction_sees(tmp_path):
     run = write_sequence_run(tmp_path / "run", rows=128, cols=160, samples=800)
     with pytest.raises(InputError, match=r"sees 23 px .*landcover sample .* --max-patch 47"):
         train(run, "unet", **PLAIN)
+
+
+@pytest.fixture
+def noted(run):
+    """Writes into the manifest what labels are of; taken back at the end."""
+    held = run.manifest.read_bytes()
+    yield lambda stage, **settings: run.record(stage, settings)
+    run.manifest.write_bytes(held)
+
+
+def test_polygons_of_samples_alone_are_no_raster_of_labels(run, noted):
+    noted("sample", class_field="class")
+    with pytest.raises(InputError, match=r"are of polygons .* prepare the run with polygons= and"):
+        train(run, "unet", **PLAIN)
+
+
+def test_polygons_lead_over_refined_labels(run, noted, tmp_path):
+    labels = rasters.read_classes(run.labels)
+    grid = rasters.grid_of(run.labels)
+    held = Run(run.path)
+    held.refined_labels, held.polygons = tmp_path / "refined.tif", tmp_path / "polygons.tif"
+    write_classes(held.refined_labels, np.full_like(labels, LEGEND.codes[0]), grid, LEGEND)
+    numbers = np.zeros(labels.shape, np.uint32)
+    numbers[20:60, 30:90] = 7
+    raster_writer.write(held.polygons, numbers[np.newaxis], grid, ["polygon"], nodata=0)
+    noted("prep", labels_from=RASTER_AND_POLYGONS)
+    window = Window(10, 20, 64, 80)
+    found = tile_ground(held, Inputs(BANDS), "labels", "refine").labels(window)
+    of_window = numbers[window.slices] > 0
+    np.testing.assert_array_equal(found[of_window], labels[window.slices][of_window])
+    assert (found[~of_window] == LEGEND.codes[0]).all()
 
 
 def test_several_runs_have_dates_of_their_own(run, tmp_path):

@@ -228,9 +228,11 @@ def _days(dates: int | Sequence[str], years: Sequence[int]) -> tuple[str, ...]:
         )
     for day in dates:
         try:
-            date.fromisoformat(day)
+            written = date.fromisoformat(day).isoformat()
         except ValueError:
-            raise InputError(f"date {day!r} is no day; give one such as 2022-07-01") from None
+            written = ""
+        if written != day:  # days are sorted and compared as text, so 20220701 is refused too
+            raise InputError(f"date {day!r} is no day; give one such as 2022-07-01")
         if list(dates).count(day) > 1:
             raise InputError(f"date {day} was given twice; give each date once")
     if not dates:
