@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -241,3 +243,16 @@ def test_single_dates_are_seen_one_by_one():
     (first, _), *_ = labelled_batches(examples)[0]
     (again, _), *_ = labelled_batches(examples)[0]
     np.testing.assert_array_equal(first, again)  # what decides when to stop does not change
+
+
+@pytest.mark.parametrize(("together", "as_sequence"), [(1, False), (2, True)])
+def test_pixels_that_no_date_of_a_sample_shows_weigh_nothing(together, as_sequence, rng):
+    whole = tiles_of(3, together, as_sequence)
+    images = np.array(whole.tiles.images)
+    images[rng.random(images.shape) < 0.3] = np.nan
+    tiles = replace(whole.tiles, images=images)
+    batches = labelled_batches(replace(whole, tiles=tiles), seed=0, turn=True)
+    for number in range(len(batches)):
+        (values, _), _, weights = batches[number]
+        valid = np.isfinite(values).all(axis=-1)
+        np.testing.assert_array_equal(weights > 0, valid.any(axis=1) if as_sequence else valid)

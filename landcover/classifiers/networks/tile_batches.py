@@ -27,7 +27,8 @@ class SequenceTiles:
     tiles : LabelledTiles
         With all dates.
     weights : array of float32 (tiles, side, side)
-        Of every pixel, 0 where nothing is learnt.
+        Of every pixel, 0 where nothing is learnt. A batch gives 0 too where none of its dates
+        shows the pixel.
     days : array of int (dates,), optional
         Days of year; None of a single image without a date.
     together : int
@@ -49,6 +50,11 @@ class SequenceTiles:
         if self.days is None:
             return np.ascontiguousarray(seen)
         return np.ascontiguousarray(seen), self.days[dates].astype(np.float32)
+
+    def shown(self, images: np.ndarray, dates: np.ndarray) -> np.ndarray:
+        """Pixels (tiles, side, side) that at least one of the dates to be seen shows, bool."""
+        valid = np.isfinite(images).all(axis=4)
+        return np.asarray(np.take_along_axis(valid, dates[:, None, None, :], axis=3).any(axis=3))
 
     def drawn(self, rows: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """Dates (tiles, together) that some tiles show, ascending; without a generator, spread."""
@@ -79,6 +85,7 @@ def labelled_batches(
             orientations = rng.integers(8, size=len(rows))
             images, (targets, weights) = turned_alike(images, [targets, weights], orientations)
         dates = examples.drawn(rows, None if seed is None else rng)
+        weights = weights * examples.shown(images, dates)
         return examples.inputs(images, dates), targets, weights
 
     return batches(len(tiles), STEP_TILES, step, seed)
