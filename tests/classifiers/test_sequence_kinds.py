@@ -194,7 +194,7 @@ def test_a_sequence_model_classifies_no_single_image(model):
 
 
 def test_a_pixel_has_what_its_segment_has(run, tmp_path):
-    model = train(run, "ltae-segments", denoise="none", random_split=False, epochs=8)
+    model = train(run, "ltae-segments", denoise="none", random_split=False, epochs=12)
     assert read_json(run.report(model.name))["overall_accuracy"] > 0.85
     path = map_scene(run, model)[0]
     mapped, segments = rasters.read_classes(path), rasters.read(run.segments)[0]
