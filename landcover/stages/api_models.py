@@ -74,7 +74,7 @@ def train(  # noqa: PLR0913 - what all kinds of models take
         What the kind takes, such as ``class_weight="balanced"``; ``leaf_sizes`` of a forest,
         least samples of a leaf; ``segment_layers`` of an MLP, () for none; ``epochs`` of a
         network; ``patch_size`` of a patch CNN, odd, in pixels; ``estimator`` of kind "estimator",
-        an import path in scikit-learn. Every kind takes what is left out of training samples:
+        an import path in scikit-learn. All but models of tiles take what is left out of samples:
         ``outliers`` and ``pca_outliers`` in robust deviations, ``min_distance_m``, ``balance``.
 
     Returns

@@ -7,7 +7,7 @@ neighbours, when to stop) is made on validation rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +89,7 @@ def train(
         - estimator of kind "estimator": import path of a classifier of scikit-learn; parameters
           are its own, each as "name=value".
 
-        Every kind takes what `samples.hygiene.Hygiene` leaves out of the training samples:
+        All but models of tiles take what `samples.hygiene.Hygiene` leaves out of the samples:
         outliers, pca_outliers, min_distance_m, balance.
 
     Returns
@@ -106,6 +106,7 @@ def train(
     hygiene, choices = Hygiene.take(choices)
     row, chosen = trained_kind(kind, choices)
     check_seed(seed)
+    _require_samples(row, hygiene)
     inputs = _inputs(run, row, chosen, targets, features)
     patch_size = chosen.get("patch_size")
     name = name_of(
@@ -129,6 +130,16 @@ def train(
     facts = ground_of(run, rows, bool(inputs.segment_layers))
     training = Training(run, rows, row, setup, targets, facts).cleaned(hygiene)
     return training.carry_out(fit, random_split and not row.learns_tiles)
+
+
+def _require_samples(kind: Kind, hygiene: Hygiene) -> None:
+    """Raise InputError if samples are to be left out of what no samples are learnt of."""
+    given = [name for name, value in asdict(hygiene).items() if value]
+    if kind.learns_tiles and given:
+        raise InputError(
+            f"{given[0]}={getattr(hygiene, given[0])} leaves out samples, and models of kind "
+            f"{kind.name} learn all labelled pixels of tiles; give it to a model of pixels"
+        )
 
 
 def products_of(run: Run, model: Model) -> list[Path]:

@@ -98,6 +98,10 @@ def test_random_dates_are_read_together(run):
         ({"date_choice": "random"}, "sequences of 6 dates need more than 6 dates, and there are 6"),
         ({"dates": [DAYS[0]]}, "sequences of 1 dates need 2 dates, and there are 1"),
         ({"denoise": "erode"}, "denoise=erode is for samples, and a model of tiles learns every"),
+        (
+            {"min_distance_m": 40},
+            "min_distance_m=40 leaves out samples, and models of kind",
+        ),
         ({"features": ["ndvi"]}, "see the bands of dates alone, which are B02 B03 B04 B08"),
     ],
 )
