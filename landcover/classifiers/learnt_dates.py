@@ -89,11 +89,16 @@ class LearntDates:
                     "choose among these"
                 )
             held = held.select(sorted(asked))
-        if len(held.days) < self.needed:
+        number = len(held.days)
+        if number < self.needed and asked:
             raise InputError(
-                f"model {model} needs {self.needed} dates, and "
-                f"{'these are' if asked else f'{where} has'} {len(held.days)}; "
-                "prepare the run with more dates, or use another model"
+                f"model {model} needs {self.needed} dates, and {number} "
+                f"{'is' if number == 1 else 'are'} asked for; choose more of those that {where} has"
+            )
+        if number < self.needed:
+            raise InputError(
+                f"model {model} needs {self.needed} dates, and {where} has {number}; prepare the "
+                "run with more dates, or use another model"
             )
         if self.together in (None, len(held.days)):
             return held

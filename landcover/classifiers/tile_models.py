@@ -123,8 +123,13 @@ def sequences(choices: Mapping[str, Any], days: tuple[str, ...]) -> LearntDates:
     drawn, length = choices["date_choice"] == RANDOM, choices["sequence_length"]
     if length is None:
         length = len(days) if choices["dates"] and not drawn else SEQUENCE_LENGTH
-    if len(days) < length + drawn or length < 2:
-        needed = f"more than {length}" if drawn else f"{max(length, 2)}"
+    if length < 2:
+        raise InputError(
+            f"a sequence of {length} date is none; choose sequence_length=2 or more, or train a "
+            "unet for single dates"
+        )
+    if len(days) < length + drawn:
+        needed = f"more than {length}" if drawn else f"{length}"
         raise InputError(
             f"sequences of {length} dates need {needed} dates, and there are {len(days)}; "
             "prepare the run with more dates, or choose another sequence_length="

@@ -67,12 +67,13 @@ def _print_sequence(path: RasterName, as_json: bool) -> bool:
     """The days of a raster of several dates, or of a run that keeps some; False for another."""
     from landcover.run import Run
     from landcover.scene.sequence_facts import dates_of, inspect_sequence
+    from landcover.stages.dates import dates_of as dates_of_run
 
-    if isinstance(path, Path) and path.is_dir():
-        path = Run(path).sequence
+    run = Run(path) if isinstance(path, Path) and path.is_dir() else None
+    path = path if run is None else run.sequence
     if not isinstance(path, Path) or not path.is_file():
         return False
-    dates = dates_of(path)
+    dates = dates_of(path) if run is None else dates_of_run(run)
     if dates is None:
         return False
     facts = inspect_sequence(path, dates)

@@ -100,12 +100,15 @@ def scored(report: Mapping[str, Any]) -> str:
     >>> of = {"n_test": 465, "scored_on": "test samples", "measure": "agreement with CORINE"}
     >>> scored(shares | ci | of)
     'agreement with CORINE: 97.4 % (88.0–99.0), balanced 90.0 %, macro F1 0.920; 465 test samples'
+    >>> scored(shares | ci | of | {"scored_on": "test blocks, wall to wall"}).rpartition(' F1 ')[2]
+    '0.920; 465 pixels of test blocks, wall to wall'
     """
+    on = report["scored_on"]
     return (
         f"{report['measure']}: {percent(report['overall_accuracy'])} "
         f"({interval(report['overall_accuracy_ci95'])}), balanced "
         f"{percent(report['balanced_accuracy'])}, macro F1 {report['macro_f1']:.3f}; "
-        f"{report['n_test']:,} {report['scored_on']}"
+        f"{report['n_test']:,} {'pixels of ' if on.endswith('wall to wall') else ''}{on}"
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from landcover.sources.tile import Tile, same_ground
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
+
+    from landcover.grid import Grid
 
 #: Dates that share less of their ground than this do so partly, and that is said.
 _WHOLE = 0.999
@@ -53,8 +54,8 @@ def by_day(tiles: Sequence[Tile]) -> list[DayOfTiles]:
     for tile in tiles:
         if tile.day is None:
             raise InputError(
-                f"{tile.paths[0]} does not say of which day it is, and a composite needs to know; "
-                "name its file or folder by one day, such as 2022-06-01/B02.tif"
+                f"{tile.paths[0]} does not say of which day it is, which tells dates apart; name "
+                "its file or folder by one day, such as 2022-06-01/B02.tif"
             )
         days.setdefault(tile.day, []).append(tile)
     for day, held in days.items():
@@ -143,16 +144,23 @@ def require_sequence(days: Sequence[DayOfTiles], one_grid: bool = True) -> None:
                 )
 
 
-def overlap_notes(days: Sequence[DayOfTiles]) -> list[str]:
+def overlap_notes(days: Sequence[DayOfTiles], grid: Grid) -> list[str]:
     """What is to be said of dates of which there is one, or that cover other ground.
 
-    Their grids are in one CRS.
+    Parameters
+    ----------
+    days : sequence of DayOfTiles
+        Dates whose grids are in one CRS.
+    grid : Grid
+        Of the scene, which is a part of them where there is an area of interest.
 
     Raises
     ------
     InputError
         If a date shares no ground with any other.
     """
+    import shapely
+
     if len(days) == 1:
         return [f"one date, {days[0].day}: the composite is that date"]
     grounds = [day.ground for day in days]
@@ -162,11 +170,13 @@ def overlap_notes(days: Sequence[DayOfTiles]) -> list[str]:
             other_day = days[1 if number == 0 else 0]
             raise InputError(
                 f"{days[number].tiles[0].paths[0]} ({days[number].day}) shares no ground with "
-                f"{other_day.tiles[0].paths[0]} ({other_day.day}) or any other date; a composite "
-                "is of dates that overlap: give those of one place"
+                f"{other_day.tiles[0].paths[0]} ({other_day.day}) or any other date; dates "
+                "of one scene overlap: give those of one place"
             )
-    shared = reduce(lambda one, other: one.intersection(other), grounds).area
-    share = shared / reduce(lambda one, other: one.union(other), grounds).area
+    scene = shapely.box(*grid.bounds)
+    shared = shapely.intersection_all([scene, *grounds]).area
+    seen = scene.intersection(shapely.union_all(grounds)).area
+    share = shared / seen if seen else 1
     if share >= _WHOLE:
         return []
     return [f"all {len(days)} dates cover {100 * share:.1f} % of the scene together"]

@@ -169,6 +169,12 @@ def _matched(
     for number, file in enumerate(files):
         if number not in order:
             raise InputError(f"{file} is the mask of no tile that was given; leave it out")
+        days = {tile.day for tile, own in zip(tiles, order, strict=True) if own == number}
+        if held_by_files[number].day is None and len(days) > 1:
+            raise InputError(
+                f"{file} does not say of which day it is, and there are several: "
+                f"{' '.join(sorted(map(str, days)))}; give a mask of each day, named by it"
+            )
     return order
 
 

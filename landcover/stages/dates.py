@@ -38,8 +38,29 @@ def dates_of(run: Run) -> Dates:
     ------
     MissingProduct
         If the run has a single date.
+    InputError
+        If dates.vrt or a date is not as prep made it: of other bands, or on another grid. It would
+        be read all the same, at the wrong place.
     """
-    return Dates.of_names(rasters.band_names(run.require("sequence")))
+    path = run.require("sequence")
+    try:
+        dates = Dates.of_names(rasters.band_names(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}; prepare the run again") from error
+    grid = rasters.grid_of(run.require("scene"))
+    for file, bands in [(path, dates.names), *((run.date(day), dates.bands) for day in dates.days)]:
+        found = tuple(rasters.band_names(file))
+        if found != bands:
+            raise InputError(
+                f"{file} has the bands {' '.join(found)}, and {path} was made of "
+                f"{' '.join(bands)}; prepare the run again"
+            )
+        difference = grid.difference(rasters.grid_of(file))
+        if difference:
+            raise InputError(
+                f"{file} is not on the grid of {run.scene}: {difference}; prepare the run again"
+            )
+    return dates
 
 
 def dated_inputs(
@@ -50,7 +71,7 @@ def dated_inputs(
     named = LearntDates(held.days).chosen(held, chosen["dates"] or None, kind.name, str(run.path))
     learnt = kind.learns_dates(chosen, named.days) if kind.learns_dates else None
     if learnt is not None and learnt.together is None:  # the others say it themselves
-        learnt.chosen(named, None, kind.name, "the run" if chosen["dates"] else str(run.path))
+        learnt.chosen(held, chosen["dates"] or None, kind.name, str(run.path))
     bands = held.bands
     if features is not None and list(features) != ["bands"]:
         unknown = [name for name in features if name not in bands]

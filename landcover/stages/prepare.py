@@ -144,15 +144,15 @@ def prepare(  # noqa: PLR0913 - what the options of landcover prep choose
     dates = Dates(tuple(day.day for day in days), tuple(common_bands(tiles))) if sequence else None
     led: list[str] = []
     if of_years and labels is None:
-        labels = leading_labels(of_years, [day.day for day in days])
-        led = [f"the labels of the run are {labels}, the latest of a date's year"]
+        labels, sentence = leading_labels(of_years, [day.day for day in days])
+        led = [sentence]
     require_one_level(tiles)
     grid = mosaic_grid(tiles) if tiles else grid_of_layers(layers)
     bands = _bands(tiles, composite)
     require_names(layers, bands, _first_path(tiles))
     bands += tuple(name for layer in layers for name in layer.names)
     area, grid, partly = _within(aoi, grid)
-    partly += overlap_notes(days) if days else []
+    partly += overlap_notes(days, grid) if days else []
     far = composite.note_on_best([day.day for day in days]) if composite else None
     partly += [far] if far else []
     made = features.made_of(bands) if features else ()

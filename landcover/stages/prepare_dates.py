@@ -58,10 +58,15 @@ def require_years(labels: Mapping[int, RasterName], sequence: bool) -> None:
             )
 
 
-def leading_labels(labels: Mapping[int, RasterName], days: Sequence[str]) -> RasterName:
-    """Of yearly labels those that serve where one map is asked for: the latest of a date's year."""
+def leading_labels(labels: Mapping[int, RasterName], days: Sequence[str]) -> tuple[RasterName, str]:
+    """Of yearly labels those that serve where one map is asked for, and a sentence on them.
+
+    They are the latest of a date's year, or the latest of all where no date is of their years.
+    """
     held = [year for year in labels if any(_year(day) == year for day in days)]
-    return labels[max(held or labels)]
+    led = labels[max(held or labels)]
+    which = "the latest of a date's year" if held else "the latest that were given"
+    return led, f"the labels of the run are {led}, {which}"
 
 
 def notes_on_years(
@@ -80,17 +85,18 @@ def notes_on_years(
     """
     years = sorted({_year(day) for day in days})
     shown = " ".join(map(str, years))
+    changed = "what has changed in between is labelled wrong"
     notes = [
-        f"{source} is of {year}, and the dates are of {shown}: it serves none of them"
+        f"{source} is of {year}, and the dates are of {shown}: "
+        + (changed if source == labels else "it serves none of them")
         for year, source in of_years.items()
         if year not in years
     ]
-    year = year_in_name(labels) if labels is not None else None
+    year = None
+    if labels is not None and labels not in of_years.values():
+        year = year_in_name(labels)
     if year is not None and years and year not in years:
-        notes.append(
-            f"{labels} is of {year} by its name, and the dates are of {shown}: what has changed in "
-            "between is labelled wrong"
-        )
+        notes.append(f"{labels} is of {year} by its name, and the dates are of {shown}: {changed}")
     return notes
 
 

@@ -115,6 +115,9 @@ def test_a_day_may_be_a_mosaic_and_dates_may_share_part_of_their_ground(tmp_path
     np.testing.assert_allclose(lc.read(run.scene), expected, rtol=1e-6)
     notes = run.read_manifest()["stages"]["prep"]["notes"]
     assert "all 2 dates cover 50.0 % of the scene together" in notes
+    both = (300_000, 5_800_000 - 200, 300_000 + 300, 5_800_000)
+    part = lc.prepare(tmp_path / "part", bands=paths, composite="median", aoi=both)
+    assert not any("together" in n for n in part.read_manifest()["stages"]["prep"]["notes"])
 
 
 def test_one_date_is_said_to_be_one(tmp_path):

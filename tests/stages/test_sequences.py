@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ import pytest
 import landcover as lc
 from landcover.cli import main
 from landcover.errors import InputError
-from landcover.files import open_rasters, rasters
+from landcover.files import open_rasters, raster_writer, rasters
 from landcover.scene import dates as scene_dates
 from landcover.scene.sequence import Dates, as_sequence, valid_dates
 from landcover.sensors import SENTINEL2
+from landcover.stages.dates import dates_of
 from tests.conftest import utm_grid
 from tests.fixtures.band_files import CORE, loose, tif
 
@@ -194,6 +196,16 @@ class TestLabels:
             for note in notes
         )
 
+    def test_without_a_map_of_a_date_the_latest_leads_all_the_same(self, source, labels, tmp_path):
+        path = labels("labels_2019.tif")
+        run = lc.prepare(tmp_path / "run", dates=source[0].values(), labels_of_year={2019: path})
+        notes = [n for n in run.read_manifest()["stages"]["prep"]["notes"] if str(path) in n]
+        assert notes == [
+            f"the labels of the run are {path}, the latest that were given",
+            f"{path} is of 2019, and the dates are of 2021 2022: what has changed in between is "
+            "labelled wrong",
+        ]
+
     def test_a_map_of_another_year_by_its_name_is_said(self, source, labels, tmp_path):
         path = labels("U2018_CLC2018_V2020_20u1.tif")
         run = lc.prepare(tmp_path / "run", dates=source[0].values(), labels=path)
@@ -370,3 +382,59 @@ def test_real_dates_and_clouds_over_slovenia(shared_data, tmp_path):
     held = as_sequence(lc.read(run.sequence), Dates.of_names(rasters.band_names(run.sequence)))
     assert np.isnan(held[[1, 2]]).all()
     np.testing.assert_array_equal(held[[0, 3, 4]], scenes[[4, 3, 2]].transpose(0, 3, 1, 2))
+
+
+class TestDatesThatWereTouched:
+    """A run whose dates are no longer as prep made them is refused before anything is written."""
+
+    @pytest.fixture
+    def touched(self, run, tmp_path):
+        return lc.Run(shutil.copytree(run.path, tmp_path / "touched"))
+
+    def refused(self, run, capsys):
+        with pytest.raises(InputError) as error:
+            dates_of(run)
+        assert main(["inspect", str(run.path)]) == 2
+        assert str(error.value) in capsys.readouterr().err
+        return str(error.value)
+
+    def test_a_date_of_another_grid(self, touched, capsys):
+        date = touched.date(DAYS[1])
+        grid = utm_grid(*SHAPE, west=300_000 + 5)
+        raster_writer.write(date, lc.read(date), grid, CORE, nodata=np.nan)
+        text = self.refused(touched, capsys)
+        assert f"{date} is not on the grid of" in text and "corner differs by 5 east" in text
+
+    def test_a_date_of_other_bands(self, touched, capsys):
+        date = touched.date(DAYS[1])
+        raster_writer.write(date, lc.read(date)[::-1], GRID, CORE[::-1], nodata=np.nan)
+        text = self.refused(touched, capsys)
+        assert f"{date} has the bands {' '.join(CORE[::-1])}" in text
+
+    @pytest.mark.parametrize(
+        ("before", "after", "said"),
+        [
+            (f"{DAYS[1]}:B04", f"{DAYS[1]}:B4", "a sequence has the same bands at every date"),
+            (f"{DAYS[1]}:", "", "does not tell its date"),
+            (f'rasterXSize="{SHAPE[1]}"', 'rasterXSize="20"', "is not on the grid of"),
+        ],
+    )
+    def test_dates_vrt_edited(self, touched, capsys, before, after, said):
+        text = touched.sequence.read_text("utf-8")
+        touched.sequence.write_text(text.replace(before, after), "utf-8")
+        text = self.refused(touched, capsys)
+        assert str(touched.sequence) in text and said in text
+
+    def test_a_date_cut_short(self, touched, capsys):
+        date = touched.date(DAYS[1])
+        date.write_bytes(date.read_bytes()[:300])
+        assert f"{date}, which it is made of, is damaged" in self.refused(touched, capsys)
+
+
+def test_a_mask_without_a_day_hides_no_other_day(source, tmp_path):
+    mask = tif(tmp_path / "clouds.tif", np.full((1, *SHAPE), 4, np.uint8), ["SCL"], grid=GRID)
+    with pytest.raises(
+        InputError, match=r"clouds.tif does not say of which day .* 2021-04-15 2021"
+    ):
+        lc.prepare(tmp_path / "run", dates=source[0].values(), mask=mask)
+    assert not (tmp_path / "run").exists()

@@ -96,7 +96,8 @@ def test_random_dates_are_read_together(run):
     [
         ({"sequence_length": 7}, "sequences of 7 dates need 7 dates, and there are 6"),
         ({"date_choice": "random"}, "sequences of 6 dates need more than 6 dates, and there are 6"),
-        ({"dates": [DAYS[0]]}, "sequences of 1 dates need 2 dates, and there are 1"),
+        ({"dates": [DAYS[0]]}, "a sequence of 1 date is none; choose sequence_length=2 or more"),
+        ({"sequence_length": 1}, "a sequence of 1 date is none"),
         ({"denoise": "erode"}, "denoise=erode is for samples, and a model of tiles learns every"),
         (
             {"min_distance_m": 40},
@@ -108,6 +109,11 @@ def test_random_dates_are_read_together(run):
 def test_choices_that_do_not_suit(run, choices, said):
     with pytest.raises(InputError, match=said):
         train(run, "unet-convlstm", **PLAIN | choices)
+
+
+def test_weights_that_are_not_there_are_refused_before_labels_are_refined(run):
+    with pytest.raises(MissingProduct, match=r"weights no\.h5 do not exist; check the path"):
+        train(run, "unet", backbone="vgg19", weights="no.h5")
 
 
 def test_a_guard_narrower_than_what_a_prediction_sees(tmp_path):

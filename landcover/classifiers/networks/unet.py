@@ -16,7 +16,7 @@ import numpy as np
 
 from landcover.classifiers.networks.architectures import standardised
 from landcover.classifiers.networks.backend import keras_module, load_weights
-from landcover.errors import InputError, reading_error
+from landcover.errors import InputError, MissingProduct, reading_error
 
 if TYPE_CHECKING:
     import keras
@@ -62,6 +62,8 @@ class Encoder:
                 f"weights {self.weights} are of a backbone of Keras; choose backbone=vgg19 or "
                 "backbone=resnet50, or leave them out"
             )
+        if self.weights is not None and not Path(self.weights).is_file():
+            raise MissingProduct(f"weights {self.weights} do not exist; check the path")
 
 
 @dataclass(frozen=True)
