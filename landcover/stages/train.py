@@ -199,20 +199,26 @@ def require_seen(seen: Layers, kind: Kind) -> None:
 
 
 def require_same_layers(folder: Path, inputs: Inputs) -> None:
-    """Raise InputError if a model that sees other layers, of the same name, is there."""
+    """Raise InputError if a model that sees other layers or dates, of the same name, is there."""
     try:
         held = Inputs.from_card(read_card(folder))
     except LandcoverError:  # there is none, or a damaged one, which is trained again
         return
-    if (held.seen, sorted(held.features)) != (inputs.seen, sorted(inputs.features)):
+    if _layers(held) != _layers(inputs):
         raise InputError(
             f"{folder} holds a model that sees {_listed(held)}, and one that sees "
             f"{_listed(inputs)} has the same name; give another variant=WORD, or remove that folder"
         )
 
 
+def _layers(inputs: Inputs) -> tuple[object, ...]:
+    """What tells models of one name apart."""
+    return inputs.seen, sorted(inputs.features), inputs.dates and inputs.dates.days
+
+
 def _listed(inputs: Inputs) -> str:
-    return " ".join((*inputs.seen, *inputs.features))
+    of = f" of {' '.join(inputs.dates.days)}" if inputs.dates else ""
+    return " ".join((*inputs.seen, *inputs.features)) + of
 
 
 def _require_types(run: Run, samples: pd.DataFrame, layers: tuple[str, ...]) -> None:

@@ -223,3 +223,11 @@ def test_hidden_dates_leave_every_row_one(rng):
     np.testing.assert_array_equal(after.any(axis=1), before.any(axis=1))
     assert 0.6 < after.sum() / before.sum() < 0.85
     np.testing.assert_array_equal(shown[after], values[after])
+
+
+def test_a_model_of_other_dates_of_the_same_name_is_refused(run, model):
+    kind = KINDS[model.card["kind"]]
+    held = f"of {' '.join(DAYS)}, and one that sees .* has the same name"
+    with pytest.raises(InputError, match=held):
+        train(run, kind.command, denoise="none", random_split=False, dates=DAYS[:3])
+    assert load_model(model.folder).card["dates"]["days"] == list(DAYS)
