@@ -71,7 +71,7 @@ class LearntDates:
         held : Dates
             What a sequence holds.
         asked : sequence of str, optional
-            Days that are asked for.
+            Days that are asked for; a year, such as "2022", is all its days.
         model, where : str
             What messages call the model and the sequence.
 
@@ -81,6 +81,7 @@ class LearntDates:
             If a day is not there, or they are too few or too many.
         """
         if asked is not None:
+            asked = [day for one in asked for day in _days_of(one, held.days)]
             missing = [day for day in asked if day not in held.days]
             if missing or len(set(asked)) < len(asked):
                 wrong = f"{missing[0]} is none of them" if missing else "one is given twice"
@@ -114,6 +115,12 @@ class LearntDates:
             )
         own = set(self.days) <= set(held.days) and len(self.days) == self.together
         return held.select(self.days if own else spread(held.days, self.together or 0))
+
+
+def _days_of(asked: str, days: Sequence[str]) -> Sequence[str]:
+    """The days of a year, or a day itself; a year without days is given back as it is."""
+    year = [day for day in days if day.startswith(f"{asked}-")] if len(asked) == 4 else []
+    return year or [asked]
 
 
 def spread(days: Sequence[str], number: int) -> list[str]:

@@ -73,7 +73,8 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
         "--dates",
         nargs="+",
         metavar="DAY",
-        help="of a model of sequences: the days of the run to map, such as 2022-04-15 (default: "
+        help="of a model of sequences: the days of the run to map, such as 2022-04-15, or 2022 for "
+        "all of a year (default: "
         "those that it learnt from where it reads a fixed number, else all)",
     )
     parser.add_argument(

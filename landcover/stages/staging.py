@@ -16,7 +16,20 @@ from landcover.run import Run
 SCENE_STAGES = ("prep", "segment", "sample")
 
 #: Products of later stages, which a new scene makes meaningless.
-_LATER = ("models", "maps", "reports", "comparison.json", "comparison.md", "comparison.html")
+_LATER = (
+    "models",
+    "maps",
+    "reports",
+    "comparison.json",
+    "comparison.md",
+    "comparison.html",
+    "refined_labels.tif",
+    "refined_labels.qml",
+    "label_confidence.tif",
+    "label_noise.parquet",
+    "label_noise.json",
+    "label_noise.md",
+)
 
 
 @contextmanager

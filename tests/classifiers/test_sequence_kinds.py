@@ -161,6 +161,12 @@ def test_a_model_of_so_many_dates_takes_so_many():
     fixed = LearntDates(DAYS[:4], needed=4, together=4)
     assert fixed.chosen(held, None, "m", "RUN").days == DAYS[:4]
     assert fixed.chosen(held, DAYS[2:], "m", "RUN").days == DAYS[2:]
+    two = Dates((*DAYS[:2], "2023-05-01", "2023-06-01", "2023-07-01", "2023-08-01"), BANDS)
+    assert fixed.chosen(two, ["2023"], "m", "RUN").days == two.days[2:]
+    with pytest.raises(InputError, match="2024 is none of them"):
+        fixed.chosen(two, ["2024"], "m", "RUN")
+    with pytest.raises(InputError, match="one is given twice"):
+        fixed.chosen(two, ["2023", "2023-05-01"], "m", "RUN")
     drawn = LearntDates(DAYS, needed=4, together=4, choice=RANDOM)
     assert drawn.chosen(held, None, "m", "RUN").days == tuple(spread(DAYS, 4))
     assert drawn.in_words() == "random 4 of 6 dates"

@@ -47,6 +47,21 @@ def test_another_scene_does_not_silently_inherit_models(tmp_path, run):
     assert not run.model("random-forest").exists()
 
 
+def test_another_scene_does_not_silently_inherit_refined_labels(tmp_path, run):
+    paths, _ = write_bands(tmp_path)
+    with staged(run) as stage:
+        prepare(stage, band_files.open_bands(paths))
+    run.refined_labels.write_bytes(b"of the first scene")
+    with (
+        pytest.raises(LandcoverError, match=r"holds refined_labels.tif of another scene"),
+        staged(run) as stage,
+    ):
+        prepare(stage, band_files.open_bands(paths, offset=-10))
+    with staged(run, overwrite=True) as stage:
+        prepare(stage, band_files.open_bands(paths, offset=-10))
+    assert not run.refined_labels.exists()
+
+
 def test_errors_and_manifest_do_not_speak_of_the_staging_folder(tmp_path, run):
     paths, _ = write_bands(tmp_path)
     with pytest.raises(LandcoverError, match=r"run/labels.tif does not"), staged(run) as stage:
