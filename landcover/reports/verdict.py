@@ -132,13 +132,15 @@ def detail(nomenclature: Nomenclature, least_ha: float | None, labels_from: str 
     labels_from : str
         `origin.RASTER_AND_POLYGONS` where polygons lead: how fine the raster is drawn cannot be
         told then from labels and polygons together, and stays unsaid. Of `origin.POLYGONS` nothing
-        is said of cells and of borders.
+        is said of cells, borders and a specification of rasters.
 
     Returns
     -------
     str
         The specification only where the labels are as coarse as it says.
     """
+    if labels_from == POLYGONS:
+        return "Labels are those of polygons, and there are none between them."
     said = []
     if least_ha is not None:
         said.append(
@@ -147,9 +149,6 @@ def detail(nomenclature: Nomenclature, least_ha: float | None, labels_from: str 
         )
     if nomenclature.name in SPECIFIED and as_specified(nomenclature, least_ha):
         said.append(SPECIFIED[nomenclature.name])
-    if labels_from == POLYGONS:
-        said.append("Labels are those of polygons, and there are none between them.")
-        return " ".join(said)
     led = labels_from == RASTER_AND_POLYGONS
     them = "Labels are those of polygons where these lie; elsewhere they" if led else "Labels"
     said.append(

@@ -204,8 +204,11 @@ def test_backbones_that_are_none(choices, said):
 
 def test_weights_that_are_not_there(tmp_path):
     shape = TileShape(5, 3, (0.2,) * 5, (0.02,) * 5, False)
-    with pytest.raises(LandcoverError, match=r"nowhere.h5 cannot be had for ResNet50"):
+    with pytest.raises(LandcoverError, match=r"nowhere.h5 do not exist"):
         build_unet(shape, Encoder("resnet50", tmp_path / "nowhere.h5"))
+    (tmp_path / "none.h5").write_bytes(b"no weights")
+    with pytest.raises(LandcoverError, match=r"none.h5 cannot be had for ResNet50"):
+        build_unet(shape, Encoder("resnet50", tmp_path / "none.h5"))
 
 
 def tiles_of(dates: int, together: int, as_sequence: bool) -> networks.SequenceTiles:
