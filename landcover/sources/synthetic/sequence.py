@@ -162,7 +162,7 @@ def make_sequence(  # noqa: PLR0913 - settings of a landscape, its years and its
     --------
     >>> sequence = make_sequence(1, (160, 160), 4, years=(2021, 2022), cloud=0.2)
     >>> sequence.images.shape, sequence.days[:2]
-    ((8, 4, 160, 160), ('2021-03-16', '2021-06-01'))
+    ((8, 4, 160, 160), ('2021-03-16', '2021-05-30'))
     >>> (sequence.reference[0] != sequence.reference[-1]).any()
     np.True_
     """
