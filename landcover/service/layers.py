@@ -36,6 +36,8 @@ MAX_ZOOM = 22
 #: Zoom levels beyond a raster's own at which tiles are still drawn; beyond, the page enlarges them.
 _FURTHER_ZOOM = 2
 
+#: The stretch of a layer without a pixel.
+UNSTRETCHED = (0.0, 1.0)
 #: Of the scene that the stretch is found on.
 _SMALL_PX = 1000
 
@@ -76,7 +78,7 @@ class Layer:
     zooms: tuple[int, int]
     legend: Legend | None = None
     bands: tuple[int, ...] = (1,)
-    stretch: tuple[float, float] = (0.0, 1.0)
+    stretch: tuple[float, float] = UNSTRETCHED
     confidence: Path | None = None
     applicability: Path | None = None
     outside_share: float | None = None
@@ -155,7 +157,9 @@ def layers_of(run: Run) -> dict[str, Layer]:
 def _dates(run: Run) -> dict[str, Layer]:
     """The dates of a run in true colour, all with one stretch, so that light can be compared."""
     layers = {day: _scene(run.date(day)) for day in dates_of(run).days}
-    low, high = np.median([layer.stretch for layer in layers.values()], axis=0)
+    # a date that is all cloud has no pixel to find a stretch on
+    found = [layer.stretch for layer in layers.values() if layer.stretch != UNSTRETCHED]
+    low, high = np.median(found or [UNSTRETCHED], axis=0)
     stretch = float(low), float(high)
     return {
         f"date-{day}": replace(layer, title=f"{layer.title}, {day}", stretch=stretch, days=(day,))
@@ -169,7 +173,7 @@ def _scene(path: Path) -> Layer:
     shown = colours or (names * 3)[:3]
     pixels = rasters.read_small(path, _SMALL_PX, shown)
     pixels = pixels[:, rasters.valid_pixels(pixels)]
-    low, high = np.percentile(pixels, STRETCH_PERCENTILES) if pixels.size else (0.0, 1.0)
+    low, high = np.percentile(pixels, STRETCH_PERCENTILES) if pixels.size else UNSTRETCHED
     return Layer(
         title="True colour" if colours else f"Scene, bands {' '.join(shown)}",
         path=path,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.files.class_rasters import write_classes
 from landcover.service.layers import layers_of
 from landcover.service.state import load
@@ -43,6 +43,16 @@ def test_every_date_is_a_layer_between_scene_and_labels(layers):
     stretches = {layers[f"date-{day}"].stretch for day in DAYS}
     assert len(stretches) == 1, "light can be compared"
     assert layers[f"date-{DAYS[0]}"].title == f"True colour, {DAYS[0]}"
+
+
+def test_dates_that_are_all_cloud_say_nothing_of_the_light_of_others(tmp_path):
+    run = write_sequence_run(tmp_path / "run", 160, 200, cloud=0.3)
+    expected = layers_of(run)[f"date-{DAYS[0]}"].stretch
+    for day in DAYS[2:]:
+        image = rasters.read(run.date(day))
+        grid, names = rasters.grid_of(run.date(day)), rasters.band_names(run.date(day))
+        raster_writer.write(run.date(day), np.full_like(image, np.nan), grid, names, nodata=np.nan)
+    np.testing.assert_allclose(layers_of(run)[f"date-{DAYS[0]}"].stretch, expected, rtol=0.2)
 
 
 @needs_javascript
