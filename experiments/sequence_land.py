@@ -100,6 +100,9 @@ def best_day(run: Run, dates: Dates, seed: int) -> str:
     right = []
     for of_date, seen in zip(series, valid_dates(series), strict=True):
         learnt, asked = train & seen, ~train & seen
+        if not (learnt.any() and asked.any()):  # clouds hide it
+            right.append(0)
+            continue
         forest = RandomForestClassifier(_TREES, min_samples_leaf=5, random_state=seed)
         forest.fit(of_date[:, learnt].T, table["label"].to_numpy()[learnt])
         right.append((forest.predict(of_date[:, asked].T) == truth[asked]).sum())
