@@ -14,7 +14,8 @@ import pytest
 
 import landcover as lc
 from landcover import cli, sensors
-from landcover.classifiers.kinds import KINDS, Kind
+from landcover.classifiers.kind import Kind
+from landcover.classifiers.kinds import KINDS
 from landcover.classifiers.models import load_model
 from landcover.commands import COMMANDS
 from landcover.commands import train as train_commands
@@ -102,7 +103,7 @@ def test_no_other_module_compares_the_words_of_a_row():
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in (ROOT / "landcover").rglob("*.py")
-        if path != ROOT / "landcover/classifiers/kinds.py"
+        if path != ROOT / "landcover/classifiers/kind.py"
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Compare)
         and isinstance(node.left, ast.Attribute)

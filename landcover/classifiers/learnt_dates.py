@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from landcover.errors import InputError
 if TYPE_CHECKING:
     from landcover.scene.sequence import Dates
 
+T = TypeVar("T")
 #: How the dates of a training sample are chosen: always the same ones, or drawn for every batch.
 FIXED, RANDOM = "fixed", "random"
 
@@ -123,8 +124,8 @@ def _days_of(asked: str, days: Sequence[str]) -> Sequence[str]:
     return year or [asked]
 
 
-def spread(days: Sequence[str], number: int) -> list[str]:
-    """So many of some days, evenly spread, with the first and the last.
+def spread(days: Sequence[T], number: int) -> list[T]:
+    """So many of some days, or of their places, evenly spread, with the first and the last.
 
     >>> spread(["a", "b", "c", "d", "e"], 3), spread(["a", "b"], 1)
     (['a', 'c', 'e'], ['a'])

@@ -18,7 +18,8 @@ from landcover.classifiers.applicability import (
 from landcover.classifiers.array_inputs import pixels_of, sequence_of
 from landcover.classifiers.calibration import Temperature, tempered
 from landcover.classifiers.cards import CARD, read_card
-from landcover.classifiers.kinds import KINDS, Kind
+from landcover.classifiers.kind import Kind
+from landcover.classifiers.kinds import KINDS
 from landcover.classifiers.names import title_of
 from landcover.classifiers.pixels import PixelClassifier
 from landcover.classifiers.protocol import Classifier, Inputs, Signature

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landcover.classifiers import kinds
-from landcover.classifiers.kinds import Kind, Option
+from landcover.classifiers.kind import Kind, Option
 from landcover.commands.options import (
     COUNT,
     Arguments,

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from landcover.classifiers.kinds import Kind
+from landcover.classifiers.kind import Kind
 from landcover.classifiers.learnt_dates import LearntDates
 from landcover.classifiers.models import Model
 from landcover.classifiers.protocol import Inputs

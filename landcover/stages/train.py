@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from landcover.classifiers.cards import read_card
 from landcover.classifiers.fitting import Setup, Trainer
-from landcover.classifiers.kinds import Kind, trained_kind
+from landcover.classifiers.kind import Kind
+from landcover.classifiers.kinds import trained_kind
 from landcover.classifiers.models import Model, load_model
 from landcover.classifiers.names import name_of
 from landcover.classifiers.protocol import Inputs

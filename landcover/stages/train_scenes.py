@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from landcover.classifiers.fitting import Setup, Trainer
-from landcover.classifiers.kinds import Choices, Kind, trained_kind
+from landcover.classifiers.kind import Choices, Kind
+from landcover.classifiers.kinds import trained_kind
 from landcover.classifiers.models import Model
 from landcover.classifiers.names import name_of
 from landcover.classifiers.protocol import Inputs

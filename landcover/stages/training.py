@@ -19,7 +19,7 @@ from landcover.classifiers.applicability import (
 from landcover.classifiers.calibration import Temperature
 from landcover.classifiers.cards import file_of, write_card
 from landcover.classifiers.fitting import Fitted, Setup, Trainer
-from landcover.classifiers.kinds import Kind
+from landcover.classifiers.kind import Kind
 from landcover.classifiers.models import Model, load_model
 from landcover.errors import InputError, require_seed
 from landcover.files import rasters

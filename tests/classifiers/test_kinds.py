@@ -12,7 +12,8 @@ from landcover import cli
 from landcover.classifiers import kinds
 from landcover.classifiers.cards import write_card
 from landcover.classifiers.fitting import Setup
-from landcover.classifiers.kinds import KINDS, Kind, Option
+from landcover.classifiers.kind import Kind, Option
+from landcover.classifiers.kinds import KINDS
 from landcover.classifiers.models import load_model
 from landcover.classifiers.networks import architectures
 from landcover.classifiers.protocol import Inputs, require_bands

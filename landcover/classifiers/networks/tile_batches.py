@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landcover.classifiers.learnt_dates import spread
 from landcover.classifiers.networks.backend import Inputs
 from landcover.classifiers.networks.batches import batches
 from landcover.samples.labelled_tiles import LabelledTiles, turned_alike
@@ -64,8 +65,7 @@ class SequenceTiles:
         if rng is None:
             if self.together == 1:
                 return (rows % held)[:, np.newaxis]
-            spread = np.linspace(0, held - 1, self.together).round().astype(int)
-            return np.broadcast_to(spread, (len(rows), self.together))
+            return np.broadcast_to(spread(range(held), self.together), (len(rows), self.together))
         if self.as_sequence:  # one draw for the whole batch
             one = np.sort(rng.permutation(held)[: self.together])
             return np.broadcast_to(one, (len(rows), self.together))
