@@ -25,6 +25,7 @@ MADE_BY = {
     "label_confidence": "landcover denoise {run}",
     "refined_labels": "landcover denoise {run}",
     "label_noise": "landcover denoise {run}",
+    "vectors": "landcover export {run} --vectors gpkg",
 }
 
 
@@ -52,6 +53,8 @@ class Run:
         Raster of the numbers of training polygons, 0 outside them, where labels are of some.
     samples, splits, label_noise, manifest : Path
         Tables and JSON.
+    vectors : Path
+        Samples, splits and segments once more, as a GeoPackage.
     scenes : Path
         The scenes of a run whose samples are of several runs; no other run has it.
     label_confidence, refined_labels : Path
@@ -81,6 +84,7 @@ class Run:
         self.label_confidence = self.path / "label_confidence.tif"
         self.refined_labels = self.path / "refined_labels.tif"
         self.label_noise = self.path / "label_noise.parquet"
+        self.vectors = self.path / "vectors.gpkg"
         self.manifest = self.path / "manifest.json"
         self.scenes = self.path / "scenes.json"
 
@@ -409,7 +413,7 @@ class Run:
         manifest = self.read_manifest()
         manifest["stages"][stage] = dict(found or {}) | {
             "settings": settings,
-            "inputs": [self._fingerprint(path) for path in inputs],
+            "inputs": self.fingerprints(inputs),
             "products": [os.path.relpath(path, self.path) for path in products],
             "versions": versions(),
         }
@@ -448,6 +452,21 @@ class Run:
         }
         manifest["commands"] = [*others, key | took]
         write_json(self.manifest, manifest)
+
+    def fingerprints(self, paths: Iterable[str | Path]) -> list[dict[str, str | int]]:
+        """What the manifest keeps of files that a stage reads.
+
+        Parameters
+        ----------
+        paths : iterable of path
+            Inputs or products of the run.
+
+        Returns
+        -------
+        list of dict
+            Path, size and SHA-256 of each.
+        """
+        return [self._fingerprint(path) for path in paths]
 
     def _fingerprint(self, given: RasterName) -> dict[str, str | int]:
         """Path, size and SHA-256 of an input; a folder, such as a product, has its path only.

@@ -232,18 +232,33 @@ def chosen_model(run: Run, given: str | None) -> Model:
 
 def _define_export(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--model", help="name of a model of the run, or its folder; the newest patch CNN by default"
     )
+    what.add_argument(
+        "--vectors",
+        choices=("gpkg",),
+        help="instead of a model: samples, splits and segments of the run as a GeoPackage",
+    )
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="where to write (default: the model's folder)"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="where to write (default: the model's folder, and of vectors the run's)",
     )
 
 
 def _export(a: Arguments) -> list[Path]:
     from landcover.run import Run
     from landcover.stages.export import export
+    from landcover.stages.export_vectors import export_vectors, left_out
 
+    if a.vectors:
+        paths = export_vectors(Run(a.run), a.out)
+        for remark in left_out(Run(a.run)):
+            print(f"note: {remark}")
+        return paths
     exported = export(chosen_model(Run(a.run), a.model), a.out)
     for remark in exported.remarks:
         print(remark)
@@ -306,7 +321,11 @@ def _bench_tile(a: Arguments) -> list[Path]:
 
 COMMANDS: dict[str, Command] = {
     "map": ("Map a scene wall to wall with a trained model.", _define_map, _map),
-    "export": ("Write a model as other programs read it: ONNX, skops.", _define_export, _export),
+    "export": (
+        "Write a model, or a run's samples and segments, as other programs read it.",
+        _define_export,
+        _export,
+    ),
     "compare": ("Set the classifiers' scores and maps side by side.", _define_compare, _compare),
     "bench tile": (
         "Take a tile through every stage; print time, memory and where the time goes.",
