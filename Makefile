@@ -10,7 +10,7 @@ WEB := landcover/service/web
 VENDOR := landcover/service/static/vendor
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test test-slow check bench docs clean
+.PHONY: help demo web test test-slow test-qgis check bench docs clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ test: $(VENV)/.dev  ## Install what the tests need and run them
 
 test-slow: $(VENV)/.dev  ## Run the tests that take long
 	$(PY) -m pytest -m slow
+
+test-qgis: $(VENV)/.dev  ## Check in QGIS what it shows of a run (Debian: qgis python3-qgis)
+	$(PY) -m pytest -m qgis tests/qgis
 
 check: $(VENV)/.dev  ## Lint, format, types and doctests
 	$(BIN)/ruff check .
