@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from landcover.errors import MissingProduct, typed
+from landcover.errors import LandcoverError, MissingProduct, typed
 from landcover.files.atomic import Fields, digest, read_json, versions, write_json
 from landcover.files.raster_names import RasterName, file_of, raster_name
+from landcover.legend import Legend, Nomenclature
 
 #: The command that makes each product, for people who ask for it too early.
 _PREP = "landcover prep --bands B02.tif B03.tif B04.tif B08.tif"
@@ -26,6 +27,18 @@ MADE_BY = {
     "refined_labels": "landcover denoise {run}",
     "label_noise": "landcover denoise {run}",
     "vectors": "landcover export {run} --vectors gpkg",
+}
+
+#: The call of the public API that makes what a run lacks; a name stands for the run.
+CALLS = {
+    "scene": 'run = lc.prepare("{run}", bands=FILES, labels=FILE)',
+    "labels": 'run = lc.prepare("{run}", bands=FILES, labels=FILE)',
+    "segments": "lc.segment(run)",
+    "samples": "lc.sample(run)",
+    "refined_labels": "lc.denoise(run)",
+    "model": 'model = lc.train(run, "random-forest")',
+    "map": "lc.map_scene(run, model)",
+    "comparison": "lc.compare(run)",
 }
 
 
@@ -90,6 +103,97 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """What the run holds and what it lacks, for notebooks: pictures, classes, maps."""
+        from landcover.files import html
+
+        if not self.path.is_dir():
+            return html.card(
+                f"Run {self.path}",
+                html.text("there is no such folder yet"),
+                html.missing([("scene", self._call("scene"))]),
+            )
+        drawn = {
+            "true colour": self.figure("true_colour"),
+            "components": self.figure("components"),
+        }
+        classes = {
+            "labels": self.labels,
+            "refined labels": self.refined_labels,
+            "reference": self.reference,
+            **{f"map {name}": self.map(name) for name in self._names("maps/*.tif")},
+        }
+        classes = {title: path for title, path in classes.items() if path.exists()}
+        pictures = {title: path for title, path in drawn.items() if path.exists()} | classes
+        legend = self._legend()
+        return html.card(
+            f"Run {self.path}",
+            html.facts(self._held()),
+            html.gallery(pictures, legend),
+            html.class_table(classes, legend),
+            html.missing(self._lacking()),
+        )
+
+    def _legend(self) -> Legend | None:
+        """The classes of the run; None where it has no legend of its own, or a damaged one."""
+        try:
+            return Nomenclature.from_dict(read_json(self.legend)).legend
+        except (OSError, LandcoverError, KeyError, TypeError, ValueError):
+            return None
+
+    def _held(self) -> list[tuple[str, object]]:
+        """What the run holds, in words."""
+        days = sorted(path.stem for path in self.dates.glob("????-??-??.tif"))
+        return [
+            ("scene", _described(self.scene)),
+            ("dates", f"{len(days)}, {days[0]} to {days[-1]}" if days else None),
+            ("scenes", len(read_json(self.scenes)["scenes"]) if self.scenes.exists() else None),
+            ("models", ", ".join(self._names("models/*/card.json")) or None),
+            *((f"map {name}", self._scored(name)) for name in self._names("maps/*.tif")),
+        ]
+
+    def _scored(self, name: str) -> str:
+        """How a map does, by its report."""
+        path = self.report(name)
+        if not path.exists():
+            return "not scored: the run has no labels, or no test blocks"
+        try:
+            found = read_json(path)
+        except LandcoverError as error:
+            return f"its report cannot be read: {error}"
+        if not {"overall_accuracy", "n_test"} <= found.keys():
+            return f"{path} is no report of a map"
+        return (
+            f"{found.get('measure', 'accuracy')}: {100 * found['overall_accuracy']:.1f} % of "
+            f"{found['n_test']:,} pixels"
+        )
+
+    def _lacking(self) -> list[tuple[str, str]]:
+        """What the run does not hold yet, and the call that makes it."""
+        if self.scenes.exists():
+            return []
+        there = {
+            "scene": self.scene.exists(),
+            "labels": self.labels.exists(),
+            "segments": self.segments.exists(),
+            "samples": self.samples.exists(),
+            "refined_labels": self.refined_labels.exists(),
+            "model": bool(self._names("models/*/card.json")),
+            "map": bool(self._names("maps/*.tif")),
+            "comparison": (self.path / "comparison.json").exists(),
+        }
+        return [(p.replace("_", " "), self._call(p)) for p, held in there.items() if not held]
+
+    def _names(self, pattern: str) -> list[str]:
+        """Names of the models or maps that a pattern finds, without what lies beside a map."""
+        found = sorted(self.path.glob(pattern))
+        if pattern.startswith("models"):
+            return [path.parent.name for path in found]
+        return [path.stem for path in found if path.with_suffix(".qml").exists()]
+
+    def _call(self, product: str) -> str:
+        return CALLS[product].format(run=self.path.as_posix())
 
     @property
     def dates(self) -> Path:
@@ -492,3 +596,19 @@ class Run:
         """
         empty: Fields = {"stages": {}, "commands": []}
         return empty | (read_json(self.manifest) if self.manifest.exists() else {})
+
+
+def _described(scene: Path) -> str | None:
+    """Size, pixels, reference system and bands of a scene; None where there is none."""
+    from landcover.files.rasters import band_names, grid_of
+
+    if not scene.exists():
+        return None
+    try:
+        grid, bands = grid_of(scene), band_names(scene)
+    except LandcoverError as error:
+        return f"cannot be read: {error}"
+    return (
+        f"{grid.rows:,} x {grid.cols:,} pixels of {grid.resolution[0]:g} x "
+        f"{grid.resolution[1]:g}, {grid.crs.to_string()}; bands {' '.join(bands)}"
+    )

@@ -62,6 +62,12 @@ class Model:
     folder: Path
     card: Fields = field(repr=False, compare=False)
 
+    def _repr_html_(self) -> str:
+        """What the model is, for notebooks."""
+        from landcover.classifiers.model_page import model_page
+
+        return model_page(self.folder, self.title, self.kind, self.inputs, self.legend, self.card)
+
     @property
     def name(self) -> str:
         """Name of the model: that of its folder."""

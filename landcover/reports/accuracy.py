@@ -7,7 +7,7 @@ whole tile is scored by windows, and a bootstrap resample is one weighted sum.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from landcover.reports.records import (
     OverallScores,
     Scores,
 )
+from landcover.reports.score_report import ScoreReport
 
 #: The scores of a map, the leading one first.
 METRICS = ("overall_accuracy", "balanced_accuracy", "macro_f1", "macro_jaccard", "kappa")
@@ -98,9 +99,11 @@ def score(
     if blocks is None:
         together = np.zeros(reference.shape, np.int64)
         total = block_confusion(reference, predicted, together, codes)
-        return score_confusions(total, codes, seed, resamples, legend, independent=True)
+        scores = score_confusions(total, codes, seed, resamples, legend, independent=True)
+        return cast("Scores", ScoreReport(scores))
     confusions = block_confusion(reference, predicted, blocks, codes)
-    return score_confusions(confusions, codes, seed, resamples, legend)
+    scores = score_confusions(confusions, codes, seed, resamples, legend)
+    return cast("Scores", ScoreReport(scores))
 
 
 def block_confusion(

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from landcover.files import rasters
+from landcover.files import pictures, rasters
 from landcover.grid import Window
 from landcover.labels.origin import POLYGONS
 from landcover.legend import UNLABELLED, Legend
@@ -195,13 +195,13 @@ def _gallery(
 ) -> list[dict[str, str]]:
     """The scene and every class raster, read and encoded as told."""
     _, title, picture = scene_picture(scene, read)
-    pictures = [_picture("scene", title, encode(picture))]
+    gallery = [_picture("scene", title, encode(picture))]
     for layer, (title, path) in layers.items():
         codes = read(path, [1])[0]
         shown = layer in TRUTHS and is_sparse(codes)
         drawn = encode(over_scene(codes, legend, picture)) if shown else None
-        pictures.append(_picture(layer, title, drawn or figures.class_png(codes, legend)))
-    return pictures
+        gallery.append(_picture(layer, title, drawn or pictures.class_png(codes, legend)))
+    return gallery
 
 
 def _where_maps_differ(layers: Mapping[str, Path], scene: Path, blocks: Blocks) -> Window | None:
@@ -229,4 +229,4 @@ def _where_maps_differ(layers: Mapping[str, Path], scene: Path, blocks: Blocks) 
 
 
 def _picture(layer: str, title: str, content: bytes) -> dict[str, str]:
-    return {"layer": layer, "title": title, "uri": figures.data_uri(content)}
+    return {"layer": layer, "title": title, "uri": pictures.data_uri(content)}

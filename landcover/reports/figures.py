@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.files import rasters
+from landcover.files.pictures import NODATA_GREY
 from landcover.legend import Legend
 from landcover.sensors import true_colour_bands
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 STRETCH_PERCENTILES = (1.0, 99.0)
 #: Brightens the middle of the stretch.
 GAMMA = 1.4
-NODATA_GREY = 235
 #: A scene longer than so many times its width is shown in pieces.
 MOST_ELONGATED = 6
 #: A caption is some 400 pixels long.
@@ -208,22 +207,6 @@ def figure_png(figure: Figure, metadata: Mapping[str, str | None] | None = None)
     return buffer.getvalue()
 
 
-def class_png(codes: np.ndarray, legend: Legend) -> bytes:
-    """Class codes (rows, cols) as a PNG with a palette, some three times smaller than `png`.
-
-    The colours are those of `class_picture`. A palette has 256 entries, a legend 44 at most.
-    """
-    from PIL import Image
-
-    index = legend.index(codes)
-    image = Image.fromarray(np.where(index < 0, len(legend), index).astype(np.uint8))
-    palette = [channel for c in legend.classes for channel in c.colour]
-    image.putpalette([*palette, *(NODATA_GREY,) * 3])
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
-
-
 def jpeg(picture: np.ndarray, quality: int = 85) -> bytes:
     """A uint8 picture (rows, cols, 3) as JPEG bytes: photographs take a tenth of a PNG."""
     from PIL import Image
@@ -231,12 +214,6 @@ def jpeg(picture: np.ndarray, quality: int = 85) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="JPEG", quality=quality, optimize=True)
     return buffer.getvalue()
-
-
-def data_uri(content: bytes) -> str:
-    """PNG or JPEG bytes as an address that a page can hold inside itself."""
-    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def busiest_square(marked: np.ndarray, size: int) -> tuple[int, int]:

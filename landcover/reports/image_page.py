@@ -10,6 +10,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from landcover.files import pictures
 from landcover.files.atomic import Fields
 from landcover.legend import Legend, facts
 from landcover.reports import figures, words
@@ -165,7 +166,7 @@ def _picture(image: np.ndarray, bands: tuple[str, ...]) -> str:
         first = image[..., 0]
         shown = (first - first.min()) / max(float(np.ptp(first)), 1e-6)
     pixels = (np.clip(shown, 0, 1) * 255).round().astype(np.uint8)
-    return figures.data_uri(figures.png(pixels))
+    return pictures.data_uri(figures.png(pixels))
 
 
 def _published() -> list[dict[str, str]]:

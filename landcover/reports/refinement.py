@@ -8,7 +8,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from landcover.files import rasters
+from landcover.files import pictures, rasters
 from landcover.labels.decision import Decision, why_kept
 from landcover.legend import LandClass, Legend
 from landcover.reports import figures
@@ -161,7 +161,7 @@ def panels(labels: Path, refined: Path, confidence: Path, legend: Legend) -> dic
     ]
     percent = figures.read_folded(confidence, _PICTURE_PX)[0]
     grey = np.nan_to_num(2.55 * percent).astype(np.uint8)[..., np.newaxis].repeat(3, axis=-1)
-    grey[~np.isfinite(percent)] = figures.NODATA_GREY
+    grey[~np.isfinite(percent)] = pictures.NODATA_GREY
     return dict(zip(_TITLES, (*shown, grey), strict=True))
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from landcover.files.pictures import NODATA_GREY
 from landcover.reports.figures import (
-    NODATA_GREY,
     captioned,
     false_colour,
     figure_png,

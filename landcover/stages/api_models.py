@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landcover.errors import InputError
-from landcover.files.atomic import Fields, read_json
+from landcover.files.atomic import read_json
+from landcover.reports.shown import (
+    AssessmentReport,
+    AssessmentReports,
+    ChangeReport,
+    ComparisonReport,
+)
 from landcover.run import Run
 from landcover.stages.api_arguments import (
     PathLike,
@@ -21,6 +27,7 @@ from landcover.stages.api_arguments import (
     run_of,
     runs_of,
 )
+from landcover.stages.map_path import MapPath
 
 if TYPE_CHECKING:
     from landcover.classifiers.models import Model
@@ -151,7 +158,7 @@ def map_scene(
     applicability: bool | None = None,
     precision: str = "auto",
     dates: Sequence[str] | None = None,
-) -> Path:
+) -> MapPath:
     """Map every valid pixel of a run's scene, and score the map where the run has labels.
 
     A call that was interrupted goes on where it was.
@@ -212,10 +219,10 @@ def map_scene(
         applicability=applicability,
         dates=dates,
     )
-    return paths[0]
+    return MapPath(paths[0])
 
 
-def ensemble(run: RunLike, maps: Sequence[str], *, variant: str = "") -> Path:
+def ensemble(run: RunLike, maps: Sequence[str], *, variant: str = "") -> MapPath:
     """Average the probabilities of several maps into a map of its own, and score it.
 
     Parameters
@@ -251,10 +258,10 @@ def ensemble(run: RunLike, maps: Sequence[str], *, variant: str = "") -> Path:
     """
     from landcover.stages import ensemble as stage
 
-    return stage.ensemble(run_of(run), maps, variant)[0]
+    return MapPath(stage.ensemble(run_of(run), maps, variant)[0])
 
 
-def compare(run: RunLike) -> Fields:
+def compare(run: RunLike) -> ComparisonReport:
     """Set every map of a run beside the others, on the same pixels of the test blocks.
 
     Parameters
@@ -286,7 +293,7 @@ def compare(run: RunLike) -> Fields:
 
     run = run_of(run)
     stage.compare(run)
-    return read_comparison(run.path)
+    return ComparisonReport(read_comparison(run.path))
 
 
 def assess(
@@ -295,7 +302,7 @@ def assess(
     class_field: str | None = None,
     models: str | Sequence[str] = (),
     strata: PathLike | None = None,
-) -> dict[str, Fields]:
+) -> AssessmentReports:
     """Estimate the accuracy of maps and the true area of classes from a probability sample.
 
     Parameters
@@ -354,7 +361,7 @@ def assess(
         run, Path(reference), class_field, names, None if strata is None else Path(strata)
     )
     found = [read_json(path) for path in paths]
-    return {report["model"]: report for report in found}
+    return AssessmentReports({r["model"]: AssessmentReport(r) for r in found})
 
 
 def find_change(  # noqa: PLR0913 - what the options of landcover change choose
@@ -369,7 +376,7 @@ def find_change(  # noqa: PLR0913 - what the options of landcover change choose
     normalise: bool = True,
     years: tuple[int, int] | None = None,
     mmu_ha: float | None = None,
-) -> Fields:
+) -> ChangeReport:
     """Find what changed between two dates or years of one place.
 
     Parameters
@@ -454,4 +461,4 @@ def find_change(  # noqa: PLR0913 - what the options of landcover change choose
         years=years,
         mmu_ha=mmu_ha,
     )
-    return read_json(folder / "change.json")
+    return ChangeReport(read_json(folder / "change.json"), folder)

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from landcover.errors import InputError
-from landcover.files.atomic import Fields, read_json
+from landcover.files.atomic import read_json
 from landcover.files.raster_names import raster_name
+from landcover.reports.shown import NoiseReport
 from landcover.run import Run
 from landcover.stages.api_arguments import (
     PathLike,
@@ -407,7 +408,7 @@ def sample(  # noqa: PLR0913 - an argument for each option of landcover sample
     return read_samples(run.require("samples"), geometry=True)
 
 
-def denoise(run: RunLike, seed: int = 0) -> Fields:
+def denoise(run: RunLike, seed: int = 0) -> NoiseReport:
     """Estimate where the labels of a run are wrong, and what is there instead.
 
     Parameters
@@ -447,4 +448,4 @@ def denoise(run: RunLike, seed: int = 0) -> Fields:
 
     run = run_of(run)
     stage.denoise(run, seed)
-    return read_json(run.path / "label_noise.json")
+    return NoiseReport(read_json(run.path / "label_noise.json"))

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from rasterio.crs import CRS
 
-from landcover.files import rasters
+from landcover.files import pictures, rasters
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
@@ -44,17 +44,17 @@ def test_true_colour_shows_nodata_grey_and_does_not_let_it_set_the_stretch():
     wide = np.concatenate([image, np.full((4, 20, 10), np.nan, np.float32)], axis=2)
     picture = figures.true_colour(wide, BANDS)
     assert np.array_equal(picture[:, :30], whole)
-    assert (picture[:, 30:] == figures.NODATA_GREY).all()
-    assert (figures.true_colour(np.full((4, 3, 3), np.nan), BANDS) == figures.NODATA_GREY).all()
+    assert (picture[:, 30:] == pictures.NODATA_GREY).all()
+    assert (figures.true_colour(np.full((4, 3, 3), np.nan), BANDS) == pictures.NODATA_GREY).all()
 
 
 def test_class_pictures_wear_the_official_colours():
     legend = Legend.corine().subset([111, 211, 512])
     codes = np.array([[111, 211, 512, 0]], np.uint16)
     # EEA legend: continuous urban fabric, non-irrigated arable land, water bodies
-    expected = [[[230, 0, 77], [255, 255, 168], [128, 242, 230], [figures.NODATA_GREY] * 3]]
+    expected = [[[230, 0, 77], [255, 255, 168], [128, 242, 230], [pictures.NODATA_GREY] * 3]]
     assert figures.class_picture(codes, legend).tolist() == expected
-    assert opened(figures.class_png(codes, legend)).tolist() == expected
+    assert opened(pictures.class_png(codes, legend)).tolist() == expected
 
 
 @given(st.sampled_from([1, 2, 3]), st.integers(0, 2**32 - 1))
@@ -62,7 +62,7 @@ def test_the_small_png_shows_the_class_picture(level, seed):
     legend = Legend.corine(level)
     codes = np.random.default_rng(seed).choice([0, *legend.codes], (9, 13)).astype(np.uint16)
     assert np.array_equal(
-        opened(figures.class_png(codes, legend)), figures.class_picture(codes, legend)
+        opened(pictures.class_png(codes, legend)), figures.class_picture(codes, legend)
     )
 
 
@@ -76,7 +76,7 @@ def test_png_is_exact_and_jpeg_close():
 @pytest.mark.parametrize(("encode", "kind"), [(figures.png, "png"), (figures.jpeg, "jpeg")])
 def test_data_uri_holds_the_bytes(encode, kind):
     content = encode(np.zeros((4, 4, 3), np.uint8))
-    head, body = figures.data_uri(content).split(",")
+    head, body = pictures.data_uri(content).split(",")
     assert head == f"data:image/{kind};base64"
     assert base64.b64decode(body) == content
 
