@@ -1,26 +1,32 @@
 """The `landcover` command; the scripts at the root are doors to the same stages.
 
 Each command prints its settings and seed first, and the paths that it wrote
-last. Input that cannot be used ends in one line and exit code 2; the environment
-variable LANDCOVER_DEBUG names a file for the traceback. Everything heavy is
-imported by the command that needs it.
+last; with --quiet these alone. Input that cannot be used ends in one line and
+exit code 2; the environment variable LANDCOVER_DEBUG names a file for the
+traceback. Everything heavy is imported by the command that needs it.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn, TextIO
 
 from landcover import __version__
 from landcover.commands import COMMANDS, GROUPS
-from landcover.commands.options import Arguments, in_options
+from landcover.commands.options import Arguments, add_quiet, in_options
 from landcover.errors import LandcoverError
 from landcover.files.atomic import peak_memory_mib, write_text
+from landcover.progress import LONG_S, duration
 from landcover.run import Run
 from landcover.stopwatch import Stopwatch, describe, running
 
@@ -63,6 +69,7 @@ def all_commands() -> Parser:
             groups[first] = group.add_subparsers(metavar=metavar, required=True)
         command = groups[first].add_parser(last, help=summary, description=summary)
         define(command)
+        add_quiet(command)
         command.set_defaults(act=act, stage=name, parser=command)
     return parser
 
@@ -80,6 +87,7 @@ def script(name: str, argv: Sequence[str] | None = None) -> int:
     summary, define, act = COMMANDS[name]
     parser = Parser(description=summary)
     define(parser)
+    add_quiet(parser)
     parser.set_defaults(act=act, stage=name, parser=parser)
     return _run(parser.parse_args(argv))
 
@@ -92,24 +100,68 @@ def _run(arguments: Arguments) -> int:
     """
     if "runs" in arguments:  # of several run folders, the one that is written to
         arguments.run = arguments.out or arguments.runs[0]
-    asks, of_a_run = getattr(arguments, "asks", False), "run" in arguments
-    _print_settings(arguments, sys.stderr if asks else sys.stdout)
     try:
-        if of_a_run and not asks:
-            Run(arguments.run).read_manifest()  # a damaged one ends it before anything is done
-        with running() as watch:
-            paths = arguments.act(arguments)
+        with _stoppable(), _quiet(arguments):
+            paths = _act(arguments)
     except Exception as error:  # libraries raise what they like
         return _failed(error, arguments)
     except KeyboardInterrupt:
         goes_on = "; the same command goes on" if arguments.stage in GOES_ON else ""
         print(f"stopped; nothing half-written stays{goes_on}", file=sys.stderr)
         return 130
-    if not asks:
-        _measure(arguments, watch)
     for path in dict.fromkeys(paths):
         print(path)
     return 0
+
+
+def _act(arguments: Arguments) -> list[Path]:
+    """Do what was asked for, between what is said of it before and after."""
+    asks, of_a_run = getattr(arguments, "asks", False), "run" in arguments
+    _print_settings(arguments, sys.stderr if asks else sys.stdout)
+    if of_a_run and not asks:
+        _print_expected(arguments)
+    with running() as watch:
+        paths = arguments.act(arguments)
+    if not asks:
+        _measure(arguments, watch)
+    return paths
+
+
+class _Nowhere(io.TextIOBase):
+    """Text that nobody reads."""
+
+    def write(self, text: str) -> int:
+        """Drop the text."""
+        return len(text)
+
+
+@contextmanager
+def _quiet(arguments: Arguments) -> Iterator[None]:
+    """Drop what is said on the way where that was asked for; answers of what only asks stay."""
+    with ExitStack() as stack:
+        if arguments.quiet:
+            nothing = _Nowhere()
+            stack.enter_context(redirect_stderr(nothing))
+            if not getattr(arguments, "asks", False):
+                stack.enter_context(redirect_stdout(nothing))
+        yield
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let other programs stop a command by SIGTERM as Ctrl-C does, so that it cleans up too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _failed(error: Exception, arguments: Arguments) -> int:
@@ -144,7 +196,7 @@ def _failed(error: Exception, arguments: Arguments) -> int:
 
 def _settings(arguments: Arguments) -> dict[str, str]:
     """What was asked for, as text."""
-    hidden = {"act", "asks", "stage", "run", "parser", "idle"}
+    hidden = {"act", "asks", "stage", "run", "parser", "idle", "quiet"}
     if len(getattr(arguments, "runs", ())) == 1:  # it is the run then
         hidden.add("runs")
     given = {k: v for k, v in vars(arguments).items() if k not in hidden and v is not None}
@@ -175,6 +227,17 @@ def _print_settings(arguments: Arguments, out: TextIO) -> None:
     settings = ", ".join(f"{name} {value}".rstrip() for name, value in shown.items())
     called = [arguments.stage, str(arguments.run)] if "run" in arguments else [arguments.stage]
     print(f"{' '.join(called)}: {settings}", file=out, flush=True)
+
+
+def _print_expected(arguments: Arguments) -> None:
+    """Say how long the same command took before, if that was long.
+
+    Reading the manifest ends a command in a damaged run before anything is done.
+    """
+    asked = {"command": arguments.stage, "settings": _settings(arguments)}
+    for entry in Run(arguments.run).read_manifest()["commands"]:
+        if asked.items() <= entry.items() and entry["seconds"] > LONG_S:
+            print(f"expected: about {duration(entry['seconds'])}, as it took before", flush=True)
 
 
 def _none_idle(_arguments: Arguments) -> set[str]:

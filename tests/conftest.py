@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -66,8 +67,9 @@ def shared_data() -> Path:
 
 
 def error_lines(stderr: str) -> list[str]:
-    """The lines of standard error without progress bars, which a slow machine shows."""
-    return [line for line in stderr.splitlines() if line.strip() and "\u2501" not in line]
+    """The lines of standard error without progress, which a slow machine shows."""
+    progress = re.compile(r": \d+ (%|done), |: expected to take |\u2501")
+    return [line for line in stderr.splitlines() if line.strip() and not progress.search(line)]
 
 
 def utm_grid(rows: int, cols: int, west: float = 300_000, north: float = 5_800_000) -> Grid:

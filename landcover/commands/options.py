@@ -116,6 +116,15 @@ def _auto_or_count(text: str) -> int | None:
     return None if text == "auto" else int(COUNT(text))
 
 
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Whether to leave out all that is no result; every command has it."""
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        help="print the paths written, the answer of a question, and errors; nothing else",
+    )
+
+
 def add_run(parser: argparse.ArgumentParser) -> None:
     """The run folder, runs/demo unless another is named."""
     parser.add_argument(

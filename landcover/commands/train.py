@@ -47,9 +47,29 @@ def _define(rows: list[Kind], parser: argparse.ArgumentParser) -> None:
     )
     if rows[0].maps:
         add_map_choice(parser)
+    parser.add_argument(
+        "--tensorboard",
+        type=Path,
+        metavar="DIR",
+        help="of networks: a folder that gets a log of every epoch, which TensorBoard shows",
+    )
 
 
 def _train(rows: list[Kind], a: Arguments) -> list[Path]:
+    if a.tensorboard is None:
+        return _train_unlogged(rows, a)
+    if not rows[0].runs_on_keras:
+        raise InputError(
+            f"--tensorboard {a.tensorboard} logs the epochs of networks, and {rows[0].command} is "
+            "trained without epochs; leave it out"
+        )
+    from landcover.classifiers.networks import logged_in
+
+    with logged_in(a.tensorboard):
+        return [*_train_unlogged(rows, a), a.tensorboard]
+
+
+def _train_unlogged(rows: list[Kind], a: Arguments) -> list[Path]:
     from landcover.reports.words import scored
     from landcover.run import Run
     from landcover.stages.dates import must_be_told

@@ -98,7 +98,7 @@ def test_a_command_in_a_text_takes_the_options_that_are_named_with_it():
 
 
 def test_an_option_in_a_text_is_one_of_some_command():
-    known = {option for name in COMMANDS for option in options_of(name)} | {"--help"}
+    known = {option for name in COMMANDS for option in options_of(name)} | {"--help", "--quiet"}
     known |= {"--splits"}  # of a script in experiments, checked below
     known |= {o for command in main_group.commands.values() for p in command.params for o in p.opts}
     wrong = [

@@ -71,6 +71,7 @@ from landcover.classifiers.networks.training import (
     fit,
     predict_examples,
 )
+from landcover.classifiers.networks.training_logs import logged_in
 from landcover.classifiers.networks.unet import BACKBONES, Encoder, TileShape, build_unet
 
 __all__ = [
@@ -116,6 +117,7 @@ __all__ = [
     "hidden_network",
     "image_probabilities",
     "load",
+    "logged_in",
     "means_of_bands",
     "parameters_of",
     "plan",

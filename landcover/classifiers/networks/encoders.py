@@ -160,7 +160,7 @@ def fit_tagger(
         jit_compile=compiled(),
     )
     prepare_optimizer(model)
-    progress = track(range(epochs), f"training {name or model.name}")
+    progress = track(range(epochs), f"training {name or model.name}", may_end_early=True)
     next(progress)
     ends = time.monotonic() + seconds if seconds is not None else np.inf
 

@@ -212,7 +212,7 @@ def _fit_stage(
     _compile(model, recipe, stage)
     classes = model.output_shape[-1]
     steps = -(-len(train.targets) // recipe.batch_size)
-    progress = track(range(stage.epochs), title)
+    progress = track(range(stage.epochs), title, may_end_early=True)
     next(progress)
     rates: list[float] = []
     pace = _Pace(stage.epochs * steps, seconds)

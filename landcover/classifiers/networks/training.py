@@ -16,6 +16,7 @@ from landcover.classifiers.networks.backend import (
 from landcover.classifiers.networks.batches import Examples, TileExamples, row_batches, tile_batches
 from landcover.classifiers.networks.tile_batches import SequenceTiles, labelled_batches
 from landcover.classifiers.networks.tile_network import sampled_pixels
+from landcover.classifiers.networks.training_logs import callbacks_of_logs
 from landcover.progress import track
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def fit(
         jit_compile=compiled(),
     )
     prepare_optimizer(trained)
-    progress = track(range(schedule.epochs), f"training {name or model.name}")
+    title = f"training {name or model.name}"
+    progress = track(range(schedule.epochs), title, may_end_early=True)
     judged = "val_cross_entropy"
     callbacks = [
         keras.callbacks.ReduceLROnPlateau(
@@ -116,6 +118,7 @@ def fit(
             judged, patience=schedule.patience, mode="min", restore_best_weights=True
         ),
         keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: next(progress, None)),
+        *callbacks_of_logs(name or model.name),
     ]
     next(progress)
     try:
