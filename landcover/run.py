@@ -230,6 +230,21 @@ class Run:
         """
         return self.dates / f"labels_{year}.tif"
 
+    def year(self, year: int) -> Path:
+        """A run folder of the dates of one year, where labels of that year are refined.
+
+        Parameters
+        ----------
+        year : int
+            Such as 2022.
+
+        Returns
+        -------
+        Path
+            RUN/years/YEAR.
+        """
+        return self.path / "years" / str(year)
+
     def model(self, name: str) -> Path:
         """Folder of a model.
 

@@ -32,19 +32,28 @@ class LearntDates:
         Dates that it reads together; None for any number of them.
     choice : {"fixed", "random"}
         Whether it learnt these days alone, or sequences drawn from them.
+    by_year : bool
+        Whether it learnt the dates of each year apart, with labels of that year.
     """
 
     days: tuple[str, ...]
     needed: int = 1
     together: int | None = None
     choice: str = FIXED
+    by_year: bool = False
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any] | None) -> LearntDates | None:
         """What a card says under ``dates``; None of a model that reads one image."""
         if card is None:
             return None
-        return cls(tuple(card["days"]), card["needed"], card["together"], card["choice"])
+        return cls(
+            tuple(card["days"]),
+            card["needed"],
+            card["together"],
+            card["choice"],
+            card.get("by_year", False),
+        )
 
     def as_card(self) -> dict[str, Any]:
         """The same as a card holds it."""
@@ -53,6 +62,7 @@ class LearntDates:
             "needed": self.needed,
             "together": self.together,
             "choice": self.choice,
+            **({"by_year": True} if self.by_year else {}),
         }
 
     def in_words(self) -> str:
@@ -131,3 +141,12 @@ def spread(days: Sequence[T], number: int) -> list[T]:
     (['a', 'c', 'e'], ['a'])
     """
     return [days[at] for at in np.linspace(0, len(days) - 1, number).round().astype(int)]
+
+
+def turn_th(shown: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """The position of the turn-th true value of each row, from 0; 0 where there is none.
+
+    >>> turn_th(np.array([[False, True, True], [True, False, False]]), np.array([1, 0])).tolist()
+    [2, 0]
+    """
+    return np.asarray((shown & (shown.cumsum(axis=1) == turn[:, np.newaxis] + 1)).argmax(axis=1))

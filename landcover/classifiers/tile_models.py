@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landcover.classifiers.fitting import Fitted, Setup, Trainer
-from landcover.classifiers.learnt_dates import FIXED, RANDOM, LearntDates, spread
+from landcover.classifiers.learnt_dates import FIXED, RANDOM, LearntDates, spread, turn_th
 from landcover.classifiers.protocol import Signature
 from landcover.errors import InputError, LandcoverError
 from landcover.scene.sequence import Dates
@@ -179,7 +179,10 @@ def _trainer(setup: Setup, way: _Way, together: int) -> Trainer:
         def learn(model: Network, number: int, epochs: int, name: str) -> dict[str, list[float]]:
             def examples(tiles: LabelledTiles) -> SequenceTiles:
                 weights = tiles.weights(of_class)
-                return networks.SequenceTiles(tiles, weights, days, number, _takes_dates(model))
+                # tiles of one year show nothing on the dates of the others
+                shows = tiles.dates_that_show() if ground.years else None
+                of_dates = days, number, _takes_dates(model), shows
+                return networks.SequenceTiles(tiles, weights, *of_dates)
 
             return networks.fit(
                 model,
@@ -205,7 +208,12 @@ def _trainer(setup: Setup, way: _Way, together: int) -> Trainer:
             at = rows.samples.iloc[part]
             seen = _seen(inputs.dates, together)
             places = at["row"].to_numpy(np.int64), at["col"].to_numpy(np.int64)
-            return _at_samples(ground, predict, seen, days, places, len(codes))
+            shown = np.ones((len(at), len(seen)), bool)
+            if len(seen) > 1:  # each sample by a date that shows it
+                names = Dates(inputs.dates.days, inputs.bands).names  # type: ignore[union-attr]
+                values = at[list(names)].to_numpy(np.float32)
+                shown = np.isfinite(values).reshape(*shown.shape, -1).all(axis=2)
+            return _at_samples(ground, predict, (seen, shown), days, places, len(codes))
 
         return Fitted(partial(networks.save, model), predict_rows, settings, scaling, history)
 
@@ -253,30 +261,37 @@ def _seen(learnt: LearntDates | None, together: int) -> np.ndarray:
 def _at_samples(
     ground: Ground,
     predict: PredictTiles,
-    seen: np.ndarray,
+    seen: tuple[np.ndarray, np.ndarray],
     days: np.ndarray | None,
     places: tuple[np.ndarray, np.ndarray],
     classes: int,
 ) -> np.ndarray:
     """Probabilities (samples, classes), from the middle of the tile that each one lies in.
 
-    `seen` is a row of dates for every way to see a tile; tiles take them in turn.
+    `seen` is a row of dates for every way to see a tile, and which ways show each sample, (samples,
+    ways). Tiles take the ways in turn; a sample takes the turn-th of those that show it.
     """
     from landcover.classifiers.tile_classifier import MARGIN_PX
     from landcover.samples.labelled_tiles import STEP_PX, read_tiles
 
-    rows, cols = places
+    (rows, cols), (ways, shown) = places, seen
     cells, of = np.unique(np.stack([rows, cols]) // STEP_PX, axis=1, return_inverse=True)
     corners = cells.T * STEP_PX - MARGIN_PX
-    of_tile = np.empty((len(corners), STEP_PX, STEP_PX, classes), np.float32)
+    way = turn_th(shown, of % np.maximum(shown.sum(axis=1), 1))
+    found = np.empty((len(rows), classes), np.float32)
     middle = slice(MARGIN_PX, MARGIN_PX + STEP_PX)
     for at, tiles in read_tiles(ground.read, corners, ground.dates, "predicting"):
-        for turn, dates in enumerate(seen):
-            chosen = at % len(seen) == turn
+        for number, dates in enumerate(ways):
+            samples = np.flatnonzero((way == number) & np.isin(of, at))
+            chosen, place = np.unique(of[samples], return_inverse=True)
+            if not len(chosen):
+                continue
             of_days = np.zeros(1) if days is None else days[dates]
-            shown = tiles[chosen][:, :, :, dates]
-            of_tile[at[chosen]] = predict(shown, of_days)[:, middle, middle]
-    return np.asarray(of_tile[of, rows % STEP_PX, cols % STEP_PX])
+            images = tiles[np.searchsorted(at, chosen)][:, :, :, dates]
+            of_tile = predict(images, of_days)[:, middle, middle]
+            row, col = rows[samples] % STEP_PX, cols[samples] % STEP_PX
+            found[samples] = of_tile[place, row, col]
+    return found
 
 
 def _takes_dates(model: Network) -> bool:

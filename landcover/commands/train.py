@@ -101,8 +101,10 @@ def _train_unlogged(rows: list[Kind], a: Arguments) -> list[Path]:
     paths = products_of(run, model)
     mapped = rows[0].maps and not a.no_map
     if mapped and must_be_told(run, model):
-        how = f"landcover map {typed(run.path)} --model {typed(model.name)} --dates DAY"
-        print(f"map one of its dates with it: {how}")
+        by_year = model.inputs.dates is not None and model.inputs.dates.by_year
+        one = ("years", "YEAR") if by_year else ("dates", "DAY")
+        how = f"landcover map {typed(run.path)} --model {typed(model.name)} --dates {one[1]}"
+        print(f"map one of its {one[0]} with it: {how}")
         return paths
     return paths + (map_scene(run, model) if mapped else [])
 

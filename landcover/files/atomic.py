@@ -163,6 +163,13 @@ def write_bytes(path: Path, content: bytes) -> Path:
     return path
 
 
+def copied(source: Path, target: Path) -> Path:
+    """A copy of a file, whole or not at all."""
+    with replace_when_whole(target) as part:
+        shutil.copyfile(source, part)
+    return target
+
+
 def write_text(path: Path, content: str) -> Path:
     """Write text, whole or not at all."""
     return write_bytes(path, content.encode("utf-8"))

@@ -168,7 +168,10 @@ class ForeignScore(Foreign):
 
 
 class Report(Scores):
-    """reports/NAME.json of a model or a map; `scores` by what they are against."""
+    """reports/NAME.json of a model or a map; `scores` by what they are against.
+
+    ``labels_of_years`` are the years whose own labels these are; without it, those of the run.
+    """
 
     model: str
     against: str
@@ -182,6 +185,7 @@ class Report(Scores):
     calibration: NotRequired[Fields]
     foreign: NotRequired[Foreign]
     scenes: NotRequired[list[Fields]]
+    labels_of_years: NotRequired[list[int]]
 
 
 class BlockSizes(TypedDict):
@@ -196,11 +200,13 @@ class MapDates(TypedDict):
     """The dates that a map shows, and how many of them are valid at a pixel on average.
 
     ``composite`` says how they became one scene, where the map is of that and not of each date.
+    ``labels_of`` is the year whose own labels score the map; None of the labels of the run.
     """
 
     days: list[str]
     composite: str | None
     valid: float
+    labels_of: int | None
 
 
 class ComparedModel(TypedDict):

@@ -87,6 +87,7 @@ def tally_maps(
     blocks: Blocks,
     nomenclature: Nomenclature,
     zoned: bool = True,
+    labels_of: Mapping[str, Path] | None = None,
 ) -> Tally:
     """Count classes of the scene, and all that is scored in its test blocks, by windows.
 
@@ -105,22 +106,27 @@ def tally_maps(
         What the classes of all layers are of.
     zoned : bool
         Whether labels are a map, whose borders and cells say something.
+    labels_of : mapping, optional
+        Labels that stand for "labels" where some maps are scored: those of their own year.
 
     Raises
     ------
     InputError
         If a layer lies on another grid or has classes of another scheme or level.
     """
-    grid = require_same_grid(layers, scene)
-    areas = {layer: class_areas_ha(path) for layer, path in layers.items()}
-    _require_known(nomenclature, layers, areas)
+    own = {name: str(path) for name, path in (labels_of or {}).items()}
+    judges = {key: Path(key) for key in own.values()}
+    grid = require_same_grid({**layers, **judges}, scene)
+    areas = {layer: class_areas_ha(path) for layer, path in {**layers, **judges}.items()}
+    _require_known(nomenclature, {**layers, **judges}, areas)
     held = {code for area in areas.values() for code in area}
+    areas = {layer: areas[layer] for layer in layers}
     nomenclature = nomenclature.holding(held)
     require_same_classes(nomenclature, layers)
     legend = nomenclature.legend.subset(held)
     ids, position = _test_blocks(blocks)
     names = [layer for layer in layers if layer not in TRUTHS]
-    counts = _Counts(list(layers), names, (UNLABELLED, *legend.codes), len(ids), grid)
+    counts = _Counts(list(layers), names, (UNLABELLED, *legend.codes), len(ids), grid, own)
     down, across = grid.spans_px(nomenclature.border_m)
     reach_px: dict[str, tuple[float, float]] = {
         "labels": (round(down), round(across)),
@@ -128,9 +134,9 @@ def tally_maps(
     }
     windows = list(grid.windows(rasters.WINDOW_PX))
     for window in track(windows, "scoring test blocks"):
-        pixels = _test_pixels(scene, blocks, position, window, layers, reach_px)
+        pixels = _test_pixels(scene, blocks, position, window, layers, judges, reach_px)
         if pixels is not None:
-            counts.add(pixels if zoned else replace(pixels, zones={}))
+            counts.add(pixels if zoned else replace(pixels, zones={}, own_zones={}))
     codes, confusions = _without_empty_zero(counts.codes, counts.confusions)
     return Tally(
         codes,
@@ -158,7 +164,8 @@ class _Pixels:
     """The test pixels of a window, in reading order.
 
     `test` marks them in the window; `block` is the position of each one's block among the test
-    blocks; `codes` holds the classes by layer, `zones` which pixels lie in which zone.
+    blocks; `codes` holds the classes by layer, `zones` which pixels lie in which zone, and
+    `own_zones` the same by the labels of one year.
     """
 
     window: Window
@@ -166,6 +173,7 @@ class _Pixels:
     block: np.ndarray
     codes: dict[str, np.ndarray]
     zones: dict[str, np.ndarray]
+    own_zones: dict[str, dict[str, np.ndarray]]
 
 
 @dataclass
@@ -177,6 +185,7 @@ class _Counts:
     codes: tuple[int, ...]
     blocks: int
     grid: Grid
+    own: Mapping[str, str]
     confusions: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     zones: dict[str, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)
 
@@ -194,18 +203,25 @@ class _Counts:
     def add(self, pixels: _Pixels) -> None:
         """Count the pixels of a window."""
         for truth in self.truths:
-            scored = pixels.codes[truth] != UNLABELLED
-            block, reference = pixels.block[scored], pixels.codes[truth][scored]
+            judges = {
+                layer: self.own.get(layer, truth) if truth == "labels" else truth
+                for layer in self.confusions[truth]
+            }
+            # all maps on the same pixels, whichever labels each one is scored by
+            asked = set(judges.values()) or {truth}
+            scored = np.logical_and.reduce([pixels.codes[of] != UNLABELLED for of in asked])
+            block = pixels.block[scored]
             seen = np.flatnonzero(self._by_block(block))
             local = np.searchsorted(seen, np.arange(self.blocks))[block]
             right = {}
-            for layer in self.confusions[truth]:
-                predicted = pixels.codes[layer][scored]
+            for layer, judge in judges.items():
+                reference, predicted = (pixels.codes[of][scored] for of in (judge, layer))
                 right[layer] = predicted == reference
                 self.confusions[truth][layer][seen] += accuracy.block_confusion(
                     reference, predicted, local, self.codes
                 )
-                for zone, inside in pixels.zones.items():
+                zones = pixels.zones if judge == truth else pixels.own_zones.get(judge, {})
+                for zone, inside in zones.items():
                     held = self.zones[truth][layer].setdefault(
                         zone, np.zeros((self.blocks, 2), np.int64)
                     )
@@ -255,6 +271,7 @@ def _test_pixels(
     position: np.ndarray,
     window: Window,
     layers: Mapping[str, Path],
+    judges: Mapping[str, Path],
     reach_px: Mapping[str, tuple[float, float]],
 ) -> _Pixels | None:
     """The test pixels of a window; None where there are none."""
@@ -262,24 +279,25 @@ def _test_pixels(
     if not test.any():
         return None
     classes: dict[str, np.ndarray] = {}
-    zones: dict[str, np.ndarray] = {}
-    for layer, path in layers.items():
-        if layer in TRUTHS:
-            reach = reach_px[layer]
+    zones: dict[str, dict[str, np.ndarray]] = {layer: {} for layer in (*TRUTHS, *judges)}
+    for layer, path in {**layers, **judges}.items():
+        if layer in zones:
+            kind = "labels" if layer in judges else layer
+            reach = reach_px[kind]
             margin = breakdown.whole_pixels(reach)
             wide = rasters.read_classes(path, window.padded(*margin))
-            zones |= _zones(layer, wide, window, test, reach)
+            zones[layer] = _zones(kind, wide, window, test, reach)
             classes[layer] = wide[breakdown.without_margin(margin)][test]
         else:
             classes[layer] = rasters.read_classes(path, window)[test]
-    if "labels" not in layers:
-        zones = {}
+    mixed = zones["reference"] if "labels" in layers else {}
     return _Pixels(
         window,
         test,
         position[blocks.blocks_in(window)[test]],
-        _where_scene_has_data(scene, window, test, classes),
-        zones,
+        _where_scene_has_data(scene, window, test, classes, [*TRUTHS, *judges]),
+        zones["labels"] | mixed,
+        {judge: zones[judge] | mixed for judge in judges},
     )
 
 
@@ -296,13 +314,17 @@ def _zones(
 
 
 def _where_scene_has_data(
-    scene: Path, window: Window, test: np.ndarray, pixels: dict[str, np.ndarray]
+    scene: Path,
+    window: Window,
+    test: np.ndarray,
+    pixels: dict[str, np.ndarray],
+    judges: Sequence[str],
 ) -> dict[str, np.ndarray]:
     """Test pixels with labels taken away where the scene has none to predict from.
 
     The scene is read only where some layer is empty on a labelled pixel.
     """
-    truths = [layer for layer in TRUTHS if layer in pixels]
+    truths = [layer for layer in judges if layer in pixels]
     empty = np.any([values == UNLABELLED for values in pixels.values()], axis=0)
     labelled = np.any([pixels[layer] != UNLABELLED for layer in truths], axis=0)
     if not (empty & labelled).any():

@@ -20,6 +20,8 @@ from landcover.stopwatch import spent
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Column of the year that a sample is of, where the dates of each year have labels of their own.
+YEAR = "year"
 #: Rows of a sequence that are read at a time.
 _STRIP_ROWS = 256
 
@@ -40,6 +42,36 @@ def values_at(
             inside = strips == strip
             found[inside] = image[:, rows[inside] - window.row, cols[inside] - left].T
     return found
+
+
+def of_own_year(rows: Rows, days: Sequence[str], values: np.ndarray) -> tuple[Rows, np.ndarray]:
+    """Rows and values with nothing but the dates of each sample's own year.
+
+    Samples that no date of their year shows are left out altogether.
+
+    Parameters
+    ----------
+    rows : Rows
+        With a column `YEAR`; others are given back as they are.
+    days : sequence of str
+        The dates.
+    values : array of float32, (samples, dates x bands)
+        NaN where a date is masked.
+    """
+    if YEAR not in rows.samples:
+        return rows, values
+    by_date = values.reshape(len(values), len(days), -1)
+    of_day = np.array([int(day[:4]) for day in days])
+    other = rows.samples[YEAR].to_numpy()[:, np.newaxis] != of_day
+    by_date = np.where(other[..., np.newaxis], np.float32(np.nan), by_date)
+    seen = np.isfinite(by_date).all(axis=2).any(axis=1)
+    place = np.cumsum(seen) - 1
+    parts = {
+        part: place[getattr(rows, part)[seen[getattr(rows, part)]]]
+        for part in ("train", "validation", "scored", "random_split_extra")
+    }
+    samples = rows.samples[seen].reset_index(drop=True)
+    return replace(rows, samples=samples, **parts), by_date.reshape(values.shape)[seen]
 
 
 def with_dates(rows: Rows, names: Sequence[str], values: np.ndarray, needed: int = 1) -> Rows:

@@ -6,8 +6,9 @@ learnt and what is tested. A tile holds no pixel of a block of a later split.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -46,6 +47,9 @@ class Ground:
         A window within the scene to class codes (rows, cols), 0 for unlabelled.
     blocks : Blocks
         How the scene is split.
+    years : sequence of (array of bool (dates,), callable)
+        Which dates are of a year, and the labels of that year, where years have labels of their
+        own; a tile then shows the dates of one year.
     """
 
     grid: Grid
@@ -53,6 +57,20 @@ class Ground:
     dates: int
     labels: Read
     blocks: Blocks
+    years: Sequence[tuple[np.ndarray, Read]] = ()
+
+    def by_year(self) -> list[Ground]:
+        """The ground of each year, with nothing but its dates; itself where labels are of all."""
+        return [
+            replace(self, read=partial(self._of_dates, own), labels=labels, years=())
+            for own, labels in self.years
+        ] or [self]
+
+    def _of_dates(self, own: np.ndarray, window: Window) -> np.ndarray:
+        """A window with NaN in all other dates."""
+        image = np.array(self.read(window), np.float32)
+        image.reshape(self.dates, -1, *image.shape[1:])[~own] = np.nan
+        return image
 
 
 @dataclass(frozen=True)
@@ -75,6 +93,19 @@ class LabelledTiles:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @classmethod
+    def joined(cls, parts: Sequence[LabelledTiles]) -> LabelledTiles:
+        """Tiles of several parts."""
+        names = ("images", "targets", "learnt")
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def dates_that_show(self) -> np.ndarray:
+        """Which dates show anything that is learnt, bool (tiles, dates)."""
+        valid = np.isfinite(self.images).all(axis=-1)
+        return np.asarray((valid & self.learnt[..., np.newaxis]).any(axis=(1, 2)))
 
     def weights(self, of_class: np.ndarray | None) -> np.ndarray:
         """Weight of every pixel, 0 where nothing is learnt; their mean is 1.
@@ -130,6 +161,13 @@ def cut(ground: Ground, split: int, codes: tuple[int, ...], most: int, seed: int
     InputError
         If there is none.
     """
+    grounds = ground.by_year()
+    each = max(1, most // len(grounds))
+    return LabelledTiles.joined([_cut(one, split, codes, each, seed) for one in grounds])
+
+
+def _cut(ground: Ground, split: int, codes: tuple[int, ...], most: int, seed: int) -> LabelledTiles:
+    """The same of one map of labels."""
     corners = _corners(ground, split, codes)
     if not len(corners):
         name = "training" if split == TRAIN else "validation"

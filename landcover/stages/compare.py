@@ -43,7 +43,13 @@ from landcover.stages.scoring import (
     scored_on,
     tally_maps,
 )
-from landcover.stages.truths import held_truths, is_of_samples, labels_from, open_truths
+from landcover.stages.truths import (
+    held_truths,
+    is_of_samples,
+    labels_from,
+    open_truths,
+    years_of_labels,
+)
 
 
 def compare(run: Run) -> list[Path]:
@@ -160,6 +166,8 @@ def criteria(run: Run, names: Sequence[str]) -> Criteria | None:
     Those of another scene, other labels or another split count as none.
     """
     held = run.samples.exists() and run.labels.exists()
+    if years_of_labels(run, names):  # refined labels are those of the run, of another year perhaps
+        return None
     if not held or not is_made(run, read_rows(run, "labels")):
         return None
     maps = {name: run.map(name) for name in names}

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from landcover.reports.records import MapDates
 from landcover.run import Run
 from landcover.stages.models import days_of_map
+from landcover.stages.truths import years_of_labels
 
 
-def dates_of_maps(run: Run, names: Iterable[str]) -> dict[str, MapDates]:
+def dates_of_maps(run: Run, names: Sequence[str]) -> dict[str, MapDates]:
     """The dates that maps show, and how many of them are valid at a pixel on average.
 
     Parameters
     ----------
     run : Run
         Whose manifest tells of its dates, and of which dates each map was made.
-    names : iterable of str
+    names : sequence of str
         Of maps.
 
     Returns
@@ -28,6 +29,7 @@ def dates_of_maps(run: Run, names: Iterable[str]) -> dict[str, MapDates]:
     valid = {day: _valid_share(pixels) for day, pixels in prep.get("dates", {}).items()}
     if not valid:
         return {}
+    years = years_of_labels(run, names)
     found: dict[str, MapDates] = {}
     for name in names:
         days = days_of_map(run, name)
@@ -36,6 +38,7 @@ def dates_of_maps(run: Run, names: Iterable[str]) -> dict[str, MapDates]:
             "days": list(days or valid),
             "composite": None if days else composite.get("method"),
             "valid": sum(valid.get(day, 0.0) for day in days or valid),
+            "labels_of": years.get(name),
         }
     return found
 

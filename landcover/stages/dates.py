@@ -19,7 +19,7 @@ from landcover.files import rasters
 from landcover.files.atomic import short_digest
 from landcover.progress import say
 from landcover.run import Run
-from landcover.samples.dated_rows import values_at, with_dates
+from landcover.samples.dated_rows import of_own_year, values_at, with_dates
 from landcover.samples.labelled_tiles import TILE_PX
 from landcover.samples.rows import Rows
 from landcover.scene.sequence import Dates
@@ -106,7 +106,8 @@ def dated_rows(run: Run, rows: Rows, kind: Kind, inputs: Inputs) -> Rows:
         values = _means_at(run, rows, held)
     else:
         values = values_at(run.require("sequence"), held.names, row, col, "reading the dates")
-    dated = with_dates(rows, held.names, values)
+    own, values = of_own_year(rows, held.days, values)
+    dated = with_dates(own, held.names, values)
     lost = len(rows.train) + len(rows.scored) - len(dated.train) - len(dated.scored)
     if lost:
         say(f"{lost:,} training and test samples have no valid date and are left out")
@@ -129,8 +130,25 @@ def dates_to_map(run: Run, model: Model, asked: Sequence[str] | None) -> Dates |
                 "map with a model of sequences"
             )
         return None
-    held = dates_of(run)
-    return learnt.chosen(held, asked, model.name, str(run.path))
+    held = learnt.chosen(dates_of(run), asked, model.name, str(run.path))
+    years = sorted({day[:4] for day in held.days})
+    if asked is None and learnt.by_year and len(years) > 1:
+        raise InputError(
+            f"model {model.name} learnt each year by its own labels, and {run.path} has dates of "
+            f"{' '.join(years)}; choose a year with dates=YEAR among these"
+        )
+    return held
+
+
+def note_on_folding(held: Dates | None, model: Model) -> str | None:
+    """A sentence where dates of several years are read together: by their days of the year."""
+    years = sorted({day[:4] for day in held.days}) if held is not None else []
+    if len(years) < 2:
+        return None
+    return (
+        f"note: model {model.name} reads dates by their days of the year, so those of "
+        f"{' '.join(years)} count as of one year; map one year with dates={years[-1]}"
+    )
 
 
 def raster_of(run: Run, held: Dates | None) -> Path:

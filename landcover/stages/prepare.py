@@ -45,6 +45,7 @@ from landcover.stages.prepare_dates import (
     keep_confirmed_water,
     leading_labels,
     notes_on_years,
+    require_water_bands,
     require_years,
     water_of,
     write_sequence,
@@ -138,7 +139,7 @@ def prepare(  # noqa: PLR0913 - what the options of landcover prep choose
     days = by_day(tiles) if composite else []
     if not composite:
         require_one_date(tiles)
-    require_years(of_years, sequence)
+    require_years(of_years, sequence, polygons is not None)
     if sequence:
         require_sequence(days, one_grid=aoi is None)
     dates = Dates(tuple(day.day for day in days), tuple(common_bands(tiles))) if sequence else None
@@ -166,6 +167,7 @@ def prepare(  # noqa: PLR0913 - what the options of landcover prep choose
                 "both, or leave it out"
             )
         water_of(classes.nomenclature)
+        require_water_bands(tiles[0].sensor, common_bands(tiles))
     if composite:
         each = {day: run.date(day) for day in dates.days} if dates else {}
         written = write_composite(

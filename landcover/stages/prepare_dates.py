@@ -25,6 +25,8 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2100
 #: Years in the names of files: of CORINE the one that the map shows, such as U2018_CLC2018_V2020.
 _CLC_YEAR = re.compile(r"(?:clc|corine)[ _-]?(?:lc)?[ _-]?((?:19|20)\d\d)(?!\d)", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
+#: Roles of the bands of McFeeters' water index.
+_WATER_PAIR = ("green", "nir")
 #: Names of classes of water.
 _WATER = re.compile(r"\bwaters?\b", re.IGNORECASE)
 
@@ -43,8 +45,11 @@ def write_sequence(run: Run, dates: Dates) -> Path:
     return write_stack(run.sequence, {run.date(day): own for day, own in names.items()})
 
 
-def require_years(labels: Mapping[int, RasterName], sequence: bool) -> None:
-    """Raise InputError unless yearly labels come with dates, and their years are some."""
+def require_years(labels: Mapping[int, RasterName], sequence: bool, polygons: bool = False) -> None:
+    """Raise InputError unless yearly labels come with dates, without polygons, and years are some.
+
+    Polygons lead over the labels of all dates.
+    """
     for year, source in labels.items():
         if not _FIRST_YEAR <= year <= _LAST_YEAR:
             raise InputError(
@@ -55,6 +60,11 @@ def require_years(labels: Mapping[int, RasterName], sequence: bool) -> None:
             raise InputError(
                 f"labels of the year {year} ({source}) are of dates, and the run keeps none; keep "
                 "them with sequence=True, or give the labels with labels="
+            )
+        if polygons:
+            raise InputError(
+                f"labels of the year {year} ({source}) and polygons with classes were both given, "
+                "and polygons are of no year; give labels= with polygons=, or labels of years alone"
             )
 
 
@@ -139,6 +149,17 @@ def water_of(nomenclature: Nomenclature) -> list[int]:
     return codes
 
 
+def require_water_bands(sensor: Sensor, bands: Sequence[str]) -> None:
+    """Raise InputError unless images have the bands of the water index."""
+    missing = [name for name in sensor.names_of(_WATER_PAIR) if name not in bands]
+    if missing:
+        raise InputError(
+            f"confirm_water=True needs {' and '.join(sensor.names_of(_WATER_PAIR))}, and "
+            f"{' '.join(missing)} is not among the bands {' '.join(bands)}; give it too, or leave "
+            "confirm_water=True out"
+        )
+
+
 def keep_confirmed_water(
     labels: Path, nomenclature: Nomenclature, sensor: Sensor, source: Path, dates: Dates | None
 ) -> str:
@@ -162,7 +183,7 @@ def keep_confirmed_water(
         The dates to ask, of a raster of several.
     """
     codes = water_of(nomenclature)
-    pair = sensor.names_of(("green", "nir"))
+    pair = sensor.names_of(_WATER_PAIR)
     names = Dates(dates.days, pair).names if dates else pair
     grid = rasters.grid_of(labels)
     windows = list(grid.windows(rasters.window_px(len(names))))

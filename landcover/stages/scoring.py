@@ -40,6 +40,7 @@ from landcover.stages.truths import (
     labels_from,
     open_truths,
     truths_of,
+    years_of_labels,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ def score_map(
     if foreign:
         split = f"none, for the model has not seen the scene; intervals by {split}"
     report = scores.report_of(name, found, took, seed, split, card, title)
+    year = years_of_labels(run, [name]).get(name)
+    if year is not None:
+        report["labels_of_years"] = [year]
     if foreign:
         report["foreign"] = foreign
     calibration = scores.calibration_of(earlier, report["against"])
@@ -154,7 +158,9 @@ def tally_maps(run: Run, names: Sequence[str], blocks: Blocks) -> Tally:
         layers |= {name: map_of(run, name) for name in names}
         zoned = labels_from(run) != POLYGONS  # borders and cells are those of a map
         classes = read_nomenclature(run)
-        return tally.tally_maps(layers, run.require("scene"), blocks, classes, zoned)
+        scene, years = run.require("scene"), years_of_labels(run, names)
+        own = {name: run.labels_of_year(year) for name, year in years.items()}
+        return tally.tally_maps(layers, scene, blocks, classes, zoned, own)
 
 
 def scored_on(run: Run, foreign: bool, against: str | None = None) -> str:

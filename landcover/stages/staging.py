@@ -29,6 +29,7 @@ _LATER = (
     "label_noise.parquet",
     "label_noise.json",
     "label_noise.md",
+    "years",
 )
 
 

@@ -15,6 +15,7 @@ from landcover.classifiers.cards import read_card
 from landcover.classifiers.fitting import Setup, Trainer
 from landcover.classifiers.kind import Kind
 from landcover.classifiers.kinds import trained_kind
+from landcover.classifiers.learnt_dates import LearntDates
 from landcover.classifiers.models import Model, load_model
 from landcover.classifiers.names import name_of
 from landcover.classifiers.protocol import Inputs
@@ -31,6 +32,7 @@ from landcover.stages.dates import dated_inputs, dated_rows
 from landcover.stages.inputs import pixel_inputs, read_blocks, read_rows
 from landcover.stages.targets import rows_to_learn
 from landcover.stages.train_tiles import tile_ground
+from landcover.stages.train_years import rows_of_years, runs_to_learn, years_to_learn
 from landcover.stages.training import Training, check_seed, ground_of
 
 if TYPE_CHECKING:
@@ -120,15 +122,19 @@ def train(
     )
     require_same_layers(run.model(name), inputs)
     raster = run.scene if inputs.dates is None else run.sequence
-    ground = tile_ground(run, inputs, targets, denoise) if row.learns_tiles else None
+    years = () if inputs.dates is None else years_to_learn(run, inputs.dates.days, targets)
+    if inputs.dates is not None and len(years) > 1:
+        _require_years_apart(row, years, inputs.dates)
+        inputs = replace(inputs, dates=replace(inputs.dates, by_year=True))
+    ground = tile_ground(run, inputs, targets, denoise, years) if row.learns_tiles else None
     setup = Setup(name, inputs, seed, (raster,), ground)
     fit = trainer_of(row, setup, chosen)
-    rows = rows_to_learn(run, targets, denoise)
+    rows = rows_of_years(run, years, denoise) if years else rows_to_learn(run, targets, denoise)
     if inputs.dates is None:
         rows = replace(rows, samples=with_features(run.scene, rows.samples, inputs))
     else:
         rows = dated_rows(run, rows, row, inputs)
-    facts = ground_of(run, rows, bool(inputs.segment_layers))
+    facts = ground_of(run, rows, bool(inputs.segment_layers), runs_to_learn(run, years))
     training = Training(run, rows, row, setup, targets, facts).cleaned(hygiene)
     return training.carry_out(fit, random_split and not row.learns_tiles)
 
@@ -140,6 +146,17 @@ def _require_samples(kind: Kind, hygiene: Hygiene) -> None:
         raise InputError(
             f"{given[0]}={getattr(hygiene, given[0])} leaves out samples, and models of kind "
             f"{kind.name} learn all labelled pixels of tiles; give it to a model of pixels"
+        )
+
+
+def _require_years_apart(kind: Kind, years: Sequence[int], learnt: LearntDates) -> None:
+    """Raise InputError if a model reads dates together that are of years with other labels."""
+    if learnt.together not in (None, 1):
+        shown = " ".join(map(str, years))
+        raise InputError(
+            f"a model of kind {kind.name} reads {learnt.together} dates together, and those of "
+            f"{shown} have labels of their own year; name the dates of one year with dates=, such "
+            f"as dates={years[-1]}"
         )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 
 from landcover.classifiers.protocol import Inputs
@@ -16,11 +19,16 @@ from landcover.samples.stacked import Stacked
 from landcover.scene.sequence import Dates
 from landcover.stages.inputs import read_blocks
 from landcover.stages.targets import labels_raster
+from landcover.stages.train_years import labels_of_years
 from landcover.stages.truths import labels_from
 
 
-def tile_ground(run: Run, inputs: Inputs, targets: str, denoise: str | None) -> Ground:
+def tile_ground(
+    run: Run, inputs: Inputs, targets: str, denoise: str | None, years: Sequence[int] = ()
+) -> Ground:
     """What tiles of a run are cut from; its labels are read when tiles are cut.
+
+    With `years`, the dates of each have labels of that year (`train_years.years_to_learn`).
 
     Raises
     ------
@@ -28,7 +36,8 @@ def tile_ground(run: Run, inputs: Inputs, targets: str, denoise: str | None) -> 
         If the run's guard is narrower than what a prediction sees, or labels are denoised in a way
         that is for samples alone.
     """
-    labels = labels_raster(run, targets, denoise)
+    of_years = labels_of_years(run, years, denoise)
+    labels = run.labels if years else labels_raster(run, targets, denoise)
     blocks = read_blocks(run)
     _require_guard(run, blocks)
     scene, names, dates = run.require("scene"), inputs.bands, 1
@@ -47,7 +56,12 @@ def tile_ground(run: Run, inputs: Inputs, targets: str, denoise: str | None) -> 
         led = rasters.read(run.polygons, window)[0] > 0
         return np.where(led, rasters.read_classes(run.labels, window), codes)
 
-    return Ground(rasters.grid_of(scene), stacked.read, dates, read_labels, blocks)
+    grid = rasters.grid_of(scene)
+    if inputs.dates is None or not years:
+        return Ground(grid, stacked.read, dates, read_labels, blocks)
+    of_day = np.array([int(day[:4]) for day in inputs.dates.days])
+    parts = [(of_day == year, partial(rasters.read_classes, of_years[year])) for year in years]
+    return Ground(grid, stacked.read, dates, read_labels, blocks, parts)
 
 
 def _require_guard(run: Run, blocks: Blocks) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from landcover.reports.scores import split_in_words
 from landcover.run import Run
 from landcover.samples.blocks import Blocks
 from landcover.samples.class_splits import ClassSplit, class_splits, remarks
+from landcover.samples.dated_rows import YEAR
 from landcover.samples.hygiene import Hygiene, sentences
 from landcover.samples.rows import TARGETS, Rows, column_of
 from landcover.samples.stacked import SCENE
@@ -170,6 +171,8 @@ class Training:
             by_scene = scores.score_scenes(samples, codes, classes, self.seed)
             both = zip(self.ground.card["scenes"], by_scene, strict=True)
             report["scenes"] = [{"run": facts["run"]} | scored for facts, scored in both]
+        if YEAR in samples:
+            report["labels_of_years"] = np.unique(samples[YEAR]).tolist()
         report["calibration"] = self._calibration(probabilities, temperature, report["against"])
         write_report(self.run, report)
         return model
@@ -335,7 +338,9 @@ def check_seed(seed: int) -> None:
     require_seed(seed, 2**32 - 1)
 
 
-def ground_of(run: Run, rows: Rows, with_types: bool) -> Ground:
+def ground_of(
+    run: Run, rows: Rows, with_types: bool, of_years: Mapping[int, Run] | None = None
+) -> Ground:
     """The scene of a run, as the ground of a model of its rows.
 
     Parameters
@@ -346,18 +351,27 @@ def ground_of(run: Run, rows: Rows, with_types: bool) -> Ground:
         What is learnt of them.
     with_types : bool
         Whether segment types are learnt from.
+    of_years : mapping of int to Run, optional
+        Runs whose labels are learnt for the dates of a year, where they are of years.
     """
     blocks = read_blocks(run)
     facts = scene_facts(run, blocks)
     card: Fields = {
         "pixel_size_m": facts["pixel_size_m"],
-        "refinement": refinement_of(run, rows),
+        "refinement": None if of_years else refinement_of(run, rows),
         "split": split_of(blocks),
         "scenes": [facts],
         "segment_types": types_digest(run) if with_types else None,
         PREPARED: prepared_fit(run, rasters.band_names(run.scene)),
     }
-    files = (run.samples, run.scene, *evidence_of(run, rows))
+    learnt = of_years or {0: run}
+    evidence = dict.fromkeys(path for of in learnt.values() for path in evidence_of(of, rows))
+    if of_years:
+        card["labels_of_years"] = {
+            str(year): {"own": of is not run, "refinement": refinement_of(of, rows)}
+            for year, of in of_years.items()
+        }
+    files = (run.samples, run.scene, *evidence)
     return Ground(files, card, split_in_words(blocks))
 
 

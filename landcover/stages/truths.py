@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,12 +16,33 @@ from landcover.legend import UNLABELLED
 from landcover.reports.tally import TRUTHS
 from landcover.run import Run
 from landcover.samples.rows import TARGETS, read_samples
+from landcover.stages.models import days_of_map
 
 
 def held_truths(run: Run) -> dict[str, Path]:
     """The class rasters of a run that maps can be judged by, the leading one first."""
     paths: dict[str, Path] = {name: getattr(run, name) for name in TRUTHS}
     return {name: path for name, path in paths.items() if path.exists()}
+
+
+def labelled_years(run: Run, days: Sequence[str]) -> list[int]:
+    """Years of some days that have labels of their own, ascending."""
+    years = sorted({int(day[:4]) for day in days})
+    return [year for year in years if run.labels_of_year(year).exists()]
+
+
+def years_of_labels(run: Run, names: Iterable[str]) -> dict[str, int]:
+    """The years whose labels maps are scored by, by the names of the maps.
+
+    Those are maps of the dates of one year that has labels of its own. All others, of several
+    years or of the composite of all dates, are scored by the labels of the run.
+    """
+    found = {}
+    for name in names:
+        days = days_of_map(run, name)
+        if len({day[:4] for day in days}) == 1 and labelled_years(run, days):
+            found[name] = int(days[0][:4])
+    return found
 
 
 def labels_from(run: Run) -> str:

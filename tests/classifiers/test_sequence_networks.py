@@ -259,3 +259,22 @@ def test_pixels_that_no_date_of_a_sample_shows_weigh_nothing(together, as_sequen
         (values, _), _, weights = batches[number]
         valid = np.isfinite(values).all(axis=-1)
         np.testing.assert_array_equal(weights > 0, valid.any(axis=1) if as_sequence else valid)
+
+
+def test_a_file_that_holds_no_weights_is_refused_at_once(tmp_path):
+    file = tmp_path / "weights.h5"
+    file.write_text("none", "utf-8")
+    with pytest.raises(InputError, match=r"weights.h5 are no HDF5 file"):
+        networks.Encoder("vgg19", file)
+
+
+def test_a_single_date_is_drawn_among_those_that_show_a_tile():
+    held = tiles_of(4, 1, False)
+    shows = np.zeros((len(held.tiles), 4), bool)
+    shows[:, [1, 3]] = True
+    shows[0] = [False, False, True, False]
+    drawn = replace(held, shows=shows)
+    rows = np.arange(len(shows))
+    for rng in (None, np.random.default_rng(0)):
+        found = drawn.drawn(rows, rng)[:, 0]
+        assert found[0] == 2 and set(found[1:].tolist()) == {1, 3}

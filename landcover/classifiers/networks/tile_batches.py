@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.classifiers.learnt_dates import spread
+from landcover.classifiers.learnt_dates import spread, turn_th
 from landcover.classifiers.networks.backend import Inputs
 from landcover.classifiers.networks.batches import batches
 from landcover.samples.labelled_tiles import LabelledTiles, turned_alike
@@ -36,6 +36,8 @@ class SequenceTiles:
         Dates of a sample: one, all of them, or so many drawn again for every batch.
     as_sequence : bool
         Whether the network takes an axis of dates.
+    shows : array of bool (tiles, dates), optional
+        Which dates show something of a tile; a single date is then drawn among these alone.
     """
 
     tiles: LabelledTiles
@@ -43,6 +45,7 @@ class SequenceTiles:
     days: np.ndarray | None
     together: int
     as_sequence: bool
+    shows: np.ndarray | None = None
 
     def inputs(self, images: np.ndarray, dates: np.ndarray) -> Inputs:
         """Tiles (tiles, side, side, dates, bands) and the dates (tiles, together) to be seen."""
@@ -62,6 +65,11 @@ class SequenceTiles:
         held = self.tiles.images.shape[3]
         if self.together == held:
             return np.broadcast_to(np.arange(held), (len(rows), held))
+        if self.together == 1 and self.shows is not None:
+            number = self.shows[rows].sum(axis=1)
+            number = np.maximum(number, 1)
+            turn = rows % number if rng is None else rng.integers(number)
+            return turn_th(self.shows[rows], turn)[:, np.newaxis]
         if rng is None:
             if self.together == 1:
                 return (rows % held)[:, np.newaxis]
