@@ -179,6 +179,7 @@ class SegmentSequenceClassifier(SequenceClassifier):
         Returns
         -------
         array of float32, (classes, rows, cols)
+            NaN outside segments, and in those that none of the dates shows.
         """
         if self.means is None or segment_types is None:
             raise InputError(
@@ -187,6 +188,7 @@ class SegmentSequenceClassifier(SequenceClassifier):
             )
         ids, place = np.unique(segment_types[0].astype(np.int64), return_inverse=True)
         found = self.predict(self.means[ids], self.held.day_of_year)
+        found[~np.isfinite(self.means[ids]).all(axis=2).any(axis=1)] = np.nan
         return np.ascontiguousarray(found.T[:, place.reshape(segment_types.shape[1:])])
 
 

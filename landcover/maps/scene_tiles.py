@@ -136,6 +136,7 @@ class Source:
             places, self._probabilities(places, image, types), strict=True
         ):
             inside, found = valid[place.slices], _layers(layers, probabilities, self.classifier)
+            inside = inside & np.isfinite(probabilities[0])  # none where it lies in no segment
             if APPLICABILITY in layers:
                 found[APPLICABILITY] = self._applicability(place, image)
             for layer, out in pixels.items():

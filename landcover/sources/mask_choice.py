@@ -87,7 +87,8 @@ def masked(tiles: Sequence[Tile], choice: MaskChoice) -> list[Tile]:
         Of one date or several.
     choice : MaskChoice
         Files belong to tiles by the day, the tile's number such as T33UUU, and the ground; where
-        that leaves several possible, in the order of the tiles.
+        that leaves several possible, in the order of the tiles. Of several days, those that no mask
+        names have none, which a note says.
 
     Returns
     -------
@@ -107,7 +108,16 @@ def masked(tiles: Sequence[Tile], choice: MaskChoice) -> list[Tile]:
         _checked(CloudMask(file, 1, grid, dilation_m=choice.dilation_m), stem_of(file), choice)
         for file, grid in zip(choice.files, grids, strict=True)
     ]
-    return [replace(tile, mask=masks[number]) for tile, number in zip(tiles, order, strict=True)]
+    return [
+        replace(tile, notes=(*tile.notes, _unmasked(tile)))
+        if number is None
+        else replace(tile, mask=masks[number])
+        for tile, number in zip(tiles, order, strict=True)
+    ]
+
+
+def _unmasked(tile: Tile) -> str:
+    return f"no mask is of {tile.day}, and others are given: nothing is hidden in {tile.paths[0]}"
 
 
 def _own(tile: Tile, choice: MaskChoice) -> CloudMask:
@@ -141,8 +151,8 @@ def _own(tile: Tile, choice: MaskChoice) -> CloudMask:
 
 def _matched(
     tiles: Sequence[Tile], files: Sequence[RasterName], grids: Sequence[Grid]
-) -> list[int]:
-    """The number of the mask of each tile."""
+) -> list[int | None]:
+    """The number of the mask of each tile; None where masks name other days than a tile's own."""
     held_by_files = [
         _Said(_numbers_in([file]), day_in_name(str(file)), grid)
         for file, grid in zip(files, grids, strict=True)
@@ -150,22 +160,24 @@ def _matched(
     held_by_tiles = [_Said(_numbers_in(tile.paths), tile.day, tile.grid) for tile in tiles]
     wrong = [[_other(tile, file) for file in held_by_files] for tile in held_by_tiles]
     fitting = [[i for i, reason in enumerate(row) if reason is None] for row in wrong]
+    of_days = len({tile.day for tile in tiles}) > 1 and all(held.day for held in held_by_files)
+    days_of_masks = {held.day for held in held_by_files}
     for tile, held, row in zip(tiles, fitting, wrong, strict=True):
-        if not held:
+        if not held and not (of_days and tile.day and tile.day not in days_of_masks):
             raise InputError(
                 f"{files[0]} is no mask of {tile.paths[0]}: {row[0]}; give the mask of the same "
                 "product and day"
             )
     in_order = len(files) == len(tiles) and all(i in held for i, held in enumerate(fitting))
     if in_order and any(len(held) > 1 for held in fitting):
-        return list(range(len(tiles)))
+        return [*range(len(tiles))]
     for tile, held in zip(tiles, fitting, strict=True):
         if len(held) > 1:
             raise InputError(
                 f"{files[held[0]]} and {files[held[1]]} could both be the mask of "
                 f"{tile.paths[0]}; give one mask a tile, in the order of the tiles"
             )
-    order = [held[0] for held in fitting]
+    order = [held[0] if held else None for held in fitting]
     for number, file in enumerate(files):
         if number not in order:
             raise InputError(f"{file} is the mask of no tile that was given; leave it out")

@@ -107,7 +107,8 @@ def find_change(  # noqa: PLR0913 - what the options of landcover change choose
     name = model.name if model else maps or common_maps((before, after))
     if model is None and normalise:
         model = maker_of((before, after), name)
-        if _reads_dates(model):
+        if model is not None and _reads_dates(model):
+            _require_all_dates(name, model)
             return of_years(model)
     require_apart(out, (before, after), scenes, model)
     shown = Shown(grid, patch_of(patch_px, grid), level, mmu_ha)
@@ -141,6 +142,15 @@ def folder_of_change(before: Path, after: Path | None, years: Sequence[int] | No
 def _reads_dates(model: Model | None) -> bool:
     """Whether a model reads sequences."""
     return model is not None and model.inputs.dates is not None
+
+
+def _require_all_dates(name: str, model: Model) -> None:
+    """Raise InputError if maps are of some dates of their runs, which are not those compared."""
+    if name != model.name:
+        raise InputError(
+            f"maps={name} are of some dates of their runs; compare the dates of two years with "
+            f"model={model.name} and years=, or take these maps as they are with normalise=False"
+        )
 
 
 def _radiometry(lines: Lines, bands: Sequence[str], kept: int) -> dict[str, object]:

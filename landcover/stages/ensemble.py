@@ -11,6 +11,7 @@ from landcover.errors import InputError
 from landcover.files import rasters, styles
 from landcover.files.atomic import Fields
 from landcover.legend import Legend
+from landcover.progress import say
 from landcover.reports.records import Foreign
 from landcover.run import Run
 from landcover.stages.models import how_to_map, map_of, probabilities_of
@@ -85,7 +86,11 @@ def ensemble(run: Run, maps: Sequence[str], variant: str = "") -> list[Path]:
     products.insert(1, styles.write_qml(run.map(name), legend))
     products.insert(2, write_ensemble_item(run, name, members, legend))
     run.record(f"{ENSEMBLE} {name}", {"maps": members}, probabilities, products)
-    if len(reports) == len(members):
+    if len(reports) < len(members):  # what an earlier ensemble of this name scored is not this one
+        run.report(name).unlink(missing_ok=True)
+        lacking = ", ".join(member for member in members if member not in reports)
+        say(f"note: {name} is not scored, because there is no report of {lacking}")
+    else:
         of = {member: map_digest(run, member) for member in members}
         score_map(run, name, {"predict": seconds}, {"ensemble": {"of": of}}, {}, foreign)
         products.append(run.report(name))

@@ -22,6 +22,7 @@ from landcover.stages.dates import (
     dates_to_map,
     map_name,
     means_of,
+    note_on_folding,
     raster_of,
     segments_of,
 )
@@ -118,6 +119,8 @@ def map_scene(  # noqa: PLR0913 - what the options of landcover map choose
         require_scorable(run, name, classifier.legend, cards, foreign is not None)
     run.read_manifest()  # a damaged one ends it before anything is replaced
     _warn_of_other_pixels(model, run.scene)
+    if folded := note_on_folding(held, model):
+        say(folded)
     without_area = not bounded and not model.kind.reads_dates
     if without_area and applicability is None and is_guest(run, model):
         say(

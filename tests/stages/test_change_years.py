@@ -277,3 +277,11 @@ def test_a_year_of_too_few_dates_for_the_model(run, capsys):
     assert cli.main(years) == 2
     said = error_lines(capsys.readouterr().err)[-1]
     assert "needs 2 dates, and" in said and "has 1 of 2023" in said
+
+
+def test_maps_of_a_year_are_not_taken_for_those_of_all_dates(run, capsys):
+    command = ["change", str(run.path), str(run.path), "--maps", f"{MODEL}@2022"]
+    assert cli.main([*command, "--out", str(run.path / "c")]) == 2
+    (line,) = error_lines(capsys)
+    assert f"--maps {MODEL}@2022 are of some dates" in line and f"--model {MODEL}" in line
+    assert not (run.path / "c" / "change.tif").exists()

@@ -165,3 +165,14 @@ def test_a_lost_report_names_the_command_with_its_members(run):
         lc.MissingProduct, match=f"landcover ensemble .* --maps {' '.join(MEMBERS)} --variant all"
     ):
         compare(run)
+
+
+def test_a_member_without_a_report_leaves_no_report_of_an_earlier_ensemble(run, capsys):
+    ensemble(run, MEMBERS[:2])
+    assert run.report("ensemble").exists()
+    run.report(MEMBERS[2]).unlink()
+    products = ensemble(run, MEMBERS)
+    assert not run.report("ensemble").exists() and run.report("ensemble") not in products
+    assert f"ensemble is not scored, because there is no report of {MEMBERS[2]}" in (
+        capsys.readouterr().out
+    )

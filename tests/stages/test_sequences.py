@@ -241,6 +241,21 @@ class TestLabels:
         one = lc.prepare(tmp_path / "one", bands=files[1], labels=path, confirm_water=True)
         assert (lc.read(one.labels)[0] == 0).sum() == 82
 
+    def test_water_needs_its_bands_before_anything_is_written(self, labels, tmp_path):
+        files = [
+            loose(tmp_path / day, ("B02", "B04", "B08"), digital_numbers(0, 3), grid=GRID)
+            for day in DAYS
+        ]
+        with pytest.raises(InputError, match="needs B03 and B08, and B03 is not among the bands"):
+            lc.prepare(tmp_path / "run", dates=files, labels=labels("w.tif"), confirm_water=True)
+        assert not (tmp_path / "run").exists()
+
+    def test_polygons_are_of_no_year(self, source, labels, tmp_path):
+        from landcover.stages.prepare_dates import require_years
+
+        with pytest.raises(InputError, match=r"of the year 2021 .* polygons are of no year"):
+            require_years({2021: labels("p.tif")}, sequence=True, polygons=True)
+
     def test_water_is_confirmed_where_there_is_some(self, source, tmp_path):
         codes = np.where(np.arange(SHAPE[1]) < 20, 211, 231) * np.ones(SHAPE, int)
         dry = lc.write(tmp_path / "dry.tif", codes.astype(np.uint16), GRID, ["class"], nodata=0)
@@ -438,3 +453,21 @@ def test_a_mask_without_a_day_hides_no_other_day(source, tmp_path):
     ):
         lc.prepare(tmp_path / "run", dates=source[0].values(), mask=mask)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_mask_of_one_of_several_days_hides_that_day_alone(source, tmp_path):
+    files, expected = source
+    values = np.full((1, *SHAPE), 4, np.uint8)
+    values[0, :, :10] = 9
+    mask = tif(tmp_path / f"{DAYS[1]}_SCL.tif", values, ["SCL"], grid=GRID)
+    run = lc.prepare(tmp_path / "run", dates=files.values(), mask=mask)
+    expected = expected.copy()
+    expected[1, :, :, :10] = np.nan
+    for day, image in zip(DAYS, expected, strict=True):
+        np.testing.assert_array_equal(lc.read(run.date(day)), image)
+    notes = run.read_manifest()["stages"]["prep"]["notes"]
+    for day in (DAYS[0], DAYS[2]):
+        assert any(f"no mask is of {day}, and others are given" in note for note in notes)
+    other = tif(tmp_path / "2020-01-01_SCL.tif", values, ["SCL"], grid=GRID)
+    with pytest.raises(InputError, match="is the mask of no tile that was given"):
+        lc.prepare(tmp_path / "other", dates=files.values(), mask=other)

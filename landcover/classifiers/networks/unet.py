@@ -64,6 +64,19 @@ class Encoder:
             )
         if self.weights is not None and not Path(self.weights).is_file():
             raise MissingProduct(f"weights {self.weights} do not exist; check the path")
+        if self.weights is not None:
+            _require_hdf5(self.weights)
+
+
+def _require_hdf5(path: str | Path) -> None:
+    """Raise InputError unless a file is HDF5, as Keras keeps weights of its backbones."""
+    import h5py
+
+    if not h5py.is_hdf5(path):
+        raise InputError(
+            f"weights {path} are no HDF5 file, as Keras keeps those of its backbones; give one "
+            "such as vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+        )
 
 
 @dataclass(frozen=True)
