@@ -13,6 +13,7 @@ import pytest
 from landcover import cli
 from tests.conftest import ROOT
 from tests.fixtures import house
+from tests.pages.typed import commands
 
 FOLDERS = ("landcover", "baselines", "benchmarks", "experiments", "tests")
 PAGES = sorted(
@@ -77,7 +78,7 @@ def test_a_page_names_what_is_there(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_page_links_to_pages_that_are_there(page):
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
-    made = {"pictures"}  # docs/pictures.py draws them
+    made = {"pictures", "generated"}  # when the documentation is built
     assert [
         link
         for link in links
@@ -102,35 +103,6 @@ def test_what_is_absent_is_found():
     text = "landcover.grid.Grid.windows, landcover.rasters.read, landcover.grid.Raster."
     assert absent_names(text) == ["landcover.rasters.read", "landcover.grid.Raster"]
     assert absent_names("python -m landcover.cli map, landcover.toml.lock/") == []
-
-
-#: Scripts that are doors to commands.
-DOORS = {
-    "scene_prep.py": "prep",
-    "segment.py": "segment",
-    "sample_raster.py": "sample",
-    "patches.py": "train cnn",
-    "test_patches.py": "map",
-    "-m baselines.random_forest": "train random-forest",
-    "-m baselines.knn": "train knn",
-    "-m baselines.mlp": "train mlp",
-    "-m baselines.compare_reports": "compare",
-}
-
-
-def commands(text: str) -> list[str]:
-    """Commands in the indented lines of a page, as `landcover` takes them."""
-    lines = re.sub(r"\\\n\s*", "", text).replace("[--", "--").replace("]", "").splitlines()
-    typed = [
-        part.split("  #")[0] for line in lines if line[:4].isspace() for part in line.split("&&")
-    ]
-    found = []
-    for line in (line.strip() for line in typed):
-        for door, command in DOORS.items():
-            line = re.sub(rf"^python {re.escape(door)}(?!\w)", f"landcover {command}", line)
-        if re.match(r"landcover [a-z]", line):
-            found.append(line.removeprefix("landcover "))
-    return found
 
 
 def test_a_command_of_a_page_is_found():

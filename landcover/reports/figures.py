@@ -101,6 +101,19 @@ def class_picture(codes: np.ndarray, legend: Legend) -> np.ndarray:
     return colours[legend.index(codes)]
 
 
+def class_key(figure: Figure, legend: Legend) -> None:
+    """Put the names and colours of a legend's classes below the panels of a figure."""
+    from matplotlib.patches import Patch
+
+    handles = [
+        Patch(color=land_class.hex_colour, label=f"{land_class.code} {land_class.name}")
+        for land_class in legend.classes
+    ]
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8
+    )
+
+
 def folds(rows: int, cols: int) -> int:
     """Pieces into which a long scene is cut, so that they make about a square; 1 for others.
 

@@ -1,0 +1,185 @@
+"""Every command of README and docs, run in order, block by block, on files as pages name them.
+
+Files are small and drawn (tests/pages/land.py). Where a command leaves the number of samples or
+epochs to its default, less is taken; nothing else of it is changed. A run that a block does not
+make itself is one of tests/pages/runs.py. What is not run stands in `NOT_RUN`, with the reason.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from landcover import cli
+from landcover.run import Run
+from tests.conftest import ROOT, error_lines
+from tests.pages import land, real_land
+from tests.pages.runs import EPOCHS, SAMPLES, Ready, fill_points
+from tests.pages.typed import commands
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("hasty_teacher")]
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: Beginnings of commands that are not run here, and why.
+NOT_RUN = {
+    "fetch ": "asks servers of the internet; tests of landcover fetch ask local ones",
+    "prep --product images/": "reads what landcover fetch brings; its tests read it",
+    "bench tile": "takes an hour",
+    "serve ": "serves until it is stopped; tests/service runs it",
+    "map RUN --model NAME --scheduler": "needs a cluster; tests/maps maps on a local one",
+    "map runs/mine --model cnn-7x7 --scheduler": "needs a cluster; tests/maps maps on a local one",
+    "train cnn runs/transfer": "is of a study that takes hours",
+}
+#: Words that stand for a reader's own.
+WORDS = {
+    "RUN1": "runs/apart/land-0",
+    "RUN2": "runs/apart/land-1",
+    "RUN2020": "runs/before",
+    "RUN2021": "runs/after",
+    "RUN": "runs/run",
+    "BEFORE": "runs/before",
+    "AFTER": "runs/after",
+    "OTHER": "runs/other",
+    "NAME": "random-forest",
+    "WORD": "both",
+    "FOLDER": "folder",
+    "FILE": "polygons.gpkg",
+    "N": "500",
+    "X": "1",
+    "S": "0",
+    "R": "3",
+}
+#: The same of some pages, and files that stand for those of a reader.
+OF_PAGE = {
+    "layers": {"N52W005.hgt.zip": "dem.tif"},
+    "mapping": {"prepared/run": "runs/prepared"},
+    "README": {
+        "runs/a": "runs/apart/land-0",
+        "runs/b": "runs/apart/land-1",
+        "runs/c": "runs/apart/land-2",
+    },
+}
+#: What a run that a block takes for granted is, by its name; others are scenes.
+KINDS = {
+    "year": "year",
+    "years": "year",
+    "apart": "apart",
+    "eurosat": "eurosat",
+    "bigearth": "bigearth",
+    "quilt": "quilt",
+}
+#: Runs that a command makes itself.
+MADE = ("abc", "cal", "change")
+#: Pages whose RUN has several dates.
+DATES = ("classifiers", "sequences")
+
+
+class Block(NamedTuple):
+    """Commands of a page that stand together."""
+
+    page: str
+    number: int
+    typed: list[str]
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    """The indented blocks of a page that hold commands."""
+    parts = re.split(r"\n(?=\S)", path.read_text("utf-8"))
+    found = [typed for part in parts if (typed := commands(part))]
+    return (Block(path.stem, number, typed) for number, typed in enumerate(found))
+
+
+BLOCKS = [block for path in PAGES for block in blocks(path)]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages")
+    land.draw(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ready(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Ready:
+    return Ready(world, tmp_path_factory.mktemp("ready"))
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}-{block.number}")
+def test_the_commands_of_a_block_run(block, world, ready, tmp_path, monkeypatch, capsys, request):
+    monkeypatch.chdir(tmp_path)
+    if place := real_land.folder_of("\n".join(block.typed)):
+        ready.data = request.getfixturevalue("shared_data")  # skips where there is none
+        real_land.draw(ready.data / place, tmp_path)
+    else:
+        for path in world.iterdir():
+            Path(path.name).symlink_to(path)
+    for typed in block.typed:
+        if typed.startswith(tuple(NOT_RUN)):
+            continue
+        arguments = cli.all_commands().parse_args(words(typed, block.page))
+        lessen(arguments)
+        prepare(arguments, block.page, ready)
+        assert cli._run(arguments) == 0, f"{typed}: {error_lines(capsys.readouterr().err)[-1:]}"
+
+
+def words(typed: str, page: str) -> list[str]:
+    """The words of a command as a shell hands them over, those for a reader's own filled in."""
+    own = WORDS | OF_PAGE.get(page, {})
+    names = "|".join(sorted(map(re.escape, own), key=len, reverse=True))
+    alone = re.compile(rf"(?<![\w./-])(?:{names})(?![\w.-])")
+    found: list[str] = []
+    for word in shlex.split(re.sub(r"([\w-]+)(?:\|[\w-]+)+", r"\1", typed)):
+        filled = alone.sub(lambda match: own[match[0]], word)
+        paths = sorted(glob.glob(filled)) if re.search(r"[*?\[]", filled) else []
+        found += paths or [filled]
+    return [word for word in found if word != "..."]
+
+
+def lessen(arguments) -> None:
+    """Take less where a command leaves it to its default."""
+    parser, given = arguments.parser, vars(arguments)
+    for name, less in {"samples": SAMPLES, "epochs": EPOCHS}.items():
+        if name in given and given[name] in (None, parser.get_default(name)):
+            given[name] = less
+
+
+def prepare(arguments, page: str, ready: Ready) -> None:
+    """Put the runs there that a command reads, and make way for the one that it makes."""
+    given = vars(arguments)
+    if arguments.stage == "prep":
+        shutil.rmtree(Path(arguments.run), ignore_errors=True)
+        return
+    texts = [str(value) for name, value in given.items() if name not in ("parser", "act")]
+    for name in sorted(set(re.findall(r"\bruns/(\w+)", " ".join(texts)))):
+        place = Path("runs") / name
+        kind = KINDS.get(name, "scene")
+        if name in ("run", "year") and page in DATES:
+            kind = "dates"
+        if not place.exists() and name not in MADE:
+            ready.put(kind, place)
+    if arguments.stage == "assess" and not Path(arguments.reference).exists():
+        run = Run(arguments.run)
+        (points,) = run.path.glob("*_points.gpkg")
+        fill_points(points, run, points.stem.removesuffix("_points"), Path(arguments.reference))
+    elif arguments.stage == "assess":
+        run, points = Run(arguments.run), Path(arguments.reference)
+        fill_points(points, run, points.stem.removesuffix("_points"), points)
+
+
+def test_a_command_becomes_what_a_shell_hands_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("B02.tif", "B08.tif"):
+        Path(name).touch()
+    assert words("prep --bands B0[28].tif --out RUN", "inputs") == [
+        *("prep", "--bands", "B02.tif", "B08.tif", "--out", "runs/run")
+    ]
+    assert words("map OTHER/models/NAME --method uniform|stratified RUNS ...", "inputs") == [
+        *("map", "runs/other/models/random-forest", "--method", "uniform", "RUNS")
+    ]
