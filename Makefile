@@ -8,9 +8,10 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 WEB := landcover/service/web
 VENDOR := landcover/service/static/vendor
+PLUGIN := landcover_qgis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test test-slow test-qgis check bench docs clean
+.PHONY: help demo web test test-slow test-qgis check bench docs plugin clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -71,6 +72,13 @@ bench: $(VENV)/.dev  ## Measure speed and memory against named alternatives, in 
 
 docs: $(VENV)/.dev  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet
+
+plugin:  ## Pack the QGIS plugin, as committed, into build/
+	@mkdir -p build
+	@version=$$(sed -n 's/^version=//p' $(PLUGIN)/metadata.txt) && \
+		git archive --format=zip --output build/$(PLUGIN)-$$version.zip HEAD $(PLUGIN) && \
+		echo "build/$(PLUGIN)-$$version.zip"
+	@git diff --quiet HEAD -- $(PLUGIN) || echo "note: changes that are not committed are left out"
 
 clean:  ## Remove the environment, runs and built files
 	rm -rf $(VENV) runs data/demo site build *.egg-info $(WEB)/node_modules $(VENDOR)
