@@ -35,8 +35,8 @@ def _define_assess(parser: argparse.ArgumentParser) -> None:
         "--strata",
         type=Path,
         metavar="RASTER",
-        help="class raster that the sample was drawn from; by default the design that the file "
-        "carries, or else each map's own classes",
+        help="class raster that the sample was drawn from; by default the design of a "
+        "drawn sample, or else each map's own classes",
     )
 
 
@@ -64,13 +64,16 @@ def _define_sample_points(parser: argparse.ArgumentParser) -> None:
         "--n", type=COUNT, default=400, metavar="N", help="points in all (default 400)"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="GeoPackage (default RUN/NAME_points.gpkg)"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="GeoPackage (default RUN/NAME_points.gpkg); its design lies beside it",
     )
     parser.add_argument(
         "--where-it-helps",
         action="store_true",
         help="more points where the map's confidence is low, other maps of the run disagree or "
-        "its applicability ends; strata and weights in the file keep estimates unbiased",
+        "its applicability ends; strata and weights in the design keep estimates unbiased",
     )
     add_seed(parser)
 

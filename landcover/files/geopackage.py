@@ -1,13 +1,15 @@
-"""GeoPackages out: several layers in one file, each with the style that QGIS opens it with."""
+"""GeoPackages out and in: layers in one file, each with the style that QGIS opens it with."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from landcover.errors import InputError
 from landcover.files.atomic import replace_when_whole
 
 if TYPE_CHECKING:
@@ -92,3 +94,49 @@ def geopackage_when_whole(path: Path) -> Iterator[GeoPackage]:
     with replace_when_whole(path) as part:
         part.unlink(missing_ok=True)
         yield GeoPackage(part)
+
+
+@dataclass(frozen=True)
+class StyledLayer:
+    """A layer of a GeoPackage.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    geometry : str
+        Type of its geometries, in capitals, such as MULTIPOLYGON.
+    qml : str or None
+        The style with which QGIS opens it.
+    """
+
+    name: str
+    geometry: str
+    qml: str | None
+
+
+def layers_of(path: Path) -> list[StyledLayer]:
+    """The layers of a GeoPackage that have geometries, with their styles.
+
+    Raises
+    ------
+    InputError
+        If it is no GeoPackage.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as base:
+            layers = base.execute(
+                "SELECT table_name, geometry_type_name FROM gpkg_geometry_columns"
+            ).fetchall()
+            held = base.execute("SELECT 1 FROM sqlite_master WHERE name = 'layer_styles'")
+            styled = held.fetchone() is not None
+            styles = dict(
+                base.execute(
+                    "SELECT f_table_name, styleQML FROM layer_styles WHERE useAsDefault = 1"
+                ).fetchall()
+                if styled
+                else ()
+            )
+    except sqlite3.Error as error:
+        raise InputError(f"{path} is no GeoPackage ({error}); remove it or make it again") from None
+    return [StyledLayer(name, kind, styles.get(name)) for name, kind in layers]

@@ -18,7 +18,6 @@ import numpy as np
 
 from landcover.errors import InputError, LandcoverError, MissingProduct, typed
 from landcover.files import meridian
-from landcover.files.atomic import replace_when_whole
 from landcover.grid import Grid, Window, are_degrees
 
 if TYPE_CHECKING:
@@ -334,18 +333,6 @@ def require_place(path: str | os.PathLike[str], frame: geopandas.GeoDataFrame) -
             f"{west:.6g}, {south:.6g}, {east:.6g}, {north:.6g}, which are none; save it with the "
             "CRS of its coordinates, as QGIS can"
         )
-
-
-def write_layer(path: Path, frame: geopandas.GeoDataFrame, layer: str) -> None:
-    """Write a GeoPackage of one layer, whole or not at all."""
-    import pyogrio
-
-    with replace_when_whole(path) as part:
-        part.unlink(missing_ok=True)
-        try:
-            pyogrio.write_dataframe(frame, part, layer=layer, driver="GPKG")
-        except RuntimeError as error:  # every error of pyogrio is one
-            raise OSError(_one_line(error)) from error
 
 
 def aoi_window(geometry: BaseGeometry, grid: Grid) -> Window:

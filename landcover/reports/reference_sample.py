@@ -1,14 +1,15 @@
 """A user's own reference sample in and out: points or polygons whose true class somebody saw.
 
 Any OGR format is read (GeoPackage, GeoJSON, Shapefile, ...), and GeoParquet. The points that
-landcover draws carry their design with them, so that they serve maps yet to be made.
+landcover draws are a form of QGIS; their design lies in a file beside them, so that they serve maps
+yet to be made. Files of earlier versions carry it in fields of their own.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,19 +18,36 @@ import numpy as np
 
 from landcover.errors import InputError, LandcoverError
 from landcover.files import rasters, vectors
+from landcover.files.geopackage import geopackage_when_whole
+from landcover.files.vector_styles import NO_VALUE, Form, by_rule, class_names, hollow_square
 from landcover.grid import Grid, Window
-from landcover.legend import UNLABELLED, Nomenclature
+from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.progress import track
+from landcover.reports.sample_design import (
+    ID,
+    KEY,
+    SUFFIX,
+    Design,
+    design_of,
+    design_path,
+    strata_by,
+    write_design,
+)
 
 if TYPE_CHECKING:
     import geopandas
     import pandas as pd
     import shapely
 
-#: Fields of a drawn sample: the class, to be filled in; the stratum's number; its pixels.
-CLASS, STRATUM, STRATUM_PX = "reference", "stratum", "stratum_px"
-#: And the pixels that a point stands for, 1 over the probability that it was drawn.
-WEIGHT = "weight"
+#: Field of a drawn sample with the class, to be filled in.
+CLASS = "reference"
+#: Fields of samples that earlier versions drew: the stratum's number, and its pixels.
+STRATUM, STRATUM_PX = "stratum", "stratum_px"
+#: What a GeoPackage calls the number of a row.
+_ROW = "fid"
+#: Words of the form, and colours of points by what is known of them.
+_TO_DO, _UNSURE, _DONE = "to do", "cannot tell", "done"
+_COLOURS = {_TO_DO: "#ffd400", _UNSURE: "#c0c0c0", _DONE: "#00e5ff"}
 
 #: Where a frame keeps how many features had no geometry.
 _WITHOUT = "without_geometry"
@@ -69,6 +87,7 @@ def read_sample(
     grid: Grid,
     nomenclature: Nomenclature,
     field: str | None = None,
+    designs: Iterable[Path] = (),
 ) -> ReferenceSample:
     """Read reference points or polygons.
 
@@ -84,13 +103,16 @@ def read_sample(
     field : str, optional
         Field with class codes of one level, as numbers or text; "reference" by default. Empty
         or 0 is a unit without a class.
+    designs : iterable of path
+        Files that may hold the design of a sample that landcover drew.
 
     Raises
     ------
     InputError, MissingProduct
         If the file is missing, unreadable, has no CRS, holds lines or several points in one
         feature, if the field is not there or holds other than class codes of one level, or
-        codes that could be of several levels beside the one worked at, or if a stratum of the
+        codes that could be of several levels beside the one worked at, if the design of a drawn
+        sample is not found, a point of it is there twice or was moved, or if a stratum of the
         sample's own design has several sizes.
     """
     field = field or CLASS
@@ -106,6 +128,11 @@ def read_sample(
     geometries = frame.geometry.to_crs(grid.crs).to_numpy()
     remarks = [_without_geometry(frame.attrs[_WITHOUT]), _taken_for(classes, held)]
     sample = ReferenceSample(geometries, classes, held, remark=" ".join(filter(None, remarks)))
+    design = design_of(frame, f"{path}", designs)
+    if design is not None:
+        strata, remark = strata_by(design, frame, geometries, grid, path)
+        remark = " ".join(filter(None, [sample.remark, remark]))
+        return replace(sample, strata=strata, sizes=design.sizes, remark=remark)
     if STRATUM in frame.columns and STRATUM_PX in frame.columns:
         strata, sizes = _design(frame, f"{path}")
         return replace(sample, strata=strata, sizes=sizes)
@@ -130,11 +157,10 @@ def _taken_for(classes: np.ndarray, nomenclature: Nomenclature) -> str:
     )
 
 
-def write_sample(
-    path: Path, grid: Grid, rows: np.ndarray, cols: np.ndarray, strata: np.ndarray,
-    sizes: Mapping[int, int], weigh: bool = False,
-) -> None:  # fmt: skip
+def write_sample(path: Path, grid: Grid, design: Design, legend: Legend) -> list[Path]:
     """Write drawn pixels as points of a GeoPackage, for somebody to fill in the class.
+
+    QGIS opens it as a form. The file says nothing of strata: the design lies beside it.
 
     Parameters
     ----------
@@ -142,46 +168,77 @@ def write_sample(
         Where to; it must not exist, since it may hold days of somebody's work.
     grid : Grid
         Of the scene.
-    rows, cols : arrays of int (units,)
-        The pixels.
-    strata : array of int (units,)
-        Stratum number of each.
-    sizes : mapping of int to int
-        Stratum number to its pixels.
-    weigh : bool
-        Whether each point carries the pixels that it stands for, those of its stratum by point.
+    design : Design
+        The drawn pixels.
+    legend : Legend
+        Classes to choose among: all that may be there, not those of the map alone.
+
+    Returns
+    -------
+    list of Path
+        The points and their design.
 
     Raises
     ------
     LandcoverError
-        If the file exists or cannot be written.
+        If one of the files exists or cannot be written.
     """
     import geopandas
     import pandas
     import shapely
 
     require_new(path)
-    pixels = np.array([sizes[number] for number in strata.tolist()], np.int64)
-    columns: dict[str, object] = {
-        "id": np.arange(1, len(rows) + 1),
-        CLASS: pandas.array([None] * len(rows), dtype="Int32"),
-        STRATUM: strata.astype(np.int32),
-        STRATUM_PX: pixels,
+    columns = {
+        ID: design.ids,
+        CLASS: pandas.array([None] * len(design.ids), dtype="Int32"),
+        KEY: [design.key] * len(design.ids),
     }
-    if weigh:
-        columns[WEIGHT] = pixels / np.bincount(strata)[strata]
-    points = shapely.points(*grid.xy(rows, cols))
+    points = shapely.points(design.x, design.y)
     frame = geopandas.GeoDataFrame(columns, geometry=points, crs=grid.crs)
-    # by the name that GeoPandas gives the layer of a file: writing the file again replaces it
-    vectors.write_layer(path, frame, path.stem)
+    beside = design_path(path)
+    with geopackage_when_whole(path) as package:
+        # by the name that GeoPandas gives the layer of a file: writing the file again replaces it
+        package.write(path.stem, frame)
+        package.style(path.stem, form(grid, legend))
+        write_design(beside, design)
+    return [path, beside]
+
+
+def form(grid: Grid, legend: Legend) -> str:
+    """The style of a drawn sample: hollow squares of a pixel's size, and a form for the class."""
+    width, height = grid.resolution
+    rules = {
+        _TO_DO: f'"{CLASS}" IS NULL',
+        _UNSURE: f'"{CLASS}" = {UNLABELLED}',
+        _DONE: f'"{CLASS}" > {UNLABELLED}',
+    }
+    rows = [
+        (
+            rule,
+            words,
+            hollow_square(_COLOURS[words], width, height, 0.6 if words == _TO_DO else 0.3),
+        )
+        for words, rule in rules.items()
+    ]
+    choices = [(_TO_DO, NO_VALUE), (_UNSURE, str(UNLABELLED)), *class_names(legend)]
+    return by_rule(
+        rows,
+        Form({CLASS: choices}, {CLASS: "class seen"}, (_ROW, ID, KEY), f"'point ' || \"{ID}\""),
+    )
 
 
 def require_new(path: Path) -> None:
-    """Raise InputError if a sample is there already."""
+    """Raise InputError if a sample is there already, or the design of one."""
     if path.exists():
         raise InputError(
             f"{path} exists and may hold classes that somebody filled in; "
-            "move it away, or write elsewhere with out="
+            f"move it away with its {SUFFIX}, or write elsewhere with out="
+        )
+    beside = design_path(path)
+    if beside.exists():
+        raise InputError(
+            f"{beside} exists, and the sample that was drawn with it is worth nothing without it; "
+            "move it to its sample, or write elsewhere with out="
         )
 
 

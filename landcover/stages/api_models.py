@@ -317,7 +317,7 @@ def assess(
         Names of models; all that have a map by default.
     strata : path, optional
         Raster of the strata that the sample was drawn from, on the map's grid. By default the
-        design that the file carries, and else the map's own classes.
+        design of a drawn sample, and else the map's own classes.
 
     Returns
     -------

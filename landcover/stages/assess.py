@@ -34,6 +34,7 @@ from landcover.reports.reference_sample import (
     read_sample,
     shared_pixels,
 )
+from landcover.reports.sample_design import SUFFIX
 from landcover.run import Run
 from landcover.stages import store
 from landcover.stages.models import map_of
@@ -63,7 +64,7 @@ def assess(
         Models; all that have a map by default.
     strata : path, optional
         Raster, on the map's grid, of the strata that the sample was drawn from. By default the
-        design that the file carries, if `sample_points` drew it, and else the map's own classes.
+        design of the sample, if `sample_points` drew it, and else the map's own classes.
 
     Returns
     -------
@@ -83,7 +84,8 @@ def assess(
     for path in (*paths.values(), *filter(None, [strata])):
         grid.require_equal(rasters.grid_of(path), str(paths[names[0]]), str(path))
     nomenclatures = {name: nomenclature_of_map(run, path) for name, path in paths.items()}
-    sample = read_sample(reference, grid, nomenclatures[names[0]], class_field)
+    designs = _designs(run, reference)
+    sample = read_sample(reference, grid, nomenclatures[names[0]], class_field, designs)
     facts = {"file": str(reference), "units": len(sample.classes), "kind": _kind(sample)}
     found: list[dict[str, object]] = [
         {
@@ -107,6 +109,24 @@ def assess(
     inputs = [file_and_layer(reference)[0], *paths.values(), *filter(None, [strata])]
     run.record("assess", settings, inputs, products)
     return products
+
+
+def _designs(run: Run, reference: Path) -> list[Path]:
+    """Where the design of a drawn sample may lie: beside it, in the run, or where it was drawn."""
+    near = [
+        path
+        for folder in (file_and_layer(reference)[0].parent, run.path)
+        for path in sorted(folder.glob(f"*{SUFFIX}"))
+    ]
+    stages = run.read_manifest()["stages"].items()
+    drawn = [
+        run.path / product
+        for name, stage in stages
+        if name.startswith("sample-points ")
+        for product in stage["products"]
+        if product.endswith(SUFFIX)
+    ]
+    return [*near, *(path for path in drawn if path.exists())]
 
 
 def _assess(
@@ -189,7 +209,7 @@ def _population(path: Path, grid: Grid, sample: ReferenceSample, strata: Path | 
     if not pixels:
         raise LandcoverError(f"{path} has no mapped pixel; map the scene again")
     if sample.strata is not None and sample.sizes is not None:
-        source = "strata that the sample carries"
+        source = "strata of the sample"
         return Population(sample.strata, sample.sizes, pixels, areas, source)
     return Population(amid, pixels, pixels, areas, "classes of the map")
 

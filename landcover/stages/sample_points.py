@@ -15,10 +15,12 @@ from landcover.progress import track
 from landcover.reports import area_estimation
 from landcover.reports.need import LEVELS, PARTS, NeedStrata
 from landcover.reports.reference_sample import require_new, write_sample
+from landcover.reports.sample_design import Design
 from landcover.run import Run
 from landcover.samples.drawing import Draws, Picker
 from landcover.samples.layers import STRIP_ROWS
 from landcover.stages.models import map_of
+from landcover.stages.run_legend import nomenclature_of_map
 from landcover.stages.sample_need import Hints
 
 #: Of each class, where that takes no more than half of the sample (Olofsson et al. 2014, 5.1.2).
@@ -59,8 +61,9 @@ def sample_points(
     Returns
     -------
     list of Path
-        The GeoPackage. Its strata have numbers in random order: who fills in the classes does
-        not learn what the map says.
+        The GeoPackage, a form of QGIS; and its design, NAME_points_design.csv: strata, their
+        pixels and weights. They lie apart, so that who fills in the classes does not learn what
+        the map says.
 
     Raises
     ------
@@ -79,7 +82,8 @@ def sample_points(
     rows, cols, drawn = _draw(path, grid, hints, strata, dealt, rng)
     numbers = rng.permutation(len(dealt)) + 1
     sizes = {int(numbers[h]): size for h, size in strata.pixels.items()}
-    write_sample(out, grid, rows, cols, numbers[drawn], sizes, where_it_helps)
+    design = Design.of(grid, rows, cols, numbers[drawn], sizes)
+    paths = write_sample(out, grid, design, nomenclature_of_map(run, path).legend)
     of_class: Counter[int] = Counter()
     for stratum, points in dealt.items():
         of_class[strata.classes[stratum]] += points
@@ -93,8 +97,8 @@ def sample_points(
         settings["where_it_helps"] = True
         found |= {"hints": [p.name for p in hints.paths], "strata": _described(strata, dealt)}
     inputs = [path, *(hints.paths if hints else ())]
-    run.record(f"sample-points {name}", settings, inputs, [out], found)
-    return [out]
+    run.record(f"sample-points {name}", settings, inputs, paths, found)
+    return paths
 
 
 def _plan(path: Path, hints: Hints | None, n: int) -> tuple[NeedStrata, dict[int, int]]:

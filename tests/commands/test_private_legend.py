@@ -180,17 +180,17 @@ def test_sample_points_and_assess(world):
     name = next(path.name for path in sorted((run.path / "models").iterdir()))
     run_command("sample-points", run.path, "--model", name, "--n", 120)
     path = next(run.path.glob("*_points.gpkg"))
-    points = geopandas.read_file(path)
+    points = geopandas.read_file(path, layer=path.stem)
     truth = rasters.read_classes(run.reference)
     rows, cols = rasters.grid_of(run.map(name)).rowcol(points.geometry.x, points.geometry.y)
     points["reference"] = truth[rows, cols].astype(int)
-    points.to_file(path, driver="GPKG")
+    points.to_file(path, layer=path.stem, driver="GPKG")
     run_command("assess", run.path, "--reference", path, "--model", name)
     report = read_json(run.report(f"{name}_assessment"))
     assert report["level"] == 2 and report["per_class"]["5"]["name"] == "Meadow"
     groups = {1: 10, 2: 10, 3: 20, 4: 20, 5: 30, 6: 30, 7: 40, 8: 40}
     points["reference"] = points["reference"].map(groups)
-    points.to_file(path, driver="GPKG")
+    points.to_file(path, layer=path.stem, driver="GPKG")
     run_command("assess", run.path, "--reference", path, "--model", name)
     coarse = read_json(run.report(f"{name}_assessment"))
     assert coarse["level"] == 1 and coarse["per_class"]["40"]["name"] == "Built"

@@ -105,7 +105,7 @@ class Ready:
 
 def fill_points(points: Path, run: Run, mapped: str, out: Path) -> None:
     """Name the classes of a reference sample, as a person would in QGIS: here as mapped."""
-    table = geopandas.read_file(points)
+    table = geopandas.read_file(points, layer=points.stem)
     codes = lc.read(run.map(mapped))[0]
     grid = rasters.grid_of(run.scene)
     rows, cols = grid.rowcol(table.geometry.x, table.geometry.y)

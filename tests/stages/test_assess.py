@@ -21,6 +21,7 @@ from landcover.grid import Grid, Window
 from landcover.legend import LandClass, Legend, Nomenclature, corine
 from landcover.reports.area_estimation import estimate
 from landcover.reports.reference_sample import classes_of, read_sample
+from landcover.reports.sample_design import design_path
 from landcover.run import Run
 from landcover.stages.assess import assess
 from landcover.stages.sample_points import sample_points
@@ -78,7 +79,7 @@ def world(tmp_path):
 
 def fill_in(world, path):
     """What a person does in QGIS: the class of every drawn point."""
-    frame = geopandas.read_file(path)
+    frame = geopandas.read_file(path, layer=path.stem)
     rows, cols = world.grid.rowcol(frame.geometry.x, frame.geometry.y)
     frame["reference"] = world.truth[rows, cols]
     return frame, rows, cols
@@ -110,7 +111,7 @@ def assert_same_estimates(report, expected):
 
 
 def test_drawn_points_are_a_stratified_random_sample(world, tmp_path):
-    (path,) = sample_points(world.run, "random-forest", 300, seed=3)
+    path, _ = sample_points(world.run, "random-forest", 300, seed=3)
     assert path == world.run.path / "random-forest_points.gpkg"
     frame, rows, cols = fill_in(world, path)
     mapped = world.maps["random-forest"]
@@ -118,21 +119,25 @@ def test_drawn_points_are_a_stratified_random_sample(world, tmp_path):
     assert (at_points > 0).all()
     assert len(set(zip(rows, cols, strict=True))) == len(frame) == 300
     sizes = pixels_of(mapped)
+    design = pandas.read_csv(design_path(path))
+    assert np.array_equal(design["id"], frame["id"])
     for code in CODES:
-        one = frame[at_points == code]
+        one = design[at_points == code]
         assert one["stratum"].nunique() == 1
         assert (one["stratum_px"] == sizes[code]).all()
         assert len(one) >= 37  # 300 // (2 * 4): half of the sample at most makes up the least
-    assert sorted(frame["stratum"].unique()) == [1, 2, 3, 4]
+    assert sorted(design["stratum"].unique()) == [1, 2, 3, 4]
     counts = [(at_points == code).sum() for code in CODES]
     assert counts[1] > counts[2] > counts[0]  # in proportion to area
-    assert geopandas.read_file(path)["reference"].isna().all()
+    drawn = geopandas.read_file(path, layer=path.stem)
+    assert drawn["reference"].isna().all()
     xs, ys = world.grid.xy(rows, cols)
     assert np.array_equal(frame.geometry.x, xs) and np.array_equal(frame.geometry.y, ys)
-    (again,) = sample_points(world.run, "random-forest", 300, seed=3, out=tmp_path / "again.gpkg")
-    assert geopandas.read_file(again).equals(geopandas.read_file(path))
-    (other,) = sample_points(world.run, "random-forest", 300, seed=4, out=tmp_path / "other.gpkg")
-    assert not geopandas.read_file(other).geometry.equals(frame.geometry)
+    assert np.array_equal(design["x"], xs) and np.array_equal(design["y"], ys)
+    again, _ = sample_points(world.run, "random-forest", 300, seed=3, out=tmp_path / "again.gpkg")
+    assert geopandas.read_file(again, layer="again").equals(drawn)
+    other, _ = sample_points(world.run, "random-forest", 300, seed=4, out=tmp_path / "other.gpkg")
+    assert not geopandas.read_file(other, layer="other").geometry.equals(frame.geometry)
 
 
 def test_strips_and_windows_of_a_tall_scene(tmp_path):
@@ -141,12 +146,13 @@ def test_strips_and_windows_of_a_tall_scene(tmp_path):
     codes = np.random.default_rng(8).choice(CODES, grid.shape).astype(np.uint16)
     run = Run(tmp_path / "run")
     raster_writer.write(run.map("cnn-7x7"), codes, grid, ["class"], 0, LEGEND)
-    (path,) = sample_points(run, "cnn-7x7", 800)
-    frame = geopandas.read_file(path)
+    path, _ = sample_points(run, "cnn-7x7", 800)
+    frame = geopandas.read_file(path, layer=path.stem)
     rows, cols = grid.rowcol(frame.geometry.x, frame.geometry.y)
     assert np.histogram(rows, [0, 512, 1024, 1100])[0] == pytest.approx([372, 372, 55], abs=50)
     at_points = codes[rows, cols]
-    assert len(set(zip(at_points, frame["stratum"], strict=True))) == 4
+    strata = pandas.read_csv(design_path(path))["stratum"]
+    assert len(set(zip(at_points, strata, strict=True))) == 4
     assert np.array_equal(
         classes_of(run.map("cnn-7x7"), grid, frame.geometry.to_numpy()), at_points
     )
@@ -156,7 +162,7 @@ def test_strips_and_windows_of_a_tall_scene(tmp_path):
 
 
 def test_a_census_gives_the_truth_itself(world, tmp_path):
-    (path,) = sample_points(world.run, "random-forest", 10**6)
+    path, _ = sample_points(world.run, "random-forest", 10**6)
     frame, *_ = fill_in(world, path)
     assert len(frame) == (world.maps["random-forest"] > 0).sum()
     report = assessed(world, saved(frame, tmp_path / "census.gpkg"), "random-forest")
@@ -174,7 +180,7 @@ def test_a_census_gives_the_truth_itself(world, tmp_path):
 @pytest.mark.parametrize("suffix", ["gpkg", "geojson", "parquet"])
 def test_a_drawn_sample_serves_every_map_of_the_scene(shared, tmp_path, suffix):
     """Its strata are those of the map that it was drawn from, for the other map as well."""
-    (path,) = sample_points(shared.run, "random-forest", 300, out=tmp_path / "drawn.gpkg")
+    path, _ = sample_points(shared.run, "random-forest", 300, out=tmp_path / "drawn.gpkg")
     frame, rows, cols = fill_in(shared, path)
     lon_lat = frame.to_crs(4326).drop(index=[0, 1, 2])
     reference = saved(lon_lat, tmp_path / f"filled.{suffix}")
@@ -190,7 +196,9 @@ def test_a_drawn_sample_serves_every_map_of_the_scene(shared, tmp_path, suffix):
         )  # fmt: skip
         report = read_json(shared.run.report(f"{name}_assessment"))
         assert_same_estimates(report, expected)
-        assert report["strata"]["from"] == "strata that the sample carries"
+        assert report["strata"]["from"] == "strata of the sample"
+        (remark,) = [text for text in report["remarks"] if "missing from the file" in text]
+        assert remark.startswith("3 of 300 drawn points are missing from the file: 1, 2, 3. The")
         assert report["measure"] == "accuracy against a reference sample"
 
 
@@ -281,7 +289,7 @@ def test_strata_of_a_raster(shared, tmp_path):
 
 
 def test_a_drawn_unit_where_another_map_is_empty_is_its_error(world, tmp_path):
-    (path,) = sample_points(world.run, "random-forest", 300)
+    path, _ = sample_points(world.run, "random-forest", 300)
     frame, rows, _ = fill_in(world, path)
     holes = world.maps["cnn-7x7"].copy()
     holes[40:] = 0
@@ -452,7 +460,7 @@ def test_tall_maps_weigh_pixels_by_their_area(tmp_path):
     north = np.arange(ROWS)[:, None].repeat(COLS, axis=1) < ROWS // 2
     world.truth = np.where(north, 311, 211)
     world.add("cnn-7x7", world.truth)
-    (path,) = sample_points(world.run, "cnn-7x7", 10**6)
+    path, _ = sample_points(world.run, "cnn-7x7", 10**6)
     frame, *_ = fill_in(world, path)
     report = assessed(world, saved(frame, tmp_path / "census.gpkg"))
     ha = world.grid.areas_ha(Window(0, 0, ROWS, COLS))
@@ -463,14 +471,14 @@ def test_tall_maps_weigh_pixels_by_their_area(tmp_path):
 
 
 def test_units_without_a_stratum_were_added_later(world, tmp_path):
-    (path,) = sample_points(world.run, "random-forest", 300)
+    path, _ = sample_points(world.run, "random-forest", 300)
     frame, *_ = fill_in(world, path)
-    frame["stratum"] = frame["stratum"].astype(float)
-    frame.loc[300] = [301, 211, np.nan, np.nan, shapely.Point(*GRID.xy(30, 30))]
+    frame.loc[300] = [301, 211, None, shapely.Point(*GRID.xy(30, 30))]
     frame = frame.set_crs(GRID.crs, allow_override=True)
     report = assessed(world, saved(frame, tmp_path / "more.gpkg"))
     assert report["n_units"] == 300
     assert list(report["left_out"].values()) == [1]
+    assert "1 units were added to the drawn sample." in report["remarks"][0]
 
 
 BAD = {
@@ -561,7 +569,7 @@ def test_a_sample_that_cannot_be_drawn(world):
         sample_points(world.run, "none")
     with pytest.raises(LandcoverError, match=r"15 points are too few for the 4 classes .* 16"):
         sample_points(world.run, "cnn-7x7", 15)
-    (path,) = sample_points(world.run, "cnn-7x7", 16)
+    path, _ = sample_points(world.run, "cnn-7x7", 16)
     before = path.read_bytes()
     with pytest.raises(LandcoverError, match="exists and may hold classes that somebody filled in"):
         sample_points(world.run, "cnn-7x7", 100)

@@ -2,6 +2,7 @@
 
 import geopandas
 import numpy as np
+import pandas
 import pytest
 
 from landcover import cli
@@ -11,6 +12,7 @@ from landcover.files.atomic import read_json
 from landcover.grid import Window
 from landcover.legend import Legend
 from landcover.reports.area_estimation import estimate
+from landcover.reports.sample_design import design_path
 from landcover.run import Run
 from landcover.stages.assess import assess
 from landcover.stages.sample_need import Hints
@@ -55,10 +57,10 @@ class World:
         return path
 
     def filled(self, path):
-        frame = geopandas.read_file(path)
+        frame = geopandas.read_file(path, layer=path.stem)
         rows, cols = GRID.rowcol(frame.geometry.x, frame.geometry.y)
         frame["reference"] = self.truth[rows, cols]
-        return frame, rows, cols
+        return frame, pandas.read_csv(design_path(path)), rows, cols
 
 
 @pytest.fixture
@@ -93,15 +95,15 @@ def test_maps_of_another_level_are_compared_at_the_coarser_one(world):
 
 
 def test_points_lie_denser_where_need_is_great(world):
-    (path,) = sample_points(world.run, NAME, 600, seed=2, where_it_helps=True)
-    frame, rows, cols = world.filled(path)
+    path, _ = sample_points(world.run, NAME, 600, seed=2, where_it_helps=True)
+    frame, design, rows, cols = world.filled(path)
     assert len(frame) == len(set(zip(rows, cols, strict=True))) == 600
     assert (world.mapped[rows, cols] > 0).all()
     needed = Hints.of(world.run, NAME).need(world.mapped, Window(0, 0, ROWS, COLS))
     mapped = world.mapped > 0
     assert needed[rows, cols].mean() > 1.4 * needed[mapped].mean()
-    assert frame["weight"].sum() == pytest.approx(mapped.sum())
-    for _, units in frame.groupby("stratum"):
+    assert design["weight"].sum() == pytest.approx(mapped.sum())
+    for _, units in design.groupby("stratum"):
         at = rows[units.index], cols[units.index]
         assert len(set(world.mapped[at])) == 1
         assert (units["weight"] == units["stratum_px"].iloc[0] / len(units)).all()
@@ -111,10 +113,11 @@ def test_points_lie_denser_where_need_is_great(world):
     stage = world.run.read_manifest()["stages"][f"sample-points {NAME}"]
     assert sum(h["points"] for h in stage["strata"]) == sum(stage["settings"]["drawn"].values())
     assert sum(h["pixels"] for h in stage["strata"]) == mapped.sum()
-    (again,) = sample_points(
+    again, _ = sample_points(
         world.run, NAME, 600, seed=2, out=path.with_name("again.gpkg"), where_it_helps=True
     )
-    assert geopandas.read_file(again).equals(geopandas.read_file(path))
+    assert world.filled(again)[0].equals(frame)
+    assert world.filled(again)[1].equals(design)
 
 
 def test_every_pixel_is_drawn_as_often_as_its_weight_says(world, tmp_path):
@@ -123,37 +126,37 @@ def test_every_pixel_is_drawn_as_often_as_its_weight_says(world, tmp_path):
     for seed in range(15):
         out = tmp_path / f"{seed}.gpkg"
         sample_points(world.run, NAME, 400, seed, out, where_it_helps=True)
-        frame, rows, _ = world.filled(out)
-        met += np.bincount(rows >= 512, frame["weight"], 2)
+        _, design, rows, _ = world.filled(out)
+        met += np.bincount(rows >= 512, design["weight"], 2)
     share = (world.mapped[512:] > 0).sum() / (world.mapped > 0).sum()
     assert met[1] / met.sum() == pytest.approx(share, abs=0.0125)  # 3 standard errors
 
 
 def test_the_assessment_takes_the_strata_of_the_points(world, tmp_path):
     world.outside()
-    (path,) = sample_points(world.run, NAME, 500, where_it_helps=True)
-    frame, rows, cols = world.filled(path)
+    path, _ = sample_points(world.run, NAME, 500, where_it_helps=True)
+    frame, design, rows, cols = world.filled(path)
     frame.to_file(tmp_path / "filled.gpkg")
     assess(world.run, tmp_path / "filled.gpkg")
-    sizes = frame.groupby("stratum")["stratum_px"].first().to_dict()
+    sizes = design.groupby("stratum")["stratum_px"].first().to_dict()
     for name, codes in ((NAME, world.mapped), ("cnn-7x7", world.other)):
         report = read_json(world.run.report(f"{name}_assessment"))
         expected = estimate(
-            frame["reference"], codes[rows, cols], frame["stratum"], sizes,
+            frame["reference"], codes[rows, cols], design["stratum"], sizes,
             areas=GRID.areas_ha(Window(0, 0, ROWS, COLS))[rows, cols],
         )  # fmt: skip
         assert report["overall_accuracy"] == pytest.approx(expected["overall_accuracy"])
         assert report["overall_accuracy_se"] == pytest.approx(expected["overall_accuracy_se"])
         # The weights alone give the same: Hajek's estimator
         right = codes[rows, cols] == frame["reference"]
-        weighed = (right * frame["weight"]).sum() / frame["weight"].sum()
+        weighed = (right * design["weight"]).sum() / design["weight"].sum()
         assert report["overall_accuracy"] == pytest.approx(weighed, abs=1e-4)
 
 
 def test_a_census_gives_the_truth_itself(world, tmp_path):
-    (path,) = sample_points(world.run, NAME, 10**6, where_it_helps=True)
-    frame, *_ = world.filled(path)
-    assert (frame["weight"] == 1).all()
+    path, _ = sample_points(world.run, NAME, 10**6, where_it_helps=True)
+    frame, design, *_ = world.filled(path)
+    assert (design["weight"] == 1).all()
     frame.to_parquet(tmp_path / "census.parquet")
     assess(world.run, tmp_path / "census.parquet", names=[NAME])
     report = read_json(world.run.report(f"{NAME}_assessment"))
@@ -178,7 +181,7 @@ def test_what_hints_at_nothing_is_refused(world):
     raster_writer.write(path, np.ones((ROWS, COLS), np.uint8), GRID, ["far"])
     with pytest.raises(LandcoverError, match=r"applicability.tif .*inside"):
         sample_points(world.run, NAME, where_it_helps=True)
-    assert not list(world.run.path.glob("*.gpkg"))
+    assert not list(world.run.path.glob("*_points*"))
 
 
 def test_the_command_says_by_what_points_are_drawn(world, capsys):
@@ -188,5 +191,5 @@ def test_the_command_says_by_what_points_are_drawn(world, capsys):
         f"note: points lie denser where errors are likely by {NAME}_confidence.tif, cnn-7x7.tif"
         in capsys.readouterr().out
     )
-    assert "weight" in geopandas.read_file(world.run.path / f"{NAME}_points.gpkg")
+    assert "weight" in pandas.read_csv(world.run.path / f"{NAME}_points_design.csv")
     assert rasters.grid_of(world.run.map(NAME)) == GRID
