@@ -14,7 +14,7 @@ PLUGIN := landcover_qgis
 .PHONY: help demo web test test-slow test-qgis check bench docs plugin clean
 
 help:  ## List the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(VENV)/.user: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -60,6 +60,9 @@ test-slow: $(VENV)/.dev  ## Run the tests that take long
 test-qgis: $(VENV)/.dev  ## Check in QGIS what it shows of a run (Debian: qgis python3-qgis)
 	$(PY) -m pytest -m qgis tests/qgis
 
+test-notebooks: $(VENV)/.dev  ## Run the tutorials
+	$(PY) -m pytest -m notebooks tests/test_tutorials.py
+
 check: $(VENV)/.dev  ## Lint, format, types and doctests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -70,7 +73,8 @@ bench: $(VENV)/.dev  ## Measure speed and memory against named alternatives, in 
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(PY) -m benchmarks.$$name || exit 1; done
 	@if nvidia-smi -L > /dev/null 2>&1; then echo "== gpu"; $(PY) -m benchmarks.gpu; fi
 
-docs: $(VENV)/.dev  ## Build the documentation into site/
+docs: $(VENV)/.dev  ## Build the documentation into site/, with tutorials executed
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory web || true; fi
 	$(BIN)/mkdocs build --strict --quiet
 
 plugin:  ## Pack the QGIS plugin, as committed, into build/
@@ -81,4 +85,4 @@ plugin:  ## Pack the QGIS plugin, as committed, into build/
 	@git diff --quiet HEAD -- $(PLUGIN) || echo "note: changes that are not committed are left out"
 
 clean:  ## Remove the environment, runs and built files
-	rm -rf $(VENV) runs data/demo site build *.egg-info $(WEB)/node_modules $(VENDOR)
+	rm -rf $(VENV) runs data/demo site .cache build *.egg-info $(WEB)/node_modules $(VENDOR)

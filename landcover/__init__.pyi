@@ -14,6 +14,7 @@ from .samples.chips import chips
 from .samples.splits import spatial_blocks
 from .scene.features import compute_features
 from .scene.segmentation.felzenszwalb import felzenszwalb
+from .service.interactive_map import interactive_map
 from .sources.band_files import open_bands
 from .sources.image import read_image
 from .sources.sentinel2 import open_sentinel2
@@ -44,6 +45,7 @@ __all__ = [
     "ensemble",
     "felzenszwalb",
     "find_change",
+    "interactive_map",
     "load_model",
     "make_scene",
     "make_sequence",

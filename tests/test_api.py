@@ -31,7 +31,7 @@ API = {
     "open_sentinel2", "open_bands", "open_stac", "read_image", "make_scene",
     "make_sequence",
     "prepare", "segment", "sample", "denoise", "train", "map_scene",
-    "compare", "assess", "ensemble", "find_change",
+    "compare", "assess", "ensemble", "find_change", "interactive_map",
     "load_model", "predict_map", "felzenszwalb", "compute_features", "spatial_blocks", "chips",
     "score", "read", "write",
     "LandcoverError", "InputError", "MissingProduct", "MissingDependency",

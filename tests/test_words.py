@@ -71,11 +71,11 @@ def found(words: dict[str, str], paths: list[Path]) -> list[str]:
 
 def test_docs_and_code_use_plain_words():
     """Documentation, templates, docstrings, comments and what commands say."""
-    assert found(PLAIN, written(".py", ".md", ".html", tests=False)) == []
+    assert found(PLAIN, written(".py", ".md", ".html", ".ipynb", tests=False)) == []
 
 
 def test_a_thing_has_one_name():
-    assert found(RETIRED, written(".py", ".md", ".html", ".toml", ".yml")) == []
+    assert found(RETIRED, written(".py", ".md", ".html", ".ipynb", ".toml", ".yml")) == []
 
 
 def names_in(text: str) -> set[str]:

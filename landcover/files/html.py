@@ -64,7 +64,7 @@ def facts(rows: Iterable[tuple[str, object]]) -> str:
     """What and how much, a line each; None is left out."""
     style = _CELL.format("left")
     lines = [
-        f'<tr><th style="{style};font-weight:400;opacity:.7">{escape(name)}</th>'
+        f'<tr><th style="{style};font-weight:400;opacity:.7;white-space:nowrap">{escape(name)}</th>'
         f'<td style="{style}">{escape(str(value))}</td></tr>'
         for name, value in rows
         if value is not None

@@ -109,9 +109,7 @@ def class_key(figure: Figure, legend: Legend) -> None:
         Patch(color=land_class.hex_colour, label=f"{land_class.code} {land_class.name}")
         for land_class in legend.classes
     ]
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8
-    )
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
 
 
 def folds(rows: int, cols: int) -> int:

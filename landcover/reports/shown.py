@@ -25,7 +25,7 @@ class ComparisonReport(Report):
     def _repr_html_(self) -> str:
         against = self["against"]
         scored = [(model, model["scores"][against]) for model in self["models"]]
-        remarks = [*self.get("left_out", []), *self.get("remarks", [])]
+        remarks = dict.fromkeys([*self.get("left_out", []), *self.get("remarks", [])])
         return html.card(
             "Maps compared",
             html.text(self["headline"]),

@@ -12,12 +12,14 @@ from typing import Literal, TypedDict, cast
 import numpy as np
 from affine import Affine
 from morecantile import Tile
+from rasterio.crs import CRS
 from rio_tiler.constants import WGS84_CRS
 from rio_tiler.errors import PointOutsideBounds, TileOutsideBounds
 from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
 from landcover.classifiers.names import title_of
+from landcover.errors import MissingProduct
 from landcover.files import rasters, styles
 from landcover.files.atomic import Fields
 from landcover.files.opening import reading
@@ -95,22 +97,46 @@ class Layer:
         with _reader(self.path) as reader:
             try:
                 if self.legend is None:
-                    return self._scene_tile(reader, z, x, y)
-                return self._class_tile(reader, self.legend, z, x, y)
+                    return self._drawn(_tile(reader, z, x, y, self.bands, "bilinear"))
+                return self._drawn(_tile(reader, z, x, y, (1,), "nearest", UNLABELLED))
             except TileOutsideBounds:
                 return empty_tile()
 
-    def _class_tile(self, reader: Reader, legend: Legend, z: int, x: int, y: int) -> bytes:
-        image = _tile(reader, z, x, y, (1,), "nearest", UNLABELLED)
-        index = legend.index(image.filled(UNLABELLED)[0])
-        colours = np.array([*(c.colour for c in legend.classes), (0, 0, 0)], np.uint8)
-        return _png(np.moveaxis(colours[index], -1, 0), index < 0)
+    def picture(self, max_px: int) -> tuple[bytes, tuple[float, float, float, float]]:
+        """The whole layer as one PNG in web mercator, and its west, south, east, north in degrees.
 
-    def _scene_tile(self, reader: Reader, z: int, x: int, y: int) -> bytes:
-        values = _tile(reader, z, x, y, self.bands, "bilinear").filled(np.nan)
-        missing = ~rasters.valid_pixels(values)
-        low, high = self.stretch
-        return _png(stretched(values, low, high), missing)
+        Parameters
+        ----------
+        max_px : int
+            Longest side of the picture, pixels.
+        """
+        from rasterio.warp import transform_bounds
+
+        mercator = CRS.from_epsg(3857)
+        with _reader(self.path) as reader:
+            edges = transform_bounds(reader.crs, mercator, *reader.bounds, densify_pts=21)
+            method: Literal["nearest", "bilinear"] = "nearest" if self.legend else "bilinear"
+            found = reader.part(
+                edges,
+                mercator,
+                mercator,
+                self.bands,
+                max_size=max_px,
+                nodata=UNLABELLED if self.legend else None,
+                resampling_method=method,
+                reproject_method=method,
+            ).array
+        west, south, east, north = transform_bounds(mercator, WGS84_CRS, *edges)
+        return self._drawn(found), (west, south, east, north)
+
+    def _drawn(self, pixels: np.ma.MaskedArray) -> bytes:
+        """Pixels (bands, rows, cols) of the raster as PNG, transparent where nodata."""
+        if self.legend is not None:
+            index = self.legend.index(pixels.filled(UNLABELLED)[0])
+            colours = np.array([*(c.colour for c in self.legend.classes), (0, 0, 0)], np.uint8)
+            return _png(np.moveaxis(colours[index], -1, 0), index < 0)
+        values = np.ma.filled(pixels.astype(np.float32), np.nan)
+        return _png(stretched(values, *self.stretch), ~rasters.valid_pixels(values))
 
     def at(self, lon: float, lat: float) -> Fields | None:
         """Code, name, confidence and dissimilarity at a place; None where there is no class."""
@@ -152,6 +178,15 @@ def layers_of(run: Run) -> dict[str, Layer]:
     # The edges of wide cells are drawn as sharp as those of the scene's pixels
     deepest = max((layer.zooms[1] for layer in found.values()), default=0)
     return {name: replace(layer, zooms=(layer.zooms[0], deepest)) for name, layer in found.items()}
+
+
+def layer_of(path: Path, title: str) -> Layer:
+    """The layer of any raster: of a class raster where a style lies beside it, else of a scene."""
+    if not path.exists():
+        raise MissingProduct(f"{path} does not exist; check the path of {title!r}")
+    if path.with_suffix(".qml").exists():
+        return _classes(path, title)
+    return replace(_scene(path), title=title)
 
 
 def _dates(run: Run) -> dict[str, Layer]:
