@@ -122,11 +122,12 @@ def markdown(notebook: Any, name: str) -> str:
 def output_html(outputs: list[Any]) -> str:
     """What a cell printed, folded away, and what it shows."""
     printed = "".join(out.text for out in outputs if out.output_type == "stream")
+    said = any(out.output_type == "stream" and out.name == "stdout" for out in outputs)
     shown = "".join(_shown(out.data) for out in outputs if "data" in out)
-    text = f'<pre style="white-space:pre-wrap"><code>{escape(_plain(printed))}</code></pre>'
     if not printed.strip():
         return shown
-    if not shown:
+    text = f'<pre style="white-space:pre-wrap"><code>{escape(_plain(printed))}</code></pre>'
+    if said and not shown:
         return text
     return f"<details><summary>what was printed</summary>{text}</details>{shown}"
 

@@ -124,6 +124,9 @@ def test_a_page_holds_text_code_and_marks_for_outputs():
             v4.new_code_cell("y", outputs=[v4.new_output("display_data", {"image/png": "QUJD"})]),
             v4.new_code_cell("print()", outputs=[printed]),
             v4.new_code_cell("pass"),
+            v4.new_code_cell(
+                "slow()", outputs=[v4.new_output("stream", text="50 %", name="stderr")]
+            ),
         ]
     )
     page = hook().markdown(notebook, "some_name")
@@ -135,6 +138,7 @@ def test_a_page_holds_text_code_and_marks_for_outputs():
     assert 'src="data:image/png;base64,QUJD"' in shown[1]
     assert shown[2].startswith("<pre ") and "a &lt; b" in shown[2]
     assert shown[3] == ""
+    assert shown[4].startswith("<details>"), "progress is folded away"
 
 
 @pytest.mark.notebooks
