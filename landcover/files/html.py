@@ -179,7 +179,7 @@ def _percent(share: float | None) -> str:
 
 
 def _side(column: int) -> str:
-    return "right" if column else "left"
+    return "right;white-space:nowrap" if column else "left"
 
 
 def _swatch(colour: str) -> str:
