@@ -42,6 +42,10 @@ CALLS = {
 }
 
 
+#: How the names of rasters end that lie beside a map and are none themselves.
+BESIDE_MAPS = ("_confidence", "_probabilities", "_entropy", "_applicability")
+
+
 class Run:
     """The paths of one run folder.
 
@@ -190,7 +194,7 @@ class Run:
         found = sorted(self.path.glob(pattern))
         if pattern.startswith("models"):
             return [path.parent.name for path in found]
-        return [path.stem for path in found if path.with_suffix(".qml").exists()]
+        return [path.stem for path in found if not path.stem.endswith(BESIDE_MAPS)]
 
     def _call(self, product: str) -> str:
         return CALLS[product].format(run=self.path.as_posix())
@@ -379,9 +383,25 @@ class Run:
         Returns
         -------
         Path
+            RUN/maps/stac/NAME.json. Beside the map, QGIS would list it as a layer of its own: the
+            outline, which covers the map.
+        """
+        return self.path / "maps" / "stac" / f"{name}.json"
+
+    def earlier_item(self, name: str) -> Path:
+        """Where earlier versions wrote the STAC item of a model's map.
+
+        Parameters
+        ----------
+        name : str
+            Name of the map.
+
+        Returns
+        -------
+        Path
             RUN/maps/NAME.json.
         """
-        return self.path / "maps" / f"{name}.json"
+        return self.map(name).with_suffix(".json")
 
     def report(self, name: str) -> Path:
         """Scores of a model.

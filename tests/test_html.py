@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import landcover as lc
-from landcover.files import html, styles
+from landcover.files import html
 from landcover.files.atomic import write_json
 from landcover.grid import Grid
 from landcover.legend import Legend, corine
@@ -73,8 +73,8 @@ def run(tmp_path):
     run = make_run(tmp_path / "a & <b>run", 40, 60)
     labels = np.full((1, 40, 60), 211, np.uint16)
     labels[:, :, 45:] = 512
-    lc.write(run.labels, labels, _grid(), ["class"], nodata=0)
-    styles.write_qml(run.labels, Legend.corine().subset([211, 512]))
+    legend = Legend.corine().subset([211, 512])
+    lc.write(run.labels, labels, _grid(), ["class"], nodata=0, legend=legend)
     return run
 
 

@@ -59,12 +59,19 @@ def _serve(a: Arguments) -> list[Path]:
         raise MissingDependency(
             f"landcover serve needs {error.name}; install it with: pip install 'landcover[service]'"
         ) from None
+    from landcover.progress import say
     from landcover.run import Run
+    from landcover.service import assets
     from landcover.service.limits import MIB, Limits
     from landcover.service.server import serve
     from landcover.service.state import load
     from landcover.stages.models import models_of_run
 
+    if lacking := assets.missing():
+        say(
+            f"note: the page's JavaScript is not there ({lacking[0]}); endpoints answer without "
+            "it: fetch it once, in a checkout of the project, with: make web"
+        )
     run = Run(a.run)
     models = models_of_run(run)
     limits = Limits(

@@ -1,15 +1,17 @@
 """What files say of their values: names of classes in tables and styles, and a product in texts.
 
-GDAL keeps a raster attribute table (RAT) and category names in ``FILE.aux.xml``, Esri's programs a
-RAT in ``FILE.vat.dbf``, QGIS a style in ``NAME.qml``, and STAC lists classes under
-``classification:classes`` (https://github.com/stac-extensions/classification).
+landcover keeps the classes of a raster in a tag of the file. GDAL keeps a raster attribute table
+(RAT) and category names in ``FILE.aux.xml``, Esri's programs a RAT in ``FILE.vat.dbf``, QGIS a
+style in ``NAME.qml``, and STAC lists classes under ``classification:classes``
+(https://github.com/stac-extensions/classification).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 from landcover.errors import LandcoverError
@@ -22,6 +24,10 @@ _VALUES = ("value", "code", "class", "id")
 _NAMES = ("class_name", "label3", "classname", "name", "label", "class", "description", "category")
 #: Larger side files are none of classes.
 _MOST_BYTES = 4_000_000
+#: What readers of a damaged side file raise.
+_UNREADABLE = (Xml.ParseError, LookupError, ValueError, TypeError, AttributeError, OSError)
+#: Tag of the band of a class raster that landcover wrote, as JSON.
+CLASSES_TAG = "LANDCOVER_CLASSES"
 
 
 def class_names(source: RasterName) -> dict[int, str]:
@@ -35,27 +41,66 @@ def class_names(source: RasterName) -> dict[int, str]:
     Returns
     -------
     dict of int to str
-        From the first of these that has some: FILE.aux.xml, FILE.vat.dbf, NAME.qml, and a STAC item
-        NAME.json. Empty where there is none; a file that cannot be read says nothing.
+        From the first of these that has some: landcover's own tag, FILE.aux.xml, FILE.vat.dbf,
+        NAME.qml, and a STAC item NAME.json or stac/NAME.json. Empty where there is none; a file
+        that cannot be read says nothing.
     """
     if not isinstance(source, Path):
         return {}
-    beside = {
-        source.with_name(f"{source.name}.aux.xml"): _of_gdal,
-        source.with_name(f"{source.name}.vat.dbf"): _of_esri,
-        source.with_suffix(".qml"): _of_qgis,
-        source.with_suffix(".json"): _of_stac,
-    }
-    for path, read in beside.items():
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-            continue
-        try:
-            found = {int(float(value)): name.strip() for value, name in read(path) if name.strip()}
-        except (LandcoverError, Xml.ParseError, ValueError, TypeError, AttributeError, OSError):
-            continue
-        if found:
-            return found
-    return {}
+    beside = (
+        (source.with_name(f"{source.name}.aux.xml"), _of_gdal),
+        (source.with_name(f"{source.name}.vat.dbf"), _of_esri),
+        (source.with_suffix(".qml"), _of_qgis),
+        (source.with_suffix(".json"), _of_stac),
+        (source.parent / "stac" / f"{source.stem}.json", _of_stac),
+    )
+    own = _names_of(source, _of_tag) if source.is_file() else {}
+    found = (
+        _names_of(path, read)
+        for path, read in beside
+        if path.is_file() and path.stat().st_size <= _MOST_BYTES
+    )
+    return own or next(filter(None, found), {})
+
+
+def gdal_names(source: Path) -> dict[int, str]:
+    """Names in FILE.aux.xml alone: those that the writer gave, which no style changes."""
+    path = source.with_name(f"{source.name}.aux.xml")
+    return _names_of(path, _of_gdal) if path.is_file() else {}
+
+
+def tagged_classes(source: RasterName) -> list[dict[str, Any]] | None:
+    """Code, name and colour of each class in landcover's tag; None where there is none.
+
+    Raises
+    ------
+    ValueError
+        If the tag is no JSON.
+    """
+    with open_dataset(source) as dataset:
+        found = dataset.tags(1).get(CLASSES_TAG)
+    return None if found is None else json.loads(found)
+
+
+def _names_of(path: Path, read: Callable[[Path], Iterator[tuple[str, str]]]) -> dict[int, str]:
+    """What a reader finds in a file; nothing where the file cannot be read."""
+    try:
+        return {int(float(value)): name.strip() for value, name in read(path) if name.strip()}
+    except (
+        LandcoverError,
+        Xml.ParseError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        OSError,
+        KeyError,
+    ):
+        return {}
+
+
+def _of_tag(path: Path) -> Iterator[tuple[str, str]]:
+    for row in tagged_classes(path) or ():
+        yield str(row["code"]), str(row["name"])
 
 
 def said_of(source: RasterName) -> str:

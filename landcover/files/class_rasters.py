@@ -1,4 +1,4 @@
-"""Class rasters: written with their style beside them, which QGIS shows, and counted by class."""
+"""Class rasters: written with their legend and style, and counted by class."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from landcover.files.raster_writer import RasterWriter
 from landcover.files.rasters import WINDOW_PX, grid_of, read_classes
-from landcover.files.styles import write_qml
+from landcover.files.styles import qml_path
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import track
@@ -21,10 +21,9 @@ _CODES = np.iinfo(np.uint16).max + 1
 
 @contextmanager
 def class_writer(path: Path, grid: Grid, legend: Legend) -> Iterator[RasterWriter]:
-    """A writer of class codes, uint16, by windows; NAME.qml is written when NAME.tif is whole."""
+    """A writer of class codes, uint16, by windows."""
     with RasterWriter(path, grid, np.uint16, ["class"], UNLABELLED, legend) as out:
         yield out
-    write_qml(path, legend)
 
 
 def write_classes(path: Path, codes: np.ndarray, grid: Grid, legend: Legend) -> list[Path]:
@@ -32,7 +31,7 @@ def write_classes(path: Path, codes: np.ndarray, grid: Grid, legend: Legend) -> 
     with class_writer(path, grid, legend) as out:
         for window in grid.windows(WINDOW_PX):
             out.write(codes[window.slices], window)
-    return [path, path.with_suffix(".qml")]
+    return [path, qml_path(path)]
 
 
 def class_pixels(path: Path) -> dict[int, int]:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files import rasters, styles
+from landcover.files import rasters
+from landcover.files.legends import legend_of
 from landcover.files.pictures import class_png, data_uri
 from landcover.legend import Legend
 
@@ -145,7 +146,7 @@ def legend_table(legend: Legend) -> str:
 
 
 def _thumbnail(path: Path, legend: Legend | None, side_px: int) -> bytes:
-    """A small PNG of a PNG file, or of a class raster in the colours of the style beside it."""
+    """A small PNG of a PNG file, or of a class raster in the colours of its legend."""
     if path.suffix != ".png":
         codes = rasters.read_small(path, side_px, [1])[0]
         return class_png(codes, _legend_of(path, legend))
@@ -162,10 +163,11 @@ def _thumbnail(path: Path, legend: Legend | None, side_px: int) -> bytes:
 
 
 def _legend_of(path: Path, legend: Legend | None) -> Legend:
-    """The legend of the style beside a class raster; where there is none, the one given."""
-    if legend is not None and not path.with_suffix(".qml").exists():
-        return legend
-    return styles.read_qml(path)
+    """The legend that a class raster holds; where there is none, the one given."""
+    found = legend_of(path) or legend
+    if found is None:
+        raise LandcoverError(f"{path} holds no legend; make the raster again")
+    return found
 
 
 def _shares(codes: np.ndarray) -> dict[int, float]:

@@ -15,6 +15,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader, MemoryFile
 
+from landcover.files import legends
 from landcover.grid import Grid
 from landcover.legend import UNLABELLED, Legend
 
@@ -53,7 +54,10 @@ def open_geotiff(source: Source) -> Iterator[DatasetReader]:
 def class_geotiff(
     codes: np.ndarray, grid: Grid, legend: Legend, notes: Sequence[str] = ()
 ) -> bytes:
-    """Class codes (rows, cols) as the bytes of a GeoTIFF, made in memory; notes are a tag of it."""
+    """Class codes (rows, cols) as the bytes of a GeoTIFF, made in memory.
+
+    Names and colours of the classes, and notes, are tags of it.
+    """
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff", crs=grid.crs, transform=grid.transform,
@@ -61,9 +65,8 @@ def class_geotiff(
             compress="deflate",
         ) as out:  # fmt: skip
             out.descriptions = ("class",)
-            colours = {c.code: (*c.colour, 255) for c in legend.classes}
-            out.write_colormap(1, {UNLABELLED: (0, 0, 0, 0)} | colours)
-            out.update_tags(1, **{f"CLASS_{c.code}": c.name for c in legend.classes})
+            names = {f"CLASS_{c.code}": c.name for c in legend.classes}
+            out.update_tags(1, **names, **legends.tags(legend))
             if notes:
                 out.update_tags(NOTES="; ".join(notes))
             out.write(codes, 1)

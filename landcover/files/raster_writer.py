@@ -1,6 +1,7 @@
 """Rasters written by windows, as Cloud-Optimised GeoTIFF, whole or not at all.
 
-Class rasters get a colour table and category names.
+Class rasters get a legend, and every raster the style by which QGIS shows it. There is no colour
+table: one of 65,536 entries would be most of the file, and QGIS would list them all.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from xml.sax.saxutils import escape
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ import rasterio.shutil
 from rasterio.windows import Window as RasterioWindow
 
 from landcover.errors import InputError, LandcoverError
+from landcover.files import legends, styles
+from landcover.files.atomic import replace_when_whole
 from landcover.files.opening import CACHE_MIB, THREADS, root_cause
 from landcover.files.rasters import BLOCK_PX, WINDOW_PX
 from landcover.grid import Grid, Window
@@ -37,7 +39,11 @@ class RasterWriter:
     Leaving the ``with`` block without an error converts and renames; an error
     removes what was written. The windows may come in any order and do not overlap.
     The product is read once more before it gets its name: on a full disk GDAL
-    loses the last bytes of a file without an error.
+    loses the last bytes of a file without an error. What lies beside it is replaced with it:
+    NAME.qml, its style, and NAME.tif.aux.xml, the legend as a raster attribute table.
+
+    Legend and style are those of the attributes of these names when the block is left, so what
+    depends on the pixels can be set then.
 
     Parameters
     ----------
@@ -52,7 +58,9 @@ class RasterWriter:
     nodata : float, optional
         Nodata value.
     legend : Legend, optional
-        Gives a class raster its colour table and category names.
+        The classes of a class raster, which the file keeps.
+    style : Style, optional
+        How QGIS shows it; the classes of the legend by default. Without either it has no style.
     many : bool
         Whether it is one of many that are open at once: then it is written band by band and by one
         thread, which takes a tenth of the memory and more time.
@@ -67,6 +75,7 @@ class RasterWriter:
         nodata: float | None = None,
         legend: Legend | None = None,
         *,
+        style: styles.Style | None = None,
         many: bool = False,
     ) -> None:
         self.path = Path(path)
@@ -77,6 +86,7 @@ class RasterWriter:
         self.band_names = tuple(band_names)
         self.nodata = nodata
         self.legend = legend
+        self.style = style
         self._part = self.path.with_name(f".{self.path.stem}.part.tif")
         self._whole = self.path.with_name(f".{self.path.stem}.whole.tif")
         self._checksums: dict[Window, int] = {}
@@ -105,11 +115,10 @@ class RasterWriter:
                 bigtiff="if_safer",
                 num_threads=self._threads,
                 interleave=self._interleave,
+                # Four bands of bytes would be red, green, blue and opacity
+                photometric="minisblack",
             )
             self._dataset.descriptions = self.band_names
-            if self.legend:
-                colours = {c.code: (*c.colour, 255) for c in self.legend.classes}
-                self._dataset.write_colormap(1, {0: (0, 0, 0, 0)} | colours)
         return self
 
     def write(self, pixels: np.ndarray, window: Window | None = None) -> None:
@@ -137,6 +146,8 @@ class RasterWriter:
     ) -> None:
         try:
             with self._writing():
+                if kind is None and self.legend:
+                    self._dataset.update_tags(1, **legends.tags(self.legend))
                 self._dataset.close()
                 if kind is None:
                     self._finish()
@@ -161,11 +172,22 @@ class RasterWriter:
                 num_threads=THREADS,
             )
         self._check_whole()
-        sidecar = self.path.with_name(self.path.name + ".aux.xml")
-        sidecar.unlink(missing_ok=True)
-        if self.legend:
-            sidecar.write_text(_category_names(self.legend), "utf-8")
+        self._replace_beside()
         os.replace(self._whole, self.path)
+
+    def _replace_beside(self) -> None:
+        """Style and attribute table; those of an earlier raster of this name go."""
+        if self.path.exists():
+            remove_beside(self.path)
+        style = self.style or (styles.Classes(self.legend) if self.legend else None)
+        texts: dict[Path, str] = {}
+        if style:
+            texts[styles.qml_path(self.path)] = styles.qml(style.fitted(self._whole))
+        if self.legend:
+            texts[table_path(self.path)] = legends.attribute_table(self.legend)
+        for path, text in texts.items():
+            with replace_when_whole(path) as part:
+                part.write_text(text, "utf-8")
 
     def _cache(self) -> dict[str, int]:
         """Room for two rows of blocks, which overviews are made of.
@@ -214,6 +236,17 @@ class RasterWriter:
             ) from error
 
 
+def table_path(raster: Path) -> Path:
+    """Where GDAL keeps what it knows of a raster beside it, such as its attribute table."""
+    return raster.with_name(f"{raster.name}.aux.xml")
+
+
+def remove_beside(raster: Path) -> None:
+    """Remove the style and the attribute table of a raster."""
+    for path in (styles.qml_path(raster), table_path(raster)):
+        path.unlink(missing_ok=True)
+
+
 def write(
     path: str | Path,
     pixels: np.ndarray,
@@ -221,6 +254,7 @@ def write(
     band_names: Sequence[str],
     nodata: float | None = None,
     legend: Legend | None = None,
+    style: styles.Style | None = None,
 ) -> Path:
     """Write a whole array as a Cloud-Optimised GeoTIFF, whole or not at all.
 
@@ -237,7 +271,9 @@ def write(
     nodata : float, optional
         Value of pixels without data, which the file declares.
     legend : Legend, optional
-        Of class codes: the file gets its colours and names.
+        Of class codes: the file keeps names and colours, and QGIS shows them.
+    style : Style, optional
+        How QGIS shows other rasters, of `landcover.files.styles`.
 
     Returns
     -------
@@ -278,18 +314,7 @@ def write(
             f"nodata {nodata:g} is no value of {pixels.dtype}, the type of the pixels; choose one "
             "that is"
         )
-    with RasterWriter(path, grid, pixels.dtype.newbyteorder("="), names, nodata, legend) as out:
+    dtype = pixels.dtype.newbyteorder("=")
+    with RasterWriter(path, grid, dtype, names, nodata, legend, style=style) as out:
         out.write(pixels)
     return Path(path)
-
-
-def _category_names(legend: Legend) -> str:
-    """The side file in which GDAL keeps category names, listed from value 0 upwards."""
-    names = {0: "Unlabelled"} | {c.code: f"{c.code} {c.name}" for c in legend.classes}
-    categories = "".join(
-        f"<Category>{escape(names.get(value, ''))}</Category>" for value in range(max(names) + 1)
-    )
-    return (
-        '<PAMDataset><PAMRasterBand band="1">'
-        f"<CategoryNames>{categories}</CategoryNames></PAMRasterBand></PAMDataset>\n"
-    )

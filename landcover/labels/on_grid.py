@@ -14,6 +14,7 @@ from landcover.files.class_rasters import class_writer
 from landcover.files.masks import alpha_bands
 from landcover.files.opening import VectorDataError, root_cause
 from landcover.files.raster_names import RasterName
+from landcover.files.styles import qml_path
 from landcover.grid import Grid, Window
 from landcover.labels.schemes import Coding
 from landcover.legend import UNLABELLED, Nomenclature
@@ -131,7 +132,7 @@ def write_classes(
             for value, count in zip(distinct.tolist(), counts.tolist(), strict=True):
                 pixels[value] += count
             out.write(labels, window)
-    return [path, path.with_suffix(".qml")], pixels
+    return [path, qml_path(path)], pixels
 
 
 def became(

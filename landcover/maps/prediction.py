@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypedDict, Unpack, cast
+from typing import Any, TypedDict, Unpack, cast
 
 import numpy as np
 
 from landcover.classifiers.models import Model
 from landcover.classifiers.protocol import Classifier
-from landcover.files import rasters
+from landcover.files import rasters, styles
 from landcover.files.jobs import Job
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
@@ -216,15 +216,25 @@ def layer_writers(
     paths: Mapping[str, Path], grid: Grid, legend: Legend
 ) -> Iterator[dict[str, RasterWriter]]:
     """Writers of the layers of a map, by their names; the rasters are whole on leaving."""
-    settings: dict[str, tuple] = {
-        LABELS: (np.uint16, ["class"], UNLABELLED, legend),
-        CONFIDENCE: (np.uint8, ["confidence_percent"], CONFIDENCE_NODATA),
-        PROBABILITIES: (np.float32, [f"{c.code} {c.name}" for c in legend.classes], np.nan),
-        ENTROPY: (np.uint8, ["entropy_percent"], CONFIDENCE_NODATA),
-        APPLICABILITY: (np.uint8, ["dissimilarity_percent", "inside"], CONFIDENCE_NODATA),
-    }
+    percent = {"dtype": np.uint8, "nodata": CONFIDENCE_NODATA}
+    names = [f"{c.code} {c.name}" for c in legend.classes]
+    settings: dict[str, dict[str, Any]] = {
+        LABELS: {
+            "dtype": np.uint16, "band_names": ["class"], "nodata": UNLABELLED, "legend": legend,
+        },
+        CONFIDENCE: {"band_names": ["confidence_percent"], "style": styles.CONFIDENCE, **percent},
+        PROBABILITIES: {
+            "dtype": np.float32, "band_names": names, "nodata": np.nan,
+            "style": styles.PROBABILITY,
+        },
+        ENTROPY: {"band_names": ["entropy_percent"], "style": styles.ENTROPY, **percent},
+        APPLICABILITY: {
+            "band_names": ["dissimilarity_percent", "inside"], "style": styles.APPLICABILITY,
+            **percent,
+        },
+    }  # fmt: skip
     with ExitStack() as stack:
         yield {
-            layer: stack.enter_context(RasterWriter(path, grid, *settings[layer]))
+            layer: stack.enter_context(RasterWriter(path, grid, **settings[layer]))
             for layer, path in paths.items()
         }

@@ -11,6 +11,7 @@ import numpy as np
 
 from landcover.files import rasters
 from landcover.files.pictures import NODATA_GREY
+from landcover.files.styles import GAMMA, STRETCH_PERCENTILES
 from landcover.legend import Legend
 from landcover.sensors import true_colour_bands
 
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.typing import RcKeyType
 
-#: Reflectance percentiles that become black and white in a true-colour picture.
-STRETCH_PERCENTILES = (1.0, 99.0)
-#: Brightens the middle of the stretch.
-GAMMA = 1.4
 #: A scene longer than so many times its width is shown in pieces.
 MOST_ELONGATED = 6
 #: A caption is some 400 pixels long.

@@ -1,6 +1,7 @@
 """STAC items: what a catalogue needs to find a map, show it, and run its model again.
 
-An item stands beside its map and points to everything by relative paths. Sources:
+An item points to everything by relative paths. It does not lie beside its map, where QGIS would
+list it as a layer. Sources:
 STAC 1.1.0 (https://github.com/radiantearth/stac-spec) and its extensions raster,
 classification, projection and MLM, each in the newest version that pystac reads.
 """
@@ -17,6 +18,7 @@ import numpy as np
 
 from landcover.files import rasters
 from landcover.files.atomic import Fields
+from landcover.files.styles import qml_path
 from landcover.grid import Grid
 
 #: That of models; an item of an average of maps has none.
@@ -63,6 +65,8 @@ class MapFiles:
     layers : mapping
         Path of the "map" and, where they were written, of its "confidence", "probabilities",
         "entropy" and "applicability".
+    item : Path
+        Where the item will be, which its paths are relative to.
     model : Path, optional
         Folder of the model, with its card; None of an average of maps.
     acquired : sequence of str
@@ -78,6 +82,7 @@ class MapFiles:
     name: str
     place: str
     layers: Mapping[str, Path]
+    item: Path
     model: Path | None
     acquired: Sequence[str] = ()
     outside_share: float | None = None
@@ -85,12 +90,12 @@ class MapFiles:
     days: Sequence[str] = ()
 
     def asset(self, path: Path, title: str, media_type: str, roles: list[str]) -> dict[str, object]:
-        """An asset whose path is relative to the item, which lies beside the map."""
+        """An asset whose path is relative to the item."""
         return {"href": self.href(path), "type": media_type, "title": title, "roles": roles}
 
     def href(self, path: Path) -> str:
         """A path relative to the item."""
-        href = Path(os.path.relpath(path, self.layers["map"].parent)).as_posix()
+        href = Path(os.path.relpath(path, self.item.parent)).as_posix()
         return href if href.startswith("..") else f"./{href}"
 
 
@@ -208,7 +213,7 @@ def _map_assets(
             if key == "map":
                 asset["classification:classes"] = list(classes)
             yield key, asset
-    style = files.layers["map"].with_suffix(".qml")
+    style = qml_path(files.layers["map"])
     if style.exists():
         yield "style", files.asset(style, "QGIS style of the map", "text/xml", ["metadata"])
 

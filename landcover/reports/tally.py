@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.errors import InputError
-from landcover.files import rasters, styles
+from landcover.files import rasters
 from landcover.files.class_rasters import class_areas_ha
+from landcover.files.legends import legend_of
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend, Nomenclature
 from landcover.progress import track
@@ -253,8 +254,9 @@ class _Counts:
 def require_same_classes(nomenclature: Nomenclature, layers: Mapping[str, Path]) -> None:
     """Raise InputError if a map, by the style beside it, has other classes."""
     for name, path in layers.items():
-        if name not in TRUTHS and path.with_suffix(".qml").exists():
-            nomenclature.require_like(styles.read_qml(path), str(path), "the labels")
+        legend = legend_of(path) if name not in TRUTHS else None
+        if legend is not None:
+            nomenclature.require_like(legend, str(path), "the labels")
 
 
 def _test_blocks(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from landcover.errors import InputError
 from landcover.files import vectors
 from landcover.files.open_rasters import OpenRasters, most_open
 from landcover.files.raster_writer import RasterWriter
+from landcover.files.styles import dates_style, scene_style
 from landcover.grid import Grid, Window
 from landcover.progress import track
 from landcover.scene.composite import Composite, compose
@@ -147,11 +148,16 @@ class _Work:
         """Begin the rasters that are written, which are whole when `outs` is left."""
 
         def image(path: Path, names: Sequence[str], many: bool = False) -> RasterWriter:
-            writer = RasterWriter(path, self.grid, np.float32, names, np.nan, many=many)
+            writer = RasterWriter(
+                path, self.grid, np.float32, names, np.nan, style=scene_style(names), many=many
+            )
             return outs.enter_context(writer)
 
         self.out = image(path, self.bands)
-        self.seen = outs.enter_context(RasterWriter(observations, self.grid, np.uint32, self.kinds))
+        style = dates_style(len(self.days))
+        self.seen = outs.enter_context(
+            RasterWriter(observations, self.grid, np.uint32, self.kinds, style=style)
+        )
         self.each = [
             (number, image(each[day], self.names, many=True))
             for number, day in enumerate(self.days)

@@ -12,6 +12,7 @@ import numpy as np
 from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.files.raster_writer import RasterWriter
+from landcover.files.styles import scene_style
 from landcover.grid import Grid, Window
 from landcover.progress import track
 from landcover.scene import features
@@ -114,7 +115,8 @@ def append_bands(
         Pixels of the margin.
     """
     grid, bands = rasters.grid_of(scene), rasters.band_names(scene)
-    with RasterWriter(scene, grid, np.float32, (*bands, *names), nodata=np.nan) as out:
+    every = (*bands, *names)
+    with RasterWriter(scene, grid, np.float32, every, np.nan, style=scene_style(every)) as out:
         side = rasters.window_px(len(bands) + len(names))
         for window in track(list(grid.windows(side)), doing):
             image = rasters.read(scene, window.padded(around), list(bands))

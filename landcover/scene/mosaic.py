@@ -14,6 +14,7 @@ from landcover.errors import InputError
 from landcover.files import rasters, vectors
 from landcover.files.open_rasters import OpenRasters
 from landcover.files.raster_writer import RasterWriter
+from landcover.files.styles import scene_style
 from landcover.grid import TOLERANCE_PX, Grid, Window, same_crs
 from landcover.progress import track
 from landcover.scene.layers import Layer, LayerReader
@@ -133,7 +134,8 @@ def write_scene(
         beside = LayerReader(files, layers, grid)
         every = [*names, *beside.names]
         side = rasters.window_px(len(every))
-        with RasterWriter(path, grid, np.float32, every, nodata=np.nan) as out:
+        style = scene_style(every)
+        with RasterWriter(path, grid, np.float32, every, np.nan, style=style) as out:
             mosaic = MosaicReader(files, tiles, names, grid)
             for window in track(list(grid.windows(side)), "Writing the scene"):
                 image, why = mosaic.read(window)

@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from landcover.errors import InputError, MissingDependency, MissingProduct
+from landcover.errors import InputError, MissingDependency
 from landcover.files.pictures import data_uri
 from landcover.run import Run
 from landcover.service import assets
@@ -139,10 +139,9 @@ def _add_legend(figure: Figure, legends: list[Legend]) -> None:
 
 def _bring_leaflet(page: folium.Map) -> None:
     """Let the page hold Leaflet itself; what else folium would fetch, the map does not use."""
-    try:
-        files = assets.load()
-    except MissingProduct:
+    if assets.missing():
         return
+    files = assets.load()
     page.default_js = [("leaflet", _inside(files["vendor/leaflet.js"]))]
     page.default_css = [("leaflet_css", _inside(files["vendor/leaflet.css"]))]
 

@@ -20,17 +20,20 @@ from rio_tiler.models import ImageData
 
 from landcover.classifiers.names import title_of
 from landcover.errors import MissingProduct
-from landcover.files import rasters, styles
+from landcover.files import rasters
 from landcover.files.atomic import Fields
+from landcover.files.legends import legend_of
 from landcover.files.opening import reading
+from landcover.files.styles import STRETCH_PERCENTILES
 from landcover.legend import UNLABELLED, Legend
 from landcover.maps.outside import outside_share
-from landcover.reports.figures import STRETCH_PERCENTILES, stretched
+from landcover.reports.figures import stretched
 from landcover.run import Run
 from landcover.sensors import true_colour_bands
 from landcover.stages import store
 from landcover.stages.dates import dates_of
 from landcover.stages.models import days_of_map
+from landcover.stages.run_legend import legend_of_map
 
 TILE_PX = 256
 #: Greatest zoom of tiles; a pixel of 10 m is some 300 tiles wide there.
@@ -165,12 +168,13 @@ def layers_of(run: Run) -> dict[str, Layer]:
         found |= _dates(run)
     for name, path in (("labels", run.labels), ("reference", run.reference)):
         if path.exists():
-            found[name] = _classes(path, name.capitalize())
+            found[name] = _classes(path, name.capitalize(), legend_of_map(run, path))
     for name in store.map_names(run.path / "maps"):
         title = title_of(name)
         layer = _classes(
             run.map(name),
             title[0].upper() + title[1:],
+            legend_of_map(run, run.map(name)),
             run.confidence(name),
             run.applicability(name),
         )
@@ -181,11 +185,12 @@ def layers_of(run: Run) -> dict[str, Layer]:
 
 
 def layer_of(path: Path, title: str) -> Layer:
-    """The layer of any raster: of a class raster where a style lies beside it, else of a scene."""
+    """The layer of any raster: of a class raster where it holds a legend, else of a scene."""
     if not path.exists():
         raise MissingProduct(f"{path} does not exist; check the path of {title!r}")
-    if path.with_suffix(".qml").exists():
-        return _classes(path, title)
+    legend = legend_of(path)
+    if legend is not None:
+        return _classes(path, title, legend)
     return replace(_scene(path), title=title)
 
 
@@ -219,12 +224,16 @@ def _scene(path: Path) -> Layer:
 
 
 def _classes(
-    path: Path, title: str, confidence: Path | None = None, applicability: Path | None = None
+    path: Path,
+    title: str,
+    legend: Legend,
+    confidence: Path | None = None,
+    applicability: Path | None = None,
 ) -> Layer:
     return Layer(
         title,
         path,
-        legend=styles.read_qml(path),
+        legend=legend,
         confidence=confidence,
         applicability=applicability,
         outside_share=None if applicability is None else outside_share(applicability),

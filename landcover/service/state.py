@@ -86,7 +86,7 @@ def load(
     Raises
     ------
     LandcoverError
-        If there is nothing to serve, something of it is damaged, or the page is not whole.
+        If there is nothing to serve, or something of it is damaged.
     """
     page = assets.load()
     models = models_of_run(run) if models is None else models

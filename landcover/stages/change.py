@@ -13,6 +13,7 @@ from landcover.errors import InputError, MissingProduct, typed
 from landcover.files import rasters
 from landcover.files.atomic import digest
 from landcover.files.raster_writer import RasterWriter
+from landcover.files.styles import scene_style
 from landcover.maps.dates import DATES, THIN_PX, Date, Pair
 from landcover.progress import say, track
 from landcover.run import Run
@@ -360,7 +361,8 @@ def _write_scene(run: Run, scene: Path, bands: Sequence[str], lines: Lines | Non
     """
     grid = rasters.grid_of(scene)
     lit = [bands.index(name) for name in reflectance_bands(bands)]
-    with RasterWriter(run.scene, grid, np.float32, bands, np.nan) as out:
+    style = scene_style(bands)
+    with RasterWriter(run.scene, grid, np.float32, bands, np.nan, style=style) as out:
         windows = list(grid.windows(rasters.WINDOW_PX))
         for window in track(windows, f"writing the scene {run.path.name}"):
             image = rasters.read(scene, window, bands)

@@ -153,7 +153,12 @@ def _find(
     state = np.full(grid.shape, _UNKNOWN, np.uint8)
     shown = {"probabilities of both": 0.0}
     with RasterWriter(
-        out.path / RASTERS[1], grid, np.uint8, ["change_percent"], NODATA_PERCENT
+        out.path / RASTERS[1],
+        grid,
+        np.uint8,
+        ["change_percent"],
+        NODATA_PERCENT,
+        style=styles.CHANGE,
     ) as percent_out:
         for window in track(list(grid.windows(WINDOW_PX)), "finding change"):
             whole, held = changed(pair, window, level, transitions, scale)
@@ -206,5 +211,7 @@ def _write_codes(
                 window, transitions, found.probabilities, found.likeness, certain, found.halves
             )
             codes_out.write(codes, window)
-    held = names.subset(tally.codes)
-    return [path, styles.write_qml(path, held), out.path / RASTERS[1]], held
+        held = codes_out.legend = names.subset(tally.codes)
+        # The codes are of pairs of classes, and would be read as those of classes
+        codes_out.style = styles.Classes(held, with_codes=False)
+    return [path, styles.qml_path(path), out.path / RASTERS[1]], held

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landcover.files import rasters, tables
+from landcover.files import rasters, styles, tables
 from landcover.files.atomic import digest, staging_folder, write_bytes, write_together
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
@@ -156,7 +156,12 @@ def _write_rasters(
     border_px, at_sample = np.zeros(len(at_row), np.float32), np.zeros(len(at_row), np.uint16)
     with (
         RasterWriter(
-            stage.label_confidence, grid, np.uint8, ["label_confidence"], CONFIDENCE_NODATA
+            stage.label_confidence,
+            grid,
+            np.uint8,
+            ["label_confidence"],
+            CONFIDENCE_NODATA,
+            style=styles.CONFIDENCE,
         ) as confidence,
         RasterWriter(stage.refined_labels, grid, np.uint16, ["class"], UNLABELLED, held) as out,
     ):

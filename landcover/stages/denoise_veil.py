@@ -16,6 +16,7 @@ import numpy as np
 
 from landcover.files import rasters
 from landcover.files.raster_writer import RasterWriter
+from landcover.files.styles import scene_style
 from landcover.grid import Grid
 from landcover.labels.evidence import drawn, out_of_fold
 from landcover.progress import track
@@ -137,7 +138,7 @@ def _judged(rows: Rows, clear: Rows, bands: tuple[str, ...]) -> tuple[float, flo
 def _write(scene: Path, out: Path, veil: Veil, grid: Grid) -> None:
     """Write a scene without its haze."""
     bands = rasters.band_names(scene)
-    with RasterWriter(out, grid, np.float32, bands, nodata=np.nan) as writer:
+    with RasterWriter(out, grid, np.float32, bands, np.nan, style=scene_style(bands)) as writer:
         for window in track(list(grid.windows(rasters.WINDOW_PX)), "taking the haze away"):
             rows, cols = np.indices((window.rows, window.cols))
             at = veil.at(rows + window.row, cols + window.col)

@@ -15,6 +15,7 @@ from landcover.progress import say
 from landcover.reports.records import Foreign
 from landcover.run import Run
 from landcover.stages.models import how_to_map, map_of, probabilities_of
+from landcover.stages.run_legend import legend_of_map
 from landcover.stages.scoring import known_cards, map_digest, require_same_splits, score_map
 from landcover.stages.store import read_report
 
@@ -83,7 +84,7 @@ def ensemble(run: Run, maps: Sequence[str], variant: str = "") -> list[Path]:
     average_maps(probabilities, paths, legend)
     seconds = time.perf_counter() - started
     products = list(paths.values())
-    products.insert(1, styles.write_qml(run.map(name), legend))
+    products.insert(1, styles.qml_path(run.map(name)))
     products.insert(2, write_ensemble_item(run, name, members, legend))
     run.record(f"{ENSEMBLE} {name}", {"maps": members}, probabilities, products)
     if len(reports) < len(members):  # what an earlier ensemble of this name scored is not this one
@@ -113,7 +114,7 @@ def _members(maps: Sequence[str]) -> list[str]:
 
 def _common_legend(run: Run, members: Sequence[str]) -> Legend:
     """The classes of some maps, which must be the same."""
-    legends = {member: styles.read_qml(map_of(run, member)) for member in members}
+    legends = {member: legend_of_map(run, map_of(run, member)) for member in members}
     first, *others = members
     for other in others:
         if legends[other].codes != legends[first].codes:

@@ -154,7 +154,7 @@ def map_scene(  # noqa: PLR0913 - what the options of landcover map choose
             workers=workers,
         )
         seconds = time.perf_counter() - started + job.seconds_found
-        paths.insert(1, styles.write_qml(run.map(name), classifier.legend))
+        paths.insert(1, styles.qml_path(run.map(name)))
         paths.insert(2, write_map_item(run, name, model, held.days if held else ()))
         settings = {
             "model": model.name,

@@ -12,7 +12,7 @@ from landcover.classifiers.models import Model
 from landcover.classifiers.names import PATCHES
 from landcover.classifiers.whole_images import require_scale
 from landcover.errors import InputError
-from landcover.files import rasters
+from landcover.files import rasters, styles
 from landcover.files.class_rasters import class_writer
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Window, in_metres
@@ -74,7 +74,12 @@ def map_patches(run: Run, model: Model, stride_px: int = 32) -> list[Path]:
     with (
         class_writer(out, cells, network.legend) as classes,
         RasterWriter(
-            confidence, cells, np.uint8, ["confidence_percent"], CONFIDENCE_NODATA
+            confidence,
+            cells,
+            np.uint8,
+            ["confidence_percent"],
+            CONFIDENCE_NODATA,
+            style=styles.CONFIDENCE,
         ) as certainty,
     ):
         starts = range(0, cells.rows, _ROWS)
@@ -83,7 +88,7 @@ def map_patches(run: Run, model: Model, stride_px: int = 32) -> list[Path]:
             codes, sure = _classified(scene, network, window, stride_px)
             classes.write(codes, window)
             certainty.write(sure, window)
-    paths = [out, confidence, out.with_suffix(".qml")]
+    paths = [out, confidence, styles.qml_path(out)]
     settings = {"model": model.name, "stride_px": stride_px}
     run.record(f"map {name}", settings, [scene, model.card_path], paths)
     return paths

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from landcover.classifiers.models import Model
@@ -28,6 +28,7 @@ def write_map_item(run: Run, name: str, model: Model, days: Sequence[str] | None
         name,
         run.path.resolve().name,
         run.map_layers(name),
+        run.item(name),
         model.folder,
         _times(run, days),
         outside_share(run.applicability(name)),
@@ -39,8 +40,7 @@ def write_map_item(run: Run, name: str, model: Model, days: Sequence[str] | None
         metadata.mlm_properties(model.card, _dn_range(run)),
         metadata.mlm_bands(model.card),
     )
-    write_json(run.item(name), item)
-    return run.item(name)
+    return _write(run, name, item)
 
 
 def write_ensemble_item(run: Run, name: str, members: Sequence[str], legend: Legend) -> Path:
@@ -53,13 +53,26 @@ def write_ensemble_item(run: Run, name: str, members: Sequence[str], legend: Leg
         name,
         run.path.resolve().name,
         run.map_layers(name),
+        run.item(name),
         model=None,
         acquired=_times(run, days),
         days=days,
-        members=[run.item(member) for member in members],
+        members=[_held(run, member) for member in members],
     )
-    write_json(run.item(name), stac.item_of(files, metadata.stac_classes(legend)))
+    return _write(run, name, stac.item_of(files, metadata.stac_classes(legend)))
+
+
+def _write(run: Run, name: str, item: Mapping[str, object]) -> Path:
+    """Write an item; that of an earlier version goes, which would be of an earlier map."""
+    write_json(run.item(name), item)
+    run.earlier_item(name).unlink(missing_ok=True)
     return run.item(name)
+
+
+def _held(run: Run, name: str) -> Path:
+    """The item of a map, where it lies."""
+    earlier = run.earlier_item(name)
+    return earlier if earlier.exists() and not run.item(name).exists() else run.item(name)
 
 
 def _times(run: Run, days: Sequence[str]) -> Sequence[str]:

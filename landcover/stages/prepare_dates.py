@@ -13,6 +13,7 @@ from landcover.files import rasters
 from landcover.files.class_rasters import class_pixels, class_writer
 from landcover.files.raster_names import RasterName
 from landcover.files.raster_stacks import write_stack
+from landcover.files.styles import scene_style, write_qml
 from landcover.grid import Window
 from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
@@ -42,7 +43,9 @@ def write_sequence(run: Run, dates: Dates) -> Path:
         Its dates, and their bands.
     """
     names = {day: dates.select([day]).names for day in dates.days}
-    return write_stack(run.sequence, {run.date(day): own for day, own in names.items()})
+    path = write_stack(run.sequence, {run.date(day): own for day, own in names.items()})
+    write_qml(path, scene_style(dates.bands))  # of the first date, whose bands come first
+    return path
 
 
 def require_years(labels: Mapping[int, RasterName], sequence: bool, polygons: bool = False) -> None:

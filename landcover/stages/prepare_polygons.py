@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.errors import InputError
-from landcover.files import rasters, vectors
+from landcover.files import rasters, styles, vectors
 from landcover.files.class_rasters import class_writer
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
@@ -146,12 +146,15 @@ def write_labels(
         return labels.astype(np.uint16), numbers.astype(np.uint32)
 
     with RasterWriter(run.polygons, grid, np.uint32, ["polygon"], 0) as out:
+        highest = 0
         for window in track(windows, "Drawing training polygons"):
             labels, numbers = labels_of(window)
             codes.update(np.unique(labels).tolist())
             labelled += int(np.count_nonzero(labels))
             led += int(np.count_nonzero(numbers))
+            highest = max(highest, int(numbers.max(initial=0)))
             out.write(numbers, window)
+        out.style = styles.Numbers(highest)
     codes.discard(UNLABELLED)
     if len(codes) < 2:
         held = f"only class {codes.pop()}" if codes else "no labelled pixel"
@@ -170,7 +173,7 @@ def write_labels(
         else "labels are those of the polygons alone: scores are against pixels inside polygons, "
         "which are mostly purer than the land between them"
     )
-    return [run.labels, run.labels.with_suffix(".qml"), run.polygons], [truth, *found.notes()]
+    return [run.labels, styles.qml_path(run.labels), run.polygons], [truth, *found.notes()]
 
 
 def _nothing(window: Window) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from landcover.errors import LandcoverError
-from landcover.files import class_rasters, rasters, styles
+from landcover.files import class_rasters, legends, rasters
 from landcover.files.atomic import write_json
 from landcover.labels.schemes import read_nomenclature_file
 from landcover.legend import Legend, Nomenclature, corine
@@ -48,8 +48,8 @@ def read_nomenclature(run: Run) -> Nomenclature:
 def nomenclature_of_map(run: Run, path: Path) -> Nomenclature:
     """The classes of a map in a run folder, at the map's level.
 
-    They are the run's, as far as it has them; the map of a model from elsewhere has those of the
-    style beside it.
+    They are the run's, as far as it has them; the map of a model from elsewhere has those that it
+    holds itself.
 
     Parameters
     ----------
@@ -58,10 +58,23 @@ def nomenclature_of_map(run: Run, path: Path) -> Nomenclature:
     path : path
         A class raster in it.
     """
-    if path.with_suffix(".qml").exists():
-        return nomenclature_of(run, styles.read_qml(path))
+    legend = legends.legend_of(path) if path.exists() else None
+    if legend is not None:
+        return nomenclature_of(run, legend)
     own = read_nomenclature(run)
     return own.holding(class_rasters.class_pixels(path)) if path.exists() else own
+
+
+def legend_of_map(run: Run, path: Path) -> Legend:
+    """The classes of a class raster in a run folder: those that it holds, or else the run's.
+
+    The style beside it has no say: it is the user's to change.
+    """
+    held = legends.legend_of(path)
+    if held is not None:
+        return held
+    codes = class_rasters.class_pixels(path)
+    return read_nomenclature(run).holding(codes).legend.subset(codes)
 
 
 def nomenclature_of(run: Run, legend: Legend) -> Nomenclature:

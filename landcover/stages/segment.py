@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landcover.errors import InputError, typed
-from landcover.files import rasters, tables
+from landcover.files import rasters, styles, tables
 from landcover.files.atomic import write_bytes
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid
@@ -115,8 +115,22 @@ def _write_rasters(
     from landcover.scene.segmentation.types import types_of_pixels
 
     with (
-        RasterWriter(run.segments, grid, np.uint32, ["segment"], nodata=0) as out,
-        RasterWriter(run.segment_types, grid, np.uint8, list(types), nodata=0) as types_out,
+        RasterWriter(
+            run.segments,
+            grid,
+            np.uint32,
+            ["segment"],
+            nodata=0,
+            style=styles.Numbers(len(next(iter(types.values())))),
+        ) as out,
+        RasterWriter(
+            run.segment_types,
+            grid,
+            np.uint8,
+            list(types),
+            nodata=0,
+            style=styles.Types(int(max(next(iter(types.values())), default=1))),
+        ) as types_out,
     ):
         for window in track(list(grid.windows(rasters.WINDOW_PX)), "Writing segments"):
             part = segments[window.slices]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from landcover.errors import LandcoverError
 from landcover.files.atomic import STAGING, read_json, staging_folder, write_json
+from landcover.files.raster_writer import remove_beside
 from landcover.run import Run
 
 #: What `landcover prep` makes again, with all products.
@@ -24,7 +25,6 @@ _LATER = (
     "comparison.md",
     "comparison.html",
     "refined_labels.tif",
-    "refined_labels.qml",
     "label_confidence.tif",
     "label_noise.parquet",
     "label_noise.json",
@@ -89,7 +89,17 @@ def _remove_later(run: Run, overwrite: bool | None) -> None:
         )
     for name in held:
         path = run.path / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a product; of a raster also what lies beside it."""
+    path.unlink(missing_ok=True)
+    if path.suffix in {".tif", ".vrt"}:
+        remove_beside(path)
 
 
 def _same(run: Run, stage: Run, with_split: bool) -> bool:
@@ -122,7 +132,7 @@ def _publish(stage: Run, run: Run, stages: Sequence[str]) -> None:
             earlier = manifest["stages"].pop(name, {"products": []})
             for product in map(Path, earlier["products"]):
                 if ".." not in product.parts and not (stage.path / product).exists():
-                    (run.path / product).unlink(missing_ok=True)
+                    _remove(run.path / product)
         if run.dates.is_dir() and not any(run.dates.iterdir()):
             run.dates.rmdir()
         kept = set(stages) < set(SCENE_STAGES)

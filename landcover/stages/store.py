@@ -10,6 +10,7 @@ from landcover.errors import LandcoverError, MissingProduct, typed
 from landcover.files.atomic import Fields, read_json, write_together
 from landcover.reports.records import Comparison
 from landcover.reports.words import render
+from landcover.run import BESIDE_MAPS
 
 #: What every report holds, and the type that it must have.
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -65,7 +66,7 @@ def map_names(folder: Path) -> list[str]:
     names = [
         path.stem
         for path in folder.glob("*.tif")
-        if not path.name.startswith(".") and not path.stem.endswith(_NOT_CLASSES)
+        if not path.name.startswith(".") and not path.stem.endswith(BESIDE_MAPS)
     ]
     return sorted(names, key=lambda name: (parse(name).patches, name))
 
@@ -112,10 +113,6 @@ def write_products(folder: Path, content: Mapping[str, object]) -> list[Path]:
     pages = {path: render(f"products{path.suffix}", c=content) for path in (text, page)}
     write_together(pages, data, dict(content))
     return [text, page, data]
-
-
-#: Rasters beside a map that are not maps themselves.
-_NOT_CLASSES = ("_confidence", "_probabilities", "_entropy", "_applicability")
 
 
 def _problem(report: Fields, name: str) -> str | None:

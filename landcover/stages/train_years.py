@@ -19,6 +19,7 @@ from landcover.errors import InputError
 from landcover.files import rasters, tables
 from landcover.files.atomic import copied, digest, staging_folder
 from landcover.files.raster_writer import RasterWriter
+from landcover.files.styles import scene_style
 from landcover.labels.denoising import CHOICES, DEFAULT, PLAIN
 from landcover.labels.origin import RASTER
 from landcover.progress import say, track
@@ -167,7 +168,8 @@ def _write_median(run: Run, stage: Run, held: Dates) -> None:
     """The median of some dates as a scene."""
     grid = rasters.grid_of(run.scene)
     windows = list(grid.windows(rasters.window_px(2 * len(held.names))))
-    with RasterWriter(stage.scene, grid, np.float32, held.bands, np.nan) as out:
+    style = scene_style(held.bands)
+    with RasterWriter(stage.scene, grid, np.float32, held.bands, np.nan, style=style) as out:
         for window in track(windows, f"composing the dates of {held.days[0][:4]}"):
             series = as_sequence(rasters.read(run.sequence, window, list(held.names)), held)
             valid = valid_dates(series)

@@ -201,7 +201,8 @@ class Training:
             folder.parent.mkdir(exist_ok=True)
             (stage / self.name).rename(folder)
         for name in self._maps():
-            for stale in (*run.path.glob(f"maps/{name}.*"), *run.path.glob(f"maps/{name}_*")):
+            patterns = (f"maps/{name}.*", f"maps/{name}_*", f"maps/stac/{name}.json")
+            for stale in (path for pattern in patterns for path in run.path.glob(pattern)):
                 stale.unlink()
             shutil.rmtree(run.map_job(name), ignore_errors=True)
         return load_model(folder)

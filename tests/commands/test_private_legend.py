@@ -12,8 +12,9 @@ from shapely import box
 
 from landcover import cli
 from landcover.classifiers.models import load_model
-from landcover.files import rasters, styles
+from landcover.files import rasters
 from landcover.files.atomic import read_json
+from landcover.files.legends import legend_of
 from landcover.grid import Window
 from landcover.labels.schemes import LabelScheme
 from landcover.run import Run
@@ -90,7 +91,7 @@ def test_prep_says_what_values_became(world, capsys):
     assert "labels: scheme landuse" in said and "reference: scheme landuse" in said
     assert f"  5 -> 5 Meadow, {100 * (labels == 5).mean():.1f} %" in said
     assert read_json(run.manifest)["stages"]["prep"]["classes"]["labels"]["scheme"] == "landuse"
-    for text in (styles.read_qml(run.labels).names, styles.read_qml(run.reference).names):
+    for text in (legend_of(run.labels).names, legend_of(run.reference).names):
         assert list(text) == NAMES
 
 
@@ -106,7 +107,7 @@ def test_coarser_level(world, tmp_path):
     _, inputs = world
     run = Run(tmp_path / "run")
     prepare(inputs, inputs.table, run.path, "--level", 1)
-    assert list(styles.read_qml(run.labels).names) == GROUPS
+    assert list(legend_of(run.labels).names) == GROUPS
     assert set(np.unique(rasters.read_classes(run.labels))) == {10, 20, 30, 40}
     assert read_json(run.legend)["level"] == 1
 
@@ -148,7 +149,7 @@ def test_a_coarser_score_joins_the_parents(world, comparison):
 def test_map_item_style_and_service(world):
     (run, _), _ = world
     name = next(path.name for path in sorted((run.path / "models").iterdir()))
-    assert styles.read_qml(run.map(name)) == legend(world)
+    assert legend_of(run.map(name)) == legend(world)
     item = json.dumps(read_json(run.item(name)), ensure_ascii=False)
     assert "Oak wood" in item and "aaee55" in item.lower()
     layers = layers_of(run)
@@ -170,7 +171,7 @@ def test_postprocess_and_export(world):
     name = next(path.name for path in sorted((run.path / "models").iterdir()))
     run_command("postprocess", run.path, "--model", name, "--mmu-ha", 0.1)
     maps = [path for path in (run.path / "maps").glob(f"{name}+*.tif") if "_" not in path.stem]
-    assert len(maps) == 1 and list(styles.read_qml(maps[0]).names) == NAMES
+    assert len(maps) == 1 and list(legend_of(maps[0]).names) == NAMES
     run_command("export", run.path, "--model", name)
     maps[0].unlink()  # other tests compare the models' own maps
 
@@ -203,7 +204,7 @@ def test_change(world, tmp_path, level):
     asked = [] if level is None else ["--level", level]
     out = tmp_path / "change"
     run_command("change", first.path, second.path, "--model", model, "--out", out, *asked)
-    names = styles.read_qml(out / "change.tif").names
+    names = legend_of(out / "change.tif").names
     assert any(name.endswith("Roofs" if level is None else "Built") for name in names)
     page = (out / "change.md").read_text("utf-8")
     assert f"landuse level {level or 2}" in page and "CORINE" not in page

@@ -8,10 +8,13 @@ import sys
 import numpy as np
 import pytest
 import rasterio
+from rasterio.enums import ColorInterp
 from rio_cogeo import cog_validate
 
 from landcover.errors import InputError, LandcoverError
 from landcover.files import raster_writer, rasters
+from landcover.files.class_names import class_names, gdal_names
+from landcover.files.legends import legend_of
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Window
 from landcover.legend import Legend
@@ -89,12 +92,48 @@ def test_a_class_raster_carries_colours_and_names(tmp_path, grid):
     legend = Legend.corine().subset([211, 512])
     path = tmp_path / "labels.tif"
     raster_writer.write(path, np.full(grid.shape, 512, np.uint16), grid, ["class"], 0, legend)
+    with rasterio.open(path) as dataset, pytest.raises(ValueError, match="NULL color table"):
+        dataset.colormap(1)
+    assert legend_of(path) == legend
+    names = {211: "Non-irrigated arable land", 512: "Water bodies"}
+    assert gdal_names(path) == class_names(path) == names
+    path.with_name("labels.tif.aux.xml").unlink()
+    path.with_suffix(".qml").unlink()
+    assert legend_of(path) == legend and class_names(path) == names
+
+
+def test_nothing_of_an_earlier_raster_lies_beside_the_next(tmp_path, grid):
+    path, pixels = tmp_path / "a.tif", np.ones(grid.shape, np.uint16)
+    raster_writer.write(path, pixels, grid, ["class"], 0, Legend.corine(1))
+    assert {p.name for p in tmp_path.iterdir()} == {"a.tif", "a.qml", "a.tif.aux.xml"}
+    raster_writer.write(path, pixels, grid, ["a"], 0)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
+    (tmp_path / "b.qml").write_text("of something else")
+    raster_writer.write(tmp_path / "b.tif", pixels, grid, ["a"], 0)
+    assert (tmp_path / "b.qml").exists()
+
+
+def test_four_bands_of_bytes_are_no_colours(tmp_path, grid):
+    path = tmp_path / "types.tif"
+    raster_writer.write(path, np.ones((4, *grid.shape), np.uint8), grid, list("abcd"), 0)
     with rasterio.open(path) as dataset:
-        assert dataset.colormap(1)[512] == (*legend[512].colour, 255)
-        assert dataset.colormap(1)[0] == (0, 0, 0, 0)
-    sidecar = (tmp_path / "labels.tif.aux.xml").read_text()
-    names = sidecar.split("<Category>")[1:]
-    assert names[512].startswith("512 Water bodies<") and names[0].startswith("Unlabelled<")
+        assert ColorInterp.alpha not in dataset.colorinterp
+        assert dataset.colorinterp[0] == ColorInterp.gray
+
+
+def test_the_legend_of_a_raster_of_earlier_days_is_its_colour_table(tmp_path, grid):
+    legend, path = Legend.corine().subset([211, 512]), tmp_path / "old.tif"
+    raster_writer.write(path, np.full(grid.shape, 512, np.uint16), grid, ["class"], 0)
+    with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
+        dataset.write_colormap(1, {c.code: (*c.colour, 255) for c in legend.classes})
+    assert legend_of(path) is None
+    names = {0: "Unlabelled"} | {c.code: f"{c.code} {c.name}" for c in legend.classes}
+    categories = "".join(f"<Category>{names.get(n, '')}</Category>" for n in range(513))
+    path.with_name("old.tif.aux.xml").write_text(
+        f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{categories}</CategoryNames>'
+        "</PAMRasterBand></PAMDataset>"
+    )
+    assert legend_of(path) == legend
 
 
 def test_an_error_while_writing_leaves_nothing_and_keeps_the_old(scene, grid):

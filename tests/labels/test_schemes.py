@@ -18,6 +18,7 @@ from rasterio.crs import CRS
 
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters, styles
+from landcover.files.class_rasters import write_classes
 from landcover.grid import Grid
 from landcover.labels.recognition import Hints, recognise, recognise_both, relatives
 from landcover.labels.schemes import SCHEMES, LabelScheme, distinct_values, find_scheme
@@ -273,7 +274,7 @@ def test_a_table_may_be_written_in_other_ways(tmp_path):
 
 def test_a_style_of_qgis_is_a_table(tmp_path):
     legend = Legend.corine(1)
-    path = styles.write_qml(tmp_path / "mine.tif", legend)
+    path = styles.write_qml(tmp_path / "mine.tif", styles.Classes(legend))
     assert LabelScheme.from_table(path).legend == legend
 
 
@@ -383,11 +384,12 @@ def test_a_run_of_earlier_days_has_corine_s_legend(tmp_path, codes, level):
 def test_a_run_without_labels_has_corine_s_legend_until_a_map_says_otherwise(tmp_path):
     assert read_nomenclature(Run(tmp_path)) == corine()
     mine = LabelScheme.from_table(table(tmp_path, TABLE)).legend
-    path = put(tmp_path / "map.tif", [1, 2, 3, 7], nodata=0)
-    styles.write_qml(path, mine)
+    path, codes = tmp_path / "map.tif", np.array([[1, 2, 3, 7]], np.uint16)
+    write_classes(path, codes, utm_grid(1, 4), mine)
     found = nomenclature_of_map(Run(tmp_path), path)
     assert found.legend == mine and len(found.levels) == 1
-    styles.write_qml(path, Legend.corine(2))
+    write_classes(path, codes, utm_grid(1, 4), Legend.corine(2))
+    path.with_suffix(".qml").write_text("<qgis/>")  # a style is the user's to change
     assert nomenclature_of_map(Run(tmp_path), path) == corine().at(2)
 
 

@@ -15,6 +15,7 @@ from landcover.classifiers.calibration import UNTEMPERED, Temperature
 from landcover.classifiers.one_image import OfOneImage
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
+from landcover.files.legends import legend_of
 from landcover.legend import Legend
 from tests.conftest import utm_grid
 from tests.fixtures.map_models import (
@@ -155,7 +156,7 @@ def test_nodata_stays_nodata_and_nothing_else_does(classifier, scene, types, tmp
         percent = confidence.read(1)
         assert ((percent != 255) == valid).all()
         assert percent[valid].min() >= 25 and percent[valid].max() <= 100
-        assert labels.colormap(1)[512] == (*LEGEND[512].colour, 255)
+        assert legend_of(out[0]) == LEGEND
         assert set(np.unique(labels.read(1))) <= {0, *LEGEND.codes}
     with rasterio.open(out[2]) as probabilities:
         assert probabilities.descriptions[0] == "112 Discontinuous urban fabric"

@@ -28,7 +28,6 @@ from landcover.classifiers.exchange import metadata
 from landcover.classifiers.kinds import KINDS
 from landcover.files import raster_writer
 from landcover.files.atomic import write_json
-from landcover.files.styles import write_qml
 from landcover.grid import Grid
 from landcover.legend import Legend
 from landcover.reports import stac
@@ -242,14 +241,13 @@ def write_map(folder, grid, card, settings=None):
     raster_writer.write(run.map(name), labels, grid, ["class"], nodata=0, legend=LEGEND)
     confidence = np.full(grid.shape, 70, np.uint8)
     raster_writer.write(run.confidence(name), confidence, grid, ["confidence_percent"], nodata=255)
-    write_qml(run.map(name), LEGEND)
     write_json(run.model(name) / "card.json", card)
     (run.model(name) / card["file"]).write_bytes(b"")
     acquired = (settings or {}).get("acquired", ())
     properties = metadata.mlm_properties(card, (1000, 11_000))
     bands = metadata.mlm_bands(card)
     layers = {"map": run.map(name), "confidence": run.confidence(name)}
-    files = stac.MapFiles(name, "run", layers, run.model(name), acquired)
+    files = stac.MapFiles(name, "run", layers, run.item(name), run.model(name), acquired)
     classes = metadata.stac_classes(Legend.from_dicts(card["classes"]))
     write_json(run.item(name), stac.item_of(files, classes, properties, bands))
     return run.item(name)
@@ -322,9 +320,9 @@ def test_paths_are_relative_and_lead_to_files(tmp_path, grid):
     item = validated(path)
     hrefs = {key: asset.href for key, asset in json.loads(path.read_text())["assets"].items()
              for asset in [pystac.Asset.from_dict(asset)]}  # fmt: skip
-    assert hrefs["map"] == "./cnn.tif"
-    assert hrefs["style"] == "./cnn.qml"
-    assert hrefs["model"] == "../models/cnn/model.keras"
+    assert hrefs["map"] == "../cnn.tif"
+    assert hrefs["style"] == "../cnn.qml"
+    assert hrefs["model"] == "../../models/cnn/model.keras"
     assert all((path.parent / href).exists() for href in hrefs.values())
     assert "probabilities" not in hrefs
     assert str(tmp_path) not in path.read_text()

@@ -14,7 +14,7 @@ from PIL import Image
 
 import landcover as lc
 from landcover.errors import InputError, MissingDependency, MissingProduct
-from landcover.files import styles
+from landcover.files.legends import legend_of
 from landcover.legend import LandClass, Legend
 from landcover.service import assets
 from tests.conftest import utm_grid
@@ -42,7 +42,7 @@ def pictures_of(page: str) -> list[np.ndarray]:
 def test_a_run_has_a_layer_of_each_raster_and_one_legend(run):
     page = page_of(run)
     assert '"True colour"' in page and '"Labels"' in page
-    legend = styles.read_qml(run.labels)
+    legend = legend_of(run.labels)
     assert all(page.count(f"{c.code} {c.name}</div>") == 1 for c in legend.classes)
 
 
@@ -50,8 +50,7 @@ def test_classes_have_their_colours_and_lie_where_they_are(tmp_path):
     grid, legend = utm_grid(30, 40), Legend((LandClass(1, "A {{ b }} <i>", (250, 10, 20)),))
     codes = np.ones((1, 30, 40), np.uint16)
     codes[:, :, :20] = 0
-    lc.write(tmp_path / "map.tif", codes, grid, ["class"], nodata=0)
-    styles.write_qml(tmp_path / "map.tif", legend)
+    lc.write(tmp_path / "map.tif", codes, grid, ["class"], nodata=0, legend=legend)
     page = page_of({"A map": tmp_path / "map.tif"})
     [picture] = pictures_of(page)
     shown = picture[picture[..., 3] > 0]

@@ -9,7 +9,7 @@ from PIL import Image
 from pyproj import Transformer
 from rasterio.crs import CRS
 
-from landcover.files import raster_writer, styles
+from landcover.files import raster_writer
 from landcover.grid import Grid, Window
 from landcover.legend import corine
 from landcover.service import layers
@@ -37,9 +37,8 @@ def layer_of(tmp_path, grid):
     """A layer of random classes, and the classes."""
     legend = corine().legend.subset([211, 311, 512])
     codes = np.random.default_rng(0).choice(legend.codes, grid.shape).astype(np.uint16)
-    path = raster_writer.write(tmp_path / "labels.tif", codes, grid, ["class"], 0)
-    path.with_suffix(".qml").write_text(styles.qml(legend))
-    return layers._classes(path, "Labels"), codes
+    path = raster_writer.write(tmp_path / "labels.tif", codes, grid, ["class"], 0, legend)
+    return layers._classes(path, "Labels", legend), codes
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -121,9 +120,8 @@ def test_the_world_is_whole_from_wherever_its_grid_begins(tmp_path, west):
     legend = corine().legend.subset([211, 311, 512])
     lon, _ = grid.xy(*np.indices(grid.shape))
     codes = np.array(legend.codes, np.uint16)[(((lon + 180) % 360) // 120).astype(int)]
-    path = raster_writer.write(tmp_path / "world.tif", codes, grid, ["class"], 0)
-    path.with_suffix(".qml").write_text(styles.qml(legend))
-    colours, opaque = pixels_of(layers._classes(path, "World").tile(0, 0, 0))
+    path = raster_writer.write(tmp_path / "world.tif", codes, grid, ["class"], 0, legend)
+    colours, opaque = pixels_of(layers._classes(path, "World", legend).tile(0, 0, 0))
     assert opaque[40:210].all()
     thirds = [legend[code].colour for code in legend.codes]
     assert [tuple(int(v) for v in colours[128, col]) for col in (40, 128, 215)] == thirds

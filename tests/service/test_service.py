@@ -43,7 +43,7 @@ from landcover.classifiers.one_image import OfOneImage
 from landcover.classifiers.whole_images import WholeImageClassifier
 from landcover.commands.serve import classifier_of
 from landcover.errors import LandcoverError
-from landcover.files import raster_writer, rasters, styles
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import write_json
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
@@ -168,10 +168,12 @@ def test_predict_gives_what_mapping_gives(client, run, tmp_path, model, window):
     with MemoryFile(answer.content) as memory, memory.open() as dataset:
         assert Grid.of(dataset).difference(grid) is None
         assert dataset.nodata == 0
-        colours, tags = dataset.colormap(1), dataset.tags(1)
+        tags = dataset.tags(1)
         for land_class in LEGEND.classes:
-            assert colours[land_class.code] == (*land_class.colour, 255)
             assert tags[f"CLASS_{land_class.code}"] == land_class.name
+        assert Legend.from_dicts(json.loads(tags["LANDCOVER_CLASSES"])) == LEGEND
+        with pytest.raises(ValueError):  # 65,536 colours, 400 kB, are not sent
+            dataset.colormap(1)
         codes = dataset.read(1)
     expected = rasters.read_classes(mapped)
     assert (expected == 0).any() and (expected > 0).mean() > 0.5
@@ -242,7 +244,6 @@ def test_a_map_by_patches_is_a_layer_with_a_legend_of_its_own(tmp_path, rng):
     for name, pixels in (("compact_patches", codes), ("mlp", np.full(grid.shape, 211, np.uint16))):
         held, place = (legend, cells) if name != "mlp" else (LEGEND, grid)
         raster_writer.write(run.map(name), pixels, place, ["class"], 0, held)
-        styles.write_qml(run.map(name), held)
     raster_writer.write(run.confidence("compact_patches"), sure, cells, ["confidence_percent"], 255)
     with serving(load(run, None, LIMITS)) as url, client_of(url) as client:
         plain, layer = client.get("/layers").json()["layers"]
@@ -843,10 +844,17 @@ def test_the_load_is_measured_with_the_failures_that_there_were(url, capsys, mon
 # Starting
 
 
-def test_a_page_without_its_javascript_says_what_fetches_it(monkeypatch):
+def test_a_page_without_its_javascript_says_what_fetches_it(run, monkeypatch):
     monkeypatch.setattr(assets, "VENDOR", ("missing.js",))
-    with pytest.raises(LandcoverError, match=r"missing\.js.*make web"):
-        assets.load()
+    with serving(load(run, None, LIMITS)) as url, client_of(url) as client:
+        for page in ("/", "/docs"):
+            text = client.get(page).text
+            assert "missing.js" in text and "make web" in text
+            for name in re.findall(r'(?:src|href)="([^"]+)"', text):
+                assert client.get(name).status_code == 200, name
+        assert client.get("/health").status_code == 200
+        layers = client.get("/layers").json()["layers"]
+        assert client.get(f"/tiles/{layers[0]['name']}/0/0/0.png").status_code == 200
 
 
 def test_a_run_with_nothing_to_serve_is_one_line(tmp_path):

@@ -26,6 +26,7 @@ from landcover.commands.change import _define_change
 from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json
+from landcover.files.legends import legend_of
 from landcover.grid import Grid, Window
 from landcover.legend import LandClass, Legend, corine
 from landcover.maps import change, change_rasters
@@ -468,10 +469,11 @@ def test_products_open_elsewhere(pair, monkeypatch):
         assert valid, errors
     with rasterio.open(after.path / "out" / "change.tif") as dataset:
         assert dataset.nodata == 0 and dataset.dtypes == ("uint16",)
-        assert dataset.colormap(1)[1203][:3] == LEGEND[121].colour
-    names = (after.path / "out" / "change.tif.aux.xml").read_text("utf-8")
-    assert "211 → 121 Industrial or commercial units" in names
-    assert "211 → 121" in (after.path / "out" / "change.qml").read_text("utf-8")
+    built = legend_of(after.path / "out" / "change.tif")[1203]
+    assert built.colour == LEGEND[121].colour
+    assert built.name == "211 → 121 Industrial or commercial units"
+    # a code of a pair before it would be read as that of a class
+    assert f'label="{built.name}"' in (after.path / "out" / "change.qml").read_text("utf-8")
     page = (after.path / "out" / "change.md").read_text("utf-8")
     assert "| 211 Non-irrigated arable land | 121 Industrial or commercial units |" in page
     transitions = read_json(after.path / "out" / "change.json")["transitions"]

@@ -19,8 +19,9 @@ from sklearn import metrics as sk
 from statsmodels.stats.contingency_tables import mcnemar
 
 from landcover.errors import LandcoverError
-from landcover.files import raster_writer, rasters, styles
+from landcover.files import raster_writer, rasters
 from landcover.files.atomic import read_json, write_json
+from landcover.files.class_rasters import write_classes
 from landcover.grid import Grid
 from landcover.legend import Legend, corine
 from landcover.reports import words, zones
@@ -760,7 +761,8 @@ def test_maps_of_other_classes_are_not_compared(tmp_path):
     write_nomenclature(world.run.legend, corine())
     world.map("knn", 0.2)
     other = Legend(tuple(replace(c, name="Tundra") for c in LEGEND.classes))
-    styles.write_qml(world.run.map("knn"), other)
+    path = world.run.map("knn")
+    write_classes(path, rasters.read_classes(path), rasters.grid_of(path), other)
     with pytest.raises(
         LandcoverError, match=r"knn\.tif has a class 112 'Tundra', which is 'Discont"
     ):

@@ -275,7 +275,7 @@ def test_the_item_names_the_onnx_file_that_lies_beside_the_model(made):
     assert exported.paths[-1] == run.item("cnn-5x5")
     item = pystac.Item.from_file(run.item("cnn-5x5"))
     assert item.assets["onnx"].href.endswith("model.onnx")
-    assert read_json(run.item("cnn-5x5"))["assets"]["onnx"]["href"].startswith("../models/")
+    assert read_json(run.item("cnn-5x5"))["assets"]["onnx"]["href"].startswith("../../models/")
 
 
 def test_a_map_by_another_runs_model_points_there(made, tmp_path):
