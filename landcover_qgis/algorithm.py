@@ -18,7 +18,6 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
-    QgsProcessingLayerPostProcessorInterface,
     QgsProcessingOutputFolder,
     QgsProcessingOutputMultipleLayers,
     QgsProcessingParameterBoolean,
@@ -34,7 +33,10 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
     QgsProcessingParameterVectorLayer,
+    QgsRasterLayer,
+    QgsVectorLayer,
 )
+from qgis.PyQt.QtGui import QIcon
 
 from landcover_qgis import process
 from landcover_qgis.command import Parameter, Row, arguments_of
@@ -62,7 +64,7 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
         super().__init__()
         self._row, self._program = row, program
         self._arguments: list[str] = []
-        self._styles: list[_Style] = []  # QGIS does not keep them alive
+        self._shown: list[Path] = []
 
     def createInstance(self) -> LandcoverAlgorithm:
         """A new one, as QGIS makes one for every execution."""
@@ -75,6 +77,10 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
     def displayName(self) -> str:
         """What the toolbox shows."""
         return self._row.title
+
+    def icon(self) -> QIcon:
+        """The provider's."""
+        return self.provider().icon() if self.provider() else super().icon()
 
     def shortDescription(self) -> str:
         """What a tooltip shows."""
@@ -127,9 +133,26 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
         except Refused as refused:
             raise QgsProcessingException(str(refused)) from None
         shown = [path for path in paths if path.suffix in _SHOWN and path.exists()]
-        for path in shown:
-            self._load_later(path, context)
+        self._shown = shown
         return self._results(parameters, context, shown)
+
+    def postProcessAlgorithm(
+        self, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        """Have QGIS add the products to the project.
+
+        Given a path, Processing would open it without its style; so layers are opened here, in the
+        main thread.
+        """
+        for path in self._shown:
+            layer = _layer_of(path)
+            if not layer.isValid():
+                feedback.pushWarning(f"QGIS cannot open {path}")
+                continue
+            context.temporaryLayerStore().addMapLayer(layer)
+            details = QgsProcessingContext.LayerDetails(layer.name(), context.project(), "")
+            context.addLayerToLoadOnCompletion(layer.id(), details)
+        return {}
 
     def _results(
         self, parameters: dict[str, Any], context: QgsProcessingContext, shown: list[Path]
@@ -144,16 +167,6 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
             elif parameter.kind == "run" and "RUN_FOLDER" not in results:
                 results["RUN_FOLDER"] = self.parameterAsString(parameters, parameter.name, context)
         return results
-
-    def _load_later(self, path: Path, context: QgsProcessingContext) -> None:
-        """Have QGIS load a product when the algorithm has ended, with the style beside it."""
-        name = f"{path.parent.parent.name if path.parent.name == 'maps' else path.parent.name}: "
-        details = QgsProcessingContext.LayerDetails(
-            name + path.stem.replace("_", " "), context.project(), ""
-        )
-        self._styles.append(_Style())
-        details.setPostProcessor(self._styles[-1])
-        context.addLayerToLoadOnCompletion(str(path), details)
 
     def _value(
         self,
@@ -185,18 +198,13 @@ class LandcoverAlgorithm(QgsProcessingAlgorithm):
         return read(parameters, name, context)
 
 
-class _Style(QgsProcessingLayerPostProcessorInterface):
-    """Gives a layer the style that lies beside its file: Processing opens files without."""
-
-    def postProcessLayer(
-        self,
-        layer: QgsMapLayer,
-        _context: QgsProcessingContext,
-        _feedback: QgsProcessingFeedback,
-    ) -> None:
-        """Load the style, where there is one."""
-        layer.loadDefaultStyle()
-        layer.triggerRepaint()
+def _layer_of(path: Path) -> QgsMapLayer:
+    """A product as a layer, by the name of its run and its own, in the style beside its file."""
+    folder = path.parent.parent if path.parent.name == "maps" else path.parent
+    name = f"{folder.name}: {path.stem.replace('_', ' ')}"
+    if path.suffix == ".tif":
+        return QgsRasterLayer(str(path), name, "gdal")
+    return QgsVectorLayer(str(path), name, "ogr")
 
 
 def _file_of(layer: QgsMapLayer) -> str:
