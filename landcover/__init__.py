@@ -12,7 +12,7 @@ what each does; docs/architecture.md draws the rooms that they come from.
 
 import lazy_loader
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __getattr__, _names, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

@@ -70,7 +70,7 @@ def all_commands() -> Parser:
         command = groups[first].add_parser(last, help=summary, description=summary)
         define(command)
         add_quiet(command)
-        command.set_defaults(act=act, stage=name, parser=command)
+        command.set_defaults(act=act, stage=name, parser=command, program=parser)
     return parser
 
 
@@ -122,7 +122,7 @@ def _act(arguments: Arguments) -> list[Path]:
         _print_expected(arguments)
     with running() as watch:
         paths = arguments.act(arguments)
-    if not asks:
+    if not asks and not getattr(arguments, "of_commands", False):  # those measure themselves
         _measure(arguments, watch)
     return paths
 
@@ -196,7 +196,7 @@ def _failed(error: Exception, arguments: Arguments) -> int:
 
 def _settings(arguments: Arguments) -> dict[str, str]:
     """What was asked for, as text."""
-    hidden = {"act", "asks", "stage", "run", "parser", "idle", "quiet"}
+    hidden = {"act", "asks", "of_commands", "stage", "run", "parser", "program", "idle", "quiet"}
     if len(getattr(arguments, "runs", ())) == 1:  # it is the run then
         hidden.add("runs")
     given = {k: v for k, v in vars(arguments).items() if k not in hidden and v is not None}

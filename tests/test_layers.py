@@ -47,7 +47,9 @@ MOST_EXCEPTIONS = {"OPENS_FILES": 6, "KNOWS_A_RUN": 0}
 #: What a stage calls its file where that is not the command's own name.
 STAGE_NAMES = {"prep": "prepare"}
 #: Commands without a stage: they need no run folder, or are no part of the job.
-WITHOUT_STAGE = {"classify", "features", "fetch", "inspect", "serve", "bench"}
+WITHOUT_STAGE = {
+    "classify", "features", "fetch", "inspect", "serve", "bench", "demo", "doctor", "completion",
+}  # fmt: skip
 #: Files of stages/ that are no stage, and why.
 SHARED_BY_STAGES = {
     "api_arguments": "the public API takes runs, models and files in one way",

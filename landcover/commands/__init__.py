@@ -6,6 +6,9 @@ from landcover.commands import (
     assess,
     change,
     classify,
+    completion,
+    demo,
+    doctor,
     ensemble,
     features,
     fetch,
@@ -20,7 +23,8 @@ from landcover.commands import (
 from landcover.commands.options import Command
 
 COMMANDS: dict[str, Command] = (
-    fetch.COMMANDS
+    demo.COMMANDS
+    | fetch.COMMANDS
     | inspect.COMMANDS
     | features.COMMANDS
     | prep.COMMANDS
@@ -33,6 +37,8 @@ COMMANDS: dict[str, Command] = (
     | classify.COMMANDS
     | change.COMMANDS
     | serve.COMMANDS
+    | doctor.COMMANDS
+    | completion.COMMANDS
 )
 #: First words of commands of two, and what they say and ask for.
 GROUPS = {

@@ -9,19 +9,15 @@ alone.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypedDict
 
-from landcover.errors import LandcoverError
+from landcover.commands.processes import run_alone
 from landcover.files.atomic import versions, write_json, write_text
-from landcover.files.machine import processor
+from landcover.files.machine import Machine, machine
 from landcover.run import Run
 from landcover.sources.synthetic.files import Sources, write_mosaic
 from landcover.stopwatch import describe
@@ -113,16 +109,8 @@ def measure(run: Run, stage: Stage, whole_tile: bool) -> Measured:
         If it fails; its own line stands above.
     """
     started = time.perf_counter()
-    command = [sys.executable, "-m", "landcover.cli", *stage.command]
-    code = subprocess.run(command, stdout=subprocess.DEVNULL).returncode
+    run_alone(stage.command, quiet=True)
     seconds = time.perf_counter() - started
-    if code:
-        why = (
-            f"was ended by signal {-code}, most likely because memory ran out"
-            if code < 0
-            else f"ended with exit code {code}, for the reason above"
-        )
-        raise LandcoverError(f"stage {stage.name!r} {why}: landcover {' '.join(stage.command)}")
     took = run.read_manifest()["commands"][-1]
     inside = took["seconds"] / seconds
     reading, writing = (inside * took["shares"][name] for name in ("reading", "writing"))
@@ -141,22 +129,6 @@ def write(folder: Path, measured: dict[int, list[Measured]]) -> list[Path]:
     }
     write_json(paths[1], {"machine": about, "versions": versions(), "sizes": sizes})
     return paths
-
-
-class Machine(TypedDict):
-    """Processor, cores and memory in GiB."""
-
-    processor: str
-    cores: int | None
-    memory_gib: int | None
-
-
-def machine() -> Machine:
-    """Processor, cores and memory in GiB, which times depend on."""
-    memory = None
-    if hasattr(os, "sysconf"):
-        memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3)
-    return {"processor": processor(), "cores": os.cpu_count(), "memory_gib": memory}
 
 
 @dataclass(frozen=True)

@@ -50,15 +50,7 @@ def _define_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(a: Arguments) -> list[Path]:
-    try:
-        import fastapi  # noqa: F401
-        import python_multipart  # noqa: F401
-        import rio_tiler  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise MissingDependency(
-            f"landcover serve needs {error.name}; install it with: pip install 'landcover[service]'"
-        ) from None
+    require_service()
     from landcover.progress import say
     from landcover.run import Run
     from landcover.service import assets
@@ -83,6 +75,19 @@ def _serve(a: Arguments) -> list[Path]:
     )
     serve(load(run, classifier_of(run, models, a.classifier), limits, models), a.host, a.port)
     return []
+
+
+def require_service() -> None:
+    """Raise MissingDependency unless the libraries of the service are installed."""
+    try:
+        import fastapi  # noqa: F401
+        import python_multipart  # noqa: F401
+        import rio_tiler  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            f"landcover serve needs {error.name}; install it with: pip install 'landcover[service]'"
+        ) from None
 
 
 def classifier_of(run: Run, models: list[Model], given: Path | None) -> Classifier | None:
