@@ -75,10 +75,9 @@ def _can_serve() -> bool:
 
     try:
         require_service()
-        assets.load()
     except LandcoverError:
         return False
-    return True
+    return not assets.missing()
 
 
 COMMANDS: dict[str, Command] = {

@@ -34,6 +34,8 @@ EXTRAS = {
     "noise": "training with --denoise confident",
     "cluster": "landcover map with --scheduler",
     "exchange": "the check of what landcover export writes",
+    "tensorboard": "training with --tensorboard",
+    "notebooks": "landcover.interactive_map, in notebooks",
     "gpu": "training on a GPU, with KERAS_BACKEND=jax",
 }
 #: GDAL's drivers, and what is read or written by them.
@@ -304,11 +306,12 @@ def _look_at_page(found: Installation) -> None:
     """Whether the page can be shown, where the libraries of the service are there."""
     from landcover.service import assets
 
-    try:
-        assets.load()
-        found.page = True
-    except LandcoverError as error:
-        found.notes.append(f"landcover serve shows no page: {error}")
+    found.page = not assets.missing()
+    if not found.page:
+        found.notes.append(
+            "the JavaScript of the page of landcover serve is not there; fetch it once, in a "
+            "checkout of the project, with: make web"
+        )
 
 
 def _blamed(found: Installation) -> str:
