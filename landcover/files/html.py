@@ -108,7 +108,7 @@ def gallery(
         figures.append(
             f'<figure style="margin:0 10px 8px 0"><img alt="{escape(title)}" src="{uri}" '
             f'style="display:block;max-width:100%;image-rendering:pixelated">'
-            f'<figcaption style="{_FAINT}">{escape(title)}</figcaption></figure>'
+            f'<figcaption style="{_FAINT};font-style:normal;text-align:left;margin:0">{escape(title)}</figcaption></figure>'
         )
     rest = [title for title in pictures if title not in shown]
     more = text(f"not shown: {', '.join(rest)}", faint=True) if rest else ""
