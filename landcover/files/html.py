@@ -24,6 +24,7 @@ PICTURE_PX, MOST_PICTURES = 260, 8
 _COUNTED_PX = 1000
 _CELL = "padding:2px 10px 2px 0;text-align:{};border:0;vertical-align:top"
 _FAINT = "opacity:.7;font-size:90%"
+_CAPTION = f"{_FAINT};font-style:normal;text-align:left;margin:0"
 
 
 def card(title: str, *parts: str) -> str:
@@ -108,7 +109,7 @@ def gallery(
         figures.append(
             f'<figure style="margin:0 10px 8px 0"><img alt="{escape(title)}" src="{uri}" '
             f'style="display:block;max-width:100%;image-rendering:pixelated">'
-            f'<figcaption style="{_FAINT};font-style:normal;text-align:left;margin:0">{escape(title)}</figcaption></figure>'
+            f'<figcaption style="{_CAPTION}">{escape(title)}</figcaption></figure>'
         )
     rest = [title for title in pictures if title not in shown]
     more = text(f"not shown: {', '.join(rest)}", faint=True) if rest else ""
