@@ -47,7 +47,9 @@ demo: $(VENV)/.user  ## Make the environment and run the whole job on the embedd
 	$(PY) patches.py $(RUN)
 	$(PY) test_patches.py $(RUN)
 	$(PY) -m baselines.compare_reports $(RUN)
+	$(BIN)/landcover qgis $(RUN)
 	@echo "The report: $(abspath $(RUN))/comparison.html"
+	@echo "Everything in QGIS: $(abspath $(RUN))/$(notdir $(abspath $(RUN))).qgs"
 	@if [ -e $(VENDOR)/.made ]; then echo "The maps side by side: $(BIN)/landcover serve $(RUN)"; fi
 
 test: $(VENV)/.dev  ## Install what the tests need and run them

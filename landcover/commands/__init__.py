@@ -16,6 +16,7 @@ from landcover.commands import (
     maps,
     postprocess,
     prep,
+    qgis,
     scene,
     serve,
     train,
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Command] = (
     | postprocess.COMMANDS
     | ensemble.COMMANDS
     | assess.COMMANDS
+    | qgis.COMMANDS
     | classify.COMMANDS
     | change.COMMANDS
     | serve.COMMANDS
