@@ -11,7 +11,7 @@ VENDOR := landcover/service/static/vendor
 PLUGIN := landcover_qgis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test test-slow test-qgis check bench docs plugin clean
+.PHONY: help demo web test release test-package test-slow test-qgis check bench docs plugin clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -55,6 +55,15 @@ demo: $(VENV)/.user  ## Make the environment and run the whole job on the embedd
 test: $(VENV)/.dev  ## Install what the tests need and run them
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory web || true; fi
 	$(PY) -m pytest --numprocesses 2 --dist loadfile
+
+release: $(VENV)/.dev web  ## Build wheel and sdist into dist/, with the page's JavaScript, and check them
+	rm -rf dist build
+	$(PY) -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(PY) -m pytest -m package tests/package -k holds
+
+test-package: release  ## Install the wheel into an environment elsewhere and run its demo
+	$(PY) -m pytest -m package tests/package
 
 test-slow: $(VENV)/.dev  ## Run the tests that take long
 	$(PY) -m pytest -m slow
