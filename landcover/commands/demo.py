@@ -65,6 +65,7 @@ def job(run: Path, sources: Sources) -> list[tuple[str, ...]]:
         ("train", "cnn", path),
         ("map", path),
         ("compare", path),
+        ("qgis", path),
     ]
 
 

@@ -23,6 +23,7 @@ DOORS = {
     "patches.py": "train cnn",
     "test_patches.py": "map",
     "-m baselines.compare_reports": "compare",
+    "landcover qgis": "qgis",
 }
 SOURCES = Sources([Path("B02.tif")], Path("corine.tif"), Path("truth.tif"))
 
@@ -30,7 +31,7 @@ SOURCES = Sources([Path("B02.tif")], Path("corine.tif"), Path("truth.tif"))
 def made_by_make() -> list[str]:
     """The commands of make demo, without the run folder."""
     recipe = (ROOT / "Makefile").read_text("utf-8").split("\ndemo:")[1].split("\n\n")[0]
-    lines = re.findall(r"^\t\$\(PY\) (.*)$", recipe, flags=re.MULTILINE)
+    lines = re.findall(r"^\t\$\((?:PY|BIN)\)[ /](.*)$", recipe, flags=re.MULTILINE)
     found = []
     for line in lines:
         door = max((door for door in DOORS if line.startswith(door)), key=len)
@@ -42,7 +43,7 @@ def test_the_demo_is_what_make_demo_does():
     commands = [" ".join(command) for command in demo.job(Path("RUN"), SOURCES)]
     files = " --bands B02.tif --labels corine.tif --reference truth.tif"
     ours = [re.sub(r" (--out )?RUN", "", command).replace(files, "") for command in commands]
-    assert ours == made_by_make() and len(ours) == 7
+    assert ours == made_by_make() and len(ours) == 8
 
 
 def test_its_commands_can_be_given():
@@ -69,9 +70,9 @@ def test_it_writes_its_scene_into_the_run_and_prints_each_command(tmp_path, monk
     assert {path.name for path in tmp_path.iterdir()} == {"a run"}
     assert rasters.grid_of(run / "sources" / "B08.tif").shape == (160, 176)
     lines = capsys.readouterr().out.splitlines()
-    assert "7 of 7: landcover compare 'a run'" in lines
+    assert "7 of 8: landcover compare 'a run'" in lines
     assert lines[-1] == str(run / "comparison.html")
-    assert [command[0] for command in ran] == ["prep", *["train"] * 4, "map", "compare"]
+    assert [command[0] for command in ran] == ["prep", *["train"] * 4, "map", "compare", "qgis"]
 
 
 @pytest.mark.usefixtures("small_scene")
@@ -96,5 +97,5 @@ def test_a_quiet_demo_has_quiet_commands(tmp_path, monkeypatch, capsys):
     ran = []
     monkeypatch.setattr(demo, "run_alone", lambda command, quiet: ran.append((command[-1], quiet)))
     assert cli.main(["demo", str(tmp_path / "run"), "--quiet"]) == 0
-    assert ran == [("--quiet", True)] * 7
+    assert ran == [("--quiet", True)] * 8
     assert capsys.readouterr().out == f"{tmp_path / 'run' / 'comparison.html'}\n"
