@@ -34,6 +34,18 @@ def write_classes(path: Path, codes: np.ndarray, grid: Grid, legend: Legend) -> 
     return [path, qml_path(path)]
 
 
+def same_classes(path: Path, other: Path) -> bool:
+    """Whether two class rasters hold the same codes on the same grid.
+
+    Their bytes may differ all the same: earlier versions wrote a colour table.
+    """
+    grid = grid_of(path)
+    return grid.difference(grid_of(other)) is None and all(
+        np.array_equal(read_classes(path, window), read_classes(other, window))
+        for window in grid.windows(WINDOW_PX)
+    )
+
+
 def class_pixels(path: Path) -> dict[int, int]:
     """Pixels of each class of a class raster."""
     counts = np.zeros(_CODES, np.int64)

@@ -177,7 +177,8 @@ class RasterWriter:
 
     def _replace_beside(self) -> None:
         """Style and attribute table; those of an earlier raster of this name go."""
-        if self.path.exists():
+        table_path(self.path).unlink(missing_ok=True)
+        if self.path.exists():  # else a style of this name may be another file's
             remove_beside(self.path)
         style = self.style or (styles.Classes(self.legend) if self.legend else None)
         texts: dict[Path, str] = {}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from landcover.errors import LandcoverError
 from landcover.files.atomic import STAGING, read_json, staging_folder, write_json
+from landcover.files.class_rasters import same_classes
 from landcover.files.raster_writer import remove_beside
 from landcover.run import Run
 
@@ -110,12 +111,16 @@ def _same(run: Run, stage: Run, with_split: bool) -> bool:
         return False
     names = ("scene", "labels", "reference", "sequence", *(["splits"] if with_split else []))
     pairs = [(getattr(run, name), getattr(stage, name)) for name in names]
-    for old, new in pairs + _dates(run, stage):
-        if old.exists() != new.exists():
-            return False
-        if old.exists() and not filecmp.cmp(old, new, shallow=False):
-            return False
-    return True
+    return all(_alike(old, new) for old, new in pairs + _dates(run, stage))
+
+
+def _alike(old: Path, new: Path) -> bool:
+    """Whether two products are the same, or neither is there; of classes the codes decide."""
+    if not (old.exists() and new.exists()):
+        return old.exists() == new.exists()
+    if filecmp.cmp(old, new, shallow=False):
+        return True
+    return old.name.startswith(("labels", "reference")) and same_classes(old, new)
 
 
 def _dates(run: Run, stage: Run) -> list[tuple[Path, Path]]:

@@ -14,6 +14,7 @@ from rio_cogeo import cog_validate
 from landcover.errors import InputError, LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.files.class_names import class_names, gdal_names
+from landcover.files.class_rasters import same_classes
 from landcover.files.legends import legend_of
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Window
@@ -134,6 +135,11 @@ def test_the_legend_of_a_raster_of_earlier_days_is_its_colour_table(tmp_path, gr
         "</PAMRasterBand></PAMDataset>"
     )
     assert legend_of(path) == legend
+    again = tmp_path / "new.tif"
+    raster_writer.write(again, np.full(grid.shape, 512, np.uint16), grid, ["class"], 0, legend)
+    assert path.read_bytes() != again.read_bytes() and same_classes(path, again)
+    raster_writer.write(again, np.full(grid.shape, 211, np.uint16), grid, ["class"], 0, legend)
+    assert not same_classes(path, again)
 
 
 def test_an_error_while_writing_leaves_nothing_and_keeps_the_old(scene, grid):

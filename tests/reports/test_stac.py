@@ -291,7 +291,7 @@ def test_an_item_is_valid_and_pystac_reads_it(tmp_path, grid, kind):
     card = card_of(kind)
     path = write_map(tmp_path, grid, card)
     item = validated(path)
-    assert path == tmp_path / "run" / "maps" / f"{kind}.json"
+    assert path == tmp_path / "run" / "maps" / "stac" / f"{kind}.json"
     assert item.id == f"run-{kind}"
     asset = item.assets["map"]
     (band,) = RasterExtension.ext(asset).bands

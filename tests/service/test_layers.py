@@ -12,7 +12,9 @@ from rasterio.crs import CRS
 from landcover.files import raster_writer
 from landcover.grid import Grid, Window
 from landcover.legend import corine
+from landcover.run import Run
 from landcover.service import layers
+from tests.conftest import utm_grid
 
 
 def utm(epsg):
@@ -39,6 +41,24 @@ def layer_of(tmp_path, grid):
     codes = np.random.default_rng(0).choice(legend.codes, grid.shape).astype(np.uint16)
     path = raster_writer.write(tmp_path / "labels.tif", codes, grid, ["class"], 0, legend)
     return layers._classes(path, "Labels", legend), codes
+
+
+def test_a_style_that_was_changed_in_qgis_changes_nothing(tmp_path):
+    run, grid, legend = Run(tmp_path), utm_grid(40, 50), corine().legend.subset([211, 512])
+    codes = np.full(grid.shape, 512, np.uint16)
+    raster_writer.write(run.labels, codes, grid, ["class"], 0, legend)
+    run.labels.with_suffix(".qml").write_text(
+        '<qgis><pipe><rasterrenderer type="singlebandgray" grayBand="1"/></pipe></qgis>'
+    )
+    assert layers.layers_of(run)["labels"].legend == legend
+    run.labels.with_suffix(".qml").unlink()
+    assert layers.layers_of(run)["labels"].legend == legend
+
+
+def test_a_raster_without_a_legend_has_that_of_its_run(tmp_path):
+    run, grid = Run(tmp_path), utm_grid(40, 50)
+    raster_writer.write(run.labels, np.full(grid.shape, 512, np.uint16), grid, ["class"], 0)
+    assert layers.layers_of(run)["labels"].legend == corine().legend.subset([512])
 
 
 @pytest.mark.parametrize("name", GRIDS)
