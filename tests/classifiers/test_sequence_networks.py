@@ -168,6 +168,14 @@ def test_a_unet_of_one_image_takes_any_bands(rng):
     np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-5)
 
 
+def test_as_many_tiles_as_a_tile_is_wide(unet, rng):
+    values = rng.uniform(0, 0.5, (TILE_PX, TILE_PX, TILE_PX, BANDS)).astype(np.float32)
+    days = np.tile(DAYS[:1], (TILE_PX, 1))
+    found = unet.predict_on_batch([values, days])
+    first = unet.predict_on_batch([values[:4], days[:4]])
+    np.testing.assert_allclose(found[:4], first, atol=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "first"), [("vgg19", 1), ("resnet50", 2)])
 def test_weights_of_a_backbone_come_from_a_file(backbone, first, tmp_path):

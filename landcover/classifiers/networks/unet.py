@@ -125,8 +125,9 @@ def _season(values: KerasTensor, days: KerasTensor) -> list[KerasTensor]:
     """Sine and cosine of the day of year, as bands."""
     ops = keras_module().ops
     angle = ops.reshape(days, (-1, 1, 1, 1)) * (2 * np.pi / _DAYS)
-    flat = ops.zeros_like(values[..., :1])
-    return [flat + ops.sin(angle), flat + ops.cos(angle)]
+    # a product, since TensorFlow fails on a sum of a batch as long as a tile is wide
+    flat = ops.ones_like(values[..., :1])
+    return [flat * ops.sin(angle), flat * ops.cos(angle)]
 
 
 def _small(x: KerasTensor) -> KerasTensor:
