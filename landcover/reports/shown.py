@@ -150,9 +150,9 @@ class ChangeReport(Report):
             f"Change from {self['before']} to {self['after']}",
             html.text(self["headline"]),
             html.gallery(pictures, side_px=760),
-            html.table(
-                ["from → to", f"mapped, {unit}", f"expected, {unit}", "95 % interval"], rows
-            ),
+            html.table(["from → to", f"mapped, {unit}", f"expected, {unit}", "95 % interval"], rows)
+            if rows
+            else html.text("The map shows no change."),
             html.text(
                 "mapped: what the map of change shows. expected: the sum of probabilities, which "
                 "doubt of the model raises or lowers.",

@@ -30,7 +30,10 @@ _LEGEND = (
     "position:absolute;left:10px;bottom:46px;z-index:1000;background:#fffd;color:#222;padding:6px "
     "9px;border-radius:4px;font:11px/1.4 sans-serif;max-height:60%;max-width:45%;overflow:auto"
 )
-_CONTROLS = "<style>.leaflet-container .leaflet-control-layers{font:12px sans-serif}</style>"
+_CONTROLS = (
+    "<style>.leaflet-container .leaflet-control-layers{font:12px sans-serif;max-height:170px;"
+    "overflow-y:auto}</style>"
+)
 _SWATCH = "display:inline-block;width:10px;height:10px;margin-right:6px;border:1px solid #8888"
 
 
