@@ -153,14 +153,20 @@ def _stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    earlier = signal.signal(signal.SIGTERM, _interrupt)
+    stops = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else a shell ignores it
+        stops.append(signal.SIGINT)
+    earlier = {stop: signal.signal(stop, _interrupt) for stop in stops}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for stop, handler in earlier.items():
+            signal.signal(stop, handler)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Stop; SIGTERM once more, which the command that started this one sends, does nothing."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -12,6 +12,8 @@ from landcover.errors import LandcoverError, typed
 def run_alone(command: Sequence[str], quiet: bool = False) -> None:
     """Run a command in a process of its own; its progress and its errors show.
 
+    Where this process is stopped, the command is too, and is waited for while it cleans up.
+
     Parameters
     ----------
     command : sequence of str
@@ -24,10 +26,16 @@ def run_alone(command: Sequence[str], quiet: bool = False) -> None:
     LandcoverError
         If it fails; its own line stands above.
     """
-    code = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-m", "landcover.cli", *command],
         stdout=subprocess.DEVNULL if quiet else None,
-    ).returncode
+    )
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:  # it may not have been told, and cleans up when it is
+        process.terminate()
+        process.wait()
+        raise
     if not code:
         return
     why = (

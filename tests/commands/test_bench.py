@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -179,8 +180,8 @@ def test_a_failing_stage_is_named(tmp_path, capfd):
 
 
 def test_a_stage_killed_for_memory_is_told(tmp_path, monkeypatch):
-    killed = subprocess.CompletedProcess([], -9)
-    monkeypatch.setattr(processes.subprocess, "run", lambda *a, **k: killed)
+    killed = SimpleNamespace(wait=lambda: -9)
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda *a, **k: killed)
     with pytest.raises(
         LandcoverError, match="ended by signal 9, most likely because memory ran out"
     ):
