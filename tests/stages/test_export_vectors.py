@@ -157,3 +157,12 @@ def test_vectors_are_made_again_only_where_the_run_has_changed(tmp_path):
     table = tables.read(moved.samples, "", geometry=True)
     tables.write(moved.samples, table[:10])
     assert len(geopandas.read_file(vectors_of(moved), layer="samples")) == 10
+
+
+def test_vectors_of_a_run_are_its_own_after_an_export_to_another_folder(tmp_path):
+    run = make_run(tmp_path / "run")
+    export_vectors(run)
+    tables.write(run.samples, tables.read(run.samples, "", geometry=True)[:10])
+    (tmp_path / "out").mkdir()
+    export_vectors(run, tmp_path / "out")
+    assert len(geopandas.read_file(vectors_of(run), layer="samples")) == 10
