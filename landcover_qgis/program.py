@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 #: The first version that prints its progress in lines and can be stopped by a signal.
-OLDEST = (0, 1, 0)
+OLDEST = (0, 2, 0)
 #: A first start compiles the program's files; on a slow disk that takes long.
 _LIMIT_S = 120
 _WHERE = "Settings > Options > Processing > Providers > landcover"
