@@ -19,7 +19,7 @@ def _define(parser: argparse.ArgumentParser) -> None:
         "shell", choices=SHELLS,
         help="whose script to print; for bash: eval \"$(landcover completion bash)\"",
     )  # fmt: skip
-    parser.set_defaults(asks=True)
+    parser.set_defaults(asks=True, quiet=True)  # a shell asks at every start
 
 
 def _completion(a: Arguments) -> list[Path]:

@@ -71,3 +71,10 @@ def test_another_shell_is_refused(capsys):
         cli.main(["completion", "csh"])
     assert ended.value.code == 2
     assert "choose from" in capsys.readouterr().err
+
+
+def test_a_shell_that_starts_sees_no_line(capsys):
+    """The script is asked for in .bashrc, and what stands on standard error would be shown."""
+    printed("bash", capsys)
+    assert cli.main(["completion", "bash"]) == 0
+    assert capsys.readouterr().err == ""
