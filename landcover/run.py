@@ -41,7 +41,6 @@ CALLS = {
     "comparison": "lc.compare(run)",
 }
 
-
 #: How the names of rasters end that lie beside a map and are none themselves.
 BESIDE_MAPS = ("_confidence", "_probabilities", "_entropy", "_applicability")
 

@@ -25,7 +25,9 @@ _NAMES = ("class_name", "label3", "classname", "name", "label", "class", "descri
 #: Larger side files are none of classes.
 _MOST_BYTES = 4_000_000
 #: What readers of a damaged side file raise.
-_UNREADABLE = (Xml.ParseError, LookupError, ValueError, TypeError, AttributeError, OSError)
+_UNREADABLE = (
+    LandcoverError, Xml.ParseError, LookupError, ValueError, TypeError, AttributeError, OSError,
+)  # fmt: skip
 #: Tag of the band of a class raster that landcover wrote, as JSON.
 CLASSES_TAG = "LANDCOVER_CLASSES"
 
@@ -86,15 +88,7 @@ def _names_of(path: Path, read: Callable[[Path], Iterator[tuple[str, str]]]) -> 
     """What a reader finds in a file; nothing where the file cannot be read."""
     try:
         return {int(float(value)): name.strip() for value, name in read(path) if name.strip()}
-    except (
-        LandcoverError,
-        Xml.ParseError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        OSError,
-        KeyError,
-    ):
+    except _UNREADABLE:
         return {}
 
 

@@ -252,7 +252,7 @@ class _Counts:
 
 
 def require_same_classes(nomenclature: Nomenclature, layers: Mapping[str, Path]) -> None:
-    """Raise InputError if a map, by the style beside it, has other classes."""
+    """Raise InputError if a map, by the legend that it holds, has other classes."""
     for name, path in layers.items():
         legend = legend_of(path) if name not in TRUTHS else None
         if legend is not None:
