@@ -282,6 +282,6 @@ def test_a_year_of_too_few_dates_for_the_model(run, capsys):
 def test_maps_of_a_year_are_not_taken_for_those_of_all_dates(run, capsys):
     command = ["change", str(run.path), str(run.path), "--maps", f"{MODEL}@2022"]
     assert cli.main([*command, "--out", str(run.path / "c")]) == 2
-    (line,) = error_lines(capsys)
+    (line,) = error_lines(capsys.readouterr().err)
     assert f"--maps {MODEL}@2022 are of some dates" in line and f"--model {MODEL}" in line
     assert not (run.path / "c" / "change.tif").exists()
