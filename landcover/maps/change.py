@@ -33,6 +33,8 @@ DENIES = 2
 #: What counts of a change that does not hold over the year. Not 0, so that where neighbours make it
 #: change after all, its classes are known.
 HELD_BACK = 1e-6
+#: Distances of probabilities are kept so far from 0 and 1.
+_TINY = 1e-6
 #: How many degrees of likeness there are, as `radiometry.likeness` tells them.
 LIKENESSES = 3
 #: What the transitions of the whole scene count in those of one likeness, in pixels.
@@ -55,10 +57,13 @@ class Transitions:
     odds : array of float32, (likenesses, classes, classes)
         Among pixels that look so much alike at both dates: their shares over what they would
         be if the dates had nothing to do with each other.
+    apart : float, optional
+        Of years: the `distance` of probabilities from which on they show change.
     """
 
     shares: np.ndarray
     odds: np.ndarray
+    apart: float | None = None
 
     def rows(
         self,
@@ -136,6 +141,53 @@ class Transitions:
             if i != j:
                 becomes += of_pair if halves is None else of_pair * halves.hold(i, j)
         return becomes / total
+
+    def shown(
+        self,
+        before: np.ndarray,
+        after: np.ndarray,
+        likeness: np.ndarray,
+        halves: Halves | None = None,
+    ) -> np.ndarray:
+        """What a change map shows above 0.5: the probability of change, or of years more.
+
+        Parameters are those of `changed`. The odds of classes take errors of both years for
+        independent; but a model that learnt coarse labels is unsure of a pixel in the same way in
+        both. So of years the distance of both probabilities counts too, which is 0 for two equal
+        doubts: it gives 0.5 at `apart`, less what halves of the years deny of the change.
+        """
+        by_odds = self.changed(before, after, likeness, halves)
+        if self.apart is None:
+            return by_odds
+        apart = distance(before, after)
+        odds = apart / np.maximum(1 - apart, _TINY) * ((1 - self.apart) / self.apart)
+        found = odds / (1 + odds)
+        if halves is not None:
+            whole = self.changed(before, after, likeness)
+            found = found * (by_odds / np.maximum(whole, _TINY))
+        return np.asarray(np.maximum(by_odds, found), np.float32)
+
+
+def distance(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """How far probabilities (classes, ...) lie apart, 0 to 1: Hellinger's distance, squared.
+
+    >>> distance(np.array([0.5, 0.5]), np.array([0.5, 0.5])).item()
+    0.0
+    >>> distance(np.array([1.0, 0.0]), np.array([0.0, 1.0])).item()
+    1.0
+    """
+    return np.asarray(np.maximum(1 - np.sqrt(before * after).sum(axis=0), 0))
+
+
+def distance_of_change(before: np.ndarray, after: np.ndarray, share: float) -> float:
+    """The distance that just so large a share of pixels (classes, pixels) exceeds.
+
+    The share is that of change, by `estimate_transitions`; how far apart the probabilities of
+    change lie, the scene itself says.
+    """
+    apart = distance(before, after)
+    apart = apart[np.isfinite(apart)]
+    return float(np.clip(np.quantile(apart, 1 - np.clip(share, 0, 1)), _TINY, 1 - _TINY))
 
 
 @dataclass(frozen=True)

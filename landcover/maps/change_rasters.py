@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,7 +38,12 @@ def survey(pair: Pair, grid: Grid, level: int) -> tuple[change.Transitions, np.n
     before, after, alike = (np.concatenate(found, axis=1) for found in drawn)
     scale = np.divide(sums, pairs, out=np.zeros(len(sums)), where=pairs > 0)
     likenesses = None if pair.lines is None else alike[0]
-    return change.estimate_transitions(before, after, likenesses), scale
+    transitions = change.estimate_transitions(before, after, likenesses)
+    if pair.dates[0].days:
+        share = 1 - float(np.trace(transitions.shares))
+        apart = change.distance_of_change(before, after, share)
+        transitions = replace(transitions, apart=apart)
+    return transitions, scale
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def changed(
     inside = np.s_[margin:-margin, margin:-margin]
 
     def smoothed(halves: change.Halves | None) -> np.ndarray:
-        odds = transitions.changed(before, after, found.likeness, halves)
+        odds = transitions.shown(before, after, found.likeness, halves)
         both = np.stack([1 - odds, odds])
         return smoothing.smooth(both, np.concatenate(images), scale)[1][inside]
 

@@ -76,6 +76,39 @@ class Change(TypedDict):
     per_class: dict[str, ChangedClass]
 
 
+class _Sums:
+    """Expected hectares of all transitions, and variances: of each, of losses, gains, all change.
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.expected, self.variance = np.zeros((2, classes, classes))
+        self.lost, self.gained = np.zeros((2, classes))
+        self.changed = 0.0
+
+    def add(self, joint: Iterable[np.ndarray], ha: float) -> np.ndarray:
+        """Add the pixels of a patch, each so large; the pixels expected of every transition."""
+        expected = np.zeros_like(self.expected)
+        gain: np.ndarray | float = 0.0
+        lost: np.ndarray | float = 0.0
+        for i, of_class in enumerate(joint):
+            expected[i] = of_class.sum(axis=1, dtype=np.float64)
+            self.variance[i] += change.variance_together(of_class) * ha**2
+            of_class[i] = 0
+            loss = of_class.sum(axis=0)
+            self.lost[i] += change.variance_together(loss) * ha**2
+            gain = gain + of_class
+            lost = lost + loss
+        self.expected += expected * ha
+        self.gained += change.variance_together(np.asarray(gain)) * ha**2
+        self.changed += float(change.variance_together(np.asarray(lost))) * ha**2
+        return expected
+
+
 class Tally:
     """Sums of a scene's transitions, patch by patch, in hectares.
 
@@ -104,14 +137,10 @@ class Tally:
         self.codes: set[int] = set()
         classes = len(legend)
         self._rows: list[dict[str, int | float]] = []
-        self._expected = np.zeros((classes, classes))
+        self._sums, self._whole = _Sums(classes), _Sums(classes)
         self._mapped = np.zeros((classes, classes))
         self._pixels, self._differ = 0, 0.0
         self._without = dict.fromkeys(_REASONS, 0)
-        # variances of every transition; of what a class loses, gains; of all change
-        self._variance = np.zeros((classes, classes))
-        self._lost, self._gained = np.zeros(classes), np.zeros(classes)
-        self._changed = 0.0
         middles = (
             (first + np.minimum(first + patch_px, size) - 1) / 2
             for size in grid.shape
@@ -166,7 +195,11 @@ class Tally:
                     codes[part][known] = change.from_to(*places, self.legend, self.official)
                     differ = int((before.argmax(axis=0) != after.argmax(axis=0)).sum())
                     at = window.row + row, window.col + col
-                    self._add_patch(*at, transitions.rows(*of_patch), places, differ)
+                    expected = self._sums.add(transitions.rows(*of_patch), self._ha(*at))
+                    if parts is not None:  # what the halves deny counts in the bounds alone
+                        whole = transitions.rows(before, after, likeness[part][known])
+                        self._whole.add(whole, self._ha(*at))
+                    self._add_patch(*at, expected, places, differ)
         self.codes |= set(np.unique(codes).tolist()) - {UNLABELLED}
         return codes
 
@@ -179,34 +212,24 @@ class Tally:
         ):
             self._without[reason] += int(np.count_nonzero(pixels & ~known))
 
+    def _ha(self, row: int, col: int) -> float:
+        """Hectares of a pixel of the patch that begins there."""
+        return float(self._pixel_ha[row // self.patch_px, col // self.patch_px])
+
     def _add_patch(
         self,
         row: int,
         col: int,
-        joint: Iterable[np.ndarray],
+        expected: np.ndarray,
         places: tuple[np.ndarray, np.ndarray],
         differ: int,
     ) -> None:
-        """Add a patch's pixels to the sums, and its line to the table."""
-        classes, pixels = len(self.legend), places[0].size
-        ha = float(self._pixel_ha[row // self.patch_px, col // self.patch_px])
-        expected = np.zeros((classes, classes))
-        gain, lost = np.zeros((classes, pixels), np.float32), np.zeros(pixels, np.float32)
-        for i, of_class in enumerate(joint):
-            expected[i] = of_class.sum(axis=1, dtype=np.float64)
-            self._variance[i] += change.variance_together(of_class) * ha**2
-            of_class[i] = 0
-            loss = of_class.sum(axis=0)
-            self._lost[i] += change.variance_together(loss) * ha**2
-            gain += of_class
-            lost += loss
-        self._expected += expected * ha
-        self._gained += change.variance_together(gain) * ha**2
-        self._changed += float(change.variance_together(lost)) * ha**2
+        """Add a patch's pixels to what is mapped, and its line to the table."""
+        pixels, ha = places[0].size, self._ha(row, col)
         np.add.at(self._mapped, places, ha)
         self._pixels += pixels
         self._differ += differ * ha
-        of_change = expected * ~np.eye(classes, dtype=bool)
+        of_change = expected * ~np.eye(len(self.legend), dtype=bool)
         before, after = np.unravel_index(of_change.argmax(), of_change.shape)
         total = of_change.sum()
         self._rows.append(
@@ -239,21 +262,28 @@ class Tally:
     def result(self) -> Change:
         """The sums as JSON takes them."""
         apart = ~np.eye(len(self.legend), dtype=bool)
-        total = float(self._expected.sum())
-        of_change = self._expected * apart
+        found = self._sums
+        whole = self._whole if self._whole.expected.any() else found
+        total = float(found.expected.sum())
+        of_change, of_whole = found.expected * apart, whole.expected * apart
 
-        def area(value: float, variance: float) -> Area:
-            half = Z95 * variance**0.5
-            bounds = [max(0.0, value - half), min(total, value + half)]
-            return {"area": value, "area_ci95": bounds}
+        def area(value: float, variance: float, other: float, of_other: float) -> Area:
+            half, further = Z95 * variance**0.5, Z95 * of_other**0.5
+            low, high = min(value - half, other - further), max(value + half, other + further)
+            return {"area": value, "area_ci95": [max(0.0, low), min(total, high)]}
 
         cells: list[Transition] = [
             {
                 "from": self.legend.codes[i],
                 "to": self.legend.codes[j],
-                **area(float(self._expected[i, j]), float(self._variance[i, j])),
+                **area(
+                    float(found.expected[i, j]),
+                    float(found.variance[i, j]),
+                    float(whole.expected[i, j]),
+                    float(whole.variance[i, j]),
+                ),
                 "mapped": float(self._mapped[i, j]),
-                "share": float(self._expected[i, j] / total),
+                "share": float(found.expected[i, j] / total),
             }
             for i, j in np.ndindex(apart.shape)
         ]
@@ -264,13 +294,18 @@ class Tally:
             "total": total,
             "classes": [c.as_dict() for c in self.legend.classes],
             "changed": {
-                **area(float(of_change.sum()), self._changed),
+                **area(
+                    float(of_change.sum()),
+                    found.changed,
+                    float(of_whole.sum()),
+                    whole.changed,
+                ),
                 "mapped": float((self._mapped * apart).sum()),
             },
             "maps_differ": self._differ,
             "matrix": {
                 "codes": list(self.legend.codes),
-                "area": self._expected.tolist(),
+                "area": found.expected.tolist(),
                 "mapped": self._mapped.tolist(),
             },
             "transitions": sorted(
@@ -280,10 +315,17 @@ class Tally:
             "per_class": {
                 str(c.code): {
                     "name": c.name,
-                    "before": float(self._expected[k].sum()),
-                    "after": float(self._expected[:, k].sum()),
-                    "lost": area(of_change[k].sum(), self._lost[k]),
-                    "gained": area(of_change[:, k].sum(), self._gained[k]),
+                    "before": float(found.expected[k].sum()),
+                    "after": float(found.expected[:, k].sum()),
+                    "lost": area(
+                        of_change[k].sum(), found.lost[k], of_whole[k].sum(), whole.lost[k]
+                    ),
+                    "gained": area(
+                        of_change[:, k].sum(),
+                        found.gained[k],
+                        of_whole[:, k].sum(),
+                        whole.gained[k],
+                    ),
                 }
                 for k, c in enumerate(self.legend.classes)
             },
