@@ -35,6 +35,7 @@ def draw(folder: Path) -> None:
     _bands(folder, core.image, core.grid)
     _dates(folder, core.image, core.grid)
     _products(folder)
+    lc.write(folder / "ten_bands.tif", land.image, land.grid, land.bands, nodata=np.nan)
     _rasters(folder, land.image, core.truth, core.grid)
     _corine(folder, [(core.corine, core.corine_grid)])
     _vectors(folder, core.truth, core.grid)
@@ -111,7 +112,8 @@ def _products(folder: Path) -> None:
         product = _of_day(made, folder / f"{name}.SAFE", day)
         zipped(product)
     (folder / "list.txt").write_text("C.SAFE\n")
-    shutil.copytree(next(made.rglob("IMG_DATA")), folder / "IMG_DATA")
+    first = write_product(folder / "first", level="1C", baseline="02.04").path
+    shutil.copytree(next(first.rglob("IMG_DATA")), folder / "IMG_DATA")
 
 
 def _of_day(product: Path, to: Path, day: str) -> Path:

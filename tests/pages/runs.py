@@ -56,6 +56,16 @@ class Ready:
             lc.map_scene(run, model, probabilities=True)
         lc.compare(run)
 
+    def _bare(self, path: Path) -> None:
+        """A scene alone."""
+        lc.prepare(path, bands=[self.world / f"{name}.tif" for name in BANDS])
+
+    def _ten_bands(self, path: Path) -> None:
+        """A scene of the bands of 10 and 20 m, with labels and samples."""
+        tiles = lc.open_bands([self.world / "ten_bands.tif"], quantification=1, keep="all")
+        run = lc.prepare(path, tiles, self.world / "CLC.tif", keep="all")
+        lc.sample(run, samples=SAMPLES)
+
     def _year(self, path: Path) -> None:
         """Dates of two years, with a model of sequences and its map."""
         files = sorted((self.world / "sequence").glob("202*.tif"))
@@ -69,7 +79,7 @@ class Ready:
         """Dates of one year, of the days that pages name."""
         dates = [[self.world / day / f"{name}.tif" for name in BANDS] for day in DAYS]
         run = lc.prepare(path, dates=dates, labels=self.world / "CLC.tif")
-        lc.sample(run, samples=SAMPLES)
+        lc.sample(run, samples=SAMPLES, max_patch=47)
         for kind in ("ltae", "tempcnn"):
             model = lc.train(run, kind, epochs=EPOCHS, random_split=False)
             lc.map_scene(run, model, probabilities=True)

@@ -56,15 +56,20 @@ WORDS = {
     "S": "0",
     "R": "3",
 }
-#: The same of some pages, and files that stand for those of a reader.
+#: What stands in a page for a reader's own, and what is put there.
 OF_PAGE = {
-    "layers": {"N52W005.hgt.zip": "dem.tif"},
-    "mapping": {"prepared/run": "runs/prepared"},
     "README": {
         "runs/a": "runs/apart/land-0",
         "runs/b": "runs/apart/land-1",
         "runs/c": "runs/apart/land-2",
     },
+    "dates_and_clouds": {
+        "20220601T....SAFE": "20220601T100031_N0400_R122_T33UUU_20220601T140000.SAFE"
+    },
+    "layers": {"N52W005.hgt.zip": "dem.tif"},
+    "mapping": {"prepared/run": "runs/bare"},
+    "method": {"NAME NAME ...": "random-forest mlp-segments"},
+    "performance": {"S2B_MSIL2A_....SAFE": "A.SAFE"},
 }
 #: What a run that a block takes for granted is, by its name; others are scenes.
 KINDS = {
@@ -74,6 +79,7 @@ KINDS = {
     "eurosat": "eurosat",
     "bigearth": "bigearth",
     "quilt": "quilt",
+    "bare": "bare",
 }
 #: Runs that a command makes itself.
 MADE = ("abc", "cal", "change")
@@ -131,12 +137,14 @@ def test_the_commands_of_a_block_run(block, world, ready, tmp_path, monkeypatch,
 
 def words(typed: str, page: str) -> list[str]:
     """The words of a command as a shell hands them over, those for a reader's own filled in."""
-    own = WORDS | OF_PAGE.get(page, {})
-    names = "|".join(sorted(map(re.escape, own), key=len, reverse=True))
-    alone = re.compile(rf"(?<![\w./-])(?:{names})(?![\w.-])")
+    for shown, own in OF_PAGE.get(page, {}).items():
+        typed = typed.replace(shown, own)
+    names = "|".join(sorted(map(re.escape, WORDS), key=len, reverse=True))
+    alone = re.compile(rf"(?<![\w.-])(?:{names})(?![\w.-])")
     found: list[str] = []
-    for word in shlex.split(re.sub(r"([\w-]+)(?:\|[\w-]+)+", r"\1", typed)):
-        filled = alone.sub(lambda match: own[match[0]], word)
+    for word in shlex.split(typed):
+        first = re.sub(r"^([\w-]+)(?:\|[\w-]+)+$", r"\1", word)  # of several choices
+        filled = alone.sub(lambda match: WORDS[match[0]], first)
         paths = sorted(glob.glob(filled)) if re.search(r"[*?\[]", filled) else []
         found += paths or [filled]
     return [word for word in found if word != "..."]
@@ -162,15 +170,14 @@ def prepare(arguments, page: str, ready: Ready) -> None:
         kind = KINDS.get(name, "scene")
         if name in ("run", "year") and page in DATES:
             kind = "dates"
+        if name == "run" and page == "features":
+            kind = "ten_bands"
         if not place.exists() and name not in MADE:
             ready.put(kind, place)
-    if arguments.stage == "assess" and not Path(arguments.reference).exists():
+    if arguments.stage == "assess":
         run = Run(arguments.run)
         (points,) = run.path.glob("*_points.gpkg")
         fill_points(points, run, points.stem.removesuffix("_points"), Path(arguments.reference))
-    elif arguments.stage == "assess":
-        run, points = Run(arguments.run), Path(arguments.reference)
-        fill_points(points, run, points.stem.removesuffix("_points"), points)
 
 
 def test_a_command_becomes_what_a_shell_hands_over(tmp_path, monkeypatch):
