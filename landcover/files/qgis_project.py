@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
 from landcover.files.atomic import short_digest, write_text
+from landcover.files.styles.document import VERSION, document
 from landcover.grid import Grid
 
 if TYPE_CHECKING:
     import pyproj
 
-_DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-#: A newer QGIS opens it without a word; an older one would warn.
-_VERSION = "3.22.0"
 #: Paths begin in the folder of the project; and it has a CRS: QGIS reads none without this number.
 _PROPERTIES = (
     ("Paths", "Absolute", "bool", "false"),
@@ -121,7 +119,7 @@ def write_project(path: Path, groups: Sequence[Group], grid: Grid, title: str) -
 
 def project(folder: Path, groups: Sequence[Group], grid: Grid, title: str) -> str:
     """The text of a project whose file lies in a folder; see `write_project`."""
-    root = Xml.Element("qgis", version=_VERSION, projectname=title)
+    root = Xml.Element("qgis", version=VERSION, projectname=title)
     Xml.SubElement(root, "homePath", path="")
     Xml.SubElement(root, "title").text = title
     _add_crs(Xml.SubElement(root, "projectCrs"), grid)
@@ -139,8 +137,7 @@ def project(folder: Path, groups: Sequence[Group], grid: Grid, title: str) -> st
     properties = Xml.SubElement(root, "properties")
     for section, name, kind, value in _PROPERTIES:
         Xml.SubElement(Xml.SubElement(properties, section), name, type=kind).text = value
-    Xml.indent(root, " ")
-    return _DOCTYPE + Xml.tostring(root, encoding="unicode") + "\n"
+    return document(root)
 
 
 def _add_group(tree: Xml.Element, group: Group, folder: Path) -> None:

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as Xml
 
+from landcover.files.styles.document import VERSION, document
 from landcover.legend import Legend, rgb
 
-#: QGIS reads the style of its own and of older versions.
-_VERSION = "3.22.0"
-_DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 #: What QGIS writes for "no value" in a drop-down (QgsValueMapFieldFormatter::NULL_VALUE).
 NO_VALUE = "{2839923C-8B7D-419E-B84B-CA2FE9B80EC7}"
 #: Squares of a pixel stay this wide on the screen where the map is zoomed out.
@@ -147,7 +145,7 @@ def by_rule(rows: Sequence[tuple[str, str, Symbol]], form: Form | None = None) -
 
 
 def _style(renderer: str, **attributes: str) -> tuple[Xml.Element, Xml.Element]:
-    root = Xml.Element("qgis", version=_VERSION, styleCategories="AllStyleCategories")
+    root = Xml.Element("qgis", version=VERSION, styleCategories="AllStyleCategories")
     usual = {"type": renderer, "symbollevels": "0", "enableorderby": "0", "forceraster": "0"}
     held = Xml.SubElement(root, "renderer-v2", usual | attributes)
     return root, held
@@ -178,8 +176,7 @@ def _finished(root: Xml.Element, form: Form | None) -> str:
     Xml.SubElement(root, "blendMode").text = "0"
     if form is not None:
         _add_form(root, form)
-    Xml.indent(root, " ")
-    return _DOCTYPE + Xml.tostring(root, encoding="unicode") + "\n"
+    return document(root)
 
 
 def _add_form(root: Xml.Element, form: Form) -> None:

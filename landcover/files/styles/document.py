@@ -13,7 +13,8 @@ from xml.etree import ElementTree as Xml
 from landcover.files.atomic import replace_when_whole
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-_QGIS_VERSION = "3.28.0"
+#: What styles and projects say they are of. A newer QGIS reads them; an older one would warn.
+VERSION = "3.22.0"
 
 
 class Style(Protocol):
@@ -52,7 +53,7 @@ def qml(style: Style) -> str:
     str
         What NAME.qml holds. A project file holds the same element ``pipe`` in its layer.
     """
-    root = Xml.Element("qgis", version=_QGIS_VERSION, styleCategories="Symbology")
+    root = Xml.Element("qgis", version=VERSION, styleCategories="Symbology")
     pipe = Xml.SubElement(root, "pipe")
     pipe.append(style.renderer())
     Xml.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma=f"{style.gamma}")
@@ -60,6 +61,11 @@ def qml(style: Style) -> str:
     # Smooth resampling would mix classes
     Xml.SubElement(pipe, "rasterresampler", maxOversampling="1")
     Xml.SubElement(root, "blendMode").text = "0"
+    return document(root)
+
+
+def document(root: Xml.Element) -> str:
+    """An element ``qgis``, of a style or a project, as the text of its file."""
     Xml.indent(root, " ")
     return _DOCTYPE + Xml.tostring(root, encoding="unicode") + "\n"
 
