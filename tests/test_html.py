@@ -15,7 +15,7 @@ import landcover as lc
 from landcover.files import html
 from landcover.files.atomic import write_json
 from landcover.grid import Grid
-from landcover.legend import Legend, corine
+from landcover.legend import LandClass, Legend, corine
 from landcover.reports.shown import AssessmentReport, ChangeReport, ComparisonReport, NoiseReport
 from landcover.stages.map_path import MapPath
 from tests.conftest import utm_grid
@@ -147,6 +147,17 @@ def test_pictures_are_small(tmp_path):
     [address] = Page(html.gallery({"large": tmp_path / "large.png"})).addresses
     with Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))) as image:
         assert max(image.size) == html.PICTURE_PX
+
+
+def test_one_code_of_two_legends_has_a_row_for_each_class(tmp_path):
+    """As of maps of two levels: 5 is water at one and something else at another."""
+    codes = np.full((1, 8, 8), 5, np.uint16)
+    for name in ("Water", "Ports"):
+        legend = Legend((LandClass(5, name, (0, 0, 255)),))
+        lc.write(tmp_path / f"{name}.tif", codes, utm_grid(8, 8), ["class"], 0, legend=legend)
+    found = html.class_table({name: tmp_path / f"{name}.tif" for name in ("Water", "Ports")})
+    texts = [text for text in Page(found).texts if text.strip()]
+    assert texts[-6:] == ["5 Ports", "–", "100.0 %", "5 Water", "100.0 %", "–"]
 
 
 def test_many_pictures_are_named_and_not_drawn(tmp_path):

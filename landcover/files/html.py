@@ -16,7 +16,7 @@ from landcover.errors import LandcoverError
 from landcover.files import rasters
 from landcover.files.legends import legend_of
 from landcover.files.pictures import class_png, data_uri
-from landcover.legend import Legend
+from landcover.legend import LandClass, Legend
 
 #: Longest side of a picture, pixels, and how many a page has at most.
 PICTURE_PX, MOST_PICTURES = 260, 8
@@ -119,24 +119,25 @@ def gallery(
 def class_table(maps: Mapping[str, Path], legend: Legend | None = None) -> str:
     """The classes of class rasters with their colours, and each one's share of the pixels.
 
-    Pixels without a class do not count. Rasters that cannot be read are left out.
+    Pixels without a class do not count. Rasters that cannot be read are left out. One code may be
+    of several schemes or levels, as another class.
     """
-    legends: dict[int, tuple[str, str]] = {}
-    shares: dict[str, dict[int, float]] = {}
+    shares: dict[str, dict[LandClass, float]] = {}
     for title, path in maps.items():
         try:
             held = _legend_of(path, legend)
             codes = rasters.read_small(path, _COUNTED_PX, [1])[0]
         except LandcoverError:
             continue
-        shares[title] = _shares(codes)
-        legends |= {c.code: (f"{c.code} {c.name}", c.hex_colour) for c in held.classes}
-    shown = sorted(code for code in legends if any(code in share for share in shares.values()))
+        of_code = _shares(codes)
+        shares[title] = {c: of_code[c.code] for c in held.classes if c.code in of_code}
+    found = {held_class for share in shares.values() for held_class in share}
+    shown = sorted(found, key=lambda c: (c.code, c.name, c.colour))
     rows = [
-        [legends[code][0], *(_percent(share.get(code)) for share in shares.values())]
-        for code in shown
+        [f"{c.code} {c.name}", *(_percent(share.get(c)) for share in shares.values())]
+        for c in shown
     ]
-    return table(["class", *shares], rows, [legends[code][1] for code in shown]) if rows else ""
+    return table(["class", *shares], rows, [c.hex_colour for c in shown]) if rows else ""
 
 
 def legend_table(legend: Legend) -> str:

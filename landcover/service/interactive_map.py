@@ -126,14 +126,14 @@ def _add(page: folium.Map, layer: Layer, first: bool) -> None:
 
 
 def _add_legend(figure: Figure, legends: list[Legend]) -> None:
-    """The classes of all layers in a corner."""
+    """The classes of all layers in a corner; one code may be of several schemes or levels."""
     from branca.element import Element
 
-    classes = {c.code: c for legend in legends for c in legend.classes}
+    classes = {c for legend in legends for c in legend.classes}
     lines = [
-        f'<div><span style="{_SWATCH};background:{classes[code].hex_colour}"></span>'
-        f"{code} {escape(classes[code].name)}</div>"
-        for code in sorted(classes)
+        f'<div><span style="{_SWATCH};background:{c.hex_colour}"></span>'
+        f"{c.code} {escape(c.name)}</div>"
+        for c in sorted(classes, key=lambda c: (c.code, c.name, c.colour))
     ]
     html = f'{_CONTROLS}<div style="{_LEGEND}">{"".join(lines)}</div>' if lines else _CONTROLS
     # branca takes what it is given for a template

@@ -82,10 +82,7 @@ def test_without_folium_the_remedy_is_named(run, monkeypatch):
 
 
 def test_without_leaflet_the_page_takes_it_from_a_server(run, monkeypatch):
-    def absent():
-        raise MissingProduct("the page's JavaScript is not there")
-
-    monkeypatch.setattr(assets, "load", absent)
+    monkeypatch.setattr(assets, "missing", lambda: list(assets.VENDOR))
     assert ELSEWHERE.search(page_of(run))
 
 
@@ -111,3 +108,14 @@ def test_a_browser_shows_the_map_and_asks_nobody(run, tmp_path):
         browser.close()
     assert wrong == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "about:"))] == []
+
+
+def test_one_code_of_two_legends_stands_for_both_classes(tmp_path):
+    """As of maps of two levels: 5 is water at one and something else at another."""
+    grid = utm_grid(30, 40)
+    for name, colour in (("Water", (0, 0, 255)), ("Ports", (90, 90, 90))):
+        legend = Legend((LandClass(5, name, colour),))
+        codes = np.full((1, 30, 40), 5, np.uint16)
+        lc.write(tmp_path / f"{name}.tif", codes, grid, ["class"], nodata=0, legend=legend)
+    page = page_of({name: tmp_path / f"{name}.tif" for name in ("Water", "Ports")})
+    assert page.count("5 Water</div>") == page.count("5 Ports</div>") == 1
