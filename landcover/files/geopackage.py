@@ -106,12 +106,15 @@ class StyledLayer:
         Its name.
     geometry : str
         Type of its geometries, in capitals, such as MULTIPOLYGON.
+    crs : str or None
+        Its CRS, by name or as WKT.
     qml : str or None
         The style with which QGIS opens it.
     """
 
     name: str
     geometry: str
+    crs: str | None
     qml: str | None
 
 
@@ -139,4 +142,9 @@ def layers_of(path: Path) -> list[StyledLayer]:
             )
     except sqlite3.Error as error:
         raise InputError(f"{path} is no GeoPackage ({error}); remove it or make it again") from None
-    return [StyledLayer(name, kind, styles.get(name)) for name, kind in layers]
+    import pyogrio
+
+    return [
+        StyledLayer(name, kind, pyogrio.read_info(path, layer=name)["crs"], styles.get(name))
+        for name, kind in layers
+    ]

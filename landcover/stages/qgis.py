@@ -159,14 +159,17 @@ def _style(path: Path) -> str:
 
 
 def _layers(path: Path | None, grid: Grid) -> list[Layer]:
-    """Layers of a GeoPackage."""
+    """Layers of a GeoPackage, each in its own CRS: points may have been saved in another one."""
+    from rasterio.crs import CRS
+
     if path is None:
         return []
     found = []
     for layer in geopackage.layers_of(path):
         geometry = "Polygon" if "POLYGON" in layer.geometry else "Point"
         style = layer.qml or one_symbol(_PLAIN[geometry])
-        found.append(Layer(path.resolve(), layer.name, style, grid, layer.name, geometry))
+        own = grid if layer.crs is None else replace(grid, crs=CRS.from_user_input(layer.crs))
+        found.append(Layer(path.resolve(), layer.name, style, own, layer.name, geometry))
     return found
 
 

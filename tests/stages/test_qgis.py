@@ -4,9 +4,11 @@ import os
 import shutil
 from xml.etree import ElementTree as Xml
 
+import geopandas
 import numpy as np
 import pyproj
 import pytest
+import shapely
 
 from landcover import cli
 from landcover.files import raster_writer, styles
@@ -124,6 +126,15 @@ def test_the_crs_of_the_scene_is_that_of_project_and_layers(tmp_path, epsg):
     bounds = grid.bounds
     assert west < bounds[0] and south < bounds[1] and east > bounds[2] and north > bounds[3]
     assert east - west < 1.1 * (bounds[2] - bounds[0])
+
+
+def test_points_that_were_saved_in_another_crs_lie_where_they_are(tmp_path):
+    """QGIS takes the CRS that a project gives to a layer, whatever the file says."""
+    run = make_run(tmp_path / "run")
+    points = geopandas.GeoDataFrame({"reference": [1]}, geometry=[shapely.Point(11, 51)], crs=4326)
+    points.to_file(run.path / "own_points.gpkg")
+    layers = {layer.findtext("layername"): layer for layer in opened(run).iter("maplayer")}
+    assert layers["own_points"].findtext("srs/spatialrefsys/authid") == "EPSG:4326"
 
 
 def test_the_same_run_elsewhere_gives_the_same_project(tmp_path):
