@@ -11,7 +11,7 @@ VENDOR := landcover/service/static/vendor
 PLUGIN := landcover_qgis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test release test-package test-slow test-qgis check bench docs plugin clean
+.PHONY: help demo web test release test-package test-slow test-qgis test-notebooks check bench docs plugin clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
