@@ -237,8 +237,8 @@ def require_new(path: Path) -> None:
     beside = design_path(path)
     if beside.exists():
         raise InputError(
-            f"{beside} exists, and the sample that was drawn with it cannot be assessed without it; "
-            "move it to its sample, or write elsewhere with out="
+            f"{beside} exists, and the sample that was drawn with it cannot be assessed without "
+            "it; move it to its sample, or write elsewhere with out="
         )
 
 
