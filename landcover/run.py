@@ -496,8 +496,10 @@ class Run:
         Raises
         ------
         MissingProduct
-            If the folder does not exist.
+            If the folder does not exist, or is a file.
         """
+        if self.path.is_file():
+            raise MissingProduct(f"{self.path} is a file, and a run is a folder; give its folder")
         if not self.path.is_dir():
             raise MissingProduct(
                 f"run folder {self.path} does not exist; check the path, or make a run with: "

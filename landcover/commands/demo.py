@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from landcover.commands.options import Arguments, Command, add_run
 from landcover.commands.processes import run_alone, words
-from landcover.errors import LandcoverError, typed
+from landcover.errors import InputError, LandcoverError, typed
 from landcover.progress import say
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def _demo(a: Arguments) -> list[Path]:
     from landcover.sources.synthetic.files import write_demo
 
     run: Path = a.run
+    _require_own_folder(run)
     started = time.perf_counter()
     commands = job(run, write_demo(run / "sources", seed=0))
     for number, command in enumerate(commands, 1):
@@ -38,6 +39,24 @@ def _demo(a: Arguments) -> list[Path]:
     if _can_serve():
         say(f"the maps side by side: landcover serve {typed(run)}")
     return [run / "comparison.html"]
+
+
+def _require_own_folder(run: Path) -> None:
+    """Raise InputError for what holds something else, before anything is written."""
+    from landcover.files import rasters
+    from landcover.sources.synthetic.scene import DEMO_PX, ORIGIN, grid_of
+
+    scene = run / "scene.tif"
+    if run.exists() and not run.is_dir():
+        what = "is a file"
+    elif scene.exists() and rasters.grid_of(scene) != grid_of(*DEMO_PX, 0, ORIGIN):
+        what = "holds another scene"
+    else:
+        return
+    raise InputError(
+        f"{run} {what}, and the demo makes a run of its own; give a folder that does not exist "
+        "yet, such as: landcover demo runs/synthetic"
+    )
 
 
 def job(run: Path, sources: Sources) -> list[tuple[str, ...]]:

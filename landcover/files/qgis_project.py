@@ -25,6 +25,10 @@ _PROPERTIES = (
     ("Paths", "Absolute", "bool", "false"),
     ("SpatialRefSys", "ProjectionsEnabled", "int", "1"),
 )
+#: QGIS adds the name of its release to the number, such as 3.22.4-Białowieża.
+_OF_QGIS = re.compile(r'<qgis [^>]*version="[\d.]+-')
+#: Of a project, with its version.
+_FIRST_CHARACTERS = 2000
 #: Room about the scene, as a share of it.
 _MARGIN = 0.03
 
@@ -115,6 +119,23 @@ def write_project(path: Path, groups: Sequence[Group], grid: Grid, title: str) -
         Of the project.
     """
     return write_text(path, project(path.parent, groups, grid, title))
+
+
+def keep_what_qgis_saved(path: Path) -> Path | None:
+    """Move a project that QGIS has saved, with somebody's changes, to NAME.qgs~.
+
+    QGIS names its own copy of a project so. None where there is none, or it is as it was written.
+    """
+    if not path.exists() or not _OF_QGIS.search(_first_lines(path)):
+        return None
+    kept = path.with_name(f"{path.name}~")
+    path.replace(kept)
+    return kept
+
+
+def _first_lines(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.read(_FIRST_CHARACTERS)
 
 
 def project(folder: Path, groups: Sequence[Group], grid: Grid, title: str) -> str:

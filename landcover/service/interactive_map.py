@@ -63,7 +63,7 @@ def interactive_map(
     MissingProduct
         If the run or a raster does not exist, or a run has nothing to show.
     InputError
-        If no raster is given.
+        If no raster is given, or one without a title.
     MissingDependency
         If folium or rio-tiler is not installed.
 
@@ -88,6 +88,11 @@ def interactive_map(
             raise InputError("no raster was given; give a run, or rasters by their titles")
     else:
         run = shown if isinstance(shown, Run) else Run(shown)
+        if run.path.is_file():
+            raise InputError(
+                f"{run.path} is a file and no run; give rasters by their titles: "
+                f"lc.interactive_map({{{run.path.stem!r}: {str(run.path)!r}}})"
+            )
         run.require("scene")
         found = layers.layers_of(run)
     page = folium.Map(tiles=None, control_scale=True, zoom_snap=0.25)

@@ -188,6 +188,7 @@ def layer_of(path: Path, title: str) -> Layer:
     """The layer of any raster: of a class raster where it holds a legend, else of a scene."""
     if not path.exists():
         raise MissingProduct(f"{path} does not exist; check the path of {title!r}")
+    rasters.grid_of(path)  # says it where a raster lies nowhere
     legend = legend_of(path)
     if legend is not None:
         return _classes(path, title, legend)
@@ -211,14 +212,16 @@ def _scene(path: Path) -> Layer:
     names = rasters.band_names(path)
     colours = true_colour_bands(names)
     shown = colours or (names * 3)[:3]
-    pixels = rasters.read_small(path, _SMALL_PX, shown)
+    numbers = tuple(names.index(name) + 1 for name in shown)
+    # by number: many files name no band
+    pixels = rasters.read_small(path, _SMALL_PX, numbers)
     pixels = pixels[:, rasters.valid_pixels(pixels)]
     low, high = np.percentile(pixels, STRETCH_PERCENTILES) if pixels.size else UNSTRETCHED
     return Layer(
         title="True colour" if colours else f"Scene, bands {' '.join(shown)}",
         path=path,
         **_place(path),
-        bands=tuple(names.index(name) + 1 for name in shown),
+        bands=numbers,
         stretch=(float(low), float(high)),
     )
 

@@ -10,10 +10,11 @@ from landcover.classifiers.names import title_of
 from landcover.errors import LandcoverError
 from landcover.files import geopackage, rasters, styles
 from landcover.files.atomic import read_json
-from landcover.files.qgis_project import Group, Layer, write_project
+from landcover.files.qgis_project import Group, Layer, keep_what_qgis_saved, write_project
 from landcover.files.texts import read_text
 from landcover.files.vector_styles import area, circle, one_symbol
 from landcover.grid import Grid
+from landcover.progress import say
 from landcover.run import Run
 from landcover.stages import store
 from landcover.stages.export_vectors import vectors_of
@@ -44,7 +45,7 @@ def qgis(run: Run) -> list[Path]:
     list of Path
         RUN/RUN.qgs, and vectors.gpkg, which is written where it is missing or older than samples
         and segments: QGIS is often built without Parquet. Paths in the project begin in its
-        folder.
+        folder. A project that QGIS has saved there since is kept as RUN.qgs~.
 
     Raises
     ------
@@ -63,7 +64,11 @@ def qgis(run: Run) -> list[Path]:
         Group("inputs", _scene(run), _dates(run)),
     ]
     groups = _with_one_legend([group for group in groups if group.all_layers()])
-    path = write_project(folder / f"{folder.name}.qgs", groups, grid, folder.name)
+    path = folder / f"{folder.name}.qgs"
+    kept = keep_what_qgis_saved(path)
+    if kept is not None:
+        say(f"note: {path.name} had been saved in QGIS; that project is kept as {kept.name}")
+    write_project(path, groups, grid, folder.name)
     products = [run.path / path.name, *([vectors] if vectors else [])]
     layers = {group.name: [layer.title for layer in group.all_layers()] for group in groups}
     run.record("qgis", {"layers": layers}, [], products[:1])

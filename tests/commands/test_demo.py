@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from landcover import cli
 from landcover.commands import demo
 from landcover.errors import LandcoverError
-from landcover.files import rasters
+from landcover.files import raster_writer, rasters
 from landcover.sources.synthetic import make_scene
 from landcover.sources.synthetic.files import Sources
-from tests.conftest import ROOT
+from tests.conftest import ROOT, utm_grid
 
 #: The doors that make demo opens, and their commands.
 DOORS = {
@@ -73,6 +74,23 @@ def test_it_writes_its_scene_into_the_run_and_prints_each_command(tmp_path, monk
     assert "7 of 8: landcover compare 'a run'" in lines
     assert lines[-1] == str(run / "comparison.html")
     assert [command[0] for command in ran] == ["prep", *["train"] * 4, "map", "compare", "qgis"]
+
+
+def test_it_leaves_what_holds_another_scene_as_it_is(tmp_path, capsys):
+    run = tmp_path / "run"
+    raster_writer.write(run / "scene.tif", np.ones((1, 30, 40)), utm_grid(30, 40), ["B02"])
+    for path, what in ((run, "holds another scene"), (run / "scene.tif", "is a file")):
+        assert cli.main(["demo", str(path)]) == 2
+        assert what in capsys.readouterr().err
+    assert [path.name for path in run.iterdir()] == ["scene.tif"]
+
+
+@pytest.mark.usefixtures("small_scene")
+def test_it_is_done_again_in_its_own_run_and_in_that_of_make_demo(tmp_path, monkeypatch):
+    run, grid = tmp_path / "run", make_scene(seed=0).grid
+    raster_writer.write(run / "scene.tif", np.ones((1, *grid.shape)), grid, ["B02"])
+    monkeypatch.setattr(demo, "run_alone", lambda *_, **__: None)
+    assert cli.main(["demo", str(run)]) == 0
 
 
 @pytest.mark.usefixtures("small_scene")

@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 
 import landcover as lc
@@ -64,6 +65,34 @@ def test_a_large_raster_is_thinned(tmp_path):
     lc.write(tmp_path / "one.tif", np.ones((1, 40, 2000)), utm_grid(40, 2000), ["depth"])
     [picture] = pictures_of(page_of({"depth": tmp_path / "one.tif"}))
     assert max(picture.shape) <= 1200
+
+
+def test_a_raster_whose_band_has_no_name_is_shown(tmp_path):
+    """As of a band file that is opened beside a run."""
+    grid = utm_grid(30, 40)
+    values = np.tile(np.linspace(0, 1, 40, dtype=np.float32), (30, 1))
+    with rasterio.open(
+        tmp_path / "B02.tif", "w", driver="GTiff", height=30, width=40, count=1, dtype="float32",
+        crs=grid.crs, transform=grid.transform,
+    ) as file:  # fmt: skip
+        file.write(values, 1)
+    [picture] = pictures_of(page_of({"blue": tmp_path / "B02.tif"}))
+    grey = picture[picture.shape[0] // 2, :, 0].astype(int)
+    assert (picture[..., 0] == picture[..., 2]).all() and np.ptp(grey) > 200
+
+
+def test_a_raster_that_lies_nowhere_is_said_to(tmp_path):
+    with rasterio.open(
+        tmp_path / "photo.tif", "w", driver="GTiff", height=3, width=4, count=1, dtype="uint8"
+    ) as file:
+        file.write(np.ones((3, 4), np.uint8), 1)
+    with pytest.raises(InputError, match=r"photo.tif.*(CRS|reference system)"):
+        lc.interactive_map({"a": tmp_path / "photo.tif"})
+
+
+def test_a_raster_without_a_title_is_no_run(run):
+    with pytest.raises(InputError, match=r"labels.tif is a file and no run; .*{'labels': '.*tif'}"):
+        lc.interactive_map(run.labels)
 
 
 def test_what_is_not_there_is_named(tmp_path, run):

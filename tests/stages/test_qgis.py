@@ -158,6 +158,21 @@ def test_a_run_named_from_inside_is_found_by_its_folder(tmp_path, monkeypatch):
     assert sorted(os.listdir()) == sorted({*os.listdir(), "my run & more.qgs"})
 
 
+def test_a_project_that_was_saved_in_qgis_is_kept_beside(tmp_path, capsys):
+    run = make_run(tmp_path / "run")
+    (path, *_) = qgis(run)
+    written = path.read_text("utf-8")
+    saved = written.replace(
+        "<qgis version=", '<qgis saveUser="me" version="3.22.4-Białowieża" was=', 1
+    )
+    path.write_text(saved, "utf-8")
+    for _ in range(2):  # what landcover wrote itself replaces nothing that somebody made
+        qgis(run)
+        assert path.read_text("utf-8") == written
+        assert (run.path / "run.qgs~").read_text("utf-8") == saved
+    assert capsys.readouterr().out.count("is kept as run.qgs~") == 1
+
+
 def test_a_run_without_a_scene_is_one_line(tmp_path, capsys):
     (tmp_path / "run").mkdir()
     assert cli.main(["qgis", str(tmp_path / "run")]) == 2

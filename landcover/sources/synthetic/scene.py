@@ -24,6 +24,8 @@ from landcover.sources.synthetic.surfaces import ground
 MINIMUM_PX = 160
 #: North-west corner in EPSG:32633 (m): the Spree lowland in Brandenburg.
 ORIGIN = (380_000.0, 5_790_000.0)
+#: Rows and columns of the scene of the demo.
+DEMO_PX = (800, 1600)
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ class LandscapeSettings(TypedDict, total=False):
 
 
 def make_scene(
-    rows: int = 800,
-    cols: int = 1600,
+    rows: int = DEMO_PX[0],
+    cols: int = DEMO_PX[1],
     seed: int = 0,
     *,
     origin: tuple[float, float] = ORIGIN,
