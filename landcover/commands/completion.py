@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from landcover.commands.options import RASTER, Arguments, Command
@@ -43,7 +43,7 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
                 yield from parsers(command)
 
 
-def _completed_by(action: argparse.Action) -> dict[str, str] | None:
+def _completed_by(action: argparse.Action) -> Mapping[str, object] | None:
     """How shtab completes the values of an option; None where they are no paths."""
     import shtab
 

@@ -17,6 +17,8 @@ from landcover.run import Run
 #: What `landcover prep` makes again, with all products.
 SCENE_STAGES = ("prep", "segment", "sample")
 
+#: Of an earlier scene, and made again when it is asked for: nobody is asked before it goes.
+_MADE_AGAIN = ("vectors.gpkg",)
 #: Products of later stages, which a new scene makes meaningless.
 _LATER = (
     "models",
@@ -88,7 +90,7 @@ def _remove_later(run: Run, overwrite: bool | None) -> None:
             "choose another run folder, or "
             + ("remove them" if overwrite is None else "pass overwrite=True to remove them")
         )
-    for name in held:
+    for name in (*held, *_MADE_AGAIN):
         path = run.path / name
         if path.is_dir():
             shutil.rmtree(path)
