@@ -357,6 +357,8 @@ class Grid:
 
         1 and 1 where they are equal to half a percent.
 
+        Examples
+        --------
         >>> from affine import Affine
         >>> from rasterio.crs import CRS
         >>> degrees = Grid(CRS.from_epsg(4326), Affine(9e-5, 0, 13, 0, -9e-5, 52), 100, 100)
