@@ -36,8 +36,8 @@ lc.segment(run)
 lc.sample(run, samples=6_000)
 models = [
     lc.train(run, "random-forest", random_split=False),
-    lc.train(run, "mlp", epochs=10, random_split=False),
-    lc.train(run, "cnn", patch_size=7, epochs=10, random_split=False),
+    lc.train(run, "mlp", epochs=25, random_split=False),
+    lc.train(run, "cnn", patch_size=7, epochs=25, random_split=False),
 ]
 maps = [lc.map_scene(run, model) for model in models]
 comparison = lc.compare(run)
