@@ -13,6 +13,9 @@ import numpy as np
 from affine import Affine
 from morecantile import Tile
 from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.transform import from_bounds
+from rasterio.warp import reproject, transform_bounds
 from rio_tiler.constants import WGS84_CRS
 from rio_tiler.errors import PointOutsideBounds, TileOutsideBounds
 from rio_tiler.io import Reader
@@ -36,6 +39,8 @@ from landcover.stages.models import days_of_map
 from landcover.stages.run_legend import legend_of_map
 
 TILE_PX = 256
+#: Pixels of a tile wider than so many of the raster are warped from a thinned raster.
+FAR = 4
 #: Greatest zoom of tiles; a pixel of 10 m is some 300 tiles wide there.
 MAX_ZOOM = 22
 #: Zoom levels beyond a raster's own at which tiles are still drawn; beyond, the page enlarges them.
@@ -113,8 +118,6 @@ class Layer:
         max_px : int
             Longest side of the picture, pixels.
         """
-        from rasterio.warp import transform_bounds
-
         mercator = CRS.from_epsg(3857)
         with _reader(self.path) as reader:
             edges = transform_bounds(reader.crs, mercator, *reader.bounds, densify_pts=21)
@@ -282,29 +285,85 @@ def _tile(
     A grid in degrees may reach beyond 180 or -180. What of it lies there is shown a whole turn
     away, where the tiles of that place are.
     """
-    mercator = reader.tms.rasterio_crs
-    place = cast("Affine", reader.transform)
-    parts = [
-        reader.part(
-            reader.tms.xy_bounds(Tile(x, y, z)),
-            mercator,
-            mercator,
-            bands,
-            height=TILE_PX,
-            width=TILE_PX,
-            nodata=nodata,
-            vrt_options={"src_transform": _moved(place, turn)} if turn else None,
-            resampling_method=method,
-            reproject_method=method,
-        ).array
-        for turn in _turns(reader, Tile(x, y, z))
-    ]
+    tile = Tile(x, y, z)
+    part = _far_part if _is_far(reader, tile) else _near_part
+    parts = [part(reader, tile, turn, bands, method, nodata) for turn in _turns(reader, tile)]
     if not parts:
         raise TileOutsideBounds(f"tile {z}/{x}/{y} is outside the raster")
     pixels = parts[0]
     for part in parts[1:]:
         pixels = np.ma.where(np.ma.getmaskarray(pixels), part, pixels)
     return pixels
+
+
+def _is_far(reader: Reader, tile: Tile) -> bool:
+    """Whether a pixel of the tile is as wide as some pixels of the raster."""
+    frame = reader.tms.xy_bounds(tile)
+    west, _, east, _ = transform_bounds(reader.crs, reader.tms.rasterio_crs, *reader.bounds)
+    return (frame.right - frame.left) / TILE_PX > FAR * (east - west) / reader.dataset.width
+
+
+def _near_part(
+    reader: Reader,
+    tile: Tile,
+    turn: int,
+    bands: tuple[int, ...],
+    method: Literal["nearest", "bilinear"],
+    nodata: int | None,
+) -> np.ma.MaskedArray:
+    """A tile of the raster turned by some degrees, warped from the raster's own pixels."""
+    mercator = reader.tms.rasterio_crs
+    place = _moved(cast("Affine", reader.transform), turn)
+    return reader.part(
+        reader.tms.xy_bounds(tile),
+        mercator,
+        mercator,
+        bands,
+        height=TILE_PX,
+        width=TILE_PX,
+        nodata=nodata,
+        vrt_options={"src_transform": place} if turn else None,
+        resampling_method=method,
+        reproject_method=method,
+    ).array
+
+
+def _far_part(
+    reader: Reader,
+    tile: Tile,
+    turn: int,
+    bands: tuple[int, ...],
+    method: Literal["nearest", "bilinear"],
+    nodata: int | None,
+) -> np.ma.MaskedArray:
+    """The same, warped from a thinned raster of about the tile's pixels.
+
+    From the raster's own pixels GDAL would go through all the empty ground of a tile in them:
+    minutes for a tile of the whole world.
+    """
+    dataset, frame = reader.dataset, reader.tms.xy_bounds(tile)
+    west, _, east, _ = transform_bounds(reader.crs, reader.tms.rasterio_crs, *reader.bounds)
+    thin = (frame.right - frame.left) / TILE_PX / ((east - west) / dataset.width)
+    shape = [max(1, round(side / thin)) for side in (dataset.height, dataset.width)]
+    empty = np.nan if nodata is None else nodata
+    held = dataset.read(bands, out_shape=(len(bands), *shape), masked=True)
+    held = (held.astype(np.float32) if nodata is None else held).filled(empty)
+    place = _moved(cast("Affine", reader.transform), turn)
+    shrunk = Affine.scale(dataset.width / shape[1], dataset.height / shape[0])
+    pixels = np.full((len(bands), TILE_PX, TILE_PX), empty, held.dtype)
+    reproject(
+        held,
+        pixels,
+        src_transform=place @ shrunk,
+        src_crs=reader.crs,
+        src_nodata=empty,
+        dst_transform=from_bounds(*frame, TILE_PX, TILE_PX),
+        dst_crs=reader.tms.rasterio_crs,
+        dst_nodata=empty,
+        resampling=Resampling[method],
+    )
+    missing = np.isnan(pixels) if nodata is None else pixels == nodata
+    return np.ma.MaskedArray(pixels, missing)
 
 
 def _moved(place: Affine, east: float) -> Affine:

@@ -158,3 +158,40 @@ def test_a_scene_is_shown_on_both_sides(tmp_path):
         colours, opaque = pixels_of(layer.tile(12, x, 1065))
         assert 0.05 < opaque.mean() < 0.95
         assert np.median(colours[opaque]) == shade
+
+
+@pytest.mark.parametrize("zoom", [0, 5, 9, 10])
+def test_a_tile_much_larger_than_the_raster_shows_it_at_its_place(tmp_path, zoom):
+    """GDAL would go through minutes of empty ground, where a tile of zoom 0 is 2,400,000 pixels."""
+    grid, legend = utm_grid(600, 600), corine().legend.subset([211, 512])
+    codes = np.full(grid.shape, 211, np.uint16)
+    codes[:, 300:] = 512
+    path = raster_writer.write(tmp_path / "map.tif", codes, grid, ["class"], 0, legend)
+    values = np.where(codes == 211, 0.1, 0.3).astype(np.float32)[np.newaxis].repeat(3, 0)
+    scene = raster_writer.write(tmp_path / "s.tif", values, grid, ["B04", "B03", "B02"], np.nan)
+    places = Transformer.from_crs(grid.crs, 4326, always_xy=True)
+    lon, lat = places.transform(*grid.xy(300, 300))
+    tile = tile_of(lon, lat, zoom)
+    for layer in (layers._classes(path, "Map", legend), layers._scene(scene)):
+        colours, opaque = pixels_of(layer.tile(zoom, *tile))
+        metres = 40_075_016.7 * np.cos(np.radians(lat)) / 2**zoom / 256
+        assert opaque.sum() == pytest.approx((6000 / metres) ** 2, rel=0.25, abs=2)
+        if zoom >= 9:
+            rows, cols = np.nonzero(opaque)
+            middle = (cols.min() + cols.max()) / 2
+            left, right = (
+                np.median(colours[rows[side], cols[side]], axis=0)
+                for side in (cols < middle - 2, cols > middle + 2)
+            )
+            assert (left != right).any()
+            if layer.legend is not None:
+                assert [tuple(left), tuple(right)] == [legend[c].colour for c in (211, 512)]
+            else:
+                assert left[0] < right[0]
+
+
+def tile_of(lon, lat, zoom):
+    """Column and row of the tile of a place, by the formula of web mercator."""
+    n = 2**zoom
+    y = (1 - np.arcsinh(np.tan(np.radians(lat))) / np.pi) / 2
+    return int((lon + 180) / 360 * n), int(y * n)
