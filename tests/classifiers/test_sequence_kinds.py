@@ -99,7 +99,7 @@ def test_some_dates_are_another_map_beside_the_first(run, model):
     best = LEGEND.code(classifier.predict_window(read(run, days)).argmax(axis=0))
     valid = classifier.valid(read(run, days))
     assert (rasters.read_classes(path) == np.where(valid, best, 0)).mean() > 0.999
-    item = read_json(path.with_suffix(".json"))["properties"]
+    item = read_json(run.item(path.stem))["properties"]
     assert item["start_datetime"][:10] == DAYS[0] and item["end_datetime"][:10] == DAYS[3]
     stage = read_json(run.manifest)["stages"][f"map {path.stem}"]
     assert stage["settings"]["dates"] == days

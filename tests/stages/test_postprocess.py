@@ -383,8 +383,8 @@ def test_a_smoothed_map_is_a_map_like_any_other(run):
     assert paths == [
         run.map(name), run.map(name).with_suffix(".qml"), run.item(name), run.report(name)
     ]  # fmt: skip
-    assert item["assets"]["map"]["href"] == f"./{name}.tif"
-    assert item["assets"]["card"]["href"] == f"../models/{MAP}/card.json"
+    assert item["assets"]["map"]["href"] == f"../{name}.tif"
+    assert item["assets"]["card"]["href"] == f"../../models/{MAP}/card.json"
     assert "confidence" not in item["assets"]
     before, after = classes(run, MAP), classes(run, name)
     assert np.array_equal(before == 0, after == 0)

@@ -135,7 +135,8 @@ def test_dates_go_when_a_scene_is_made_without_them(source, tmp_path):
     assert [path.name for path in run.dates.iterdir()] == ["notes.txt"]
     (run.dates / "notes.txt").unlink()
     lc.prepare(run, dates=list(files.values())[:2])
-    assert sorted(path.name for path in run.dates.iterdir()) == [f"{d}.tif" for d in DAYS[:2]]
+    held = sorted(path.name for path in run.dates.iterdir())
+    assert held == [f"{day}.{kind}" for day in DAYS[:2] for kind in ("qml", "tif")]
     lc.prepare(run, bands=files[DAYS[0]])
     assert not run.dates.exists()
 
@@ -246,7 +247,7 @@ class TestLabels:
             loose(tmp_path / day, ("B02", "B04", "B08"), digital_numbers(0, 3), grid=GRID)
             for day in DAYS
         ]
-        with pytest.raises(InputError, match="needs B03 and B08, and B03 is not among the bands"):
+        with pytest.raises(InputError, match="band B03 is missing"):
             lc.prepare(tmp_path / "run", dates=files, labels=labels("w.tif"), confirm_water=True)
         assert not (tmp_path / "run").exists()
 

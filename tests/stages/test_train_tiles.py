@@ -46,7 +46,7 @@ def test_a_unet_of_the_scene_is_mapped_as_it_predicts(run, unet):
     found = rasters.read(run.probabilities(unet.name))
     np.testing.assert_allclose(found.sum(axis=0)[valid], 1, atol=1e-4)
     assert verify(run, unet, 10).written_mismatches == 0
-    shape = read_json(path.with_suffix(".json"))["properties"]["mlm:input"][0]["input"]["shape"]
+    shape = read_json(run.item(path.stem))["properties"]["mlm:input"][0]["input"]["shape"]
     assert shape == [-1, 32, 32, len(BANDS)]
     predicted = unet.predict(image)
     assert predicted.shape == image.shape[1:] and ((predicted > 0) == valid).all()
