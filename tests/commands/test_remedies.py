@@ -100,6 +100,7 @@ def test_a_command_in_a_text_takes_the_options_that_are_named_with_it():
 def test_an_option_in_a_text_is_one_of_some_command():
     known = {option for name in COMMANDS for option in options_of(name)} | {"--help", "--quiet"}
     known |= {"--splits"}  # of a script in experiments, checked below
+    known |= {"--upgrade", "--query-gpu"}  # of pip and nvidia-smi
     known |= {o for command in main_group.commands.values() for p in command.params for o in p.opts}
     wrong = [
         f"{where}: {option}"
@@ -164,7 +165,9 @@ def test_what_needs_a_checkout_of_the_project_says_so():
 
 def test_an_extra_in_a_message_is_one_of_the_package():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    named = {e for _, text in texts() for e in re.findall(r"pip install .?landcover\[(\w+)", text)}
+    named = {
+        e for _, text in texts() for e in re.findall(r"pip install .?landcover\[([a-z]\w*)", text)
+    }
     assert named and named <= set(extras["optional-dependencies"])
 
 
