@@ -14,6 +14,7 @@ from affine import Affine
 from morecantile import Tile
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
+from rasterio.io import DatasetReader
 from rasterio.transform import from_bounds
 from rasterio.warp import reproject, transform_bounds
 from rio_tiler.constants import WGS84_CRS
@@ -286,8 +287,8 @@ def _tile(
     away, where the tiles of that place are.
     """
     tile = Tile(x, y, z)
-    part = _far_part if _is_far(reader, tile) else _near_part
-    parts = [part(reader, tile, turn, bands, method, nodata) for turn in _turns(reader, tile)]
+    warped = _far_part if _is_far(reader, tile) else _near_part
+    parts = [warped(reader, tile, turn, bands, method, nodata) for turn in _turns(reader, tile)]
     if not parts:
         raise TileOutsideBounds(f"tile {z}/{x}/{y} is outside the raster")
     pixels = parts[0]
@@ -300,7 +301,12 @@ def _is_far(reader: Reader, tile: Tile) -> bool:
     """Whether a pixel of the tile is as wide as some pixels of the raster."""
     frame = reader.tms.xy_bounds(tile)
     west, _, east, _ = transform_bounds(reader.crs, reader.tms.rasterio_crs, *reader.bounds)
-    return (frame.right - frame.left) / TILE_PX > FAR * (east - west) / reader.dataset.width
+    return (frame.right - frame.left) / TILE_PX > FAR * (east - west) / _dataset(reader).width
+
+
+def _dataset(reader: Reader) -> DatasetReader:
+    """What a reader reads, which `_reader` has opened."""
+    return cast(DatasetReader, reader.dataset)
 
 
 def _near_part(
@@ -341,7 +347,7 @@ def _far_part(
     From the raster's own pixels GDAL would go through all the empty ground of a tile in them:
     minutes for a tile of the whole world.
     """
-    dataset, frame = reader.dataset, reader.tms.xy_bounds(tile)
+    dataset, frame = _dataset(reader), reader.tms.xy_bounds(tile)
     west, _, east, _ = transform_bounds(reader.crs, reader.tms.rasterio_crs, *reader.bounds)
     thin = (frame.right - frame.left) / TILE_PX / ((east - west) / dataset.width)
     shape = [max(1, round(side / thin)) for side in (dataset.height, dataset.width)]
