@@ -215,7 +215,7 @@ def test_weights_that_are_not_there(tmp_path):
     with pytest.raises(LandcoverError, match=r"nowhere.h5 do not exist"):
         build_unet(shape, Encoder("resnet50", tmp_path / "nowhere.h5"))
     (tmp_path / "none.h5").write_bytes(b"no weights")
-    with pytest.raises(LandcoverError, match=r"none.h5 cannot be had for ResNet50"):
+    with pytest.raises(LandcoverError, match=r"none.h5 are no HDF5 file"):
         build_unet(shape, Encoder("resnet50", tmp_path / "none.h5"))
 
 
