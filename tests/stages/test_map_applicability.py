@@ -83,7 +83,7 @@ def test_a_guest_says_where_it_lies_outside(runs, name, capsys):
     assert any(f"{100 * share:.1f} % of the map lies outside" in line for line in said)
     item = json.loads(away.item(name).read_text())["assets"]["applicability"]
     assert item["landcover:outside_share"] == round(float(share), 4)
-    assert item["href"] == f"./{path.name}"
+    assert item["href"] == f"../{path.name}"
 
 
 @pytest.mark.parametrize("name", MODELS)

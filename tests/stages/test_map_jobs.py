@@ -273,7 +273,9 @@ def test_a_map_without_a_job_keeps_no_parts(whole, tmp_path):
         classifier, whole.scene, tmp_path / "m.tif", confidence=tmp_path / "c.tif", tile_px=600
     )
     assert (tmp_path / "m.tif").read_bytes() == maps_of(whole)["random-forest.tif"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.tif", "m.tif", "m.tif.aux.xml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("c.qml", "c.tif", "m.qml", "m.tif", "m.tif.aux.xml")
+    ]
 
 
 def test_typical_tiles_lie_where_the_scene_has_data(tmp_path, monkeypatch):
