@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from landcover.files import rasters
-from landcover.files.raster_writer import RasterWriter
+from landcover.files.raster_writer import RasterWriter, remove_beside
 from landcover.files.styles import scene_style
 from landcover.grid import Grid
 from landcover.labels.evidence import drawn, out_of_fold
@@ -81,6 +81,7 @@ def view_of(run: Run, rows: Rows, grid: Grid, folder: Path) -> Iterator[View]:
     finally:
         if view.run is not run:
             view.run.scene.unlink(missing_ok=True)
+            remove_beside(view.run.scene)
 
 
 def _view(run: Run, rows: Rows, grid: Grid, scene: Path) -> View:
