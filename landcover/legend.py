@@ -46,7 +46,7 @@ class LandClass:
     @property
     def hex_colour(self) -> str:
         """The colour as ``#rrggbb``."""
-        return "#{:02x}{:02x}{:02x}".format(*self.colour)
+        return hex_of(self.colour)
 
     def as_dict(self) -> dict[str, str | int]:
         """Code, name and colour as JSON takes them.
@@ -641,6 +641,11 @@ def _listed(codes: Iterable[int]) -> str:
     """Codes in few words."""
     held = sorted(codes)
     return ", ".join(map(str, held[:8])) + (", ..." if held[8:] else "")
+
+
+def hex_of(colour: tuple[int, int, int]) -> str:
+    """(230, 0, 77) as '#e6004d'."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 def rgb(hex_colour: str) -> tuple[int, int, int]:

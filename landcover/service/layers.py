@@ -287,8 +287,26 @@ def _tile(
     away, where the tiles of that place are.
     """
     tile = Tile(x, y, z)
-    warped = _far_part if _is_far(reader, tile) else _near_part
-    parts = [warped(reader, tile, turn, bands, method, nodata) for turn in _turns(reader, tile)]
+    mercator, thin = reader.tms.rasterio_crs, _pixels_in_one(reader, tile)
+    parts = []
+    for turn in _turns(reader, tile):
+        place = _moved(cast("Affine", reader.transform), turn)
+        if thin > FAR:
+            parts.append(_far_part(reader, tile, place, bands, Resampling[method], nodata, thin))
+            continue
+        near = reader.part(
+            reader.tms.xy_bounds(tile),
+            mercator,
+            mercator,
+            bands,
+            height=TILE_PX,
+            width=TILE_PX,
+            nodata=nodata,
+            vrt_options={"src_transform": place} if turn else None,
+            resampling_method=method,
+            reproject_method=method,
+        )
+        parts.append(near.array)
     if not parts:
         raise TileOutsideBounds(f"tile {z}/{x}/{y} is outside the raster")
     pixels = parts[0]
@@ -297,11 +315,11 @@ def _tile(
     return pixels
 
 
-def _is_far(reader: Reader, tile: Tile) -> bool:
-    """Whether a pixel of the tile is as wide as some pixels of the raster."""
+def _pixels_in_one(reader: Reader, tile: Tile) -> float:
+    """How many pixels of the raster lie side by side in one of a tile, about."""
     frame = reader.tms.xy_bounds(tile)
     west, _, east, _ = transform_bounds(reader.crs, reader.tms.rasterio_crs, *reader.bounds)
-    return (frame.right - frame.left) / TILE_PX > FAR * (east - west) / _dataset(reader).width
+    return (frame.right - frame.left) / TILE_PX / ((east - west) / _dataset(reader).width)
 
 
 def _dataset(reader: Reader) -> DatasetReader:
@@ -309,52 +327,25 @@ def _dataset(reader: Reader) -> DatasetReader:
     return cast(DatasetReader, reader.dataset)
 
 
-def _near_part(
-    reader: Reader,
-    tile: Tile,
-    turn: int,
-    bands: tuple[int, ...],
-    method: Literal["nearest", "bilinear"],
-    nodata: int | None,
-) -> np.ma.MaskedArray:
-    """A tile of the raster turned by some degrees, warped from the raster's own pixels."""
-    mercator = reader.tms.rasterio_crs
-    place = _moved(cast("Affine", reader.transform), turn)
-    return reader.part(
-        reader.tms.xy_bounds(tile),
-        mercator,
-        mercator,
-        bands,
-        height=TILE_PX,
-        width=TILE_PX,
-        nodata=nodata,
-        vrt_options={"src_transform": place} if turn else None,
-        resampling_method=method,
-        reproject_method=method,
-    ).array
-
-
 def _far_part(
     reader: Reader,
     tile: Tile,
-    turn: int,
+    place: Affine,
     bands: tuple[int, ...],
-    method: Literal["nearest", "bilinear"],
+    resampling: Resampling,
     nodata: int | None,
+    thin: float,
 ) -> np.ma.MaskedArray:
-    """The same, warped from a thinned raster of about the tile's pixels.
+    """A tile, warped from the raster thinned to about the tile's pixels and moved to a place.
 
     From the raster's own pixels GDAL would go through all the empty ground of a tile in them:
     minutes for a tile of the whole world.
     """
-    dataset, frame = _dataset(reader), reader.tms.xy_bounds(tile)
-    west, _, east, _ = transform_bounds(reader.crs, reader.tms.rasterio_crs, *reader.bounds)
-    thin = (frame.right - frame.left) / TILE_PX / ((east - west) / dataset.width)
+    dataset = _dataset(reader)
     shape = [max(1, round(side / thin)) for side in (dataset.height, dataset.width)]
     empty = np.nan if nodata is None else nodata
     held = dataset.read(bands, out_shape=(len(bands), *shape), masked=True)
     held = (held.astype(np.float32) if nodata is None else held).filled(empty)
-    place = _moved(cast("Affine", reader.transform), turn)
     shrunk = Affine.scale(dataset.width / shape[1], dataset.height / shape[0])
     pixels = np.full((len(bands), TILE_PX, TILE_PX), empty, held.dtype)
     reproject(
@@ -363,10 +354,10 @@ def _far_part(
         src_transform=place @ shrunk,
         src_crs=reader.crs,
         src_nodata=empty,
-        dst_transform=from_bounds(*frame, TILE_PX, TILE_PX),
+        dst_transform=from_bounds(*reader.tms.xy_bounds(tile), TILE_PX, TILE_PX),
         dst_crs=reader.tms.rasterio_crs,
         dst_nodata=empty,
-        resampling=Resampling[method],
+        resampling=resampling,
     )
     missing = np.isnan(pixels) if nodata is None else pixels == nodata
     return np.ma.MaskedArray(pixels, missing)

@@ -15,17 +15,10 @@ from landcover.files import raster_writer, rasters
 from landcover.sources.synthetic import make_scene
 from landcover.sources.synthetic.files import Sources
 from tests.conftest import ROOT, utm_grid
+from tests.pages import typed
 
 #: The doors that make demo opens, and their commands.
-DOORS = {
-    "scene_prep.py": "prep",
-    "-m baselines.random_forest": "train random-forest",
-    "-m baselines.mlp": "train mlp",
-    "patches.py": "train cnn",
-    "test_patches.py": "map",
-    "-m baselines.compare_reports": "compare",
-    "landcover qgis": "qgis",
-}
+DOORS = typed.DOORS | {"landcover qgis": "qgis"}
 SOURCES = Sources([Path("B02.tif")], Path("corine.tif"), Path("truth.tif"))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 from landcover.files.styles.document import renderer_of
+from landcover.legend import hex_of
 
 RGB = tuple[int, int, int]
 #: From dark to bright, told apart by colour-blind readers and in grey (matplotlib's viridis).
@@ -115,11 +116,6 @@ def pseudocolour(
         orientation="2",
     )
     return element
-
-
-def hex_of(colour: RGB) -> str:
-    """A colour as ``#rrggbb``."""
-    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 def colour_at(ramp: tuple[RGB, ...], share: float) -> RGB:
