@@ -1,22 +1,69 @@
-"""Commands in processes of their own, and how they end where what started them is stopped."""
+"""Commands in processes of their own, and how they end where what started them is stopped.
+
+Everything that is sent a signal here is a process of its own: a signal that came too late would end
+the process of the tests.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
-from landcover import cli
-from landcover.commands import COMMANDS, processes
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals of this kind")
 
+#: Whoever runs the tests may ignore Ctrl-C, and programs inherit that.
+ASKED = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
 
-def test_a_command_that_was_started_cleans_up_too(tmp_path, monkeypatch):
+STARTS_ANOTHER = f"""{ASKED}
+sys.executable = sys.argv[1]
+from landcover.commands.processes import run_alone
+try:
+    run_alone(["prep"])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+CLEANS_UP = f"""{ASKED}
+import os, time
+from landcover import cli
+from landcover.commands import COMMANDS
+
+first = signal.Signals(int(sys.argv[1]))
+
+def act(_arguments):
+    try:
+        os.kill(os.getpid(), first)
+        time.sleep(10)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.05)
+        print("cleaned up")
+
+summary, define, _ = COMMANDS["features"]
+COMMANDS["features"] = summary, define, act
+before = [signal.getsignal(stop) for stop in (signal.SIGINT, signal.SIGTERM)]
+code = cli.main(["features"])
+assert [signal.getsignal(stop) for stop in (signal.SIGINT, signal.SIGTERM)] == before
+print(code)
+"""
+
+
+def python(program: str, *arguments: object) -> subprocess.Popen[str]:
+    """A program in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_a_command_that_was_started_cleans_up_too(tmp_path):
     """Ctrl-C is told to both by a terminal, SIGTERM to the first alone."""
     program, begun, cleaned = tmp_path / "program", tmp_path / "begun", tmp_path / "cleaned"
     program.write_text(
@@ -24,37 +71,19 @@ def test_a_command_that_was_started_cleans_up_too(tmp_path, monkeypatch):
         "while true; do sleep 0.1; done\n"
     )
     program.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(program))
-
-    def stop() -> None:
-        until = time.monotonic() + 30
-        while not begun.exists() and time.monotonic() < until:
-            time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=stop).start()
-    with pytest.raises(KeyboardInterrupt):
-        processes.run_alone(["prep"])
+    process = python(STARTS_ANOTHER, program)
+    until = time.monotonic() + 60
+    while not begun.exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert out == "interrupted\n", err
     assert cleaned.exists()
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
-def test_a_command_that_cleans_up_is_not_stopped_once_more(first, tmp_path, monkeypatch, capsys):
+def test_a_command_that_cleans_up_is_not_stopped_once_more(first):
     """The command that started it may hand on a signal that it has had already."""
-    cleaned = []
-
-    def act(_arguments):
-        try:
-            os.kill(os.getpid(), first)
-            time.sleep(10)
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.05)
-            cleaned.append(True)
-
-    summary, define, _ = COMMANDS["features"]
-    monkeypatch.setitem(COMMANDS, "features", (summary, define, act))
-    before = [signal.getsignal(stop) for stop in (signal.SIGINT, signal.SIGTERM)]
-    assert cli.main(["features"]) == 130
-    assert cleaned and "stopped; nothing half-written stays" in capsys.readouterr().err
-    assert [signal.getsignal(stop) for stop in (signal.SIGINT, signal.SIGTERM)] == before
+    out, err = python(CLEANS_UP, int(first)).communicate(timeout=60)
+    assert out.splitlines()[-2:] == ["cleaned up", "130"], err
+    assert "stopped; nothing half-written stays" in err
