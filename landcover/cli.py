@@ -34,6 +34,8 @@ from landcover.stopwatch import Stopwatch, describe, running
 FILES_SHOWN = 2
 #: Commands that go on where they were stopped.
 GOES_ON = ("fetch", "map")
+#: Commands that end only by being stopped: by SIGTERM, as service managers do, that is no failure.
+UNTIL_STOPPED = ("serve",)
 #: Environment variable that names a file for the traceback of an error.
 DEBUG = "LANDCOVER_DEBUG"
 
@@ -105,7 +107,10 @@ def _run(arguments: Arguments) -> int:
             paths = _act(arguments)
     except Exception as error:  # libraries raise what they like
         return _failed(error, arguments)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        if arguments.stage in UNTIL_STOPPED and signal.SIGTERM in stop.args:
+            print("stopped, as SIGTERM asked", file=sys.stderr)
+            return 0
         goes_on = "; the same command goes on" if arguments.stage in GOES_ON else ""
         print(f"stopped; nothing half-written stays{goes_on}", file=sys.stderr)
         return 130
@@ -164,10 +169,10 @@ def _stoppable() -> Iterator[None]:
             signal.signal(stop, handler)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
     """Stop; SIGTERM once more, which the command that started this one sends, does nothing."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(number)
 
 
 def _failed(error: Exception, arguments: Arguments) -> int:

@@ -26,7 +26,9 @@ def _define_assess(parser: argparse.ArgumentParser) -> None:
     )
     add_layer(parser)
     parser.add_argument(
-        "--class-field", metavar="NAME", help="its field with class codes (default reference)"
+        "--class-field",
+        metavar="NAME",
+        help="its field with class codes or names (default reference)",
     )
     parser.add_argument(
         "--model", nargs="+", metavar="NAME", help="models; all with a map by default"

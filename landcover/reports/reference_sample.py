@@ -101,8 +101,8 @@ def read_sample(
         The classes that it may name, at any one level; codes that several levels have are of
         the level worked at, and ``remark`` says so.
     field : str, optional
-        Field with class codes of one level, as numbers or text; "reference" by default. Empty
-        or 0 is a unit without a class.
+        Field with class codes of one level, as numbers or text, or with names as the legend or
+        the form writes them; "reference" by default. Empty or 0 is a unit without a class.
     designs : iterable of path
         Files that may hold the design of a sample that landcover drew.
 
@@ -311,22 +311,24 @@ def _codes(values: pd.Series, nomenclature: Nomenclature, name: str) -> np.ndarr
     """Class codes of one level; 0 where empty."""
     import pandas
 
-    text = values.astype("string").str.strip().fillna("")
+    given = values.astype("string").str.strip().fillna("")
+    text = given.replace(_codes_of_names(set(given), nomenclature))
     numbers = pandas.to_numeric(text.where(text != "", "0"), errors="coerce").to_numpy(float)
     wrong = ~np.isfinite(numbers) | (numbers != np.rint(numbers))
     codes = np.where(wrong, UNLABELLED, numbers).astype(np.int64)
     held = set(codes.tolist()) - {UNLABELLED}
     if wrong.any():
+        known = nomenclature.legend.classes[-1]
         raise InputError(
-            f"{name} holds {text[wrong].iloc[0]!r}, which is no class code; "
-            f"give class codes such as {nomenclature.legend.codes[-1]}, and nothing or 0 where the "
-            "class is not known"
+            f"{name} holds {text[wrong].iloc[0]!r}, which is no class code or name; "
+            f"give class codes such as {known.code}, or names such as {known.name!r}, and nothing "
+            "or 0 where the class is not known"
         )
     if not held:
-        raise InputError(f"{name} is empty; fill in the class code that is seen at each place")
-    known = {code for legend in nomenclature.levels for code in legend.codes}
-    if held - known:
-        unknown = ", ".join(map(str, sorted(held - known)[:8]))
+        raise InputError(f"{name} {_without_a_class(text)}")
+    known_codes = {code for legend in nomenclature.levels for code in legend.codes}
+    if held - known_codes:
+        unknown = ", ".join(map(str, sorted(held - known_codes)[:8]))
         raise InputError(
             f"{name} holds {unknown}, which {nomenclature.title} lacks; give codes of its legend"
         )
@@ -335,6 +337,41 @@ def _codes(values: pd.Series, nomenclature: Nomenclature, name: str) -> np.ndarr
     except LandcoverError as error:
         raise InputError(f"{name}: {error}") from None
     return codes
+
+
+def _codes_of_names(texts: set[str], nomenclature: Nomenclature) -> dict[str, str]:
+    """Codes of the texts that are names, as the legend or the form writes them.
+
+    Levels share some names, such as CORINE's Pastures: the level worked at counts first, then the
+    finest, and one that has all of the names before the others.
+    """
+    order = sorted(range(len(nomenclature.levels), 0, -1), key=lambda n: n != nomenclature.level)
+    by_level = [_names(nomenclature.at(level).legend) for level in order]
+    named = texts & set().union(*by_level)
+    whole = [names for names in by_level if named <= names.keys()]
+    known = {text: code for names in reversed([*whole, *by_level]) for text, code in names.items()}
+    not_seen = {_TO_DO: "", _UNSURE: str(UNLABELLED)}
+    return {text: code for text, code in (not_seen | known).items() if text in texts}
+
+
+def _names(legend: Legend) -> dict[str, str]:
+    """Code of every name that one class alone has, and of what the form shows of a class."""
+    often = Counter(legend.names)
+    alone = {c.name: str(c.code) for c in legend.classes if often[c.name] == 1}
+    return alone | dict(class_names(legend))
+
+
+def _without_a_class(text: pd.Series) -> str:
+    """What there is to say of a field that names no class."""
+    unsure = int((text != "").sum())
+    if not unsure:
+        return "is empty; fill in the class that is seen at each place"
+    where = f"all {unsure}" if unsure == len(text) else f"{unsure} of {len(text)}"
+    others = "" if unsure == len(text) else " and is empty at the others"
+    return (
+        f"says {_UNSURE!r} ({UNLABELLED}) at {where} places{others}, so nothing can be estimated; "
+        "fill in the class wherever it can be seen"
+    )
 
 
 def _design(frame: geopandas.GeoDataFrame, name: str) -> tuple[np.ndarray, dict[int, int]]:

@@ -312,7 +312,7 @@ def assess(
     reference : path
         Vector file of points or polygons, each one sampled unit with its true class.
     class_field : str, optional
-        Field with class codes; "reference" by default.
+        Field with class codes or names; "reference" by default.
     models : str or sequence of str
         Names of models; all that have a map by default.
     strata : path, optional

@@ -59,7 +59,7 @@ def assess(
         A polygon is mapped as the class that most of its pixels have, and of the stratum of
         its middle.
     class_field : str, optional
-        Field with class codes.
+        Field with class codes or names.
     names : sequence of str
         Models; all that have a map by default.
     strata : path, optional

@@ -885,7 +885,14 @@ def _interruptible():
 
 
 @needs_javascript
-def test_the_command_serves_a_run_until_it_is_stopped(tmp_path):
+@pytest.mark.parametrize(
+    ("how", "code", "last"),
+    [
+        (signal.SIGINT, 130, "stopped; nothing half-written stays"),
+        (signal.SIGTERM, 0, "stopped, as SIGTERM asked"),  # what systemd and Kubernetes send
+    ],
+)
+def test_the_command_serves_a_run_until_it_is_stopped(tmp_path, how, code, last):
     run = write_run(tmp_path / "run", 60, 70, cnn=False)
     command = [*LANDCOVER, "serve", str(run.path), "--port", "0"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -895,11 +902,11 @@ def test_the_command_serves_a_run_until_it_is_stopped(tmp_path):
         address = re.match(r"(http://127\.0\.0\.1:\d+)/ ", it.stdout.readline())[1]
         health = httpx.get(f"{address}/health").json()
         assert health["classifier"] in health["models"]
-        it.send_signal(signal.SIGINT)
+        it.send_signal(how)
         said, errors = it.communicate(timeout=20)
-    assert it.returncode == 130
+    assert it.returncode == code
     assert re.fullmatch(r"\S+ \S+ GET /health 200 \d+ B \d+ ms\n", said)
-    assert error_lines(errors)[-1].startswith("stopped")
+    assert error_lines(errors)[-1] == last
     assert "Traceback" not in errors
 
 

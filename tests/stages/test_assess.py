@@ -481,11 +481,54 @@ def test_units_without_a_stratum_were_added_later(world, tmp_path):
     assert "1 units were added to the drawn sample." in report["remarks"][0]
 
 
+def test_classes_may_be_named_as_the_legend_and_the_form_do(shared, tmp_path):
+    frame, *_ = shared.points()
+    codes = frame["reference"].to_numpy()
+    names = [LEGEND[code].name for code in codes]
+    shown = [f"{code} {name}" for code, name in zip(codes, names, strict=True)]
+    mixed = [*names[:100], *shown[100:200], *map(str, codes[200:])]
+    path = saved(frame.assign(reference=mixed), tmp_path / "named.gpkg")
+    np.testing.assert_array_equal(read_sample(path, GRID, corine()).classes, codes)
+
+
+@pytest.mark.parametrize(
+    ("level", "names", "expected"),
+    [
+        (3, ["Pastures"], [231]),  # a name of two levels is of the one worked at
+        (2, ["Pastures"], [23]),
+        (3, ["Pastures", "Forests"], [23, 31]),  # and else of the one that has all names
+        (3, ["cannot tell", "to do", "Pastures", None], [0, 0, 231, 0]),
+    ],
+)
+def test_names_are_of_one_level(tmp_path, level, names, expected):
+    places = shapely.points([GRID.xy(10, col) for col in range(len(names))])
+    frame = geopandas.GeoDataFrame({"reference": names}, geometry=places, crs=GRID.crs)
+    path = saved(frame, tmp_path / "named.gpkg")
+    found = read_sample(path, GRID, corine().at(level))
+    assert found.classes.tolist() == expected
+
+
 BAD = {
     "no_field": (lambda f: f.rename(columns={"reference": "kind"}), "no field 'reference'; .*kind"),
-    "words": (lambda f: f.assign(reference="forest"), "holds 'forest', which is no class code"),
+    "words": (
+        lambda f: f.assign(reference="forest"),
+        "holds 'forest', which is no class code or name; give class codes such as 523, "
+        "or names such as 'Sea and ocean'",
+    ),
     "parts": (lambda f: f.assign(reference=211.5), "holds '211.5', which is no class code"),
-    "empty": (lambda f: f.assign(reference=0), "field reference is empty; fill in the class code"),
+    "empty": (lambda f: f.assign(reference=None), "field reference is empty; fill in the class"),
+    "unsure": (
+        lambda f: f.assign(reference=0),
+        r"field reference says 'cannot tell' \(0\) at all 40 places, so nothing can be estimated",
+    ),
+    "unsure or empty": (
+        lambda f: f.assign(reference=["cannot tell", ""] * 20),
+        r"'cannot tell' \(0\) at 20 of 40 places and is empty at the others",
+    ),
+    "names of two levels": (
+        lambda f: f.assign(reference=["Pastures", "Agricultural areas"] * 20),
+        "reference: codes 2, 231 mix",
+    ),
     "unknown": (lambda f: f.assign(reference=999), "holds 999, which CORINE lacks"),
     "mixed": (lambda f: f.assign(reference=[2, 211] * 20), r"reference: codes 2, 211 mix"),
     "far": (

@@ -10,7 +10,7 @@ from landcover.errors import InputError
 from landcover.files import rasters
 from landcover.files.atomic import read_json
 from landcover.files.class_rasters import write_classes
-from landcover.samples.blocks import TEST, Blocks
+from landcover.samples.blocks import TEST
 from landcover.samples.dated_rows import YEAR
 from landcover.samples.table import Draw
 from landcover.stages.compare import compare
@@ -192,22 +192,25 @@ def test_dates_of_several_years_are_not_read_together(wide):
     assert cli.main([*dates, "--denoise", "none"]) == 2
 
 
-def test_test_blocks_hold_no_pixel_that_tiles_learn(wide):
-    """Labels of test blocks may be anything: what tiles learn stays the same."""
+@pytest.mark.parametrize("denoise", ["none", "refine"])
+def test_test_blocks_hold_no_pixel_that_tiles_learn(wide, denoise):
+    """Labels of test blocks, refined or not, may be anything: what tiles learn stays the same."""
     from landcover.classifiers.protocol import Inputs
     from landcover.samples.labelled_tiles import cut
 
-    blocks: Blocks = read_blocks(wide)
+    learnt = wide.labels if denoise == "none" else wide.refined_labels
+    grid, codes = rasters.grid_of(wide.scene), rasters.read_classes(wide.labels)
     inputs = Inputs(tuple(rasters.band_names(wide.scene)))
-    ground = tile_ground(wide, inputs, "labels", "none")
-    before = cut(ground, 0, LEGEND.codes, 50, 0)
-    codes = rasters.read_classes(wide.labels)
-    kept = codes.copy()
-    codes[blocks.holds(whole(wide), TEST)] = 211
-    write_classes(wide.labels, codes, rasters.grid_of(wide.scene), LEGEND)
+    ground = tile_ground(wide, inputs, "labels", denoise)
     try:
+        write_classes(learnt, codes, grid, LEGEND)
+        before = cut(ground, 0, LEGEND.codes, 50, 0)
+        spoilt = np.where(read_blocks(wide).holds(whole(wide), TEST), 211, codes)
+        assert (spoilt != codes).any()
+        write_classes(learnt, spoilt, grid, LEGEND)
         after = cut(ground, 0, LEGEND.codes, 50, 0)
     finally:
-        write_classes(wide.labels, kept, rasters.grid_of(wide.scene), LEGEND)
+        write_classes(wide.labels, codes, grid, LEGEND)
+        wide.refined_labels.unlink(missing_ok=True)
     np.testing.assert_array_equal(before.targets, after.targets)
     np.testing.assert_array_equal(before.learnt, after.learnt)
