@@ -24,6 +24,7 @@ from landcover.errors import InputError, LandcoverError
 from landcover.files import legends, styles
 from landcover.files.atomic import replace_when_whole
 from landcover.files.opening import CACHE_MIB, THREADS, root_cause
+from landcover.files.packing import smaller_as_differences
 from landcover.files.rasters import BLOCK_PX, WINDOW_PX
 from landcover.grid import Grid, Window
 from landcover.legend import Legend
@@ -83,6 +84,7 @@ class RasterWriter:
         self._threads: int | str = 1 if many else THREADS
         self._interleave = "band" if many else "pixel"
         self.dtype = np.dtype(dtype)
+        self._floating = np.issubdtype(self.dtype, np.floating)
         self.band_names = tuple(band_names)
         self.nodata = nodata
         self.legend = legend
@@ -92,6 +94,8 @@ class RasterWriter:
         self._checksums: dict[Window, int] = {}
 
     def __enter__(self) -> RasterWriter:
+        # Floats hardly become smaller in so little time; codes do, tenfold and more
+        pressed = {} if self._floating else {"compress": "zstd", "zstd_level": 1}
         with self._writing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # What a killed process left: rasterio opens it before it writes over it, and fails
@@ -110,13 +114,12 @@ class RasterWriter:
                 tiled=True,
                 blockxsize=BLOCK_PX,
                 blockysize=BLOCK_PX,
-                compress="zstd",
-                zstd_level=1,
                 bigtiff="if_safer",
                 num_threads=self._threads,
                 interleave=self._interleave,
                 # Four bands of bytes would be red, green, blue and opacity
                 photometric="minisblack",
+                **pressed,
             )
             self._dataset.descriptions = self.band_names
         return self
@@ -156,18 +159,25 @@ class RasterWriter:
 
     def _finish(self) -> None:
         """Turn the plain tiled file into a Cloud-Optimised GeoTIFF and give it its name."""
-        floating = np.issubdtype(self.dtype, np.floating)
-        with rasterio.Env(GDAL_NUM_THREADS=THREADS, **self._cache()):
+        differences = self._floating and smaller_as_differences(self._part)
+        options = {
+            "GDAL_NUM_THREADS": THREADS,
+            # GDAL keeps overviews in a file of its own at first: packing that one tightly, as it
+            # does otherwise, took most of the time of making them
+            "ZSTD_LEVEL_OVERVIEW": 1,
+        }
+        with rasterio.Env(**options, **self._cache()):
             rasterio.shutil.copy(
                 self._part,
                 self._whole,
                 driver="COG",
+                # Not zstd, which reads a little faster: SNAP and GDAL without it know only this
                 compress="deflate",
-                level=1 if floating else 6,
-                predictor="yes" if floating else "no",
+                level=1 if self._floating else 6,
+                predictor="yes" if differences else "no",
                 blocksize=BLOCK_PX,
                 # Means of classes or of segment ids would be other classes
-                overview_resampling="average" if floating else "nearest",
+                overview_resampling="average" if self._floating else "nearest",
                 bigtiff="if_safer",
                 num_threads=THREADS,
             )

@@ -54,6 +54,22 @@ def test_products_are_valid_cloud_optimised_geotiffs(tmp_path, rng):
         assert valid and not errors and not warnings
 
 
+def test_floats_are_packed_the_way_that_takes_fewer_bytes(tmp_path, grid, rng):
+    rows, cols = np.mgrid[: grid.rows, : grid.cols].astype(np.float32)
+    images = {
+        "smooth": np.hypot(rows + np.float32(0.3), cols) / 7,
+        "integers": rng.integers(800, 900, grid.shape).astype(np.float32) / np.float32(10_000),
+        "empty": np.full(grid.shape, np.nan, np.float32),
+    }
+    predictors = {}
+    for name, image in images.items():
+        path = raster_writer.write(tmp_path / f"{name}.tif", image, grid, ["B02"], np.nan)
+        np.testing.assert_array_equal(rasters.read(path)[0], image)
+        with rasterio.open(path) as dataset:
+            predictors[name] = dataset.tags(ns="IMAGE_STRUCTURE").get("PREDICTOR")
+    assert predictors == {"smooth": "3", "integers": None, "empty": None}
+
+
 def test_a_window_over_the_edge_is_filled(scene):
     path, pixels = scene
     window = Window(-2, 155, 5, 10)
