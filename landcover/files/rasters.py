@@ -5,7 +5,7 @@ Floats carry NaN for nodata as soon as they are read. Class rasters carry 0 for 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,6 +16,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from landcover.errors import InputError, LandcoverError
+from landcover.files.ahead import read_ahead
 from landcover.files.masks import alpha_bands
 from landcover.files.opening import open_dataset, reading
 from landcover.files.raster_names import RasterName
@@ -162,6 +163,20 @@ def read(
         return read_window(dataset, window, _band_numbers(dataset, bands, path))
 
 
+def read_windows(
+    path: RasterName,
+    windows: Iterable[Window],
+    bands: int | str | Sequence[int | str] | None = None,
+) -> Iterator[tuple[Window, np.ndarray]]:
+    """Windows of a raster and what `read` gives of each, in order.
+
+    The file is opened once, and the next window is read while one is worked on.
+    """
+    with open_raster(path) as dataset:
+        numbers = _band_numbers(dataset, bands, path)
+        yield from read_ahead(windows, lambda window: read_window(dataset, window, numbers))
+
+
 def read_window(
     dataset: DatasetReader | WarpedVRT,
     window: Window | None = None,
@@ -172,8 +187,9 @@ def read_window(
     bands = list(bands or dataset.indexes)
     dtype = np.result_type(*(dataset.dtypes[number - 1] for number in bands))
     floating = np.issubdtype(dtype, np.floating)
-    pixels = np.full((len(bands), window.rows, window.cols), np.nan if floating else 0, dtype)
+    shape = len(bands), window.rows, window.cols
     part, place = window.within(dataset.height, dataset.width)
+    inside = np.zeros((len(bands), 0, 0), dtype)
     if part.rows and part.cols:
         with reading(_name(dataset)):
             inside = dataset.read(
@@ -183,6 +199,10 @@ def read_window(
             nodata = dataset.nodatavals[number - 1]
             if nodata is not None and not (floating and np.isnan(nodata)):
                 band[band == nodata] = np.nan if floating else 0
+    if inside.shape == shape and inside.dtype == dtype:
+        return inside
+    pixels = np.full(shape, np.nan if floating else 0, dtype)
+    if inside.size:
         pixels[:, *place] = inside
     return pixels
 

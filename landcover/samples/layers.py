@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,12 +11,12 @@ import numpy as np
 
 from landcover.errors import InputError
 from landcover.files import rasters
+from landcover.files.ahead import read_ahead
 from landcover.grid import Grid, Window
 from landcover.labels.polygons import ClassPolygons
 from landcover.legend import Nomenclature
 from landcover.progress import track
 from landcover.scene.segmentation.types import type_column
-from landcover.stopwatch import spent
 
 #: Rows read at a time: whole rows, because samples are drawn by their rank in reading order.
 STRIP_ROWS = 512
@@ -85,14 +84,7 @@ class Source:
         rows, cols = self.grid.shape
         most = min(STRIP_ROWS, max(16, _STRIP_VALUES // (cols * len(self.bands)) // 16 * 16))
         windows = [Window(row, 0, min(most, rows - row), cols) for row in range(0, rows, most)]
-        with ThreadPoolExecutor(1) as reader:
-            pending = reader.submit(load, windows[0])
-            for i, window in enumerate(track(windows, description)):
-                with spent("reading"):
-                    part = pending.result()
-                if i + 1 < len(windows):
-                    pending = reader.submit(load, windows[i + 1])
-                yield window, part
+        return read_ahead(track(windows, description), load)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ measures: not of elevation, distances and features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from landcover.errors import InputError
 from landcover.files import rasters
+from landcover.grid import Window
 from landcover.progress import track
 from landcover.scene.components import Components, fit_components
 from landcover.scene.feature_names import measured
@@ -62,17 +63,24 @@ class Look:
             return rasters.valid_pixels(image)
         grid = rasters.grid_of(scene)
         found = np.empty(grid.shape, bool)
-        for window in track(list(grid.windows(rasters.BLOCK_PX)), "Finding valid pixels"):
-            found[window.slices] = rasters.valid_pixels(rasters.read(scene, window))
+        for window, held in rasters.read_windows(scene, _windows(scene, "Finding valid pixels")):
+            found[window.slices] = rasters.valid_pixels(held)
         return found
 
     def read(self, scene: Path) -> np.ndarray:
         """A whole scene (bands, rows, cols) as it is seen, read by windows."""
         grid = rasters.grid_of(scene)
         found = np.empty((len(self.names), *grid.shape), np.float32)
-        for window in track(list(grid.windows(rasters.BLOCK_PX)), "Reading the scene"):
-            found[:, *window.slices] = self.of(rasters.read(scene, window, list(self.bands)))
+        windows = _windows(scene, "Reading the scene")
+        for window, image in rasters.read_windows(scene, windows, list(self.bands)):
+            found[:, *window.slices] = self.of(image)
         return found
+
+
+def _windows(scene: Path, doing: str) -> Iterable[Window]:
+    """Windows that cover a scene, with progress."""
+    side = rasters.window_px(len(rasters.band_names(scene)))
+    return track(list(rasters.grid_of(scene).windows(side)), doing)
 
 
 def look_at(scene: Path) -> Look:

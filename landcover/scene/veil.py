@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from landcover.files.ahead import read_ahead
 from landcover.grid import Grid, Window
 from landcover.progress import track
 from landcover.sensors import roles_of, sensor_of
@@ -29,8 +30,11 @@ DARK_PERCENTILE, _BLUR_PX = 1.0, 1.0
 _OPAQUE, _MOST = 0.35, 0.6
 #: Power of wavelength that the light of haze falls with.
 _POWER = -1.0
-#: Cells are read by windows of about this many pixels a side.
-_WINDOW_PX = 1024
+#: Pixels around a cell that its blur reaches.
+_PAD_PX = round(4 * _BLUR_PX)
+#: Rows that are read at a time: whole ones, so that no block of a file is decoded twice. Columns
+#: that are worked on at a time are about as many.
+_STRIP_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def find_veil(read_blue: Callable[[Window], np.ndarray], grid: Grid) -> Veil:
     ----------
     read_blue : callable
         A window of the scene to its blue reflectance (rows, cols), NaN without data and where the
-        window reaches over the edge.
+        window reaches over the edge. Strips of whole rows are asked for, from the top, in a thread.
     grid : Grid
         Of the scene.
 
@@ -126,37 +130,60 @@ def find_veil(read_blue: Callable[[Window], np.ndarray], grid: Grid) -> Veil:
     """
     side = max(CELL_LEAST_PX, round(grid.length_px(CELL_M)))
     cells = np.full((-(-grid.rows // side), -(-grid.cols // side)), np.nan)
-    step = max(1, _WINDOW_PX // side)
-    starts = [
-        (r, c) for r in range(0, cells.shape[0], step) for c in range(0, cells.shape[1], step)
-    ]
-    for row, col in track(starts, "looking for haze"):
-        place = cells[row : row + step, col : col + step]
-        window = Window(row * side, col * side, place.shape[0] * side, place.shape[1] * side)
-        place[:] = _darkest(read_blue, window, side)
+    strips = track(_strips(cells.shape, side), "looking for haze")
+    held = np.full((_PAD_PX, cells.shape[1] * side + 2 * _PAD_PX), np.nan, np.float32)
+    done = 0
+    for _, blue in read_ahead(strips, read_blue):
+        held = np.concatenate([held, blue])
+        whole = (len(held) - 2 * _PAD_PX) // side  # cells, with the pixels around them
+        cells[done : done + whole] = _darkest_of_strip(held, whole, side)
+        held, done = held[whole * side :], done + whole
     if np.isnan(cells).all():
         return Veil(np.zeros_like(cells), side)
     field = _smooth(cells)
     return Veil(np.maximum(field - np.percentile(field, 1), 0), side)
 
 
-def _darkest(read_blue: Callable[[Window], np.ndarray], window: Window, side: int) -> np.ndarray:
-    """The dark of each cell of a window; NaN without data."""
+def _strips(cells: tuple[int, int], side: int) -> list[Window]:
+    """Strips of whole rows that cover all cells and the pixels around them."""
+    rows, cols = cells[0] * side + _PAD_PX, cells[1] * side + 2 * _PAD_PX
+    step = max(_STRIP_ROWS, 2 * side)  # at least one row of cells, with the pixels around it
+    return [Window(row, -_PAD_PX, min(step, rows - row), cols) for row in range(0, rows, step)]
+
+
+def _darkest_of_strip(blue: np.ndarray, rows: int, side: int) -> np.ndarray:
+    """The dark of each cell of a strip of so many rows of cells, with pixels around it."""
+    cols = (blue.shape[1] - 2 * _PAD_PX) // side
+    found, step = np.full((rows, cols), np.nan), max(1, _STRIP_ROWS // side)
+    for col in range(0, cols, step):
+        end = min(col + step, cols)
+        part = blue[: rows * side + 2 * _PAD_PX, col * side : end * side + 2 * _PAD_PX]
+        found[:, col:end] = _darkest(np.asarray(part, np.float64), side)
+    return found
+
+
+def _darkest(blue: np.ndarray, side: int) -> np.ndarray:
+    """The dark of each cell, of pixels with those around them; NaN without data."""
     from scipy.ndimage import gaussian_filter
 
-    pad = round(4 * _BLUR_PX)
-    blue = np.asarray(read_blue(window.padded(pad)), np.float64)
+    inner = slice(_PAD_PX, -_PAD_PX)
     known = np.isfinite(blue)
     if not known.any():
-        return np.full((window.rows // side, window.cols // side), np.nan)
-    weight = gaussian_filter(known.astype(float), _BLUR_PX)
-    sums = gaussian_filter(np.where(known, blue, 0), _BLUR_PX)
-    blurred = np.divide(sums, weight, out=np.full(blue.shape, np.nan), where=known)
-    inner = blurred[pad:-pad, pad:-pad].reshape(window.rows // side, side, -1, side)
-    pixels = np.sort(inner.transpose(0, 2, 1, 3).reshape(inner.shape[0], inner.shape[2], -1))
+        return np.full([(length - 2 * _PAD_PX) // side for length in blue.shape], np.nan)
+    if known.all():
+        weight = gaussian_filter(np.ones([2 * _PAD_PX + 1] * 2), _BLUR_PX)[_PAD_PX, _PAD_PX]
+        blurred = gaussian_filter(blue, _BLUR_PX)[inner, inner] / weight
+    else:
+        weights = gaussian_filter(known.astype(float), _BLUR_PX)
+        sums = gaussian_filter(np.where(known, blue, 0), _BLUR_PX)
+        empty = np.full(blue.shape, np.nan)
+        blurred = np.divide(sums, weights, out=empty, where=known)[inner, inner]
+    cells = blurred.reshape(blurred.shape[0] // side, side, -1, side).transpose(0, 2, 1, 3)
+    # all of them: at so few, a partition takes longer
+    pixels = np.sort(cells.reshape(*cells.shape[:2], -1))
     count = np.isfinite(pixels).sum(axis=-1)  # NaN is sorted last
-    rank = np.rint(DARK_PERCENTILE / 100 * np.maximum(count - 1, 0)).astype(int)
-    return np.take_along_axis(pixels, rank[..., np.newaxis], axis=-1)[..., 0]
+    ranks = np.rint(DARK_PERCENTILE / 100 * np.maximum(count - 1, 0)).astype(int)
+    return np.take_along_axis(pixels, ranks[..., np.newaxis], axis=-1)[..., 0]
 
 
 def _smooth(cells: np.ndarray) -> np.ndarray:

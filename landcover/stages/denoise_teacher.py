@@ -12,6 +12,7 @@ import numpy as np
 from landcover.classifiers.patch_training import PatchNetwork, PatchTraining
 from landcover.errors import InputError, typed
 from landcover.files import rasters
+from landcover.files.ahead import read_ahead
 from landcover.grid import Window
 from landcover.labels.units import Units
 from landcover.progress import track
@@ -185,7 +186,7 @@ def predicted(run: Run, model: PatchClassifier, doing: str) -> Iterator[tuple[Wi
 
     source = maps.Source(model, run.scene)
     windows = maps.reading_windows(source.grid, ASKING_PX)
-    for window in track(windows, doing):
-        layers = (maps.PROBABILITIES,)
-        found = source.predict(window, *source.read_tiles(window), layers)[layers[0]]
+    layers = (maps.PROBABILITIES,)
+    for window, held in read_ahead(track(windows, doing), source.read_tiles):
+        found = source.predict(window, *held, layers)[layers[0]]
         yield window, np.moveaxis(found, 0, -1)

@@ -86,10 +86,12 @@ def test_bands_that_the_sensor_lacks_stay(land):
     assert (lifted[0] <= image[0] + 1e-6).all()
 
 
-def test_the_veil_does_not_depend_on_the_windows_that_are_read(land, monkeypatch):
+@pytest.mark.parametrize("rows", [1, 50, 64])
+def test_the_veil_does_not_depend_on_the_strips_that_are_read(land, monkeypatch, rows):
     image = hazy(land)
+    image[:, 100:103, 200:230] = np.nan
     whole = find_veil(reader(image[0]), utm_grid(ROWS, COLS))
-    monkeypatch.setattr("landcover.scene.veil._WINDOW_PX", 64)
+    monkeypatch.setattr("landcover.scene.veil._STRIP_ROWS", rows)
     parts = find_veil(reader(image[0]), utm_grid(ROWS, COLS))
     np.testing.assert_allclose(parts.cells, whole.cells, rtol=0, atol=1e-12)
 
