@@ -11,7 +11,7 @@ VENDOR := landcover/service/static/vendor
 PLUGIN := landcover_qgis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test release test-package test-slow test-qgis test-notebooks check bench docs plugin clean
+.PHONY: help demo web test release test-package test-slow test-pages test-qgis test-notebooks check bench docs plugin clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ test-package: release  ## Install the wheel into an environment elsewhere and ru
 
 test-slow: $(VENV)/.dev  ## Run the tests that take long
 	$(PY) -m pytest -m slow
+
+test-pages: $(VENV)/.dev  ## Run every command of README and docs, on drawn and real files
+	$(PY) -m pytest -m slow tests/pages
 
 test-qgis: $(VENV)/.dev  ## Check in QGIS what it shows of a run (Debian: qgis python3-qgis)
 	$(PY) -m pytest -m qgis tests/qgis

@@ -14,6 +14,7 @@ from rasterio.warp import Resampling, calculate_default_transform, reproject
 from shapely.geometry import LineString, box
 
 import landcover as lc
+from landcover.files import rasters
 from landcover.grid import Grid
 from landcover.sources.synthetic.files import write_sequence
 from tests.fixtures.eurosat_sets import chip_file
@@ -23,7 +24,17 @@ from tests.fixtures.safe_products import write_jp2, write_product, zipped
 CORNER = (330_500.0, 5_814_000.0)
 ROWS, COLS = 240, 320
 BANDS = ("B02", "B03", "B04", "B08")
-DAYS = ("2022-04-15", "2022-06-17", "2022-07-02", "2022-07-14", "2022-09-12")
+#: More than the six of which a ConvLSTM sees some at random.
+DAYS = (
+    *("2022-04-15", "2022-05-05", "2022-06-17", "2022-07-02", "2022-07-14", "2022-08-03"),
+    "2022-09-12",
+)
+#: Of sequence/, in two years.
+SEQUENCE_DAYS = tuple(
+    f"{year}-{day}"
+    for year in (2022, 2023)
+    for day in ("03-16", "04-30", "06-14", "08-03", "09-17", "11-01")
+)
 #: What WorldCover would say of a class of CORINE.
 WORLDCOVER = {1: 50, 2: 40, 3: 10, 4: 90, 5: 80}
 
@@ -98,7 +109,7 @@ def _dates(folder: Path, image: np.ndarray, grid: Grid) -> None:
 
 def _products(folder: Path) -> None:
     """Products under the names of the pages; the day within is that of the name."""
-    made = write_product(folder / "made").path
+    made = _with_few_clouds(write_product(folder / "made").path)
     long = "S2A_MSIL2A_{day}T100031_N0400_R122_T33UUU_{day}T140000"
     for name, day in {
         long.format(day="20220601"): "20220601",
@@ -114,6 +125,16 @@ def _products(folder: Path) -> None:
     (folder / "list.txt").write_text("C.SAFE\n")
     first = write_product(folder / "first", level="1C", baseline="02.04").path
     shutil.copytree(next(first.rglob("IMG_DATA")), folder / "IMG_DATA")
+
+
+def _with_few_clouds(product: Path) -> Path:
+    """A product whose scene classification is vegetation with one cloud, and not random."""
+    for path in product.rglob("*_SCL_*.jp2"):
+        grid = rasters.grid_of(path)
+        scl = np.full(grid.shape, 4, np.uint8)
+        scl[: grid.rows // 4, : grid.cols // 4] = 9
+        write_jp2(path, scl, grid)
+    return product
 
 
 def _of_day(product: Path, to: Path, day: str) -> Path:

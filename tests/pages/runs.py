@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas
@@ -15,7 +16,7 @@ from landcover.run import Run
 from landcover.sources import bigearthnet
 from tests.fixtures.eurosat_sets import write_set
 from tests.fixtures.several_runs import apart
-from tests.pages.land import BANDS, DAYS
+from tests.pages.land import BANDS, DAYS, SEQUENCE_DAYS
 
 SAMPLES, EPOCHS = 1500, 1
 
@@ -56,6 +57,13 @@ class Ready:
             lc.map_scene(run, model, probabilities=True)
         lc.compare(run)
 
+    def _one_map(self, path: Path) -> None:
+        """The same with the map of one model alone."""
+        self.put("scene", path)
+        for file in (path / "maps").rglob("*"):
+            if file.is_file() and not file.name.startswith("random-forest"):
+                file.unlink()
+
     def _bare(self, path: Path) -> None:
         """A scene alone."""
         lc.prepare(path, bands=[self.world / f"{name}.tif" for name in BANDS])
@@ -67,13 +75,26 @@ class Ready:
         lc.sample(run, samples=SAMPLES)
 
     def _year(self, path: Path) -> None:
-        """Dates of two years, with a model of sequences and its map."""
-        files = sorted((self.world / "sequence").glob("202*.tif"))
-        dates = [lc.open_bands([file], quantification=1) for file in files]
-        run = lc.prepare(path, dates=dates, labels=self.world / "sequence" / "corine.tif")
-        lc.sample(run, samples=SAMPLES)
+        """Dates of two years, with models of sequences and their maps."""
+        run = self._sequence(path, SEQUENCE_DAYS)
         for kind in ("ltae", "tempcnn"):
             lc.map_scene(run, lc.train(run, kind, epochs=EPOCHS, random_split=False))
+
+    def _earlier(self, path: Path) -> None:
+        """Dates of the first of two years, with a model of sequences."""
+        run = self._sequence(path, [day for day in SEQUENCE_DAYS if day < "2023"])
+        lc.train(run, "ltae", epochs=EPOCHS, random_split=False)
+
+    def _later(self, path: Path) -> None:
+        """Dates of the second of two years."""
+        self._sequence(path, [day for day in SEQUENCE_DAYS if day > "2023"])
+
+    def _sequence(self, path: Path, days: Sequence[str]) -> lc.Run:
+        folder = self.world / "sequence"
+        dates = [lc.open_bands([folder / f"{day}.tif"], quantification=1) for day in days]
+        run = lc.prepare(path, dates=dates, labels=folder / "corine.tif")
+        lc.sample(run, samples=SAMPLES)
+        return run
 
     def _dates(self, path: Path) -> None:
         """Dates of one year, of the days that pages name."""
@@ -96,6 +117,20 @@ class Ready:
         run = lc.prepare(path, held / "bands.tif", held / "coarse.tif", held / "s2glc.tif", aoi=box)
         lc.sample(run, samples=SAMPLES, block_px=128)
         lc.train(run, "random-forest", targets="reference", random_split=False)
+
+    def _california(self, path: Path) -> None:
+        """A date of California, with a forest of its polygons; cal.csv names their classes."""
+        land = self.data / "california-igisci"
+        run = lc.prepare(
+            path,
+            bands=sorted((land / "20200802").glob("*.tif")),
+            keep="all",
+            polygons=land / "labels" / "train_polys7.shp",
+            class_field="class",
+            scheme="cal.csv",
+        )
+        lc.sample(run, samples=SAMPLES)
+        lc.train(run, "random-forest", random_split=False)
 
     def _eurosat(self, path: Path) -> None:
         archive = write_set(self.folder / "EuroSAT.zip", each=10)

@@ -41,11 +41,7 @@ NOT_RUN = {
 WORDS = {
     "RUN1": "runs/apart/land-0",
     "RUN2": "runs/apart/land-1",
-    "RUN2020": "runs/before",
-    "RUN2021": "runs/after",
     "RUN": "runs/run",
-    "BEFORE": "runs/before",
-    "AFTER": "runs/after",
     "OTHER": "runs/other",
     "NAME": "random-forest",
     "WORD": "both",
@@ -62,23 +58,44 @@ OF_PAGE = {
         "runs/a": "runs/apart/land-0",
         "runs/b": "runs/apart/land-1",
         "runs/c": "runs/apart/land-2",
+        "--years 2021 2022": "--years 2022 2023",
+    },
+    "change": {
+        "BEFORE AFTER": "runs/clear runs/clearer",
+        "RUN --years 2020 2021 --model NAME": "runs/years --years 2022 2023 --model ltae",
+        "RUN2020 RUN2021 --model NAME": "runs/earlier runs/later --model ltae",
     },
     "dates_and_clouds": {
         "20220601T....SAFE": "20220601T100031_N0400_R122_T33UUU_20220601T140000.SAFE"
     },
     "layers": {"N52W005.hgt.zip": "dem.tif"},
-    "mapping": {"prepared/run": "runs/bare"},
+    "mapping": {"prepared/run": "runs/bare", "RUN --model OTHER": "runs/bare --model OTHER"},
     "method": {"NAME NAME ...": "random-forest mlp-segments"},
     "performance": {"S2B_MSIL2A_....SAFE": "A.SAFE"},
+    "sequences": {
+        "--date ...": " ".join(f"--date sequence/{day}.tif" for day in land.SEQUENCE_DAYS),
+        "2022=corine2022.tif": "2022=sequence/labels_2022.tif",
+        "2023=corine2023.tif": "2023=sequence/labels_2023.tif",
+        "runs/year --years": "runs/years --years",
+    },
+    "several_scenes": {
+        "--out RUN": "--out runs/abc",
+        "RUN/models/NAME": "runs/abc/models/random-forest-of-2-scenes",
+    },
 }
 #: What a run that a block takes for granted is, by its name; others are scenes.
 KINDS = {
     "year": "year",
     "years": "year",
+    "earlier": "earlier",
+    "later": "later",
+    "clear": "one_map",
+    "clearer": "one_map",
     "apart": "apart",
     "eurosat": "eurosat",
     "bigearth": "bigearth",
     "quilt": "quilt",
+    "cal-2020": "california",
     "bare": "bare",
 }
 #: Runs that a command makes itself.
@@ -138,7 +155,7 @@ def test_the_commands_of_a_block_run(block, world, ready, tmp_path, monkeypatch,
 def words(typed: str, page: str) -> list[str]:
     """The words of a command as a shell hands them over, those for a reader's own filled in."""
     for shown, own in OF_PAGE.get(page, {}).items():
-        typed = typed.replace(shown, own)
+        typed = re.sub(rf"{re.escape(shown)}(?!\w)", own, typed)
     names = "|".join(sorted(map(re.escape, WORDS), key=len, reverse=True))
     alone = re.compile(rf"(?<![\w.-])(?:{names})(?![\w.-])")
     found: list[str] = []
@@ -165,7 +182,7 @@ def prepare(arguments, page: str, ready: Ready) -> None:
         shutil.rmtree(Path(arguments.run), ignore_errors=True)
         return
     texts = [str(value) for name, value in given.items() if name not in ("parser", "act")]
-    for name in sorted(set(re.findall(r"\bruns/(\w+)", " ".join(texts)))):
+    for name in sorted(set(re.findall(r"\bruns/([\w-]+)", " ".join(texts)))):
         place = Path("runs") / name
         kind = KINDS.get(name, "scene")
         if name in ("run", "year") and page in DATES:
