@@ -80,7 +80,8 @@ def _define_map(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="map on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786",
+        help="map on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786; each takes "
+        "windows of RUN's scene, or one of --products at a time",
     )
     parser.add_argument(
         "--products",

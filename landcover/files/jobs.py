@@ -132,7 +132,7 @@ def opened(folder: Path, facts: Mapping[str, object]) -> Iterator[Job]:
 
 
 @contextmanager
-def alone(lock: Path, what: str) -> Iterator[None]:
+def alone(lock: Path, what: str, patience_s: float = 0.5) -> Iterator[None]:
     """Keep other processes out of what a lock file stands for.
 
     Parameters
@@ -141,6 +141,8 @@ def alone(lock: Path, what: str) -> Iterator[None]:
         Removed on leaving; one left by a killed process blocks no other.
     what : str
         What is being worked on, for the message.
+    patience_s : float
+        How long to wait for another process to leave.
 
     Raises
     ------
@@ -150,7 +152,7 @@ def alone(lock: Path, what: str) -> Iterator[None]:
     import filelock
 
     lock.parent.mkdir(parents=True, exist_ok=True)
-    held = filelock.FileLock(lock, timeout=0.5)
+    held = filelock.FileLock(lock, timeout=patience_s)
     try:
         held.acquire()
     except filelock.Timeout:

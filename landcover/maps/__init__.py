@@ -9,7 +9,9 @@ time and memory, never a number.
 
 from landcover.classifiers.image_tiles import COMPUTE_PX, predict_tiles
 from landcover.classifiers.protocol import Classifier, Reader, require_bands
-from landcover.maps.cluster import Workers, connected
+from landcover.maps.client_facts import ClientFacts
+from landcover.maps.cluster import connected
+from landcover.maps.cluster_windows import Workers
 from landcover.maps.outside import WARNED_SHARE, outside_share
 from landcover.maps.prediction import predict_map, predict_map_in_job
 from landcover.maps.scene_tiles import (
@@ -36,6 +38,7 @@ __all__ = [
     "PROBABILITIES",
     "Agreement",
     "Classifier",
+    "ClientFacts",
     "Source",
     "Reader",
     "WARNED_SHARE",

@@ -18,7 +18,7 @@ from landcover.files.jobs import Job
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
 from landcover.legend import UNLABELLED, Legend
-from landcover.maps.cluster import Workers
+from landcover.maps.cluster_windows import Workers
 from landcover.maps.scene_tiles import (
     APPLICABILITY,
     CONFIDENCE,

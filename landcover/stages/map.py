@@ -395,8 +395,7 @@ def _workers(
         load=load,
         scene=scene.absolute(),
         segment_types=types.absolute() if types else None,
-        digests={str(path.absolute()): digest(path) for path in files},
-        backend=backend,
+        facts=maps.ClientFacts.of(files, backend),
     )
 
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,14 @@ import pytest
 from landcover import cli
 from landcover.classifiers import networks
 from landcover.files import raster_writer, rasters
+from landcover.maps import client_facts
 from landcover.maps import cluster as cluster_room
+from landcover.maps.client_facts import ClientFacts
 from landcover.samples.table import Draw
 from landcover.stages.sample import sample
 from landcover.stages.train import train
 from tests.conftest import error_lines
+from tests.fixtures.clusters import two_workers
 from tests.fixtures.map_runs import hidden, interrupted, make_run, maps_of
 from tests.fixtures.training_runs import write_run
 
@@ -37,10 +41,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Two worker processes, each of one thread."""
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as cluster:
+    with two_workers() as cluster:
         yield cluster
 
 
@@ -125,27 +126,24 @@ def test_a_network_goes_on_with_the_engine_that_it_began_with(run, cluster, monk
     assert settings["engine"] == engine.as_dict() and settings["measured"] == {"tried": [1, 2]}
 
 
-def test_files_that_workers_cannot_read_are_named(run, cluster, monkeypatch, capsys):
-    def elsewhere(self, *arguments, original=cluster_room.Workers.predict):
-        digests = {"/nowhere/scene.tif": "0" * 64}
-        object.__setattr__(self, "digests", digests)
-        return original(self, *arguments)
+def of_other_files(monkeypatch, digests):
+    """Let the client tell its workers of other files."""
+    of = ClientFacts.of
+    monkeypatch.setattr(
+        ClientFacts, "of", lambda *arguments: replace(of(*arguments), digests=digests)
+    )
 
-    monkeypatch.setattr(cluster_room.Workers, "predict", elsewhere)
+
+def test_files_that_workers_cannot_read_are_named(run, cluster, monkeypatch, capsys):
+    of_other_files(monkeypatch, {"/nowhere/scene.tif": "0" * 64})
     assert refused(on(cluster, run, "random-forest"), capsys, r"cannot read /nowhere/scene\.tif")
 
 
 def test_other_files_and_versions_on_workers_are_named(run, cluster, monkeypatch, capsys):
-    original = cluster_room.Workers.predict
-
-    def other(self, *arguments):
-        object.__setattr__(self, "digests", {str(run.scene): "0" * 64})
-        return original(self, *arguments)
-
     with monkeypatch.context() as patch:
-        patch.setattr(cluster_room.Workers, "predict", other)
+        of_other_files(patch, {str(run.scene): "0" * 64})
         assert refused(on(cluster, run, "random-forest"), capsys, r"has another file .*scene\.tif")
-    monkeypatch.setattr(cluster_room, "versions", lambda: {"numpy": "0.1"})
+    monkeypatch.setattr(client_facts, "versions", lambda: {"numpy": "0.1"})
     assert refused(on(cluster, run, "random-forest"), capsys, r"has numpy .* this machine 0\.1")
 
 

@@ -35,6 +35,12 @@ NOT_RUN = {
     "serve ": "serves until it is stopped; tests/service runs it",
     "map RUN --model NAME --scheduler": "needs a cluster; tests/maps maps on a local one",
     "map runs/mine --model cnn-7x7 --scheduler": "needs a cluster; tests/maps maps on a local one",
+    "map RUN --model NAME --products list.txt --out FOLDER --scheduler": (
+        "needs a cluster; tests/stages maps products on a local one"
+    ),
+    "map runs/mine --model cnn-7x7 --products list.txt --scheduler": (
+        "needs a cluster; tests/stages maps products on a local one"
+    ),
     "train cnn runs/transfer": "is of a study that takes hours",
 }
 #: Words that stand for a reader's own.
