@@ -1,7 +1,8 @@
-"""What is worked on in turn, read one ahead: the next is read while one is worked on."""
+"""Parts of a scene in turn, with those to come read, or worked on, at the same time."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,9 @@ from landcover.stopwatch import spent
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
+
+#: Items worked on at once, at most: each of them takes memory.
+_MOST_THREADS = 4
 
 
 def read_ahead(
@@ -40,6 +44,37 @@ def read_ahead(
                 yield _next(waiting)
         while waiting:
             yield _next(waiting)
+
+
+def ahead(work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
+    """What work makes of items, in their order; some are worked on at once, in threads.
+
+    So no core waits while a part is read, or while one thread does what cannot be shared.
+
+    Parameters
+    ----------
+    work : callable
+        Called by several threads at once. What it makes of an item must not depend on others.
+    items : iterable
+        Such as windows; as many as there are threads are held beside the one that is given.
+
+    Examples
+    --------
+    >>> list(ahead(abs, [-3, 2, -1]))
+    [3, 2, 1]
+    """
+    threads = max(1, min(os.cpu_count() or 1, _MOST_THREADS))
+    waiting: deque[Future[Found]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _next(waiting: deque[tuple[Item, Future[Found]]]) -> tuple[Item, Found]:

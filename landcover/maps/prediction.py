@@ -13,7 +13,7 @@ import numpy as np
 from landcover.classifiers.models import Model
 from landcover.classifiers.protocol import Classifier
 from landcover.files import rasters, styles
-from landcover.files.ahead import read_ahead
+from landcover.files.ahead import ahead
 from landcover.files.jobs import Job
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
@@ -168,9 +168,8 @@ def _title(classifier: Classifier) -> str:
 def _predicted(
     source: Source, windows: Iterable[Window], layers: Sequence[str]
 ) -> Iterator[Pixels]:
-    """Layers of windows, predicted here."""
-    for window, held in read_ahead(windows, source.read_tiles):
-        yield source.predict(window, *held, layers)
+    """Layers of windows, predicted here; a few windows at once."""
+    return ahead(lambda window: source.predict(window, *source.read_tiles(window), layers), windows)
 
 
 def _complete(

@@ -57,16 +57,6 @@ class Look:
             return image
         return (self.components.apply(image) / self.unit).astype(np.float32)
 
-    def valid(self, scene: Path, image: np.ndarray) -> np.ndarray:
-        """Where (rows, cols) all bands of a scene have a value, of which `read` gave an image."""
-        if len(rasters.band_names(scene)) == len(self.bands):
-            return rasters.valid_pixels(image)
-        grid = rasters.grid_of(scene)
-        found = np.empty(grid.shape, bool)
-        for window, held in rasters.read_windows(scene, _windows(scene, "Finding valid pixels")):
-            found[window.slices] = rasters.valid_pixels(held)
-        return found
-
     def read(self, scene: Path) -> np.ndarray:
         """A whole scene (bands, rows, cols) as it is seen, read by windows."""
         grid = rasters.grid_of(scene)

@@ -13,12 +13,13 @@ Where haze lies unevenly, teachers see the scene without it (`stages.denoise_vei
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landcover.files import rasters, styles, tables
+from landcover.files.ahead import ahead
 from landcover.files.atomic import digest, staging_folder, write_bytes, write_together
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
@@ -35,14 +36,10 @@ from landcover.stages.inputs import read_rows
 from landcover.stages.run_legend import read_nomenclature
 from landcover.stages.training import check_seed
 
-if TYPE_CHECKING:
-    pass
-
-
 STAGE = "denoise"
 CONFIDENCE_NODATA = 255
 #: Raised when labels are judged in another way; what a run holds is then made again.
-ALGORITHM_VERSION = 6
+ALGORITHM_VERSION = 7
 #: Distances to a border of labels are known up to so many metres.
 FAR_M = 300.0
 
@@ -80,7 +77,7 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
     with staging_folder(run.path) as folder:
         stage = Run(folder)
         with view_of(run, rows, grid, folder) as view:
-            known = estimate(view.run, view.rows, grid, seed)
+            known = estimate(view.run, view.rows, grid, seed, folder)
             columns = _write_rasters(view.run, stage, rows, known, (counts, unjudged))
         _write_evidence(stage, rows, known, columns)
         classes, cell_m = read_nomenclature(run).legend, read_nomenclature(run).cell_m
@@ -93,6 +90,7 @@ def denoise(run: Run, seed: int = 0) -> list[Path]:
         shown = refinement.picture(
             run.labels, stage.refined_labels, stage.label_confidence, classes
         )
+        known.close()
         for path in sorted(stage.path.iterdir()):
             path.replace(run.path / path.name)
     products = [run.label_confidence, run.refined_labels, run.label_noise]
@@ -150,10 +148,15 @@ def _write_rasters(
     counted: tuple[Counts, Unjudged],
 ) -> dict[str, np.ndarray]:
     """label_confidence.tif and refined_labels.tif, counted; columns of label_noise.parquet."""
-    grid, legend, (counts, unjudged) = rasters.grid_of(run.scene), rows.legend, counted
-    ids, refined, held = known.segments.ids, known.refined, _held(run, grid, legend)
+    grid, (counts, unjudged) = rasters.grid_of(run.scene), counted
+    ids, held = known.segments.ids, _held(run, grid, rows.legend)
     at_row, at_col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
     border_px, at_sample = np.zeros(len(at_row), np.float32), np.zeros(len(at_row), np.uint16)
+
+    def judge(part: tuple[Window, np.ndarray | None]) -> tuple[Window, _Judged]:
+        window, said = part
+        return window, _judged(run, grid, window, known, known.at(window, said))
+
     with (
         RasterWriter(
             stage.label_confidence,
@@ -165,21 +168,49 @@ def _write_rasters(
         ) as confidence,
         RasterWriter(stage.refined_labels, grid, np.uint16, ["class"], UNLABELLED, held) as out,
     ):
-        for window, posterior in known.windows(run):
-            here = ids[window.slices]
-            labels, distance = _labels(run, grid, window)
-            percent = _percent(labels, here, posterior, legend)
-            truth = rasters.read_classes(run.reference, window) if run.reference.exists() else None
-            classes = refined.classes(labels, here, posterior)
-            confidence.write(percent, window)
-            out.write(classes, window)
-            learnt = percent != CONFIDENCE_NODATA
-            unjudged.add(labels, here > 0, learnt)
-            counts.add(learnt, labels, classes, percent, distance, truth)
+        for window, judged in ahead(judge, known.windows(run)):
+            confidence.write(judged.percent, window)
+            out.write(judged.classes, window)
+            learnt = judged.percent != CONFIDENCE_NODATA
+            unjudged.add(judged.labels, ids[window.slices] > 0, learnt)
+            counts.add(
+                learnt,
+                judged.labels,
+                judged.classes,
+                judged.percent,
+                judged.border_px,
+                judged.truth,
+            )
             inside = window.contains(at_row, at_col)
             place = at_row[inside] - window.row, at_col[inside] - window.col
-            border_px[inside], at_sample[inside] = distance[place], classes[place]
+            border_px[inside], at_sample[inside] = judged.border_px[place], judged.classes[place]
     return {"border_px": border_px, "refined": at_sample}
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What is known of the pixels (rows, cols) of a window."""
+
+    labels: np.ndarray
+    border_px: np.ndarray
+    percent: np.ndarray
+    classes: np.ndarray
+    truth: np.ndarray | None
+
+
+def _judged(
+    run: Run, grid: Grid, window: Window, known: Estimate, posterior: np.ndarray
+) -> _Judged:
+    """Labels of a window, how probable they are, and what they become."""
+    here = known.segments.ids[window.slices]
+    labels, border_px = _labels(run, grid, window)
+    return _Judged(
+        labels,
+        border_px,
+        _percent(labels, here, posterior, known.refined.legend),
+        known.refined.classes(labels, here, posterior),
+        rasters.read_classes(run.reference, window) if run.reference.exists() else None,
+    )
 
 
 def _held(run: Run, grid: Grid, legend: Legend) -> Legend:

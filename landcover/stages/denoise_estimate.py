@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
-from landcover.files import rasters
+from landcover.files.spool import Spool
 from landcover.grid import Grid, Window
 from landcover.labels import noise
 from landcover.labels.decision import Decision
@@ -22,18 +22,14 @@ from landcover.progress import track
 from landcover.run import Run
 from landcover.samples.rows import Rows
 from landcover.stages.denoise_evidence import decision_of
+from landcover.stages.denoise_segments import Segments, segments_of
 from landcover.stages.denoise_teacher import (
     Answers,
-    Segments,
     asked,
+    asking_windows,
     patch_size,
-    predicted,
-    segments_of,
     teacher,
 )
-
-if TYPE_CHECKING:
-    from landcover.classifiers.networks import PatchClassifier
 
 
 @dataclass(frozen=True)
@@ -56,8 +52,9 @@ class Estimate:
         Of segments and pixels.
     refined : Refined
         What they become.
-    second : PatchClassifier, optional
-        The teacher that learnt refined labels; None where labels stay as they are.
+    second : Spool, optional
+        What the teacher that learnt refined labels says of windows; None where labels stay as
+        they are.
     """
 
     segments: Segments
@@ -67,21 +64,26 @@ class Estimate:
     decision: Decision
     posterior: Posterior
     refined: Refined
-    second: PatchClassifier | None
+    second: Spool | None
 
-    def windows(self, run: Run) -> Iterator[tuple[Window, np.ndarray]]:
-        """Windows of the scene and probabilities of classes in them (rows, cols, classes)."""
-        ids = self.segments.ids
-        if self.second is None:
-            windows = list(rasters.grid_of(run.labels).windows(rasters.WINDOW_PX))
-            for window in track(windows, "writing doubts"):
-                yield window, self.posterior.at(ids[window.slices])
-            return
-        for window, said in predicted(run, self.second, "writing doubts"):
-            yield window, self.posterior.at(ids[window.slices], np.nan_to_num(said))
+    def windows(self, run: Run) -> Iterator[tuple[Window, np.ndarray | None]]:
+        """Windows of the scene, and what the second teacher says there (rows, cols, classes)."""
+        windows = asking_windows(run)
+        said = self.second.arrays() if self.second is not None else (None for _ in windows)
+        return zip(track(windows, "writing doubts"), said, strict=True)
+
+    def at(self, window: Window, said: np.ndarray | None) -> np.ndarray:
+        """Probabilities of classes (rows, cols, classes) in a window, from what `windows` gave."""
+        said = None if said is None else said.astype(np.float32)
+        return self.posterior.at(self.segments.ids[window.slices], said)
+
+    def close(self) -> None:
+        """Remove what was put by."""
+        if self.second is not None:
+            self.second.close()
 
 
-def estimate(run: Run, rows: Rows, grid: Grid, seed: int) -> Estimate:
+def estimate(run: Run, rows: Rows, grid: Grid, seed: int, folder: Path) -> Estimate:
     """Find out what the labels of a run probably should be.
 
     Parameters
@@ -94,6 +96,8 @@ def estimate(run: Run, rows: Rows, grid: Grid, seed: int) -> Estimate:
         Of the scene.
     seed : int
         Of both teachers.
+    folder : path
+        Where the second's answers may lie for as long as they are needed.
     """
     size = patch_size(run)
     segments = segments_of(run, rows)  # first, as it takes most memory and gives it back
@@ -111,15 +115,15 @@ def estimate(run: Run, rows: Rows, grid: Grid, seed: int) -> Estimate:
     if judge is None:
         return Estimate(segments, first, priors, transition, decision, posterior, refined, None)
     again = _learning(rows, refined, posterior, segments.ids)
-    model = teacher(run, again, size, seed)
-    second = asked(run, again, segments, model)
+    said = Spool(folder / "answers")
+    second = asked(run, again, segments, teacher(run, again, size, seed), said)
     posterior = _posterior(second, _shares(again), segments)
     refined = _by_pixels(rows, trust, posterior, second)
     targets = _learning(rows, refined, posterior, segments.ids, second.samples).targets(judge.part)
     decision = judge.proven(decision, targets)
     if decision.reason is not None:
         refined = Refined.as_labelled(rows.legend)
-    return Estimate(segments, first, priors, transition, decision, posterior, refined, model)
+    return Estimate(segments, first, priors, transition, decision, posterior, refined, said)
 
 
 def _shares(rows: Rows) -> np.ndarray:

@@ -230,7 +230,7 @@ def test_windows_change_no_byte(copy, base, tmp_path, quick, monkeypatch):
     denoise(copy)
     other = copied(base, tmp_path / "other")
     monkeypatch.setattr(denoise_teacher, "ASKING_PX", 48)
-    monkeypatch.setattr(denoise_estimate.rasters, "WINDOW_PX", 37)
+    monkeypatch.setattr(rasters, "WINDOW_PX", 37)
     monkeypatch.setattr(label_noise, "_CELLS", 2)
     denoise(other)
     assert tables_of(copy) == tables_of(other)

@@ -42,6 +42,7 @@ from landcover.classifiers.networks.engine_choice import (
     Choice,
     choose_engine,
     require_precision,
+    unproven_float32,
 )
 from landcover.classifiers.networks.engines import Engine
 from landcover.classifiers.networks.image_architectures import (
@@ -135,5 +136,6 @@ __all__ = [
     "seed_everything",
     "start_from",
     "train_image_network",
+    "unproven_float32",
     "weights_of_units",
 ]

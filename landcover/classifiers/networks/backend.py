@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ _ROW_BATCH = 65_536
 _SERIES_BATCH = 8192
 #: Tiles of several dates.
 _TILE_BATCH = 64
+_one_at_a_time = threading.Lock()
 
 
 def keras_module() -> ModuleType:
@@ -110,11 +112,17 @@ def seed_everything(seed: int) -> None:
     keras_module().utils.set_random_seed(seed)
 
 
+def predict_batch(model: keras.Model, batch: Inputs) -> np.ndarray:
+    """What a network says of a batch; one thread at a time, as it uses all cores itself."""
+    with _one_at_a_time:
+        return np.asarray(model.predict_on_batch(batch))
+
+
 def predict(model: keras.Model, inputs: Callable[[np.ndarray], Inputs], n: int) -> np.ndarray:
     """Probabilities (n, classes) of n rows, made and predicted in batches."""
     size = _CHIP_BATCH if len(model.inputs[0].shape) == 4 else _ROW_BATCH
     parts = [
-        np.asarray(model.predict_on_batch(inputs(np.arange(start, min(start + size, n)))))
+        predict_batch(model, inputs(np.arange(start, min(start + size, n))))
         for start in range(0, n, size)
     ]
     return np.concatenate(parts).reshape(n, -1)
@@ -127,7 +135,7 @@ def predict_series(model: keras.Model, inputs: tuple[np.ndarray, ...]) -> np.nda
     parts = []
     for start in range(0, len(inputs[0]), _SERIES_BATCH):
         batch = [values[start : start + _SERIES_BATCH] for values in inputs]
-        parts.append(np.asarray(model.predict_on_batch(batch if len(batch) > 1 else batch[0])))
+        parts.append(predict_batch(model, batch if len(batch) > 1 else batch[0]))
     return np.concatenate(parts)
 
 
@@ -136,7 +144,7 @@ def predict_tiles(model: keras.Model, inputs: tuple[np.ndarray, ...]) -> np.ndar
     parts = []
     for start in range(0, len(inputs[0]), _TILE_BATCH):
         batch = [values[start : start + _TILE_BATCH] for values in inputs]
-        parts.append(np.asarray(model.predict_on_batch(batch if len(batch) > 1 else batch[0])))
+        parts.append(predict_batch(model, batch if len(batch) > 1 else batch[0]))
     return np.concatenate(parts) if parts else np.zeros((0, *model.output_shape[1:]), np.float32)
 
 

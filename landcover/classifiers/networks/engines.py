@@ -19,6 +19,7 @@ import numpy as np
 
 from landcover.classifiers.best_class import near_ties
 from landcover.classifiers.exchange.network_onnx import arithmetic, to_onnx
+from landcover.classifiers.networks.backend import predict_batch
 from landcover.errors import InputError, LandcoverError, MissingDependency
 from landcover.files.atomic import Fields
 from landcover.samples.chips import cut_chips
@@ -270,12 +271,9 @@ def available_precisions() -> tuple[str, ...]:
 
 def _keras_run(model: keras.Model) -> Run:
     """A network on Keras' backend, which uses all cores by itself."""
-    lock = threading.Lock()
 
     def run(images: np.ndarray) -> np.ndarray:
-        last = np.ascontiguousarray(np.moveaxis(images, 1, -1), np.float32)
-        with lock:
-            found = np.asarray(model.predict_on_batch(last))
+        found = predict_batch(model, np.ascontiguousarray(np.moveaxis(images, 1, -1), np.float32))
         return np.array(np.moveaxis(found, -1, 1), order="C")
 
     return run

@@ -120,12 +120,61 @@ def felzenszwalb(
     """
     _check(image, scale, sigma, min_size, valid)
     image = np.ascontiguousarray(image, None if image.dtype == np.float32 else np.float64)
+    return _segments(image, scale / GREY_LEVELS, sigma, min_size, valid)
+
+
+def segments_of_levels(
+    levels: np.ndarray,
+    scale: float,
+    sigma: float,
+    min_size: int,
+    valid: np.ndarray | None = None,
+) -> np.ndarray:
+    """`felzenszwalb` of an image that is held in levels, in half of the memory of floats.
+
+    Parameters
+    ----------
+    levels : array of uint16, (bands, rows, cols)
+        Values counted in steps of one unit.
+    scale : float
+        In 255ths of a step, as the other is in 255ths of 1.
+    sigma, min_size, valid
+        As of `felzenszwalb`.
+
+    Returns
+    -------
+    array of int32, (rows, cols)
+        As of `felzenszwalb`, for the same numbers as floats.
+
+    Raises
+    ------
+    InputError
+        As of `felzenszwalb`.
+
+    Examples
+    --------
+    >>> levels = np.zeros((1, 4, 6), np.uint16)
+    >>> levels[0, :, 3:] = 500
+    >>> segments_of_levels(levels, scale=10 * 1000, sigma=0, min_size=1)[0]
+    array([1, 1, 1, 2, 2, 2], dtype=int32)
+    """
+    _check_shapes(levels, valid)
+    check_settings(scale, sigma, min_size)
+    if levels.dtype != np.uint16:
+        raise InputError(f"levels of {levels.dtype} cannot be segmented; give uint16")
+    return _segments(np.ascontiguousarray(levels), scale / GREY_LEVELS, sigma, min_size, valid)
+
+
+def _segments(
+    image: np.ndarray, scale: float, sigma: float, min_size: int, valid: np.ndarray | None
+) -> np.ndarray:
+    """Segments of an image of any numbers, `scale` in their unit."""
     if image.size == 0:
         return np.zeros(image.shape[1:], np.int32)
     min_size = min(int(min_size), MAX_PIXELS)
     usable, masked = _usable(image, valid)
     with ThreadPoolExecutor(_THREADS) as pool:
-        graph = _Graph(image, usable, masked, _kernel(sigma), scale / GREY_LEVELS, min_size, pool)
+        graph = _Graph(image, usable, masked, _kernel(sigma), scale, min_size, pool)
         for _ in track(graph.join_all(), "joining segments"):
             pass
     parent = graph.parent
@@ -311,21 +360,26 @@ def _check(
     image: np.ndarray, scale: float, sigma: float, min_size: float, valid: np.ndarray | None
 ) -> None:
     """Raise InputError for what `felzenszwalb` cannot take."""
-    if getattr(image, "ndim", 0) != 3:
-        shape = getattr(image, "shape", type(image).__name__)
-        raise InputError(f"image of shape {shape} cannot be segmented; give (bands, rows, cols)")
+    _check_shapes(image, valid)
+    check_settings(scale, sigma, min_size)
     if image.dtype.kind != "f":
         raise InputError(
             f"image of {image.dtype} cannot be segmented: scale has no meaning on digital numbers; "
             "give reflectance or another float image of about 0-1"
         )
+
+
+def _check_shapes(image: np.ndarray, valid: np.ndarray | None) -> None:
+    """Raise InputError unless an image has bands, and `valid` fits it."""
+    if getattr(image, "ndim", 0) != 3:
+        shape = getattr(image, "shape", type(image).__name__)
+        raise InputError(f"image of shape {shape} cannot be segmented; give (bands, rows, cols)")
     rows, cols = image.shape[1:]
     if rows * cols >= MAX_PIXELS:
         raise InputError(
             f"image of {rows} x {cols} pixels is too large to segment at once; "
             f"stay below {MAX_PIXELS} pixels, for example by cutting it into tiles"
         )
-    check_settings(scale, sigma, min_size)
     if valid is not None and (valid.shape != image.shape[1:] or valid.dtype != bool):
         raise InputError(
             f"valid of shape {valid.shape} and type {valid.dtype} does not fit the image; "
