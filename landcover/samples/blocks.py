@@ -145,9 +145,13 @@ class Layout:
         )
         part = counts[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
         down, across, number = part.shape
-        zone = (rows - rows[0])[:, None] * across + (cols - cols[0])[None, :]
-        cell = (zone * number + classes)[classes >= 0]
-        part += np.bincount(cell, minlength=down * across * number).reshape(part.shape)
+        places = ((cols - cols[0]) * (number + 1) + 1).astype(np.int32)  # 0 is not counted
+        for zone in range(down):
+            first, end = np.searchsorted(rows - rows[0], (zone, zone + 1))
+            found = np.bincount(
+                (classes[first:end] + places).ravel(), minlength=across * (number + 1)
+            )
+            part[zone] += found.reshape(across, number + 1)[:, 1:]
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,9 +229,11 @@ class Blocks(Layout):
         """
         rows = np.arange(window.row, window.row + window.rows)
         cols = np.arange(window.col, window.col + window.cols)
-        there = ((rows >= 0) & (rows < self.rows))[:, None] & (cols >= 0) & (cols < self.cols)
-        zones = np.ix_(*self.zones_of(rows.clip(0, self.rows - 1), cols.clip(0, self.cols - 1)))
-        return np.where(there, self.usable_zones[zones], np.uint8(0))
+        down, across = self.zones_of(rows.clip(0, self.rows - 1), cols.clip(0, self.cols - 1))
+        found = self.usable_zones[:, across][down]
+        found[(rows < 0) | (rows >= self.rows)] = 0
+        found[:, (cols < 0) | (cols >= self.cols)] = 0
+        return found
 
     @cached_property
     def usable_zones(self) -> np.ndarray:

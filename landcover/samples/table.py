@@ -157,16 +157,17 @@ def count(source: Source, plan: Layout, min_count: int) -> Counted:
     for window, (has_data, labels) in source.strips("Counting labelled pixels", load):
         valid |= bool(has_data.any())
         index = table[labels]
-        empty += np.bincount(index[~has_data & (index >= 0)], minlength=len(known))
-        index = np.where(has_data, index, np.int16(-1))
-        if (index == -2).any():
+        if not has_data.all():
+            empty += np.bincount(index[~has_data & (index >= 0)], minlength=len(known))
+            index[~has_data] = -1
+        if index.min() == -2:
             unknown = np.unique(labels[index == -2])[:8].tolist()
             raise LandcoverError(
                 f"codes {unknown} of {source.name} are not in the run's legend; "
                 "prepare the run again with these labels"
             )
         within = 1 if source.inside is None else source.inside(window) > 0
-        plan.count(counts, np.where(index < 0, -1, 2 * index + within), window)
+        plan.count(counts, np.maximum(2 * index + within, -1), window)
     if not valid:
         raise InputError(
             "the scene has no pixel with data in all bands; prepare it again from other files"
