@@ -4,6 +4,7 @@ VENV ?= .venv
 RUN ?= runs/demo
 # benchmarks.service is called by itself: it needs make web, and a minute of the machine for itself
 BENCHMARKS := prepare_tile sampling segmentation texture components dense training forests
+MEASURED := data/bench/now.json
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 WEB := landcover/service/web
@@ -11,7 +12,7 @@ VENDOR := landcover/service/static/vendor
 PLUGIN := landcover_qgis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test release test-package test-slow test-pages test-qgis test-notebooks check bench docs plugin clean
+.PHONY: help demo web test release test-package test-slow test-pages test-qgis test-notebooks check bench bench-keep docs plugin clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -83,9 +84,17 @@ check: $(VENV)/.dev  ## Lint, format, types and doctests
 	$(BIN)/mypy
 	$(PY) -m pytest --doctest-modules landcover experiments --quiet
 
-bench: $(VENV)/.dev  ## Measure speed and memory against named alternatives, in short
-	@for name in $(BENCHMARKS); do echo "== $$name"; $(PY) -m benchmarks.$$name || exit 1; done
-	@if nvidia-smi -L > /dev/null 2>&1; then echo "== gpu"; $(PY) -m benchmarks.gpu; fi
+bench: $(VENV)/.dev  ## Measure speed and memory in short, and compare with what is stored
+	@rm -f $(MEASURED)
+	@for name in $(BENCHMARKS); do \
+		echo "== $$name"; $(PY) -m benchmarks.$$name --record $(MEASURED) || exit 1; done
+	@if nvidia-smi -L > /dev/null 2>&1; then \
+		echo "== gpu"; $(PY) -m benchmarks.gpu --record $(MEASURED); fi
+	@$(PY) -m benchmarks.compare $(MEASURED)
+
+bench-keep: $(VENV)/.dev  ## Store what make bench measured, and write docs/performance.md of it
+	@$(PY) -m benchmarks.results --keep $(MEASURED)
+	@$(PY) -m benchmarks.page
 
 docs: $(VENV)/.dev  ## Build the documentation into site/, with tutorials executed
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory web || true; fi

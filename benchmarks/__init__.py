@@ -1,1 +1,1 @@
-"""Side-by-side measurements of speed and memory; docs/performance.md holds their results."""
+"""Side-by-side measurements of speed and memory; benchmarks/page.py writes docs/performance.md."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import interleaved, ratio
+from benchmarks.records import Row
+from benchmarks.report import options, report
 from experiments.study import kind_run
 from landcover.classifiers.models import Model
 from landcover.files import raster_writer
@@ -42,30 +45,36 @@ def away(folder: Path, side: int) -> Run:
     return run
 
 
-def compare(run: Run, model: Model, runs: int) -> None:
-    """Time one model's maps and print the ratio."""
+def compare(run: Run, model: Model, side: int, runs: int) -> Row:
+    """Time one model's maps."""
     ways = {
         str(wanted): partial(map_stage.map_scene, run, model, applicability=wanted)
         for wanted in (False, True)
     }
     seconds = interleaved(ways, runs)
-    took = ratio(seconds["True"], seconds["False"], "times the time of a map alone")
-    print(f"{model.title}: {took}; a map alone {np.median(seconds['False']):.1f} s")
+    both, alone = seconds["True"], seconds["False"]
+    took = ratio(both, alone, "a map alone", "times the time of", less_is_better=True)
+    more = {"a map alone, s": float(np.median(alone))}
+    return Row(f"{model.title}, {side:,} px", float(np.median(both)), "s", (took,), more=more)
+
+
+def rows(a: argparse.Namespace) -> Iterator[Row]:
+    """A row a model."""
+    side, runs = (5490, 2) if a.full else (2196, 3)
+    with tempfile.TemporaryDirectory() as folder:
+        home, run = kind_run(Path(folder), 0), away(Path(folder) / "away", side)
+        for name in a.models:
+            model = train.train(home, MODELS[name], random_split=False, denoise="none")
+            yield compare(run, model, side, runs)
 
 
 def main() -> None:
     """Compare for a forest and a CNN."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options("applicability", __doc__)
     parser.add_argument("--full", action="store_true", help="a quarter of a tile")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     a = parser.parse_args()
-    side, runs = (5490, 2) if a.full else (2196, 3)
-    with tempfile.TemporaryDirectory() as folder:
-        home, run = kind_run(Path(folder), 0), away(Path(folder) / "away", side)
-        print(f"{side} x {side} pixels")
-        for name in a.models:
-            model = train.train(home, MODELS[name], random_split=False, denoise="none")
-            compare(run, model, runs)
+    report(parser, a, rows(a))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import rasterio
 import rasterio.shutil
 
+from benchmarks.records import Cell, Row
+from benchmarks.report import options, report
 from landcover.files.class_rasters import write_classes
 from landcover.legend import Legend
 from landcover.sources.synthetic import make_scene
@@ -48,8 +51,8 @@ def with_colour_table(path: Path, legend: Legend) -> Path:
     return out
 
 
-def main() -> None:
-    """Write the map of the demo's land both ways, and open both in QGIS where there is one."""
+def rows() -> Iterator[Row]:
+    """The map of the demo's land written both ways, and opened in QGIS where there is one."""
     scene = make_scene()
     legend = Legend.corine(3).subset(np.unique(scene.truth).tolist())
     with tempfile.TemporaryDirectory() as folder:
@@ -60,20 +63,26 @@ def main() -> None:
             times.append(time.perf_counter() - began)
         began = time.perf_counter()
         coloured = with_colour_table(path, legend)
-        print(f"without a colour table: {path.stat().st_size / 1e3:,.0f} kB, {min(times):.2f} s")
         took = time.perf_counter() - began
-        print(f"with a colour table:    {coloured.stat().st_size / 1e3:,.0f} kB, {took:.2f} s")
-        for file in (path, coloured):
-            print(f"QGIS opens {file.name}: {_opened(file)}")
+        for file, seconds in ((path, min(times)), (coloured, took)):
+            more: dict[str, Cell] = {"kB": file.stat().st_size / 1e3}
+            yield Row(f"{file.stem} a colour table", seconds, "s", more=more | _opened(file))
 
 
-def _opened(path: Path) -> str:
+def main() -> None:
+    """Measure and print."""
+    parser = options("class_rasters", __doc__)
+    report(parser, parser.parse_args(), rows())
+
+
+def _opened(path: Path) -> dict[str, Cell]:
+    """What QGIS says of a file."""
     command = ["env", "-u", "PYTHONPATH", "QT_QPA_PLATFORM=offscreen", _QGIS_PYTHON, "-c", _OPEN]
     done = subprocess.run([*command, str(path)], capture_output=True, text=True)
     if done.returncode not in (0, -11) or not done.stdout:
-        return "QGIS is not installed"
+        return {"opened by QGIS": "QGIS is not installed"}
     seconds, entries = done.stdout.split()
-    return f"{float(seconds):.2f} s, {int(entries):,} entries in the legend"
+    return {"opened by QGIS, s": float(seconds), "entries in its legend": int(entries)}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import numpy as np
@@ -19,6 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.measure import forget_peak, interleaved, peak_mib, ratio
+from benchmarks.records import Cell, Row
+from benchmarks.report import options, report
 from landcover.scene.components import fit_components
 
 BANDS, COUNT = 128, 10
@@ -33,53 +36,56 @@ def embedding(pixels: int, seed: int) -> np.ndarray:
     return mixed.astype(np.float32)
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--runs", type=int, default=3)
-    a = parser.parse_args()
+def rows(a: argparse.Namespace) -> Iterator[Row]:
+    """A row for fitting, with memory above the samples, and one for applying."""
     samples, pixels = (400_000, 1_000_000) if a.full else (100_000, 250_000)
     values = embedding(samples, 0)
     forget_peak()
     before = peak_mib()
     ours = fit_components(values, NAMES, COUNT)
-    print(f"fitting to {samples:,} samples: {peak_mib() - before:.0f} MiB above them")
+    memory = peak_mib() - before
     theirs = make_pipeline(StandardScaler(), PCA(COUNT, svd_solver="covariance_eigh"))
-    report(
-        {
-            "landcover": partial(fit_components, values, NAMES, COUNT),
-            "scikit-learn": partial(theirs.fit, values),
-        },
-        a.runs,
-    )
+    ways: dict[str, Callable[[], object]] = {
+        "landcover": partial(fit_components, values, NAMES, COUNT),
+        "scikit-learn": partial(theirs.fit, values),
+    }
+    yield timed(f"fitting to {samples:,} samples", ways, a.runs, {}, memory)
     image = np.ascontiguousarray(embedding(pixels, 1).T)
-    print(f"applying to {pixels:,} pixels")
-    report(
-        {
-            "landcover": partial(ours.apply, image),
-            "scikit-learn": lambda: theirs.transform(image.T).T.astype(np.float32),
-        },
-        a.runs,
-    )
     found, expected = ours.apply(image), theirs.transform(image.T).T
     expected *= np.sign((found * expected).sum(axis=1, keepdims=True))
-    print(f"largest difference {np.abs(found - expected).max():.0e}")
+    ways = {
+        "landcover": partial(ours.apply, image),
+        "scikit-learn": lambda: theirs.transform(image.T).T.astype(np.float32),
+    }
+    differ = {"largest difference": float(np.abs(found - expected).max())}
+    yield timed(f"applying to {pixels:,} pixels", ways, a.runs, differ)
 
 
-def report(ways: dict, runs: int) -> None:
-    """Print seconds of the two, and of cores for landcover, and their ratio."""
+def timed(
+    what: str,
+    ways: Mapping[str, Callable[[], object]],
+    runs: int,
+    more: Mapping[str, Cell],
+    memory: float | None = None,
+) -> Row:
+    """Seconds of the two, and of cores for landcover, and their ratio."""
     times = interleaved(ways, runs)
     started = time.process_time()
     ways["landcover"]()
     worked = time.process_time() - started
     seconds = {way: np.median(took) for way, took in times.items()}
-    print(
-        f"    landcover {seconds['landcover']:.1f} s, {worked:.1f} s of cores; "
-        f"scikit-learn {seconds['scikit-learn']:.1f} s: landcover is "
-        f"{ratio(times['scikit-learn'], times['landcover'])}",
-        flush=True,
-    )
+    faster = ratio(times["scikit-learn"], times["landcover"], "scikit-learn")
+    cells = {"of cores, s": worked, "scikit-learn, s": float(seconds["scikit-learn"])}
+    return Row(what, float(seconds["landcover"]), "s", (faster,), memory, cells | dict(more))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = options("components", __doc__)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--runs", type=int, default=3)
+    a = parser.parse_args()
+    report(parser, a, rows(a))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ percentiles. Files are deflated GeoTIFFs of digital numbers, four bands a date, 
 
 from __future__ import annotations
 
-import argparse
 import time
 import warnings
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +20,15 @@ import numpy as np
 
 from benchmarks.measure import interleaved, peak_mib, ratio
 from benchmarks.prepare_tile import BANDS
+from benchmarks.records import Row
+from benchmarks.report import options, report
 
 DAYS = tuple(f"2022-{month:02d}-05" for month in range(4, 10))
 
 
 def main() -> None:
     """Compare the array functions, or make or compose a tile."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options("composite", __doc__)
     parser.add_argument("--size", type=int, default=1024, help="side of the arrays in pixels")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--make", type=Path, metavar="FOLDER", help="write dates of a tile")
@@ -37,13 +39,13 @@ def main() -> None:
     if a.make:
         make_dates(a.make, a.tile_px)
     elif a.tile:
-        compose_tile(a.tile, a.method)
+        report(parser, a, compose_tile(a.tile, a.method))
     else:
-        compare(a.size, a.runs)
+        report(parser, a, compare(a.size, a.runs))
 
 
-def compare(size: int, runs: int) -> None:
-    """Print how fast an array of dates is composed, in turn with NumPy."""
+def compare(size: int, runs: int) -> Iterator[Row]:
+    """How fast an array of dates is composed, in turn with NumPy."""
     from landcover.scene.composite import Composite, compose
 
     rng = np.random.default_rng(0)
@@ -56,11 +58,10 @@ def compare(size: int, runs: int) -> None:
     }
     warnings.simplefilter("ignore", RuntimeWarning)
     times = interleaved(ways | {"numpy.nanmedian": partial(np.nanmedian, holed, axis=0)}, runs)
-    print(f"{len(DAYS)} dates of {size} x {size} pixels, {len(BANDS)} bands")
     for way, took in times.items():
-        print(f"{way:>16}: {np.median(took):6.2f} s")
-    for method in ways:
-        print(f"{method}: {ratio(times['numpy.nanmedian'], times[method], 'times as fast')}")
+        slow = times["numpy.nanmedian"]
+        faster = (ratio(slow, took, "numpy.nanmedian"),) if way in ways else ()
+        yield Row(f"{way} of {len(DAYS)} dates, {size} px", float(np.median(took)), "s", faster)
 
 
 def make_dates(folder: Path, size: int) -> None:
@@ -90,15 +91,16 @@ def make_dates(folder: Path, size: int) -> None:
         print(folder / day, flush=True)
 
 
-def compose_tile(folder: Path, method: str) -> None:
+def compose_tile(folder: Path, method: str) -> Iterator[Row]:
     """What `landcover prep --composite` does with dates of a tile."""
     import landcover as lc
 
     start = time.perf_counter()
     files = sorted(folder.glob("*/B*.tif"))
     lc.prepare(folder / f"run-{method}", bands=files, composite=method)
-    minutes = (time.perf_counter() - start) / 60
-    print(f"{method} of {len(files) // len(BANDS)} dates: {minutes:.1f} min, {peak_mib():.0f} MiB")
+    seconds = time.perf_counter() - start
+    dates = len(files) // len(BANDS)
+    yield Row(f"{method} of {dates} dates of a tile", seconds, "s", memory_mib=peak_mib())
 
 
 if __name__ == "__main__":

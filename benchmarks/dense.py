@@ -15,12 +15,14 @@ The machine's limit is the rate of a matrix product, by numpy and by OpenVINO, i
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
 from benchmarks.measure import interleaved, ratio
+from benchmarks.records import Cell, Row
+from benchmarks.report import options, report
 from landcover.classifiers import networks
 from landcover.classifiers.best_class import near_ties
 from landcover.classifiers.exchange.network_onnx import arithmetic
@@ -106,8 +108,8 @@ def cut(
 
 def compare(
     patch_size: int, epochs: int, n_windows: int, chip_counts: Sequence[int], runs: int
-) -> None:
-    """Time one network's ways and print them."""
+) -> Iterator[Row]:
+    """Time one network's ways: a row a way, and one a matrix product."""
     classifier = trained(patch_size, epochs)
     images = windows(patch_size, n_windows)
     chips, where = cut(images, patch_size, max(chip_counts))
@@ -129,45 +131,51 @@ def compare(
     }
     single = on_chips(len(chips))
     flop, pixels = arithmetic(model).flop_per_pixel, n_windows * TILE_PX**2
-    print(f"{patch_size} x {patch_size}: {flop / 1e3:.0f} thousand operations a pixel")
+    name = f"{patch_size} x {patch_size}"
     for n in chip_counts:
         rate = n / np.median(seconds[f"chips {n}"])
-        print(f"  Keras on {n:>6,} chips {rate:>12,.0f} pixels/s")
+        yield Row(f"{name}, Keras on {n:,} chips", float(rate), "pixels/s")
     for engine, level in levels.items():
         times = seconds[str(engine)]
         found = np.stack(level.predict(images))[where[0], :, where[1], where[2]]
         close = sum(len(near_ties(level.run(i[np.newaxis])[0], i, level.bound)) for i in images)
         rate = flop * pixels / np.median(times)
         limit = max(r for name, r in rates.items() if engine.precision in name)
-        print(f"  {engine!s:21} {pixels / np.median(times):>12,.0f} pixels/s")
-        for n in chip_counts:
-            unit = f"times {n:,} chips"
-            print(f"    {ratio(seconds[f'chips {n}'] / n, times / pixels, unit)}")
-        print(
-            f"    {rate / 1e9:.0f} GFLOP/s, {rate / limit:.2f} of a matrix product's; "
-            f"{close / pixels:.4%} predicted again"
+        faster = tuple(
+            ratio(seconds[f"chips {n}"] / n, times / pixels, f"Keras on {n:,} chips")
+            for n in chip_counts
         )
-        print(
-            f"    {len(chips)} pixels against chips: largest difference of a probability "
-            f"{np.abs(found - single).max():.1g}, "
-            f"{int((found.argmax(1) != single.argmax(1)).sum())} labels differ"
-        )
-    listed = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in rates.items())
-    print(f"  matrix products, GFLOP/s: {listed}")
+        more: dict[str, Cell] = {
+            "GFLOP/s": float(rate) / 1e9,
+            "of a matrix product": float(rate / limit),
+            "predicted again, %": 100 * close / pixels,
+            "largest difference of a probability": float(f"{np.abs(found - single).max():.1g}"),
+            "labels that differ": int((found.argmax(1) != single.argmax(1)).sum()),
+            "pixels compared": len(chips),
+        }
+        per_second = float(pixels / np.median(times))
+        yield Row(f"{name}, {engine!s}", per_second, "pixels/s", faster, more=more)
+    for product, flops in rates.items():
+        yield Row(f"{name}, matrix product of {product}", more={"GFLOP/s": float(flops) / 1e9})
 
 
-def main() -> None:
-    """Compare for every size."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[7, 61])
-    parser.add_argument("--full", action="store_true", help="16 windows, 7 runs, longer training")
-    args = parser.parse_args()
+def rows(args: argparse.Namespace) -> Iterator[Row]:
+    """The rows of every size."""
     for size in args.sizes:
         small = size < 20
         chip_counts = [8 * BATCH, 32 * BATCH] if small else [(4 if args.full else 1) * BATCH]
         epochs = (10 if small else 2) * (4 if args.full else 1)
         runs, n_windows = (7, 16) if args.full else (3, 4)
-        compare(size, epochs, n_windows, chip_counts, runs)
+        yield from compare(size, epochs, n_windows, chip_counts, runs)
+
+
+def main() -> None:
+    """Compare for every size."""
+    parser = options("dense", __doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[7, 61])
+    parser.add_argument("--full", action="store_true", help="16 windows, 7 runs, longer training")
+    args = parser.parse_args()
+    report(parser, args, rows(args))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ the indices that both have, from the same arrays. Terrain is timed beside them.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from benchmarks.measure import forget_peak, interleaved, peak_mib, ratio
+from benchmarks.records import Row
+from benchmarks.report import options, report
 from landcover.files import raster_writer, rasters
 from landcover.grid import Grid
 from landcover.scene import features
@@ -63,8 +65,8 @@ def by_windows(path: Path, names: tuple[str, ...]) -> tuple[float, float]:
     return time.perf_counter() - started, time.process_time() - work
 
 
-def beside_spyndex(side: int, runs: int) -> None:
-    """Print the times of the indices that both have, from the same arrays."""
+def beside_spyndex(side: int, runs: int) -> Row:
+    """The times of the indices that both have, from the same arrays."""
     rng = np.random.default_rng(1)
     image = rng.uniform(0.02, 0.5, (len(ALL_BANDS), side, side)).astype(np.float32)
     held = dict(zip(ALL_BANDS, image, strict=True))
@@ -77,27 +79,24 @@ def beside_spyndex(side: int, runs: int) -> None:
         },
         runs,
     )
-    print(f"{len(ours)} indices of {side} x {side} px")
-    for name, each in seconds.items():
-        print(f"  {name:10} {np.median(each):.2f} s")
-    print(f"  landcover's is {ratio(seconds['spyndex'], seconds['landcover'])}")
+    took = {name: float(np.median(each)) for name, each in seconds.items()}
+    faster = ratio(seconds["spyndex"], seconds["landcover"], "spyndex")
+    what = f"{len(ours)} indices of an array of {side} px"
+    return Row(what, took["landcover"], "s", (faster,), more={"spyndex, s": took["spyndex"]})
 
 
-def terrain(side: int) -> None:
-    """Print the processor time of features of elevation."""
+def terrain(side: int) -> Iterator[Row]:
+    """The processor time of features of elevation."""
     elevation = 300 + np.random.default_rng(2).uniform(0, 50, (1, side, side)).astype(np.float32)
     for name in TERRAIN:
         started = time.process_time()
         features.compute(elevation, ["elevation"], [name], {"pixel_m": [10.0, 10.0]})
         work = (time.process_time() - started) / side**2 * TILE_PX
-        print(f"  {name:10} {work:.0f} s of processor time for a tile")
+        yield Row(f"{name} of a tile", work, "s of processor time")
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--side", type=int, default=2048, help="pixels (default 2048)")
-    side = parser.parse_args().side
+def rows(side: int) -> Iterator[Row]:
+    """Indices by windows, indices beside spyndex, and terrain."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scene.tif"
         write_scene(path, side)
@@ -105,11 +104,19 @@ def main() -> None:
         seconds, work = by_windows(path, NAMES)
         memory = peak_mib()
     share = TILE_PX / side**2
-    print(f"{len(NAMES)} features of {side} x {side} px of {len(ALL_BANDS)} bands, read and made")
-    print(f"  {seconds:.1f} s, {seconds * share:.0f} s for a tile; {work * share:.0f} s of "
-          f"processor time for a tile; at most {memory:.0f} MiB")  # fmt: skip
-    beside_spyndex(1024, 3)
-    terrain(1024)
+    what = f"{len(NAMES)} indices of {len(ALL_BANDS)} bands by windows, {side} px"
+    more = {"a tile, s": seconds * share, "a tile, s of processor time": work * share}
+    yield Row(what, seconds, "s", memory_mib=memory, more=more)
+    yield beside_spyndex(1024, 3)
+    yield from terrain(1024)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = options("features", __doc__)
+    parser.add_argument("--side", type=int, default=2048, help="pixels (default 2048)")
+    a = parser.parse_args()
+    report(parser, a, rows(a.side))
 
 
 if __name__ == "__main__":

@@ -15,12 +15,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks.measure import interleaved, ratio
+from benchmarks.records import Cell, Row
+from benchmarks.report import options, report
 from landcover.classifiers import estimators, forests
 from landcover.scene import features
 from landcover.sources.synthetic import BANDS, make_scene
@@ -38,8 +40,8 @@ def scene_rows(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.moveaxis(inputs, 0, -1), scene.truth, row * 1000 + col
 
 
-def compare_growth(n: int, runs: int) -> RandomForestClassifier:
-    """Print times and accuracies; return the forest that landcover grew."""
+def compare_growth(n: int, runs: int) -> tuple[RandomForestClassifier, list[Row]]:
+    """The forest that landcover grew; times and accuracies."""
     inputs, truth, blocks = scene_rows()
     half = inputs.shape[1] // 2
     codes = np.unique(truth[:, :half])
@@ -57,15 +59,18 @@ def compare_growth(n: int, runs: int) -> RandomForestClassifier:
     ways = {"scikit-learn": lambda: grow(False)}
     if forests.fast_forest():
         ways["scikit-learn-intelex"] = lambda: grow(True)
-    print(f"growing 100 trees of leaf size {LEAF_SIZE} from {n:,} rows of {X.shape[1]} inputs")
+    what = f"growing 100 trees of leaf size {LEAF_SIZE} from {n:,} rows of {X.shape[1]} inputs"
     seconds = interleaved(ways, runs)
-    for name, each in seconds.items():
-        print(f"  {name:30} {np.median(each):.2f} s")
+    took = {name: float(np.median(each)) for name, each in seconds.items()}
     if not forests.fast_forest():
-        print("  scikit-learn-intelex is not installed: pip install 'landcover[fast]'")
-        return grown[False]
+        more: dict[str, Cell] = {
+            "scikit-learn-intelex": "not installed: pip install 'landcover[fast]'"
+        }
+        return grown[False], [Row(what, took["scikit-learn"], "s", more=more)]
     slow, fast = seconds.values()
-    print(f"  landcover's is {ratio(slow, fast)}")
+    faster = (ratio(slow, fast, "scikit-learn"),)
+    more = {"scikit-learn, s": took["scikit-learn"]}
+    lines = [Row(what, took["scikit-learn-intelex"], "s", faster, more=more)]
     known = np.isin(truth[:, half:], codes)
     test = inputs[:, half:][known]
     given = [estimators.probabilities(grown[k], test) for k in (False, True)]
@@ -73,11 +78,12 @@ def compare_growth(n: int, runs: int) -> RandomForestClassifier:
     scored = truth[:, half:][known], blocks[:, half:][known]
     for name, found in zip(("scikit-learn", "landcover"), predicted, strict=True):
         share, low, high = resampled_mean(found == scored[0], scored[1])
-        print(f"  accuracy of {name:12} {share:.4f} ({low:.4f} to {high:.4f})")
+        interval: dict[str, Cell] = {"95 % interval": f"{100 * low:.2f} to {100 * high:.2f}"}
+        lines.append(Row(f"accuracy of {name}", 100 * share, "%", more=interval))
     right = [(found == scored[0]).astype(float) for found in predicted]
     gain, low, high = resampled_mean(right[1] - right[0], scored[1])
-    print(f"  difference {gain:+.4f} ({low:+.4f} to {high:+.4f})")
-    return grown[True]
+    interval = {"95 % interval": f"{100 * low:+.2f} to {100 * high:+.2f}"}
+    return grown[True], [*lines, Row("difference of accuracy", 100 * gain, "points", more=interval)]
 
 
 def resampled_mean(values: np.ndarray, blocks: np.ndarray) -> tuple[float, float, float]:
@@ -90,8 +96,8 @@ def resampled_mean(values: np.ndarray, blocks: np.ndarray) -> tuple[float, float
     return float(np.mean(values)), float(low), float(high)
 
 
-def compare_prediction(forest: RandomForestClassifier, side: int, runs: int) -> None:
-    """Print times of predicting a window of the scene, and how far results agree."""
+def compare_prediction(forest: RandomForestClassifier, side: int, runs: int) -> Iterator[Row]:
+    """Times of predicting a window of the scene, and how far results agree."""
     inputs, _, _ = scene_rows(1)
     X = np.ascontiguousarray(inputs[:side, :side].reshape(side * side, -1))
     predict = estimators.row_predictor(forest)
@@ -101,23 +107,27 @@ def compare_prediction(forest: RandomForestClassifier, side: int, runs: int) -> 
     }
     if importlib.util.find_spec("skl2onnx") and importlib.util.find_spec("onnxruntime"):
         ways["ONNX Runtime"] = onnx_session(forest, X)
-    print(f"predicting {side} x {side} pixels")
     expected = forest.set_params(n_jobs=1).predict_proba(X)
     equal = np.array_equal(ways["landcover"](), expected.astype(np.float32))
-    print(f"  landcover's probabilities equal scikit-learn's to the last bit: {equal}")
+    checks: dict[str, dict[str, Cell]] = {
+        "landcover": {"equal to scikit-learn's to the last bit": equal}
+    }
     if "ONNX Runtime" in ways:
         differ = (ways["ONNX Runtime"]().argmax(axis=1) != expected.argmax(axis=1)).sum()
-        print(f"  labels of ONNX Runtime that differ: {differ} of {len(X)}")
+        checks["ONNX Runtime"] = {"labels that differ": int(differ), "pixels": len(X)}
     forest.set_params(n_jobs=-1)
     seconds = interleaved(ways, runs)
     for name, each in seconds.items():
         rate, work = np.median(each) / len(X), cpu_seconds(ways[name], runs) / len(X)
-        print(
-            f"  {name:13} {1e9 * rate:6.0f} ns a pixel, {TILE_PX * rate:5.0f} s for a tile; "
-            f"{1e9 * work:6.0f} ns of processor time a pixel"
+        more: dict[str, Cell] = {
+            "a tile, s": float(TILE_PX * rate), "processor time, ns a pixel": 1e9 * work,
+        }  # fmt: skip
+        faster = tuple(
+            ratio(seconds[other], each, other) for other in ways if name == "landcover" != other
         )
-    for name in list(ways)[1:]:
-        print(f"  landcover against {name}: {ratio(seconds[name], seconds['landcover'])}")
+        what = f"predicting {side} x {side} pixels by {name}"
+        more |= checks.get(name, {})
+        yield Row(what, float(1e9 * rate), "ns a pixel", faster, more=more)
 
 
 def cpu_seconds(way: Callable[[], object], runs: int) -> float:
@@ -141,15 +151,20 @@ def onnx_session(forest: RandomForestClassifier, X: np.ndarray) -> Callable[[], 
     return lambda: session.run(None, {name: X})[1]
 
 
+def rows(a: argparse.Namespace) -> Iterator[Row]:
+    """The rows of growing and of predicting."""
+    forest, growth = compare_growth(a.rows or (24_000 if a.full else 6_000), 3)
+    yield from growth
+    yield from compare_prediction(forest, 256 if a.full else 128, 5 if a.full else 3)
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options("forests", __doc__)
     parser.add_argument("--full", action="store_true", help="24,000 rows or --rows")
     parser.add_argument("--rows", type=int)
     a = parser.parse_args()
-    rows = a.rows or (24_000 if a.full else 6_000)
-    forest = compare_growth(rows, 3)
-    compare_prediction(forest, 256 if a.full else 128, 5 if a.full else 3)
+    report(parser, a, rows(a))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import SupportsFloat
 
 import numpy as np
 
+from benchmarks.records import Cell, Row
+from benchmarks.report import options, report
 from benchmarks.training import Setting, Steps, make_setting
 from landcover import maps
 from landcover.classifiers import networks
@@ -112,8 +114,8 @@ def training_operations(
     return 6.0 * forward
 
 
-def train(setting: Setting, size: int, product: float) -> networks.Network:
-    """Train a network for two epochs and print the time of the second: the first compiles."""
+def train(setting: Setting, size: int, product: float) -> tuple[networks.Network, Row]:
+    """A network trained for two epochs, and the time of the second: the first compiles."""
     way = setting.plan(size, "auto")
     held = setting.hold(way)
     epoch = Steps(setting, way, held)
@@ -122,12 +124,13 @@ def train(setting: Setting, size: int, product: float) -> networks.Network:
     epoch()
     seconds = time.perf_counter() - started
     rate = training_operations(setting, epoch.network, way, held) / seconds
-    print(
-        f"{size:>2} px: trained on {way.way}, {seconds:.2f} s an epoch of {epoch.samples:,} "
-        f"samples, {rate / 1e9:.1f} GFLOP/s, {rate / product:.1%} of a matrix product",
-        flush=True,
-    )
-    return epoch.network
+    more: dict[str, Cell] = {
+        "samples": epoch.samples,
+        "trained on": way.way,
+        "GFLOP/s": rate / 1e9,
+        "of a matrix product, %": 100 * rate / product,
+    }
+    return epoch.network, Row(f"an epoch, {size} px", seconds, "s", more=more)
 
 
 def dense_map(classifier: maps.Classifier, scene: Path, out: Path) -> float:
@@ -171,7 +174,7 @@ def check(arguments: list[str]) -> None:
 
 def differing(
     setting: Setting, size: int, model: networks.Network, scene: Path, mapped: Path
-) -> str:
+) -> int:
     """How many labels differ from those of TensorFlow on the CPU."""
     folder = mapped.parent
     networks.save(model, folder / "model.keras")
@@ -180,41 +183,49 @@ def differing(
     alone = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
     subprocess.run(command, check=True, env=os.environ | alone, capture_output=True)
     ours, theirs = rasters.read_classes(mapped), rasters.read_classes(folder / "cpu.tif")
-    return f"{(ours != theirs).sum():,} of {ours.size:,} labels differ from the CPU's"
+    return int((ours != theirs).sum())
+
+
+def rows(full: bool) -> Iterator[Row]:
+    """The device's own rates, then training and mapping with both networks."""
+    samples, side = (100_000, TILE_PX) if full else (1000, 256)
+    name, gpu = device()
+    on: dict[str, Cell] = {"on": name if gpu else f"{name}: no GPU was found"}
+    product, copy = rates(gpu)
+    yield Row("matrix product of float32", product / 1e12, "TFLOP/s", more=on)
+    yield Row("copy", copy / 1e9, "GB/s", more=on)
+    with tempfile.TemporaryDirectory() as folder:
+        setting = make_setting(Path(folder), samples)
+        scene = Path(folder) / "large.tif"
+        large_scene(setting.run, scene, side)
+        for size in PATCHES:
+            model, trained = train(setting, size, product)
+            yield trained
+            mapped = Path(folder) / f"{size}.tif"
+            classifier = classifier_of(setting, size, model)
+            dense_map(classifier, setting.run.scene, Path(folder) / "warm.tif")
+            rate = side**2 / dense_map(classifier, scene, mapped)
+            operations, moved = dense_work(model)
+            more: dict[str, Cell] = {
+                "GFLOP/s": rate * operations / 1e9,
+                "of a matrix product, %": 100 * rate * operations / product,
+                "of a copy, %": 100 * rate * moved / copy,
+                "labels that differ from the CPU's": differing(setting, size, model, scene, mapped),
+                "pixels": side**2,
+            }
+            yield Row(f"a map with reading and writing, {size} px", rate, "pixels/s", more=more)
 
 
 def main() -> None:
     """Train and map with both networks."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options("gpu", __doc__)
     parser.add_argument("--full", action="store_true", help="a whole tile, 100,000 samples")
     parser.add_argument("--check", nargs=5, help=argparse.SUPPRESS)
     a = parser.parse_args()
     if a.check:
         check(a.check)
         return
-    samples, side = (100_000, TILE_PX) if a.full else (1000, 256)
-    name, gpu = device()
-    print(name if gpu else f"{name}: no GPU was found, so these are the CPU's figures")
-    product, copy = rates(gpu)
-    print(f"matrix product {product / 1e12:.2f} TFLOP/s float32, copy {copy / 1e9:.0f} GB/s")
-    with tempfile.TemporaryDirectory() as folder:
-        setting = make_setting(Path(folder), samples)
-        scene = Path(folder) / "large.tif"
-        large_scene(setting.run, scene, side)
-        for size in PATCHES:
-            model = train(setting, size, product)
-            mapped = Path(folder) / f"{size}.tif"
-            classifier = classifier_of(setting, size, model)
-            dense_map(classifier, setting.run.scene, Path(folder) / "warm.tif")
-            rate = side**2 / dense_map(classifier, scene, mapped)
-            operations, moved = dense_work(model)
-            print(
-                f"{size:>2} px: mapped {rate / 1e6:.2f} million px/s with reading and writing, "
-                f"{rate * operations / 1e9:.0f} GFLOP/s, {rate * operations / product:.1%} of a "
-                f"matrix product, {rate * moved / copy:.1%} of a copy; "
-                f"{differing(setting, size, model, scene, mapped)}",
-                flush=True,
-            )
+    report(parser, a, rows(a.full))
 
 
 if __name__ == "__main__":

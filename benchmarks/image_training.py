@@ -9,26 +9,20 @@ of both ways and of both precisions follow each other in one process, on images 
 
 from __future__ import annotations
 
-import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from benchmarks.measure import interleaved, ratio
+from benchmarks.records import Row
+from benchmarks.report import options, report
 from landcover.classifiers import networks
 from landcover.classifiers.networks.backend import keras_module
 
 BATCH, STEPS = 128, 8
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-
-
-def parser() -> argparse.ArgumentParser:
-    """What the benchmark takes."""
-    made = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    made.add_argument("--runs", type=int, default=3, help="of every way")
-    return made
 
 
 def steps(policy: str, xla: bool) -> Callable[[], Any]:
@@ -47,21 +41,27 @@ def steps(policy: str, xla: bool) -> Callable[[], Any]:
     return lambda: model.fit(images, targets, batch_size=BATCH, verbose=0)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print images a second of every way, and XLA's ratio to the steps as they are."""
-    a = parser().parse_args(argv)
+def rows(runs: int) -> Iterator[Row]:
+    """Images a second of every way, and the ratio of steps as they are to XLA's."""
     os.environ["TF_DETERMINISTIC_OPS"] = "0"  # Keras declines XLA otherwise
     ways = {}
     for name, policy in PRECISIONS.items():
         ways[name] = steps(policy, xla=False)
         ways[f"{name}, XLA"] = steps(policy, xla=True)
-    seconds = interleaved(ways, a.runs)
+    seconds = interleaved(ways, runs)
     for name, each in seconds.items():
-        print(f"{name}: {BATCH * STEPS / np.median(each):.0f} images a second")
-    for name in PRECISIONS:
-        print(f"{name}: {ratio(seconds[f'{name}, XLA'], seconds[name])} as with XLA")
-    return 0
+        rate = float(BATCH * STEPS / np.median(each))
+        faster = (ratio(seconds[f"{name}, XLA"], each, "XLA"),) if name in PRECISIONS else ()
+        yield Row(name, rate, "images/s", faster)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = options("image_training", __doc__)
+    parser.add_argument("--runs", type=int, default=3, help="of every way")
+    a = parser.parse_args()
+    report(parser, a, rows(a.runs))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

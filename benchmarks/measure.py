@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.records import Ratio
+
 Times = dict[str, np.ndarray]
 
 
@@ -34,18 +36,21 @@ def interleaved(
     return {name: np.array(values) for name, values in seconds.items()}
 
 
-def ratio(slow: np.ndarray, fast: np.ndarray, unit: str = "times as fast") -> str:
+def ratio(
+    slow: np.ndarray,
+    fast: np.ndarray,
+    against: str,
+    unit: str = "times as fast as",
+    less_is_better: bool = False,
+) -> Ratio:
     """How much faster `fast` is, run by run: median and spread.
 
-    >>> ratio(np.array([2.0, 4.0, 3.0]), np.array([1.0, 1.0, 1.0]))
-    '3.0 times as fast (2.0-4.0 in 3 runs)'
+    >>> print(ratio(np.array([2.0, 4.0, 3.0]), np.array([1.0, 1.0, 1.0]), "NumPy"))
+    3.0 times as fast as NumPy (2.0-4.0 in 3 runs)
     """
     each = slow / fast
-    digits = 0 if np.median(each) >= 20 else 1
-    return (
-        f"{np.median(each):.{digits}f} {unit} "
-        f"({each.min():.{digits}f}-{each.max():.{digits}f} in {len(each)} runs)"
-    )
+    spread = float(np.median(each)), float(each.min()), float(each.max())
+    return Ratio(*spread, len(each), against, unit, less_is_better)
 
 
 def peak_mib() -> float:

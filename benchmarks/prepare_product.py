@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.measure import in_process, interleaved, peak_mib
+from benchmarks.records import Row
+from benchmarks.report import options, report
 
 NAME = "S2B_MSIL2A_20230601T101559_N0509_R065_T33UUU_20230601T124759.SAFE"
 GRANULE = "GRANULE/L2A_T33UUU_A033753_20230601T101559/IMG_DATA"
@@ -30,7 +33,7 @@ KEEP = {"ten bands": "20m", "four bands": "core"}
 
 def main() -> None:
     """Make the product, prepare it with ten bands and with four, print times and memory."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options("prepare_product", __doc__)
     parser.add_argument("--size", type=int, default=3840, help="side of the scene in 10 m pixels")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--full", action="store_true", help="a whole tile, 10980 pixels")
@@ -41,6 +44,11 @@ def main() -> None:
         prepare_product(Path(a.child[1]), a.child[0])
         print(time.process_time(), peak_mib())
         return
+    report(parser, a, rows(a))
+
+
+def rows(a: argparse.Namespace) -> Iterator[Row]:
+    """A row for ten bands and one for four, each with the memory of a process of its own."""
     size = 10_980 if a.full else a.size
     with tempfile.TemporaryDirectory() as name:
         folder = a.folder or Path(name)
@@ -48,10 +56,10 @@ def main() -> None:
         costs: dict[str, list[tuple[float, float]]] = {way: [] for way in KEEP}
         ways = {way: partial(in_own_process, way, folder, costs[way]) for way in KEEP}
         times = interleaved(ways, a.runs, warm=False)
-    print(f"{size} x {size} pixels from a product of level 2A")
     for way in KEEP:
         cpu_s, mib = np.median(costs[way], axis=0)
-        print(f"{way:>12}: {np.median(times[way]):6.1f} s, {cpu_s:6.1f} s of cores, {mib:6.0f} MiB")
+        seconds, more = float(np.median(times[way])), {"of cores, s": float(cpu_s)}
+        yield Row(f"{way}, {size:,} px", seconds, "s", memory_mib=float(mib), more=more)
 
 
 def make_product(folder: Path, size: int) -> None:

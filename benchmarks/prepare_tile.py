@@ -12,19 +12,22 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.measure import in_process, interleaved, peak_mib, ratio
+from benchmarks.records import Row
+from benchmarks.report import options, report
 
 BANDS = ("B02", "B03", "B04", "B08")
 
 
 def main() -> None:
     """Make the bands, prepare them both ways in turn, print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options("prepare_tile", __doc__)
     parser.add_argument("--size", type=int, default=3840, help="side of the scene in pixels")
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--full", action="store_true", help="a whole tile, 10980 pixels")
@@ -34,6 +37,11 @@ def main() -> None:
         WAYS[a.child[0]](Path(a.child[1]))
         print(peak_mib())
         return
+    report(parser, a, rows(a))
+
+
+def rows(a: argparse.Namespace) -> Iterator[Row]:
+    """A row a way; that of windows has the ratios of time and of memory."""
     size = 10_980 if a.full else a.size
     with tempfile.TemporaryDirectory() as name:
         for band in BANDS:
@@ -41,12 +49,14 @@ def main() -> None:
         peaks: dict[str, list[float]] = {way: [] for way in WAYS}
         ways = {way: partial(prepare_in_process, way, name, peaks[way]) for way in WAYS}
         times = interleaved(ways, a.runs, warm=False)
-    print(f"{size} x {size} pixels, {len(BANDS)} bands")
-    for way in WAYS:
-        print(f"{way:>12}: {np.median(times[way]):6.1f} s  {max(peaks[way]):7.0f} MiB at most")
     memory = np.array(peaks["whole-arrays"]), np.array(peaks["windows"])
-    print(f"memory: {ratio(*memory, 'times less by windows')}")
-    print(f"time:   {ratio(times['whole-arrays'], times['windows'], 'times as fast by windows')}")
+    ratios = (
+        ratio(times["whole-arrays"], times["windows"], "whole arrays"),
+        ratio(*memory, "whole arrays", "times less memory than"),
+    )
+    for way, compared in (("windows", ratios), ("whole-arrays", ())):
+        what, seconds = f"{way}, {size:,} px", float(np.median(times[way]))
+        yield Row(what, seconds, "s", compared, max(peaks[way]))
 
 
 def make_band(folder: Path, name: str, size: int) -> None:

@@ -5,13 +5,14 @@
 
 Bands of noise and shapes, with tiles of 1024 px, are written once to a folder. Both ways read all
 windows of 1024 px of all bands, in turn. The old way read band after band with GDAL's threads in
-each file, which lose errors. Two figures are printed: seconds, and the ratio of new and old.
+each file, which lose errors.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,9 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.windows import Window as RasterioWindow
 
+from benchmarks.measure import ratio
+from benchmarks.records import Cell, Row
+from benchmarks.report import options, report
 from landcover.files import rasters, wholeness
 from landcover.files.opening import read_at_once
 from landcover.grid import Grid, Window
@@ -80,12 +84,8 @@ def new(paths: list[Path], places: list[Window]) -> int:
     return total
 
 
-def main() -> None:
-    """Print both ways' seconds and their ratio."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--folder", type=Path, default=Path("data/bench/reading"))
-    a = parser.parse_args()
+def rows(a: argparse.Namespace) -> Iterator[Row]:
+    """Seconds of the fastest round, with the ratio round by round, and of asking for wholeness."""
     side, rounds = (10980, 1) if a.full else (4096, 3)
     paths = write_bands(a.folder, side)
     size = sum(path.stat().st_size for path in paths) / 2**20
@@ -93,7 +93,8 @@ def main() -> None:
     for path in paths:
         wholeness.require_whole(path)
     asked = (time.perf_counter() - started) / len(paths)
-    print(f"{len(paths)} files of {side} px, {size:.0f} MiB; whole? {1000 * asked:.1f} ms a file")
+    more: dict[str, Cell] = {"files, MiB": size}
+    yield Row(f"asking whether a file is whole, {side:,} px", 1000 * asked, "ms", more=more)
     seconds: dict[str, list[float]] = {"old": [], "new": []}
     totals = set()
     for _ in range(rounds):
@@ -101,10 +102,21 @@ def main() -> None:
             started = time.perf_counter()
             totals.add(way(paths, windows(side)))
             seconds[name].append(time.perf_counter() - started)
-            print(f"{name}: {seconds[name][-1]:.1f} s", flush=True)
     if len(totals) > 1:
         raise SystemExit("the two ways read different pixels")
-    print(f"new / old: {min(seconds['new']) / min(seconds['old']):.2f}")
+    one_file = "GDAL's threads in one file after the other"
+    faster = ratio(np.array(seconds["old"]), np.array(seconds["new"]), one_file)
+    what = f"four bands, {side:,} px"
+    yield Row(what, min(seconds["new"]), "s", (faster,), more={"GDAL's, s": min(seconds["old"])})
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = options("reading", __doc__)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--folder", type=Path, default=Path("data/bench/reading"))
+    a = parser.parse_args()
+    report(parser, a, rows(a))
 
 
 if __name__ == "__main__":

@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.measure import in_process, interleaved, peak_mib, ratio
+from benchmarks.records import Ratio, Row
+from benchmarks.report import options, report
 
 TILE_PX = 10_980
 
@@ -108,7 +111,7 @@ WAYS = {"strips": by_strips, "join": by_join}
 
 def main() -> None:
     """Compare both ways on a small scene, then measure each in a process of its own."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options("sampling", __doc__)
     parser.add_argument("--full", action="store_true", help="400,000 samples of a whole tile")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
@@ -117,26 +120,34 @@ def main() -> None:
         way, folder, samples = a.child
         run_alone(way, Path(folder), int(samples))
         return
+    report(parser, a, measured(a))
+
+
+def measured(a: argparse.Namespace) -> Iterator[Row]:
+    """The rows of a small scene, and with --full of a tile."""
     with tempfile.TemporaryDirectory() as name:
-        compare(Path(name) / "small", 600, 2000, 100_000, a.runs)
+        yield from compare(Path(name) / "small", 600, 2000, 100_000, a.runs)
         if a.full:
             make_run(Path(name) / "tile", TILE_PX, TILE_PX)
-            print(f"{TILE_PX} x {TILE_PX} pixels")
-            print(alone("strips", Path(name) / "tile", 400_000))
+            yield alone("strips", Path(name) / "tile", 400_000, "a tile")
 
 
-def compare(folder: Path, rows: int, cols: int, samples: int, runs: int) -> None:
-    """Print the ratio of times, and each way's own time and memory."""
+def compare(folder: Path, rows: int, cols: int, samples: int, runs: int) -> Iterator[Row]:
+    """The ratio of times, and each way's own time and memory."""
     make_run(folder, rows, cols)
     times = interleaved({k: partial(way, folder, samples) for k, way in WAYS.items()}, runs)
-    print(f"{rows} x {cols} pixels, {samples:,} samples: {ratio(times['join'], times['strips'])}")
+    faster = ratio(times["join"], times["strips"], "joining points to polygons")
     for way in WAYS:
-        print(alone(way, folder, samples), flush=True)
+        ratios = (faster,) if way == "strips" else ()
+        yield alone(way, folder, samples, f"{rows} x {cols} pixels", ratios)
 
 
-def alone(way: str, folder: Path, samples: int) -> str:
+def alone(way: str, folder: Path, samples: int, of: str, ratios: tuple[Ratio, ...] = ()) -> Row:
     """Time and memory of a way in a process of its own."""
-    return in_process("benchmarks.sampling", "--child", way, str(folder), str(samples))[-1]
+    printed = in_process("benchmarks.sampling", "--child", way, str(folder), str(samples))[-1]
+    seconds, mib, drawn = map(float, printed.split())
+    more = {"drawn": int(drawn)}
+    return Row(f"{samples:,} samples of {of} by {way}", seconds, "s", ratios, mib, more)
 
 
 def run_alone(way: str, folder: Path, samples: int) -> None:
@@ -144,7 +155,7 @@ def run_alone(way: str, folder: Path, samples: int) -> None:
     started = time.perf_counter()
     drawn = WAYS[way](folder, samples)
     seconds = time.perf_counter() - started
-    print(f"{way:>7}: {seconds:6.2f} s, peak {peak_mib():5.0f} MiB, {drawn:,} drawn")
+    print(seconds, peak_mib(), drawn)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,14 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 
 from benchmarks.measure import forget_peak, in_process, interleaved, peak_mib, ratio
+from benchmarks.records import Row
+from benchmarks.report import options, report
 
 SCALE, SIGMA, MIN_SIZE = 1200.0, 0.5, 500
 TILE_PX = 10_980
@@ -99,8 +102,8 @@ def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
     return pairs == len(np.unique(a)) == len(np.unique(b))
 
 
-def compare(size: int, runs: int) -> None:
-    """Print a line of ratios for every kind of image that scikit-image takes."""
+def compare(size: int, runs: int) -> Iterator[Row]:
+    """A row for every kind of image that scikit-image takes."""
     for name, make in IMAGES.items():
         image = make(size)
         if np.isnan(image).any():
@@ -110,17 +113,19 @@ def compare(size: int, runs: int) -> None:
                 {way.__name__: partial(way, image, scale=scale) for way in (ours, theirs)}, runs
             )
             nanoseconds = np.median(times["ours"]) / size**2 * 1e9
-            print(
-                f"{name:10} scale {scale:4.0f} {size:5} px: {nanoseconds:4.0f} ns a pixel, "
-                f"{ratio(times['theirs'], times['ours'])}",
-                flush=True,
-            )
+            faster = (ratio(times["theirs"], times["ours"], "scikit-image"),)
+            what = f"{name} at scale {scale:.0f}, {size} px"
+            yield Row(what, float(nanoseconds), "ns a pixel", faster)
 
 
-def alone(name: str, size: int, way: str) -> str:
-    """Seconds, and bytes a pixel above the image, of one run in a process of its own."""
-    options = ["--image", name, "--sizes", str(size), "--alone", way]
-    return in_process("benchmarks.segmentation", *options)[-1]
+def alone(name: str, size: int, way: str) -> Row:
+    """Bytes a pixel above the image, and seconds, of one run in a process of its own."""
+    given = ["--image", name, "--sizes", str(size), "--alone", way]
+    printed = in_process("benchmarks.segmentation", *given)[-1]
+    bytes_px, seconds, segments = map(float, printed.split())
+    who = {"ours": "landcover", "theirs": "scikit-image"}[way]
+    more = {"s": seconds, "segments": int(segments)}
+    return Row(f"memory of {who} for {name}, {size} px", bytes_px, "bytes a pixel", more=more)
 
 
 def run_alone(name: str, size: int, way: str) -> None:
@@ -134,16 +139,25 @@ def run_alone(name: str, size: int, way: str) -> None:
     result = segment(image)
     seconds = time.perf_counter() - started
     bytes_px = (peak_mib() - before) * 2**20 / size**2
-    print(
-        f"{name:12} {size:5} px: {seconds:6.2f} s, {seconds / size**2 * 1e9:4.0f} ns and "
-        f"{bytes_px:5.1f} bytes a pixel ({result.itemsize} of them the result), "
-        f"{len(np.unique(result))} segments"
-    )
+    print(bytes_px, seconds, len(np.unique(result)))
+
+
+def rows(a: argparse.Namespace) -> Iterator[Row]:
+    """Ratios of time for every image, then memory, the result included."""
+    same = same_partition(ours(noise(500)), theirs(noise(500)))
+    yield Row("noise of 500 px", more={"same partition as scikit-image": same})
+    for size in a.sizes or ([250, 500, 1000, 2745] if a.full else [250, 500]):
+        yield from compare(size, a.runs)
+    yield alone("fields", 1000, "theirs")
+    for name in IMAGES:
+        yield alone(name, 2745 if a.full else 1000, "ours")
+    for size in (TILE_PX // 2, TILE_PX) if a.full else ():
+        yield alone("fields", size, "ours")
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options("segmentation", __doc__)
     parser.add_argument("--full", action="store_true", help="also large images, up to a tile")
     parser.add_argument("--sizes", type=int, nargs="+", help="sides, pixels")
     parser.add_argument("--runs", type=int, default=3)
@@ -153,16 +167,7 @@ def main() -> None:
     if a.alone:
         run_alone(a.image, a.sizes[0], a.alone)
         return
-    same = same_partition(ours(noise(500)), theirs(noise(500)))
-    print(f"same partition as scikit-image on noise of 500 px: {same}")
-    for size in a.sizes or ([250, 500, 1000, 2745] if a.full else [250, 500]):
-        compare(size, a.runs)
-    print("memory above the image")
-    print("scikit-image", alone("fields", 1000, "theirs"))
-    for name in IMAGES:
-        print("landcover   ", alone(name, 2745 if a.full else 1000, "ours"), flush=True)
-    for size in (TILE_PX // 4, TILE_PX // 2, TILE_PX) if a.full else ():
-        print("landcover   ", alone("fields", size, "ours"), flush=True)
+    report(parser, a, rows(a))
 
 
 if __name__ == "__main__":

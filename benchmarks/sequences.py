@@ -15,6 +15,7 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from benchmarks.measure import forget_peak, in_process, interleaved, peak_mib, ratio
+from benchmarks.records import Row
+from benchmarks.report import options, report
 from landcover import maps
 from landcover.classifiers.kinds import KINDS
 from landcover.classifiers.learnt_dates import LearntDates
@@ -78,8 +81,8 @@ def mapped(classifier: SequenceClassifier, scene: Path, out: Path) -> tuple[floa
     return time.perf_counter() - started, peak_mib()
 
 
-def compare(folder: Path, dates: Dates, runs: int) -> None:
-    """Print the ratio of times of pixels in windows and in Keras' own batches."""
+def compare(folder: Path, dates: Dates, runs: int) -> Row:
+    """The ratio of times of pixels in windows and in Keras' own batches."""
     from landcover.classifiers import networks
 
     classifier = attention(dates, folder)
@@ -97,24 +100,23 @@ def compare(folder: Path, dates: Dates, runs: int) -> None:
     )
     plain = model.predict([values, at], verbose=0).T.reshape(-1, 100, 200)
     differ = float(np.abs(classifier.predict_window(image) - plain).max())
-    said = ratio(times["plain"], times["windows"])
-    print(f"L-TAE, {len(dates.days)} dates: {said} as Keras by batches of 32,", end=" ")
-    print(f"largest difference {differ:.0e}", flush=True)
+    faster = (ratio(times["plain"], times["windows"], "Keras by batches of 32"),)
+    what = f"L-TAE, {len(dates.days)} dates of {_PLAIN:,} pixels"
+    return Row(
+        what, float(np.median(times["windows"])), "s", faster, more={"largest difference": differ}
+    )
 
 
-def grow(folder: Path, sides: list[int], numbers: list[int]) -> None:
-    """Print what maps take, by pixels and by dates."""
+def grow(folder: Path, sides: list[int], numbers: list[int]) -> Iterator[Row]:
+    """What maps take, by pixels and by dates."""
     for side, number in [*((side, 6) for side in sides), *((sides[-1], n) for n in numbers)]:
         dates = Dates(days(number), BANDS)
         scene = folder / "dates.tif"
         write_scene(scene, side, dates)
         seconds, mib = mapped(attention(dates, folder), scene, folder / "map.tif")
         each = 1e9 * seconds / (side**2 * number)
-        print(
-            f"{side} x {side} pixels, {number} dates of 10 bands: {seconds:.1f} s, "
-            f"{each:.0f} ns a pixel and date, peak {mib:,.0f} MiB",
-            flush=True,
-        )
+        what, more = f"a map of {side} px, {number} dates", {"ns a pixel and date": each}
+        yield Row(what, seconds, "s", memory_mib=mib, more=more)
 
 
 def train_step(fused: bool) -> None:
@@ -138,20 +140,30 @@ def train_step(fused: bool) -> None:
     step()
     first = time.perf_counter() - started
     times = interleaved({"step": step}, 8)["step"]
-    print(f"{np.median(times):.2f} s a step of 16 tiles, {first:.0f} s the first", flush=True)
+    print(float(np.median(times)), first)
 
 
-def fused_and_not() -> None:
+def fused_and_not() -> Iterator[Row]:
     """Steps of training with fused kernels and without, each in a process of its own."""
     os.environ["TF_DETERMINISTIC_OPS"] = "0"
-    for name in ("--step-fused", "--step-plain"):
+    for name, kernels in (("--step-fused", "fused"), ("--step-plain", "plain")):
         (line,) = in_process("benchmarks.sequences", name)[-1:]
-        print(f"U-Net and ConvLSTM, {name.removeprefix('--step-')}: {line}", flush=True)
+        step, first = map(float, line.split())
+        what = f"a step of 16 tiles of unet-convlstm, {kernels} kernels"
+        yield Row(what, step, "s", more={"the first, s": first})
+
+
+def rows(full: bool) -> Iterator[Row]:
+    """The comparison, the growth, and the steps of training."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield compare(Path(folder), Dates(days(6), BANDS), 5 if full else 3)
+        yield from grow(Path(folder), [250, 500, 1000] if full else [250, 500], [3, 12])
+    yield from fused_and_not()
 
 
 def main() -> None:
-    """Print the comparison, the growth, and the steps of training."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure and print."""
+    parser = options("sequences", __doc__)
     parser.add_argument("--full", action="store_true", help="scenes of up to 1,000 px")
     parser.add_argument("--step-fused", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--step-plain", action="store_true", help=argparse.SUPPRESS)
@@ -159,10 +171,7 @@ def main() -> None:
     if a.step_fused or a.step_plain:
         train_step(a.step_fused)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        compare(Path(folder), Dates(days(6), BANDS), 5 if a.full else 3)
-        grow(Path(folder), [250, 500, 1000] if a.full else [250, 500], [3, 12])
-    fused_and_not()
+    report(parser, a, rows(a.full))
 
 
 if __name__ == "__main__":

@@ -23,21 +23,29 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from benchmarks.records import Cell, Row
+from benchmarks.report import options, report
+
 _SHARES = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
 _SIDE_PX = 64
 
 
 def main() -> None:
-    """Start the service, send requests for a while, and print latencies and memory."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", nargs="?", type=Path, help="run folder; one is made by default")
+    """Start the service and send requests for a while."""
+    parser = options("service", __doc__)
+    parser.add_argument("--run", type=Path, help="run folder; one is made by default")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=60)
     a = parser.parse_args()
+    report(parser, a, rows(a))
+
+
+def rows(a: argparse.Namespace) -> Iterator[Row]:
+    """The rows of the service in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         run = a.run or make_run(Path(folder) / "run")
         with served(run) as (url, pid):
-            measure(url, pid, a.clients, a.seconds)
+            yield from measure(url, pid, a.clients, a.seconds)
 
 
 def make_run(path: Path) -> Path:
@@ -91,21 +99,22 @@ def _address(server: subprocess.Popen, log: io.TextIOBase) -> str:
     raise SystemExit(log.read())
 
 
-def measure(url: str, pid: int, clients: int, seconds: float) -> None:
-    """Print latencies, requests a second, failures and memory."""
+def measure(url: str, pid: int, clients: int, seconds: float) -> Iterator[Row]:
+    """Requests a second, latencies and failures of every request, and memory over the time."""
     squares = [encoded(seed) for seed in range(64)]
     asyncio.run(load(url, pid, squares, 2, 3))  # what is compiled at first use is compiled now
     seen, memory, took = asyncio.run(load(url, pid, squares, clients, seconds))
-    print(f"{clients} clients for {seconds:.0f} s, {url}")
-    print(f"| request | requests | a second | {' | '.join(_SHARES)} | failures |")
-    print(f"|---|{'--:|' * (3 + len(_SHARES))}")
     for kind in ("POST /classify", "GET /tiles"):
         times = np.array([s for name, _, s in seen if name == kind])
         failed = sum(status != 200 for name, status, _ in seen if name == kind)
-        shown = " | ".join(f"{1000 * np.percentile(times, p):.0f} ms" for p in _SHARES.values())
-        print(f"| `{kind}` | {len(times):,} | {len(times) / took:.1f} | {shown} | {failed} |")
+        more: dict[str, Cell] = {"requests": len(times)}
+        for head, percent in _SHARES.items():
+            more[f"{head}, ms"] = float(1000 * np.percentile(times, percent))
+        more["failures"] = failed
+        yield Row(f"{kind}, {clients} clients", len(times) / took, "a second", more=more)
     at = np.linspace(0, len(memory) - 1, 5).round().astype(int)
-    print("resident memory, MiB: " + ", ".join(f"{memory[i]:.0f}" for i in at), flush=True)
+    over = {"resident over the time, MiB": ", ".join(f"{memory[i]:.0f}" for i in at)}
+    yield Row(f"memory, {clients} clients", memory_mib=max(memory), more=over)
 
 
 Seen = list[tuple[str, int, float]]

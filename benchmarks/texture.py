@@ -12,13 +12,15 @@ Scenes are computed by windows, as maps are.
 from __future__ import annotations
 
 import argparse
-import os
 import time
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 
 from benchmarks.measure import forget_peak, interleaved, peak_mib, ratio
+from benchmarks.records import Row
+from benchmarks.report import options, report
 from benchmarks.segmentation import TILE_PX, fields
 from landcover.files.rasters import WINDOW_PX
 from landcover.grid import windows_of
@@ -52,8 +54,8 @@ def theirs(layer: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     return found
 
 
-def compare(band: np.ndarray, runs: int) -> None:
-    """Print how far the two differ, and the ratio of their times for a pixel."""
+def compare(band: np.ndarray, runs: int) -> Iterator[Row]:
+    """How far the two differ, and the ratio of their times for a pixel."""
     little = band[: LOOP_PX + 2 * AROUND, : LOOP_PX + 2 * AROUND]
     window = band[: WINDOW_PX + 2 * AROUND, : WINDOW_PX + 2 * AROUND]
     pixels = (window.shape[0] - 2 * AROUND) * (window.shape[1] - 2 * AROUND)
@@ -64,13 +66,14 @@ def compare(band: np.ndarray, runs: int) -> None:
         )
         rate = pixels / np.median(times["ours"])
         slow = LOOP_PX**2 / np.median(times["theirs"])
-        faster = ratio(times["theirs"] / LOOP_PX**2, times["ours"] / pixels)
-        print(f"{' '.join(names)}: {rate:,.0f} pixels a second against {slow:,.0f}")
-        print(f"    {faster}, largest difference {differ:.0e}", flush=True)
+        loop = "a loop of scikit-image"
+        faster = (ratio(times["theirs"] / LOOP_PX**2, times["ours"] / pixels, loop),)
+        more = {"the loop, pixels/s": float(slow), "largest difference": differ}
+        yield Row(" ".join(names), float(rate), "pixels/s", faster, more=more)
 
 
-def scene(band: np.ndarray, size: int, names: tuple[str, ...]) -> None:
-    """Print how long a scene takes by windows, and what that is for a tile."""
+def scene(band: np.ndarray, size: int, names: tuple[str, ...]) -> Row:
+    """How long a scene takes by windows, and what that is for a tile."""
     forget_peak()
     before, started, worked = peak_mib(), time.perf_counter(), time.process_time()
     for window in windows_of(size, size, WINDOW_PX):
@@ -78,29 +81,32 @@ def scene(band: np.ndarray, size: int, names: tuple[str, ...]) -> None:
         cols = slice(window.col, window.col + window.cols + 2 * AROUND)
         ours(band[rows, cols], names)
     seconds, worked = time.perf_counter() - started, time.process_time() - worked
-    tile = (TILE_PX / size) ** 2 / 60
-    print(
-        f"{' '.join(names)}, {size} x {size} px: {seconds:.0f} s, {worked:.0f} s of cores, "
-        f"{peak_mib() - before:.0f} MiB above the band\n"
-        f"    a tile of {TILE_PX} px: {seconds * tile:.1f} min, {worked * tile:.1f} min of cores",
-        flush=True,
-    )
+    tile = (TILE_PX / size) ** 2
+    more = {
+        "of cores, s": worked, "memory above the band, MiB": peak_mib() - before,
+        "a tile, s": seconds * tile, "a tile, s of cores": worked * tile,
+    }  # fmt: skip
+    return Row(f"{' '.join(names)}, {size} px", seconds, "s", more=more)
+
+
+def rows(a: argparse.Namespace) -> Iterator[Row]:
+    """The comparison, and scenes by windows."""
+    for size in (a.size, TILE_PX) if a.full else (a.size,):
+        band = fields(size + 2 * AROUND)[0].copy()
+        if size == a.size:
+            yield from compare(band, a.runs)
+        for names in SETS:
+            yield scene(band, size, names)
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options("texture", __doc__)
     parser.add_argument("--full", action="store_true", help="also a whole tile")
     parser.add_argument("--size", type=int, default=4000, help="side of the scene, pixels")
     parser.add_argument("--runs", type=int, default=3)
     a = parser.parse_args()
-    print(f"{LEVELS} levels, windows of {SIDE} px, {len(os.sched_getaffinity(0))} cores")
-    for size in (a.size, TILE_PX) if a.full else (a.size,):
-        band = fields(size + 2 * AROUND)[0].copy()
-        if size == a.size:
-            compare(band, a.runs)
-        for names in SETS:
-            scene(band, size, names)
+    report(parser, a, rows(a))
 
 
 if __name__ == "__main__":

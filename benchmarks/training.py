@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.measure import interleaved, peak_mib, ratio
+from benchmarks.records import Cell, Row
+from benchmarks.report import options, report
 from landcover.classifiers import networks
 from landcover.classifiers.networks.batches import row_batches, tile_batches
 from landcover.classifiers.networks.plans import ways
@@ -122,8 +125,8 @@ class Steps:
             self.model.train_on_batch(*self.batches[number])
 
 
-def compare(setting: Setting, size: int, count: int, runs: int) -> None:
-    """Print seconds of 10,000 samples both ways, and the ratio beside the estimated one."""
+def compare(setting: Setting, size: int, count: int, runs: int) -> Row:
+    """Seconds of 10,000 samples both ways, and the ratio beside the estimated one."""
     plans = {way: setting.plan(size, way) for way in ("chips", "tiles")}
     # A step of chips of 61 x 61 pixels takes seconds: fewer of them do
     counts = {"tiles": count, "chips": 2}
@@ -134,20 +137,22 @@ def compare(setting: Setting, size: int, count: int, runs: int) -> None:
     }
     chosen = setting.plan(size, "auto").way
     tiles = plans["tiles"]
-    print(
-        f"{size:>2} px: chips {np.median(seconds['chips']):7.2f} s, tiles "
-        f"{np.median(seconds['tiles']):6.2f} s for 10,000 samples "
-        f"(tiles of {tiles.side} px, {tiles.dense} layers dense); "
-        f"tiles {ratio(seconds['chips'], seconds['tiles'])}, "
-        f"estimated {plans['chips'].cost / tiles.cost:.1f}; default: {chosen}",
-        flush=True,
-    )
+    more: dict[str, Cell] = {
+        "chips, s": float(np.median(seconds["chips"])),
+        "estimated ratio": round(plans["chips"].cost / tiles.cost, 1),
+        "default": chosen,
+        "tile, px": tiles.side,
+        "dense layers": tiles.dense,
+    }
+    took = float(np.median(seconds["tiles"]))
+    faster = (ratio(seconds["chips"], seconds["tiles"], "chips"),)
+    return Row(f"10,000 samples on tiles, {size} px", took, "s", faster, more=more)
 
 
 def to_the_stop(
     setting: Setting, size: int, planned: networks.Plan, seed: int, epochs: int
-) -> np.ndarray:
-    """Print what training to the stop takes; return confusions with the truth, by blocks."""
+) -> tuple[Row, np.ndarray]:
+    """What training to the stop takes; confusions with the truth, by blocks."""
     rows = setting.rows
     started = time.perf_counter()
     held = setting.hold(planned)
@@ -168,28 +173,34 @@ def to_the_stop(
     confusions = accuracy.block_confusion(truth, predicted, blocks, codes)
     right = accuracy.metrics_of(confusions.sum(axis=0))["overall_accuracy"]
     way = f"tiles of {planned.side} px" if planned.side else "chips"
-    print(
-        f"{size:>2} px on {way}, seed {seed}: {len(history['loss'])} epochs in {seconds:.0f} s, "
-        f"validation loss {min(history['val_loss']):.3f}, "
-        f"accuracy on the truth {100 * right:.1f} %",
-        flush=True,
-    )
-    return confusions
+    more: dict[str, Cell] = {
+        "rows trained on": len(rows.train),
+        "epochs": len(history["loss"]),
+        "validation loss": float(min(history["val_loss"])),
+        "accuracy on the truth, %": float(100 * right),
+    }
+    what = f"to the stop at {size} px on {way}, seed {seed}"
+    return Row(what, seconds, "s", memory_mib=peak_mib(), more=more), confusions
 
 
 def train_both(
     setting: Setting, size: int, plans: list[networks.Plan], a: argparse.Namespace
-) -> None:
-    """Train to the stop with every plan and seed, and print what tiles gain over chips."""
+) -> Iterator[Row]:
+    """Train to the stop with every plan and seed; what tiles gain over chips."""
     for seed in a.seeds:
-        confusions = [to_the_stop(setting, size, p, seed, a.epochs) for p in plans]
+        confusions = []
+        for plan in plans:
+            row, counted = to_the_stop(setting, size, plan, seed, a.epochs)
+            confusions.append(counted)
+            yield row
         if len(plans) == 2:
             gained = accuracy.paired_difference(confusions[1], confusions[0])
-            print(
-                f"   {plans[1].way} less {plans[0].way}: "
-                f"{words.points(gained['difference'])} points, "
-                f"95 % interval over test blocks {words.interval(gained['ci95'], signed=True)}",
-                flush=True,
+            difference = gained["difference"]
+            yield Row(
+                f"accuracy at {size} px of {plans[1].way} less {plans[0].way}, seed {seed}",
+                None if difference is None else 100 * difference,
+                "points",
+                more={"95 % interval": words.interval(gained["ci95"], signed=True)},
             )
 
 
@@ -203,9 +214,22 @@ def make_setting(folder: Path, samples: int) -> Setting:
     return Setting(run, read_rows(run, "labels"))
 
 
+def measured(a: argparse.Namespace) -> Iterator[Row]:
+    """The two ways size by size, and training to the stop where that is asked for."""
+    sizes = a.sizes or (SIZES if a.full else (7, 31))
+    with tempfile.TemporaryDirectory() as folder:
+        setting = make_setting(Path(folder), a.samples)
+        for size in () if a.ways else sizes:
+            yield compare(setting, size, 8 if a.full else 3, 3)
+        for size in sizes if a.full or a.ways else ():
+            both = ("chips", "tiles") if size <= LARGEST_STOPPED_ON_CHIPS else ("tiles",)
+            plans = [setting.plan(size, way, a.tile_px) for way in a.ways or both]
+            yield from train_both(setting, size, plans, a)
+
+
 def main() -> None:
     """Compare the two ways size by size."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options("training", __doc__)
     parser.add_argument("--full", action="store_true", help="all sizes, and training to the stop")
     parser.add_argument("--samples", type=int, default=40_000)
     parser.add_argument("--sizes", type=int, nargs="+")
@@ -216,17 +240,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="at most")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     a = parser.parse_args()
-    sizes = a.sizes or (SIZES if a.full else (7, 31))
-    with tempfile.TemporaryDirectory() as folder:
-        setting = make_setting(Path(folder), a.samples)
-        print(f"{len(setting.rows.train):,} training rows of {a.samples:,} samples, 800 x 1600 px")
-        for size in () if a.ways else sizes:
-            compare(setting, size, 8 if a.full else 3, 3)
-        for size in sizes if a.full or a.ways else ():
-            both = ("chips", "tiles") if size <= LARGEST_STOPPED_ON_CHIPS else ("tiles",)
-            plans = [setting.plan(size, way, a.tile_px) for way in a.ways or both]
-            train_both(setting, size, plans, a)
-        print(f"peak memory of this process {peak_mib():.0f} MiB")
+    report(parser, a, measured(a))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@ blocks.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Iterator
 from unittest.mock import patch
 
 import numpy as np
 
+from benchmarks.records import Row
+from benchmarks.report import options, report
 from landcover.classifiers import networks
 from landcover.classifiers.exchange.network_onnx import arithmetic
 from landcover.classifiers.networks import architectures
@@ -53,18 +55,23 @@ def accuracy(
     return float(right.mean()), arithmetic(model).flop_per_pixel
 
 
-def main() -> None:
-    """Train and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="three scenes instead of one")
-    for seed in range(3 if parser.parse_args().full else 1):
+def rows(seeds: int) -> Iterator[Row]:
+    """A row for every scene, kind of target and width."""
+    for seed in range(seeds):
         scene = make_scene(seed=seed)
         for learns in EPOCHS:
-            scores = []
             for name, widths in WIDTHS.items():
                 share, flop = accuracy(scene, widths, learns, seed)
-                scores.append(f"{name} ({flop / 1e3:.0f} kFLOP) {share:.2%}")
-            print(f"seed {seed}, learning the {learns}: {', '.join(scores)}", flush=True)
+                what = f"learning the {learns}, {name}, seed {seed}"
+                yield Row(what, round(100 * share, 2), "%", more={"kFLOP a pixel": flop / 1e3})
+
+
+def main() -> None:
+    """Train and print."""
+    parser = options("width", __doc__)
+    parser.add_argument("--full", action="store_true", help="three scenes instead of one")
+    a = parser.parse_args()
+    report(parser, a, rows(3 if a.full else 1))
 
 
 if __name__ == "__main__":

@@ -826,19 +826,16 @@ def test_many_clients_at_once_each_get_their_own_answer(url, rng):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory as Linux tells it")
-def test_the_load_is_measured_with_the_failures_that_there_were(url, capsys, monkeypatch):
+def test_the_load_is_measured_with_the_failures_that_there_were(url, monkeypatch):
     monkeypatch.setattr(observe, "say", lambda line: None)
     load_for = benchmark.load  # the benchmark warms up for 3 s, and here nothing is compiled
     monkeypatch.setattr(benchmark, "load", lambda *asked: load_for(*asked[:-1], 0.5))
-    benchmark.measure(url, os.getpid(), clients=2, seconds=0.5)
-    _, head, _, *rows, memory = capsys.readouterr().out.splitlines()
-    columns = [cell.strip() for cell in head[1:-1].split("|")]
+    *rows, memory = benchmark.measure(url, os.getpid(), clients=2, seconds=0.5)
     for kind, row in zip(("POST /classify", "GET /tiles"), rows, strict=True):
-        found = dict(zip(columns, (cell.strip() for cell in row[1:-1].split("|")), strict=True))
-        assert found["request"] == f"`{kind}`" and found["failures"] == "0"
-        assert int(found["requests"].replace(",", "")) >= 2
-        assert 0 < float(found["p50"].split()[0]) <= float(found["max"].split()[0])
-    assert float(memory.split()[-1]) > 50
+        assert row.what == f"{kind}, 2 clients" and row.more["failures"] == 0
+        assert row.more["requests"] >= 2
+        assert 0 < row.more["p50, ms"] <= row.more["max, ms"]
+    assert memory.memory_mib > 50
 
 
 # Starting
