@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,14 @@ import numpy as np
 
 from landcover.errors import InputError
 from landcover.files import rasters, vectors
+from landcover.files.ahead import read_ahead
 from landcover.files.class_rasters import class_writer
 from landcover.files.masks import alpha_bands
 from landcover.files.opening import VectorDataError, root_cause
 from landcover.files.raster_names import RasterName
 from landcover.files.styles import qml_path
 from landcover.grid import Grid, Window
-from landcover.labels.schemes import Coding
+from landcover.labels.schemes import Coding, counted
 from landcover.legend import UNLABELLED, Nomenclature
 from landcover.progress import track
 
@@ -32,8 +34,9 @@ def read_values(source: RasterName, grid: Grid) -> set[float]:
     values: set[float] = set()
     require_classes(source)
     with rasters.open_on_grid(source, grid, alpha=True) as warped:
-        for window in track(list(grid.windows(rasters.WINDOW_PX)), f"Reading {Path(source).name}"):
-            values.update(np.unique(rasters.read_or_nan(warped, window)).tolist())
+        windows = track(list(grid.windows(rasters.WINDOW_PX)), f"Reading {Path(source).name}")
+        for _, part in read_ahead(windows, partial(rasters.read_or_nan, warped)):
+            values.update(counted(part)[0].tolist())
     return {value for value in values if np.isfinite(value)}
 
 
@@ -121,14 +124,14 @@ def write_classes(
         rasters.open_on_grid(source, grid, alpha=True) as warped,
         class_writer(path, grid, legend) as out,
     ):
-        for window in track(list(grid.windows(rasters.WINDOW_PX)), f"Writing {path.name}"):
-            part = rasters.read_or_nan(warped, window)
+        windows = track(list(grid.windows(rasters.WINDOW_PX)), f"Writing {path.name}")
+        for window, part in read_ahead(windows, partial(rasters.read_or_nan, warped)):
             labels = codes_of(part)
             if area is not None:
                 inside = vectors.inside(area, grid, window)
                 labels[~inside] = UNLABELLED
                 part = part[inside]
-            distinct, counts = np.unique(part, return_counts=True)
+            distinct, counts = counted(part)
             for value, count in zip(distinct.tolist(), counts.tolist(), strict=True):
                 pixels[value] += count
             out.write(labels, window)

@@ -270,12 +270,38 @@ class Coding:
     def recode(self, values: np.ndarray, nodata: float | None = None) -> np.ndarray:
         """Class codes of the level, uint16; 0 for whatever is no class."""
         values = np.asarray(values)
+        held, _ = counted(values)
+        means = {
+            value: self.table[int(value)]
+            for value in held[np.isfinite(held)].tolist()
+            if value != nodata and value in self.table
+        }
+        if _is_small(values):
+            table = np.zeros(int(held.max(initial=0)) + 1, np.uint16)
+            table[list(means)] = list(means.values())
+            return table[values]
         codes = np.zeros(values.shape, np.uint16)
-        held = np.unique(values)
-        for value in held[np.isfinite(held)].tolist():
-            if value != nodata and value in self.table:
-                codes[values == value] = self.table[int(value)]
+        for value, code in means.items():
+            codes[values == value] = code
         return codes
+
+
+def counted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct values, ascending, and how often each occurs.
+
+    >>> counted(np.array([[7, 2], [7, 7]], np.uint8))
+    (array([2, 7], dtype=uint8), array([1, 3]))
+    """
+    if not _is_small(values):
+        return np.unique(values, return_counts=True)
+    counts = np.bincount(values.ravel())
+    held = np.flatnonzero(counts)
+    return held.astype(values.dtype), counts[held]
+
+
+def _is_small(values: np.ndarray) -> bool:
+    """Whether values are so few that a table can hold them all, as those of most class rasters."""
+    return values.dtype.kind == "u" and values.dtype.itemsize <= 2
 
 
 def distinct_values(values: np.ndarray, nodata: float | None = None) -> set[float]:
