@@ -171,7 +171,7 @@ class RasterWriter:
                 self._part,
                 self._whole,
                 driver="COG",
-                # Not zstd, which reads a little faster: SNAP and GDAL without it know only this
+                # Not zstd, which is quicker: programs may be built without it
                 compress="deflate",
                 level=1 if self._floating else 6,
                 predictor="yes" if differences else "no",
