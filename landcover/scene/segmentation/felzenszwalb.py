@@ -45,7 +45,7 @@ TRUNCATE = 4.0
 GREY_LEVELS = 255.0
 
 #: Edges that are sorted at once, a pixel; each takes 24 bytes.
-EDGES_PER_PIXEL = 0.8
+EDGES_PER_PIXEL = 0.3
 _LEAST_EDGES = 2**16
 
 #: Strips are first joined alone, along this share of their edges, the lightest. In higher strips
