@@ -112,7 +112,7 @@ def seed_everything(seed: int) -> None:
     keras_module().utils.set_random_seed(seed)
 
 
-def predict_batch(model: keras.Model, batch: Inputs) -> np.ndarray:
+def predict_batch(model: keras.Model, batch: Inputs | list[np.ndarray]) -> np.ndarray:
     """What a network says of a batch; one thread at a time, as it uses all cores itself."""
     with _one_at_a_time:
         return np.asarray(model.predict_on_batch(batch))
