@@ -130,11 +130,13 @@ def compare(
         name: flop / np.median(seconds[f"product {name}"]) for name, (_, flop) in products.items()
     }
     single = on_chips(len(chips))
-    flop, pixels = arithmetic(model).flop_per_pixel, n_windows * TILE_PX**2
-    name = f"{patch_size} x {patch_size}"
-    for n in chip_counts:
-        rate = n / np.median(seconds[f"chips {n}"])
-        yield Row(f"{name}, Keras on {n:,} chips", float(rate), "pixels/s")
+    work, pixels = arithmetic(model), n_windows * TILE_PX**2
+    flop, name = work.flop_per_pixel, f"{patch_size} x {patch_size}"
+    of_chips = {n: float(n / np.median(seconds[f"chips {n}"])) for n in chip_counts}
+    for n, rate in of_chips.items():
+        computed = rate * work.flop_per_chip(patch_size) / 1e9
+        more: dict[str, Cell] = {"GFLOP/s": computed}
+        yield Row(f"{name}, Keras on {n:,} chips", rate, "pixels/s", more=more)
     for engine, level in levels.items():
         times = seconds[str(engine)]
         found = np.stack(level.predict(images))[where[0], :, where[1], where[2]]
@@ -145,9 +147,11 @@ def compare(
             ratio(seconds[f"chips {n}"] / n, times / pixels, f"Keras on {n:,} chips")
             for n in chip_counts
         )
-        more: dict[str, Cell] = {
+        more = {
             "GFLOP/s": float(rate) / 1e9,
             "of a matrix product": float(rate / limit),
+            # What the ratio to the best chips would be at the rate of a matrix product
+            "times chips at most": float(limit / flop / max(of_chips.values())),
             "predicted again, %": 100 * close / pixels,
             "largest difference of a probability": float(f"{np.abs(found - single).max():.1g}"),
             "labels that differ": int((found.argmax(1) != single.argmax(1)).sum()),
