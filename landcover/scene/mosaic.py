@@ -12,6 +12,7 @@ import numpy as np
 
 from landcover.errors import InputError
 from landcover.files import rasters, vectors
+from landcover.files.ahead import read_ahead
 from landcover.files.open_rasters import OpenRasters
 from landcover.files.raster_writer import RasterWriter
 from landcover.files.styles import scene_style
@@ -137,7 +138,8 @@ def write_scene(
         style = scene_style(every)
         with RasterWriter(path, grid, np.float32, every, np.nan, style=style) as out:
             mosaic = MosaicReader(files, tiles, names, grid)
-            for window in track(list(grid.windows(side)), "Writing the scene"):
+
+            def read(window: Window) -> tuple[np.ndarray, np.ndarray]:
                 image, why = mosaic.read(window)
                 if not tiles:
                     why[:] = DATA
@@ -149,6 +151,10 @@ def write_scene(
                 image[:, outside] = np.nan
                 if not tiles:
                     why[(why == DATA) & ~rasters.valid_pixels(image)] = NODATA
+                return image, why
+
+            windows = track(list(grid.windows(side)), "Writing the scene")
+            for window, (image, why) in read_ahead(windows, read):
                 pixels += np.bincount(why.ravel(), minlength=len(pixels))
                 out.write(image, window)
             notes = mosaic.notes()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Protocol
@@ -14,8 +15,9 @@ from typing import Protocol
 import numpy as np
 
 from landcover.errors import InputError
-from landcover.files import rasters
 from landcover.files.masks import look
+from landcover.files.open_rasters import OpenRasters
+from landcover.files.opening import read_at_once
 from landcover.grid import Grid, same_crs
 from landcover.sensors import (
     CORE_ROLES,
@@ -229,11 +231,11 @@ def _lights(tile: Tile) -> list[Light]:
     Values that repeat outside the range of reflectance are left to be
     judged as nodata, on every pixel; many that do not repeat are kept, for a wrong scale.
     """
-    lights = []
-    for name in tile.sensor.core:
-        band = tile.bands[name]
-        with rasters.open_raster(band.path) as dataset:
-            dn = look(dataset, band.number)
+    lights, bands = [], [tile.bands[name] for name in tile.sensor.core]
+    with OpenRasters() as files:
+        opened = [(files[band.path], band.number) for band in bands]
+        seen = read_at_once([(file, partial(look, file, number)) for file, number in opened])
+    for band, dn in zip(bands, seen, strict=True):
         values = reflectance(dn, band)
         dn, values = dn[np.isfinite(values)].astype(np.float64), values[np.isfinite(values)]
         wrong = (values < PLAUSIBLE[0]) | (values > PLAUSIBLE[1])
