@@ -57,14 +57,14 @@ test: $(VENV)/.dev  ## Install what the tests need and run them
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory web || true; fi
 	$(PY) -m pytest --numprocesses 2 --dist loadfile
 
-release: $(VENV)/.dev web  ## Build wheel and sdist into dist/, with the page's JavaScript, and check them
+release: $(VENV)/.dev web  ## Build wheel and sdist into dist/, and check them; install the wheel elsewhere
 	rm -rf dist build
 	$(PY) -m build --outdir dist .
 	$(BIN)/twine check --strict dist/*
-	$(PY) -m pytest -m package tests/package -k holds
+	$(PY) -m pytest -m "package and not slow" tests/package
 
-test-package: release  ## Install the wheel into an environment elsewhere and run its demo
-	$(PY) -m pytest -m package tests/package
+test-package: release  ## The same, and run the demo of the installed wheel
+	$(PY) -m pytest -m "package and slow" tests/package
 
 test-slow: $(VENV)/.dev  ## Run the tests that take long
 	$(PY) -m pytest -m slow
