@@ -118,6 +118,7 @@ class _Board:
             except distributed.KilledWorker:  # it came again and again at one address
                 result = _killed(worker)
             del self.running[task]
+            task.release()  # else it would be done again, should the worker be lost later
             yield number, result
 
 
