@@ -10,9 +10,13 @@ PY := $(BIN)/python
 WEB := landcover/service/web
 VENDOR := landcover/service/static/vendor
 PLUGIN := landcover_qgis
+LOWEST := .cache/lowest
+LOWEST_EXTRAS := service exchange cluster fast
+LOWEST_TOOLS := pytest hypothesis pyyaml rio-cogeo "pystac[validation]" statsmodels
+LOWEST_TESTS := tests/files tests/sources tests/labels tests/samples tests/scene tests/classifiers tests/maps
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test release test-package test-slow test-pages test-qgis test-notebooks check bench bench-keep docs plugin clean
+.PHONY: help demo web test release test-package test-slow test-pages test-lowest test-qgis test-notebooks check bench bench-keep docs plugin clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -71,6 +75,16 @@ test-slow: $(VENV)/.dev  ## Run the tests that take long
 
 test-pages: $(VENV)/.dev  ## Run every command of README and docs, on drawn and real files
 	$(PY) -m pytest -m slow tests/pages
+
+# Libraries of that age warn of one another, which is nothing to mend here
+test-lowest: $(VENV)/.dev  ## Run tests with the lowest versions that pyproject.toml allows
+	@mkdir -p $(LOWEST)
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --resolution lowest-direct --only-binary :all: \
+		$(addprefix --extra ,$(LOWEST_EXTRAS)) --output-file $(LOWEST)/versions.txt pyproject.toml
+	$(BIN)/uv venv --quiet --clear --no-python-downloads --python 3.11 $(LOWEST)/env
+	$(BIN)/uv pip install --quiet --only-binary :all: --python $(LOWEST)/env/bin/python \
+		--requirements $(LOWEST)/versions.txt $(LOWEST_TOOLS)
+	PYTHONPATH=. $(LOWEST)/env/bin/python -m pytest -o filterwarnings=default -W ignore $(LOWEST_TESTS)
 
 test-qgis: $(VENV)/.dev  ## Check in QGIS what it shows of a run (Debian: qgis python3-qgis)
 	$(PY) -m pytest -m qgis tests/qgis

@@ -276,6 +276,7 @@ def _at_samples(
 
     (rows, cols), (ways, shown) = places, seen
     cells, of = np.unique(np.stack([rows, cols]) // STEP_PX, axis=1, return_inverse=True)
+    of = of.ravel()  # NumPy 2.0 alone keeps the axis
     corners = cells.T * STEP_PX - MARGIN_PX
     way = turn_th(shown, of % np.maximum(shown.sum(axis=1), 1))
     found = np.empty((len(rows), classes), np.float32)
