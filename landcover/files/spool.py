@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,9 +34,18 @@ class Spool:
         self._path.write_bytes(b"")
 
     def put(self, array: np.ndarray) -> None:
-        """Add an array."""
+        """Add an array.
+
+        Raises
+        ------
+        OSError
+            If the disk is full.
+        """
+        # NumPy writing into a file itself says of a full disk neither that, nor always anything
+        content = io.BytesIO()
+        np.save(content, array, allow_pickle=False)
         with spent("writing"), self._path.open("ab") as file:
-            np.save(file, array, allow_pickle=False)
+            file.write(content.getbuffer())
 
     def arrays(self) -> Iterator[np.ndarray]:
         """Every array that was put there."""
