@@ -23,8 +23,9 @@ SEGMENT_SCALE, SEGMENT_SIGMA, SEGMENT_MIN_PX = 32.0, 0.7, 20
 #: Bands are held in so many levels a deviation: half of the memory of floats. A step is a third of
 #: one of Sentinel-2's digital numbers where reflectance deviates by 0.03.
 _LEVELS = 1024
-#: Windows of this side, spread over the scene, on which deviations are measured.
-_MEASURED, _MEASURED_PX = 16, 1024
+#: Windows of this side, spread over the scene, on which deviations are measured. Where they hold
+#: less data than this, as those of a scene with data in a corner alone, others are looked at too.
+_MEASURED, _MEASURED_PX, _LEAST_PIXELS = 16, 1024, 2**16
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,14 @@ def _levels(run: Run) -> tuple[np.ndarray, np.ndarray]:
 def _spread(look: Look, run: Run, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Means and deviations (bands, 1, 1) of what is seen, on windows spread over the scene."""
     windows = list(grid.windows(_MEASURED_PX))
-    places = np.unique(np.linspace(0, len(windows) - 1, _MEASURED).round().astype(int))
-    found = []
-    for k in places.tolist():
+    spread = np.unique(np.linspace(0, len(windows) - 1, _MEASURED).round().astype(int)).tolist()
+    found, held = [], 0
+    for number, k in enumerate(dict.fromkeys([*spread, *range(len(windows))])):
+        if number >= len(spread) and held >= _LEAST_PIXELS:
+            break
         seen = look.of(rasters.read(run.scene, windows[k], list(look.bands)))
         found.append(seen[:, rasters.valid_pixels(seen)])
+        held += found[-1].shape[1]
     pixels = np.concatenate(found, axis=1)
     if not pixels.shape[1]:
         pixels = np.zeros((len(pixels), 1))

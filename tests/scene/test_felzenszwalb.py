@@ -133,6 +133,19 @@ def test_ties_are_taken_in_order_of_edges(rows, cols, bands, options, seed, valu
     )
 
 
+@settings(max_examples=60, deadline=None)
+@given(sizes, sizes, st.integers(1, 3), options, st.integers(0, 2**32), st.booleans())
+def test_levels_are_segmented_as_the_same_numbers_as_floats(rows, cols, bands, options, seed, cut):
+    rng = np.random.default_rng(seed)
+    levels = rng.integers(0, 2**16, (bands, rows, cols), np.uint16)  # differences beyond 16 bits
+    valid = rng.random((rows, cols)) > 0.2 if cut else None
+    options = options | {"scale": 100 * options["scale"]}
+    np.testing.assert_array_equal(
+        segmentation.segments_of_levels(levels, **options, valid=valid),
+        lc.felzenszwalb(levels.astype(np.float64), **options, valid=valid),
+    )
+
+
 @pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("values", [1, 2, 3, 9])
 def test_ties_do_not_depend_on_the_room_for_edges(values):

@@ -29,7 +29,7 @@ from landcover.reports import label_noise
 from landcover.run import Run
 from landcover.samples.table import Draw
 from landcover.stages import denoise as stage
-from landcover.stages import denoise_estimate, denoise_teacher, train
+from landcover.stages import denoise_estimate, denoise_segments, denoise_teacher, train
 from landcover.stages.denoise import denoise, is_made
 from landcover.stages.inputs import read_rows
 from landcover.stages.sample import sample
@@ -374,6 +374,19 @@ def test_whole_windows_without_data(copy, quick, monkeypatch):
     denoise(copy)
     _, has_data, _, refined = layers_of(copy)
     assert ((refined > 0) == has_data).all()
+
+
+def test_segments_of_a_scene_with_data_where_nothing_is_measured(tmp_path, monkeypatch):
+    image = np.full((4, ROWS, COLS), np.nan, np.float32)
+    image[:, 40:80, 40:75], image[:, 40:80, 75:110] = 0.1, 0.3
+    run = Run(tmp_path)
+    raster_writer.write(run.scene, image, utm_grid(ROWS, COLS), BANDS, nodata=np.nan)
+    whole = denoise_segments.segment(run)
+    monkeypatch.setattr(denoise_segments, "_MEASURED_PX", 16)
+    monkeypatch.setattr(denoise_segments, "_MEASURED", 2)  # the first and the last corner
+    found = denoise_segments.segment(run)
+    np.testing.assert_array_equal(found, whole)
+    assert found[60, 45] != found[60, 105] and found[0, 0] == 0
 
 
 # --- what is learnt ---------------------------------------------------------------------------
