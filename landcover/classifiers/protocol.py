@@ -75,7 +75,8 @@ class Classifier(Reader, Protocol):
     ) -> np.ndarray:
         """Probabilities (classes, rows, cols) of an image padded by `radius` on every side.
 
-        They are the model's own, which labels come from; `temperature` is not in them.
+        They are the model's own, which labels come from; `temperature` is not in them. Maps call
+        this, `valid` and `coordinates` from several threads at once.
         """
 
     def valid(self, image: np.ndarray) -> np.ndarray:

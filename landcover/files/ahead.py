@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 #: Items worked on at once, at most: each of them takes memory.
-_MOST_THREADS = 4
+MOST_THREADS = 4
 
 
 def read_ahead(
@@ -46,7 +46,9 @@ def read_ahead(
             yield _next(waiting)
 
 
-def ahead(work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
+def ahead(
+    work: Callable[[Item], Found], items: Iterable[Item], most: int = MOST_THREADS
+) -> Iterator[Found]:
     """What work makes of items, in their order; some are worked on at once, in threads.
 
     So no core waits while a part is read, or while one thread does what cannot be shared.
@@ -57,13 +59,15 @@ def ahead(work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Foun
         Called by several threads at once. What it makes of an item must not depend on others.
     items : iterable
         Such as windows; as many as there are threads are held beside the one that is given.
+    most : int
+        Threads, where there are as many cores.
 
     Examples
     --------
     >>> list(ahead(abs, [-3, 2, -1]))
     [3, 2, 1]
     """
-    threads = max(1, min(os.cpu_count() or 1, _MOST_THREADS))
+    threads = max(1, min(os.cpu_count() or 1, most))
     waiting: deque[Future[Found]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:

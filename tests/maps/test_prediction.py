@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,7 @@ from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.files.legends import legend_of
 from landcover.legend import Legend
+from landcover.maps import prediction
 from tests.conftest import utm_grid
 from tests.fixtures.map_models import (
     BANDS,
@@ -214,6 +217,31 @@ def test_bands_come_by_name_and_every_tile_has_one_shape(scene, tmp_path, monkey
     np.testing.assert_array_equal(rasters.read_classes(out[0]), expected)
     assert set(recorder.shapes) == {(2, 44 + 4, 44 + 4)}
     assert len(recorder.shapes) == 3 * 4
+
+
+@pytest.mark.parametrize(("room", "at_once", "patience_s"), [(2**30, 2, 30), (1, 1, 0.3)])
+def test_images_of_windows_at_work_fit_into_memory(
+    scene, tmp_path, monkeypatch, room, at_once, patience_s
+):
+    monkeypatch.setattr(mapping.scene_tiles, "COMPUTE_PX", 40)
+    monkeypatch.setattr(prediction, "_IMAGES_BYTES", room)
+    monkeypatch.setattr("landcover.files.ahead.os.cpu_count", lambda: 2)
+    meeting, lock, inside, most = threading.Barrier(2), threading.Lock(), [], []
+
+    class Counting(Recorder):
+        def predict_window(self, image, segment_types=None):
+            with lock:
+                inside.append(image)
+                most.append(len(inside))
+            with suppress(threading.BrokenBarrierError):  # two meet here once, if there are two
+                meeting.wait(patience_s)
+            meeting.abort()
+            with lock:
+                inside.pop()
+            return super().predict_window(image, segment_types)
+
+    mapping.predict_map(Counting([]), scene[0], tmp_path / "map.tif", tile_px=40)
+    assert max(most) == at_once and len(most) > 2
 
 
 def test_empty_tiles_are_not_predicted(tmp_path, monkeypatch):
