@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from landcover.files import raster_writer, rasters, styles
 from landcover.files.class_rasters import write_classes
 from landcover.grid import Grid
 from landcover.labels.recognition import Hints, recognise, recognise_both, relatives
-from landcover.labels.schemes import SCHEMES, LabelScheme, distinct_values, find_scheme
+from landcover.labels.schemes import SCHEMES, LabelScheme, counted, distinct_values, find_scheme
 from landcover.legend import Legend, Nomenclature, corine
 from landcover.run import Run
 from landcover.stages.run_legend import (
@@ -86,6 +87,22 @@ def test_values_for_no_class_become_unlabelled(scheme, values, nodata, expected)
     recoded = scheme.recode(np.array(values), nodata)
     assert recoded.dtype == np.uint16
     np.testing.assert_array_equal(recoded, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, ">u2", np.uint16, np.int16, np.uint32, np.float32])
+@pytest.mark.parametrize("shape", [(30, 40), (0, 40)])
+def test_what_is_counted_and_recoded_does_not_depend_on_the_type(dtype, shape, rng):
+    values = rng.integers(0, 256, shape).astype(dtype)
+    each = [int(value) for value in values.ravel()]
+    distinct, counts = counted(values)
+    assert dict(zip(distinct.tolist(), counts.tolist(), strict=True)) == Counter(each)
+    assert distinct.tolist() == sorted(set(each)) and distinct.dtype == values.dtype
+    (coding,) = GRID.fitting({1.0, 44.0})
+    for nodata in (None, 12, -128, 255):
+        codes = [coding.table.get(value, 0) if value != nodata else 0 for value in each]
+        found = coding.recode(values, nodata)
+        assert found.dtype == np.uint16 and found.shape == shape
+        np.testing.assert_array_equal(found.ravel(), codes)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=list(SCHEMES))

@@ -196,6 +196,24 @@ def test_a_seed_deals_the_same_blocks_and_another_seed_others():
     assert first == again != other
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64])
+@pytest.mark.parametrize(
+    "window", [Window(0, 0, 61, 83), Window(7, 20, 19, 1), Window(60, 0, 1, 83)]
+)
+def test_counts_are_those_of_single_pixels(window, dtype, rng):
+    plan = layout(61, 83, block_px=16, guard_px=3)
+    classes = rng.integers(-1, 3, (window.rows, window.cols)).astype(dtype)
+    counts = rng.integers(0, 5, plan.no_counts(3).shape)  # it adds to what there is
+    expected = counts.copy()
+    for (row, col), number in np.ndenumerate(classes):
+        if number >= 0:
+            pixel = np.array([window.row + row]), np.array([window.col + col])
+            (down,), (across,) = plan.zones_of(*pixel)
+            expected[down, across, number] += 1
+    plan.count(counts, classes, window)
+    np.testing.assert_array_equal(counts, expected)
+
+
 def test_counting_by_windows_deals_as_the_whole_does():
     labels = patchy(210, 330)
     codes, index = np.unique(labels, return_inverse=True)
