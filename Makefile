@@ -11,7 +11,7 @@ WEB := landcover/service/web
 VENDOR := landcover/service/static/vendor
 PLUGIN := landcover_qgis
 LOWEST := .cache/lowest
-LOWEST_EXTRAS := service exchange cluster fast
+LOWEST_EXTRAS := service exchange cluster fast noise
 LOWEST_TOOLS := pytest hypothesis pyyaml rio-cogeo "pystac[validation]" statsmodels
 LOWEST_TESTS := tests/files tests/sources tests/labels tests/samples tests/scene tests/classifiers tests/maps
 
