@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import rasterio
 import rasterio.shutil
 
+from benchmarks.records import Cell, Row
+from benchmarks.report import options, report
 from landcover.files import rasters
 from landcover.grid import Grid, Window
 
@@ -61,29 +64,40 @@ def read_form(path: Path, grid: Grid) -> float:
     return time.process_time() - started
 
 
-def main() -> None:
-    """Print a row a form."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("scene", type=Path)
-    parser.add_argument("--side", type=int, default=2048)
-    a = parser.parse_args()
-    whole = rasters.grid_of(a.scene)
-    side = min(a.side, whole.rows, whole.cols)
+def rows(args: argparse.Namespace) -> Iterator[Row]:
+    """A row a form."""
+    whole = rasters.grid_of(args.scene)
+    side = min(args.side, whole.rows, whole.cols)
     middle = Window((whole.rows - side) // 2, (whole.cols - side) // 2, side, side)
-    image, grid = rasters.read(a.scene, middle), whole.crop(middle)
+    image, grid = rasters.read(args.scene, middle), whole.crop(middle)
     numbers = np.rint(np.nan_to_num(image) * _SCALE).clip(0, 65535).astype(np.uint16)
-    lossless = np.array_equal(numbers / _SCALE, np.nan_to_num(image))
-    print(f"{image.nbytes / 1e6:.0f} MB; digital numbers of 16 bits hold it exactly: {lossless}")
-    print("| form | predictor | MB | writing, s | reading, s |\n|---|---|--:|--:|--:|")
+    exact = np.array_equal(numbers / _SCALE, np.nan_to_num(image))
     with tempfile.TemporaryDirectory() as folder:
         plain, path = Path(folder, "plain.tif"), Path(folder, "form.tif")
         for kind, method, predictor in _FORMS:
             write_plain(plain, image if kind == "float32" else numbers, grid)
             writing = write_form(plain, path, method, predictor)
             reading = min(read_form(path, grid) for _ in range(3))
-            size = path.stat().st_size / 1e6
-            row = f"{kind}, {method} | {predictor} | {size:.0f} | {writing:.2f} | {reading:.2f}"
-            print(f"| {row} |", flush=True)
+            more: dict[str, Cell] = {
+                "writing, s": round(writing, 2),
+                "reading, s": round(reading, 2),
+                "lossless": kind == "float32" or bool(exact),
+            }
+            yield Row(
+                f"{kind}, {method}, predictor {predictor}",
+                path.stat().st_size / 1e6,
+                "MB",
+                more=more,
+            )
+
+
+def main() -> None:
+    """Measure every form."""
+    parser = options("scene_forms", __doc__)
+    parser.add_argument("scene", type=Path, help="such as RUN/scene.tif")
+    parser.add_argument("--side", type=int, default=2048, help="of the window in its middle, px")
+    args = parser.parse_args()
+    report(parser, args, rows(args))
 
 
 if __name__ == "__main__":
