@@ -13,8 +13,8 @@ from landcover.stopwatch import spent
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
-#: Items worked on at once, at most: each of them takes memory.
-MOST_THREADS = 4
+#: Items worked on at once, at most, and what they take together where that is more than one does.
+MOST_THREADS, _TOGETHER_BYTES = 4, 2**30
 
 
 def read_ahead(
@@ -47,7 +47,7 @@ def read_ahead(
 
 
 def ahead(
-    work: Callable[[Item], Found], items: Iterable[Item], most: int = MOST_THREADS
+    work: Callable[[Item], Found], items: Iterable[Item], item_bytes: int = 0
 ) -> Iterator[Found]:
     """What work makes of items, in their order; some are worked on at once, in threads.
 
@@ -59,15 +59,15 @@ def ahead(
         Called by several threads at once. What it makes of an item must not depend on others.
     items : iterable
         Such as windows; as many as there are threads are held beside the one that is given.
-    most : int
-        Threads, where there are as many cores.
+    item_bytes : int
+        What work on an item takes: so many are worked on as take 1 GiB together, one at least.
 
     Examples
     --------
     >>> list(ahead(abs, [-3, 2, -1]))
     [3, 2, 1]
     """
-    threads = max(1, min(os.cpu_count() or 1, most))
+    threads = max(1, min(_cores(), MOST_THREADS, _TOGETHER_BYTES // max(1, item_bytes)))
     waiting: deque[Future[Found]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
@@ -79,6 +79,13 @@ def ahead(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _next(waiting: deque[tuple[Item, Future[Found]]]) -> tuple[Item, Found]:

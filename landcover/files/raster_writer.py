@@ -94,8 +94,13 @@ class RasterWriter:
         self._checksums: dict[Window, int] = {}
 
     def __enter__(self) -> RasterWriter:
-        # Floats hardly become smaller in so little time; codes do, tenfold and more
-        pressed = {} if self._floating else {"compress": "zstd", "zstd_level": 1}
+        # Floats hardly become smaller in so little time, but many files at once fill a disk; codes
+        # become smaller tenfold and more
+        pressed = (
+            {}
+            if self._floating and self._interleave == "pixel"
+            else {"compress": "zstd", "zstd_level": 1}
+        )
         with self._writing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # What a killed process left: rasterio opens it before it writes over it, and fails

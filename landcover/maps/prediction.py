@@ -13,7 +13,7 @@ import numpy as np
 from landcover.classifiers.models import Model
 from landcover.classifiers.protocol import Classifier
 from landcover.files import rasters, styles
-from landcover.files.ahead import MOST_THREADS, ahead
+from landcover.files.ahead import ahead
 from landcover.files.jobs import Job
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
@@ -31,10 +31,6 @@ from landcover.maps.scene_tiles import (
     reading_windows,
 )
 from landcover.progress import say, track
-
-#: Images of windows that are worked on at once take so many bytes together, or are one: those of
-#: many dates take as much each as those of one date take together.
-_IMAGES_BYTES = 2**30
 
 
 class Beside(TypedDict, total=False):
@@ -175,12 +171,11 @@ def _predicted(
     """Layers of windows, predicted here; a few windows at once."""
     pixels = max((window.rows * window.cols for window in windows), default=1)
     image_bytes = 4 * len(source.classifier.bands) * pixels
-    most = min(MOST_THREADS, max(1, _IMAGES_BYTES // image_bytes))
 
     def predict(window: Window) -> Pixels:
         return source.predict(window, *source.read_tiles(window), layers)
 
-    return ahead(predict, windows, most)
+    return ahead(predict, windows, image_bytes)
 
 
 def _complete(

@@ -31,6 +31,7 @@ from landcover.reports.label_noise import Counts, LabelNoise, Unjudged, facts_of
 from landcover.run import Run
 from landcover.samples.rows import Rows
 from landcover.stages.denoise_estimate import Estimate, estimate
+from landcover.stages.denoise_teacher import ASKING_PX
 from landcover.stages.denoise_veil import view_of
 from landcover.stages.inputs import read_rows
 from landcover.stages.run_legend import read_nomenclature
@@ -151,6 +152,8 @@ def _write_rasters(
     grid, (counts, unjudged) = rasters.grid_of(run.scene), counted
     ids, held = known.segments.ids, _held(run, grid, rows.legend)
     at_row, at_col = (rows.samples[axis].to_numpy() for axis in ("row", "col"))
+    # Several arrays of single precision a class, in Posterior.at and Refined.classes
+    window_bytes = 6 * 4 * len(rows.legend) * ASKING_PX**2
     border_px, at_sample = np.zeros(len(at_row), np.float32), np.zeros(len(at_row), np.uint16)
 
     def judge(part: tuple[Window, np.ndarray | None]) -> tuple[Window, _Judged]:
@@ -168,7 +171,7 @@ def _write_rasters(
         ) as confidence,
         RasterWriter(stage.refined_labels, grid, np.uint16, ["class"], UNLABELLED, held) as out,
     ):
-        for window, judged in ahead(judge, known.windows(run)):
+        for window, judged in ahead(judge, known.windows(run), window_bytes):
             confidence.write(judged.percent, window)
             out.write(judged.classes, window)
             learnt = judged.percent != CONFIDENCE_NODATA

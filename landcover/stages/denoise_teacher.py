@@ -141,5 +141,6 @@ def predicted(run: Run, model: PatchClassifier, doing: str) -> Iterator[tuple[Wi
     found = ahead(
         lambda window: source.predict(window, *source.read_tiles(window), layers)[layers[0]],
         windows,
+        3 * 4 * len(model.legend) * ASKING_PX**2,
     )
     return zip(track(windows, doing), found, strict=True)

@@ -14,12 +14,12 @@ PATIENCE_S = 30
 
 @pytest.fixture(params=[1, 2, 4])
 def threads(request, monkeypatch):
-    monkeypatch.setattr(room.os, "cpu_count", lambda: request.param)
+    monkeypatch.setattr(room, "_cores", lambda: request.param)
     return request.param
 
 
 def test_parts_come_in_order_whichever_is_ready_first(monkeypatch):
-    monkeypatch.setattr(room.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(room, "_cores", lambda: 2)
     second_is_done = threading.Event()
 
     def work(number):
@@ -43,7 +43,7 @@ def test_no_more_is_begun_than_threads_and_one(threads):
 
 
 def test_no_more_threads_than_asked_for(monkeypatch):
-    monkeypatch.setattr(room.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(room, "_cores", lambda: 4)
     inside = threading.Lock()
 
     def work(number):
@@ -51,7 +51,7 @@ def test_no_more_threads_than_asked_for(monkeypatch):
         inside.release()
         return number
 
-    assert list(ahead(work, range(200), most=1)) == list(range(200))
+    assert list(ahead(work, range(200), item_bytes=2**30)) == list(range(200))
 
 
 def test_an_error_comes_in_its_place_and_ends_the_work(threads):

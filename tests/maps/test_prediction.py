@@ -19,7 +19,6 @@ from landcover.errors import LandcoverError
 from landcover.files import raster_writer, rasters
 from landcover.files.legends import legend_of
 from landcover.legend import Legend
-from landcover.maps import prediction
 from tests.conftest import utm_grid
 from tests.fixtures.map_models import (
     BANDS,
@@ -224,8 +223,8 @@ def test_images_of_windows_at_work_fit_into_memory(
     scene, tmp_path, monkeypatch, room, at_once, patience_s
 ):
     monkeypatch.setattr(mapping.scene_tiles, "COMPUTE_PX", 40)
-    monkeypatch.setattr(prediction, "_IMAGES_BYTES", room)
-    monkeypatch.setattr("landcover.files.ahead.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("landcover.files.ahead._TOGETHER_BYTES", room)
+    monkeypatch.setattr("landcover.files.ahead._cores", lambda: 2)
     meeting, lock, inside, most = threading.Barrier(2), threading.Lock(), [], []
 
     class Counting(Recorder):

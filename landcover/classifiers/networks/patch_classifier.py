@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +22,16 @@ from landcover.samples.chips import radius_of, views
 
 if TYPE_CHECKING:
     import keras
+
+
+class _MadeOnce(cached_property):  # type: ignore[type-arg]
+    """A property that one thread makes while others wait: Python has no lock from 3.12 on."""
+
+    _lock = threading.RLock()
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:  # noqa: ANN401 -- of whatever type the property is
+        with self._lock:
+            return super().__get__(instance, owner)
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ class PatchClassifier(OfOneImage):
         """The same classifier on another engine."""
         return replace(self, engine=engine)
 
-    @cached_property
+    @_MadeOnce
     def tier(self) -> PrecisionTier:
         """The tier of the engine; made on first use, compiled once for each shape of windows."""
         return tier_of(self.model, self.patch_size, self.engine)
@@ -139,11 +150,11 @@ class PatchClassifier(OfOneImage):
             return self._chip_by_chip(self._projected, image)
         return self._projected_tier.run(np.ascontiguousarray(image[np.newaxis], np.float32))[0]
 
-    @cached_property
+    @_MadeOnce
     def _means(self) -> np.ndarray:
         return means_of_bands(self.model)
 
-    @cached_property
+    @_MadeOnce
     def _projected(self) -> keras.Model:
         projection, units = known(self).projection, self.model.layers[-1].input.shape[-1]
         if len(projection) != units + len(self.bands):
@@ -154,7 +165,7 @@ class PatchClassifier(OfOneImage):
             )
         return projected_network(self.model, projection[:units])
 
-    @cached_property
+    @_MadeOnce
     def _projected_tier(self) -> PrecisionTier:
         engine = Engine(self.engine.runtime, self.engine.precision)
         # No pixel is predicted again, so any tier does as the finer one, and none is compiled
