@@ -201,10 +201,15 @@ def read_window(
                 band[band == nodata] = np.nan if floating else 0
     if inside.shape == shape and inside.dtype == dtype:
         return inside
-    pixels = np.full(shape, np.nan if floating else 0, dtype)
+    pixels = nothing(shape, dtype)
     if inside.size:
         pixels[:, *place] = inside
     return pixels
+
+
+def nothing(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array without data: NaN of floats, 0 of integers."""
+    return np.full(shape, np.nan if np.issubdtype(dtype, np.floating) else 0, dtype)
 
 
 def read_or_nan(dataset: WarpedVRT, window: Window) -> np.ndarray:
