@@ -1,7 +1,7 @@
 """What a scene costs in other forms: bytes, and processor seconds of writing and of one reading.
 
-    python -m benchmarks.scene_forms RUN/scene.tif              # a window of 2048 px of it
-    python -m benchmarks.scene_forms RUN/scene.tif --side 4096
+    python -m benchmarks.scene_forms --run RUN              # a window of 2048 px of its scene
+    python -m benchmarks.scene_forms --run RUN --side 4096
 
 Forms are floats and, where the scene is made of such, digital numbers of 16 bits x 10,000. They are
 compressed by deflate or zstd of level 1, with and without TIFF's predictor. Reading gives float32
@@ -66,10 +66,11 @@ def read_form(path: Path, grid: Grid) -> float:
 
 def rows(args: argparse.Namespace) -> Iterator[Row]:
     """A row a form."""
-    whole = rasters.grid_of(args.scene)
+    scene = args.run / "scene.tif"
+    whole = rasters.grid_of(scene)
     side = min(args.side, whole.rows, whole.cols)
     middle = Window((whole.rows - side) // 2, (whole.cols - side) // 2, side, side)
-    image, grid = rasters.read(args.scene, middle), whole.crop(middle)
+    image, grid = rasters.read(scene, middle), whole.crop(middle)
     numbers = np.rint(np.nan_to_num(image) * _SCALE).clip(0, 65535).astype(np.uint16)
     exact = np.array_equal(numbers / _SCALE, np.nan_to_num(image))
     with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +95,7 @@ def rows(args: argparse.Namespace) -> Iterator[Row]:
 def main() -> None:
     """Measure every form."""
     parser = options("scene_forms", __doc__)
-    parser.add_argument("scene", type=Path, help="such as RUN/scene.tif")
+    parser.add_argument("--run", type=Path, required=True, help="run whose scene is measured")
     parser.add_argument("--side", type=int, default=2048, help="of the window in its middle, px")
     args = parser.parse_args()
     report(parser, args, rows(args))
