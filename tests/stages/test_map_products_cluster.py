@@ -207,6 +207,15 @@ def test_a_product_that_is_gone_half_way_fails_alone(workers, land, originals):
     assert are_those_of_one_machine(land, originals, NAMES[:2])
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """Whoever runs the tests in the background ignores Ctrl-C, and programs inherit that."""
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, earlier)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_begins_nothing_more_and_the_same_command_goes_on(workers, land, originals, capfd):
     workers[1].give({name: {"preparing": {"sleep_s": 1}} for name in NAMES})
 
