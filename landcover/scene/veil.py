@@ -125,7 +125,7 @@ def find_veil(read_blue: Callable[[Window], np.ndarray], grid: Grid) -> Veil:
     >>> from affine import Affine
     >>> from rasterio.crs import CRS
     >>> grid = Grid(CRS.from_epsg(32632), Affine(10, 0, 5e5, 0, -10, 5.6e6), 64, 64)
-    >>> find_veil(lambda window: np.full((window.rows, window.cols), 0.05), grid).spread
+    >>> round(find_veil(lambda window: np.full((window.rows, window.cols), 0.05), grid).spread, 9)
     0.0
     """
     side = max(CELL_LEAST_PX, round(grid.length_px(CELL_M)))
