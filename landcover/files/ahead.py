@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import TypeVar
 
 from landcover.stopwatch import spent
@@ -36,14 +37,11 @@ def read_ahead(
     >>> list(read_ahead([2, 3], lambda number: number**2))
     [(2, 4), (3, 9)]
     """
-    with ThreadPoolExecutor(1) as reader:
-        waiting: deque[tuple[Item, Future[Found]]] = deque()
-        for item in items:
-            waiting.append((item, reader.submit(read, item)))
-            if len(waiting) > 1:
-                yield _next(waiting)
-        while waiting:
-            yield _next(waiting)
+    with closing(_at_work(read, items, threads=1)) as reads:
+        for item, found in reads:
+            with spent("reading"):
+                held = found.result()
+            yield item, held
 
 
 def ahead(
@@ -68,15 +66,24 @@ def ahead(
     [3, 2, 1]
     """
     threads = max(1, min(_cores(), MOST_THREADS, _TOGETHER_BYTES // max(1, item_bytes)))
-    waiting: deque[Future[Found]] = deque()
+    with closing(_at_work(work, items, threads)) as parts:
+        for _, found in parts:
+            yield found.result()
+
+
+def _at_work(
+    work: Callable[[Item], Found], items: Iterable[Item], threads: int
+) -> Generator[tuple[Item, Future[Found]], None, None]:
+    """Items in their order, each with what comes of it; as many as threads are given ahead."""
+    waiting: deque[tuple[Item, Future[Found]]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
         for item in items:
-            waiting.append(pool.submit(work, item))
+            waiting.append((item, pool.submit(work, item)))
             if len(waiting) > threads:
-                yield waiting.popleft().result()
+                yield waiting.popleft()
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -86,10 +93,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _next(waiting: deque[tuple[Item, Future[Found]]]) -> tuple[Item, Found]:
-    """The item that waits longest, when it is read."""
-    item, found = waiting.popleft()
-    with spent("reading"):
-        return item, found.result()

@@ -306,7 +306,7 @@ def _is_small(values: np.ndarray) -> bool:
 
 def distinct_values(values: np.ndarray, nodata: float | None = None) -> set[float]:
     """The distinct values of a raster without NaN and its nodata value."""
-    return {float(v) for v in np.unique(values) if np.isfinite(v) and v != nodata}
+    return {float(v) for v in counted(values)[0] if np.isfinite(v) and v != nodata}
 
 
 def unknown_values(values: set[float], schemes: Iterable[LabelScheme]) -> str:
