@@ -64,7 +64,8 @@ def shifts_within(
     -------
     array of float (classes,)
         Logarithms of factors. Where a row is the class whose probability times its factor is
-        largest, areas keep the bounds to one row, where a choice can do that.
+        largest, areas keep the bounds to one row, where a choice can do that. Few large rows may
+    satisfy one class at the cost of the next, round after round: then those of the best round.
 
     Examples
     --------
@@ -76,9 +77,12 @@ def shifts_within(
     with np.errstate(divide="ignore"):
         scores = np.log(probabilities)
     shifts = np.zeros(scores.shape[1])
+    best, least_wrong = shifts, np.inf
     for _ in range(_ROUNDS):
         areas = np.bincount(scores.argmax(axis=1), sizes, minlength=scores.shape[1])
         wrong = np.maximum(least - areas, areas - most)
+        if wrong.max() < least_wrong:
+            best, least_wrong = shifts.copy(), wrong.max()
         changed = False
         for position in np.argsort(-wrong)[: np.count_nonzero(wrong > 0)]:
             shift = _shift(scores, sizes, position, least[position], most[position])
@@ -86,8 +90,8 @@ def shifts_within(
             shifts[position] += shift
             changed |= shift != 0
         if not changed:
-            break
-    return shifts
+            return shifts
+    return best
 
 
 def _shift(

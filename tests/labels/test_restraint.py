@@ -43,6 +43,14 @@ def test_areas_keep_their_bounds_to_a_segment(drawn):
     assert (areas <= most + sizes.max()).all()
 
 
+def test_what_goes_in_circles_keeps_its_best_round():
+    """Two large rows: what satisfies one class takes too much from the other, without end."""
+    probabilities = np.array([[0.276, 0.396, 0.327], [0.536, 0.353, 0.111]])
+    sizes, (least, most) = np.array([23.0, 20.0]), bounds(np.array([6.54, 29.85, 6.61]))
+    areas = areas_of(likeliest(probabilities, sizes, least, most), sizes, 3)
+    assert (areas >= least - 23).all() and (areas <= most + 23).all()
+
+
 @given(segments())
 @settings(max_examples=100, deadline=None)
 def test_what_is_within_bounds_is_the_likeliest(drawn):
