@@ -59,7 +59,7 @@ demo: $(VENV)/.user  ## Make the environment and run the whole job on the embedd
 
 test: $(VENV)/.dev  ## Install what the tests need and run them
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory web || true; fi
-	$(PY) -m pytest --numprocesses 2 --dist loadfile
+	$(PY) -m pytest --numprocesses 2 --dist loadfile --max-worker-restart 0
 
 release: $(VENV)/.dev web  ## Build wheel and sdist into dist/, and check them; install the wheel elsewhere
 	rm -rf dist build

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
-import threading
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ from landcover.run import Run
 from landcover.stages import map_products as stage
 from landcover.stages import map_products_cluster as on_cluster
 from landcover.stages.map_list import Item, Listed
-from tests.conftest import error_lines
+from tests.conftest import ROOT, error_lines
 from tests.fixtures.clusters import Faults, cut, kill, two_workers
 from tests.fixtures.map_runs import hidden, make_run, maps_of
 from tests.fixtures.sentinel2_files import write_safe
@@ -70,14 +70,22 @@ def land(originals, tmp_path):
     return tmp_path
 
 
-def map_products(home, products, out, *arguments):
+def command(home, products, out, *arguments):
     argv = ["map", str(home.path), "--model", "random-forest", *LAYERS, "--out", str(out)]
-    return cli.main([*argv, *arguments, "--products", *map(str, products)])
+    return [*argv, *arguments, "--products", *map(str, products)]
 
 
-def on(workers, land, names, *arguments):
+def map_products(*arguments):
+    return cli.main(command(*arguments))
+
+
+def command_on(workers, land, names):
     address = ["--scheduler", workers[0].scheduler_address]
-    return map_products(Run(land / "home"), products(land, names), land / "out", *address)
+    return command(Run(land / "home"), products(land, names), land / "out", *address)
+
+
+def on(workers, land, names):
+    return cli.main(command_on(workers, land, names))
 
 
 def products(land, names):
@@ -207,26 +215,28 @@ def test_a_product_that_is_gone_half_way_fails_alone(workers, land, originals):
     assert are_those_of_one_machine(land, originals, NAMES[:2])
 
 
-@pytest.fixture
-def hears_ctrl_c():
-    """Whoever runs the tests in the background ignores Ctrl-C, and programs inherit that."""
-    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, earlier)
+#: The command in a process of its own, for a signal must not reach that of the tests; whoever runs
+#: these in the background ignores Ctrl-C, and programs inherit that.
+ASKED = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from landcover import cli
+raise SystemExit(cli.main(sys.argv[1:]))
+"""
 
 
-@pytest.mark.usefixtures("hears_ctrl_c")
-def test_ctrl_c_begins_nothing_more_and_the_same_command_goes_on(workers, land, originals, capfd):
+def test_ctrl_c_begins_nothing_more_and_the_same_command_goes_on(workers, land, originals):
     workers[1].give({name: {"preparing": {"sleep_s": 1}} for name in NAMES})
-
-    def interrupt():
-        while workers[1].times("prepare") < 2:
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt, daemon=True).start()
-    assert on(workers, land, NAMES) == 130
-    assert "products that workers have begun go on there" in capfd.readouterr().out
+    process = subprocess.Popen(
+        [sys.executable, "-c", ASKED, *command_on(workers, land, NAMES)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while workers[1].times("prepare") < 2 and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=300)
+    assert process.returncode == 130, errors
+    assert "products that workers have begun go on there" in said
     assert workers[1].times("prepare") == 2
     # at once: it waits for the two that are at work
     assert on(workers, land, NAMES) == 0
