@@ -8,7 +8,7 @@ from rasterio.crs import CRS
 
 from landcover.files import raster_writer
 from landcover.grid import Grid
-from landcover.labels import noise
+from landcover.labels.borders import border_distance
 from landcover.labels.generalise import to_corine
 from landcover.reports import label_noise, zones
 
@@ -98,7 +98,7 @@ def test_distances_to_a_border_are_metres_in_every_direction(name):
     away = metres(lon, lat, LON, LAT) - 150
     labels = np.where(away < 0, 512, 211).astype(np.uint16)
     far = grid.length_px(300)
-    found = noise.border_distance(labels, far, grid.relative_sides)
+    found = border_distance(labels, far, grid.relative_sides)
     pixel_m = float(np.mean(grid.pixel_size_m))
     land = (away > 0) & (found < far)
     assert land.sum() > 100

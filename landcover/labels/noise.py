@@ -14,11 +14,7 @@ Rows of probabilities are pixels or segments, columns are classes, here and thro
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-
-from landcover.legend import UNLABELLED
 
 #: Power of the labels' shares that is divided out. 0 keeps what the labels prefer, 1 treats all
 #: classes as equally common; between them errs least where it is not known how many were swallowed.
@@ -175,52 +171,6 @@ def posterior(probabilities: np.ndarray, priors: np.ndarray, transition: np.ndar
     """
     adjusted, undone = without_priors(probabilities, priors), undo(probabilities, transition)
     return _normalised(adjusted * (undone + _FLOOR))
-
-
-def border_distance(
-    labels: np.ndarray, most: float, sides: tuple[float, float] = (1.0, 1.0)
-) -> np.ndarray:
-    """Distance of every pixel to the nearest one that carries another label.
-
-    Parameters
-    ----------
-    labels : array of int (rows, cols)
-        Class codes; 0 = unlabelled, which is no other label.
-    most : float
-        Larger distances count as this.
-    sides : (float, float)
-        Height and width of a pixel, in the unit of the distances.
-
-    Returns
-    -------
-    array of float32 (rows, cols)
-        Between centres: with sides of 1, 1 beside a border; `most` where there is no border.
-
-    Examples
-    --------
-    >>> border_distance(np.array([[211, 211, 211, 311, 311]]), 9)
-    array([[3., 2., 1., 1., 2.]], dtype=float32)
-    """
-    from scipy.ndimage import distance_transform_edt, find_objects
-
-    codes, classes = np.unique(labels, return_inverse=True)
-    classes = np.where(labels == UNLABELLED, 0, classes.reshape(labels.shape) + 1)
-    found = np.full(labels.shape, most, np.float32)
-    reach = [math.ceil(most / side) for side in sides]
-    # A class matters no further than `most` around it, which is a small part of a large window
-    for number, box in enumerate(find_objects(classes, len(codes) + 1), start=1):
-        if box is None:
-            continue
-        near = tuple(
-            slice(max(0, place.start - pixels), place.stop + pixels)
-            for place, pixels in zip(box, reach, strict=True)
-        )
-        own = classes[near] == number
-        inner = own | (classes[near] == 0)
-        if not inner.all():
-            distance = distance_transform_edt(inner, sampling=sides)
-            found[near][own] = np.minimum(distance[own], most)
-    return found
 
 
 def _normalised(probabilities: np.ndarray) -> np.ndarray:

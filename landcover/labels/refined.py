@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from landcover.labels.restraint import bounds, shifts_within
 from landcover.legend import UNLABELLED, Legend
@@ -54,12 +55,10 @@ class Posterior:
         array([[0.8 , 0.2 ],
                [0.63, 0.37]])
         """
-        found: np.ndarray = self.corrected[ids]
-        if pixels is None:
-            return found
-        of_segment = np.maximum(self.means[ids], 1e-6)
-        found = found * ((1 - self.pixel_share) + self.pixel_share * pixels / of_segment)
-        found /= np.maximum(found.sum(axis=-1, keepdims=True), 1e-12)
+        found = np.take(self.corrected, ids, axis=0)
+        if pixels is not None:
+            rows = (array.reshape(-1, found.shape[-1]) for array in (pixels, found))
+            _differ(self.means, np.ravel(ids), self.pixel_share, *rows)
         return found
 
 
@@ -130,8 +129,36 @@ class Refined:
         array of uint16 (...)
             Codes; 0 where there is no data.
         """
-        with np.errstate(divide="ignore"):
-            best = (np.log(probabilities) + self.shifts).argmax(axis=-1)
+        best = np.empty(np.shape(ids), np.int64)
+        rows = probabilities.reshape(-1, probabilities.shape[-1])
+        _likeliest(rows, np.exp(self.shifts), best.reshape(-1))
         open_to_it = np.isin(labels, [UNLABELLED, *self.given_up.tolist()])
         found = np.where(open_to_it, self.legend.code(best), labels)
         return np.where(ids == 0, UNLABELLED, found).astype(np.uint16)
+
+
+@njit(cache=True, nogil=True)
+def _differ(
+    means: np.ndarray, ids: np.ndarray, share: float, pixels: np.ndarray, found: np.ndarray
+) -> None:
+    """Let rows of `found`, corrected as their segments, differ as pixels from their segments."""
+    for row in range(len(ids)):
+        total = 0.0
+        for k in range(found.shape[1]):
+            ratio = pixels[row, k] / max(means[ids[row], k], 1e-6)
+            found[row, k] *= (1 - share) + share * ratio
+            total += found[row, k]
+        total = max(total, 1e-12)
+        for k in range(found.shape[1]):
+            found[row, k] /= total
+
+
+@njit(cache=True, nogil=True)
+def _likeliest(probabilities: np.ndarray, factors: np.ndarray, best: np.ndarray) -> None:
+    """Position of the largest product of each row; the first of equal ones."""
+    for row in range(len(probabilities)):
+        largest, best[row] = -1.0, 0
+        for k in range(len(factors)):
+            product = probabilities[row, k] * factors[k]
+            if product > largest:
+                largest, best[row] = product, k

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from scipy.sparse import coo_array, csr_array
 
 #: Share of a unit that is its class, at least. CORINE's units are to be at least 85 % right (CLC
@@ -115,22 +116,61 @@ def hold_own_class(
     array([[0.71, 0.29],
            [0.48, 0.52]])
     """
-    own, count = units.classes, len(units.classes)
-    parts = units.pixels.multiply(1 / np.maximum(sizes, 1)[:, np.newaxis]).tocsr()
-    area = np.maximum(units.pixels.sum(axis=0), 1)
-    # Probabilities of each unit's own class, in the segments that it shares
-    odds, found = np.zeros(count), np.asarray(probabilities, np.float64)
+    own, shared = units.classes, units.pixels
+    overlaps = shared.indptr, shared.indices, shared.data
+    area = np.maximum(shared.sum(axis=0), 1)
+    odds, holds = np.zeros(len(own)), np.zeros(len(own))
+    found = np.array(probabilities, np.float64)
     for _ in range(_ROUNDS):
-        holds = (units.pixels.T @ found)[np.arange(count), own] / area
+        _hold(found, *overlaps, own, holds)
+        holds /= area
         change = np.log(least / (1 - least)) - np.log((holds + 1e-6) / (1 - holds + 1e-6))
         better = np.clip(odds + change, 0, _MOST_LOG_ODDS)
         if np.allclose(better, odds, rtol=0, atol=_NEAR):
             break
         odds = better
-        factors = _in_columns(odds, own, probabilities.shape[1])
-        found = probabilities * np.exp((parts @ factors).toarray())
-        found /= found.sum(axis=1, keepdims=True)
+        _make_likelier(np.asarray(probabilities), *overlaps, sizes, own, odds, found)
     return found
+
+
+@njit(cache=True, nogil=True)
+def _hold(
+    probabilities: np.ndarray,
+    starts: np.ndarray,
+    units: np.ndarray,
+    pixels: np.ndarray,
+    own: np.ndarray,
+    holds: np.ndarray,
+) -> None:
+    """Expected pixels of every unit that are its own class (units,), written over `holds`.
+
+    `starts`, `units` and `pixels` are the rows of `Units.pixels`.
+    """
+    holds[:] = 0
+    for segment in range(len(probabilities)):
+        for k in range(starts[segment], starts[segment + 1]):
+            unit = units[k]
+            holds[unit] += pixels[k] * probabilities[segment, own[unit]]
+
+
+@njit(cache=True, nogil=True)
+def _make_likelier(
+    probabilities: np.ndarray,
+    starts: np.ndarray,
+    units: np.ndarray,
+    pixels: np.ndarray,
+    sizes: np.ndarray,
+    own: np.ndarray,
+    odds: np.ndarray,
+    found: np.ndarray,
+) -> None:
+    """Raise the own classes of units by their log odds, in the share of a segment in each unit."""
+    for segment in range(len(probabilities)):
+        found[segment] = probabilities[segment]
+        for k in range(starts[segment], starts[segment + 1]):
+            share = pixels[k] / max(sizes[segment], 1)
+            found[segment, own[units[k]]] *= np.exp(share * odds[units[k]])
+        found[segment] /= found[segment].sum()
 
 
 def _in_columns(values: np.ndarray, columns: np.ndarray, count: int) -> csr_array:

@@ -16,7 +16,7 @@ import numpy as np
 
 from landcover.files import rasters
 from landcover.grid import Grid, Window
-from landcover.labels.noise import border_distance
+from landcover.labels.borders import border_distance
 from landcover.legend import UNLABELLED
 from landcover.progress import track
 from landcover.samples.blocks import TEST, Blocks

@@ -23,7 +23,7 @@ from landcover.files.ahead import ahead
 from landcover.files.atomic import digest, staging_folder, write_bytes, write_together
 from landcover.files.raster_writer import RasterWriter
 from landcover.grid import Grid, Window
-from landcover.labels import noise
+from landcover.labels.borders import border_distance
 from landcover.legend import UNLABELLED, Legend
 from landcover.progress import say
 from landcover.reports import figures, refinement, words
@@ -233,7 +233,7 @@ def _labels(run: Run, grid: Grid, window: Window) -> tuple[np.ndarray, np.ndarra
     down, across = (math.ceil(far / side) for side in sides)
     padded = rasters.read_classes(run.labels, window.padded(down, across))
     inner = slice(down, -down), slice(across, -across)
-    return padded[inner], noise.border_distance(padded, far, sides)[inner]
+    return padded[inner], border_distance(padded, far, sides)[inner]
 
 
 def _percent(

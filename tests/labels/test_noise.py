@@ -205,36 +205,3 @@ def test_both_corrections_count():
     mixed, priors = rows_of(60, 3, 7), np.array([0.7, 0.2, 0.1])
     product = noise.without_priors(mixed, priors) * (noise.undo(mixed, TRUE) + 1e-3)
     np.testing.assert_allclose(noise.posterior(mixed, priors, TRUE), normalised(product))
-
-
-def nearest_other(labels, most, sides):
-    """`border_distance` by looking at every pair of pixels."""
-    found = np.full(labels.shape, most, float)
-    places = np.argwhere(labels != 0)
-    for row, col in places:
-        others = places[labels[tuple(places.T)] != labels[row, col]]
-        if len(others):
-            nearest = np.hypot(*((others - (row, col)) * sides).T).min()
-            found[row, col] = min(nearest, most)
-    return found
-
-
-@given(
-    hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=14),
-               elements=st.sampled_from([0, 211, 211, 211, 311, 512])),
-    st.integers(1, 9) | st.floats(1, 9),
-    st.tuples(*[st.sampled_from([1.0, 0.76, 1.24, 3.0])] * 2),
-)  # fmt: skip
-def test_distance_to_a_border_is_that_of_the_nearest_other_label(labels, most, sides):
-    found = noise.border_distance(labels, most, sides)
-    labelled = labels != 0
-    assert found.dtype == np.float32 and found.shape == labels.shape
-    np.testing.assert_allclose(
-        found[labelled], nearest_other(labels, most, sides)[labelled], rtol=1e-6
-    )
-
-
-def test_what_is_unlabelled_is_no_border_and_hides_none():
-    labels = np.array([[211, 211, 0, 0, 311, 0, 0, 0]])
-    np.testing.assert_array_equal(noise.border_distance(labels, 5)[0, [0, 1, 4]], [4, 3, 3])
-    assert (noise.border_distance(np.zeros((3, 4), int), 5) == 5).all()
