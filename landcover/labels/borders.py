@@ -43,9 +43,11 @@ def border_distance(
     up, down = (np.empty(labels.shape, np.int32) for _ in range(2))
     _rows_to_another(labels, 0, rows, 1, up)
     _rows_to_another(labels, rows - 1, -1, -1, down)
-    found = np.full(labels.shape, most, np.float32)
     height, width = map(float, sides)
-    _nearest(labels, up, down, float(most), height, width, found)
+    nearest = np.minimum(up, down)
+    squared = np.where(nearest < _NONE, (nearest * height) ** 2, np.inf)
+    found = np.full(labels.shape, most, np.float32)
+    _nearest(labels, up, down, squared, float(most), height, width, found)
     return found
 
 
@@ -76,49 +78,49 @@ def _nearest(
     labels: np.ndarray,
     up: np.ndarray,
     down: np.ndarray,
+    squared: np.ndarray,
     most: float,
     height: float,
     width: float,
     found: np.ndarray,
 ) -> None:
-    """Along the row of each pixel as far as a nearer one could be, and up and down from there."""
+    """Along the row of each pixel as far as a nearer one could be, and up and down from there.
+
+    `squared` are distances up or down to another label, squared.
+    """
     rows, cols = labels.shape
     for row in range(rows):
         for col in range(cols):
             own = labels[row, col]
             if own == UNLABELLED:
                 continue
-            best = min(most, min(up[row, col], down[row, col]) * height) ** 2
+            best = min(most**2, squared[row, col])
             for away in range(1, cols):
                 across = (away * width) ** 2
                 if across >= best:
                     break
                 for beside in (col - away, col + away):
-                    if beside < 0 or beside >= cols:
-                        continue
-                    label = labels[row, beside]
-                    if label == own:
-                        along = min(up[row, beside], down[row, beside])
-                    elif label == UNLABELLED:
-                        along = min(
-                            _past(labels, up, row, beside, -1, own),
-                            _past(labels, down, row, beside, 1, own),
-                        )
-                    else:
-                        along = 0
-                    best = min(best, across + (along * height) ** 2)
+                    if 0 <= beside < cols:
+                        label = labels[row, beside]
+                        if label == own:
+                            best = min(best, across + squared[row, beside])
+                        elif label != UNLABELLED:
+                            best = across
+                        else:
+                            along = _rows_past(labels, up, down, row, beside, own) * height
+                            best = min(best, across + along**2)
             found[row, col] = np.sqrt(best)
 
 
 @njit(cache=True, nogil=True)
-def _past(
-    labels: np.ndarray, to_another: np.ndarray, row: int, col: int, step: int, own: int
-) -> int:
-    """Rows from an unlabelled pixel to a label that is not one's own."""
-    to_any = to_another[row, col]
-    if to_any == _NONE:
-        return _NONE
-    there = row + step * to_any
-    if labels[there, col] != own:
-        return to_any
-    return to_any + to_another[there, col]
+def _rows_past(
+    labels: np.ndarray, up: np.ndarray, down: np.ndarray, row: int, col: int, own: int
+) -> float:
+    """Rows from an unlabelled pixel to a label other than `own`; infinite without one."""
+    nearest = _NONE
+    for to_another, step in ((up, -1), (down, 1)):
+        rows = to_another[row, col]
+        if rows < _NONE and labels[row + step * rows, col] == own:
+            rows += to_another[row + step * rows, col]
+        nearest = min(nearest, rows)
+    return nearest if nearest < _NONE else np.inf

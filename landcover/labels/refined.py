@@ -57,8 +57,9 @@ class Posterior:
         """
         found = np.take(self.corrected, ids, axis=0)
         if pixels is not None:
-            rows = (array.reshape(-1, found.shape[-1]) for array in (pixels, found))
-            _differ(self.means, np.ravel(ids), self.pixel_share, *rows)
+            said = np.broadcast_to(pixels, found.shape).reshape(-1, found.shape[-1])
+            of_rows = found.reshape(said.shape)
+            _differ(self.means, np.ravel(ids), self.pixel_share, said, of_rows)
         return found
 
 
@@ -130,7 +131,7 @@ class Refined:
             Codes; 0 where there is no data.
         """
         best = np.empty(np.shape(ids), np.int64)
-        rows = probabilities.reshape(-1, probabilities.shape[-1])
+        rows = probabilities.reshape(best.size, len(self.shifts))
         _likeliest(rows, np.exp(self.shifts), best.reshape(-1))
         open_to_it = np.isin(labels, [UNLABELLED, *self.given_up.tolist()])
         found = np.where(open_to_it, self.legend.code(best), labels)

@@ -64,8 +64,9 @@ def shifts_within(
     -------
     array of float (classes,)
         Logarithms of factors. Where a row is the class whose probability times its factor is
-        largest, areas keep the bounds to one row, where a choice can do that. Few large rows may
-    satisfy one class at the cost of the next, round after round: then those of the best round.
+        largest, areas keep the bounds to one row, where a choice can do that. Of few large rows,
+        what one class is given may be taken from the next without end: then the best factors of
+        `_ROUNDS` rounds are returned.
 
     Examples
     --------
@@ -78,7 +79,7 @@ def shifts_within(
         scores = np.log(probabilities)
     shifts = np.zeros(scores.shape[1])
     best, least_wrong = shifts, np.inf
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS + 1):  # the last is judged, too
         areas = np.bincount(scores.argmax(axis=1), sizes, minlength=scores.shape[1])
         wrong = np.maximum(least - areas, areas - most)
         if wrong.max() < least_wrong:

@@ -117,6 +117,10 @@ def hold_own_class(
            [0.48, 0.52]])
     """
     own, shared = units.classes, units.pixels
+    if not len(probabilities) == len(sizes) == shared.shape[0]:
+        raise ValueError(
+            f"{len(probabilities)} rows, {len(sizes)} sizes, {shared.shape[0]} segments"
+        )
     overlaps = shared.indptr, shared.indices, shared.data
     area = np.maximum(shared.sum(axis=0), 1)
     odds, holds = np.zeros(len(own)), np.zeros(len(own))
@@ -164,7 +168,7 @@ def _make_likelier(
     odds: np.ndarray,
     found: np.ndarray,
 ) -> None:
-    """Raise the own classes of units by their log odds, in the share of a segment in each unit."""
+    """Raise own classes of units by their log odds times the share of the segment in each unit."""
     for segment in range(len(probabilities)):
         found[segment] = probabilities[segment]
         for k in range(starts[segment], starts[segment + 1]):

@@ -59,3 +59,8 @@ def test_it_is_that_of_a_distance_transform_of_each_label():
         distance = distance_transform_edt(own | (labels == 0), sampling=(1.5, 1.0))
         expected[own] = np.minimum(distance[own], 12.5)
     np.testing.assert_allclose(border_distance(labels, 12.5, (1.5, 1.0)), expected, rtol=1e-6)
+
+
+def test_without_another_label_every_distance_is_the_largest():
+    for most in (3.0, 1e7):
+        assert (border_distance(np.full((3, 40), 7), most) == np.float32(most)).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
@@ -114,3 +115,9 @@ def test_classes_may_be_in_any_order():
     turned = hold_own_class(probabilities[:, order], sizes, Units.of(order.argsort()[labels], ids))
     plain = hold_own_class(probabilities, sizes, Units.of(labels, ids))
     assert np.allclose(turned, plain[:, order])
+
+
+def test_what_does_not_belong_together_is_refused():
+    units = Units.of(np.array([[0, 1]]), np.array([[1, 1]]))
+    with pytest.raises(ValueError, match="9 rows, 2 sizes, 2 segments"):
+        hold_own_class(np.full((9, 2), 0.5), np.ones(2, int), units)

@@ -215,8 +215,8 @@ def test_a_product_that_is_gone_half_way_fails_alone(workers, land, originals):
     assert are_those_of_one_machine(land, originals, NAMES[:2])
 
 
-#: The command in a process of its own, for a signal must not reach that of the tests; whoever runs
-#: these in the background ignores Ctrl-C, and programs inherit that.
+#: The command in a process of its own, so that the signal does not reach that of the tests. Whoever
+#: runs these in the background ignores Ctrl-C, and programs inherit that.
 ASKED = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
