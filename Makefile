@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 RUN ?= runs/demo
 # benchmarks.service is called by itself: it needs make web, and a minute of the machine for itself
-BENCHMARKS := prepare_tile sampling segmentation texture components dense training forests
+BENCHMARKS := prepare_tile sampling segmentation borders texture components dense training forests
 MEASURED := data/bench/now.json
 BIN := $(VENV)/bin
 PY := $(BIN)/python

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {
     "landcover": "landcover", "numpy": "numpy", "numba": "numba", "rasterio": "rasterio",
     "scikit-learn": "sklearn", "scikit-learn-intelex": "sklearnex", "scikit-image": "skimage",
+    "scipy": "scipy",
     "keras": "keras", "tensorflow-cpu": "tensorflow", "tensorflow": "tensorflow", "jax": "jax",
     "torch": "torch", "openvino": "openvino", "onnxruntime": "onnxruntime", "spyndex": "spyndex",
     "fastapi": "fastapi",
