@@ -46,7 +46,7 @@ def rows(a: argparse.Namespace) -> Iterator[Row]:
             "SciPy": partial(transformed, labels, 30.0),
         }
         found, expected = (way() for way in ways.values())  # the first call compiles
-        times = interleaved(ways, a.runs)
+        times = interleaved(ways, a.runs, warm=False)
         seconds = {way: float(np.median(took)) for way, took in times.items()}
         differ = float(np.abs(found - expected).max())
         yield Row(

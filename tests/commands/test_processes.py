@@ -15,11 +15,9 @@ import time
 import pytest
 
 from tests.conftest import ROOT
+from tests.fixtures.hears_ctrl_c import ASKED
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals of this kind")
-
-#: Whoever runs the tests may ignore Ctrl-C, and programs inherit that.
-ASKED = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
 
 STARTS_ANOTHER = f"""{ASKED}
 sys.executable = sys.argv[1]

@@ -22,6 +22,7 @@ from landcover.stages import map_products_cluster as on_cluster
 from landcover.stages.map_list import Item, Listed
 from tests.conftest import ROOT, error_lines
 from tests.fixtures.clusters import Faults, cut, kill, two_workers
+from tests.fixtures.hears_ctrl_c import COMMAND
 from tests.fixtures.map_runs import hidden, make_run, maps_of
 from tests.fixtures.sentinel2_files import write_safe
 
@@ -215,20 +216,10 @@ def test_a_product_that_is_gone_half_way_fails_alone(workers, land, originals):
     assert are_those_of_one_machine(land, originals, NAMES[:2])
 
 
-#: The command in a process of its own, so that the signal does not reach that of the tests. Whoever
-#: runs these in the background ignores Ctrl-C, and programs inherit that.
-ASKED = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from landcover import cli
-raise SystemExit(cli.main(sys.argv[1:]))
-"""
-
-
 def test_ctrl_c_begins_nothing_more_and_the_same_command_goes_on(workers, land, originals):
     workers[1].give({name: {"preparing": {"sleep_s": 1}} for name in NAMES})
     process = subprocess.Popen(
-        [sys.executable, "-c", ASKED, *command_on(workers, land, NAMES)],
+        [sys.executable, "-c", COMMAND, *command_on(workers, land, NAMES)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while workers[1].times("prepare") < 2 and process.poll() is None:
