@@ -7,6 +7,7 @@ learns. It has not seen where labels were drawn, so it may be believed about sin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from landcover.labels.units import hold_own_class
 from landcover.progress import track
 from landcover.run import Run
 from landcover.samples.rows import Rows
-from landcover.stages.denoise_evidence import decision_of
+from landcover.stages.denoise_evidence import deciding
 from landcover.stages.denoise_segments import Segments, segments_of
 from landcover.stages.denoise_teacher import (
     Answers,
@@ -100,13 +101,15 @@ def estimate(run: Run, rows: Rows, grid: Grid, seed: int, folder: Path) -> Estim
         Where the second's answers may lie for as long as they are needed.
     """
     size = patch_size(run)
-    segments = segments_of(run, rows)  # first, as it takes most memory and gives it back
+    with ThreadPoolExecutor(1) as beside:
+        decision_of = deciding(run, rows, grid, beside)
+        segments = segments_of(run, rows)  # first, as it takes most memory and gives it back
+        decision, judge = decision_of(segments.own())
     first = asked(run, rows, segments, teacher(run, rows, size, seed))
     priors = _shares(rows)
     transition = noise.transitions(first.means[1:], segments.sizes[1:], priors)
     found = noise.posterior(first.means, priors, transition)
     found = hold_own_class(found, segments.sizes, segments.units)
-    decision, judge = decision_of(run, rows, grid, segments.own())
     trust = decision.trust(len(rows.legend))
     posterior, refined = (
         _compact(found, found),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,10 +67,14 @@ class Judge:
         return prove(decision, (plain, better))
 
 
-def decision_of(
-    run: Run, rows: Rows, grid: Grid, segments: np.ndarray
-) -> tuple[Decision, Judge | None]:
-    """Decide what is done with the labels of a run.
+#: Small segments of each class to what is done with labels, and what proves it.
+Deciding = Callable[[np.ndarray], tuple[Decision, Judge | None]]
+
+
+def deciding(run: Run, rows: Rows, grid: Grid, beside: Executor) -> Deciding:
+    """Begin to judge the labels of a run, and give what decides what is done with them.
+
+    Forests are grown beside whatever is done meanwhile: they need neither segments nor teachers.
 
     Parameters
     ----------
@@ -78,24 +84,29 @@ def decision_of(
         What is learnt; only training and validation rows are looked at.
     grid : Grid
         Of the scene.
-    segments : array of int (classes,)
-        Small segments most of whose pixels carry the label of each class.
+    beside : concurrent.futures.Executor
+        Whose thread grows them.
 
     Returns
     -------
-    decision : Decision
-    judge : Judge, optional
-        By which refined labels are to be proven; None where labels stay.
+    callable
+        Small segments most of whose pixels carry the label of each class, int (classes,), to the
+        decision, and to the judge by which refined labels are to be proven; no judge where labels
+        stay.
     """
     part = np.concatenate([rows.train, rows.validation])
-    blocks = len(np.unique(rows.samples["block"].to_numpy()[part]))
-    found = _fineness(run, grid)
-    if not is_open(found, blocks, len(part)):
-        return decide(found, blocks, len(part), []), None
-    judge = _judge(run, rows, grid, part)
-    known = evidence(judge.probabilities, judge.labels, judge.core, judge.blocks, segments.tolist())
-    decision = decide(found, blocks, len(part), known)
-    return decision, judge if decision.reason is None else None
+    about = _fineness(run, grid), len(np.unique(rows.samples["block"].to_numpy()[part])), len(part)
+    if not is_open(*about):
+        return lambda _segments: (decide(*about, []), None)
+    judging = beside.submit(_judge, run, rows, grid, part)
+
+    def decision_of(segments: np.ndarray) -> tuple[Decision, Judge | None]:
+        judge = judging.result()
+        judged = judge.probabilities, judge.labels, judge.core, judge.blocks
+        decision = decide(*about, evidence(*judged, segments.tolist()))
+        return decision, judge if decision.reason is None else None
+
+    return decision_of
 
 
 def _fineness(run: Run, grid: Grid) -> Fineness:

@@ -31,6 +31,9 @@ TEACHER_PATCH, TEACHER_EPOCHS = 7, 40
 ASKING_PX = 1024
 #: Pixels at equal distances that areas of classes are counted on, at most about so many.
 SPREAD_PX = 2_000_000
+#: Of probabilities that are kept as float16. NumPy takes ten times as long over smaller ones, which
+#: float16 holds with fewer digits.
+_LEAST_KEPT = float(np.finfo(np.float16).tiny)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def asked(
     """What a teacher says of a scene, by segments, at samples, and at pixels spread over it.
 
     Its answers of whole windows are put into `kept`, as float16 (rows, cols, classes), 0 where
-    nothing is said.
+    nothing is said, and where it is less than `_LEAST_KEPT`.
     """
     ids, classes = segments.ids, len(rows.legend)
     sums = np.zeros((len(segments.sizes), classes))
@@ -112,7 +115,8 @@ def asked(
         add_to_segments(found, here, sums)
         probabilities, valid = np.moveaxis(found, 0, -1), np.isfinite(found[0])
         if kept is not None:
-            kept.put(np.nan_to_num(probabilities).astype(np.float16))
+            told = probabilities >= _LEAST_KEPT  # of NaN too, which is not
+            kept.put(np.where(told, probabilities, np.float32(0)).astype(np.float16))
         inside = window.contains(at_row, at_col)
         place = at_row[inside] - window.row, at_col[inside] - window.col
         samples[inside] = np.where(valid[place][:, np.newaxis], probabilities[place], 1 / classes)
