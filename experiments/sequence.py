@@ -9,9 +9,12 @@ A study that is interrupted goes on where it was.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +109,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("out", type=Path, help="folder of the results; what is there is kept")
     made.add_argument("--small", action="store_true", help="one small place and one epoch")
     made.add_argument("--seeds", type=int, nargs="+", help="some of the places alone")
+    made.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="places at once (default: all cores)"
+    )
     made.add_argument("--networks", nargs="+", choices=NETWORKS, help="some networks alone")
     return made
 
@@ -141,25 +147,41 @@ class Study:
         """The row itself."""
         return self.out / "blocks" / f"{case.name}.json"
 
-    def carry_out(self, seeds: Sequence[int], networks: Sequence[str]) -> list[dict[str, Any]]:
-        """Make the rows that are missing of some places and networks, and give all there are."""
+    def carry_out(
+        self, seeds: Sequence[int], networks: Sequence[str], jobs: int = 1
+    ) -> list[dict[str, Any]]:
+        """Make the rows that are missing of some places and networks, and give all there are.
+
+        So many places are seen to at once, each in a process of its own.
+        """
         places: dict[tuple[float, int], list[Case]] = {}
         wanted = list(cases(self.setting))
         for case in wanted:
             asked = case.seed in seeds and case.network in networks
             if asked and not self.row(case).exists():
                 places.setdefault((case.cloud, case.seed), []).append(case)
-        for (cloud, seed), missing in places.items():
-            folder = self.out / "place"
-            shutil.rmtree(folder, ignore_errors=True)  # of a study that was interrupted
-            of = self.setting
-            place = make_place(folder, of.shape, of.days, cloud, of.samples, seed)
-            day = best_day(place.first, dates_of(place.first), seed)
-            for case in missing:
-                say(case.name)
-                self.add(case, place, day)
-            shutil.rmtree(folder)
+        workers = min(jobs, len(places))
+        if workers <= 1:
+            for (cloud, seed), missing in places.items():
+                self.see(cloud, seed, missing)
+        else:
+            # training keeps no more than one core busy for most of its time
+            with ProcessPoolExecutor(workers, get_context("spawn"), _with_one_core) as pool:
+                waiting = [pool.submit(self.see, *at, rows) for at, rows in places.items()]
+                for seen in as_completed(waiting):
+                    seen.result()
         return [read_json(self.row(case)) for case in wanted if self.row(case).exists()]
+
+    def see(self, cloud: float, seed: int, missing: Sequence[Case]) -> None:
+        """Draw a place, and make the rows that are missing of it."""
+        folder, of = self.out / f"place-{round(100 * cloud)}-{seed}", self.setting
+        shutil.rmtree(folder, ignore_errors=True)  # of a study that was interrupted
+        place = make_place(folder, of.shape, of.days, cloud, of.samples, seed)
+        day = best_day(place.first, dates_of(place.first), seed)
+        for case in missing:
+            say(case.name)
+            self.add(case, place, day)
+        shutil.rmtree(folder)
 
     def add(self, case: Case, place: Place, day: str) -> None:
         """Train a network, map both years with it, and keep what that gives."""
@@ -180,6 +202,12 @@ class Study:
             )
         row = _row(case, model, len(dates_of(place.first).days), counts)
         write_json(self.row(case), row)
+
+
+def _with_one_core() -> None:
+    """Keep a process that begins to one core; the libraries read this when they are imported."""
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ[name] = "1"
 
 
 def _trained(case: Case, run: Run, day: str, setting: Setting) -> Model:
@@ -268,7 +296,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with refusals(parser()):
         setting = SMALL if a.small else FULL
         study = Study(a.out, setting)
-        rows = study.carry_out(a.seeds or setting.seeds, a.networks or list(NETWORKS))
+        rows = study.carry_out(a.seeds or setting.seeds, a.networks or list(NETWORKS), a.jobs)
         paths = {name: a.out / f"sequence.{name}" for name in ("json", "md", "png")}
         counts = sequence_report.Counts(a.out / "blocks")
         text = sequence_report.text(rows, counts)

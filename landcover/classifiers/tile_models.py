@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,11 @@ from landcover.classifiers.fitting import Fitted, Setup, Trainer
 from landcover.classifiers.learnt_dates import FIXED, RANDOM, LearntDates, spread, turn_th
 from landcover.classifiers.protocol import Signature
 from landcover.errors import InputError, LandcoverError
+from landcover.progress import track
 from landcover.scene.sequence import Dates
 
 if TYPE_CHECKING:
-    from landcover.classifiers.networks import Network, SequenceTiles
+    from landcover.classifiers.networks import Network, Schedule, SequenceTiles
     from landcover.classifiers.tile_classifier import PredictTiles, TileClassifier
     from landcover.samples.labelled_tiles import Ground, LabelledTiles
     from landcover.samples.rows import Rows
@@ -27,7 +28,9 @@ EPOCHS, PATIENCE = 30, 5
 SEQUENCE_LENGTH = 6
 #: Training and validation tiles at most, and the memory that they may take.
 _MOST_TILES, _MOST_BYTES = 1500, 400_000_000
-_LEARNING_RATE = 2e-3
+#: At the start: of U-Nets, and of what reads their answers. That has few weights, so half of the
+#: epochs do.
+_LEARNING_RATE, _TEMPORAL_RATE = 2e-3, 5e-3
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def convlstm_trainer(
 ) -> Trainer:
     """What trains a U-Net under a ConvLSTM; parameters as of `unet_trainer`.
 
-    The U-Net learns single dates first, and then all of it learns sequences.
+    The U-Net learns single dates. Then it stays as it is, and the ConvLSTM learns sequences of what
+    it says: ten times as cheap as learning both together, and rare classes are learnt too.
     """
     learnt = setup.inputs.dates
     if learnt is None or learnt.together is None:
@@ -163,7 +167,8 @@ def _trainer(setup: Setup, way: _Way, together: int) -> Trainer:
     def fit(rows: Rows) -> Fitted:
         codes = rows.legend.codes
         if codes not in cut:
-            cut[codes] = _cut(ground, codes, setup.seed, len(inputs.bands))
+            held = max(len(inputs.bands), len(codes) if together > 1 else 0)
+            cut[codes] = _cut(ground, codes, setup.seed, held)
         train, validation = cut[codes]
         scaling = _scaling(train)
         networks.seed_everything(setup.seed)
@@ -176,31 +181,35 @@ def _trainer(setup: Setup, way: _Way, together: int) -> Trainer:
         )
         of_class = _class_weights(train, len(codes)) if way.class_weight == "balanced" else None
 
-        def learn(model: Network, number: int, epochs: int, name: str) -> dict[str, list[float]]:
-            def examples(tiles: LabelledTiles) -> SequenceTiles:
-                weights = tiles.weights(of_class)
-                # tiles of one year show nothing on the dates of the others
-                shows = tiles.dates_that_show() if ground.years else None
-                of_dates = days, number, _takes_dates(model), shows
-                return networks.SequenceTiles(tiles, weights, *of_dates)
+        # tiles of one year show nothing on the dates of the others
+        examples = [
+            networks.SequenceTiles(
+                tiles, tiles.weights(of_class), days, 1, False,
+                tiles.dates_that_show() if ground.years else None,
+            )
+            for tiles in (train, validation)
+        ]  # fmt: skip
 
+        def learn(
+            model: Network, examples: list[SequenceTiles], schedule: Schedule, name: str
+        ) -> dict[str, list[float]]:
+            learnt, judging = examples
             return networks.fit(
-                model,
-                examples(train),
-                examples(validation),
-                networks.Schedule(epochs, learning_rate=_LEARNING_RATE, patience=PATIENCE),
-                seed=setup.seed,
-                turn=True,
-                name=name,
+                model, learnt, judging, schedule, seed=setup.seed, turn=True, name=name
             )
 
         model = networks.build_unet(shape, encoder)
-        history = learn(model, 1, way.epochs, setup.name if together == 1 else "the U-Net")
+        name = setup.name if together == 1 else "the U-Net"
+        schedule = networks.Schedule(way.epochs, learning_rate=_LEARNING_RATE, patience=PATIENCE)
+        history = learn(model, examples, schedule, name)
         settings: dict[str, Any] = {"backbone": way.backbone, "class_weight": way.class_weight}
         if together > 1:
             settings["epochs_of_unet"] = len(history["loss"])
-            model = networks.build_unet_convlstm(model, together)
-            history = learn(model, together, way.epochs, setup.name)
+            temporal = networks.build_temporal(together, len(codes))
+            said = [_said_of_dates(model, each, together) for each in examples]
+            schedule = replace(schedule, epochs=-(-way.epochs // 2), learning_rate=_TEMPORAL_RATE)
+            history = learn(temporal, said, schedule, setup.name)
+            model = networks.build_unet_convlstm(model, temporal)
         settings |= {"epochs": len(history["loss"]), "tiles": len(train)}
         predict = _predictor(model)
 
@@ -221,13 +230,13 @@ def _trainer(setup: Setup, way: _Way, together: int) -> Trainer:
 
 
 def _cut(
-    ground: Ground, codes: tuple[int, ...], seed: int, bands: int
+    ground: Ground, codes: tuple[int, ...], seed: int, held: int
 ) -> tuple[LabelledTiles, LabelledTiles]:
-    """Training and validation tiles, as many as fit into memory."""
+    """Training and validation tiles, as many as fit into memory with so many values a date."""
     from landcover.samples import labelled_tiles
     from landcover.samples.blocks import TRAIN, VALIDATION
 
-    nbytes = 4 * labelled_tiles.TILE_PX**2 * ground.dates * bands
+    nbytes = 4 * labelled_tiles.TILE_PX**2 * ground.dates * held
     most = max(16, min(_MOST_TILES, _MOST_BYTES // nbytes))
     train = labelled_tiles.cut(ground, TRAIN, codes, most, seed)
     return train, labelled_tiles.cut(ground, VALIDATION, codes, max(8, most // 4), seed)
@@ -295,15 +304,24 @@ def _at_samples(
     return found
 
 
-def _takes_dates(model: Network) -> bool:
-    """Whether a network has an axis of dates."""
-    return len(model.inputs[0].shape) == 5
+def _said_of_dates(unet: Network, examples: SequenceTiles, together: int) -> SequenceTiles:
+    """Examples of what a U-Net says of every date, for a network that reads so many together."""
+    images, days, predict = examples.tiles.images, examples.days, _predictor(unet)
+    if days is None:
+        raise LandcoverError("tiles of single images have no days that a sequence could be of")
+    said = np.full((*images.shape[:4], unet.outputs[0].shape[-1]), np.nan, np.float32)
+    for date in track(range(images.shape[3]), "asking the U-Net about every date"):
+        one = slice(date, date + 1)
+        shown = np.isfinite(images[:, :, :, date]).all(axis=-1)
+        said[:, :, :, date][shown] = predict(images[:, :, :, one], days[one])[shown]
+    tiles = replace(examples.tiles, images=said)
+    return replace(examples, tiles=tiles, days=None, together=together, as_sequence=True)
 
 
 def _predictor(model: Network) -> PredictTiles:
     """A network as a function of tiles (tiles, side, side, dates, bands) and days of year."""
     dated = len(model.inputs) > 1
-    as_sequence = _takes_dates(model)
+    as_sequence = len(model.inputs[0].shape) == 5  # with an axis of dates
 
     def predict(tiles: np.ndarray, days: np.ndarray) -> np.ndarray:
         from landcover.classifiers import networks

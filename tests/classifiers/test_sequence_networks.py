@@ -9,7 +9,11 @@ import pytest
 
 from landcover.classifiers import networks
 from landcover.classifiers.networks.backend import keras_module
-from landcover.classifiers.networks.conv_lstm import build_unet_convlstm, conv_lstm
+from landcover.classifiers.networks.conv_lstm import (
+    build_temporal,
+    build_unet_convlstm,
+    conv_lstm,
+)
 from landcover.classifiers.networks.tile_batches import labelled_batches
 from landcover.classifiers.networks.unet import TILE_PX, Encoder, TileShape, build_unet
 from landcover.errors import InputError, LandcoverError
@@ -82,7 +86,7 @@ def test_the_temporal_cnn_gives_probabilities(rng):
 def test_the_temporal_part_has_the_published_number_of_weights(classes):
     shape = TileShape(BANDS, classes, (0.2,) * BANDS, (0.02,) * BANDS, True)
     below = build_unet(shape, Encoder())
-    whole = build_unet_convlstm(below, 6)
+    whole = build_unet_convlstm(below, build_temporal(6, classes))
     temporal = whole.count_params() - below.count_params()
     assert temporal == 8 * classes * (18 * classes + 1)
     assert classes != 8 or temporal == 9280
@@ -147,7 +151,7 @@ def test_a_masked_pixel_keeps_its_state(rng):
 
 
 def test_the_whole_network_gives_probabilities_and_leaves_masked_dates_out(unet, rng):
-    whole = build_unet_convlstm(unet, 3)
+    whole = build_unet_convlstm(unet, build_temporal(3, 3))
     values = rng.uniform(0, 0.5, (2, 3, TILE_PX, TILE_PX, BANDS)).astype(np.float32)
     values[:, 1] = np.nan
     days = np.tile(DAYS[:3], (2, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,12 +130,22 @@ def test_rows_are_made_once_and_other_settings_have_another_folder(tmp_path, mon
     metrics = accuracy.metrics_of(counts["confusions"].sum(axis=0))
     assert row["macro_f1"] == pytest.approx(float(metrics["macro_f1"]), abs=1e-4)
     assert sequence.main([str(out), "--small"]) == 0
-    assert made == [out / "place"] and not made[0].exists()
+    assert made == [out / "place-30-0"] and not made[0].exists()
     capsys.readouterr()
     with pytest.raises(SystemExit):
         sequence.main([str(out)])
     (line,) = error_lines(capsys.readouterr().err)
     assert "holds rows of another setting; give another folder" in line
+
+
+@pytest.mark.slow
+def test_places_seen_at_once_give_the_rows_of_one_after_another(tmp_path):
+    setting = replace(sequence.SMALL, seeds=(0, 1))
+    found = [
+        sequence.Study(tmp_path / str(jobs), setting).carry_out((0, 1), ["forest"], jobs)
+        for jobs in (1, 2)
+    ]
+    assert len(found[0]) == 6 and found[0] == found[1]
 
 
 @pytest.mark.slow

@@ -22,38 +22,60 @@ KERNEL_PX = 3
 _SCALE = 4.0
 #: Added to the forget gate's input, so that an untrained cell remembers.
 _REMEMBERED = 1.0
+#: Probabilities p are read as 1 + log(p) / 4, and none as less than this. What dates say of a pixel
+#: multiplies, so their logarithms add up; of probabilities themselves the network learnt the common
+#: classes alone.
+_LEAST, _SPAN = 1e-4, 4.0
 
 
-def build_unet_convlstm(unet: keras.Model, n_dates: int) -> keras.Model:
-    """A U-Net of single dates under a ConvLSTM over so many of them.
+def build_temporal(n_dates: int, classes: int) -> keras.Model:
+    """A bidirectional ConvLSTM over what a U-Net says of so many dates.
+
+    Returns
+    -------
+    keras.Model
+        Probabilities (batch, dates, 32, 32, classes), the dates in the order of time, to
+        probabilities (batch, 32, 32, classes). Where a date is masked, by NaN, a pixel's state
+        stays as it was.
+    """
+    keras = keras_module()
+    ops = keras.ops
+    said = keras.layers.Input((n_dates, TILE_PX, TILE_PX, classes), name="said_of_dates")
+    missing = ops.any(ops.isnan(said), axis=-1, keepdims=True)
+    present = ops.where(missing, 0.0, 1.0)
+    maps = 1 + ops.log(ops.maximum(ops.where(missing, 1.0, said), _LEAST)) / _SPAN
+    forwards = conv_lstm(maps, present, range(n_dates), "forwards")
+    backwards = conv_lstm(maps, present, range(n_dates - 1, -1, -1), "backwards")
+    scores = _SCALE * (forwards + backwards)
+    outputs = keras.layers.Activation("softmax", dtype="float32", name="classes")(scores)
+    return keras.Model(said, outputs, name="temporal")
+
+
+def build_unet_convlstm(unet: keras.Model, temporal: keras.Model) -> keras.Model:
+    """A U-Net of single dates under a ConvLSTM.
 
     Parameters
     ----------
     unet : keras.Model
-        From `build_unet`, dated; its weights are shared by all dates, and trained on.
-    n_dates : int
-        Dates, in the order of time.
+        From `build_unet`, dated; its weights are shared by all dates.
+    temporal : keras.Model
+        From `build_temporal`, of the same classes.
 
     Returns
     -------
     keras.Model
         Reflectance (batch, dates, 32, 32, bands) and days of year (batch, dates) to probabilities
-        (batch, 32, 32, classes). Where a date is masked, by NaN, a pixel's state stays as it was.
+        (batch, 32, 32, classes). Masked is a pixel of a date of which a band is NaN.
     """
     keras = keras_module()
     ops = keras.ops
-    bands, classes = unet.inputs[0].shape[-1], unet.outputs[0].shape[-1]
-    square = (TILE_PX, TILE_PX)
+    bands, (n_dates, *square, classes) = unet.inputs[0].shape[-1], temporal.inputs[0].shape[1:]
     values = keras.layers.Input((n_dates, *square, bands), name="reflectance")
     days = keras.layers.Input((n_dates,), name="day_of_year")
-    maps = unet([ops.reshape(values, (-1, *square, bands)), ops.reshape(days, (-1, 1))])
-    maps = ops.reshape(maps, (-1, n_dates, *square, classes))
+    said = unet([ops.reshape(values, (-1, *square, bands)), ops.reshape(days, (-1, 1))])
+    said = ops.reshape(said, (-1, n_dates, *square, classes))
     missing = ops.any(ops.isnan(values), axis=-1, keepdims=True)
-    present = ops.where(missing, 0.0, 1.0)
-    forwards = conv_lstm(maps, present, range(n_dates), "forwards")
-    backwards = conv_lstm(maps, present, range(n_dates - 1, -1, -1), "backwards")
-    scores = _SCALE * (forwards + backwards)
-    outputs = keras.layers.Activation("softmax", dtype="float32", name="classes")(scores)
+    outputs = temporal(ops.where(missing, float("nan"), said))
     return keras.Model([values, days], outputs, name="unet_convlstm")
 
 

@@ -15,8 +15,9 @@ from landcover.samples.labelled_tiles import LabelledTiles, turned_alike
 if TYPE_CHECKING:
     import keras
 
-#: Tiles of a step.
-STEP_TILES = 16
+#: Tiles of a step, and of an epoch at least: where there are fewer, each is shown again, turned
+#: another way and with other dates. Epochs of ten steps ended the training before it had begun.
+STEP_TILES, EPOCH_TILES = 16, 384
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,10 @@ def labelled_batches(
 ) -> keras.utils.PyDataset:
     """Steps of tiles; with a seed they are shuffled, and their dates drawn, again every epoch."""
     tiles = examples.tiles
+    times = 1 if seed is None else -(-EPOCH_TILES // len(tiles))
 
-    def step(rows: np.ndarray, rng: np.random.Generator) -> tuple[Inputs, ...]:
+    def step(shown: np.ndarray, rng: np.random.Generator) -> tuple[Inputs, ...]:
+        rows = shown % len(tiles)
         images = tiles.images[rows]
         targets, weights = tiles.targets[rows], examples.weights[rows]
         if turn:
@@ -96,4 +99,4 @@ def labelled_batches(
         weights = weights * examples.shown(images, dates)
         return examples.inputs(images, dates), targets, weights
 
-    return batches(len(tiles), STEP_TILES, step, seed)
+    return batches(times * len(tiles), STEP_TILES, step, seed)
