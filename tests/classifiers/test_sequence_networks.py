@@ -14,8 +14,9 @@ from landcover.classifiers.networks.conv_lstm import (
     build_unet_convlstm,
     conv_lstm,
 )
-from landcover.classifiers.networks.tile_batches import labelled_batches
+from landcover.classifiers.networks.tile_batches import EPOCH_TILES, labelled_batches
 from landcover.classifiers.networks.unet import TILE_PX, Encoder, TileShape, build_unet
+from landcover.classifiers.tile_models import _said_of_dates
 from landcover.errors import InputError, LandcoverError
 from landcover.samples.labelled_tiles import LabelledTiles
 
@@ -244,9 +245,44 @@ def test_random_sequences_are_drawn_anew_for_every_batch():
             np.testing.assert_array_equal(days, np.tile(10 * drawn, (len(values), 1)))
             seen.add(tuple(drawn.tolist()))
         batches.on_epoch_end()
-    assert len(seen) == 8
+    assert len(seen) > 50  # of 100 steps
     fixed = labelled_batches(tiles_of(6, 6, as_sequence=True), seed=0)
     np.testing.assert_array_equal(fixed[0][0][0][:, :, 0, 0, 0], np.tile(np.arange(6), (16, 1)))
+
+
+def test_an_epoch_of_few_tiles_shows_each_of_them_alike_and_often_enough():
+    examples = tiles_of(1, 1, as_sequence=False)
+    number = np.arange(20, dtype=np.float32)[:, None, None, None, None]
+    images = np.broadcast_to(number, examples.tiles.images.shape)
+    numbered = replace(examples, tiles=replace(examples.tiles, images=images))
+    batches = labelled_batches(numbered, seed=0)
+    shown = np.concatenate([batches[k][0][0][:, 0, 0, 0] for k in range(len(batches))])
+    assert len(shown) >= EPOCH_TILES
+    assert len(set(np.bincount(shown.astype(int)).tolist())) == 1
+    judging = labelled_batches(numbered)
+    assert sum(len(judging[k][1]) for k in range(len(judging))) == 20
+
+
+def test_a_sequence_is_learnt_from_what_the_unet_says_of_its_dates(unet, rng):
+    images = rng.uniform(0, 0.5, (3, TILE_PX, TILE_PX, 4, BANDS)).astype(np.float32)
+    images[rng.random(images.shape[:4]) < 0.2] = np.nan
+    square = (3, TILE_PX, TILE_PX)
+    tiles = LabelledTiles(images, np.zeros(square, np.int32), np.ones(square, bool))
+    days = np.array([100, 150, 200, 250])
+    examples = networks.SequenceTiles(tiles, tiles.weights(None), days, 1, False)
+    said = _said_of_dates(unet, examples, 3)
+    temporal = build_temporal(3, 3)
+    chosen = np.array([0, 2, 3])
+    both = np.broadcast_to(chosen, (3, 3))
+    inputs = replace(examples, together=3, as_sequence=True).inputs(images, both)
+    of_maps = said.inputs(said.tiles.images, both)
+    whole = build_unet_convlstm(unet, temporal).predict_on_batch(list(inputs))
+    np.testing.assert_allclose(temporal.predict_on_batch(of_maps), whole, atol=1e-5)
+    np.testing.assert_array_equal(
+        np.isnan(said.tiles.images).any(axis=-1), np.isnan(images).any(axis=-1)
+    )
+    shown = [labels.shown(labels.tiles.images, both) for labels in (examples, said)]
+    np.testing.assert_array_equal(*shown)
 
 
 def test_single_dates_are_seen_one_by_one():
