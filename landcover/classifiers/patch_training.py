@@ -103,6 +103,11 @@ class PatchTraining:
         self.way = networks.plan(model, row[rows.train], col[rows.train], network.batches_of)
         self._held = self.way.hold(ground.read, row, col)
 
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch in pixels."""
+        return self._network.patch_size
+
     def scaling(self, rows: Rows) -> dict[str, list[float]]:
         """Means and deviations of the bands over the training rows, or those of the encoder."""
         if self._network.start is not None:

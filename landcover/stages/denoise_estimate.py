@@ -30,6 +30,7 @@ from landcover.stages.denoise_teacher import (
     asking_windows,
     patch_size,
     teacher,
+    training_of,
 )
 
 
@@ -105,7 +106,8 @@ def estimate(run: Run, rows: Rows, grid: Grid, seed: int, folder: Path) -> Estim
         decision_of = deciding(run, rows, grid, beside)
         segments = segments_of(run, rows)  # first, as it takes most memory and gives it back
         decision, judge = decision_of(segments.own())
-    first = asked(run, rows, segments, teacher(run, rows, size, seed))
+    training = training_of(run, rows, size, seed)
+    first = asked(run, rows, segments, teacher(training, rows))
     priors = _shares(rows)
     transition = noise.transitions(first.means[1:], segments.sizes[1:], priors)
     found = noise.posterior(first.means, priors, transition)
@@ -119,7 +121,7 @@ def estimate(run: Run, rows: Rows, grid: Grid, seed: int, folder: Path) -> Estim
         return Estimate(segments, first, priors, transition, decision, posterior, refined, None)
     again = _learning(rows, refined, posterior, segments.ids)
     said = Spool(folder / "answers")
-    second = asked(run, again, segments, teacher(run, again, size, seed), said)
+    second = asked(run, again, segments, teacher(training, again), said)
     posterior = _posterior(second, _shares(again), segments)
     refined = _by_pixels(rows, trust, posterior, second)
     targets = _learning(rows, refined, posterior, segments.ids, second.samples).targets(judge.part)

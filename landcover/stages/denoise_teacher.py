@@ -86,14 +86,18 @@ def patch_size(run: Run) -> int:
     return min(TEACHER_PATCH, 2 * guard + 1)
 
 
-def teacher(run: Run, rows: Rows, size: int, seed: int) -> PatchClassifier:
+def training_of(run: Run, rows: Rows, size: int, seed: int) -> PatchTraining:
+    """What teachers of a run are trained with; patches of its samples are read once."""
+    bands = pixel_inputs(run, rows.samples).bands
+    return PatchTraining([run.require("scene")], bands, rows, PatchNetwork(size), seed)
+
+
+def teacher(training: PatchTraining, rows: Rows) -> PatchClassifier:
     """A patch classifier that has learnt the targets of rows."""
     from landcover.classifiers import networks
 
-    bands = pixel_inputs(run, rows.samples).bands
-    training = PatchTraining([run.require("scene")], bands, rows, PatchNetwork(size), seed)
     model, _ = training.fit(rows, TEACHER_EPOCHS, "the teacher")
-    bands, engine = training.bands, networks.unproven_float32()
+    bands, size, engine = training.bands, training.patch_size, networks.unproven_float32()
     return networks.PatchClassifier("teacher", rows.legend, bands, size, model, engine=engine)
 
 

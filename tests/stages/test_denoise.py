@@ -103,9 +103,8 @@ def copy(base, tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """No training of a teacher."""
-    monkeypatch.setattr(
-        denoise_estimate, "teacher", lambda run, rows, size, seed: Spectral(rows.legend)
-    )
+    monkeypatch.setattr(denoise_estimate, "training_of", lambda *_: None)
+    monkeypatch.setattr(denoise_estimate, "teacher", lambda _, rows: Spectral(rows.legend))
 
 
 @pytest.fixture(scope="module")
