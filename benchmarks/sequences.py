@@ -5,7 +5,7 @@
 
 L-TAE maps a raster of several dates by the engine of maps, and the same pixels are given to the
 network plainly, by Keras' `predict` in its batches of 32, in turn. Then pixels and dates grow.
-Steps of a U-Net under a ConvLSTM are timed with and without the engine's fused kernels, in
+Steps of a ConvLSTM are timed with and without the engine's fused kernels, in
 processes of their own: with them there are no sums in a fixed order, which landcover trains with.
 """
 
@@ -124,7 +124,7 @@ def train_step(fused: bool) -> None:
     from landcover.classifiers import networks
     from landcover.classifiers.networks.backend import keras_module
 
-    model, keras = networks.build_temporal(6, 8), keras_module()
+    model, keras = networks.build_conv_lstm(6, 8), keras_module()
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(), jit_compile=fused)
     rng = np.random.default_rng(0)
     said = rng.dirichlet(np.ones(8), (16, 6, 32, 32)).astype(np.float32)
@@ -146,7 +146,7 @@ def fused_and_not() -> Iterator[Row]:
     for name, kernels in (("--step-fused", "fused"), ("--step-plain", "plain")):
         (line,) = in_process("benchmarks.sequences", name)[-1:]
         step, first = map(float, line.split())
-        what = f"a step of 16 tiles of unet-convlstm, {kernels} kernels"
+        what = f"a step of the ConvLSTM of 16 tiles, {kernels} kernels"
         yield Row(what, step, "s", more={"the first, s": first})
 
 

@@ -25,7 +25,7 @@ from experiments.sequence_land import Place, best_day, make_place, nearest_day
 from experiments.study import refusals
 from landcover.classifiers.kinds import trained_kind
 from landcover.classifiers.models import Model
-from landcover.errors import InputError
+from landcover.errors import InputError, require_whole
 from landcover.files import rasters
 from landcover.files.atomic import (
     read_json,
@@ -67,6 +67,8 @@ LEARNT: dict[str, dict[str, Any]] = {
 COMPARED, COMPARED_CLOUD = ("single", "attention", "forest"), 0.3
 #: Change is found where probabilities differ more than on all but this share of what stays.
 FALSE_ALARMS = 0.05
+#: Places seen to at once at most, unless told otherwise: each takes some 2 GB.
+MOST_JOBS = 4
 #: Every class that can occur, so that matrices of different places add up.
 CODES = (0, *Legend.corine(3).codes)
 
@@ -110,7 +112,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--small", action="store_true", help="one small place and one epoch")
     made.add_argument("--seeds", type=int, nargs="+", help="some of the places alone")
     made.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="places at once (default: all cores)"
+        "--jobs",
+        type=int,
+        default=min(MOST_JOBS, os.cpu_count() or 1),
+        help=f"places at once (default: all cores, {MOST_JOBS} at most)",
     )
     made.add_argument("--networks", nargs="+", choices=NETWORKS, help="some networks alone")
     return made
@@ -154,6 +159,7 @@ class Study:
 
         So many places are seen to at once, each in a process of its own.
         """
+        require_whole("jobs", jobs)
         places: dict[tuple[float, int], list[Case]] = {}
         wanted = list(cases(self.setting))
         for case in wanted:
@@ -165,11 +171,14 @@ class Study:
             for (cloud, seed), missing in places.items():
                 self.see(cloud, seed, missing)
         else:
-            # training keeps no more than one core busy for most of its time
-            with ProcessPoolExecutor(workers, get_context("spawn"), _with_one_core) as pool:
+            _with_one_thread()
+            pool = ProcessPoolExecutor(workers, get_context("spawn"))
+            try:
                 waiting = [pool.submit(self.see, *at, rows) for at, rows in places.items()]
                 for seen in as_completed(waiting):
                     seen.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
         return [read_json(self.row(case)) for case in wanted if self.row(case).exists()]
 
     def see(self, cloud: float, seed: int, missing: Sequence[Case]) -> None:
@@ -204,8 +213,11 @@ class Study:
         write_json(self.row(case), row)
 
 
-def _with_one_core() -> None:
-    """Keep a process that begins to one core; the libraries read this when they are imported."""
+def _with_one_thread() -> None:
+    """Let networks of the processes to come compute in one thread; they read this when they begin.
+
+    Training keeps no more than one core busy for most of its time.
+    """
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ[name] = "1"
 

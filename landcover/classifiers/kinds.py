@@ -87,7 +87,7 @@ _TILE_OPTIONS = (
     Option(
         "epochs",
         tile_models.EPOCHS,
-        help=f"epochs at most (default {tile_models.EPOCHS})",
+        help=f"epochs at most (default {tile_models.EPOCHS}); a ConvLSTM has half as many",
         shown=False,
     ),
     Option(

@@ -18,7 +18,7 @@ from landcover.progress import track
 from landcover.scene.sequence import Dates
 
 if TYPE_CHECKING:
-    from landcover.classifiers.networks import Network, Schedule, SequenceTiles
+    from landcover.classifiers.networks import Network, SequenceTiles
     from landcover.classifiers.tile_classifier import PredictTiles, TileClassifier
     from landcover.samples.labelled_tiles import Ground, LabelledTiles
     from landcover.samples.rows import Rows
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 EPOCHS, PATIENCE = 30, 5
 #: Dates that a ConvLSTM reads together, unless told otherwise.
 SEQUENCE_LENGTH = 6
-#: Training and validation tiles at most, and the memory that they may take.
+#: Training tiles at most, and the memory that they, and what a U-Net says of them, may take.
 _MOST_TILES, _MOST_BYTES = 1500, 400_000_000
-#: At the start: of U-Nets, and of what reads their answers. That has few weights, so half of the
-#: epochs do.
+#: At the start: of U-Nets, and of a ConvLSTM, which has few weights and half of the epochs.
 _LEARNING_RATE, _TEMPORAL_RATE = 2e-3, 5e-3
 
 
@@ -86,7 +85,7 @@ def convlstm_trainer(
     """What trains a U-Net under a ConvLSTM; parameters as of `unet_trainer`.
 
     The U-Net learns single dates. Then it stays as it is, and the ConvLSTM learns sequences of what
-    it says: ten times as cheap as learning both together, and rare classes are learnt too.
+    it says, for half as many epochs. Both together, in as many steps, learnt common classes alone.
     """
     learnt = setup.inputs.dates
     if learnt is None or learnt.together is None:
@@ -167,9 +166,9 @@ def _trainer(setup: Setup, way: _Way, together: int) -> Trainer:
     def fit(rows: Rows) -> Fitted:
         codes = rows.legend.codes
         if codes not in cut:
-            held = max(len(inputs.bands), len(codes) if together > 1 else 0)
+            held = len(inputs.bands) + (len(codes) if together > 1 else 0)
             cut[codes] = _cut(ground, codes, setup.seed, held)
-        train, validation = cut[codes]
+        train, _ = cut[codes]
         scaling = _scaling(train)
         networks.seed_everything(setup.seed)
         shape = networks.TileShape(
@@ -180,35 +179,20 @@ def _trainer(setup: Setup, way: _Way, together: int) -> Trainer:
             days is not None,
         )
         of_class = _class_weights(train, len(codes)) if way.class_weight == "balanced" else None
-
-        # tiles of one year show nothing on the dates of the others
-        examples = [
-            networks.SequenceTiles(
-                tiles, tiles.weights(of_class), days, 1, False,
-                tiles.dates_that_show() if ground.years else None,
-            )
-            for tiles in (train, validation)
-        ]  # fmt: skip
-
-        def learn(
-            model: Network, examples: list[SequenceTiles], schedule: Schedule, name: str
-        ) -> dict[str, list[float]]:
-            learnt, judging = examples
-            return networks.fit(
-                model, learnt, judging, schedule, seed=setup.seed, turn=True, name=name
-            )
-
+        examples = [_of_single_dates(tiles, of_class, days, ground) for tiles in cut[codes]]
+        learn = partial(networks.fit, seed=setup.seed, turn=True)
         model = networks.build_unet(shape, encoder)
         name = setup.name if together == 1 else "the U-Net"
         schedule = networks.Schedule(way.epochs, learning_rate=_LEARNING_RATE, patience=PATIENCE)
-        history = learn(model, examples, schedule, name)
+        history = learn(model, *examples, schedule, name=name)
         settings: dict[str, Any] = {"backbone": way.backbone, "class_weight": way.class_weight}
         if together > 1:
             settings["epochs_of_unet"] = len(history["loss"])
-            temporal = networks.build_temporal(together, len(codes))
+            temporal = networks.build_conv_lstm(together, len(codes))
             said = [_said_of_dates(model, each, together) for each in examples]
-            schedule = replace(schedule, epochs=-(-way.epochs // 2), learning_rate=_TEMPORAL_RATE)
-            history = learn(temporal, said, schedule, setup.name)
+            half = -(-way.epochs // 2)
+            schedule = replace(schedule, epochs=half, learning_rate=_TEMPORAL_RATE)
+            history = learn(temporal, *said, schedule, name=setup.name)
             model = networks.build_unet_convlstm(model, temporal)
         settings |= {"epochs": len(history["loss"]), "tiles": len(train)}
         predict = _predictor(model)
@@ -232,7 +216,7 @@ def _trainer(setup: Setup, way: _Way, together: int) -> Trainer:
 def _cut(
     ground: Ground, codes: tuple[int, ...], seed: int, held: int
 ) -> tuple[LabelledTiles, LabelledTiles]:
-    """Training and validation tiles, as many as fit into memory with so many values a date."""
+    """Training and validation tiles; as many as may be held with so many values of each date."""
     from landcover.samples import labelled_tiles
     from landcover.samples.blocks import TRAIN, VALIDATION
 
@@ -304,11 +288,21 @@ def _at_samples(
     return found
 
 
+def _of_single_dates(
+    tiles: LabelledTiles, of_class: np.ndarray | None, days: np.ndarray | None, ground: Ground
+) -> SequenceTiles:
+    """Examples of single dates, or of an image; tiles of one year show nothing on other dates."""
+    from landcover.classifiers import networks
+
+    shows = tiles.dates_that_show() if ground.years else None
+    weights = tiles.weights(of_class)
+    return networks.SequenceTiles(tiles, weights, days, together=1, as_sequence=False, shows=shows)
+
+
 def _said_of_dates(unet: Network, examples: SequenceTiles, together: int) -> SequenceTiles:
     """Examples of what a U-Net says of every date, for a network that reads so many together."""
-    images, days, predict = examples.tiles.images, examples.days, _predictor(unet)
-    if days is None:
-        raise LandcoverError("tiles of single images have no days that a sequence could be of")
+    images, predict = examples.tiles.images, _predictor(unet)
+    days = np.zeros(images.shape[3]) if examples.days is None else examples.days
     said = np.full((*images.shape[:4], unet.outputs[0].shape[-1]), np.nan, np.float32)
     for date in track(range(images.shape[3]), "asking the U-Net about every date"):
         one = slice(date, date + 1)

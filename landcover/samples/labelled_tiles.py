@@ -1,7 +1,7 @@
 """Training tiles that have a label at every pixel, dealt by the blocks of the sample table.
 
 A pixel is learnt from only where its split may use it, so the run's guard lies between what is
-learnt and what is tested. What a tile holds of blocks of a later split is hidden.
+learnt and what is tested. A tile holds no pixel of a block of a later split.
 """
 
 from __future__ import annotations
@@ -75,12 +75,13 @@ class Ground:
 
 @dataclass(frozen=True)
 class LabelledTiles:
-    """Tiles of reflectance and classes.
+    """Tiles of what is seen, and of classes.
 
     Attributes
     ----------
     images : array of float32 (tiles, side, side, dates, bands)
-        NaN where a date is masked, outside the scene, and in blocks of a later split.
+        Reflectance, or what a network says of it in place of bands; NaN where a date is masked,
+        and outside the scene.
     targets : array of int32 (tiles, side, side)
         Positions in the legend; 0 where nothing is learnt too.
     learnt : array of bool (tiles, side, side)
@@ -193,8 +194,6 @@ def _cut(ground: Ground, split: int, codes: tuple[int, ...], most: int, seed: in
         if not images.size:
             images = np.empty((*side, *tiles.shape[3:]), np.float32)
         images[at] = tiles
-        for number in at.tolist():
-            images[number][_foreign(ground.blocks, split, corners[number])] = np.nan
     # nothing is to be learnt from a pixel that no date shows
     learnt &= np.isfinite(images).all(axis=-1).any(axis=-1)
     targets[~learnt] = 0
@@ -230,21 +229,17 @@ def read_tiles(
 def _corners(ground: Ground, split: int, codes: tuple[int, ...]) -> np.ndarray:
     """Where tiles of a split begin, (tiles, 2): counted in cells, of which a tile has 2 x 2."""
     rows, cols = (-(-side // STEP_PX) for side in ground.grid.shape)
-    learnt = np.zeros((rows, cols), np.int64)
+    learnt, foreign = np.zeros((rows, cols), np.int64), np.zeros((rows, cols), np.int64)
+    others = (VALIDATION, TEST) if split == TRAIN else (TEST,)
     for row in range(rows):
         strip = Window(row * STEP_PX, 0, STEP_PX, ground.grid.cols)
         part, _ = strip.within(*ground.grid.shape)
         usable = ground.blocks.usable(part) == split + 1
         own = np.isin(ground.labels(part), codes) & usable
-        learnt[row] = _by_cell(own, cols)
-    return np.argwhere(_of_tiles(learnt) >= _LEAST_SHARE * TILE_PX**2) * STEP_PX
-
-
-def _foreign(blocks: Blocks, split: int, corner: np.ndarray) -> np.ndarray:
-    """Which pixels of the tile at a corner (row, col) lie in blocks of a later split."""
-    place = Window(int(corner[0]), int(corner[1]), TILE_PX, TILE_PX)
-    later = (VALIDATION, TEST) if split == TRAIN else (TEST,)
-    return np.any([blocks.holds(place, other) for other in later], axis=0)
+        of_other = np.any([ground.blocks.holds(part, other) for other in others], axis=0)
+        learnt[row], foreign[row] = (_by_cell(values, cols) for values in (own, of_other))
+    whole = _of_tiles(learnt) >= _LEAST_SHARE * TILE_PX**2
+    return np.argwhere(whole & (_of_tiles(foreign) == 0)) * STEP_PX
 
 
 def _by_cell(values: np.ndarray, cols: int) -> np.ndarray:

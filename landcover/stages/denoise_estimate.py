@@ -104,7 +104,8 @@ def estimate(run: Run, rows: Rows, grid: Grid, seed: int, folder: Path) -> Estim
     size = patch_size(run)
     with ThreadPoolExecutor(1) as beside:
         decision_of = deciding(run, rows, grid, beside)
-        segments = segments_of(run, rows)  # first, as it takes most memory and gives it back
+        # first, as it takes most memory and gives it back; forests beside it take little
+        segments = segments_of(run, rows)
         decision, judge = decision_of(segments.own())
     training = training_of(run, rows, size, seed)
     first = asked(run, rows, segments, teacher(training, rows))
@@ -120,8 +121,10 @@ def estimate(run: Run, rows: Rows, grid: Grid, seed: int, folder: Path) -> Estim
     if judge is None:
         return Estimate(segments, first, priors, transition, decision, posterior, refined, None)
     again = _learning(rows, refined, posterior, segments.ids)
+    learnt = teacher(training, again)
+    del training  # patches of all samples
     said = Spool(folder / "answers")
-    second = asked(run, again, segments, teacher(training, again), said)
+    second = asked(run, again, segments, learnt, said)
     posterior = _posterior(second, _shares(again), segments)
     refined = _by_pixels(rows, trust, posterior, second)
     targets = _learning(rows, refined, posterior, segments.ids, second.samples).targets(judge.part)

@@ -119,8 +119,9 @@ def asked(
         add_to_segments(found, here, sums)
         probabilities, valid = np.moveaxis(found, 0, -1), np.isfinite(found[0])
         if kept is not None:
-            told = probabilities >= _LEAST_KEPT  # of NaN too, which is not
-            kept.put(np.where(told, probabilities, np.float32(0)).astype(np.float16))
+            told = probabilities >= _LEAST_KEPT  # not where it is NaN
+            probabilities = np.where(told, probabilities, np.float32(0))
+            kept.put(probabilities.astype(np.float16))
         inside = window.contains(at_row, at_col)
         place = at_row[inside] - window.row, at_col[inside] - window.col
         samples[inside] = np.where(valid[place][:, np.newaxis], probabilities[place], 1 / classes)

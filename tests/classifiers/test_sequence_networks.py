@@ -10,7 +10,7 @@ import pytest
 from landcover.classifiers import networks
 from landcover.classifiers.networks.backend import keras_module
 from landcover.classifiers.networks.conv_lstm import (
-    build_temporal,
+    build_conv_lstm,
     build_unet_convlstm,
     conv_lstm,
 )
@@ -87,7 +87,7 @@ def test_the_temporal_cnn_gives_probabilities(rng):
 def test_the_temporal_part_has_the_published_number_of_weights(classes):
     shape = TileShape(BANDS, classes, (0.2,) * BANDS, (0.02,) * BANDS, True)
     below = build_unet(shape, Encoder())
-    whole = build_unet_convlstm(below, build_temporal(6, classes))
+    whole = build_unet_convlstm(below, build_conv_lstm(6, classes))
     temporal = whole.count_params() - below.count_params()
     assert temporal == 8 * classes * (18 * classes + 1)
     assert classes != 8 or temporal == 9280
@@ -152,7 +152,7 @@ def test_a_masked_pixel_keeps_its_state(rng):
 
 
 def test_the_whole_network_gives_probabilities_and_leaves_masked_dates_out(unet, rng):
-    whole = build_unet_convlstm(unet, build_temporal(3, 3))
+    whole = build_unet_convlstm(unet, build_conv_lstm(3, 3))
     values = rng.uniform(0, 0.5, (2, 3, TILE_PX, TILE_PX, BANDS)).astype(np.float32)
     values[:, 1] = np.nan
     days = np.tile(DAYS[:3], (2, 1))
@@ -250,28 +250,32 @@ def test_random_sequences_are_drawn_anew_for_every_batch():
     np.testing.assert_array_equal(fixed[0][0][0][:, :, 0, 0, 0], np.tile(np.arange(6), (16, 1)))
 
 
-def test_an_epoch_of_few_tiles_shows_each_of_them_alike_and_often_enough():
-    examples = tiles_of(1, 1, as_sequence=False)
-    number = np.arange(20, dtype=np.float32)[:, None, None, None, None]
-    images = np.broadcast_to(number, examples.tiles.images.shape)
-    numbered = replace(examples, tiles=replace(examples.tiles, images=images))
-    batches = labelled_batches(numbered, seed=0)
+@pytest.mark.parametrize(("number", "times"), [(20, 20), (383, 2), (384, 1), (385, 1)])
+def test_an_epoch_of_few_tiles_shows_each_of_them_alike_and_often_enough(number, times):
+    images = np.broadcast_to(
+        np.arange(number, dtype=np.float32)[:, None, None, None, None], (number, 4, 4, 1, 2)
+    )
+    square = (number, 4, 4)
+    held = LabelledTiles(images, np.zeros(square, np.int32), np.ones(square, bool))
+    examples = networks.SequenceTiles(held, held.weights(None), np.zeros(1), 1, False)
+    batches = labelled_batches(examples, seed=0)
     shown = np.concatenate([batches[k][0][0][:, 0, 0, 0] for k in range(len(batches))])
     assert len(shown) >= EPOCH_TILES
-    assert len(set(np.bincount(shown.astype(int)).tolist())) == 1
-    judging = labelled_batches(numbered)
-    assert sum(len(judging[k][1]) for k in range(len(judging))) == 20
+    assert set(np.bincount(shown.astype(int)).tolist()) == {times}
+    judging = labelled_batches(examples)
+    assert sum(len(judging[k][1]) for k in range(len(judging))) == number
 
 
 def test_a_sequence_is_learnt_from_what_the_unet_says_of_its_dates(unet, rng):
     images = rng.uniform(0, 0.5, (3, TILE_PX, TILE_PX, 4, BANDS)).astype(np.float32)
     images[rng.random(images.shape[:4]) < 0.2] = np.nan
+    images[1, :, :, 2] = np.nan  # a date that does not show a tile
     square = (3, TILE_PX, TILE_PX)
     tiles = LabelledTiles(images, np.zeros(square, np.int32), np.ones(square, bool))
     days = np.array([100, 150, 200, 250])
     examples = networks.SequenceTiles(tiles, tiles.weights(None), days, 1, False)
     said = _said_of_dates(unet, examples, 3)
-    temporal = build_temporal(3, 3)
+    temporal = build_conv_lstm(3, 3)
     chosen = np.array([0, 2, 3])
     both = np.broadcast_to(chosen, (3, 3))
     inputs = replace(examples, together=3, as_sequence=True).inputs(images, both)

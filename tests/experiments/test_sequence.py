@@ -139,7 +139,9 @@ def test_rows_are_made_once_and_other_settings_have_another_folder(tmp_path, mon
 
 
 @pytest.mark.slow
-def test_places_seen_at_once_give_the_rows_of_one_after_another(tmp_path):
+def test_places_seen_at_once_give_the_rows_of_one_after_another(tmp_path, monkeypatch):
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.setenv(name, "1")  # put back after the study has set it
     setting = replace(sequence.SMALL, seeds=(0, 1))
     found = [
         sequence.Study(tmp_path / str(jobs), setting).carry_out((0, 1), ["forest"], jobs)

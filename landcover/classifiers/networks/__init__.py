@@ -30,7 +30,7 @@ from landcover.classifiers.networks.backend import (
     seed_everything,
 )
 from landcover.classifiers.networks.batches import Examples, TileExamples
-from landcover.classifiers.networks.conv_lstm import build_temporal, build_unet_convlstm
+from landcover.classifiers.networks.conv_lstm import build_conv_lstm, build_unet_convlstm
 from landcover.classifiers.networks.encoders import (
     build_tagger,
     fit_tagger,
@@ -100,6 +100,7 @@ __all__ = [
     "TileShape",
     "backend_name",
     "build_cnn",
+    "build_conv_lstm",
     "build_image_network",
     "build_mlp",
     "build_ltae",
@@ -107,7 +108,6 @@ __all__ = [
     "build_tagger",
     "build_temporal_cnn",
     "build_unet",
-    "build_temporal",
     "build_unet_convlstm",
     "check_patch_size",
     "choose_engine",

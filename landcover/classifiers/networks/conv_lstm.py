@@ -2,7 +2,8 @@
 
 After Sefrin, Riese and Keller (2021, doi:10.3390/rs13010078). The U-Net gives a map of class
 probabilities a date; a ConvLSTM of 3 x 3 filters, as many as classes, reads these maps forwards and
-another one backwards. With C classes they have 8 C (18 C + 1) weights: 9,280 for eight.
+another one backwards. With C classes they have 8 C (18 C + 1) weights: 9,280 for eight. Other than
+there, the logarithms of probabilities are read.
 """
 
 from __future__ import annotations
@@ -22,13 +23,12 @@ KERNEL_PX = 3
 _SCALE = 4.0
 #: Added to the forget gate's input, so that an untrained cell remembers.
 _REMEMBERED = 1.0
-#: Probabilities p are read as 1 + log(p) / 4, and none as less than this. What dates say of a pixel
-#: multiplies, so their logarithms add up; of probabilities themselves the network learnt the common
-#: classes alone.
+#: A probability p is read as 1 + log(p) / _SPAN, and one below _LEAST as _LEAST. What dates say of
+#: a pixel multiplies, so their logarithms add up.
 _LEAST, _SPAN = 1e-4, 4.0
 
 
-def build_temporal(n_dates: int, classes: int) -> keras.Model:
+def build_conv_lstm(n_dates: int, classes: int) -> keras.Model:
     """A bidirectional ConvLSTM over what a U-Net says of so many dates.
 
     Returns
@@ -59,7 +59,7 @@ def build_unet_convlstm(unet: keras.Model, temporal: keras.Model) -> keras.Model
     unet : keras.Model
         From `build_unet`, dated; its weights are shared by all dates.
     temporal : keras.Model
-        From `build_temporal`, of the same classes.
+        From `build_conv_lstm`, of the same classes.
 
     Returns
     -------

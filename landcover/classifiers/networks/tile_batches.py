@@ -32,7 +32,7 @@ class SequenceTiles:
         Of every pixel, 0 where nothing is learnt. A batch gives 0 too where none of its dates
         shows the pixel.
     days : array of int (dates,), optional
-        Days of year; None of a single image without a date.
+        Days of year; None where the network is not told them.
     together : int
         Dates of a sample: one, all of them, or so many drawn again for every batch.
     as_sequence : bool
