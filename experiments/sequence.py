@@ -24,6 +24,7 @@ from experiments import sequence_report
 from experiments.sequence_land import Place, best_day, make_place, nearest_day
 from experiments.study import refusals
 from landcover.classifiers.kinds import trained_kind
+from landcover.classifiers.learnt_dates import spread
 from landcover.classifiers.models import Model
 from landcover.errors import InputError, require_whole
 from landcover.files import rasters
@@ -42,6 +43,7 @@ from landcover.run import Run
 from landcover.samples.blocks import TEST, TRAIN
 from landcover.scene.sequence import valid_dates
 from landcover.stages.dates import dates_of
+from landcover.stages.ensemble import ensemble
 from landcover.stages.inputs import read_blocks
 from landcover.stages.map import map_scene
 from landcover.stages.train import train
@@ -196,12 +198,9 @@ class Study:
         """Train a network, map both years with it, and keep what that gives."""
         model = _trained(case, place.first, day, self.setting)
         later = nearest_day(dates_of(place.second).days, day)
-        single = case.network == "single"
-        maps = [
-            map_scene(run, model, probabilities=True, dates=[own] if single else None)[0]
-            for run, own in ((place.first, day), (place.second, later))
-        ]
-        counts = _counts(place, day, [path.stem for path in maps])
+        years = ((place.first, day), (place.second, later))
+        maps = [_mapped(case.network, run, model, own) for run, own in years]
+        counts = _counts(place, day, maps)
         path = self.blocks(case)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_when_whole(path) as part, part.open("wb") as file:
@@ -230,6 +229,30 @@ def _trained(case: Case, run: Run, day: str, setting: Setting) -> Model:
     if "epochs" in taken:
         choices |= {"epochs": setting.tile_epochs if kind.learns_tiles else setting.epochs}
     return train(run, name, seed=case.seed, random_split=False, **LEARNT[case.learnt], **choices)
+
+
+def _mapped(network: str, run: Run, model: Model, day: str) -> str:
+    """The name of what a network maps of a year, with its probabilities.
+
+    A single date is the one given. A network of random dates reads two sequences that show all
+    dates together, and its map is the mean of both.
+    """
+    ways: list[list[str] | None] = [[day] if network == "single" else None]
+    if network == "random" and model.inputs.dates is not None:
+        ways = [*two_draws(dates_of(run).days, model.inputs.dates.needed)]
+    names = [map_scene(run, model, probabilities=True, dates=dates)[0].stem for dates in ways]
+    return names[0] if len(names) == 1 else ensemble(run, names)[0].stem
+
+
+def two_draws(days: Sequence[str], number: int) -> list[list[str]]:
+    """So many of some days, evenly spread; and the others, no more, with some of the first.
+
+    >>> two_draws(["a", "b", "c", "d", "e"], 3)
+    [['a', 'c', 'e'], ['a', 'b', 'd']]
+    """
+    first = spread(days, number)
+    others = [day for day in days if day not in first]
+    return [first, sorted([*others, *spread(first, number - len(others))])]
 
 
 def _counts(place: Place, day: str, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -168,7 +168,7 @@ def _trainer(setup: Setup, way: _Way, together: int) -> Trainer:
         if codes not in cut:
             held = len(inputs.bands) + (len(codes) if together > 1 else 0)
             cut[codes] = _cut(ground, codes, setup.seed, held)
-        train, _ = cut[codes]
+        train, validation = cut[codes]
         scaling = _scaling(train)
         networks.seed_everything(setup.seed)
         shape = networks.TileShape(
@@ -179,20 +179,22 @@ def _trainer(setup: Setup, way: _Way, together: int) -> Trainer:
             days is not None,
         )
         of_class = _class_weights(train, len(codes)) if way.class_weight == "balanced" else None
-        examples = [_of_single_dates(tiles, of_class, days, ground) for tiles in cut[codes]]
+        shown, judged = (
+            _of_single_dates(tiles, of_class, days, ground) for tiles in (train, validation)
+        )
         learn = partial(networks.fit, seed=setup.seed, turn=True)
         model = networks.build_unet(shape, encoder)
         name = setup.name if together == 1 else "the U-Net"
         schedule = networks.Schedule(way.epochs, learning_rate=_LEARNING_RATE, patience=PATIENCE)
-        history = learn(model, *examples, schedule, name=name)
+        history = learn(model, shown, judged, schedule, name=name)
         settings: dict[str, Any] = {"backbone": way.backbone, "class_weight": way.class_weight}
         if together > 1:
             settings["epochs_of_unet"] = len(history["loss"])
             temporal = networks.build_conv_lstm(together, len(codes))
-            said = [_said_of_dates(model, each, together) for each in examples]
+            shown, judged = (_said_of_dates(model, each, together) for each in (shown, judged))
             half = -(-way.epochs // 2)
             schedule = replace(schedule, epochs=half, learning_rate=_TEMPORAL_RATE)
-            history = learn(temporal, *said, schedule, name=setup.name)
+            history = learn(temporal, shown, judged, schedule, name=setup.name)
             model = networks.build_unet_convlstm(model, temporal)
         settings |= {"epochs": len(history["loss"]), "tiles": len(train)}
         predict = _predictor(model)
