@@ -27,6 +27,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
         _write(out / name, draw(text))
     _write(out / "land.png", land())
     _write(out / "features.svg", features((FOLDER / "features.md").read_text("utf-8")))
+    _write(out / "sequences.svg", sequences((FOLDER / "sequences.md").read_text("utf-8")))
 
 
 def gap(text: str) -> bytes:
@@ -96,6 +97,24 @@ def features(text: str) -> bytes:
     from experiments.feature_figure import figure_of
 
     return figure_of(text, "svg")
+
+
+def sequences(text: str) -> bytes:
+    """Accuracy, and the changes found, by the share of clouds; a curve a network."""
+    from landcover.reports.figures import CHART_COLOURS
+
+    clouds, rows = (0, 30, 60, 80), table(text, "| row | no cloud |")
+    figure, panels = _figure(8.4, 3.9, 1, 2)
+    for axes, title, at in zip(
+        panels, ("accuracy, %", "true changes found, %"), (0, 1), strict=True
+    ):
+        for (name, *cells), colour in zip(rows, CHART_COLOURS, strict=False):
+            values = [number(cell.split(" / ")[at]) for cell in cells]
+            axes.plot(clouds, values, "o-", color=colour, ms=4, lw=1.5, label=name)
+        axes.set(xlabel="share of the pixels under cloud, %", ylabel=title, xticks=clouds)
+    lines, names = panels[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside upper center", ncols=7, frameon=False, fontsize=8)
+    return _svg(figure)
 
 
 def land() -> bytes:
