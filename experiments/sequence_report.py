@@ -25,7 +25,7 @@ TITLES = {
     "single": "best single date, U-Net",
     "composite": "median composite, U-Net",
     "fixed": "6 fixed dates, U-Net and ConvLSTM",
-    "random": "6 random dates, U-Net and ConvLSTM",
+    "random": "twice 6 random dates, U-Net and ConvLSTM",
     "attention": "all dates, temporal attention",
     "tempcnn": "all dates, temporal CNN",
     "forest": "all dates, random forest",
