@@ -98,10 +98,15 @@ def deciding(run: Run, rows: Rows, grid: Grid, beside: Executor) -> Deciding:
     about = _fineness(run, grid), len(np.unique(rows.samples["block"].to_numpy()[part])), len(part)
     if not is_open(*about):
         return lambda _segments: (decide(*about, []), None)
-    judging = beside.submit(_judge, run, rows, grid, part)
+    part = drawn(part)
+    at_row, at_col = (rows.samples[axis].to_numpy()[part] for axis in ("row", "col"))
+    seen = _values(run, at_row, at_col)
+    labels, blocks = rows.targets(part), rows.samples["block"].to_numpy()[part]
+    core = _core(run, grid, at_row, at_col)
+    judging = beside.submit(out_of_fold, seen, labels, blocks, len(rows.legend))
 
     def decision_of(segments: np.ndarray) -> tuple[Decision, Judge | None]:
-        judge = judging.result()
+        judge = Judge(part, seen, labels, blocks, core, judging.result())
         judged = judge.probabilities, judge.labels, judge.core, judge.blocks
         decision = decide(*about, evidence(*judged, segments.tolist()))
         return decision, judge if decision.reason is None else None
@@ -121,18 +126,11 @@ def _fineness(run: Run, grid: Grid) -> Fineness:
     return fineness(read, pixel_ha, max(1, round(grid.length_px(BESIDE_M))))
 
 
-def _judge(run: Run, rows: Rows, grid: Grid, part: np.ndarray) -> Judge:
-    """Draw samples, and ask forests that have not seen their blocks."""
-    part = drawn(part)
-    at_row, at_col = (rows.samples[axis].to_numpy()[part] for axis in ("row", "col"))
+def _values(run: Run, at_row: np.ndarray, at_col: np.ndarray) -> np.ndarray:
+    """What forests see of samples, float32 (samples, inputs); chips are not kept beside them."""
     chips = read_chips(lambda window: rasters.read(run.scene, window), at_row, at_col, max(WIDTHS))
-    values = np.concatenate(
-        [surroundings(chips[k : k + _CHIPS]) for k in range(0, len(part), _CHIPS)]
-    )
-    labels, blocks = rows.targets(part), rows.samples["block"].to_numpy()[part]
-    core = _core(run, grid, at_row, at_col)
-    plain = out_of_fold(values, labels, blocks, len(rows.legend))
-    return Judge(part, values, labels, blocks, core, plain)
+    parts = range(0, len(at_row), _CHIPS)
+    return np.concatenate([surroundings(chips[k : k + _CHIPS]) for k in parts])
 
 
 def _core(run: Run, grid: Grid, at_row: np.ndarray, at_col: np.ndarray) -> np.ndarray:
