@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -143,11 +145,13 @@ def test_places_seen_at_once_give_the_rows_of_one_after_another(tmp_path, monkey
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         monkeypatch.setenv(name, "1")  # put back after the study has set it
     setting = replace(sequence.SMALL, seeds=(0, 1))
-    found = [
-        sequence.Study(tmp_path / str(jobs), setting).carry_out((0, 1), ["forest"], jobs)
-        for jobs in (1, 2)
-    ]
-    assert len(found[0]) == 6 and found[0] == found[1]
+    both = sequence.Study(tmp_path / "both", setting).carry_out((0, 1), ["forest"], jobs=2)
+    assert len(both) == 6 and not list((tmp_path / "both").glob("place*"))
+    # alone, in a process of its own too: forests of tests have few trees
+    command = [sys.executable, "-m", "experiments.sequence", str(tmp_path / "one"), "--small"]
+    subprocess.run([*command, "--networks", "forest"], check=True, capture_output=True)
+    one = json.loads((tmp_path / "one" / "sequence.json").read_text("utf-8"))
+    assert one == [row for row in both if row["seed"] == 0]
 
 
 @pytest.mark.slow
