@@ -107,8 +107,8 @@ def deciding(run: Run, rows: Rows, grid: Grid, beside: Executor) -> Deciding:
 
     def decision_of(segments: np.ndarray) -> tuple[Decision, Judge | None]:
         judge = Judge(part, seen, labels, blocks, core, judging.result())
-        judged = judge.probabilities, judge.labels, judge.core, judge.blocks
-        decision = decide(*about, evidence(*judged, segments.tolist()))
+        known = evidence(judge.probabilities, labels, core, blocks, segments.tolist())
+        decision = decide(*about, known)
         return decision, judge if decision.reason is None else None
 
     return decision_of

@@ -56,7 +56,7 @@ def test_what_is_learnt_lies_apart_from_what_is_tested(ground, split):
     np.testing.assert_array_equal(
         np.array(CODES)[tiles.targets[tiles.learnt]], labels.ravel()[learnt]
     )
-    # next to blocks of a later split too, where tiles reach into them
+    # hardly a pixel that may be learnt is left out, beside blocks of a later split too
     able = (usable == split + 1) & np.isin(labels, CODES)
     assert len(np.unique(learnt)) > 0.95 * able.sum()
     # no tile shows a pixel of a later split, and no prediction of one sees a learnt pixel
